@@ -1,0 +1,47 @@
+// Images in memory and on disk: 8-bit RGB, decoded with libjpeg-turbo and libpng, judged by content
+// and never by extension.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hanok::data {
+
+/// `pixels` holds height x width x 3 bytes, RGB, rows from the top.
+struct Image {
+  int width = 0, height = 0;
+  std::vector<std::uint8_t> pixels;
+
+  std::uint8_t* row(int y) { return pixels.data() + std::size_t{3} * width * y; }
+  const std::uint8_t* row(int y) const { return pixels.data() + std::size_t{3} * width * y; }
+};
+
+struct DecodeLimits {
+  std::int64_t max_pixels = std::int64_t{1} << 27;  // checked before memory is taken
+  std::int64_t max_bytes = std::int64_t{1} << 28;   // of the file
+};
+
+/// Decodes a JPEG or PNG file; grey, palette, CMYK, 16-bit and alpha become RGB as Pillow's
+/// convert("RGB") does; EXIF orientation is applied. Throws FormatError (file name first) for
+/// anything else, for damaged data, and beyond the limits; IoError if it cannot be read.
+Image decode_image_file(const std::string& path, const DecodeLimits& limits = {});
+/// The same from memory; `name` stands in messages.
+Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::string& name,
+                   const DecodeLimits& limits = {});
+std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality = 90);
+std::vector<std::uint8_t> encode_png(const Image& image);
+
+enum class Filter { Bilinear, Bicubic };
+/// Antialiased, as Pillow's Image.resize: equal to it within 1/255.
+Image resize(const Image& image, int width, int height, Filter filter = Filter::Bilinear);
+/// Scales so that the shorter side is `size`, as torchvision's Resize(size): the longer side is
+/// truncated.
+Image resize_shorter_side(const Image& image, int size, Filter filter = Filter::Bilinear);
+/// Throws ValueError if the rectangle leaves the image.
+Image crop(const Image& image, int x, int y, int width, int height);
+/// As torchvision's CenterCrop, padding with black where the image is smaller.
+Image center_crop(const Image& image, int width, int height);
+Image flip_horizontal(const Image& image);
+
+}  // namespace hanok::data

@@ -1,0 +1,94 @@
+// Reverse-mode differentiation: the graph of nodes that ops record, and the walk back through it.
+//
+// First derivatives only. Gradients that meet at a node are summed in order of node number, so
+// results do not depend on how the graph was traversed. Saved tensors are freed as soon as their
+// node has run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace hanok {
+
+/// Where a node's input came from: the op that made it, or a leaf. Both null: needs no gradient.
+struct Edge {
+  std::shared_ptr<Node> node;
+  std::shared_ptr<TensorImpl> leaf;
+  bool needs_grad() const { return node != nullptr || leaf != nullptr; }
+};
+
+/// A tensor kept for the backward pass. Remembers the version of its storage: reading it after
+/// somebody wrote is an AutogradError.
+class SavedTensor {
+ public:
+  SavedTensor() = default;
+  SavedTensor(const Tensor& tensor);  // NOLINT(*-explicit-*): saved = tensor reads well
+  /// The tensor, outside the graph. `op` names the node in the error.
+  Tensor get(const char* op) const;
+  bool defined() const { return tensor_.defined(); }
+  void release() { tensor_ = Tensor(); }
+
+ private:
+  Tensor tensor_;
+  std::uint64_t version_ = 0;
+};
+
+/// One differentiable op that was applied. Ops derive from it next to their forward function.
+class Node {
+ public:
+  virtual ~Node();
+  /// Name of the op, as in messages and graph pictures.
+  virtual const char* name() const = 0;
+  /// Gradients of the inputs, in the order of `edges`; undefined where needs(i) is false.
+  virtual std::vector<Tensor> backward(const Tensor& grad_output) = 0;
+  /// Drops saved tensors. Called right after backward().
+  virtual void release_saved() = 0;
+
+  /// True if input i needs a gradient: the only case in which it is to be computed or anything
+  /// saved for it.
+  bool needs(std::size_t i) const { return edges[i].needs_grad(); }
+
+  std::vector<Edge> edges;
+  std::uint64_t number = 0;  // counts up with each node recorded on this thread
+  Shape output_shape;
+  bool released = false;
+};
+
+/// False inside NoGrad: ops record nothing.
+bool grad_enabled();
+
+/// While alive, ops on this thread record nothing.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool saved_;
+};
+
+/// True if recording is on and any input needs a gradient.
+bool any_requires_grad(std::initializer_list<Tensor> inputs);
+bool any_requires_grad(const std::vector<Tensor>& inputs);
+
+/// Makes `output` the result of `node`, whose inputs are `inputs` (undefined ones are allowed).
+/// Usage in an op:
+///   if (any_requires_grad({x, w})) { auto node = std::make_shared<FooNode>(); node->set_inputs({x,
+///   w});
+///     if (node->needs(0)) node->w = w; ...; record(y, std::move(node)); }
+void set_inputs(Node& node, const std::vector<Tensor>& inputs);
+void record(Tensor& output, std::shared_ptr<Node> node);
+
+/// The node that made a tensor, or null.
+std::shared_ptr<Node> node_of(const Tensor& tensor);
+
+/// The graph behind `output` in the DOT language, with op names and shapes.
+std::string graph_to_dot(const Tensor& output);
+
+}  // namespace hanok

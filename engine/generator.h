@@ -1,0 +1,43 @@
+// Random numbers for ops: a position in Philox streams, not a hidden state.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/tensor.h"
+#include "kernels/backend.h"
+#include "kernels/base/philox.h"
+
+namespace hanok {
+
+class Generator {
+ public:
+  explicit Generator(std::uint64_t seed = 0) : seed_(seed) {}
+
+  std::uint64_t seed() const { return seed_; }
+  void set_seed(std::uint64_t seed);
+  /// Moves to the start of a step: the draws of (epoch, step) are always the same, whatever came
+  /// before.
+  void begin_step(std::int64_t epoch, std::int64_t step);
+  std::int64_t epoch() const { return epoch_; }
+  std::int64_t step() const { return step_; }
+
+  /// The next draw of a stream within this step, for an op on `device`.
+  RandomCall next(RandomStream stream, Device device);
+
+  /// The generator that ops use unless given another.
+  static Generator& global();
+
+ private:
+  std::uint64_t seed_ = 0;
+  std::int64_t epoch_ = 0;
+  std::int64_t step_ = 0;
+  std::uint32_t draw_ = 0;
+  Tensor epoch_step_;  // i64 [2] on the device last asked for
+};
+
+/// New f32 tensors filled from a generator's Init stream, in memory order of the logical row-major
+/// index.
+Tensor random_uniform(const Shape& shape, float low, float high, Generator& generator);
+Tensor random_normal(const Shape& shape, float mean, float stddev, Generator& generator);
+
+}  // namespace hanok

@@ -1,0 +1,137 @@
+// Every public differentiable op, with its formula and shapes. Errors: ShapeError, DTypeError,
+// DeviceError and ValueError name the op and all shapes. Tensors are f32 unless stated otherwise;
+// all operands live on one device.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "kernels/conv2d.h"
+#include "kernels/epilogue.h"
+
+namespace hanok::ops {
+
+// ---- arithmetic, with broadcasting (NumPy's rule) ----
+Tensor add(const Tensor& a, const Tensor& b);
+Tensor sub(const Tensor& a, const Tensor& b);
+Tensor mul(const Tensor& a, const Tensor& b);
+Tensor div(const Tensor& a, const Tensor& b);
+Tensor maximum(const Tensor& a, const Tensor& b);
+Tensor minimum(const Tensor& a, const Tensor& b);
+/// scale * x + shift, with plain numbers.
+Tensor affine(const Tensor& x, float scale, float shift);
+Tensor neg(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor square(const Tensor& x);
+Tensor abs(const Tensor& x);
+
+// ---- activations ----
+Tensor relu(const Tensor& x);
+Tensor leaky_relu(const Tensor& x, float slope = 0.01F);
+Tensor sigmoid(const Tensor& x);
+Tensor tanh(const Tensor& x);
+
+// ---- matrix products ----
+/// [M,K] x [K,N] -> [M,N]; [B,M,K] x [B,K,N] -> [B,M,N].
+Tensor matmul(const Tensor& a, const Tensor& b);
+/// y = x w^T + b: x [N,I], w [O,I], b [O] or undefined -> [N,O].
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
+
+// ---- convolution and batch norm ----
+/// x [N,C,H,W], weight [K,C/groups,R,S], bias [K] or undefined -> [N,K,P,Q].
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const Window2d& window = {}, std::int64_t groups = 1);
+
+/// Parameters and running statistics of a batch norm over channels (dimension 1).
+struct BatchNormState {
+  Tensor weight, bias;               // gamma, beta [C]; undefined: 1 and 0
+  Tensor running_mean, running_var;  // [C]; undefined: always use the batch's statistics
+  Tensor num_batches_tracked;        // i64 [] or undefined
+  bool training = true;   // true: the batch's statistics, and update the running ones at commit
+  double momentum = 0.1;  // negative: cumulative average
+  double epsilon = 1e-5;
+};
+/// x [N,C] or [N,C,H,W] -> same shape: (x - mean) / sqrt(var + epsilon) * weight + bias. Running
+/// var is unbiased, as PyTorch's.
+Tensor batch_norm(const Tensor& x, const BatchNormState& state);
+
+/// activation(batch_norm(conv2d(x)) + residual) as one op; its meaning is exactly that composition.
+/// In evaluation (or with a frozen batch norm) BN folds into the convolution's epilogue and no
+/// intermediate exists.
+struct Conv2dArguments {
+  Tensor weight, bias;  // bias may be undefined
+  Window2d window;
+  std::int64_t groups = 1;
+};
+Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNormState& bn,
+                   const Tensor& residual = {}, Activation activation = Activation::Relu);
+
+// ---- pooling ----
+/// x [N,C,H,W] -> [N,C,P,Q]; padding counts as minus infinity. At most 255 taps.
+Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
+                  const Window2d& window);
+Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
+                  const Window2d& window, bool count_include_pad = true);
+/// x [N,C,H,W] -> [N,C,out_h,out_w].
+Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w);
+
+// ---- softmax and losses ----
+Tensor softmax(const Tensor& x, int dim);
+Tensor log_softmax(const Tensor& x, int dim);
+
+enum class Reduction { Mean, Sum, None };
+struct CrossEntropyOptions {
+  Tensor class_weights;       // [C] or undefined
+  float label_smoothing = 0;  // in [0,1]
+  Reduction reduction =
+      Reduction::Mean;  // Mean divides by the sum of the targets' class weights, as PyTorch's
+  /// Replaces the mean's divisor, so that micro-batches add up to one batch's mean.
+  std::optional<double> denominator;
+};
+/// logits [N,C]; targets i64 [N] (negative: ignored) or f32 [N,C] -> [] (or [N] without reduction).
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
+                     const CrossEntropyOptions& options = {});
+
+// ---- regularisation ----
+/// Training: zero with probability p, else x / (1-p). Not training: x itself.
+Tensor dropout(const Tensor& x, float p, bool training);
+
+// ---- reductions; `dims` empty: all dimensions ----
+Tensor sum(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false);
+Tensor mean(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false);
+/// Maximum along one dimension and its index (i64, outside the graph); the first one on ties.
+std::pair<Tensor, Tensor> max(const Tensor& x, int dim, bool keep_dim = false);
+/// Index of the maximum along one dimension, i64; the first one on ties.
+Tensor argmax(const Tensor& x, int dim);
+
+// ---- shape; logical (NCHW) meaning, copying only where the memory order demands it ----
+/// One size may be -1: inferred.
+Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& sizes);
+Tensor flatten(const Tensor& x, int start_dim = 0, int end_dim = -1);
+/// Result dimension i is x's dimension order[i].
+Tensor permute(const Tensor& x, const std::vector<int>& order);
+Tensor transpose(const Tensor& x, int dim_a, int dim_b);
+/// Elements [begin, end) along `dim`.
+Tensor slice(const Tensor& x, int dim, std::int64_t begin, std::int64_t end);
+Tensor concat(const std::vector<Tensor>& xs, int dim);
+Tensor unsqueeze(const Tensor& x, int dim);
+Tensor squeeze(const Tensor& x, int dim);
+
+}  // namespace hanok::ops
+
+namespace hanok {
+inline Tensor operator+(const Tensor& a, const Tensor& b) { return ops::add(a, b); }
+inline Tensor operator-(const Tensor& a, const Tensor& b) { return ops::sub(a, b); }
+inline Tensor operator*(const Tensor& a, const Tensor& b) { return ops::mul(a, b); }
+inline Tensor operator/(const Tensor& a, const Tensor& b) { return ops::div(a, b); }
+inline Tensor operator-(const Tensor& a) { return ops::neg(a); }
+inline Tensor operator+(const Tensor& a, float b) { return ops::affine(a, 1, b); }
+inline Tensor operator-(const Tensor& a, float b) { return ops::affine(a, 1, -b); }
+inline Tensor operator*(const Tensor& a, float b) { return ops::affine(a, b, 0); }
+inline Tensor operator/(const Tensor& a, float b) { return ops::affine(a, 1.0F / b, 0); }
+}  // namespace hanok

@@ -1,0 +1,250 @@
+// The seam between the engine and the devices: one abstract class, one virtual call per op.
+//
+// Rules that hold for every function:
+// - Views are dense (view.h): rank 4 lies in memory as N,H,W,C. Outputs are allocated by the caller
+// and never alias
+//   inputs unless the comment allows it ("in place").
+// - Arguments were checked by engine/ops; a backend throws only for what it does not support
+// (DTypeError) or cannot get (OutOfMemory).
+// - Results are the same bits for any thread count and for every run on the same instruction-set
+// path.
+// - Values that change from step to step (learning rate, counters) are one-element tensors on the
+// device, never host scalars, so
+//   that a captured step can be replayed.
+//
+// Adding an op: declare it here, implement it in one file of kernels/cpu (and kernels/cuda), call
+// it from one file of engine/ops, test it in tests/.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/base/device.h"
+#include "kernels/base/philox.h"
+#include "kernels/base/view.h"
+#include "kernels/conv2d.h"
+#include "kernels/epilogue.h"
+#include "kernels/exec_context.h"
+
+namespace hanok {
+
+enum class UnaryOp {
+  Neg,
+  Abs,
+  Exp,
+  Log,
+  Sqrt,
+  Square,
+  Reciprocal,
+  Sin,
+  Cos,
+  Erf,
+  Relu,
+  LeakyRelu,  // alpha: slope for x < 0
+  Sigmoid,
+  Tanh,
+  Silu,  // x * sigmoid(x)
+  Gelu,  // exact: x * Phi(x)
+  Hardswish,
+  Hardsigmoid,
+  Clamp,   // to [alpha, beta]
+  Pow,     // x^alpha
+  Affine,  // alpha * x + beta
+};
+
+struct UnaryParams {
+  float alpha = 0;
+  float beta = 0;
+};
+
+enum class BinaryOp { Add, Sub, Mul, Div, Maximum, Minimum };
+enum class ReduceOp { Sum, Mean };
+
+/// C [m,n] = A [m,k] * B [k,n] (+ C if accumulate), then the epilogue with n as the channel.
+/// Row-major. transpose_a: A is stored [k,m]; transpose_b: B is stored [n,k]. `batch` independent
+/// products lie `stride_*` elements apart. lda/ldb/ldc: elements per stored row.
+struct GemmShape {
+  std::int64_t m = 0, n = 0, k = 0;
+  bool transpose_a = false, transpose_b = false;
+  std::int64_t lda = 0, ldb = 0, ldc = 0;
+  bool accumulate = false;
+  std::int64_t batch = 1, stride_a = 0, stride_b = 0, stride_c = 0;
+};
+
+enum class Conv2dPass { Forward, BackwardData, BackwardWeights };
+
+/// Batch norm of x seen as [rows, channels] (rows = N*H*W or N) in the training direction, fused
+/// with residual and ReLU.
+///   xhat = (x - mean) * invstd;  y = activation(gamma * xhat + beta + residual)
+struct BatchNormApply {
+  ConstView x;
+  ConstView mean, invstd;  // f32 [C]
+  ConstView gamma, beta;   // f32 [C]; undefined: 1 and 0
+  ConstView residual;      // undefined: none
+  Activation activation = Activation::None;
+  View y;  // may be x (in place)
+};
+
+/// Its backward. g = dy where activation let it pass (y > 0), else 0.
+///   dbeta = sum g; dgamma = sum g*xhat; dresidual = g
+///   training: dx = gamma*invstd * (g - dbeta/rows - xhat*dgamma/rows);  frozen statistics: dx =
+///   gamma*invstd*g
+struct BatchNormBackward {
+  ConstView x, y, dy;  // y only where activation is Relu
+  ConstView mean, invstd, gamma;
+  Activation activation = Activation::None;
+  bool frozen_statistics = false;
+  View dx;             // undefined: not wanted; may be dy (in place)
+  View dgamma, dbeta;  // f32 [C]; undefined: not wanted
+  View dresidual;      // undefined: not wanted; may not alias dx
+};
+
+struct CrossEntropy {
+  ConstView logits;         // f32 [N,C]
+  ConstView targets;        // i64 [N], or f32 [N,C] probabilities (soft targets)
+  ConstView class_weights;  // f32 [C]; undefined: 1
+  float label_smoothing = 0;
+};
+
+/// One parameter in a fused optimiser sweep; all views are f32 and of equal shape. Undefined state
+/// views are not used.
+struct OptimizerSlot {
+  View parameter;
+  ConstView gradient;
+  View state_a;  // SGD: momentum buffer. Adam: first moment
+  View state_b;  // Adam: second moment
+};
+
+struct SgdStep {
+  ConstView learning_rate;  // f32 [1]
+  ConstView step;           // i64 [1]: 1 for the first step (which initialises the momentum buffer)
+  float momentum = 0, dampening = 0, weight_decay = 0;
+  bool nesterov = false;
+};
+
+struct AdamStep {
+  ConstView learning_rate;  // f32 [1]
+  ConstView step;           // i64 [1]: 1 for the first step
+  float beta1 = 0.9F, beta2 = 0.999F, epsilon = 1e-8F, weight_decay = 0;
+  bool decoupled = false;  // true: AdamW
+};
+
+/// Random numbers of one op call: lane = element index / 4, word = element index % 4.
+struct RandomCall {
+  PhiloxKey key{};
+  ConstView epoch_step;  // i64 [2] on the device: (epoch, step)
+  std::uint32_t draw = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual Device device() const = 0;
+  /// The instruction-set path or device name, e.g. "avx2", "portable": part of what results depend
+  /// on.
+  virtual const char* name() const = 0;
+
+  // ---- memory and conversion ----
+  virtual void fill(ExecContext&, View out, double value) = 0;
+  /// dst = src element by element; equal sizes, any strides, equal types.
+  virtual void strided_copy(ExecContext&, StridedView dst, StridedConstView src) = 0;
+  /// Converts between types (round to nearest even), same shape.
+  virtual void cast(ExecContext&, View dst, ConstView src) = 0;
+  /// u8 [N,C,H,W] -> f32: (x/255 - mean[c]) / std[c]; mean and std are f32 [C].
+  virtual void normalize_u8(ExecContext&, ConstView x, ConstView mean, ConstView stddev,
+                            View y) = 0;
+
+  // ---- random ----
+  virtual void random_uniform(ExecContext&, const RandomCall&, float low, float high, View out) = 0;
+  virtual void random_normal(ExecContext&, const RandomCall&, float mean, float stddev,
+                             View out) = 0;
+  /// y = x * mask / (1-p), mask drawn anew from the same call in the backward direction.
+  virtual void dropout(ExecContext&, const RandomCall&, float p, ConstView x, View y) = 0;
+
+  // ---- elementwise; f32 ----
+  virtual void unary(ExecContext&, UnaryOp, UnaryParams, ConstView x, View y) = 0;
+  /// dx = dy * f'(x). Ops whose derivative needs only y (Relu, Sigmoid, Tanh, Exp, Sqrt,
+  /// Reciprocal) get x undefined.
+  virtual void unary_backward(ExecContext&, UnaryOp, UnaryParams, ConstView x, ConstView y,
+                              ConstView dy, View dx) = 0;
+  /// out = a op b over out's dense sizes in memory order; a and b have out's sizes with stride 0
+  /// where they broadcast.
+  virtual void binary(ExecContext&, BinaryOp, StridedConstView a, StridedConstView b, View out) = 0;
+  /// y += alpha * x, same shape. In place.
+  virtual void add_scaled(ExecContext&, float alpha, ConstView x, View y) = 0;
+
+  // ---- reductions; f32 in f32 out, accumulated in double or pairwise in a fixed order ----
+  /// Reduces the dimensions of `x` (dense, memory order sizes) whose bit is set in `dims`; out
+  /// holds the others, dense.
+  virtual void reduce(ExecContext&, ReduceOp, StridedConstView x, std::uint32_t dims, View out) = 0;
+  /// x seen as [outer, length, inner]: maximum over length (first one on ties) and its index (i64).
+  virtual void max_along(ExecContext&, ConstView x, std::int64_t outer, std::int64_t length,
+                         std::int64_t inner, View values, View indices) = 0;
+  /// dx [outer,length,inner] = 0, then dx[o, indices[o,i], i] = dy[o,i].
+  virtual void scatter_along(ExecContext&, ConstView dy, ConstView indices, std::int64_t outer,
+                             std::int64_t length, std::int64_t inner, View dx) = 0;
+  /// Square root of the sum of squares over all views, accumulated in double; out f32 [1].
+  virtual void l2_norm(ExecContext&, const std::vector<ConstView>& xs, View out) = 0;
+
+  // ---- matrix products and convolutions; f32 ----
+  virtual void gemm(ExecContext&, const GemmShape&, ConstView a, ConstView b, const Epilogue&,
+                    View c) = 0;
+  /// Scratch that a call will take from the workspace, so that the engine can plan for it.
+  virtual std::size_t conv2d_workspace_bytes(Conv2dPass, const Conv2dShape&) const = 0;
+  /// Name of the algorithm chosen: a pure function of its arguments and name().
+  virtual const char* conv2d_algorithm(Conv2dPass, const Conv2dShape&) const = 0;
+  /// Bytes of the packed form of the weights for this shape; 0 where the algorithm uses them as
+  /// they are.
+  virtual std::size_t conv2d_packed_bytes(Conv2dPass, const Conv2dShape&) const = 0;
+  virtual void conv2d_pack(ExecContext&, Conv2dPass, const Conv2dShape&, ConstView w,
+                           void* packed) = 0;
+  /// `packed` may be null: then the weights are packed into scratch first.
+  virtual void conv2d_forward(ExecContext&, const Conv2dShape&, ConstView x, ConstView w,
+                              const void* packed, const Epilogue&, View y) = 0;
+  virtual void conv2d_backward_data(ExecContext&, const Conv2dShape&, ConstView dy, ConstView w,
+                                    const void* packed, View dx) = 0;
+  virtual void conv2d_backward_weights(ExecContext&, const Conv2dShape&, ConstView x, ConstView dy,
+                                       View dw) = 0;
+  /// out[channel] = sum of x [rows, channels] over rows (the gradient of a bias).
+  virtual void sum_rows(ExecContext&, ConstView x, std::int64_t rows, std::int64_t channels,
+                        View out) = 0;
+
+  // ---- batch norm; x is seen as [rows, channels] ----
+  /// Per-channel mean and biased variance -> mean_var f32 [2,C]; blocks combined in double in index
+  /// order.
+  virtual void batch_norm_statistics(ExecContext&, ConstView x, std::int64_t rows,
+                                     std::int64_t channels, View mean_var) = 0;
+  virtual void batch_norm_apply(ExecContext&, const BatchNormApply&) = 0;
+  virtual void batch_norm_backward(ExecContext&, const BatchNormBackward&) = 0;
+
+  // ---- softmax and loss; x is seen as [outer, length, inner], over length ----
+  virtual void softmax(ExecContext&, bool log, ConstView x, std::int64_t outer, std::int64_t length,
+                       std::int64_t inner, View y) = 0;
+  virtual void softmax_backward(ExecContext&, bool log, ConstView y, ConstView dy,
+                                std::int64_t outer, std::int64_t length, std::int64_t inner,
+                                View dx) = 0;
+  /// Per-sample losses [N] and per-sample weights [N] (class weight of the target; 1 for soft
+  /// targets), as PyTorch defines them. A negative target is ignored: loss 0, weight 0.
+  virtual void cross_entropy(ExecContext&, const CrossEntropy&, View losses, View weights) = 0;
+  /// dlogits [N,C] = d(losses[i]) / d(logits) * scale[i]; scale f32 [N].
+  virtual void cross_entropy_backward(ExecContext&, const CrossEntropy&, ConstView scale,
+                                      View dlogits) = 0;
+
+  // ---- pooling ----
+  /// indices: u8 tap number r*S+s of the maximum within its window (windows of up to 255 taps); the
+  /// first one on ties.
+  virtual void max_pool2d(ExecContext&, const Pool2dShape&, ConstView x, View y, View indices) = 0;
+  virtual void max_pool2d_backward(ExecContext&, const Pool2dShape&, ConstView dy,
+                                   ConstView indices, View dx) = 0;
+  virtual void avg_pool2d(ExecContext&, const Pool2dShape&, ConstView x, View y) = 0;
+  virtual void avg_pool2d_backward(ExecContext&, const Pool2dShape&, ConstView dy, View dx) = 0;
+  /// Output pixel i covers input pixels [floor(i*H/P), ceil((i+1)*H/P)), likewise for W.
+  virtual void adaptive_avg_pool2d(ExecContext&, ConstView x, View y) = 0;
+  virtual void adaptive_avg_pool2d_backward(ExecContext&, ConstView dy, View dx) = 0;
+
+  // ---- optimisers: one fused sweep over all parameters ----
+  virtual void sgd_step(ExecContext&, const SgdStep&, const std::vector<OptimizerSlot>&) = 0;
+  virtual void adam_step(ExecContext&, const AdamStep&, const std::vector<OptimizerSlot>&) = 0;
+};
+
+}  // namespace hanok

@@ -1,0 +1,58 @@
+// Views: what kernels see of a tensor. They own nothing.
+#pragma once
+
+#include "kernels/base/dtype.h"
+#include "kernels/base/shape.h"
+
+namespace hanok {
+
+/// Dense read-only elements. `shape` is logical; rank 4 lies in memory as N,H,W,C (see shape.h).
+struct ConstView {
+  const void* data = nullptr;
+  DType dtype = DType::F32;
+  Shape shape;
+
+  bool defined() const { return data != nullptr; }
+  std::int64_t numel() const { return shape.numel(); }
+  template <typename T>
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
+  const float* f32() const { return as<float>(); }
+};
+
+/// Dense writable elements.
+struct View {
+  void* data = nullptr;
+  DType dtype = DType::F32;
+  Shape shape;
+
+  bool defined() const { return data != nullptr; }
+  std::int64_t numel() const { return shape.numel(); }
+  template <typename T>
+  T* as() const {
+    return static_cast<T*>(data);
+  }
+  float* f32() const { return as<float>(); }
+  operator ConstView() const { return {data, dtype, shape}; }  // NOLINT(*-explicit-*)
+};
+
+/// Strided elements for broadcasting (stride 0), permutations, slices and concatenation.
+/// `sizes` and `strides` share one order, outermost first, chosen by the caller.
+struct StridedConstView {
+  const void* data = nullptr;
+  DType dtype = DType::F32;
+  Shape sizes;
+  Strides strides;
+};
+struct StridedView {
+  void* data = nullptr;
+  DType dtype = DType::F32;
+  Shape sizes;
+  Strides strides;
+  operator StridedConstView() const {
+    return {data, dtype, sizes, strides};
+  }  // NOLINT(*-explicit-*)
+};
+
+}  // namespace hanok

@@ -1,0 +1,67 @@
+// The sizes of a 2-D convolution, in one struct, with the one output-size formula.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "kernels/base/shape.h"
+
+namespace hanok {
+
+struct Window2d {  // stride, padding and dilation, in pixels, height first
+  std::int64_t stride_h = 1, stride_w = 1;
+  std::int64_t pad_h = 0, pad_w = 0;
+  std::int64_t dilation_h = 1, dilation_w = 1;
+};
+
+/// Output pixels of a window of `kernel` taps over `input` pixels (PyTorch's formula, floor).
+constexpr std::int64_t window_output_size(std::int64_t input, std::int64_t kernel,
+                                          std::int64_t stride, std::int64_t pad,
+                                          std::int64_t dilation) {
+  return (input + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
+}
+
+/// x [N,C,H,W] (*) w [K,C/groups,R,S] -> y [N,K,P,Q]; in memory x is N,H,W,C, w is K,R,S,C/groups,
+/// y is N,P,Q,K.
+struct Conv2dShape {
+  std::int64_t n = 0, c = 0, h = 0, w = 0;
+  std::int64_t k = 0, r = 0, s = 0;
+  std::int64_t groups = 1;
+  Window2d window;
+
+  constexpr std::int64_t p() const {
+    return window_output_size(h, r, window.stride_h, window.pad_h, window.dilation_h);
+  }
+  constexpr std::int64_t q() const {
+    return window_output_size(w, s, window.stride_w, window.pad_w, window.dilation_w);
+  }
+  constexpr std::int64_t c_per_group() const { return c / groups; }
+  constexpr std::int64_t k_per_group() const { return k / groups; }
+  /// Multiply-adds times two.
+  constexpr double flop() const {
+    return 2.0 * static_cast<double>(n * p() * q()) * static_cast<double>(k) *
+           static_cast<double>(c_per_group() * r * s);
+  }
+  Shape input_shape() const { return {n, c, h, w}; }
+  Shape weight_shape() const { return {k, c_per_group(), r, s}; }
+  Shape output_shape() const { return {n, k, p(), q()}; }
+};
+
+/// Sizes of a pooling window over x [N,C,H,W].
+struct Pool2dShape {
+  std::int64_t n = 0, c = 0, h = 0, w = 0;
+  std::int64_t r = 0, s = 0;
+  Window2d window;
+  bool count_include_pad = true;  // average pooling: divide by R*S also at the border
+
+  constexpr std::int64_t p() const {
+    return window_output_size(h, r, window.stride_h, window.pad_h, window.dilation_h);
+  }
+  constexpr std::int64_t q() const {
+    return window_output_size(w, s, window.stride_w, window.pad_w, window.dilation_w);
+  }
+  Shape input_shape() const { return {n, c, h, w}; }
+  Shape output_shape() const { return {n, c, p(), q()}; }
+};
+
+}  // namespace hanok

@@ -1,0 +1,23 @@
+// What a convolution or GEMM does to each output before it is stored. The same struct on every
+// device.
+#pragma once
+
+#include "kernels/base/view.h"
+
+namespace hanok {
+
+enum class Activation { None, Relu };
+
+/// y = activation(accumulator * scale[channel] + shift[channel] + residual). Undefined views are
+/// skipped.
+struct Epilogue {
+  ConstView scale;     // f32 [K]
+  ConstView shift;     // f32 [K] (a bias is a shift without scale)
+  ConstView residual;  // same shape and layout as y
+  Activation activation = Activation::None;
+  /// Training batch norm: where defined, receives per-channel mean and biased variance of the
+  /// stored y, over all of N,P,Q: f32 [2,K]. Blocks are combined in double in a fixed order.
+  View bn_mean_var;
+};
+
+}  // namespace hanok

@@ -1,0 +1,156 @@
+// Layers: modules over the ops of engine/ops.h, with PyTorch's names, arguments and initialisation.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/ops.h"
+#include "nn/module.h"
+
+namespace hanok::nn {
+
+/// x [N,in] -> [N,out].
+class Linear : public Module {
+ public:
+  Linear(std::int64_t in_features, std::int64_t out_features, bool bias = true);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Linear"; }
+  std::string extra_repr() const override;
+
+  const std::int64_t in_features, out_features;
+  Parameter weight;  // [out,in]
+  Parameter bias;    // [out] or undefined
+};
+
+struct Conv2dOptions {
+  std::int64_t in_channels = 0, out_channels = 0;
+  std::int64_t kernel_h = 1, kernel_w = 1;
+  Window2d window;
+  std::int64_t groups = 1;
+  bool bias = true;
+};
+
+/// x [N,C,H,W] -> [N,K,P,Q].
+class Conv2d : public Module {
+ public:
+  explicit Conv2d(const Conv2dOptions& options);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Conv2d"; }
+  std::string extra_repr() const override;
+  /// For ops::conv_bn_act.
+  ops::Conv2dArguments arguments() const;
+
+  const Conv2dOptions options;
+  Parameter weight;  // [K,C/groups,R,S]
+  Parameter bias;    // [K] or undefined
+};
+
+/// Batch norm over channels of x [N,C] or [N,C,H,W].
+class BatchNorm : public Module {
+ public:
+  explicit BatchNorm(std::int64_t features, double epsilon = 1e-5, double momentum = 0.1);
+  Tensor forward(const Tensor& x) override;
+  std::string extra_repr() const override;
+  /// For ops::batch_norm and ops::conv_bn_act; training unless eval() or frozen.
+  ops::BatchNormState state() const;
+
+  const std::int64_t features;
+  const double epsilon, momentum;
+  Parameter weight, bias;                                 // [C]
+  Buffer running_mean, running_var, num_batches_tracked;  // [C], [C], i64 []
+};
+class BatchNorm2d : public BatchNorm {
+ public:
+  using BatchNorm::BatchNorm;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "BatchNorm2d"; }
+};
+class BatchNorm1d : public BatchNorm {
+ public:
+  using BatchNorm::BatchNorm;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "BatchNorm1d"; }
+};
+
+/// ops::conv_bn_act over the two layers (not a module, so that published names survive).
+Tensor conv_bn_act(const Tensor& x, const Conv2d& conv, const BatchNorm2d& bn,
+                   const Tensor& residual = {}, Activation activation = Activation::Relu);
+
+class ReLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "ReLU"; }
+};
+
+class MaxPool2d : public Module {
+ public:
+  MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "MaxPool2d"; }
+  std::string extra_repr() const override;
+  const std::int64_t kernel, stride, padding;
+};
+
+class AvgPool2d : public Module {
+ public:
+  AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "AvgPool2d"; }
+  std::string extra_repr() const override;
+  const std::int64_t kernel, stride, padding;
+};
+
+class AdaptiveAvgPool2d : public Module {
+ public:
+  AdaptiveAvgPool2d(std::int64_t out_h, std::int64_t out_w);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "AdaptiveAvgPool2d"; }
+  std::string extra_repr() const override;
+  const std::int64_t out_h, out_w;
+};
+
+class Dropout : public Module {
+ public:
+  explicit Dropout(float p = 0.5F);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Dropout"; }
+  std::string extra_repr() const override;
+  const float p;
+};
+
+class Flatten : public Module {
+ public:
+  explicit Flatten(int start_dim = 1, int end_dim = -1);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Flatten"; }
+  std::string extra_repr() const override;
+  const int start_dim, end_dim;
+};
+
+/// Runs its modules one after the other; their names are "0", "1", ...
+class Sequential : public Module {
+ public:
+  Sequential() = default;
+  explicit Sequential(std::vector<std::unique_ptr<Module>> modules);
+  void append(std::unique_ptr<Module> module);
+  std::size_t size() const { return slots_.size(); }
+  Module& operator[](std::size_t i) const { return **slots_[i]; }
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Sequential"; }
+
+ private:
+  std::vector<std::unique_ptr<Child<Module>>> slots_;
+};
+
+}  // namespace hanok::nn

@@ -1,0 +1,38 @@
+// Classification metrics, always pooled over everything added; never a mean over batches.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hanok::nn {
+
+struct ClassScore {
+  double precision = 0, recall = 0,
+         f1 = 0;             // 0 where undefined, as scikit-learn with zero_division=0
+  std::int64_t support = 0;  // true members
+};
+
+/// counts[t][p]: samples of true class t that were predicted as p.
+class ConfusionMatrix {
+ public:
+  explicit ConfusionMatrix(std::int64_t classes);
+  void add(std::int64_t truth, std::int64_t predicted, std::int64_t count = 1);
+  void merge(const ConfusionMatrix& other);
+  std::int64_t classes() const { return classes_; }
+  std::int64_t count(std::int64_t truth, std::int64_t predicted) const;
+  std::int64_t total() const;
+  double accuracy() const;
+  std::vector<ClassScore> per_class() const;
+  /// Unweighted mean of the F1 of all classes that occur in truth or prediction, as scikit-learn's
+  /// f1_score(average="macro").
+  double macro_f1() const;
+  double macro_precision() const;
+  double macro_recall() const;
+
+ private:
+  std::int64_t classes_;
+  std::vector<std::int64_t> counts_;
+};
+
+}  // namespace hanok::nn

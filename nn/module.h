@@ -1,0 +1,213 @@
+// Module: the base of layers and models. Its members are its registry.
+//
+//   struct Mlp : nn::Module {
+//     nn::Child<nn::Linear> fc1{this, "fc1", 784, 128};
+//     nn::Child<nn::Module> head{this, "head", std::make_unique<nn::Linear>(128, 10)};   //
+//     replaceable Tensor forward(const Tensor& x) override { return head(ops::relu(fc1(x))); }
+//   };
+//   mlp.head = std::make_unique<nn::Linear>(128, 18);   // one assignment; names and parameters
+//   follow
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "nn/state_dict.h"
+
+namespace hanok::nn {
+
+class Module;
+
+/// A slot of the registry that holds a submodule. `Child<T>` is the slot itself.
+class ChildSlot {
+ public:
+  ChildSlot(Module* parent, std::string name);
+  virtual ~ChildSlot() = default;
+  ChildSlot(const ChildSlot&) = delete;
+  ChildSlot& operator=(const ChildSlot&) = delete;
+  const std::string& name() const { return name_; }
+  virtual Module* module() const = 0;  // null: an empty slot
+  /// Replaces the module; throws ValueError if it is not of the slot's type.
+  virtual void replace(std::unique_ptr<Module> module) = 0;
+
+ private:
+  std::string name_;
+};
+
+/// A learnable tensor of a module. Its identity is its tensor's implementation object.
+class Parameter {
+ public:
+  /// An undefined `value` is allowed: "no bias"; it is then left out of every listing.
+  Parameter(Module* owner, std::string name, Tensor value);
+  Parameter(const Parameter&) = delete;
+  Parameter& operator=(const Parameter&) = delete;
+  const std::string& name() const { return name_; }
+  Tensor& data() { return value_; }
+  const Tensor& data() const { return value_; }
+  operator const Tensor&() const { return value_; }  // NOLINT(*-explicit-*)
+
+ private:
+  std::string name_;
+  Tensor value_;
+};
+
+/// A tensor that is saved with the module but not learned (running statistics).
+class Buffer {
+ public:
+  Buffer(Module* owner, std::string name, Tensor value);
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  const std::string& name() const { return name_; }
+  Tensor& data() { return value_; }
+  const Tensor& data() const { return value_; }
+  operator const Tensor&() const { return value_; }  // NOLINT(*-explicit-*)
+
+ private:
+  std::string name_;
+  Tensor value_;
+};
+
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+struct NamedModule {
+  std::string name;  // "" for the root
+  Module* module;
+};
+
+/// What load_state_dict found where strict is false.
+struct LoadReport {
+  std::vector<std::string> missing, unexpected;
+};
+
+class Module {
+ public:
+  Module() = default;
+  virtual ~Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  virtual Tensor forward(const Tensor& x) = 0;
+  /// forward() with the hooks around it.
+  Tensor operator()(const Tensor& x);
+
+  // ---- the registry; order is the order of declaration, parents first ----
+  std::vector<ChildSlot*> children() const;
+  std::vector<Module*> modules();
+  std::vector<NamedModule> named_modules(const std::string& prefix = "");
+  std::vector<Tensor> parameters();
+  std::vector<NamedTensor> named_parameters(const std::string& prefix = "");
+  std::vector<NamedTensor> named_buffers(const std::string& prefix = "");
+  /// The submodule at a dotted path ("layer1.0.conv1"); throws ValueError with near names.
+  Module& get_submodule(const std::string& path);
+
+  // ---- modes ----
+  bool is_training() const { return training_; }
+  /// True after freeze(): batch norms then behave as in evaluation even after train().
+  bool is_frozen() const { return frozen_; }
+  virtual void train(bool mode = true);
+  void eval() { train(false); }
+  void to(Device device);
+  void zero_grad();
+  void apply(const std::function<void(Module&)>& fn);
+
+  /// Sets requires_grad=false on every parameter whose full name matches `glob` ('*' crosses dots,
+  /// '?', '[...]'), and freezes each module all of whose parameters (at least one) are frozen this
+  /// way. A glob matches a parameter's name or the name of a module above it ("layer1" freezes all
+  /// of it). Returns how many parameters matched; throws ValueError listing near names if none did.
+  int freeze(const std::string& glob);
+  int unfreeze(const std::string& glob);
+
+  // ---- state ----
+  /// Parameters and buffers by their full names (torchvision's, for its models). Tensors share
+  /// storage with the module.
+  StateDict state_dict();
+  /// Copies the values in. Reports all missing keys, unexpected keys and shape mismatches in one
+  /// ValueError (with near names) and then leaves the module untouched. Missing
+  /// `num_batches_tracked` are allowed. strict=false allows missing and unexpected keys, never
+  /// mismatches.
+  LoadReport load_state_dict(const StateDict& dict, bool strict = true);
+  /// A deep copy with the same structure, values, modes and requires_grad; hooks are not copied.
+  virtual std::unique_ptr<Module> clone() const = 0;
+
+  // ---- hooks ----
+  using ForwardHook =
+      std::function<void(Module& module, const Tensor& input, const Tensor& output)>;
+  /// Returns an id for remove_forward_hook().
+  int register_forward_hook(ForwardHook hook);
+  void remove_forward_hook(int id);
+
+  // ---- printing ----
+  /// Type name as printed: "Conv2d".
+  virtual std::string type_name() const = 0;
+  /// What stands in the parentheses: "3, 64, kernel_size=(7, 7), stride=(2, 2)".
+  virtual std::string extra_repr() const { return ""; }
+  /// The indented tree; with parameter counts on request.
+  std::string to_string(bool parameter_counts = false) const;
+
+ private:
+  friend class ChildSlot;
+  friend class Parameter;
+  friend class Buffer;
+  std::vector<ChildSlot*> children_;
+  std::vector<Parameter*> parameters_;
+  std::vector<Buffer*> buffers_;
+  std::vector<std::pair<int, ForwardHook>> forward_hooks_;
+  bool training_ = true;
+  bool frozen_ = false;
+};
+
+std::ostream& operator<<(std::ostream& out, const Module& module);
+
+/// A submodule as a member: it owns the module and is the registry's slot.
+template <typename T>
+class Child final : public ChildSlot {
+ public:
+  /// Builds the module in place.
+  template <typename... Args>
+  Child(Module* parent, std::string name, Args&&... args)
+      : ChildSlot(parent, std::move(name)), module_(make(std::forward<Args>(args)...)) {}
+
+  Child& operator=(std::unique_ptr<T> module) {
+    module_ = std::move(module);
+    return *this;
+  }
+  T* operator->() const { return module_.get(); }
+  T& operator*() const { return *module_; }
+  explicit operator bool() const { return module_ != nullptr; }
+  Tensor operator()(const Tensor& x) const { return (*module_)(x); }
+
+  Module* module() const override { return module_.get(); }
+  void replace(std::unique_ptr<Module> module) override;
+
+ private:
+  static std::unique_ptr<T> make(std::unique_ptr<T> ready) { return ready; }
+  template <typename... Args>
+  static std::unique_ptr<T> make(Args&&... args) {
+    return std::make_unique<T>(std::forward<Args>(args)...);
+  }
+  std::unique_ptr<T> module_;
+};
+
+/// Thrown from here so that the header stays light.
+[[noreturn]] void throw_wrong_child_type(const std::string& slot, const Module* module);
+
+template <typename T>
+void Child<T>::replace(std::unique_ptr<Module> module) {
+  if (module == nullptr) {
+    module_.reset();
+    return;
+  }
+  T* typed = dynamic_cast<T*>(module.get());
+  if (typed == nullptr) throw_wrong_child_type(name(), module.get());
+  module.release();  // NOLINT(bugprone-unused-return-value): owned through `typed` from here on
+  module_.reset(typed);
+}
+
+}  // namespace hanok::nn

@@ -1,0 +1,80 @@
+// Optimisers with PyTorch's formulas, each step one fused sweep over all parameters.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+#include "nn/state.h"
+
+namespace hanok::nn {
+
+/// Parameters that share hyper-parameters. Negative values mean "the optimiser's default".
+struct ParameterGroup {
+  std::string name;  // for reports: "head", "backbone"
+  std::vector<Tensor> parameters;
+  double learning_rate = -1;
+  double weight_decay = -1;
+};
+
+class Optimizer {
+ public:
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// One update from the parameters' gradients. Parameters without a gradient, or with
+  /// requires_grad=false, are left alone.
+  void step();
+  void zero_grad();
+  std::size_t group_count() const { return groups_.size(); }
+  const ParameterGroup& group(std::size_t i) const { return groups_[i]; }
+  double learning_rate(std::size_t group = 0) const { return groups_[group].learning_rate; }
+  void set_learning_rate(std::size_t group, double value);
+  /// The rate each group started with: what schedules multiply.
+  double base_learning_rate(std::size_t group) const { return base_learning_rates_[group]; }
+  std::int64_t steps() const { return steps_; }
+
+  /// Moments, step count and learning rates; parameters are matched by position.
+  State state() const;
+  void load_state(const State& state);
+  virtual std::string type_name() const = 0;
+
+ protected:
+  Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay);
+  /// Moments of one parameter, made at its first update.
+  struct Moments {
+    Tensor a, b;
+    std::int64_t step = 0;
+  };
+  virtual int moment_count() const = 0;
+  virtual void update(std::size_t group, const std::vector<Tensor>& parameters,
+                      std::vector<Moments*>& moments, const Tensor& learning_rate,
+                      const Tensor& step) = 0;
+  std::vector<ParameterGroup> groups_;
+
+ private:
+  std::vector<double> base_learning_rates_;
+  std::vector<std::vector<Moments>> moments_;
+  std::int64_t steps_ = 0;
+};
+
+struct SgdOptions {
+  double learning_rate = 0.01, momentum = 0, dampening = 0, weight_decay = 0;
+  bool nesterov = false;
+};
+std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup> groups, const SgdOptions& options);
+
+struct AdamOptions {
+  double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+};
+/// L2 penalty added to the gradient.
+std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups,
+                                     const AdamOptions& options);
+/// Decoupled weight decay (Loshchilov and Hutter 2019); PyTorch's default decay is 0.01.
+std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup> groups,
+                                      const AdamOptions& options);
+
+}  // namespace hanok::nn
