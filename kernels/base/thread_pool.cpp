@@ -1,0 +1,201 @@
+// One job at a time. The caller and the workers draw task numbers from one counter until none is
+// left; a worker that wakes too late for a short job is not waited for.
+#include "kernels/base/thread_pool.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+namespace hanok {
+namespace {
+
+/// Longer than the gap between two kernels, shorter than what a sleeping machine would notice.
+constexpr std::chrono::microseconds kSpin{20};
+
+thread_local bool inside_task = false;
+
+/// Waits for `ready` for at most kSpin; returns whether it came.
+template <typename Ready>
+bool spin_until(const Ready& ready) {
+  const auto end = std::chrono::steady_clock::now() + kSpin;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (ready()) {
+        return true;
+      }
+#if defined(__SSE2__)
+      _mm_pause();
+#endif
+    }
+  } while (std::chrono::steady_clock::now() < end);
+  return false;
+}
+
+/// Sets MXCSR's flush-to-zero (bit 15) and denormals-are-zero (bit 6); returns the state before.
+unsigned set_flush_denormals() {
+#if defined(__SSE2__)
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | 0x8040U);
+  return before;
+#else
+  return 0;
+#endif
+}
+
+}  // namespace
+
+struct ThreadPool::Impl {
+  std::vector<std::thread> workers;
+
+  std::mutex submit;  // held by the caller whose job is on the pool
+  std::mutex mutex;   // guards open, error and the changes of the atomics below it
+  std::condition_variable wake;
+  std::condition_variable done;
+  bool open = false;  // workers may still join the job
+  std::exception_ptr error;
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> generation{0};  // counts jobs
+  std::atomic<int> active{0};                // workers inside the job
+
+  const std::function<void(std::int64_t)>* task = nullptr;
+  std::int64_t count = 0;
+  std::atomic<std::int64_t> next{0};
+
+  void work() {
+    inside_task = true;
+    try {
+      for (std::int64_t i = next.fetch_add(1, std::memory_order_relaxed); i < count;
+           i = next.fetch_add(1, std::memory_order_relaxed)) {
+        (*task)(i);
+      }
+    } catch (...) {
+      next.store(count, std::memory_order_relaxed);  // nobody starts another task
+      const std::lock_guard lock(mutex);
+      if (!error) {
+        error = std::current_exception();
+      }
+    }
+    inside_task = false;
+  }
+
+  void worker_loop() {
+    set_flush_denormals();
+    std::uint64_t seen = 0;
+    while (true) {
+      const auto changed = [&] { return stop.load() || generation.load() != seen; };
+      spin_until(changed);
+      {
+        std::unique_lock lock(mutex);
+        wake.wait(lock, changed);
+        if (stop.load()) {
+          return;
+        }
+        seen = generation.load();
+        if (!open) {
+          continue;
+        }
+        active.fetch_add(1);
+      }
+      work();
+      {
+        const std::lock_guard lock(mutex);
+        if (active.fetch_sub(1) == 1) {
+          done.notify_one();
+        }
+      }
+    }
+  }
+
+  void run(std::int64_t tasks, const std::function<void(std::int64_t)>& function) {
+    {
+      const std::lock_guard lock(mutex);
+      task = &function;
+      count = tasks;
+      next.store(0);
+      error = nullptr;
+      open = true;
+      generation.fetch_add(1);
+    }
+    if (tasks > static_cast<std::int64_t>(workers.size())) {
+      wake.notify_all();
+    } else {
+      for (std::int64_t i = 1; i < tasks; ++i) {
+        wake.notify_one();
+      }
+    }
+    work();
+    {
+      const std::lock_guard lock(mutex);
+      open = false;
+    }
+    const auto idle = [&] { return active.load() == 0; };
+    spin_until(idle);
+    std::unique_lock lock(mutex);
+    done.wait(lock, idle);
+    if (error) {
+      const std::exception_ptr first = std::exchange(error, nullptr);
+      lock.unlock();
+      std::rethrow_exception(first);
+    }
+  }
+};
+
+ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
+  for (int i = 1; i < threads; ++i) {
+    impl_->workers.emplace_back([impl = impl_.get()] { impl->worker_loop(); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stop.store(true);
+  }
+  impl_->wake.notify_all();
+  for (std::thread& worker : impl_->workers) {
+    worker.join();
+  }
+}
+
+int ThreadPool::threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
+
+void ThreadPool::run(std::int64_t count, const std::function<void(std::int64_t)>& task) {
+  // A second thread that finds the pool busy does its work itself rather than wait for it.
+  std::unique_lock job(impl_->submit, std::defer_lock);
+  if (count <= 1 || inside_task || impl_->workers.empty() || !job.try_lock()) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      task(i);
+    }
+    return;
+  }
+  impl_->run(count, task);
+}
+
+void ThreadPool::run_blocks(std::int64_t total, std::int64_t grain,
+                            const std::function<void(std::int64_t, std::int64_t)>& task) {
+  grain = std::max<std::int64_t>(grain, 1);
+  run((total + grain - 1) / grain, [&](std::int64_t block) {
+    const std::int64_t begin = block * grain;
+    task(begin, std::min(begin + grain, total));
+  });
+}
+
+FlushDenormals::FlushDenormals() : saved_(set_flush_denormals()) {}
+
+FlushDenormals::~FlushDenormals() {
+#if defined(__SSE2__)
+  _mm_setcsr(saved_);
+#endif
+}
+
+}  // namespace hanok
