@@ -35,6 +35,7 @@ class SavedTensor {
  private:
   Tensor tensor_;
   std::uint64_t version_ = 0;
+  const void* storage_ = nullptr;  // which bytes were saved: a parameter may be given others
 };
 
 /// One differentiable op that was applied. Ops derive from it next to their forward function.
@@ -87,6 +88,9 @@ void record(Tensor& output, std::shared_ptr<Node> node);
 
 /// The node that made a tensor, or null.
 std::shared_ptr<Node> node_of(const Tensor& tensor);
+
+/// True if this handle is the only one to its elements, so that they may be overwritten unseen.
+bool is_owned_alone(const Tensor& tensor);
 
 /// The graph behind `output` in the DOT language, with op names and shapes.
 std::string graph_to_dot(const Tensor& output);

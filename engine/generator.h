@@ -1,6 +1,7 @@
 // Random numbers for ops: a position in Philox streams, not a hidden state.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "engine/tensor.h"
@@ -21,7 +22,8 @@ class Generator {
   std::int64_t epoch() const { return epoch_; }
   std::int64_t step() const { return step_; }
 
-  /// The next draw of a stream within this step, for an op on `device`.
+  /// The next draw of a stream within this step, for an op on `device`. The Init stream does not
+  /// follow steps: its draws count from set_seed() on.
   RandomCall next(RandomStream stream, Device device);
 
   /// The generator that ops use unless given another.
@@ -31,8 +33,9 @@ class Generator {
   std::uint64_t seed_ = 0;
   std::int64_t epoch_ = 0;
   std::int64_t step_ = 0;
-  std::uint32_t draw_ = 0;
-  Tensor epoch_step_;  // i64 [2] on the device last asked for
+  std::array<std::uint32_t, 16> draws_{};  // by stream
+  Tensor epoch_step_;                      // i64 [2] on the device last asked for
+  Tensor origin_;                          // i64 [2]: zeros
 };
 
 /// New f32 tensors filled from a generator's Init stream, in memory order of the logical row-major

@@ -120,6 +120,7 @@ class Tensor {
 
   // For engine code.
   TensorImpl& impl() const { return *impl_; }
+  const std::shared_ptr<TensorImpl>& impl_pointer() const { return impl_; }
   static Tensor from_impl(std::shared_ptr<TensorImpl> impl);
   /// A tensor over part of `storage`, outside the graph.
   static Tensor wrap(std::shared_ptr<Storage> storage, std::int64_t offset, const Shape& shape,

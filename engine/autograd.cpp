@@ -1,0 +1,304 @@
+#include "engine/autograd.h"
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <sstream>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "engine/allocator.h"
+#include "engine/runtime.h"
+#include "engine/storage.h"
+#include "engine/tensor_impl.h"
+#include "kernels/base/error.h"
+
+namespace hanok {
+namespace {
+
+thread_local bool recording = true;
+std::atomic<std::uint64_t> next_node_number{1};
+/// Hooks registered in this process: without any, backward need not count the uses of leaves.
+std::atomic<std::int64_t> hook_count{0};
+
+void add_in_place(Tensor& sum, const Tensor& term) {
+  backend_of(sum.device()).add_scaled(context_of(sum.device()), 1, term.view(), sum.mutable_view());
+}
+
+}  // namespace
+
+bool is_owned_alone(const Tensor& tensor) {
+  return tensor.impl_pointer().use_count() == 1 && tensor.storage().use_count() == 1 &&
+         !tensor.storage()->read_only();
+}
+
+// ---- saved tensors ----
+
+SavedTensor::SavedTensor(const Tensor& tensor) {
+  if (!tensor.defined()) return;
+  // A leaf is kept itself (it has no node, so no cycle arises); an op's output is kept without its
+  // node.
+  tensor_ = tensor.is_leaf() ? tensor : tensor.detach();
+  version_ = tensor.version();
+  storage_ = tensor.storage().get();
+}
+
+Tensor SavedTensor::get(const char* op) const {
+  if (!tensor_.defined()) return tensor_;
+  if (tensor_.storage().get() != storage_ || tensor_.version() != version_) {
+    throw AutogradError(std::string(op) + ": a tensor saved for backward, " + tensor_.to_string() +
+                        ", was overwritten after the forward pass");
+  }
+  return tensor_;
+}
+
+// ---- the graph ----
+
+Node::~Node() {
+  // Long chains are taken apart by a loop: the outermost destructor drains what the inner ones
+  // queue.
+  thread_local std::vector<std::shared_ptr<Node>>* queue = nullptr;
+  std::vector<std::shared_ptr<Node>> own;
+  const bool outermost = queue == nullptr;
+  if (outermost) queue = &own;
+  for (Edge& edge : edges) {
+    if (edge.node != nullptr) queue->push_back(std::move(edge.node));
+  }
+  if (!outermost) return;
+  while (!own.empty()) {
+    const std::shared_ptr<Node> node = std::move(own.back());
+    own.pop_back();
+  }
+  queue = nullptr;
+}
+
+bool grad_enabled() { return recording; }
+NoGrad::NoGrad() : saved_(recording) { recording = false; }
+NoGrad::~NoGrad() { recording = saved_; }
+
+bool any_requires_grad(std::initializer_list<Tensor> inputs) {
+  if (!recording) return false;
+  for (const Tensor& input : inputs) {
+    if (input.defined() && input.requires_grad()) return true;
+  }
+  return false;
+}
+
+bool any_requires_grad(const std::vector<Tensor>& inputs) {
+  if (!recording) return false;
+  for (const Tensor& input : inputs) {
+    if (input.defined() && input.requires_grad()) return true;
+  }
+  return false;
+}
+
+void set_inputs(Node& node, const std::vector<Tensor>& inputs) {
+  node.edges.clear();
+  node.edges.reserve(inputs.size());
+  for (const Tensor& input : inputs) {
+    Edge edge;
+    if (input.defined()) {
+      edge.node = input.impl().node;
+      if (edge.node == nullptr && input.impl().requires_grad) edge.leaf = input.impl_pointer();
+    }
+    node.edges.push_back(std::move(edge));
+  }
+}
+
+void record(Tensor& output, std::shared_ptr<Node> node) {
+  node->number = next_node_number++;
+  node->output_shape = output.shape();
+  output.impl().node = std::move(node);
+}
+
+std::shared_ptr<Node> node_of(const Tensor& tensor) { return tensor.impl().node; }
+
+// ---- a tensor's part in it ----
+
+bool Tensor::requires_grad() const {
+  return defined() && (impl_->requires_grad || impl_->node != nullptr);
+}
+
+bool Tensor::is_leaf() const { return !defined() || impl_->node == nullptr; }
+
+Tensor& Tensor::set_requires_grad(bool value) {
+  if (!defined()) throw AutogradError("set_requires_grad: the tensor is undefined");
+  if (!is_leaf()) {
+    throw AutogradError("set_requires_grad: " + to_string() +
+                        " is the result of an op; only leaves can be set (use detach())");
+  }
+  if (value && dtype() != DType::F32) {
+    throw DTypeError("set_requires_grad: only f32 tensors have gradients, got " + to_string());
+  }
+  impl_->requires_grad = value;
+  return *this;
+}
+
+Tensor Tensor::grad() const { return defined() ? impl_->grad : Tensor(); }
+
+void Tensor::set_grad(const Tensor& grad) {
+  if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
+    throw ShapeError("set_grad: gradient " + grad.to_string() + " does not fit " + to_string());
+  }
+  impl_->grad = grad;
+}
+
+void Tensor::zero_grad() { impl_->grad = Tensor(); }
+
+void Tensor::register_grad_hook(std::function<void(const Tensor&)> hook) {
+  if (!is_leaf() || !requires_grad()) {
+    throw AutogradError("register_grad_hook: " + to_string() +
+                        " is not a leaf that requires a gradient");
+  }
+  impl_->grad_hooks.push_back(std::move(hook));
+  ++hook_count;
+}
+
+// ---- the walk back ----
+
+namespace {
+
+/// Edges that lead to each leaf with hooks, over the whole graph behind `root`.
+std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
+  std::unordered_map<TensorImpl*, std::int64_t> uses;
+  std::unordered_set<Node*> seen{&root};
+  std::vector<Node*> todo{&root};
+  while (!todo.empty()) {
+    Node* node = todo.back();
+    todo.pop_back();
+    for (const Edge& edge : node->edges) {
+      if (edge.leaf != nullptr && !edge.leaf->grad_hooks.empty()) ++uses[edge.leaf.get()];
+      if (edge.node != nullptr && seen.insert(edge.node.get()).second)
+        todo.push_back(edge.node.get());
+    }
+  }
+  return uses;
+}
+
+void accumulate_leaf(TensorImpl& leaf, Tensor grad) {
+  if (leaf.grad.defined()) {
+    add_in_place(leaf.grad, grad);
+  } else {
+    leaf.grad = is_owned_alone(grad) ? std::move(grad) : grad.clone();
+  }
+}
+
+void check_gradient(const Node& node, const Tensor& grad, const Shape& expected) {
+  if (grad.shape() != expected) {
+    throw AutogradError(std::string(node.name()) + ": backward made a gradient of shape " +
+                        grad.shape().to_string() + " for an input of shape " +
+                        expected.to_string());
+  }
+}
+
+}  // namespace
+
+void Tensor::backward(const Tensor& gradient) const {
+  if (!requires_grad()) {
+    throw AutogradError("backward: " + to_string() +
+                        " does not depend on anything that requires a gradient");
+  }
+  Tensor seed = gradient;
+  if (!seed.defined()) {
+    if (numel() != 1) {
+      throw AutogradError("backward: " + to_string() +
+                          " has more than one element: pass the gradient to start from");
+    }
+    seed = Tensor::ones(shape(), {dtype(), device()});
+  }
+  if (seed.shape() != shape()) {
+    throw ShapeError("backward: gradient " + seed.to_string() + " does not fit " + to_string());
+  }
+  const NoGrad no_grad;
+  const MemoryTag tag("gradients");
+  if (is_leaf()) {
+    accumulate_leaf(*impl_, seed);
+    for (const auto& hook : impl_->grad_hooks) hook(impl_->grad);
+    return;
+  }
+
+  std::unordered_map<TensorImpl*, std::int64_t> hooked_uses;
+  if (hook_count > 0) hooked_uses = count_hooked_uses(*impl_->node);
+
+  // An op's number is higher than those of the ops that made its inputs. So "highest number first"
+  // visits each node after all its consumers, and gradients that meet are summed in that order.
+  struct Pending {
+    std::shared_ptr<Node> node;
+    Tensor grad;
+  };
+  std::map<std::uint64_t, Pending, std::greater<>> pending;
+  pending.emplace(impl_->node->number, Pending{impl_->node, std::move(seed)});
+  while (!pending.empty()) {
+    Pending current = std::move(pending.begin()->second);
+    pending.erase(pending.begin());
+    Node& node = *current.node;
+    if (node.released) {
+      throw AutogradError(
+          std::string(node.name()) +
+          ": backward runs a second time through a graph whose saved tensors are freed");
+    }
+    std::vector<Tensor> grads = node.backward(current.grad);
+    node.release_saved();
+    node.released = true;
+    current.grad = Tensor();
+    for (std::size_t i = 0; i < node.edges.size(); ++i) {
+      const Edge& edge = node.edges[i];
+      if (!edge.needs_grad()) continue;
+      Tensor grad = i < grads.size() ? std::move(grads[i]) : Tensor();
+      if (edge.leaf != nullptr) {
+        if (grad.defined()) {
+          check_gradient(node, grad, edge.leaf->shape);
+          accumulate_leaf(*edge.leaf, std::move(grad));
+        }
+        const auto uses = hooked_uses.find(edge.leaf.get());
+        if (uses != hooked_uses.end() && --uses->second == 0) {
+          for (const auto& hook : edge.leaf->grad_hooks) hook(edge.leaf->grad);
+        }
+        continue;
+      }
+      if (!grad.defined()) continue;
+      check_gradient(node, grad, edge.node->output_shape);
+      Pending& target = pending[edge.node->number];
+      if (target.node == nullptr) {
+        target = {edge.node, std::move(grad)};
+      } else {
+        if (!is_owned_alone(target.grad)) target.grad = target.grad.clone();
+        add_in_place(target.grad, grad);
+      }
+    }
+  }
+}
+
+// ---- pictures ----
+
+std::string graph_to_dot(const Tensor& output) {
+  std::ostringstream dot;
+  dot << "digraph gradients {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n";
+  std::unordered_set<const void*> seen;
+  std::vector<std::shared_ptr<Node>> todo;
+  if (output.requires_grad() && !output.is_leaf()) todo.push_back(output.impl().node);
+  if (!todo.empty()) seen.insert(todo.front().get());
+  while (!todo.empty()) {
+    const std::shared_ptr<Node> node = std::move(todo.back());
+    todo.pop_back();
+    dot << "  n" << node->number << " [label=\"" << node->name() << "\\n"
+        << node->output_shape.to_string() << "\"];\n";
+    for (const Edge& edge : node->edges) {
+      if (edge.node != nullptr) {
+        dot << "  n" << edge.node->number << " -> n" << node->number << ";\n";
+        if (seen.insert(edge.node.get()).second) todo.push_back(edge.node);
+      } else if (edge.leaf != nullptr) {
+        dot << "  \"" << edge.leaf.get() << "\" -> n" << node->number << ";\n";
+        if (seen.insert(edge.leaf.get()).second) {
+          dot << "  \"" << edge.leaf.get() << "\" [label=\"leaf\\n"
+              << edge.leaf->shape.to_string() << "\", shape=ellipse];\n";
+        }
+      }
+    }
+  }
+  dot << "}\n";
+  return dot.str();
+}
+
+}  // namespace hanok

@@ -1,0 +1,36 @@
+// The object behind a Tensor handle. Only engine code and ops look inside.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/storage.h"
+#include "engine/tensor.h"
+
+namespace hanok {
+
+/// A parameter's values in the order that one kernel reads them. Kept only while the parameter does
+/// not change.
+struct PackedWeights {
+  std::string key;                 // pass, algorithm, instruction set, shape
+  std::uint64_t version = 0;       // of the storage it was made from
+  std::shared_ptr<Storage> bytes;  // counted by the allocator
+};
+
+struct TensorImpl {
+  std::shared_ptr<Storage> storage;
+  std::int64_t offset = 0;  // elements
+  Shape shape;
+  DType dtype = DType::F32;
+
+  bool requires_grad = false;  // of a leaf
+  std::shared_ptr<Node> node;  // the op that made it; null for leaves
+  Tensor grad;
+  std::vector<std::function<void(const Tensor&)>> grad_hooks;
+  std::vector<PackedWeights> packs;
+};
+
+}  // namespace hanok

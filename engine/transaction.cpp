@@ -1,0 +1,37 @@
+#include "engine/transaction.h"
+
+#include <utility>
+
+#include "kernels/base/error.h"
+
+namespace hanok {
+namespace {
+thread_local StepTransaction* open_transaction = nullptr;
+}
+
+StepTransaction::StepTransaction() {
+  if (open_transaction != nullptr) {
+    throw ValueError("StepTransaction: one is open on this thread already; they do not nest");
+  }
+  open_transaction = this;
+}
+
+StepTransaction::~StepTransaction() { open_transaction = nullptr; }
+
+void StepTransaction::commit() {
+  const auto actions = std::move(actions_);
+  actions_.clear();
+  for (const auto& action : actions) action();
+}
+
+void StepTransaction::rollback() { actions_.clear(); }
+
+void StepTransaction::write(std::function<void()> action) {
+  if (open_transaction == nullptr) {
+    action();
+  } else {
+    open_transaction->actions_.push_back(std::move(action));
+  }
+}
+
+}  // namespace hanok
