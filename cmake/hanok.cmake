@@ -1,21 +1,33 @@
 # Compiler flags that the same-bits promise rests on, and one helper that makes a room's library.
 
-add_library(hanok_flags INTERFACE)
-target_compile_options(hanok_flags INTERFACE
-  -ffp-contract=off   # fused multiply-add only where the source says so
-  -Wall -Wextra -Wpedantic $<$<BOOL:${HANOK_WERROR}>:-Werror>)
-target_include_directories(hanok_flags INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/hanok>)
+# -ffp-contract=off: fused multiply-add only where the source says so.
+set(compile_options -ffp-contract=off -Wall -Wextra -Wpedantic)
+set(link_options "")
+if(HANOK_WERROR)
+  list(APPEND compile_options -Werror)
+endif()
 if(HANOK_SANITIZE)
-  target_compile_options(hanok_flags INTERFACE -fsanitize=${HANOK_SANITIZE} -fno-sanitize-recover=all
-                                               -fno-omit-frame-pointer)
-  target_link_options(hanok_flags INTERFACE -fsanitize=${HANOK_SANITIZE})
+  list(APPEND compile_options -fsanitize=${HANOK_SANITIZE} -fno-sanitize-recover=all
+       -fno-omit-frame-pointer)
+  list(APPEND link_options -fsanitize=${HANOK_SANITIZE})
 endif()
 
-# hanok_room(NAME SOURCES... [PUBLIC libs...] [PRIVATE libs...]): library hanok_NAME, alias hanok::NAME
+# BUILD_INTERFACE: these are for hanok's own sources; a program that uses the installed library
+# chooses its own.
+add_library(hanok_flags INTERFACE)
+set_target_properties(hanok_flags PROPERTIES EXPORT_NAME flags)
+target_compile_features(hanok_flags INTERFACE cxx_std_20)
+target_compile_options(hanok_flags INTERFACE "$<BUILD_INTERFACE:${compile_options}>")
+target_link_options(hanok_flags INTERFACE "$<BUILD_INTERFACE:${link_options}>")
+target_include_directories(hanok_flags INTERFACE
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/hanok>)
+
+# hanok_room(NAME SOURCES... [PUBLIC libs...] [PRIVATE libs...]): library hanok_NAME, alias
+# hanok::NAME
 function(hanok_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(hanok_${name} STATIC ${ROOM_SOURCES})
   add_library(hanok::${name} ALIAS hanok_${name})
+  set_target_properties(hanok_${name} PROPERTIES EXPORT_NAME ${name})
   target_link_libraries(hanok_${name} PUBLIC hanok_flags ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
 endfunction()

@@ -1,0 +1,32 @@
+# `cmake --install`: libraries, headers, programs, and the package that find_package(hanok) finds.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+set(rooms hanok_flags hanok_kernels hanok_engine hanok_nn hanok_data hanok_weights hanok_training)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hanok)
+
+foreach(room IN LISTS rooms)
+  if(TARGET ${room})
+    install(TARGETS ${room} EXPORT hanok_targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  endif()
+endforeach()
+foreach(app finetune predict convert)
+  if(TARGET ${app})
+    install(TARGETS ${app} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+
+# kernels/cpu/isa is compiled into the library once per instruction-set path and is no interface.
+install(DIRECTORY kernels engine nn data weights DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hanok
+        FILES_MATCHING PATTERN "*.h" PATTERN "isa" EXCLUDE)
+install(DIRECTORY apps/training DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hanok/apps
+        FILES_MATCHING PATTERN "*.h")
+install(FILES LICENSE THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+install(EXPORT hanok_targets NAMESPACE hanok:: FILE hanokTargets.cmake DESTINATION ${package_dir})
+configure_package_config_file(cmake/hanokConfig.cmake.in ${CMAKE_BINARY_DIR}/hanokConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/hanokConfigVersion.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/hanokConfig.cmake ${CMAKE_BINARY_DIR}/hanokConfigVersion.cmake
+        DESTINATION ${package_dir})

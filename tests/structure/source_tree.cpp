@@ -1,0 +1,88 @@
+#include "tests/structure/source_tree.h"
+
+#include <stdio.h>  // popen
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <stdexcept>
+
+namespace hanok::structure {
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kRooms = {"kernels", "engine", "nn", "data", "weights", "apps"};
+
+fs::path root() { return HANOK_SOURCE_DIR; }
+
+std::vector<std::string> files(const std::string& folder,
+                               const std::vector<std::string>& extensions) {
+  std::vector<std::string> found;
+  for (fs::recursive_directory_iterator it(root() / folder), end; it != end; ++it) {
+    if (it->path().filename().string().front() == '.') {
+      if (it->is_directory()) it.disable_recursion_pending();
+      continue;
+    }
+    const std::string extension = it->path().extension().string();
+    if (it->is_regular_file() &&
+        std::find(extensions.begin(), extensions.end(), extension) != extensions.end()) {
+      found.push_back(fs::relative(it->path(), root()).generic_string());
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string read(const std::string& path) {
+  std::ifstream in(root() / path, std::ios::binary);
+  if (!in) throw std::runtime_error(path + ": cannot be read");
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+int line_count(const std::string& text) {
+  const auto newlines = std::count(text.begin(), text.end(), '\n');
+  const bool open_line = !text.empty() && text.back() != '\n';
+  return static_cast<int>(newlines) + (open_line ? 1 : 0);
+}
+
+Includes includes(const std::string& text) {
+  static const std::regex pattern(R"(^\s*#\s*include\s*([<"])([^>"]+)[>"])");
+  Includes result;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::smatch match;
+    if (!std::regex_search(line, match, pattern)) continue;
+    (match[1] == "\"" ? result.quoted : result.angled).push_back(match[2]);
+  }
+  return result;
+}
+
+std::string room_of(const std::string& path) { return path.substr(0, path.find('/')); }
+
+std::vector<std::string> public_headers() {
+  std::vector<std::string> headers;
+  for (const std::string& room : kRooms) {
+    for (const std::string& header : files(room == "apps" ? "apps/training" : room, {".h"})) {
+      // Compiled once per instruction-set path, with macros that say which: no interface.
+      if (header.rfind("kernels/cpu/isa/", 0) != 0) headers.push_back(header);
+    }
+  }
+  return headers;
+}
+
+CommandResult run_command(const std::string& command) {
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) throw std::runtime_error("cannot run " + command);
+  CommandResult result;
+  std::array<char, 4096> buffer{};
+  while (const std::size_t count = fread(buffer.data(), 1, buffer.size(), pipe)) {
+    result.output.append(buffer.data(), count);
+  }
+  result.status = pclose(pipe);
+  return result;
+}
+
+}  // namespace hanok::structure
