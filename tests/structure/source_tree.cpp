@@ -1,24 +1,28 @@
 #include "tests/structure/source_tree.h"
 
-#include <stdio.h>  // popen
-
 #include <algorithm>
 #include <array>
 #include <fstream>
 #include <regex>
 #include <sstream>
 #include <stdexcept>
+#include <stdio.h>  // popen
 
 namespace hanok::structure {
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kRooms = {"kernels", "engine", "nn", "data", "weights", "apps"};
+const std::vector<std::string>& rooms() {
+  static const std::vector<std::string> names = {"kernels", "engine",  "nn",
+                                                 "data",    "weights", "apps"};
+  return names;
+}
 
 fs::path root() { return HANOK_SOURCE_DIR; }
 
 std::vector<std::string> files(const std::string& folder,
                                const std::vector<std::string>& extensions) {
   std::vector<std::string> found;
+  if (!fs::exists(root() / folder)) return found;
   for (fs::recursive_directory_iterator it(root() / folder), end; it != end; ++it) {
     if (it->path().filename().string().front() == '.') {
       if (it->is_directory()) it.disable_recursion_pending();
@@ -64,7 +68,7 @@ std::string room_of(const std::string& path) { return path.substr(0, path.find('
 
 std::vector<std::string> public_headers() {
   std::vector<std::string> headers;
-  for (const std::string& room : kRooms) {
+  for (const std::string& room : rooms()) {
     for (const std::string& header : files(room == "apps" ? "apps/training" : room, {".h"})) {
       // Compiled once per instruction-set path, with macros that say which: no interface.
       if (header.rfind("kernels/cpu/isa/", 0) != 0) headers.push_back(header);

@@ -8,7 +8,7 @@
 namespace hanok::structure {
 
 /// Rooms from the lowest to the highest.
-extern const std::vector<std::string> kRooms;
+const std::vector<std::string>& rooms();
 
 /// Root of the repository.
 std::filesystem::path root();

@@ -1,9 +1,8 @@
 // Objects compiled with -mavx2 must not define symbols that the linker could choose for code that
 // runs on any CPU: no weak symbols, and nothing global outside their own namespace.
+#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fstream>
 #include <sstream>
 
 #include "tests/structure/source_tree.h"
@@ -33,9 +32,10 @@ std::vector<std::string> offenders(const std::string& object, const std::string&
 }
 
 TEST(Avx2Objects, OffendersAreRecognised) {
-  EXPECT_THAT(offenders("x.o", "0000000000000000 T hanok::cpu::avx2::exp(float const*)\n"
-                               "0000000000000010 t helper\n"
-                               "                 U memcpy\n"),
+  EXPECT_THAT(offenders("x.o",
+                        "0000000000000000 T hanok::cpu::avx2::exp(float const*)\n"
+                        "0000000000000010 t helper\n"
+                        "                 U memcpy\n"),
               IsEmpty());
   EXPECT_EQ(offenders("x.o", "0000000000000000 W std::vector<float>::size() const\n").size(), 1U);
   EXPECT_EQ(offenders("x.o", "                 w __gmon_start__\n").size(), 1U);

@@ -1,8 +1,7 @@
 // Each public header compiles alone: whoever includes it needs no other header first.
-#include <gtest/gtest.h>
-
 #include <cctype>
 #include <fstream>
+#include <gtest/gtest.h>
 
 #include "tests/structure/source_tree.h"
 
