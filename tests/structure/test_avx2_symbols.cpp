@@ -24,7 +24,7 @@ std::vector<std::string> offenders(const std::string& object, const std::string&
     const std::string name = line.substr(at + 2);
     const bool weak = std::string("wWvVu").find(kind) != std::string::npos;
     const bool global = std::string("TDBRGSC").find(kind) != std::string::npos;
-    if (weak || (global && name.find("avx2") == std::string::npos)) {
+    if (weak || (global && name.rfind("hanok::cpu::avx2::", 0) != 0)) {
       found.push_back(object + ": " + kind + " " + name);
     }
   }
