@@ -34,8 +34,9 @@ struct Dataset {
 };
 
 /// root/CLASS/**.{jpg,jpeg,png}; classes in byte order of their names. The group is the file name's
-/// part before its last '_' where several files share it, else the path. Throws IoError for a
-/// missing folder, ValueError for an empty class or fewer than two.
+/// part before its last '_' where several files (of whatever class) share it, else the path; names
+/// that plainly only number the files of a class ("img_0001") make no groups, with a warning.
+/// Throws IoError for a missing folder, ValueError for an empty class or fewer than two.
 Dataset load_image_folder(const std::string& root);
 
 /// The mask competition: root/train.csv (or root/train/train.csv) `id,gender,race,age,path`,
@@ -50,12 +51,27 @@ Dataset load_dataset(const std::string& root, const std::string& layout = "auto"
 /// Names of the competition's 18 classes, e.g. "mask male <30".
 std::vector<std::string> competition_class_names();
 
+/// One row of the competition's train.csv.
+struct Person {
+  std::string id;
+  int gender;        // 0 male, 1 female
+  int age;           // years
+  std::string path;  // folder of this person's photographs, relative to images/
+  /// 3*gender + age group; plus 6*mask it is the class of a photograph.
+  int gender_age_class() const { return 3 * gender + (age < 30 ? 0 : age < 60 ? 1 : 2); }
+};
+/// Reads train.csv by column name. Throws FormatError naming file, line and value for anything that
+/// is not male/female, not an age, or a path that leaves the data folder; ids that occur twice are
+/// added to `warnings`.
+std::vector<Person> read_people(const std::string& csv_path, std::vector<std::string>& warnings);
+
 /// One CSV file read whole: RFC 4180 quoting, optional byte-order mark, LF or CRLF. Throws
 /// FormatError naming file and line.
 struct Csv {
   std::string path;
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows;
+  std::vector<std::int64_t> lines;  // where each row starts in the file, from 1
   /// Index of a column; throws FormatError listing the columns if absent.
   std::size_t column(const std::string& name) const;
 };

@@ -1,0 +1,122 @@
+// One folder a class, and the choice between layouts.
+#include <filesystem>
+#include <fmt/format.h>
+
+#include "data/dataset.h"
+#include "data/files.h"
+#include "kernels/base/error.h"
+
+namespace hanok::data {
+namespace {
+
+/// "class/maksssksksss818_00.jpg" -> "maksssksksss818"; empty if there is no '_' with text before
+/// it.
+std::string name_before_last_underscore(const std::string& path) {
+  const std::string stem = file_stem(path);
+  const std::size_t underscore = stem.rfind('_');
+  return underscore == std::string::npos ? std::string() : stem.substr(0, underscore);
+}
+
+/// Crops of one photograph are few. Where one name stands before more than half of a class of some
+/// size, as in cat_0001.jpg ... cat_0999.jpg, it only numbers files.
+constexpr std::int64_t kSurelyNumbering = 20;
+
+std::string numbering_prefix(const Dataset& dataset, const std::vector<std::string>& names) {
+  const std::vector<std::int64_t> class_sizes = dataset.class_counts();
+  std::map<std::pair<std::int64_t, std::string>, std::int64_t> members;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!names[i].empty()) ++members[{dataset.samples[i].label, names[i]}];
+  for (const auto& [key, count] : members)
+    if (count > kSurelyNumbering && 2 * count > class_sizes[static_cast<std::size_t>(key.first)])
+      return key.second;
+  return {};
+}
+
+void find_groups(Dataset& dataset) {
+  std::vector<std::string> names;
+  std::map<std::string, std::int64_t> sharing;
+  for (const Sample& sample : dataset.samples) {
+    names.push_back(name_before_last_underscore(sample.path));
+    ++sharing[names.back()];
+  }
+  const std::string numbering = numbering_prefix(dataset, names);
+  if (!numbering.empty())
+    dataset.warnings.push_back(
+        fmt::format("file names like '{}_...' number the files of a class, so names were not used "
+                    "to find crops of one photograph",
+                    numbering));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const bool shared = numbering.empty() && !names[i].empty() && sharing[names[i]] > 1;
+    dataset.samples[i].group = shared ? names[i] : dataset.samples[i].path;
+    dataset.has_groups = dataset.has_groups || shared;
+  }
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
+bool is_file(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(path, error);
+}
+
+bool looks_like_competition(const std::string& root) {
+  return is_file(root + "/train.csv") || is_file(root + "/train/train.csv");
+}
+
+bool looks_like_folders(const std::string& root) {
+  std::map<std::string, std::int64_t> skipped;
+  std::size_t classes = 0;
+  for (const std::string& name : list_folders(root, skipped))
+    classes += list_images(root + "/" + name, skipped).empty() ? 0 : 1;
+  return classes >= 1;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> Dataset::class_counts() const {
+  std::vector<std::int64_t> counts(class_names.size());
+  for (const Sample& sample : samples)
+    if (sample.label >= 0) ++counts[static_cast<std::size_t>(sample.label)];
+  return counts;
+}
+
+Dataset load_image_folder(const std::string& root) {
+  if (!is_folder(root)) throw IoError(root + ": no such folder");
+  Dataset dataset;
+  dataset.root = root;
+  dataset.layout = "folder";
+  dataset.class_names = list_folders(root, dataset.skipped);
+  if (dataset.class_names.size() < 2)
+    throw ValueError(fmt::format(
+        "{}: {} class folder{}, at least two are needed (one folder a class, photographs inside)",
+        root, dataset.class_names.size(), dataset.class_names.size() == 1 ? "" : "s"));
+  for (std::size_t label = 0; label < dataset.class_names.size(); ++label) {
+    const std::string& name = dataset.class_names[label];
+    const std::vector<std::string> images = list_images(root + "/" + name, dataset.skipped);
+    if (images.empty())
+      throw ValueError(fmt::format("{}: class '{}' has no .jpg, .jpeg or .png file", root, name));
+    for (const std::string& image : images)
+      dataset.samples.push_back({name + "/" + image, static_cast<std::int64_t>(label), {}});
+  }
+  find_groups(dataset);
+  return dataset;
+}
+
+Dataset load_dataset(const std::string& root, const std::string& layout) {
+  if (layout == "folder") return load_image_folder(root);
+  if (layout == "competition") return load_competition(root);
+  if (layout != "auto")
+    throw ValueError("load_dataset: unknown layout '" + layout +
+                     "' (known: auto, folder, competition)");
+  if (!is_folder(root)) throw IoError(root + ": no such folder");
+  if (looks_like_competition(root)) return load_competition(root);
+  if (looks_like_folders(root)) return load_image_folder(root);
+  throw ValueError(root +
+                   ": holds no data set: neither train.csv nor train/train.csv (competition "
+                   "layout), nor folders with .jpg, .jpeg or .png files (one folder a class)");
+}
+
+}  // namespace hanok::data

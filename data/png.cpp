@@ -1,0 +1,162 @@
+// PNG through libpng; every kind becomes 8-bit RGB as Pillow's convert("RGB") makes it: the high
+// byte of 16 bits, palettes looked up, alpha dropped.
+#include <cstdio>
+#include <cstring>
+#include <png.h>
+#include <utility>
+
+#include "data/codecs.h"
+#include "kernels/base/error.h"
+
+namespace hanok::data {
+namespace {
+
+/// Everything that must outlive libpng's jump lives here, outside the functions that call setjmp.
+struct Reader {
+  png_structp png = nullptr;
+  png_infop info = nullptr;
+  const std::uint8_t* bytes = nullptr;
+  std::size_t left = 0;
+  char message[256] = "";
+  Image image;
+  std::vector<png_bytep> rows;
+
+  Reader(const std::uint8_t* data, std::size_t size);
+  ~Reader() { png_destroy_read_struct(&png, &info, nullptr); }
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+};
+
+void on_error(png_structp png, png_const_charp message) {
+  auto* text = static_cast<char*>(png_get_error_ptr(png));
+  std::snprintf(text, sizeof Reader::message, "%s", message);
+  png_longjmp(png, 1);
+}
+
+void on_warning(png_structp, png_const_charp) {}  // about optional chunks, which are not used
+
+void read_bytes(png_structp png, png_bytep target, std::size_t count) {
+  auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
+  if (count > reader->left) png_error(png, "the file ends too early");
+  std::memcpy(target, reader->bytes, count);
+  reader->bytes += count;
+  reader->left -= count;
+}
+
+Reader::Reader(const std::uint8_t* data, std::size_t size) : bytes(data), left(size) {
+  png = png_create_read_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
+  if (png) info = png_create_info_struct(png);
+  if (!info) throw Error("decode_png: libpng has no memory");
+  png_set_read_fn(png, this, read_bytes);
+}
+
+bool read_header(Reader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;
+  png_read_info(reader.png, reader.info);
+  return true;
+}
+
+/// Asks libpng for 8-bit RGB, whatever is stored. False if libpng gave up.
+bool request_rgb(Reader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;
+  const int color = png_get_color_type(reader.png, reader.info);
+  if (png_get_bit_depth(reader.png, reader.info) == 16) png_set_strip_16(reader.png);
+  if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(reader.png);
+  if (!(color & PNG_COLOR_MASK_COLOR)) {
+    png_set_expand_gray_1_2_4_to_8(reader.png);
+    png_set_gray_to_rgb(reader.png);
+  }
+  png_set_strip_alpha(reader.png);
+  png_set_interlace_handling(reader.png);
+  png_read_update_info(reader.png, reader.info);
+  return true;
+}
+
+bool read_pixels(Reader& reader) {
+  if (setjmp(png_jmpbuf(reader.png))) return false;
+  png_read_image(reader.png, reader.rows.data());
+  png_read_end(reader.png, reader.info);  // to the last chunk: a file cut there is damaged too
+  return true;
+}
+
+[[noreturn]] void throw_error(const Reader& reader, const std::string& name) {
+  throw FormatError(name + ": damaged PNG: " + reader.message);
+}
+
+/// Deflate shrinks at most 1032-fold: a small file that declares a huge image is refused before
+/// memory is taken.
+void check_compression(const Reader& reader, std::size_t file_size, const std::string& name) {
+  constexpr std::uint64_t kMaxRatio = 1032;
+  const std::uint64_t stored = std::uint64_t{png_get_rowbytes(reader.png, reader.info)} *
+                               png_get_image_height(reader.png, reader.info);
+  if (stored > kMaxRatio * file_size)
+    throw FormatError(name + ": damaged PNG: declares " +
+                      std::to_string(png_get_image_width(reader.png, reader.info)) + "x" +
+                      std::to_string(png_get_image_height(reader.png, reader.info)) +
+                      " pixels, more than " + std::to_string(file_size) + " bytes can hold");
+}
+
+void append(png_structp png, png_bytep bytes, std::size_t count) {
+  auto* file = static_cast<std::vector<std::uint8_t>*>(png_get_io_ptr(png));
+  file->insert(file->end(), bytes, bytes + count);
+}
+
+void no_flush(png_structp) {}
+
+}  // namespace
+
+Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string& name,
+                 const DecodeLimits& limits) {
+  Reader reader(bytes, size);
+  if (!read_header(reader)) throw_error(reader, name);
+  const png_uint_32 width = png_get_image_width(reader.png, reader.info);
+  const png_uint_32 height = png_get_image_height(reader.png, reader.info);
+  check_pixel_limit(width, height, name, limits);
+  check_compression(reader, size, name);
+  if (!request_rgb(reader)) throw_error(reader, name);
+  if (png_get_rowbytes(reader.png, reader.info) != std::size_t{3} * width)
+    throw FormatError(name + ": a PNG of an unknown kind");
+
+  reader.image.width = static_cast<int>(width);
+  reader.image.height = static_cast<int>(height);
+  reader.image.pixels.resize(std::size_t{3} * width * height);
+  reader.rows.resize(height);
+  for (int y = 0; y < reader.image.height; ++y)
+    reader.rows[static_cast<std::size_t>(y)] = reader.image.row(y);
+  if (!read_pixels(reader)) throw_error(reader, name);
+
+  png_uint_32 exif_size = 0;
+  png_bytep exif = nullptr;
+  if (png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif) && exif)
+    return apply_orientation(std::move(reader.image), exif_orientation(exif, exif_size));
+  return std::move(reader.image);
+}
+
+std::vector<std::uint8_t> encode_png(const Image& image) {
+  if (image.width < 1 || image.height < 1)
+    throw ValueError("encode_png: cannot write an image of " + std::to_string(image.width) + "x" +
+                     std::to_string(image.height));
+  std::vector<std::uint8_t> file;
+  char message[sizeof Reader::message] = "";
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);
+  png_infop info = png ? png_create_info_struct(png) : nullptr;
+  if (!info) {
+    png_destroy_write_struct(&png, nullptr);
+    throw Error("encode_png: libpng has no memory");
+  }
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_write_struct(&png, &info);
+    throw Error(std::string("encode_png: ") + message);
+  }
+  png_set_write_fn(png, &file, append, no_flush);
+  png_set_IHDR(png, info, static_cast<png_uint_32>(image.width),
+               static_cast<png_uint_32>(image.height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,
+               PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(png, info);
+  for (int y = 0; y < image.height; ++y) png_write_row(png, image.row(y));
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  return file;
+}
+
+}  // namespace hanok::data
