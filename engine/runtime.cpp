@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <sched.h>
+#include <utility>
 
 #include "engine/allocator.h"
 #include "kernels/base/error.h"
@@ -76,10 +77,24 @@ void require_cpu(Device device) {
 
 }  // namespace
 
+namespace {
+
+std::unique_ptr<Backend>& cpu_backend() {
+  static std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());
+  return backend;
+}
+
+}  // namespace
+
 Backend& backend_of(Device device) {
   require_cpu(device);
-  static const std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());
-  return *backend;
+  return *cpu_backend();
+}
+
+std::unique_ptr<Backend> exchange_backend(Device device, std::unique_ptr<Backend> backend) {
+  require_cpu(device);
+  if (backend == nullptr) throw ValueError("exchange_backend: the new backend is null");
+  return std::exchange(cpu_backend(), std::move(backend));
 }
 
 ExecContext& context_of(Device device) {

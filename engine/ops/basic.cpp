@@ -1,0 +1,202 @@
+// Elementwise ops: arithmetic with broadcasting, functions of one variable, activations.
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/common.h"
+
+namespace hanok::ops {
+
+namespace {
+
+// ---- functions of two variables ----
+//
+// y = a op b over the broadcast shape. With g = dy, before summing over broadcast dimensions:
+//   add      da = g                     db = g
+//   sub      da = g                     db = -g
+//   mul      da = g b                   db = g a
+//   div      da = g / b                 db = -g y / b
+//   maximum  da = g (1 + sign(a-b))/2   db = g (1 - sign(a-b))/2   (a tie is shared equally)
+//   minimum  the other way round
+
+class BinaryNode final : public Node {
+ public:
+  BinaryNode(const char* name, BinaryOp op) : name_(name), op_(op) {}
+  const char* name() const override { return name_; }
+
+  void save(const Tensor& a, const Tensor& b, const Tensor& y) {
+    shape_a_ = a.shape();
+    shape_b_ = b.shape();
+    const bool ordered = op_ == BinaryOp::Maximum || op_ == BinaryOp::Minimum;
+    if (ordered || (op_ == BinaryOp::Mul && needs(1))) a_ = a;
+    if (ordered || op_ == BinaryOp::Div || (op_ == BinaryOp::Mul && needs(0))) b_ = b;
+    if (op_ == BinaryOp::Div && needs(1)) y_ = y;
+  }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor da, db;
+    switch (op_) {
+      case BinaryOp::Add:
+        if (needs(0)) da = dy;
+        if (needs(1)) db = dy;
+        break;
+      case BinaryOp::Sub:
+        if (needs(0)) da = dy;
+        if (needs(1)) db = neg(dy);
+        break;
+      case BinaryOp::Mul:
+        if (needs(0)) da = mul(dy, b_.get(name_));
+        if (needs(1)) db = mul(dy, a_.get(name_));
+        break;
+      case BinaryOp::Div:
+        if (needs(0)) da = div(dy, b_.get(name_));
+        if (needs(1)) db = neg(div(mul(dy, y_.get(name_)), b_.get(name_)));
+        break;
+      case BinaryOp::Maximum:
+      case BinaryOp::Minimum: {
+        const Tensor difference = sub(a_.get(name_), b_.get(name_));
+        Tensor signed_dy = empty_like(dy);  // dy sign(a-b), the backward of |a-b|
+        const Target target(dy);
+        target.backend.unary_backward(target.context, UnaryOp::Abs, {}, difference.view(), {},
+                                      dy.view(), signed_dy.mutable_view());
+        const Tensor larger = affine(add(dy, signed_dy), 0.5F, 0);
+        const Tensor smaller = affine(sub(dy, signed_dy), 0.5F, 0);
+        const bool maximum = op_ == BinaryOp::Maximum;
+        if (needs(0)) da = maximum ? larger : smaller;
+        if (needs(1)) db = maximum ? smaller : larger;
+        break;
+      }
+    }
+    return {sum_to(da, shape_a_), sum_to(db, shape_b_)};
+  }
+
+  void release_saved() override {
+    a_.release();
+    b_.release();
+    y_.release();
+  }
+
+ private:
+  const char* name_;
+  BinaryOp op_;
+  Shape shape_a_, shape_b_;
+  SavedTensor a_, b_, y_;
+};
+
+Tensor binary(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
+  check_f32(name, {{"a", a}, {"b", b}});
+  const Shape shape = broadcast_shapes(name, a.shape(), b.shape());
+  Tensor y = empty_on(a, shape);
+  const Target target(a);
+  target.backend.binary(target.context, op, broadcast_view(a, shape), broadcast_view(b, shape),
+                        y.mutable_view());
+  if (any_requires_grad({a, b})) {
+    auto node = std::make_shared<BinaryNode>(name, op);
+    set_inputs(*node, {a, b});
+    node->save(a, b, y);
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+// ---- functions of one variable ----
+//
+// y = f(x), dx = dy f'(x). Where f' is a function of y alone, y is kept instead of x, since the
+// next op often keeps it too: relu' = [y > 0], sigmoid' = y (1-y), tanh' = 1 - y^2, exp' = y,
+// sqrt' = 1/(2y), (1/x)' = -y^2.
+
+enum class Keeps { Nothing, X, Y };
+
+Keeps what_derivative_needs(UnaryOp op) {
+  switch (op) {
+    case UnaryOp::Neg:
+    case UnaryOp::Affine:
+      return Keeps::Nothing;
+    case UnaryOp::Relu:
+    case UnaryOp::Sigmoid:
+    case UnaryOp::Tanh:
+    case UnaryOp::Exp:
+    case UnaryOp::Sqrt:
+    case UnaryOp::Reciprocal:
+      return Keeps::Y;
+    default:
+      return Keeps::X;
+  }
+}
+
+class UnaryNode final : public Node {
+ public:
+  UnaryNode(const char* name, UnaryOp op, UnaryParams params)
+      : name_(name), op_(op), params_(params) {}
+  const char* name() const override { return name_; }
+
+  void save(const Tensor& x, const Tensor& y) {
+    const Keeps keeps = what_derivative_needs(op_);
+    if (keeps == Keeps::X) x_ = x;
+    if (keeps == Keeps::Y) y_ = y;
+  }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_like(dy);
+    const Target target(dy);
+    target.backend.unary_backward(
+        target.context, op_, params_, x_.defined() ? x_.get(name_).view() : ConstView{},
+        y_.defined() ? y_.get(name_).view() : ConstView{}, dy.view(), dx.mutable_view());
+    return {dx};
+  }
+
+  void release_saved() override {
+    x_.release();
+    y_.release();
+  }
+
+ private:
+  const char* name_;
+  UnaryOp op_;
+  UnaryParams params_;
+  SavedTensor x_, y_;
+};
+
+Tensor unary(const char* name, UnaryOp op, const Tensor& x, UnaryParams params = {}) {
+  check_f32(name, {{"input", x}});
+  Tensor y = empty_like(x);
+  const Target target(x);
+  target.backend.unary(target.context, op, params, x.view(), y.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<UnaryNode>(name, op, params);
+    set_inputs(*node, {x});
+    node->save(x, y);
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor add(const Tensor& a, const Tensor& b) { return binary("add", BinaryOp::Add, a, b); }
+Tensor sub(const Tensor& a, const Tensor& b) { return binary("sub", BinaryOp::Sub, a, b); }
+Tensor mul(const Tensor& a, const Tensor& b) { return binary("mul", BinaryOp::Mul, a, b); }
+Tensor div(const Tensor& a, const Tensor& b) { return binary("div", BinaryOp::Div, a, b); }
+Tensor maximum(const Tensor& a, const Tensor& b) {
+  return binary("maximum", BinaryOp::Maximum, a, b);
+}
+Tensor minimum(const Tensor& a, const Tensor& b) {
+  return binary("minimum", BinaryOp::Minimum, a, b);
+}
+
+Tensor affine(const Tensor& x, float scale, float shift) {
+  return unary("affine", UnaryOp::Affine, x, {scale, shift});
+}
+Tensor neg(const Tensor& x) { return unary("neg", UnaryOp::Neg, x); }
+Tensor exp(const Tensor& x) { return unary("exp", UnaryOp::Exp, x); }
+Tensor log(const Tensor& x) { return unary("log", UnaryOp::Log, x); }
+Tensor sqrt(const Tensor& x) { return unary("sqrt", UnaryOp::Sqrt, x); }
+Tensor square(const Tensor& x) { return unary("square", UnaryOp::Square, x); }
+Tensor abs(const Tensor& x) { return unary("abs", UnaryOp::Abs, x); }
+
+Tensor relu(const Tensor& x) { return unary("relu", UnaryOp::Relu, x); }
+Tensor leaky_relu(const Tensor& x, float slope) {
+  return unary("leaky_relu", UnaryOp::LeakyRelu, x, {slope, 0});
+}
+Tensor sigmoid(const Tensor& x) { return unary("sigmoid", UnaryOp::Sigmoid, x); }
+Tensor tanh(const Tensor& x) { return unary("tanh", UnaryOp::Tanh, x); }
+
+}  // namespace hanok::ops

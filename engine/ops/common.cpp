@@ -1,0 +1,135 @@
+#include "engine/ops/common.h"
+
+#include <fmt/format.h>
+
+#include "kernels/base/error.h"
+
+namespace hanok::ops {
+
+namespace {
+
+std::string shapes_of(Operands operands) {
+  std::string text;
+  for (const Operand& operand : operands) {
+    if (!operand.tensor.defined()) continue;
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", operand.name,
+                        operand.tensor.shape().to_string());
+  }
+  return text;
+}
+
+}  // namespace
+
+void check_defined(const char* op, Operands operands) {
+  const Operand* first = nullptr;
+  for (const Operand& operand : operands) {
+    if (!operand.tensor.defined()) {
+      if (operand.optional) continue;
+      throw ValueError(fmt::format("{}: {} is undefined", op, operand.name));
+    }
+    if (first == nullptr) first = &operand;
+    if (operand.tensor.device() != first->tensor.device()) {
+      throw DeviceError(fmt::format("{}: {} is on {}, {} is on {}", op, first->name,
+                                    first->tensor.device().to_string(), operand.name,
+                                    operand.tensor.device().to_string()));
+    }
+  }
+}
+
+void check_f32(const char* op, Operands operands) {
+  check_defined(op, operands);
+  for (const Operand& operand : operands) {
+    if (operand.tensor.defined() && operand.tensor.dtype() != DType::F32) {
+      throw DTypeError(fmt::format("{}: {} is {}, expected f32 ({})", op, operand.name,
+                                   name_of(operand.tensor.dtype()), shapes_of(operands)));
+    }
+  }
+}
+
+void throw_shape_error(const char* op, const std::string& what, Operands operands) {
+  throw ShapeError(fmt::format("{}: {} ({})", op, what, shapes_of(operands)));
+}
+
+void throw_value_error(const char* op, const std::string& what, Operands operands) {
+  throw ValueError(fmt::format("{}: {} ({})", op, what, shapes_of(operands)));
+}
+
+int check_dim(const char* op, const Tensor& x, int dim) {
+  const int rank = x.rank();
+  if (dim < -rank || dim >= rank) {
+    throw_value_error(op, fmt::format("dimension {} is out of range for rank {}", dim, rank),
+                      {{"input", x}});
+  }
+  return dim < 0 ? dim + rank : dim;
+}
+
+Tensor empty_on(const Tensor& like, const Shape& shape, DType dtype) {
+  return Tensor::empty(shape, {dtype, like.device()});
+}
+
+Tensor empty_like(const Tensor& like) { return empty_on(like, like.shape(), like.dtype()); }
+
+ConstView view_or_none(const Tensor& x) { return x.defined() ? x.view() : ConstView{}; }
+
+Lanes lanes_along(const Shape& shape, int dim) {
+  const Shape sizes = physical_shape(shape);
+  const int position = physical_dim(shape.rank(), dim);
+  Lanes lanes{1, sizes[position], 1};
+  for (int i = 0; i < sizes.rank(); ++i) {
+    if (i < position) lanes.outer *= sizes[i];
+    if (i > position) lanes.inner *= sizes[i];
+  }
+  return lanes;
+}
+
+StridedConstView broadcast_view(const Tensor& x, const Shape& out) {
+  const Strides own = dense_strides(x.shape());
+  const int missing = out.rank() - x.rank();
+  Strides strides = out;  // right rank; every entry is overwritten
+  for (int d = 0; d < out.rank(); ++d) {
+    const bool broadcast = d < missing || x.shape()[d - missing] == 1;
+    strides[physical_dim(out.rank(), d)] = broadcast ? 0 : own[d - missing];
+  }
+  return {x.view().data, x.dtype(), physical_shape(out), strides};
+}
+
+Tensor expand(const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  Tensor y = empty_on(x, shape, x.dtype());
+  const Target target(x);
+  const Shape sizes = physical_shape(shape);
+  target.backend.strided_copy(target.context,
+                              {y.mutable_view().data, y.dtype(), sizes, row_major_strides(sizes)},
+                              broadcast_view(x, shape));
+  return y;
+}
+
+Tensor reduce_keeping_dims(ReduceOp op, const Tensor& x, std::uint32_t dims) {
+  Shape out = x.shape();
+  std::uint32_t memory_dims = 0;
+  for (int d = 0; d < x.rank(); ++d) {
+    if ((dims >> d & 1U) == 0) continue;
+    out[d] = 1;
+    memory_dims |= 1U << physical_dim(x.rank(), d);
+  }
+  Tensor y = empty_on(x, out);
+  const Target target(x);
+  const Shape sizes = physical_shape(x.shape());
+  target.backend.reduce(target.context, op,
+                        {x.view().data, x.dtype(), sizes, row_major_strides(sizes)}, memory_dims,
+                        y.mutable_view());
+  return y;
+}
+
+Tensor sum_to(const Tensor& gradient, const Shape& shape) {
+  if (!gradient.defined() || gradient.shape() == shape) return gradient;
+  const int missing = gradient.rank() - shape.rank();
+  std::uint32_t dims = 0;
+  for (int d = 0; d < gradient.rank(); ++d) {
+    if (gradient.shape()[d] != 1 && (d < missing || shape[d - missing] == 1)) dims |= 1U << d;
+  }
+  const Tensor sums = dims == 0 ? gradient : reduce_keeping_dims(ReduceOp::Sum, gradient, dims);
+  return with_shape(sums, shape);
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,185 @@
+// Convolution.
+#include "engine/ops/conv2d.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <mutex>
+
+#include "engine/allocator.h"
+#include "engine/ops/common.h"
+#include "engine/storage.h"
+#include "engine/tensor_impl.h"
+
+namespace hanok::ops {
+
+Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments& conv) {
+  const auto& [weight, bias, window, groups] = conv;
+  check_f32(op, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
+  const auto fail = [&, &weight = weight, &bias = bias](const std::string& what) {
+    throw_shape_error(op, what, {{"input", x}, {"weight", weight}, {"bias", bias}});
+  };
+  if (x.rank() != 4 || weight.rank() != 4) {
+    fail("expected input [N,C,H,W] and weight [K,C/groups,R,S]");
+  }
+  if (window.stride_h < 1 || window.stride_w < 1 || window.dilation_h < 1 ||
+      window.dilation_w < 1 || window.pad_h < 0 || window.pad_w < 0 || groups < 1) {
+    throw_value_error(
+        op,
+        fmt::format("stride {}x{}, dilation {}x{} and groups {} must be at least 1, padding {}x{} "
+                    "at least 0",
+                    window.stride_h, window.stride_w, window.dilation_h, window.dilation_w, groups,
+                    window.pad_h, window.pad_w),
+        {{"input", x}, {"weight", weight}});
+  }
+  const Shape& w = weight.shape();
+  if (x.size(1) != w[1] * groups) {
+    fail(fmt::format("input has {} channels, weight expects {}{}", x.size(1), w[1] * groups,
+                     groups > 1 ? fmt::format(" in {} groups", groups) : ""));
+  }
+  if (w[0] % groups != 0) {
+    fail(fmt::format("{} output channels do not divide into {} groups", w[0], groups));
+  }
+  if (bias.defined() && bias.shape() != Shape{w[0]}) {
+    fail(fmt::format("bias must have the weight's {} output channels", w[0]));
+  }
+  Conv2dShape shape;
+  shape.n = x.size(0);
+  shape.c = x.size(1);
+  shape.h = x.size(2);
+  shape.w = x.size(3);
+  shape.k = w[0];
+  shape.r = w[2];
+  shape.s = w[3];
+  shape.groups = groups;
+  shape.window = window;
+  if (std::min({shape.c, shape.k, shape.r, shape.s}) < 1) fail("every size but N must be positive");
+  if (window.dilation_h * (shape.r - 1) + 1 > shape.h + 2 * window.pad_h ||
+      window.dilation_w * (shape.s - 1) + 1 > shape.w + 2 * window.pad_w) {
+    fail(
+        fmt::format("a kernel of {}x{}, dilation {}x{}, does not fit into the input padded to "
+                    "{}x{}",
+                    shape.r, shape.s, window.dilation_h, window.dilation_w,
+                    shape.h + 2 * window.pad_h, shape.w + 2 * window.pad_w));
+  }
+  return shape;
+}
+
+namespace {
+
+/// The weights in the order that this pass reads them, kept with the parameter; null where the
+/// kernel is to pack (or not) by itself. A weight that is being trained changes every step: keeping
+/// its packed form would cost memory and save nothing.
+std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shape,
+                                        const Tensor& weight, bool trained) {
+  static std::mutex mutex;  // two threads may evaluate one model
+  const std::lock_guard lock(mutex);
+  std::vector<PackedWeights>& packs = weight.impl().packs;
+  if (trained) {
+    packs.clear();
+    return nullptr;
+  }
+  const Target target(weight);
+  const std::size_t bytes = target.backend.conv2d_packed_bytes(pass, shape);
+  if (bytes == 0) return nullptr;
+  // The shape alone decides the algorithm, and the algorithm the order.
+  std::string key = fmt::format("{} {} {} groups {} bytes {}", target.backend.name(),
+                                pass == Conv2dPass::Forward ? "forward" : "backward_data",
+                                target.backend.conv2d_algorithm(pass, shape), shape.groups, bytes);
+  const auto stale = [&](const PackedWeights& pack) { return pack.version != weight.version(); };
+  packs.erase(std::remove_if(packs.begin(), packs.end(), stale), packs.end());
+  for (const PackedWeights& pack : packs) {
+    if (pack.key == key) return pack.bytes;
+  }
+  const MemoryTag tag("packed weights");
+  auto storage = std::make_shared<Storage>(bytes, weight.device());
+  target.backend.conv2d_pack(target.context, pass, shape, weight.view(), storage->data());
+  packs.push_back({std::move(key), weight.version(), storage});
+  return storage;
+}
+
+}  // namespace
+
+Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, const Conv2dShape& shape,
+                            const Epilogue& epilogue) {
+  Tensor y = empty_on(x, shape.output_shape());
+  const Target target(x);
+  const std::shared_ptr<Storage> packed =
+      packed_weights(Conv2dPass::Forward, shape, weight, any_requires_grad({weight}));
+  target.backend.conv2d_forward(target.context, shape, x.view(), weight.view(),
+                                packed ? packed->data() : nullptr, epilogue, y.mutable_view());
+  return y;
+}
+
+void Conv2dBackward::save(const Node& node, const Tensor& x, const Tensor& weight,
+                          const Conv2dShape& shape) {
+  shape_ = shape;
+  if (node.needs(1)) x_ = x;
+  if (node.needs(0)) weight_ = weight;
+}
+
+std::vector<Tensor> Conv2dBackward::run(const Node& node, const Tensor& dz) const {
+  Tensor dx, dw, dbias;
+  const Target target(dz);
+  if (node.needs(1)) {
+    dw = empty_on(dz, shape_.weight_shape());
+    target.backend.conv2d_backward_weights(target.context, shape_, x_.get(node.name()).view(),
+                                           dz.view(), dw.mutable_view());
+  }
+  if (node.needs(2)) {
+    dbias = empty_on(dz, {shape_.k});
+    target.backend.sum_rows(target.context, dz.view(), shape_.n * shape_.p() * shape_.q(), shape_.k,
+                            dbias.mutable_view());
+  }
+  if (node.needs(0)) {
+    dx = empty_on(dz, shape_.input_shape());
+    const Tensor weight = weight_.get(node.name());
+    const std::shared_ptr<Storage> packed =
+        packed_weights(Conv2dPass::BackwardData, shape_, weight, node.needs(1));
+    target.backend.conv2d_backward_data(target.context, shape_, dz.view(), weight.view(),
+                                        packed ? packed->data() : nullptr, dx.mutable_view());
+  }
+  return {dx, dw, dbias};
+}
+
+void Conv2dBackward::release() {
+  x_.release();
+  weight_.release();
+}
+
+namespace {
+
+// y[n,k,p,q] = bias[k] + sum over c,r,s of weight[k,c,r,s] x[n,c,h,w], where
+//   h = p stride_h - pad_h + r dilation_h, w = q stride_w - pad_w + s dilation_w, and x is 0
+//   outside; c runs over the channels of k's group. The derivatives stand at Conv2dBackward.
+
+class Conv2dNode final : public Node {
+ public:
+  const char* name() const override { return "conv2d"; }
+  void save(const Tensor& x, const Tensor& weight, const Conv2dShape& shape) {
+    conv_.save(*this, x, weight, shape);
+  }
+  std::vector<Tensor> backward(const Tensor& dy) override { return conv_.run(*this, dy); }
+  void release_saved() override { conv_.release(); }
+
+ private:
+  Conv2dBackward conv_;
+};
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Window2d& window,
+              std::int64_t groups) {
+  const Conv2dShape shape = check_conv2d("conv2d", x, {weight, bias, window, groups});
+  Epilogue epilogue;
+  epilogue.shift = view_or_none(bias);
+  Tensor y = conv2d_with_epilogue(x, weight, shape, epilogue);
+  if (any_requires_grad({x, weight, bias})) {
+    auto node = std::make_shared<Conv2dNode>();
+    set_inputs(*node, {x, weight, bias});
+    node->save(x, weight, shape);
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,72 @@
+// Dropout.
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/generator.h"
+#include "engine/ops.h"
+#include "engine/ops/common.h"
+
+namespace hanok::ops {
+
+namespace {
+
+// y = x m / (1-p), m_i = 1 with probability 1-p, else 0.   dx = dy m / (1-p)
+//
+// The mask is not kept: it is a pure function of the random call, so backward draws it again. The
+// (epoch, step) that the call reads is copied, because the generator may have moved on by then.
+
+class DropoutNode final : public Node {
+ public:
+  DropoutNode(const RandomCall& call, const Tensor& epoch_step, float p)
+      : call_(call), epoch_step_(epoch_step), p_(p) {
+    call_.epoch_step = epoch_step_.view();
+  }
+  const char* name() const override { return "dropout"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_like(dy);
+    const Target target(dy);
+    target.backend.dropout(target.context, call_, p_, dy.view(), dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override { epoch_step_ = Tensor(); }
+
+ private:
+  RandomCall call_;
+  Tensor epoch_step_;
+  float p_;
+};
+
+Tensor copy_of(const ConstView& view, Device device) {
+  Tensor copy = Tensor::empty(view.shape, {view.dtype, device});
+  const Target target(copy);
+  const Strides strides = row_major_strides(view.shape);
+  target.backend.strided_copy(target.context,
+                              {copy.mutable_view().data, view.dtype, view.shape, strides},
+                              {view.data, view.dtype, view.shape, strides});
+  return copy;
+}
+
+}  // namespace
+
+Tensor dropout(const Tensor& x, float p, bool training) {
+  check_f32("dropout", {{"input", x}});
+  if (!(p >= 0 && p <= 1)) {
+    throw_value_error("dropout", fmt::format("probability is {}, expected 0 to 1", p),
+                      {{"input", x}});
+  }
+  if (!training || p == 0) return x;
+  if (p == 1) return affine(x, 0, 0);
+
+  const RandomCall call = Generator::global().next(RandomStream::Dropout, x.device());
+  Tensor y = empty_like(x);
+  const Target target(x);
+  target.backend.dropout(target.context, call, p, x.view(), y.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<DropoutNode>(call, copy_of(call.epoch_step, x.device()), p);
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,208 @@
+// Batch norm.
+#include "engine/ops/norm.h"
+
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/ops/common.h"
+#include "engine/transaction.h"
+
+namespace hanok::ops {
+
+void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, std::int64_t rows,
+                      const BatchNormState& state) {
+  const std::initializer_list<Operand> operands = {{"input", x},
+                                                   {"weight", state.weight, true},
+                                                   {"bias", state.bias, true},
+                                                   {"running_mean", state.running_mean, true},
+                                                   {"running_var", state.running_var, true}};
+  check_f32(op, operands);
+  for (const Operand& operand : operands) {
+    if (&operand.tensor == &x || !operand.tensor.defined()) continue;
+    if (operand.tensor.shape() != Shape{channels}) {
+      throw_shape_error(op,
+                        fmt::format("{} must be [{}], one value a channel", operand.name, channels),
+                        operands);
+    }
+  }
+  if (state.running_mean.defined() != state.running_var.defined()) {
+    throw_value_error(op, "running_mean and running_var come together", operands);
+  }
+  if (state.num_batches_tracked.defined() &&
+      (state.num_batches_tracked.dtype() != DType::I64 || state.num_batches_tracked.numel() != 1)) {
+    throw_value_error(op, "num_batches_tracked must be one i64", operands);
+  }
+  if (state.training && state.momentum < 0 && !state.num_batches_tracked.defined()) {
+    throw_value_error(op, "a cumulative average (negative momentum) needs num_batches_tracked",
+                      operands);
+  }
+  if (!(state.epsilon >= 0)) {
+    throw_value_error(op, fmt::format("epsilon is {}, expected >= 0", state.epsilon), operands);
+  }
+  if (state.training && rows < 2) {
+    throw_value_error(op, fmt::format("training needs more than {} value a channel", rows),
+                      operands);
+  }
+}
+
+bool uses_batch_statistics(const BatchNormState& state) {
+  return state.training || !state.running_mean.defined();
+}
+
+namespace {
+
+/// 1 / sqrt(var + epsilon), outside the graph.
+Tensor invstd_of(const Tensor& var, double epsilon) {
+  const Tensor shifted = affine(var, 1, static_cast<float>(epsilon));
+  const Tensor std = sqrt(shifted);
+  Tensor invstd = empty_like(std);
+  const Target target(std);
+  target.backend.unary(target.context, UnaryOp::Reciprocal, {}, std.view(), invstd.mutable_view());
+  return invstd;
+}
+
+/// running = (1 - momentum) running + momentum batch. `scratch` was allocated with the forward
+/// pass, so that a commit takes no memory and cannot fail half-way.
+void move_towards(Tensor& running, const Tensor& batch, float momentum, Tensor& scratch) {
+  const Target target(running);
+  target.backend.unary(target.context, UnaryOp::Affine, {1.0F - momentum, 0}, running.view(),
+                       scratch.mutable_view());
+  target.backend.add_scaled(target.context, momentum, batch.view(), scratch.mutable_view());
+  running.copy_from(scratch);
+}
+
+/// The batch's values are captured, not the new running ones: two forward passes within one
+/// transaction then move the statistics twice, as they do outside.
+void schedule_running_update(const BatchNormState& state, const Tensor& mean,
+                             const Tensor& biased_var, std::int64_t rows) {
+  if (!state.training || !state.running_mean.defined()) return;
+  const double correction = static_cast<double>(rows) / static_cast<double>(rows - 1);
+  const Tensor unbiased_var = affine(biased_var, static_cast<float>(correction), 0);
+  Tensor running_mean = state.running_mean.detach();
+  Tensor running_var = state.running_var.detach();
+  Tensor tracked = state.num_batches_tracked;
+  Tensor scratch = empty_like(mean);
+  const double momentum = state.momentum;
+  StepTransaction::write([=]() mutable {
+    double factor = momentum;
+    if (tracked.defined()) {
+      const double count = tracked.item() + 1;
+      if (momentum < 0) factor = 1.0 / count;
+      const Target target(tracked);
+      target.backend.fill(target.context, tracked.mutable_view(), count);
+    }
+    move_towards(running_mean, mean, static_cast<float>(factor), scratch);
+    move_towards(running_var, unbiased_var, static_cast<float>(factor), scratch);
+  });
+}
+
+}  // namespace
+
+NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
+                                const BatchNormState& state) {
+  const NoGrad no_grad;
+  const Tensor mean = squeeze(slice(mean_var, 0, 0, 1), 0);
+  const Tensor var = squeeze(slice(mean_var, 0, 1, 2), 0);
+  schedule_running_update(state, mean, var, rows);
+  return {mean, invstd_of(var, state.epsilon)};
+}
+
+NormStatistics running_statistics(const BatchNormState& state) {
+  const NoGrad no_grad;
+  return {state.running_mean.detach(), invstd_of(state.running_var, state.epsilon)};
+}
+
+namespace {
+
+// With x seen as [rows, C] and xhat = (x - mean) invstd:
+//   y = gamma xhat + beta
+//   dbeta = sum dy,  dgamma = sum dy xhat  (over rows)
+//   batch statistics:    dx = gamma invstd (dy - dbeta/rows - xhat dgamma/rows)
+//   running statistics:  dx = gamma invstd dy                      (they do not depend on x)
+
+class BatchNormNode final : public Node {
+ public:
+  explicit BatchNormNode(bool frozen) : frozen_(frozen) {}
+  const char* name() const override { return "batch_norm"; }
+
+  void save(const Tensor& x, const NormStatistics& statistics, const Tensor& gamma) {
+    // With frozen statistics only dgamma looks at x.
+    if (needs(1) || (needs(0) && !frozen_)) {
+      x_ = x;
+      mean_ = statistics.mean;
+    }
+    invstd_ = statistics.invstd;
+    if (gamma.defined() && needs(0)) gamma_ = gamma;
+    channels_ = statistics.mean.shape();
+  }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx, dgamma, dbeta;
+    const ConstView none;
+    BatchNormBackward call;
+    call.x = x_.defined() ? x_.get(name()).view() : none;
+    call.dy = dy.view();
+    call.mean = mean_.defined() ? mean_.get(name()).view() : none;
+    call.invstd = invstd_.get(name()).view();
+    call.gamma = gamma_.defined() ? gamma_.get(name()).view() : none;
+    call.frozen_statistics = frozen_;
+    if (needs(0)) call.dx = (dx = empty_like(dy)).mutable_view();
+    if (needs(1)) call.dgamma = (dgamma = empty_on(dy, channels_)).mutable_view();
+    if (needs(2)) call.dbeta = (dbeta = empty_on(dy, channels_)).mutable_view();
+    const Target target(dy);
+    target.backend.batch_norm_backward(target.context, call);
+    return {dx, dgamma, dbeta};
+  }
+
+  void release_saved() override {
+    for (SavedTensor* saved : {&x_, &mean_, &invstd_, &gamma_}) saved->release();
+  }
+
+ private:
+  bool frozen_;
+  Shape channels_;
+  SavedTensor x_, mean_, invstd_, gamma_;
+};
+
+}  // namespace
+
+Tensor batch_norm(const Tensor& x, const BatchNormState& state) {
+  check_f32("batch_norm", {{"input", x}});
+  if (x.rank() != 2 && x.rank() != 4) {
+    throw_shape_error("batch_norm", "expected an input [N,C] or [N,C,H,W]", {{"input", x}});
+  }
+  const std::int64_t channels = x.size(1);
+  const std::int64_t rows = channels == 0 ? 0 : x.numel() / channels;
+  check_batch_norm("batch_norm", x, channels, rows, state);
+
+  const Target target(x);
+  const bool from_batch = uses_batch_statistics(state);
+  NormStatistics statistics;
+  if (from_batch) {
+    Tensor mean_var = empty_on(x, {2, channels});
+    target.backend.batch_norm_statistics(target.context, x.view(), rows, channels,
+                                         mean_var.mutable_view());
+    statistics = batch_statistics(mean_var, rows, state);
+  } else {
+    statistics = running_statistics(state);
+  }
+  Tensor y = empty_like(x);
+  BatchNormApply apply;
+  apply.x = x.view();
+  apply.mean = statistics.mean.view();
+  apply.invstd = statistics.invstd.view();
+  apply.gamma = view_or_none(state.weight);
+  apply.beta = view_or_none(state.bias);
+  apply.y = y.mutable_view();
+  target.backend.batch_norm_apply(target.context, apply);
+
+  if (any_requires_grad({x, state.weight, state.bias})) {
+    auto node = std::make_shared<BatchNormNode>(!from_batch);
+    set_inputs(*node, {x, state.weight, state.bias});
+    node->save(x, statistics, state.weight);
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,28 @@
+// The parts of a batch norm that batch_norm and conv_bn_act share.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/ops.h"
+
+namespace hanok::ops {
+
+/// Checks weight, bias and running statistics against `channels` and the batch's rows.
+void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, std::int64_t rows,
+                      const BatchNormState& state);
+
+/// True if the batch's own statistics are used; then gradients flow through them.
+bool uses_batch_statistics(const BatchNormState& state);
+
+/// Per-channel statistics as the kernels want them, f32 [C]: invstd = 1 / sqrt(var + epsilon).
+struct NormStatistics {
+  Tensor mean, invstd;
+};
+/// From mean and biased variance [2,C] of a batch of `rows` pixels; also schedules the update of
+/// the running statistics if state.training.
+NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
+                                const BatchNormState& state);
+/// From the running statistics.
+NormStatistics running_statistics(const BatchNormState& state);
+
+}  // namespace hanok::ops

@@ -1,0 +1,163 @@
+// Pooling of x [N,C,H,W] over windows of R x S taps: y [N,C,P,Q].
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/common.h"
+
+namespace hanok::ops {
+
+namespace {
+
+Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
+                       std::int64_t kernel_w, const Window2d& window) {
+  check_f32(op, {{"input", x}});
+  if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
+  if (kernel_h < 1 || kernel_w < 1 || window.stride_h < 1 || window.stride_w < 1 ||
+      window.dilation_h < 1 || window.dilation_w < 1) {
+    throw_value_error(op, "kernel, stride and dilation must be at least 1", {{"input", x}});
+  }
+  // A wider border would hold windows that see no pixel at all.
+  if (window.pad_h < 0 || window.pad_w < 0 || window.pad_h > kernel_h / 2 ||
+      window.pad_w > kernel_w / 2) {
+    throw_value_error(op,
+                      fmt::format("padding {}x{} must be between 0 and half the kernel {}x{}",
+                                  window.pad_h, window.pad_w, kernel_h, kernel_w),
+                      {{"input", x}});
+  }
+  Pool2dShape shape;
+  shape.n = x.size(0);
+  shape.c = x.size(1);
+  shape.h = x.size(2);
+  shape.w = x.size(3);
+  shape.r = kernel_h;
+  shape.s = kernel_w;
+  shape.window = window;
+  if (window.dilation_h * (kernel_h - 1) + 1 > shape.h + 2 * window.pad_h ||
+      window.dilation_w * (kernel_w - 1) + 1 > shape.w + 2 * window.pad_w) {
+    throw_shape_error(
+        op, fmt::format("a kernel of {}x{} does not fit into the padded input", kernel_h, kernel_w),
+        {{"input", x}});
+  }
+  return shape;
+}
+
+// ---- max: y = max over the window; dx sums dy over the windows whose (first) maximum it is ----
+
+class MaxPoolNode final : public Node {
+ public:
+  MaxPoolNode(const Pool2dShape& shape, const Tensor& indices) : shape_(shape), indices_(indices) {}
+  const char* name() const override { return "max_pool2d"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_on(dy, shape_.input_shape());
+    const Target target(dy);
+    target.backend.max_pool2d_backward(target.context, shape_, dy.view(),
+                                       indices_.get(name()).view(), dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override { indices_.release(); }
+
+ private:
+  Pool2dShape shape_;
+  SavedTensor indices_;
+};
+
+// ---- average: y = sum over the window / d, d = R S or the taps inside; dx = sum of dy / d ----
+
+class AvgPoolNode final : public Node {
+ public:
+  explicit AvgPoolNode(const Pool2dShape& shape) : shape_(shape) {}
+  const char* name() const override { return "avg_pool2d"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_on(dy, shape_.input_shape());
+    const Target target(dy);
+    target.backend.avg_pool2d_backward(target.context, shape_, dy.view(), dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override {}
+
+ private:
+  Pool2dShape shape_;
+};
+
+// ---- adaptive average: output i is the mean of inputs [floor(i H/P), ceil((i+1) H/P)) ----
+
+class AdaptiveAvgPoolNode final : public Node {
+ public:
+  explicit AdaptiveAvgPoolNode(const Shape& input) : input_(input) {}
+  const char* name() const override { return "adaptive_avg_pool2d"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_on(dy, input_);
+    const Target target(dy);
+    target.backend.adaptive_avg_pool2d_backward(target.context, dy.view(), dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override {}
+
+ private:
+  Shape input_;
+};
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
+                  const Window2d& window) {
+  const Pool2dShape shape = check_pool("max_pool2d", x, kernel_h, kernel_w, window);
+  if (kernel_h * kernel_w > 255) {
+    throw_value_error("max_pool2d",
+                      fmt::format("a kernel of {}x{} has more than 255 taps", kernel_h, kernel_w),
+                      {{"input", x}});
+  }
+  const bool recorded = any_requires_grad({x});
+  Tensor y = empty_on(x, shape.output_shape());
+  Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();
+  const Target target(x);
+  target.backend.max_pool2d(target.context, shape, x.view(), y.mutable_view(),
+                            recorded ? indices.mutable_view() : View{});
+  if (recorded) {
+    auto node = std::make_shared<MaxPoolNode>(shape, indices);
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
+                  const Window2d& window, bool count_include_pad) {
+  Pool2dShape shape = check_pool("avg_pool2d", x, kernel_h, kernel_w, window);
+  if (window.dilation_h != 1 || window.dilation_w != 1) {
+    throw_value_error("avg_pool2d", "dilation must be 1", {{"input", x}});
+  }
+  shape.count_include_pad = count_include_pad;
+  Tensor y = empty_on(x, shape.output_shape());
+  const Target target(x);
+  target.backend.avg_pool2d(target.context, shape, x.view(), y.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<AvgPoolNode>(shape);
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w) {
+  check_f32("adaptive_avg_pool2d", {{"input", x}});
+  if (x.rank() != 4) {
+    throw_shape_error("adaptive_avg_pool2d", "expected an input [N,C,H,W]", {{"input", x}});
+  }
+  if (out_h < 1 || out_w < 1 || x.size(2) < 1 || x.size(3) < 1) {
+    throw_value_error("adaptive_avg_pool2d",
+                      fmt::format("cannot pool to {}x{} pixels", out_h, out_w), {{"input", x}});
+  }
+  Tensor y = empty_on(x, {x.size(0), x.size(1), out_h, out_w});
+  const Target target(x);
+  target.backend.adaptive_avg_pool2d(target.context, x.view(), y.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<AdaptiveAvgPoolNode>(x.shape());
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,137 @@
+// Reductions: sum, mean, max, argmax.
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/common.h"
+#include "kernels/base/error.h"
+
+namespace hanok::ops {
+
+namespace {
+
+// ---- sum and mean ----
+//
+// y[kept] = s * sum over reduced of x[kept, reduced], s = 1 or 1/count.   dx[i] = s dy[kept(i)]
+
+class ReduceNode final : public Node {
+ public:
+  ReduceNode(const char* name, const Shape& input, float scale)
+      : name_(name), input_(input), scale_(scale) {}
+  const char* name() const override { return name_; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    return {expand(scale_ == 1.0F ? dy : affine(dy, scale_, 0), input_)};
+  }
+  void release_saved() override {}
+
+ private:
+  const char* name_;
+  Shape input_;
+  float scale_;
+};
+
+/// The dimensions as bits; all of them if none is named.
+std::uint32_t dimension_bits(const char* op, const Tensor& x, const std::vector<int>& dims) {
+  if (dims.empty()) return (1U << x.rank()) - 1U;
+  std::uint32_t bits = 0;
+  for (const int dim : dims) {
+    const std::uint32_t bit = 1U << check_dim(op, x, dim);
+    if ((bits & bit) != 0) {
+      throw_value_error(op, fmt::format("dimension {} is named twice", dim), {{"input", x}});
+    }
+    bits |= bit;
+  }
+  return bits;
+}
+
+Tensor reduce(const char* name, ReduceOp op, const Tensor& x, const std::vector<int>& dims,
+              bool keep_dims) {
+  check_f32(name, {{"input", x}});
+  const std::uint32_t bits = dimension_bits(name, x, dims);
+  Tensor y = reduce_keeping_dims(op, x, bits);
+  if (any_requires_grad({x})) {
+    const double count = static_cast<double>(x.numel()) / static_cast<double>(y.numel());
+    const float scale = op == ReduceOp::Mean ? static_cast<float>(1.0 / count) : 1.0F;
+    auto node = std::make_shared<ReduceNode>(name, x.shape(), scale);
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  if (keep_dims) return y;
+  std::vector<std::int64_t> kept;
+  for (int d = 0; d < x.rank(); ++d) {
+    if ((bits >> d & 1U) == 0) kept.push_back(x.shape()[d]);
+  }
+  return reshape(y, kept);
+}
+
+// ---- maximum along one dimension ----
+//
+// y[o,i] = x[o, k(o,i), i] with k the first index of the maximum.   dx[o,k,i] = dy[o,i], else 0
+
+class MaxNode final : public Node {
+ public:
+  MaxNode(const Shape& input, int dim, const Tensor& indices)
+      : input_(input), dim_(dim), indices_(indices) {}
+  const char* name() const override { return "max"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_on(dy, input_);
+    const Lanes lanes = lanes_along(input_, dim_);
+    const Target target(dy);
+    target.backend.scatter_along(target.context, dy.view(), indices_.get(name()).view(),
+                                 lanes.outer, lanes.length, lanes.inner, dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override { indices_.release(); }
+
+ private:
+  Shape input_;
+  int dim_;
+  SavedTensor indices_;
+};
+
+/// Values and indices with size 1 in `dim`; outside the graph.
+std::pair<Tensor, Tensor> max_keeping_dim(const char* op, const Tensor& x, int dim) {
+  if (x.shape()[dim] == 0) {
+    throw_shape_error(op, fmt::format("dimension {} has no elements", dim), {{"input", x}});
+  }
+  Shape out = x.shape();
+  out[dim] = 1;
+  Tensor values = empty_on(x, out);
+  Tensor indices = empty_on(x, out, DType::I64);
+  const Lanes lanes = lanes_along(x.shape(), dim);
+  const Target target(x);
+  target.backend.max_along(target.context, x.view(), lanes.outer, lanes.length, lanes.inner,
+                           values.mutable_view(), indices.mutable_view());
+  return {values, indices};
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  return reduce("sum", ReduceOp::Sum, x, dims, keep_dims);
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
+  return reduce("mean", ReduceOp::Mean, x, dims, keep_dims);
+}
+
+std::pair<Tensor, Tensor> max(const Tensor& x, int dim, bool keep_dim) {
+  check_f32("max", {{"input", x}});
+  dim = check_dim("max", x, dim);
+  auto [values, indices] = max_keeping_dim("max", x, dim);
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<MaxNode>(x.shape(), dim, indices);
+    set_inputs(*node, {x});
+    record(values, std::move(node));
+  }
+  if (keep_dim) return {values, indices};
+  return {squeeze(values, dim), squeeze(indices, dim)};
+}
+
+Tensor argmax(const Tensor& x, int dim) {
+  check_f32("argmax", {{"input", x}});
+  dim = check_dim("argmax", x, dim);
+  return squeeze(max_keeping_dim("argmax", x, dim).second, dim);
+}
+
+}  // namespace hanok::ops

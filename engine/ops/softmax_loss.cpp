@@ -1,0 +1,188 @@
+// Softmax, its logarithm, and cross-entropy.
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/common.h"
+#include "kernels/base/error.h"
+
+namespace hanok::ops {
+
+namespace {
+
+// ---- softmax and log_softmax along one dimension, c and d its elements ----
+//
+//   softmax      y_c = exp(x_c) / sum_d exp(x_d)     dx_c = y_c (dy_c - sum_d y_d dy_d)
+//   log_softmax  y_c = x_c - log sum_d exp(x_d)      dx_c = dy_c - exp(y_c) sum_d dy_d
+
+class SoftmaxNode final : public Node {
+ public:
+  SoftmaxNode(bool log, int dim, const Tensor& y) : log_(log), dim_(dim), y_(y) {}
+  const char* name() const override { return log_ ? "log_softmax" : "softmax"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_like(dy);
+    const Lanes lanes = lanes_along(dy.shape(), dim_);
+    const Target target(dy);
+    target.backend.softmax_backward(target.context, log_, y_.get(name()).view(), dy.view(),
+                                    lanes.outer, lanes.length, lanes.inner, dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override { y_.release(); }
+
+ private:
+  bool log_;
+  int dim_;
+  SavedTensor y_;
+};
+
+Tensor softmax(bool log, const Tensor& x, int dim) {
+  const char* name = log ? "log_softmax" : "softmax";
+  check_f32(name, {{"input", x}});
+  dim = check_dim(name, x, dim);
+  Tensor y = empty_like(x);
+  const Lanes lanes = lanes_along(x.shape(), dim);
+  const Target target(x);
+  target.backend.softmax(target.context, log, x.view(), lanes.outer, lanes.length, lanes.inner,
+                         y.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<SoftmaxNode>(log, dim, y);
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+// ---- cross-entropy: logits z [N,C], p = softmax(z_i), q_i the target distribution ----
+//
+//   q_i = (1-s) onehot(t_i) + s/C  (s: label smoothing; soft targets likewise)
+//   loss_i = - sum_c w_c q_ic log p_ic
+//   dz_ic = g_i (p_ic sum_d w_d q_id - w_c q_ic),  g_i = d total / d loss_i
+//   total: loss (none), sum_i loss_i (sum), sum_i loss_i / D (mean); D = sum_i w_{t_i} over the
+//   targets that are not ignored, N for soft targets, or the denominator given.
+
+class CrossEntropyNode final : public Node {
+ public:
+  CrossEntropyNode(const Tensor& logits, const Tensor& targets, const CrossEntropyOptions& options,
+                   const Tensor& denominator)
+      : smoothing_(options.label_smoothing), logits_(logits), targets_(targets) {
+    if (options.class_weights.defined()) class_weights_ = options.class_weights;
+    if (denominator.defined()) denominator_ = denominator;
+  }
+  const char* name() const override { return "cross_entropy"; }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const Tensor logits = logits_.get(name());
+    CrossEntropy call;
+    call.logits = logits.view();
+    call.targets = targets_.get(name()).view();
+    if (class_weights_.defined()) call.class_weights = class_weights_.get(name()).view();
+    call.label_smoothing = smoothing_;
+    const Tensor g = denominator_.defined() ? div(dy, denominator_.get(name())) : dy;
+    const Tensor scale = expand(g, {logits.size(0)});
+    Tensor dlogits = empty_like(logits);
+    const Target target(logits);
+    target.backend.cross_entropy_backward(target.context, call, scale.view(),
+                                          dlogits.mutable_view());
+    return {dlogits};
+  }
+
+  void release_saved() override {
+    for (SavedTensor* saved : {&logits_, &targets_, &class_weights_, &denominator_}) {
+      saved->release();
+    }
+  }
+
+ private:
+  float smoothing_;
+  SavedTensor logits_, targets_, class_weights_, denominator_;
+};
+
+void check_cross_entropy(const Tensor& logits, const Tensor& targets,
+                         const CrossEntropyOptions& options) {
+  const char* op = "cross_entropy";
+  check_f32(op, {{"logits", logits}, {"class_weights", options.class_weights, true}});
+  check_defined(op, {{"logits", logits}, {"targets", targets}});
+  const Operands operands = {
+      {"logits", logits}, {"targets", targets}, {"class_weights", options.class_weights}};
+  if (logits.rank() != 2) throw_shape_error(op, "expected logits [N,C]", operands);
+  const std::int64_t samples = logits.size(0);
+  const std::int64_t classes = logits.size(1);
+  if (targets.dtype() == DType::I64) {
+    if (targets.shape() != Shape{samples}) {
+      throw_shape_error(op, fmt::format("expected class indices [{}]", samples), operands);
+    }
+    if (targets.device().is_cpu()) {
+      const auto* label = targets.data<std::int64_t>();
+      for (std::int64_t i = 0; i < samples; ++i) {
+        if (label[i] >= classes) {
+          throw_value_error(
+              op,
+              fmt::format("target {} of sample {} is not below {} classes", label[i], i, classes),
+              operands);
+        }
+      }
+    }
+  } else if (targets.dtype() == DType::F32) {
+    if (targets.shape() != logits.shape()) {
+      throw_shape_error(op, "soft targets must have the logits' shape", operands);
+    }
+  } else {
+    throw DTypeError(fmt::format("{}: targets are {}, expected i64 classes or f32 probabilities",
+                                 op, name_of(targets.dtype())));
+  }
+  if (options.class_weights.defined() && options.class_weights.shape() != Shape{classes}) {
+    throw_shape_error(op, fmt::format("class_weights must be [{}]", classes), operands);
+  }
+  if (!(options.label_smoothing >= 0 && options.label_smoothing <= 1)) {
+    throw_value_error(
+        op, fmt::format("label_smoothing is {}, expected 0 to 1", options.label_smoothing),
+        operands);
+  }
+  if (options.denominator && !(*options.denominator > 0)) {
+    throw_value_error(op, fmt::format("denominator is {}, expected > 0", *options.denominator),
+                      operands);
+  }
+  if (any_requires_grad({targets, options.class_weights})) {
+    throw AutogradError("cross_entropy: targets and class_weights get no gradient; detach() them");
+  }
+}
+
+}  // namespace
+
+Tensor softmax(const Tensor& x, int dim) { return softmax(false, x, dim); }
+Tensor log_softmax(const Tensor& x, int dim) { return softmax(true, x, dim); }
+
+Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
+                     const CrossEntropyOptions& options) {
+  check_cross_entropy(logits, targets, options);
+
+  const std::int64_t samples = logits.size(0);
+  Tensor losses = empty_on(logits, {samples});
+  Tensor weights = empty_on(logits, {samples});
+  CrossEntropy call;
+  call.logits = logits.view();
+  call.targets = targets.view();
+  call.class_weights = view_or_none(options.class_weights);
+  call.label_smoothing = options.label_smoothing;
+  const Target target(logits);
+  target.backend.cross_entropy(target.context, call, losses.mutable_view(), weights.mutable_view());
+  // The denominator stays on the device, so that nothing waits for it.
+  Tensor denominator;
+  if (options.reduction == Reduction::Mean) {
+    denominator = options.denominator
+                      ? Tensor::full({}, *options.denominator, {DType::F32, logits.device()})
+                      : sum(weights);
+  }
+  Tensor loss = losses;
+  if (options.reduction != Reduction::None) loss = sum(losses);
+  if (denominator.defined()) loss = div(loss, denominator);
+
+  if (any_requires_grad({logits})) {
+    auto node = std::make_shared<CrossEntropyNode>(logits, targets, options, denominator);
+    set_inputs(*node, {logits});
+    record(loss, std::move(node));
+  }
+  return loss;
+}
+
+}  // namespace hanok::ops
