@@ -11,7 +11,8 @@
 
 namespace hanok::nn {
 
-/// x [N,in] -> [N,out].
+/// x [N,in] -> [N,out]. Weight and bias start uniform within 1/sqrt(in). Every constructor here
+/// throws ValueError for sizes below one.
 class Linear : public Module {
  public:
   Linear(std::int64_t in_features, std::int64_t out_features, bool bias = true);
@@ -76,9 +77,11 @@ class BatchNorm1d : public BatchNorm {
   std::string type_name() const override { return "BatchNorm1d"; }
 };
 
-/// ops::conv_bn_act over the two layers (not a module, so that published names survive).
-Tensor conv_bn_act(const Tensor& x, const Conv2d& conv, const BatchNorm2d& bn,
-                   const Tensor& residual = {}, Activation activation = Activation::Relu);
+/// ops::conv_bn_act over the two layers (not a module, so that published names survive). Where
+/// either layer has forward hooks the two run one after the other, so that the hooks fire: the same
+/// values up to rounding.
+Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor& residual = {},
+                   Activation activation = Activation::Relu);
 
 class ReLU : public Module {
  public:
@@ -144,7 +147,8 @@ class Sequential : public Module {
   explicit Sequential(std::vector<std::unique_ptr<Module>> modules);
   void append(std::unique_ptr<Module> module);
   std::size_t size() const { return slots_.size(); }
-  Module& operator[](std::size_t i) const { return **slots_[i]; }
+  /// Throws ValueError beyond the end.
+  Module& operator[](std::size_t i) const;
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Sequential"; }

@@ -8,20 +8,21 @@
 namespace hanok::nn {
 
 struct ClassScore {
-  double precision = 0, recall = 0,
-         f1 = 0;             // 0 where undefined, as scikit-learn with zero_division=0
-  std::int64_t support = 0;  // true members
+  double precision = 0, recall = 0, f1 = 0;  // 0 where undefined, as scikit-learn's zero_division=0
+  std::int64_t support = 0;                  // true members
 };
 
 /// counts[t][p]: samples of true class t that were predicted as p.
 class ConfusionMatrix {
  public:
   explicit ConfusionMatrix(std::int64_t classes);
+  /// Throws ValueError for a class outside 0..classes-1 or a negative count.
   void add(std::int64_t truth, std::int64_t predicted, std::int64_t count = 1);
   void merge(const ConfusionMatrix& other);
   std::int64_t classes() const { return classes_; }
   std::int64_t count(std::int64_t truth, std::int64_t predicted) const;
   std::int64_t total() const;
+  /// Share of samples on the diagonal; 0 where there are none.
   double accuracy() const;
   std::vector<ClassScore> per_class() const;
   /// Unweighted mean of the F1 of all classes that occur in truth or prediction, as scikit-learn's
@@ -31,6 +32,7 @@ class ConfusionMatrix {
   double macro_recall() const;
 
  private:
+  double macro(double ClassScore::*score) const;
   std::int64_t classes_;
   std::vector<std::int64_t> counts_;
 };

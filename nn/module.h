@@ -2,10 +2,13 @@
 //
 //   struct Mlp : nn::Module {
 //     nn::Child<nn::Linear> fc1{this, "fc1", 784, 128};
-//     nn::Child<nn::Module> head{this, "head", std::make_unique<nn::Linear>(128, 10)};   //
-//     replaceable Tensor forward(const Tensor& x) override { return head(ops::relu(fc1(x))); }
+//     nn::Child<nn::Module> head{this, "head", std::make_unique<nn::Linear>(128, 10)};
+//     Tensor forward(const Tensor& x) override { return head(ops::relu(fc1(x))); }
+//     std::unique_ptr<Module> clone() const override { return clone_as<Mlp>(); }
+//     std::string type_name() const override { return "Mlp"; }
 //   };
-//   mlp.head = std::make_unique<nn::Linear>(128, 18);   // one assignment; names and parameters
+//   Mlp mlp;
+//   mlp.head = std::make_unique<nn::Linear>(128, 18);  // one assignment; names and parameters
 //   follow
 #pragma once
 
@@ -13,6 +16,7 @@
 #include <iosfwd>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -23,9 +27,24 @@ namespace hanok::nn {
 
 class Module;
 
+/// While alive, the functions of nn/init.h on this thread leave their tensors as they are: for
+/// modules whose values are about to be overwritten (a clone, a weight file).
+class WithoutInit {
+ public:
+  WithoutInit();
+  ~WithoutInit();
+  WithoutInit(const WithoutInit&) = delete;
+  WithoutInit& operator=(const WithoutInit&) = delete;
+  static bool active();
+
+ private:
+  bool saved_;
+};
+
 /// A slot of the registry that holds a submodule. `Child<T>` is the slot itself.
 class ChildSlot {
  public:
+  /// Throws ValueError if `name` is empty, holds a dot, or is taken in `parent`.
   ChildSlot(Module* parent, std::string name);
   virtual ~ChildSlot() = default;
   ChildSlot(const ChildSlot&) = delete;
@@ -39,10 +58,12 @@ class ChildSlot {
   std::string name_;
 };
 
-/// A learnable tensor of a module. Its identity is its tensor's implementation object.
+/// A learnable tensor of a module. Its identity is its tensor's implementation object: `to()` and
+/// `load_state_dict` change what is inside, so optimisers stay valid.
 class Parameter {
  public:
-  /// An undefined `value` is allowed: "no bias"; it is then left out of every listing.
+  /// Sets requires_grad on `value`. An undefined `value` is allowed ("no bias"); it is then left
+  /// out of every listing. Throws ValueError as ChildSlot does.
   Parameter(Module* owner, std::string name, Tensor value);
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
@@ -50,10 +71,17 @@ class Parameter {
   Tensor& data() { return value_; }
   const Tensor& data() const { return value_; }
   operator const Tensor&() const { return value_; }  // NOLINT(*-explicit-*)
+  bool defined() const { return value_.defined(); }
+  Tensor grad() const { return value_.grad(); }
+  bool requires_grad() const { return value_.requires_grad(); }
+  /// As in PyTorch this alone does not freeze a batch norm's statistics; Module::freeze() does.
+  void set_requires_grad(bool value) { value_.set_requires_grad(value); }
 
  private:
+  friend class Module;
   std::string name_;
   Tensor value_;
+  bool frozen_ = false;  // by Module::freeze()
 };
 
 /// A tensor that is saved with the module but not learned (running statistics).
@@ -68,6 +96,7 @@ class Buffer {
   operator const Tensor&() const { return value_; }  // NOLINT(*-explicit-*)
 
  private:
+  friend class Module;
   std::string name_;
   Tensor value_;
 };
@@ -109,19 +138,24 @@ class Module {
 
   // ---- modes ----
   bool is_training() const { return training_; }
-  /// True after freeze(): batch norms then behave as in evaluation even after train().
-  bool is_frozen() const { return frozen_; }
+  /// True if it has parameters, here or below, and freeze() froze all of them: a frozen batch norm
+  /// behaves as in evaluation even after train().
+  bool is_frozen() const;
   virtual void train(bool mode = true);
   void eval() { train(false); }
+  /// Moves parameters, their gradients and buffers.
   void to(Device device);
+  /// Drops the gradients of all parameters.
   void zero_grad();
+  /// Calls fn on every module, children before their parents.
   void apply(const std::function<void(Module&)>& fn);
 
   /// Sets requires_grad=false on every parameter whose full name matches `glob` ('*' crosses dots,
-  /// '?', '[...]'), and freezes each module all of whose parameters (at least one) are frozen this
-  /// way. A glob matches a parameter's name or the name of a module above it ("layer1" freezes all
-  /// of it). Returns how many parameters matched; throws ValueError listing near names if none did.
+  /// '?', '[...]') or that stands below a module whose name matches ("layer1" means all of it), and
+  /// so freezes the batch norms among them (see is_frozen). Returns how many parameters matched;
+  /// throws ValueError listing near names if none did.
   int freeze(const std::string& glob);
+  /// The reverse: requires_grad=true, and batch norms train again.
   int unfreeze(const std::string& glob);
 
   // ---- state ----
@@ -136,31 +170,50 @@ class Module {
   /// A deep copy with the same structure, values, modes and requires_grad; hooks are not copied.
   virtual std::unique_ptr<Module> clone() const = 0;
 
-  // ---- hooks ----
+  // ---- hooks: called after forward() of modules that run through operator() or conv_bn_act() ----
   using ForwardHook =
       std::function<void(Module& module, const Tensor& input, const Tensor& output)>;
   /// Returns an id for remove_forward_hook().
   int register_forward_hook(ForwardHook hook);
+  /// Throws ValueError if there is no such hook.
   void remove_forward_hook(int id);
+  bool has_forward_hooks() const { return !forward_hooks_.empty(); }
 
   // ---- printing ----
   /// Type name as printed: "Conv2d".
   virtual std::string type_name() const = 0;
   /// What stands in the parentheses: "3, 64, kernel_size=(7, 7), stride=(2, 2)".
   virtual std::string extra_repr() const { return ""; }
-  /// The indented tree; with parameter counts on request.
+  /// The indented tree that PyTorch prints; on request with the number of parameters of each module
+  /// (and how many of them are frozen) behind a '#'.
   std::string to_string(bool parameter_counts = false) const;
+
+ protected:
+  /// What clone() is made of: builds T(args...) without initialising it, then gives it copies of
+  /// this module's submodules, values and modes.
+  template <typename T, typename... Args>
+  std::unique_ptr<Module> clone_as(Args&&... args) const {
+    const WithoutInit without_init;
+    auto copy = std::make_unique<T>(std::forward<Args>(args)...);
+    copy->copy_contents(*this);
+    return copy;
+  }
 
  private:
   friend class ChildSlot;
   friend class Parameter;
   friend class Buffer;
+  void check_new_name(const std::string& name) const;
+  void copy_contents(const Module& other);
+  int set_frozen(const std::string& glob, bool frozen);
+  void print(std::string& out, int indent, bool parameter_counts) const;
+
   std::vector<ChildSlot*> children_;
   std::vector<Parameter*> parameters_;
   std::vector<Buffer*> buffers_;
   std::vector<std::pair<int, ForwardHook>> forward_hooks_;
+  int next_hook_id_ = 0;
   bool training_ = true;
-  bool frozen_ = false;
 };
 
 std::ostream& operator<<(std::ostream& out, const Module& module);
@@ -169,7 +222,7 @@ std::ostream& operator<<(std::ostream& out, const Module& module);
 template <typename T>
 class Child final : public ChildSlot {
  public:
-  /// Builds the module in place.
+  /// Builds the module in place, or takes one that is ready; nullptr leaves the slot empty.
   template <typename... Args>
   Child(Module* parent, std::string name, Args&&... args)
       : ChildSlot(parent, std::move(name)), module_(make(std::forward<Args>(args)...)) {}
@@ -187,10 +240,14 @@ class Child final : public ChildSlot {
   void replace(std::unique_ptr<Module> module) override;
 
  private:
-  static std::unique_ptr<T> make(std::unique_ptr<T> ready) { return ready; }
   template <typename... Args>
   static std::unique_ptr<T> make(Args&&... args) {
-    return std::make_unique<T>(std::forward<Args>(args)...);
+    if constexpr (sizeof...(Args) == 1 &&
+                  (std::is_convertible_v<Args, std::unique_ptr<T>> && ...)) {
+      return std::unique_ptr<T>(std::forward<Args>(args)...);
+    } else {
+      return std::make_unique<T>(std::forward<Args>(args)...);
+    }
   }
   std::unique_ptr<T> module_;
 };

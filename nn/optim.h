@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "kernels/backend.h"
 #include "nn/state.h"
 
 namespace hanok::nn {
@@ -26,7 +27,8 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
 
   /// One update from the parameters' gradients. Parameters without a gradient, or with
-  /// requires_grad=false, are left alone.
+  /// requires_grad=false, are left alone, and their own step count (Adam's bias correction) stays.
+  /// Takes all its memory before it writes anything.
   void step();
   void zero_grad();
   std::size_t group_count() const { return groups_.size(); }
@@ -37,12 +39,15 @@ class Optimizer {
   double base_learning_rate(std::size_t group) const { return base_learning_rates_[group]; }
   std::int64_t steps() const { return steps_; }
 
-  /// Moments, step count and learning rates; parameters are matched by position.
+  /// A snapshot (copies) of moments, step counts and learning rates; parameters are matched by
+  /// position.
   State state() const;
+  /// Throws ValueError or ShapeError, and then changes nothing, if `state` is another optimiser's.
   void load_state(const State& state);
   virtual std::string type_name() const = 0;
 
  protected:
+  /// Throws ValueError for no parameters, one given twice, and negative rates.
   Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay);
   /// Moments of one parameter, made at its first update.
   struct Moments {
@@ -53,6 +58,9 @@ class Optimizer {
   virtual void update(std::size_t group, const std::vector<Tensor>& parameters,
                       std::vector<Moments*>& moments, const Tensor& learning_rate,
                       const Tensor& step) = 0;
+  /// What a backend's fused sweep takes. Bumps the versions of parameters and moments.
+  static std::vector<OptimizerSlot> slots(const std::vector<Tensor>& parameters,
+                                          const std::vector<Moments*>& moments);
   std::vector<ParameterGroup> groups_;
 
  private:

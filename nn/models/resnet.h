@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "nn/layers.h"
 
@@ -26,6 +27,7 @@ class BasicBlock : public Module {
 
 class ResNet : public Module {
  public:
+  /// `blocks`: how many blocks each of the four stages has.
   explicit ResNet(std::vector<int> blocks, std::int64_t classes = 1000);
   /// images [N,3,H,W] -> logits [N,classes].
   Tensor forward(const Tensor& x) override;
@@ -44,7 +46,9 @@ class ResNet : public Module {
   Child<Module> fc;  // replaceable head
 };
 
-/// Initialised as torchvision does (Kaiming normal, fan out).
+/// Initialised as torchvision does: convolutions Kaiming normal over fan out, batch norms 1 and 0,
+/// the head as any Linear.
 std::unique_ptr<ResNet> resnet18(std::int64_t classes = 1000);
+std::unique_ptr<ResNet> resnet34(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn

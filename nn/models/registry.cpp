@@ -1,0 +1,87 @@
+#include "nn/models/registry.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "kernels/base/error.h"
+#include "nn/models/resnet.h"
+#include "nn/models/small.h"
+
+namespace hanok::nn {
+namespace {
+
+constexpr std::int64_t kMlpHidden = 128;
+
+struct Entry {
+  ModelInfo info;
+  std::unique_ptr<Module> (*make)(std::int64_t classes, std::int64_t image_size);
+};
+
+// One line a model; everything else in this file follows from it.
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> table = {
+      {{"resnet18", "fc", 512, 32, false},
+       [](std::int64_t classes, std::int64_t) -> std::unique_ptr<Module> {
+         return resnet18(classes);
+       }},
+      {{"resnet34", "fc", 512, 32, false},
+       [](std::int64_t classes, std::int64_t) -> std::unique_ptr<Module> {
+         return resnet34(classes);
+       }},
+      {{"lenet", "fc3", 84, 16, true},
+       [](std::int64_t classes, std::int64_t image_size) -> std::unique_ptr<Module> {
+         return std::make_unique<LeNet>(classes, 3, image_size);
+       }},
+      {{"mlp", "head", kMlpHidden, 1, true},
+       [](std::int64_t classes, std::int64_t image_size) -> std::unique_ptr<Module> {
+         return std::make_unique<Mlp>(
+             std::vector<std::int64_t>{3 * image_size * image_size, kMlpHidden, classes});
+       }},
+  };
+  return table;
+}
+
+const Entry& entry(const std::string& name) {
+  for (const Entry& candidate : entries()) {
+    if (candidate.info.name == name) return candidate;
+  }
+  const auto near = near_names(name, model_names());
+  throw ValueError(fmt::format("model: no model '{}'; {}", name,
+                               near.empty()
+                                   ? fmt::format("known: {}", fmt::join(model_names(), ", "))
+                                   : fmt::format("near: {}", fmt::join(near, ", "))));
+}
+
+}  // namespace
+
+const std::vector<ModelInfo>& models() {
+  static const std::vector<ModelInfo> all = [] {
+    std::vector<ModelInfo> infos;
+    for (const Entry& entry : entries()) infos.push_back(entry.info);
+    return infos;
+  }();
+  return all;
+}
+
+std::vector<std::string> model_names() {
+  std::vector<std::string> names;
+  for (const ModelInfo& info : models()) names.push_back(info.name);
+  return names;
+}
+
+const ModelInfo& model_info(const std::string& name) { return entry(name).info; }
+
+std::string head_name(const std::string& model) { return model_info(model).head; }
+
+std::unique_ptr<Module> make_model(const std::string& name, std::int64_t classes,
+                                   std::int64_t image_size) {
+  const Entry& found = entry(name);
+  if (classes < 1) throw ValueError(fmt::format("model: {} with {} classes", name, classes));
+  if (image_size < found.info.min_image_size) {
+    throw ValueError(fmt::format("model: {} takes images of at least {} pixels a side, got {}",
+                                 name, found.info.min_image_size, image_size));
+  }
+  return found.make(classes, image_size);
+}
+
+}  // namespace hanok::nn

@@ -1,0 +1,43 @@
+// Small networks for teaching and tests.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "nn/layers.h"
+
+namespace hanok::nn {
+
+/// Multi-layer perceptron: flatten, then Linear and ReLU in turn; the last layer has no ReLU.
+class Mlp : public Module {
+ public:
+  /// `sizes`: features in, hidden features..., classes; at least two.
+  explicit Mlp(std::vector<std::int64_t> sizes);
+  /// x [N,...] with sizes[0] elements a sample -> logits [N,sizes.back()].
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Mlp"; }
+
+  const std::vector<std::int64_t> sizes;
+  Child<Sequential> hidden;  // Linear, ReLU, Linear, ReLU, ...
+  Child<Module> head;        // replaceable
+};
+
+/// LeNet-5 (LeCun et al. 1998) as it is taught today: 5x5 convolutions without padding, ReLU, 2x2
+/// max pooling.
+class LeNet : public Module {
+ public:
+  explicit LeNet(std::int64_t classes = 10, std::int64_t in_channels = 1,
+                 std::int64_t image_size = 32);
+  /// images [N,in_channels,S,S] -> logits [N,classes].
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "LeNet"; }
+
+  const std::int64_t classes, in_channels, image_size;
+  Child<Conv2d> conv1, conv2;
+  Child<Linear> fc1, fc2;
+  Child<Module> fc3;  // replaceable head
+};
+
+}  // namespace hanok::nn

@@ -1,0 +1,286 @@
+#include "nn/optim.h"
+
+#include <fmt/format.h>
+#include <map>
+
+#include "engine/runtime.h"
+#include "kernels/base/error.h"
+
+namespace hanok::nn {
+namespace {
+
+constexpr std::int64_t kStateVersion = 1;
+
+void check_not_negative(const char* what, double value) {
+  if (!(value >= 0)) {
+    throw ValueError(fmt::format("optimizer: {} must be 0 or more, got {}", what, value));
+  }
+}
+
+void check_below_one(const char* what, double value) {
+  if (!(value >= 0 && value < 1)) {
+    throw ValueError(fmt::format("optimizer: {} must be in [0,1), got {}", what, value));
+  }
+}
+
+bool takes_part(const Tensor& parameter) {
+  return parameter.requires_grad() && parameter.grad().defined();
+}
+
+Tensor zeros_like(const Tensor& tensor) {
+  return Tensor::zeros(tensor.shape(), {tensor.dtype(), tensor.device()});
+}
+
+}  // namespace
+
+// ---- what all optimisers share ----
+
+Optimizer::Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay)
+    : groups_(std::move(groups)) {
+  check_not_negative("learning_rate", learning_rate);
+  check_not_negative("weight_decay", weight_decay);
+  std::map<const TensorImpl*, std::size_t> group_of;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    ParameterGroup& group = groups_[g];
+    if (group.learning_rate < 0) group.learning_rate = learning_rate;
+    if (group.weight_decay < 0) group.weight_decay = weight_decay;
+    base_learning_rates_.push_back(group.learning_rate);
+    moments_.emplace_back(group.parameters.size());
+    for (const Tensor& parameter : group.parameters) {
+      if (!parameter.defined()) throw ValueError("optimizer: undefined parameter");
+      if (!group_of.emplace(parameter.id(), g).second) {
+        throw ValueError(fmt::format("optimizer: a parameter of shape {} is given twice",
+                                     parameter.shape().to_string()));
+      }
+    }
+  }
+  if (group_of.empty()) throw ValueError("optimizer: no parameters");
+}
+
+void Optimizer::set_learning_rate(std::size_t group, double value) {
+  check_not_negative("learning_rate", value);
+  groups_.at(group).learning_rate = value;
+}
+
+void Optimizer::zero_grad() {
+  for (ParameterGroup& group : groups_) {
+    for (Tensor& parameter : group.parameters) parameter.zero_grad();
+  }
+}
+
+void Optimizer::step() {
+  // All memory is taken before anything is written: a step that runs out of it changes nothing.
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
+      const Tensor& parameter = groups_[g].parameters[i];
+      Moments& moments = moments_[g][i];
+      if (!takes_part(parameter)) continue;
+      if (moment_count() > 0 && !moments.a.defined()) moments.a = zeros_like(parameter);
+      if (moment_count() > 1 && !moments.b.defined()) moments.b = zeros_like(parameter);
+    }
+  }
+
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    // One sweep updates parameters that are at the same step and on the same device: usually all of
+    // the group; those unfrozen later form a sweep of their own.
+    struct Sweep {
+      std::vector<Tensor> parameters;
+      std::vector<Moments*> moments;
+    };
+    std::map<std::int64_t, Sweep> sweeps;
+    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
+      const Tensor& parameter = groups_[g].parameters[i];
+      if (!takes_part(parameter)) continue;
+      Moments& moments = moments_[g][i];
+      Sweep& sweep = sweeps[moments.step + 1];
+      sweep.parameters.push_back(parameter);
+      sweep.moments.push_back(&moments);
+    }
+    for (auto& [step, sweep] : sweeps) {
+      const Device device = sweep.parameters.front().device();
+      const Tensor learning_rate =
+          Tensor::full({1}, groups_[g].learning_rate, {DType::F32, device});
+      const Tensor step_tensor = Tensor::full({1}, static_cast<double>(step), {DType::I64, device});
+      update(g, sweep.parameters, sweep.moments, learning_rate, step_tensor);
+      for (Moments* moments : sweep.moments) moments->step = step;
+    }
+  }
+  ++steps_;
+}
+
+// Keys: "steps", "group.G.learning_rate", "group.G.base_learning_rate",
+// "parameter.G.I.{step,a,b}" for parameters that were updated at least once.
+State Optimizer::state() const {
+  State state;
+  state.integers["version"] = kStateVersion;
+  state.texts["type"] = type_name();
+  state.integers["steps"] = steps_;
+  state.integers["groups"] = static_cast<std::int64_t>(groups_.size());
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::string group = fmt::format("group.{}.", g);
+    state.numbers[group + "learning_rate"] = groups_[g].learning_rate;
+    state.numbers[group + "base_learning_rate"] = base_learning_rates_[g];
+    state.integers[group + "parameters"] = static_cast<std::int64_t>(moments_[g].size());
+    for (std::size_t i = 0; i < moments_[g].size(); ++i) {
+      const Moments& moments = moments_[g][i];
+      if (moments.step == 0) continue;
+      const std::string parameter = fmt::format("parameter.{}.{}.", g, i);
+      state.integers[parameter + "step"] = moments.step;
+      if (moments.a.defined()) state.tensors[parameter + "a"] = moments.a.clone();
+      if (moments.b.defined()) state.tensors[parameter + "b"] = moments.b.clone();
+    }
+  }
+  return state;
+}
+
+void Optimizer::load_state(const State& state) {
+  state.check_version("optimizer", kStateVersion);
+  if (state.text("type") != type_name()) {
+    throw ValueError(
+        fmt::format("optimizer: state is of {}, this is {}", state.text("type"), type_name()));
+  }
+  if (state.integer("groups") != static_cast<std::int64_t>(groups_.size())) {
+    throw ValueError(fmt::format("optimizer: state has {} groups, this has {}",
+                                 state.integer("groups"), groups_.size()));
+  }
+  // Everything is read and checked before anything changes.
+  const auto moment = [&](const std::string& key, const Tensor& parameter) {
+    const Tensor& saved = state.tensor(key);
+    if (!(saved.shape() == parameter.shape())) {
+      throw ShapeError(fmt::format("optimizer: state '{}' has shape {}, its parameter {}", key,
+                                   saved.shape().to_string(), parameter.shape().to_string()));
+    }
+    const Tensor copy = saved.to(parameter.device());
+    return copy.storage() == saved.storage() ? copy.clone() : copy;
+  };
+  std::vector<std::vector<Moments>> loaded;
+  std::vector<double> rates, base_rates;
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    const std::string group = fmt::format("group.{}.", g);
+    const std::size_t count = groups_[g].parameters.size();
+    if (state.integer(group + "parameters") != static_cast<std::int64_t>(count)) {
+      throw ValueError(fmt::format("optimizer: group {} of the state has {} parameters, here {}", g,
+                                   state.integer(group + "parameters"), count));
+    }
+    rates.push_back(state.number(group + "learning_rate"));
+    base_rates.push_back(state.number(group + "base_learning_rate"));
+    loaded.emplace_back(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string key = fmt::format("parameter.{}.{}.", g, i);
+      if (state.integers.count(key + "step") == 0) continue;
+      Moments& moments = loaded[g][i];
+      moments.step = state.integer(key + "step");
+      if (moment_count() > 0) moments.a = moment(key + "a", groups_[g].parameters[i]);
+      if (moment_count() > 1) moments.b = moment(key + "b", groups_[g].parameters[i]);
+    }
+  }
+  steps_ = state.integer("steps");
+  moments_ = std::move(loaded);
+  base_learning_rates_ = std::move(base_rates);
+  for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].learning_rate = rates[g];
+}
+
+// ---- the optimisers ----
+
+namespace {
+
+class Sgd final : public Optimizer {
+ public:
+  Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options)
+      : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
+        options_(options) {
+    check_not_negative("momentum", options.momentum);
+    if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
+      throw ValueError("optimizer: nesterov needs a momentum above 0 and no dampening");
+    }
+  }
+  std::string type_name() const override { return "SGD"; }
+
+ protected:
+  int moment_count() const override { return options_.momentum != 0 ? 1 : 0; }
+
+  void update(std::size_t group, const std::vector<Tensor>& parameters,
+              std::vector<Moments*>& moments, const Tensor& learning_rate,
+              const Tensor& step) override {
+    SgdStep call;
+    call.learning_rate = learning_rate.view();
+    call.step = step.view();
+    call.momentum = options_.momentum;
+    call.dampening = options_.dampening;
+    call.weight_decay = groups_[group].weight_decay;
+    call.nesterov = options_.nesterov;
+    const Device device = learning_rate.device();
+    backend_of(device).sgd_step(context_of(device), call, slots(parameters, moments));
+  }
+
+ private:
+  SgdOptions options_;
+};
+
+class Adam final : public Optimizer {
+ public:
+  Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, bool decoupled)
+      : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
+        options_(options),
+        decoupled_(decoupled) {
+    check_below_one("beta1", options.beta1);
+    check_below_one("beta2", options.beta2);
+    check_not_negative("epsilon", options.epsilon);
+  }
+  std::string type_name() const override { return decoupled_ ? "AdamW" : "Adam"; }
+
+ protected:
+  int moment_count() const override { return 2; }
+
+  void update(std::size_t group, const std::vector<Tensor>& parameters,
+              std::vector<Moments*>& moments, const Tensor& learning_rate,
+              const Tensor& step) override {
+    AdamStep call;
+    call.learning_rate = learning_rate.view();
+    call.step = step.view();
+    call.beta1 = options_.beta1;
+    call.beta2 = options_.beta2;
+    call.epsilon = options_.epsilon;
+    call.weight_decay = groups_[group].weight_decay;
+    call.decoupled = decoupled_;
+    const Device device = learning_rate.device();
+    backend_of(device).adam_step(context_of(device), call, slots(parameters, moments));
+  }
+
+ private:
+  AdamOptions options_;
+  bool decoupled_;
+};
+
+}  // namespace
+
+std::vector<OptimizerSlot> Optimizer::slots(const std::vector<Tensor>& parameters,
+                                            const std::vector<Moments*>& moments) {
+  std::vector<OptimizerSlot> result;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    Tensor parameter = parameters[i];
+    OptimizerSlot slot;
+    slot.parameter = parameter.mutable_view();
+    slot.gradient = parameter.grad().view();
+    if (moments[i]->a.defined()) slot.state_a = moments[i]->a.mutable_view();
+    if (moments[i]->b.defined()) slot.state_b = moments[i]->b.mutable_view();
+    result.push_back(slot);
+  }
+  return result;
+}
+
+std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup> groups, const SgdOptions& options) {
+  return std::make_unique<Sgd>(std::move(groups), options);
+}
+
+std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups,
+                                     const AdamOptions& options) {
+  return std::make_unique<Adam>(std::move(groups), options, false);
+}
+
+std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup> groups,
+                                      const AdamOptions& options) {
+  return std::make_unique<Adam>(std::move(groups), options, true);
+}
+
+}  // namespace hanok::nn
