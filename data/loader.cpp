@@ -1,0 +1,314 @@
+// How it works. An epoch is cut into batches; up to `prefetch` of them are in preparation at a
+// time. Workers take one sample after another, in order, and write each straight into its place in
+// its batch. next() hands batches out in order, so neither the number of workers nor their speed
+// shows in what comes out.
+#include "data/loader.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+#ifdef __linux__
+#include <sys/resource.h>
+#endif
+
+#include "data/image_cache.h"
+#include "engine/allocator.h"
+#include "engine/autograd.h"
+#include "kernels/base/error.h"
+
+namespace hanok::data {
+namespace {
+
+/// Compute threads come first. (On Linux, `who` 0 means the calling thread alone.)
+void lower_thread_priority() {
+#ifdef __linux__
+  constexpr int kNice = 10;
+  setpriority(PRIO_PROCESS, 0, kNice);
+#endif
+}
+
+/// (x/255 - mean) / stddev of every byte and channel, rounded as torchvision's ToTensor and
+/// Normalize do.
+using NormalizationTable = std::array<std::array<float, 256>, 3>;
+
+NormalizationTable normalization_table(const Preprocessing& preprocessing) {
+  NormalizationTable table{};
+  for (std::size_t c = 0; c < 3; ++c)
+    for (std::size_t x = 0; x < 256; ++x)
+      table[c][x] =
+          (static_cast<float>(x) / 255.0F - preprocessing.mean[c]) / preprocessing.stddev[c];
+  return table;
+}
+
+void write_normalized(const Image& image, const NormalizationTable& table, float* out) {
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3)
+    for (std::size_t c = 0; c < 3; ++c) out[i + c] = table[c][image.pixels[i + c]];
+}
+
+void check_options(const LoaderOptions& options) {
+  const auto demand = [](bool holds, const char* what, std::int64_t value, const char* expected) {
+    if (!holds)
+      throw ValueError(std::string("Loader: ") + what + " is " + std::to_string(value) +
+                       ", expected " + expected);
+  };
+  demand(options.batch_size >= 1, "batch_size", options.batch_size, ">= 1");
+  demand(options.workers >= 0, "workers", options.workers, ">= 0");
+  demand(options.prefetch >= 1, "prefetch", options.prefetch, ">= 1");
+  demand(options.cache_bytes >= 0, "cache_bytes", options.cache_bytes, ">= 0");
+  demand(options.preprocessing.image_size >= 1, "image_size", options.preprocessing.image_size,
+         ">= 1");
+  for (const float stddev : options.preprocessing.stddev)
+    if (!(stddev > 0)) throw ValueError("Loader: a standard deviation is not positive");
+}
+
+}  // namespace
+
+struct Loader::Impl {
+  /// A batch in preparation.
+  struct Slot {
+    Batch batch;
+    float* images = nullptr;      // of batch.images; taken once, since taking counts as a write
+    std::int64_t taken = 0;       // samples that a worker has begun
+    std::int64_t unfinished = 0;  // samples that are not written yet
+    std::int64_t failed_position = 0;  // of `error`: the first in the batch, so that it is always
+    std::exception_ptr error;          // the same one
+    std::int64_t size() const { return static_cast<std::int64_t>(batch.samples.size()); }
+  };
+
+  Impl(const Dataset& data, LoaderOptions opts)
+      : dataset(data),
+        options(std::move(opts)),
+        table(normalization_table(options.preprocessing)),
+        cache(data.samples.size(), options.cache_bytes) {
+    for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    work_available.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+
+  // ---- the consumer's side ----
+
+  void start_epoch(std::int64_t new_epoch, std::vector<std::int64_t> new_order,
+                   std::int64_t first_batch) {
+    for (const std::int64_t sample : new_order)
+      if (sample < 0 || sample >= static_cast<std::int64_t>(dataset.samples.size()))
+        throw ValueError("Loader: the order holds sample " + std::to_string(sample) +
+                         ", the data set has " + std::to_string(dataset.samples.size()));
+    const std::int64_t count = static_cast<std::int64_t>(new_order.size());
+    const std::int64_t batches = options.drop_last
+                                     ? count / options.batch_size
+                                     : (count + options.batch_size - 1) / options.batch_size;
+    if (first_batch < 0 || first_batch > batches)
+      throw ValueError("Loader: first_batch is " + std::to_string(first_batch) +
+                       ", the epoch has " + std::to_string(batches) + " batches");
+    abandon_epoch();
+    epoch = new_epoch;
+    order = std::move(new_order);
+    batch_count = batches;
+    next_to_prepare = first_batch;
+    fill_window();
+  }
+
+  bool next(Batch& batch) {
+    batch = Batch();  // lets go of the old tensors, so that they can be used again
+    fill_window();
+    std::unique_lock lock(mutex);
+    if (slots.empty()) return false;
+    Slot& front = *slots.front();
+    if (options.workers == 0) {
+      lock.unlock();
+      while (front.taken < front.size()) prepare(front, front.taken++);
+      lock.lock();
+    }
+    batch_finished.wait(lock, [&] { return front.unfinished == 0; });
+    const std::unique_ptr<Slot> finished = std::move(slots.front());
+    slots.pop_front();
+    lock.unlock();
+    if (finished->error) std::rethrow_exception(finished->error);
+    batch = std::move(finished->batch);
+    return true;
+  }
+
+  /// Has `prefetch` batches in preparation, as long as there are any left.
+  void fill_window() {
+    while (next_to_prepare < batch_count) {
+      {
+        const std::lock_guard lock(mutex);
+        if (static_cast<int>(slots.size()) >= options.prefetch) return;
+      }
+      std::unique_ptr<Slot> slot = make_slot(next_to_prepare);
+      ++next_to_prepare;
+      {
+        const std::lock_guard lock(mutex);
+        slots.push_back(std::move(slot));
+      }
+      work_available.notify_all();
+    }
+  }
+
+  std::unique_ptr<Slot> make_slot(std::int64_t index) {
+    const std::int64_t begin = index * options.batch_size;
+    const std::int64_t size =
+        std::min(options.batch_size, static_cast<std::int64_t>(order.size()) - begin);
+    auto slot = std::make_unique<Slot>();
+    slot->batch.samples.assign(order.begin() + begin, order.begin() + begin + size);
+    slot->unfinished = size;
+    const std::int64_t side = options.preprocessing.image_size;
+    slot->batch.images = reusable({size, 3, side, side});
+    slot->images = slot->batch.images.mutable_data<float>();
+    std::vector<std::int64_t> labels;
+    for (const std::int64_t sample : slot->batch.samples)
+      labels.push_back(dataset.samples[static_cast<std::size_t>(sample)].label);
+    slot->batch.labels = Tensor::from_vector(labels, {size});
+    return slot;
+  }
+
+  /// A tensor that was handed out before and that nobody else holds any more, else a new one.
+  Tensor reusable(const Shape& shape) {
+    for (Tensor& tensor : handed_out) {
+      if (tensor.shape() == shape && is_owned_alone(tensor)) {
+        std::atomic_thread_fence(std::memory_order_acquire);  // after the last reader let go
+        return tensor;
+      }
+    }
+    const MemoryTag tag("batches");
+    Tensor fresh = Tensor::empty(shape);
+    // Two more than are in preparation: the one in use and the one before it.
+    if (handed_out.size() >= static_cast<std::size_t>(options.prefetch) + 2)
+      handed_out.erase(handed_out.begin());
+    handed_out.push_back(fresh);
+    return fresh;
+  }
+
+  /// Waits for the samples in work; drops the rest.
+  void abandon_epoch() {
+    std::unique_lock lock(mutex);
+    for (const auto& slot : slots) {
+      slot->unfinished -= slot->size() - slot->taken;
+      slot->taken = slot->size();
+    }
+    batch_finished.wait(lock, [this] {
+      return std::all_of(slots.begin(), slots.end(),
+                         [](const auto& slot) { return slot->unfinished == 0; });
+    });
+    slots.clear();
+    next_to_prepare = batch_count = 0;
+  }
+
+  // ---- the workers' side ----
+
+  void work() {
+    lower_thread_priority();
+    std::unique_lock lock(mutex);
+    for (;;) {
+      Slot* slot = nullptr;
+      work_available.wait(lock, [&] {
+        const auto open = std::find_if(slots.begin(), slots.end(),
+                                       [](const auto& s) { return s->taken < s->size(); });
+        slot = open == slots.end() ? nullptr : open->get();
+        return stopping || slot;
+      });
+      if (stopping) return;
+      const std::int64_t position = slot->taken++;
+      lock.unlock();
+      prepare(*slot, position);
+      lock.lock();
+    }
+  }
+
+  /// Writes one sample of a batch, or its error.
+  void prepare(Slot& slot, std::int64_t position) {
+    std::exception_ptr error;
+    try {
+      const std::int64_t sample = slot.batch.samples[static_cast<std::size_t>(position)];
+      const std::shared_ptr<const Image> fixed = cache.get(sample, [&] {
+        return preprocess(decode_image_file(dataset.full_path(static_cast<std::size_t>(sample))),
+                          options.preprocessing);
+      });
+      float* out = slot.images + position * static_cast<std::int64_t>(fixed->pixels.size());
+      if (options.augment == Augment::None)
+        write_normalized(*fixed, table, out);
+      else
+        write_normalized(augment(*fixed, options.augment, options.seed, epoch, sample), table, out);
+    } catch (...) {
+      error = std::current_exception();
+    }
+    const std::lock_guard lock(mutex);
+    if (error && (!slot.error || position < slot.failed_position)) {
+      slot.error = error;
+      slot.failed_position = position;
+    }
+    if (--slot.unfinished == 0) batch_finished.notify_all();
+  }
+
+  const Dataset& dataset;
+  const LoaderOptions options;
+  const NormalizationTable table;
+  ImageCache cache;
+
+  // Set by the consumer while no sample is in work.
+  std::int64_t epoch = 0;
+  std::vector<std::int64_t> order;
+  std::int64_t batch_count = 0;
+  std::int64_t next_to_prepare = 0;
+  std::vector<Tensor> handed_out;
+
+  std::mutex mutex;  // guards what follows
+  std::condition_variable work_available, batch_finished;
+  std::deque<std::unique_ptr<Slot>> slots;  // in order; the front is handed out next
+  bool stopping = false;
+  std::vector<std::thread> workers;
+};
+
+Loader::Loader(const Dataset& dataset, LoaderOptions options) {
+  check_options(options);
+  impl_ = std::make_unique<Impl>(dataset, std::move(options));
+}
+
+Loader::~Loader() = default;
+
+void Loader::start_epoch(std::int64_t epoch, std::vector<std::int64_t> order,
+                         std::int64_t first_batch) {
+  impl_->start_epoch(epoch, std::move(order), first_batch);
+}
+
+bool Loader::next(Batch& batch) { return impl_->next(batch); }
+
+std::int64_t Loader::batch_count() const { return impl_->batch_count; }
+
+std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers) {
+  const std::size_t count = dataset.samples.size();
+  std::vector<std::string> reasons(count);
+  std::atomic<std::size_t> next{0};
+  const auto check = [&] {
+    for (std::size_t i = next++; i < count; i = next++) {
+      try {
+        decode_image_file(dataset.full_path(i));
+      } catch (const Error& error) {
+        reasons[i] = error.what();
+      }
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < workers; ++i) threads.emplace_back(check);
+  check();
+  for (std::thread& thread : threads) thread.join();
+  std::vector<BadImage> bad;
+  for (std::size_t i = 0; i < count; ++i)
+    if (!reasons[i].empty()) bad.push_back({dataset.samples[i].path, reasons[i]});
+  return bad;
+}
+
+}  // namespace hanok::data
