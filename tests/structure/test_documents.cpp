@@ -1,0 +1,189 @@
+// What the documents say about the code is so: paths exist, quoted snippets occur, commands exist,
+// and the README's map and table of ops match the sources.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include "tests/structure/source_tree.h"
+
+namespace hanok::structure {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+
+std::vector<std::string> documents() {
+  std::vector<std::string> found = {"README.md", "CONTRIBUTING.md", "THIRD_PARTY.md"};
+  for (const char* folder :
+       {"kernels", "engine", "nn", "data", "weights", "apps", "tests", "bench"}) {
+    for (const std::string& file : files(folder, {".md"})) found.push_back(file);
+  }
+  return found;
+}
+
+/// All matches of the pattern's first group.
+std::vector<std::string> matches(const std::string& text, const std::string& pattern) {
+  const std::regex regex(pattern);
+  std::vector<std::string> found;
+  for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it) {
+    found.push_back((*it)[1]);
+  }
+  return found;
+}
+
+/// Rows of the first Markdown table whose header starts with `first_column`, cells trimmed.
+std::vector<std::vector<std::string>> table(const std::string& text,
+                                            const std::string& first_column) {
+  std::vector<std::vector<std::string>> rows;
+  std::istringstream lines(text);
+  bool inside = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (!inside) {
+      inside = line.rfind("| " + first_column + " |", 0) == 0;
+      if (inside) rows.emplace_back(matches(line, R"(\|\s*([^|]*[^|\s])\s*(?=\|))"));
+      continue;
+    }
+    if (line.empty() || line.front() != '|') break;
+    if (line.find("---") != std::string::npos) continue;
+    rows.emplace_back(matches(line, R"(\|\s*([^|]*[^|\s]|)\s*(?=\|))"));
+  }
+  return rows;
+}
+
+/// Without white space, so that a snippet may be indented or wrapped differently.
+std::string squeezed(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (std::isspace(static_cast<unsigned char>(c)) == 0) result.push_back(c);
+  }
+  return result;
+}
+
+TEST(Documents, NameOnlyFilesThatExist) {
+  std::vector<std::string> missing;
+  int checked = 0;
+  for (const std::string& document : documents()) {
+    const std::filesystem::path folder = (root() / document).parent_path();
+    // `engine/ops.h`: a path in backticks, without wildcards or placeholders.
+    for (const std::string& path :
+         matches(read(document), "`([a-z_.]+(?:/[A-Za-z0-9_.-]+)*\\.(?:h|cpp|md|py|cmake|cu))`")) {
+      ++checked;
+      if (!std::filesystem::exists(root() / path) && !std::filesystem::exists(folder / path)) {
+        missing.push_back(document + ": " + path);
+      }
+    }
+  }
+  EXPECT_GT(checked, 10);
+  EXPECT_THAT(missing, IsEmpty());
+}
+
+TEST(Documents, NameOnlyCommandsThatDevHas) {
+  const std::vector<std::string> lists = matches(read("dev"), "\ncommands=\\(([^)]*)\\)");
+  ASSERT_EQ(lists.size(), 1U);
+  std::istringstream words(lists[0]);
+  std::set<std::string> commands = {"help"};
+  for (std::string word; words >> word;) commands.insert(word);
+  for (const std::string& document : documents()) {
+    for (const std::string& name : matches(read(document), R"(\./dev ([a-z][a-z-]*))")) {
+      EXPECT_THAT(commands, Contains(name)) << document;
+    }
+  }
+}
+
+// "From `path`:" stands before each block of code that was taken from there.
+TEST(Documents, ContributingQuotesTheSourcesAsTheyAre) {
+  const std::string text = read("CONTRIBUTING.md");
+  const std::regex quote("`([a-z_]+/[A-Za-z0-9_./]+)`:\n+```cpp\n([^`]*)```");
+  int quotes = 0;
+  for (std::sregex_iterator it(text.begin(), text.end(), quote), end; it != end; ++it) {
+    ++quotes;
+    const std::string source = squeezed(read((*it)[1]));
+    // An ellipsis leaves lines out: each part must be there, in order.
+    std::size_t at = 0;
+    std::istringstream lines((*it)[2].str() + "\n...\n");
+    std::string part;
+    for (std::string line; std::getline(lines, line);) {
+      if (squeezed(line) != "...") {
+        part += line;
+        continue;
+      }
+      const std::size_t found = source.find(squeezed(part), at);
+      EXPECT_NE(found, std::string::npos) << (*it)[1] << " does not hold:\n" << part;
+      at = found == std::string::npos ? at : found + squeezed(part).size();
+      part.clear();
+    }
+  }
+  EXPECT_GE(quotes, 5);
+  EXPECT_EQ(matches(text, "```(cpp)\n").size(), static_cast<std::size_t>(quotes))
+      << "a block of code does not say where it is from";
+}
+
+TEST(Readme, MapShowsEveryRoom) {
+  std::vector<std::string> expected = rooms();
+  expected.insert(expected.end(), {"tests", "bench"});
+  std::vector<std::string> shown;
+  for (const auto& row : table(read("README.md"), "room")) {
+    if (row.at(0) == "room") continue;
+    const std::vector<std::string> name =
+        matches(row.at(0), R"(\[([a-z]+)\]\([a-z]+/README\.md\))");
+    ASSERT_EQ(name.size(), 1U) << row.at(0);
+    shown.push_back(name[0]);
+  }
+  EXPECT_EQ(shown, expected);
+}
+
+/// Functions declared in namespace hanok::ops.
+std::set<std::string> declared_ops() {
+  const std::string text = read("engine/ops.h");
+  const std::size_t begin = text.find("namespace hanok::ops {");
+  const std::string ops = text.substr(begin, text.find("}  // namespace hanok::ops") - begin);
+  std::set<std::string> names;
+  for (const std::string& name :
+       matches(ops, R"(\n(?:Tensor|std::pair<Tensor, Tensor>) ([a-z0-9_]+)\()")) {
+    names.insert(name);
+  }
+  return names;
+}
+
+TEST(Readme, OpTableMatchesTheSources) {
+  const auto rows = table(read("README.md"), "op");
+  ASSERT_GT(rows.size(), 2U);
+  // A column a device: those that have a folder in kernels.
+  std::vector<std::string> header = {"op", "kernels", "cpu"};
+  if (std::filesystem::exists(root() / "kernels/cuda")) header.emplace_back("cuda");
+  EXPECT_EQ(rows[0], header);
+
+  const std::vector<std::string> kernel_list =
+      matches(read("kernels/backend.h"), R"(\n  virtual [A-Za-z0-9_:<>* ]+ ([a-z0-9_]+)\()");
+  const std::set<std::string> kernels(kernel_list.begin(), kernel_list.end());
+  std::string engine;
+  for (const std::string& file : files("engine", {".cpp"})) engine += read(file);
+
+  std::set<std::string> ops_shown;
+  std::set<std::string> kernels_shown;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    ASSERT_EQ(rows[i].size(), header.size()) << rows[i].at(0);
+    for (const std::string& op : matches(rows[i][0], "`([a-z0-9_]+)`")) {
+      EXPECT_TRUE(ops_shown.insert(op).second) << op << " stands there twice";
+    }
+    for (const std::string& kernel : matches(rows[i][1], "`([a-z0-9_]+)`")) {
+      EXPECT_THAT(kernels, Contains(kernel));
+      EXPECT_NE(engine.find("." + kernel + "("), std::string::npos)
+          << kernel << " is called nowhere in engine";
+      kernels_shown.insert(kernel);
+    }
+  }
+  EXPECT_EQ(ops_shown, declared_ops());
+  // What the table need not show: queries, and what optimisers and the generator call themselves.
+  const std::set<std::string> elsewhere = {"device", "name"};
+  for (const std::string& kernel : kernels) {
+    if (elsewhere.count(kernel) == 0 && engine.find("." + kernel + "(") != std::string::npos) {
+      EXPECT_THAT(kernels_shown, Contains(kernel)) << "engine calls it, but no row names it";
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hanok::structure
