@@ -23,11 +23,15 @@ std::vector<std::string> files(const std::string& folder,
                                const std::vector<std::string>& extensions) {
   std::vector<std::string> found;
   if (!fs::exists(root() / folder)) return found;
-  for (fs::recursive_directory_iterator it(root() / folder), end; it != end; ++it) {
-    if (it->path().filename().string().front() == '.') {
-      if (it->is_directory()) it.disable_recursion_pending();
+  for (fs::recursive_directory_iterator it((root() / folder).lexically_normal()), end; it != end;
+       ++it) {
+    const std::string name = it->path().filename().string();
+    if (it->is_directory() &&
+        (name.front() == '.' || name.rfind("build", 0) == 0 || name == "runs")) {
+      it.disable_recursion_pending();
       continue;
     }
+    if (name.front() == '.') continue;
     const std::string extension = it->path().extension().string();
     if (it->is_regular_file() &&
         std::find(extensions.begin(), extensions.end(), extension) != extensions.end()) {

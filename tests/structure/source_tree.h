@@ -14,7 +14,7 @@ const std::vector<std::string>& rooms();
 std::filesystem::path root();
 
 /// Files under `folder` (relative to the root) with one of `extensions`, as sorted paths relative
-/// to the root; hidden folders are left out.
+/// to the root; hidden, build and run folders are left out.
 std::vector<std::string> files(const std::string& folder,
                                const std::vector<std::string>& extensions = {".h", ".cpp"});
 
