@@ -1,0 +1,20 @@
+// Which algorithm computes a convolution on the CPU: a pure function of the pass and the sizes, so
+// that results never depend on a measurement.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/conv2d.h"
+
+namespace hanok {
+
+enum class Conv2dAlgorithm {
+  ImplicitGemm,  // the patch matrix is gathered block by block and multiplied: always possible
+  Depthwise,     // one channel a group: a direct loop, channels are the vector dimension
+};
+
+Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape);
+
+/// "implicit_gemm", "depthwise", ...
+const char* name_of(Conv2dAlgorithm algorithm);
+
+}  // namespace hanok

@@ -1,0 +1,100 @@
+#include "kernels/cpu/conv2d.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <mutex>
+#include <set>
+#include <string>
+
+#include "kernels/base/error.h"
+#include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d_implicit_gemm.h"
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu {
+namespace {
+
+void check_f32(const char* op, const char* what, const ConstView& view) {
+  if (view.dtype != DType::F32) {
+    throw DTypeError(std::string(op) + ": " + what + " is " + name_of(view.dtype) +
+                     ", the CPU backend needs f32");
+  }
+}
+
+// The weights in packed form: the caller's, or packed now into the workspace.
+const float* packed_weights(ExecContext& context, Isa isa, Conv2dPass pass,
+                            const Conv2dShape& shape, ConstView w, const void* packed,
+                            Workspace::Scope& scope) {
+  if (packed) return static_cast<const float*>(packed);
+  void* scratch = scope.take(std::max<std::size_t>(conv2d_packed_bytes(isa, pass, shape), 64));
+  conv2d_pack(context, isa, pass, shape, w, scratch);
+  return static_cast<const float*>(scratch);
+}
+
+}  // namespace
+
+const char* conv2d_algorithm(Isa /*isa*/, Conv2dPass pass, const Conv2dShape& shape) {
+  const Conv2dAlgorithm algorithm = choose_conv2d(pass, shape);
+  const Window2d& w = shape.window;
+  if (pass != Conv2dPass::BackwardData || (w.stride_h == 1 && w.stride_w == 1)) {
+    return name_of(algorithm);
+  }
+  // Packed weights of a strided backward-data pass are ordered by the phases of stride, padding and
+  // dilation; the name tells such orders apart. Names live as long as the program.
+  static std::mutex mutex;
+  static std::set<std::string> names;
+  const std::lock_guard lock(mutex);
+  const std::string name = fmt::format("{}/stride{}x{}/pad{}x{}/dilation{}x{}", name_of(algorithm),
+                                       w.stride_h, w.stride_w, w.pad_h % w.stride_h,
+                                       w.pad_w % w.stride_w, w.dilation_h, w.dilation_w);
+  return names.insert(name).first->c_str();
+}
+
+std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape& shape) {
+  return implicit_gemm::packed_bytes(pass, shape);
+}
+
+std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& shape) {
+  if (pass == Conv2dPass::BackwardWeights) {
+    return implicit_gemm::backward_weights_workspace_bytes(shape);
+  }
+  const std::size_t packed = conv2d_packed_bytes(isa, pass, shape);
+  return pass == Conv2dPass::Forward ? packed + implicit_gemm::forward_workspace_bytes(shape)
+                                     : packed;
+}
+
+void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dShape& shape,
+                 ConstView w, void* packed) {
+  check_f32("conv2d_pack", "w", w);
+  implicit_gemm::pack(context, gemm_kernels(isa), pass, shape, w.f32(),
+                      static_cast<float*>(packed));
+}
+
+void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
+                    ConstView w, const void* packed, const Epilogue& epilogue, View y) {
+  check_f32("conv2d_forward", "x", x);
+  check_f32("conv2d_forward", "y", y);
+  Workspace::Scope scope(context.workspace);
+  const float* weights = packed_weights(context, isa, Conv2dPass::Forward, shape, w, packed, scope);
+  implicit_gemm::forward(context, gemm_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
+}
+
+void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView dy,
+                          ConstView w, const void* packed, View dx) {
+  check_f32("conv2d_backward_data", "dy", dy);
+  check_f32("conv2d_backward_data", "dx", dx);
+  Workspace::Scope scope(context.workspace);
+  const float* weights =
+      packed_weights(context, isa, Conv2dPass::BackwardData, shape, w, packed, scope);
+  implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights, dx.f32());
+}
+
+void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
+                             ConstView dy, View dw) {
+  check_f32("conv2d_backward_weights", "x", x);
+  check_f32("conv2d_backward_weights", "dy", dy);
+  check_f32("conv2d_backward_weights", "dw", dw);
+  implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(), dw.f32());
+}
+
+}  // namespace hanok::cpu

@@ -1,0 +1,270 @@
+// Forward and backward-data convolution by implicit GEMM.
+//
+//   for each (144 output pixels, some panels of 16 output channels)       one task
+//     for each <= 256 of the patch length (taps x channels)
+//       gather the pixels' patches into scratch [144, 256]                147 KB, L2
+//       GemmKernels::multiply with the packed weights                     panel 16 KB, L1
+//     the last block of k applies the epilogue; then the moments of the block's columns
+//
+// In NHWC the channels of a tap, and for dilation 1 the S taps of a row, are contiguous: gathering
+// is a handful of vector copies per pixel (7 x 21 floats for the stem), and it is skipped where the
+// patch matrix is the image itself (1x1, stride 1). Each gathered float is used for 2 * K FLOP, so
+// the copy costs about 2/(K/8) of the time: 4% at K = 64.
+//
+// Weights are packed as [group][K/16 panels][taps * C][16]. Backward data runs the same loops over
+// dy, once per phase of the stride (conv2d_patches.h), with weights [phase][group][C/16][taps *
+// K][16].
+#include "kernels/cpu/conv2d_implicit_gemm.h"
+
+#include <algorithm>
+#include <array>
+
+#include "kernels/cpu/conv2d_patches.h"
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu::implicit_gemm {
+namespace {
+
+// One grid of output pixels times one group.
+struct PatchGemm {
+  PatchSource source;
+  std::int64_t batch;
+  std::int64_t k, columns;
+  const float* packed;  // panels of k * 16
+  float* out;           // at the grid's first pixel and the group's first channel
+  std::int64_t image_stride, row_stride, pixel_stride;  // of the grid's pixels, in floats
+  const TileEpilogue* epilogue;
+  BlockMoments moments;  // at the group's first channel
+};
+
+bool patches_are_the_image(const PatchSource& s) {
+  return s.run_count == 1 && s.runs[0].taps == 1 && s.runs[0].offset_h == 0 &&
+         s.runs[0].offset_w == 0 && s.step_h == 1 && s.step_w == 1 && s.grid_h == s.height &&
+         s.grid_w == s.width;
+}
+
+void fill_row_offsets(const PatchGemm& g, std::int64_t begin, std::int64_t rows,
+                      std::int64_t* offsets) {
+  const std::int64_t first_offset_pixel = begin;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const std::int64_t m = first_offset_pixel + r;
+    const std::int64_t j = m % g.source.grid_w;
+    const std::int64_t i = m / g.source.grid_w % g.source.grid_h;
+    const std::int64_t n = m / (g.source.grid_w * g.source.grid_h);
+    offsets[r] = n * g.image_stride + i * g.row_stride + j * g.pixel_stride;
+  }
+}
+
+// Rows [i, i + rows) x columns [j, j + columns).
+void run_block(const GemmKernels& kernels, const PatchGemm& g, std::int64_t i, std::int64_t rows,
+               std::int64_t j, std::int64_t columns) {
+  std::array<std::int64_t, kBlockRows> row_offsets;
+  fill_row_offsets(g, i, rows, row_offsets.data());
+  const bool direct = patches_are_the_image(g.source);
+  const std::int64_t k_block = k_block_size(g.k);
+  GemmBlock block{};
+  block.rows = rows;
+  block.columns = columns;
+  block.a_k_stride = 1;
+  block.b_panel_stride = g.k * kPanelColumns;
+  block.b_k_stride = kPanelColumns;
+  block.c = g.out + j;
+  block.c_row_offset = row_offsets.data();
+  TileEpilogue epilogue{};
+  if (g.epilogue) {
+    epilogue = *g.epilogue;
+    if (epilogue.scale) epilogue.scale += j;
+    if (epilogue.shift) epilogue.shift += j;
+    if (epilogue.residual) epilogue.residual += j;
+  }
+  for (std::int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += k_block) {
+    block.k = std::min(k_block, g.k - k0);
+    if (direct) {
+      block.a = g.source.data + i * g.source.pixel_stride + k0;
+      block.a_row_stride = g.source.pixel_stride;
+    } else {
+      float* scratch = thread_scratch(kBlockRows * kBlockK);
+      kernels.gather_patches(g.source, i, i + rows, k0, k0 + block.k, scratch, k_block);
+      block.a = scratch;
+      block.a_row_stride = k_block;
+    }
+    block.b = g.packed + j * g.k + k0 * kPanelColumns;
+    block.accumulate = k0 > 0;
+    block.epilogue = g.epilogue && k0 + block.k >= g.k ? &epilogue : nullptr;
+    kernels.multiply(block);
+  }
+  if (g.moments.mean) {
+    const std::int64_t at = i / kBlockRows * g.moments.channels + j;
+    kernels.column_moments(block.c + row_offsets[0], g.pixel_stride, rows, columns,
+                           g.moments.mean + at, g.moments.deviations + at);
+  }
+}
+
+void run(ExecContext& context, const GemmKernels& kernels, const PatchGemm& g) {
+  const std::int64_t pixels = g.batch * g.source.grid_h * g.source.grid_w;
+  const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
+  const std::int64_t column_block = column_block_size(g.columns, row_blocks);
+  const std::int64_t column_blocks = divide_up(g.columns, column_block);
+  context.pool.run(row_blocks * column_blocks, [&](std::int64_t task) {
+    const std::int64_t i = task / column_blocks * kBlockRows;
+    const std::int64_t j = task % column_blocks * column_block;
+    run_block(kernels, g, i, std::min(kBlockRows, pixels - i), j,
+              std::min(column_block, g.columns - j));
+  });
+}
+
+PatchSource patch_source(const Patches& patches) {
+  PatchSource source{};
+  source.grid_h = patches.grid_h;
+  source.grid_w = patches.grid_w;
+  source.step_h = patches.step_h;
+  source.step_w = patches.step_w;
+  source.runs = patches.runs.data();
+  source.run_count = static_cast<std::int64_t>(patches.runs.size());
+  return source;
+}
+
+std::int64_t tap_count(const Patches& patches) {
+  return static_cast<std::int64_t>(patches.taps.size());
+}
+
+// Floats of the packed weights of one group for one grid.
+std::int64_t group_floats(const Patches& patches, std::int64_t channels, std::int64_t columns) {
+  return round_up(columns, kPanelColumns) * tap_count(patches) * channels;
+}
+
+}  // namespace
+
+std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
+  std::int64_t floats = 0;
+  if (pass == Conv2dPass::Forward) {
+    floats = round_up(s.k_per_group(), kPanelColumns) * s.r * s.s * s.c_per_group();
+  } else if (pass == Conv2dPass::BackwardData) {
+    for (const Patches& phase : backward_data_patches(s)) {
+      floats += group_floats(phase, s.k_per_group(), s.c_per_group());
+    }
+  }
+  return static_cast<std::size_t>(s.groups * floats) * sizeof(float);
+}
+
+void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass, const Conv2dShape& s,
+          const float* w, float* packed) {
+  const std::int64_t kg = s.k_per_group();
+  const std::int64_t cg = s.c_per_group();
+  const std::int64_t filter = s.r * s.s * cg;
+  if (pass == Conv2dPass::Forward) {
+    const std::int64_t panels = divide_up(kg, kPanelColumns);
+    context.pool.run(s.groups * panels, [&](std::int64_t task) {
+      const std::int64_t column = task % panels * kPanelColumns;
+      PackPanels p{};
+      p.b = w + (task / panels * kg + column) * filter;
+      p.k_stride = 1;
+      p.column_stride = filter;
+      p.k = filter;
+      p.columns = std::min(kPanelColumns, kg - column);
+      p.out = packed + task * filter * kPanelColumns;
+      p.out_panel_stride = filter * kPanelColumns;
+      kernels.pack_panels(p);
+    });
+    return;
+  }
+  for (const Patches& phase : backward_data_patches(s)) {
+    const std::int64_t taps = tap_count(phase);
+    context.pool.run(s.groups * taps, [&](std::int64_t task) {
+      const std::int64_t group = task / std::max<std::int64_t>(taps, 1);
+      const std::int64_t tap = task % taps;
+      PackPanels p{};
+      p.b = w + group * kg * filter + phase.taps[static_cast<std::size_t>(tap)] * cg;
+      p.k_stride = filter;
+      p.column_stride = 1;
+      p.k = kg;
+      p.columns = cg;
+      p.out = packed + group * group_floats(phase, kg, cg) + tap * kg * kPanelColumns;
+      p.out_panel_stride = taps * kg * kPanelColumns;
+      kernels.pack_panels(p);
+    });
+    packed += s.groups * group_floats(phase, kg, cg);
+  }
+}
+
+std::size_t forward_workspace_bytes(const Conv2dShape& s) {
+  return block_moments_bytes(divide_up(s.n * s.p() * s.q(), kBlockRows), s.k);
+}
+
+void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s, const float* x,
+             const float* packed, const Epilogue& epilogue, float* y) {
+  const Patches patches = forward_patches(s);
+  const std::int64_t pixels = s.n * s.p() * s.q();
+  const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
+  Workspace::Scope scope(context.workspace);
+  BlockMoments moments;
+  if (epilogue.bn_mean_var.defined()) {
+    moments.channels = s.k;
+    moments.mean = scope.take_array<float>(2 * row_blocks * s.k);
+    moments.deviations = moments.mean + row_blocks * s.k;
+  }
+  const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
+  const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
+  for (std::int64_t group = 0; group < s.groups; ++group) {
+    const std::int64_t channel = group * s.k_per_group();
+    TileEpilogue tile_here = tile;
+    if (tile.scale) tile_here.scale += channel;
+    if (tile.shift) tile_here.shift += channel;
+    if (tile.residual) tile_here.residual += channel;
+    PatchGemm g{};
+    g.source = patch_source(patches);
+    g.source.data = x + group * s.c_per_group();
+    g.source.height = s.h;
+    g.source.width = s.w;
+    g.source.pixel_stride = s.c;
+    g.source.channels = s.c_per_group();
+    g.batch = s.n;
+    g.k = tap_count(patches) * s.c_per_group();
+    g.columns = s.k_per_group();
+    g.packed = packed + group * group_floats(patches, s.c_per_group(), s.k_per_group());
+    g.out = y + channel;
+    g.pixel_stride = s.k;
+    g.row_stride = s.q() * s.k;
+    g.image_stride = s.p() * s.q() * s.k;
+    g.epilogue = has_epilogue ? &tile_here : nullptr;
+    if (moments.mean) {
+      g.moments = {moments.mean + channel, moments.deviations + channel, moments.channels};
+    }
+    run(context, kernels, g);
+  }
+  if (moments.mean) {
+    combine_moments(
+        moments, row_blocks,
+        [](std::int64_t block, std::int64_t rows) {
+          return std::min(kBlockRows, rows - block * kBlockRows);
+        },
+        pixels, epilogue.bn_mean_var.f32());
+  }
+}
+
+void backward_data(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s,
+                   const float* dy, const float* packed, float* dx) {
+  for (const Patches& phase : backward_data_patches(s)) {
+    for (std::int64_t group = 0; group < s.groups; ++group) {
+      PatchGemm g{};
+      g.source = patch_source(phase);
+      g.source.data = dy + group * s.k_per_group();
+      g.source.height = s.p();
+      g.source.width = s.q();
+      g.source.pixel_stride = s.k;
+      g.source.channels = s.k_per_group();
+      g.batch = s.n;
+      g.k = tap_count(phase) * s.k_per_group();
+      g.columns = s.c_per_group();
+      g.packed = packed;
+      g.out = dx + (phase.begin_h * s.w + phase.begin_w) * s.c + group * s.c_per_group();
+      g.pixel_stride = phase.stride_w * s.c;
+      g.row_stride = phase.stride_h * s.w * s.c;
+      g.image_stride = s.h * s.w * s.c;
+      run(context, kernels, g);
+      packed += group_floats(phase, s.k_per_group(), s.c_per_group());
+    }
+  }
+}
+
+}  // namespace hanok::cpu::implicit_gemm

@@ -1,0 +1,282 @@
+// C [m,n] = A [m,k] * B [k,n] by cache blocks.
+//
+//   for each 2048 columns of C                       B block: 256 x 2048 floats, 2 MB, in L3
+//     for each 256 of k                              pack the B block into panels (in parallel)
+//       for each (144 rows, some panels)             one task; packs its 144 x 256 of A (147 KB,
+//       L2)
+//         GemmKernels::multiply                      panels of B in L1, tiles in registers
+//
+// A task is a rectangle of C: rectangles are cut by m and n alone and every element sums its k in
+// one order, so that the bits do not depend on the thread count. C waits in memory between blocks
+// of k; the epilogue runs on the last one.
+//
+// Roofline: packing moves 2 * (m*k*(n/2048) + k*n) floats for 2*m*n*k FLOP. At m = n = k = 512 that
+// is 1 float per 128 FLOP: the FMA units are the limit.
+#include "kernels/cpu/gemm.h"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "kernels/base/error.h"
+
+namespace hanok::cpu {
+namespace {
+
+constexpr std::int64_t kBlockColumns = 2048;
+
+/// Row strides of packed operands: an odd number of cache lines, so that rows fall into all sets
+/// of the caches.
+constexpr std::int64_t packed_row_stride(std::int64_t n) {
+  return round_up(n, 16) / 16 % 2 == 1 ? round_up(n, 16) : round_up(n, 16) + 16;
+}
+
+void check_f32(const char* op, const char* what, const ConstView& view) {
+  if (view.dtype != DType::F32) {
+    throw DTypeError(std::string(op) + ": " + what + " is " + name_of(view.dtype) +
+                     ", the CPU backend needs f32");
+  }
+}
+
+void check_stride(const char* name, std::int64_t stride, std::int64_t rows, std::int64_t row) {
+  if (rows > 1 && stride < row) {
+    throw ValueError(std::string("gemm: ") + name + " is " + std::to_string(stride) +
+                     ", a stored row has " + std::to_string(row) + " elements");
+  }
+}
+
+// One product of the batch.
+struct Product {
+  const GemmShape& shape;
+  const float* a;
+  const float* b;
+  float* c;
+  const TileEpilogue* epilogue;  // null: none
+  BlockMoments moments;          // mean == nullptr: none; at this product's first block
+};
+
+// Packs rows [k_begin, k_begin + k) and columns [j_begin, j_begin + columns) of B into panels.
+void pack_b(ExecContext& context, const GemmKernels& kernels, const Product& p,
+            std::int64_t k_begin, std::int64_t k, std::int64_t j_begin, std::int64_t columns,
+            float* packed) {
+  const std::int64_t k_stride = p.shape.transpose_b ? 1 : p.shape.ldb;
+  const std::int64_t column_stride = p.shape.transpose_b ? p.shape.ldb : 1;
+  const std::int64_t panels = divide_up(columns, kPanelColumns);
+  context.pool.run_blocks(panels, 8, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t j = begin * kPanelColumns;
+    PackPanels pack{};
+    pack.b = p.b + k_begin * k_stride + (j_begin + j) * column_stride;
+    pack.k_stride = k_stride;
+    pack.column_stride = column_stride;
+    pack.k = k;
+    pack.columns = std::min(end * kPanelColumns, columns) - j;
+    pack.out = packed + begin * k * kPanelColumns;
+    pack.out_panel_stride = k * kPanelColumns;
+    kernels.pack_panels(pack);
+  });
+}
+
+// Packs rows [i, i + rows) and k [k_begin, k_begin + k) of A into the thread's scratch.
+void pack_a(const GemmKernels& kernels, const Product& p, std::int64_t i, std::int64_t rows,
+            std::int64_t k_begin, std::int64_t k, GemmBlock& block) {
+  float* scratch =
+      thread_scratch(std::max(packed_row_stride(k) * rows, packed_row_stride(rows) * k));
+  block.a = scratch;
+  if (p.shape.transpose_a) {
+    block.a_row_stride = 1;
+    block.a_k_stride = packed_row_stride(rows);
+    kernels.copy_rows(p.a + k_begin * p.shape.lda + i, p.shape.lda, k, rows, scratch,
+                      block.a_k_stride);
+  } else {
+    block.a_row_stride = packed_row_stride(k);
+    block.a_k_stride = 1;
+    kernels.copy_rows(p.a + i * p.shape.lda + k_begin, p.shape.lda, rows, k, scratch,
+                      block.a_row_stride);
+  }
+}
+
+void multiply_product(ExecContext& context, const GemmKernels& kernels, const Product& p,
+                      float* packed_b, const std::int64_t* c_row_offset) {
+  const std::int64_t m = p.shape.m;
+  const std::int64_t n = p.shape.n;
+  const std::int64_t k = p.shape.k;
+  const std::int64_t row_blocks = divide_up(m, kBlockRows);
+  const std::int64_t k_block = k_block_size(k);
+  for (std::int64_t j0 = 0; j0 < n; j0 += kBlockColumns) {
+    const std::int64_t columns = std::min(kBlockColumns, n - j0);
+    const std::int64_t column_block = column_block_size(columns, row_blocks);
+    const std::int64_t column_blocks = divide_up(columns, column_block);
+    // k = 0 still takes one turn: it stores zeros (or C) through the epilogue.
+    for (std::int64_t k0 = 0; k0 == 0 || k0 < k; k0 += k_block) {
+      const std::int64_t k_here = std::min(k_block, k - k0);
+      const bool last = k0 + k_here >= k;
+      pack_b(context, kernels, p, k0, k_here, j0, columns, packed_b);
+      context.pool.run(row_blocks * column_blocks, [&](std::int64_t task) {
+        const std::int64_t row_block = task / column_blocks;
+        const std::int64_t i = row_block * kBlockRows;
+        const std::int64_t j = task % column_blocks * column_block;
+        GemmBlock block{};
+        block.rows = std::min(kBlockRows, m - i);
+        block.columns = std::min(column_block, columns - j);
+        block.k = k_here;
+        pack_a(kernels, p, i, block.rows, k0, k_here, block);
+        block.b = packed_b + j * k_here;
+        block.b_panel_stride = k_here * kPanelColumns;
+        block.b_k_stride = kPanelColumns;
+        block.c = p.c + i * p.shape.ldc + j0 + j;
+        block.c_row_offset = c_row_offset;
+        block.accumulate = k0 > 0 || p.shape.accumulate;
+        TileEpilogue epilogue{};
+        if (last && p.epilogue) {
+          epilogue = *p.epilogue;
+          if (epilogue.scale) epilogue.scale += j0 + j;
+          if (epilogue.shift) epilogue.shift += j0 + j;
+          if (epilogue.residual) epilogue.residual += i * p.shape.ldc + j0 + j;
+          block.epilogue = &epilogue;
+        }
+        kernels.multiply(block);
+        if (last && p.moments.mean) {
+          const std::int64_t at = row_block * p.moments.channels + j0 + j;
+          kernels.column_moments(block.c, p.shape.ldc, block.rows, block.columns,
+                                 p.moments.mean + at, p.moments.deviations + at);
+        }
+      });
+    }
+  }
+}
+
+struct AlignedDelete {
+  void operator()(float* p) const { ::operator delete[](p, std::align_val_t{64}); }
+};
+
+}  // namespace
+
+const GemmKernels& gemm_kernels(Isa isa) {
+  return isa == Isa::Avx2 ? avx2::gemm_kernels() : portable::gemm_kernels();
+}
+
+TileEpilogue tile_epilogue(const char* op, const Epilogue& epilogue) {
+  if (epilogue.scale.defined()) check_f32(op, "the epilogue's scale", epilogue.scale);
+  if (epilogue.shift.defined()) check_f32(op, "the epilogue's shift", epilogue.shift);
+  if (epilogue.residual.defined()) check_f32(op, "the epilogue's residual", epilogue.residual);
+  if (epilogue.bn_mean_var.defined()) check_f32(op, "bn_mean_var", epilogue.bn_mean_var);
+  return {epilogue.scale.f32(), epilogue.shift.f32(), epilogue.residual.f32(),
+          epilogue.activation == Activation::Relu};
+}
+
+float* thread_scratch(std::int64_t floats) {
+  thread_local std::unique_ptr<float[], AlignedDelete> memory;
+  thread_local std::int64_t size = 0;
+  if (floats > size) {
+    memory.reset();
+    memory.reset(new (std::align_val_t{64}) float[static_cast<std::size_t>(floats)]());
+    size = floats;
+  }
+  return memory.get();
+}
+
+std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels) {
+  return static_cast<std::size_t>(2 * blocks * channels) * sizeof(float);
+}
+
+void combine_moments(const BlockMoments& moments, std::int64_t blocks,
+                     std::int64_t (*rows_of)(std::int64_t block, std::int64_t total),
+                     std::int64_t total_rows, float* mean_var) {
+  for (std::int64_t c = 0; c < moments.channels; ++c) {
+    double rows = 0;
+    double mean = 0;
+    double deviations = 0;
+    for (std::int64_t b = 0; b < blocks; ++b) {
+      const auto rows_b = static_cast<double>(rows_of(b, total_rows));
+      const std::int64_t at = b * moments.channels + c;
+      const double d = static_cast<double>(moments.mean[at]) - mean;
+      deviations +=
+          static_cast<double>(moments.deviations[at]) + d * d * rows * rows_b / (rows + rows_b);
+      mean += d * rows_b / (rows + rows_b);
+      rows += rows_b;
+    }
+    mean_var[c] = static_cast<float>(mean);
+    mean_var[moments.channels + c] = static_cast<float>(rows > 0 ? deviations / rows : 0.0);
+  }
+}
+
+void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,
+          const Epilogue& epilogue, View c) {
+  check_f32("gemm", "a", a);
+  check_f32("gemm", "b", b);
+  check_f32("gemm", "c", c);
+  const std::int64_t m = shape.m;
+  const std::int64_t n = shape.n;
+  const std::int64_t k = shape.k;
+  check_stride("lda", shape.lda, shape.transpose_a ? k : m, shape.transpose_a ? m : k);
+  check_stride("ldb", shape.ldb, shape.transpose_b ? n : k, shape.transpose_b ? k : n);
+  check_stride("ldc", shape.ldc, m, n);
+  const TileEpilogue tile = tile_epilogue("gemm", epilogue);
+  const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
+  if (m == 0 || n == 0 || shape.batch == 0) return;
+
+  const GemmKernels& kernels = gemm_kernels(isa);
+  Workspace::Scope scope(context.workspace);
+  auto* packed_b = scope.take_array<float>(round_up(std::min(n, kBlockColumns), kPanelColumns) *
+                                           std::max<std::int64_t>(k_block_size(k), 1));
+  std::vector<std::int64_t> c_row_offset(static_cast<std::size_t>(std::min(m, kBlockRows)));
+  for (std::size_t i = 0; i < c_row_offset.size(); ++i) {
+    c_row_offset[i] = static_cast<std::int64_t>(i) * shape.ldc;
+  }
+  const std::int64_t row_blocks = divide_up(m, kBlockRows);
+  BlockMoments moments;
+  if (epilogue.bn_mean_var.defined()) {
+    moments.channels = n;
+    moments.mean = scope.take_array<float>(2 * shape.batch * row_blocks * n);
+    moments.deviations = moments.mean + shape.batch * row_blocks * n;
+  }
+  for (std::int64_t i = 0; i < shape.batch; ++i) {
+    TileEpilogue tile_here = tile;
+    if (tile.residual) tile_here.residual += i * shape.stride_c;
+    BlockMoments moments_here = moments;
+    if (moments.mean) {
+      moments_here.mean += i * row_blocks * n;
+      moments_here.deviations += i * row_blocks * n;
+    }
+    const Product product{shape,
+                          a.f32() + i * shape.stride_a,
+                          b.f32() + i * shape.stride_b,
+                          c.f32() + i * shape.stride_c,
+                          has_epilogue ? &tile_here : nullptr,
+                          moments_here};
+    multiply_product(context, kernels, product, packed_b, c_row_offset.data());
+  }
+  if (moments.mean) {
+    combine_moments(
+        moments, shape.batch * row_blocks,
+        [](std::int64_t block, std::int64_t rows) {
+          return std::min(kBlockRows, rows - block % divide_up(rows, kBlockRows) * kBlockRows);
+        },
+        m, epilogue.bn_mean_var.f32());
+  }
+}
+
+void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
+              View out) {
+  check_f32("sum_rows", "x", x);
+  check_f32("sum_rows", "out", out);
+  constexpr std::int64_t kRowsPerPart = 512;
+  const GemmKernels& kernels = gemm_kernels(isa);
+  const std::int64_t parts = divide_up(rows, kRowsPerPart);
+  Workspace::Scope scope(context.workspace);
+  auto* sums = scope.take_array<double>(std::max<std::int64_t>(parts * channels, 1));
+  context.pool.run(parts, [&](std::int64_t part) {
+    const std::int64_t begin = part * kRowsPerPart;
+    kernels.column_sums(x.f32() + begin * channels, std::min(kRowsPerPart, rows - begin), channels,
+                        sums + part * channels);
+  });
+  for (std::int64_t c = 0; c < channels; ++c) {
+    double sum = 0;
+    for (std::int64_t part = 0; part < parts; ++part) sum += sums[part * channels + c];
+    out.f32()[c] = static_cast<float>(sum);
+  }
+}
+
+}  // namespace hanok::cpu

@@ -1,0 +1,74 @@
+// Matrix products on the CPU: Backend::gemm and Backend::sum_rows, and what convolutions share with
+// them.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
+#include "kernels/cpu/isa/gemm_kernels.h"
+
+namespace hanok::cpu {
+
+/// The functions of one instruction-set path.
+const GemmKernels& gemm_kernels(Isa isa);
+
+/// Backend::gemm. Throws DTypeError unless everything is f32, ValueError for a leading dimension
+/// shorter than a stored row.
+void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,
+          const Epilogue& epilogue, View c);
+
+/// Backend::sum_rows.
+void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
+              View out);
+
+// ---- shared by gemm.cpp and conv2d_*.cpp ----
+
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
+
+/// Rows of A in one cache block (24 tiles of 6 rows) and the most k in one.
+inline constexpr std::int64_t kBlockRows = 144;
+inline constexpr std::int64_t kBlockK = 256;
+/// A call is cut into at least this many pieces where its size allows it, enough for 8 threads.
+inline constexpr std::int64_t kWantedTasks = 16;
+
+/// k cut into equal blocks of at most kBlockK: the size of one.
+constexpr std::int64_t k_block_size(std::int64_t k) {
+  return k < 1 ? 1 : k <= kBlockK ? k : round_up(divide_up(k, divide_up(k, kBlockK)), 8);
+}
+
+/// Columns (whole panels) that one task computes, so that `row_blocks` times the column blocks
+/// reach kWantedTasks where possible.
+constexpr std::int64_t column_block_size(std::int64_t columns, std::int64_t row_blocks) {
+  const std::int64_t panels = divide_up(columns, kPanelColumns);
+  const std::int64_t pieces = divide_up(kWantedTasks, row_blocks < 1 ? 1 : row_blocks);
+  return kPanelColumns * divide_up(panels, pieces < panels ? pieces : panels < 1 ? 1 : panels);
+}
+
+/// The device-independent epilogue as the tiles want it; throws DTypeError unless all is f32.
+TileEpilogue tile_epilogue(const char* op, const Epilogue& epilogue);
+
+/// Aligned scratch of the calling thread, at least `floats` long; the content is whatever an
+/// earlier block left. It holds packed operands of one block and never lives longer.
+float* thread_scratch(std::int64_t floats);
+
+/// Per-channel mean and sum of squared deviations of blocks of rows, for bn_mean_var.
+/// `mean` and `deviations` are [blocks, channels].
+struct BlockMoments {
+  float* mean = nullptr;
+  float* deviations = nullptr;
+  std::int64_t channels = 0;
+};
+
+/// Bytes of the moments of `blocks` blocks.
+std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels);
+
+/// Combines blocks of rows in index order, in double, by Chan's formula:
+///   d = mean_b - mean;  mean += d * n_b / (n + n_b);  M2 += M2_b + d^2 * n * n_b / (n + n_b)
+/// Block b holds rows_of(b) rows. mean_var: f32 [2, channels], biased variance.
+void combine_moments(const BlockMoments& moments, std::int64_t blocks,
+                     std::int64_t (*rows_of)(std::int64_t block, std::int64_t total),
+                     std::int64_t total_rows, float* mean_var);
+
+}  // namespace hanok::cpu

@@ -1,0 +1,239 @@
+// Blocks of matrix products: the loops around the register tile, and the packing of operands.
+//
+// A block is C [rows, columns] (+)= A [rows, k] * B [k, columns] with sizes chosen by the caller
+// so that a panel of B (k * 16 floats, 16 KB at k = 256) stays in L1 while the rows of A (96..144
+// of them, ~100-150 KB) stream past it from L2:
+//   for each panel of 16 columns
+//     for each tile of 6 rows
+//       run_tile                       (gemm_tile.h)
+// From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
+// cycle, an eighth of what L2 delivers.
+#include <string.h>
+
+#include "kernels/cpu/isa/gemm_kernels.h"
+#include "kernels/cpu/isa/gemm_tile.h"
+
+namespace hanok::cpu::HANOK_ISA {
+namespace {
+
+int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+void multiply(const GemmBlock& g) {
+  Tile t{};
+  t.k = g.k;
+  t.a_row_stride = g.a_row_stride;
+  t.a_k_stride = g.a_k_stride;
+  t.b_k_stride = g.b_k_stride;
+  t.accumulate = g.accumulate;
+  for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
+    t.b = g.b + j / kPanelColumns * g.b_panel_stride;
+    t.c = g.c + j;
+    t.columns = min_of(kPanelColumns, g.columns - j);
+    if (const TileEpilogue* e = g.epilogue) {
+      t.epilogue.scale = e->scale ? e->scale + j : nullptr;
+      t.epilogue.shift = e->shift ? e->shift + j : nullptr;
+      t.epilogue.residual = e->residual ? e->residual + j : nullptr;
+      t.epilogue.relu = e->relu;
+    }
+    for (int64_t i = 0; i < g.rows; i += kTileRows) {
+      t.a = g.a + i * g.a_row_stride;
+      t.c_row_offset = g.c_row_offset + i;
+      run_tile_rows(t, min_of(kTileRows, g.rows - i));
+    }
+  }
+}
+
+void copy_floats(const float* x, int64_t n, float* out) {
+#ifdef HANOK_ISA_avx2
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, _mm256_loadu_ps(x + i));
+  if (i < n) {
+    const __m256i mask = lane_mask(n - i);
+    _mm256_maskstore_ps(out + i, mask, _mm256_maskload_ps(x + i, mask));
+  }
+#else
+  memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+#endif
+}
+
+void zero_floats(int64_t n, float* out) {
+  if (n > 0) memset(out, 0, static_cast<size_t>(n) * sizeof(float));
+}
+
+void copy_rows(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* out,
+               int64_t out_stride) {
+  for (int64_t i = 0; i < rows; ++i) copy_floats(x + i * x_stride, columns, out + i * out_stride);
+}
+
+#ifdef HANOK_ISA_avx2
+// out[p * 16 + j] = x[j * stride + p] for 8 x 8 floats: three rounds of interleaving.
+void transpose_8x8(const float* x, int64_t stride, float* out) {
+  __m256 r[8];
+  __m256 s[8];
+  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(x + i * stride);
+  for (int i = 0; i < 4; ++i) {
+    s[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
+    s[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
+  }
+  for (int i = 0; i < 2; ++i) {
+    r[4 * i] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
+    r[4 * i + 1] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0xEE);
+    r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
+    r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    _mm256_storeu_ps(out + i * kPanelColumns, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
+    _mm256_storeu_ps(out + (i + 4) * kPanelColumns, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
+  }
+}
+#endif
+
+// One panel whose columns are far apart and whose k lie side by side: a transposition.
+void pack_transposed_panel(const float* b, int64_t column_stride, int64_t k, int64_t columns,
+                           float* out) {
+  int64_t p = 0;
+#ifdef HANOK_ISA_avx2
+  if (columns == kPanelColumns) {
+    for (; p + 8 <= k; p += 8) {
+      transpose_8x8(b + p, column_stride, out + p * kPanelColumns);
+      transpose_8x8(b + p + 8 * column_stride, column_stride, out + p * kPanelColumns + 8);
+    }
+  }
+#endif
+  for (; p < k; ++p) {
+    float* row = out + p * kPanelColumns;
+    for (int64_t j = 0; j < columns; ++j) row[j] = b[p + j * column_stride];
+    zero_floats(kPanelColumns - columns, row + columns);
+  }
+}
+
+void pack_panels(const PackPanels& pack) {
+  for (int64_t j = 0; j < pack.columns; j += kPanelColumns) {
+    const int64_t columns = min_of(kPanelColumns, pack.columns - j);
+    const float* b = pack.b + j * pack.column_stride;
+    float* out = pack.out + j / kPanelColumns * pack.out_panel_stride;
+    if (pack.column_stride != 1) {
+      pack_transposed_panel(b, pack.column_stride, pack.k, columns, out);
+      continue;
+    }
+    for (int64_t p = 0; p < pack.k; ++p) {
+      copy_floats(b + p * pack.k_stride, columns, out + p * kPanelColumns);
+      zero_floats(kPanelColumns - columns, out + p * kPanelColumns + columns);
+    }
+  }
+}
+
+// Positions [begin, end) of one run of one patch -> out. `x` is the source row, or null where the
+// row lies outside the image; `w` the source column of the run's first tap.
+inline void gather_run(const PatchSource& s, const PatchRun& run, const float* x, int64_t w,
+                       int64_t begin, int64_t end, float* out) {
+  // Taps [first, last) lie inside the row.
+  const int64_t first = w < 0 ? min_of(-w, run.taps) : 0;
+  const int64_t last = w + run.taps > s.width ? s.width - w : run.taps;
+  int64_t inside_begin = first * s.channels;
+  int64_t inside_end = last * s.channels;
+  if (!x || inside_end <= inside_begin) inside_begin = inside_end = end;
+  if (inside_begin < begin) inside_begin = begin;
+  if (inside_begin > end) inside_begin = end;
+  if (inside_end > end) inside_end = end;
+  if (inside_end < inside_begin) inside_end = inside_begin;
+  zero_floats(inside_begin - begin, out);
+  if (inside_begin < inside_end) {
+    copy_floats(x + (w * s.pixel_stride + inside_begin), inside_end - inside_begin,
+                out + (inside_begin - begin));
+  }
+  zero_floats(end - inside_end, out + (inside_end - begin));
+}
+
+void gather_patches(const PatchSource& s, int64_t row_begin, int64_t row_end, int64_t k_begin,
+                    int64_t k_end, float* out, int64_t out_stride) {
+  int64_t j = row_begin % s.grid_w;
+  int64_t i = row_begin / s.grid_w % s.grid_h;
+  int64_t n = row_begin / (s.grid_w * s.grid_h);
+  for (int64_t m = row_begin; m < row_end; ++m) {
+    const float* image = s.data + n * s.height * s.width * s.pixel_stride;
+    for (int64_t r = 0; r < s.run_count; ++r) {
+      const PatchRun& run = s.runs[r];
+      int64_t begin = k_begin - run.k_begin;
+      int64_t end = k_end - run.k_begin;
+      if (end <= 0) break;
+      const int64_t length = run.taps * s.channels;
+      if (begin >= length) continue;
+      if (begin < 0) begin = 0;
+      if (end > length) end = length;
+      const int64_t h = i * s.step_h + run.offset_h;
+      const float* x = h >= 0 && h < s.height ? image + h * s.width * s.pixel_stride : nullptr;
+      gather_run(s, run, x, j * s.step_w + run.offset_w, begin, end,
+                 out + (run.k_begin + begin - k_begin));
+    }
+    out += out_stride;
+    if (++j == s.grid_w) {
+      j = 0;
+      if (++i == s.grid_h) {
+        i = 0;
+        ++n;
+      }
+    }
+  }
+}
+
+// Strips of 16 columns keep the running sums in registers.
+void column_moments(const float* x, int64_t stride, int64_t rows, int64_t columns, float* mean,
+                    float* deviations) {
+  for (int64_t j = 0; j < columns; j += kPanelColumns) {
+    const int64_t n = min_of(kPanelColumns, columns - j);
+    float sum[kPanelColumns] = {};
+    float squares[kPanelColumns] = {};
+    const float* strip = x + j;
+    if (n == kPanelColumns) {
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t l = 0; l < kPanelColumns; ++l) sum[l] += strip[i * stride + l];
+      }
+      for (float& v : sum) v /= static_cast<float>(rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t l = 0; l < kPanelColumns; ++l) {
+          const float d = strip[i * stride + l] - sum[l];
+          squares[l] += d * d;
+        }
+      }
+    } else {
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t l = 0; l < n; ++l) sum[l] += strip[i * stride + l];
+      }
+      for (float& v : sum) v /= static_cast<float>(rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t l = 0; l < n; ++l) {
+          const float d = strip[i * stride + l] - sum[l];
+          squares[l] += d * d;
+        }
+      }
+    }
+    memcpy(mean + j, sum, static_cast<size_t>(n) * sizeof(float));
+    memcpy(deviations + j, squares, static_cast<size_t>(n) * sizeof(float));
+  }
+}
+
+void add_parts(const float* parts, int64_t count, int64_t part_stride, int64_t n, float* out) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float* part = parts + i * part_stride;
+    for (int64_t j = 0; j < n; ++j) out[j] += part[j];
+  }
+}
+
+void column_sums(const float* x, int64_t rows, int64_t columns, double* out) {
+  for (int64_t j = 0; j < columns; ++j) out[j] = 0;
+  for (int64_t i = 0; i < rows; ++i) {
+    const float* row = x + i * columns;
+    for (int64_t j = 0; j < columns; ++j) out[j] += static_cast<double>(row[j]);
+  }
+}
+
+}  // namespace
+
+const GemmKernels& gemm_kernels() {
+  static constexpr GemmKernels kTable = {kTileRows, multiply,       pack_panels, gather_patches,
+                                         copy_rows, column_moments, add_parts,   column_sums};
+  return kTable;
+}
+
+}  // namespace hanok::cpu::HANOK_ISA

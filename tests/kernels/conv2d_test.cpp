@@ -1,0 +1,367 @@
+#include "kernels/cpu/conv2d.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <string>
+
+#include "kernels/base/error.h"
+#include "tests/kernels/kernel_context.h"
+
+namespace hanok {
+namespace {
+
+using test::KernelContext;
+
+// n, c, h, w, k, r, s, groups, stride h w, pad h w, dilation h w
+Conv2dShape shape_of(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, std::int64_t k,
+                     std::int64_t r, std::int64_t s, std::int64_t groups = 1,
+                     Window2d window = {}) {
+  return {n, c, h, w, k, r, s, groups, window};
+}
+
+const std::vector<Conv2dShape>& awkward_shapes() {
+  static const std::vector<Conv2dShape> shapes = {
+      shape_of(1, 1, 1, 1, 1, 1, 1),
+      shape_of(2, 3, 5, 7, 4, 3, 3),
+      shape_of(1, 3, 19, 17, 8, 7, 7, 1, {2, 2, 3, 3, 1, 1}),    // a stem
+      shape_of(3, 16, 9, 9, 33, 3, 3, 1, {1, 1, 1, 1, 1, 1}),    // the usual 3x3
+      shape_of(2, 17, 7, 7, 15, 3, 3, 1, {2, 2, 1, 1, 1, 1}),    // strided, odd channels
+      shape_of(2, 8, 8, 8, 16, 1, 1, 1, {2, 2, 0, 0, 1, 1}),     // phases without taps
+      shape_of(2, 40, 6, 5, 24, 1, 1),                           // the image itself
+      shape_of(1, 5, 11, 13, 7, 3, 5, 1, {3, 2, 1, 2, 1, 1}),    // all sizes differ
+      shape_of(1, 4, 12, 12, 6, 3, 3, 1, {1, 1, 2, 2, 2, 2}),    // dilated
+      shape_of(1, 4, 14, 15, 6, 3, 3, 1, {2, 3, 3, 2, 2, 3}),    // dilated and strided
+      shape_of(2, 2, 4, 4, 3, 3, 3, 1, {1, 1, 4, 5, 1, 1}),      // pads beyond the kernel
+      shape_of(1, 3, 2, 2, 2, 2, 2, 1, {4, 4, 3, 3, 1, 1}),      // stride beyond the image
+      shape_of(2, 12, 7, 6, 8, 3, 3, 4, {1, 1, 1, 1, 1, 1}),     // groups
+      shape_of(1, 12, 9, 8, 18, 3, 2, 3, {2, 1, 1, 0, 1, 2}),    // groups, strided, dilated
+      shape_of(2, 19, 8, 9, 19, 3, 3, 19, {1, 1, 1, 1, 1, 1}),   // depthwise
+      shape_of(1, 32, 9, 7, 32, 5, 3, 32, {2, 2, 2, 1, 1, 1}),   // depthwise, strided
+      shape_of(1, 6, 7, 7, 12, 3, 3, 6, {1, 1, 1, 1, 1, 1}),     // two filters a channel
+      shape_of(3, 20, 16, 14, 70, 3, 3, 1, {1, 1, 1, 1, 1, 1}),  // several blocks of everything
+      shape_of(1, 300, 3, 3, 130, 1, 1),                         // k and column blocks
+      shape_of(0, 3, 5, 5, 4, 3, 3),                             // no images
+  };
+  return shapes;
+}
+
+std::string name(const Conv2dShape& s) {
+  return s.input_shape().to_string() + " * " + s.weight_shape().to_string() + " groups " +
+         std::to_string(s.groups) + " stride " + std::to_string(s.window.stride_h) + "," +
+         std::to_string(s.window.stride_w) + " pad " + std::to_string(s.window.pad_h) + "," +
+         std::to_string(s.window.pad_w) + " dilation " + std::to_string(s.window.dilation_h) + "," +
+         std::to_string(s.window.dilation_w);
+}
+
+// Calls f(y index, x index, w index) for every product of the convolution: its plain definition.
+template <typename F>
+void for_each_product(const Conv2dShape& s, F f) {
+  const Window2d& v = s.window;
+  const std::int64_t cg = s.c_per_group();
+  for (std::int64_t n = 0; n < s.n; ++n) {
+    for (std::int64_t p = 0; p < s.p(); ++p) {
+      for (std::int64_t q = 0; q < s.q(); ++q) {
+        for (std::int64_t r = 0; r < s.r; ++r) {
+          for (std::int64_t t = 0; t < s.s; ++t) {
+            const std::int64_t h = p * v.stride_h - v.pad_h + r * v.dilation_h;
+            const std::int64_t w = q * v.stride_w - v.pad_w + t * v.dilation_w;
+            if (h < 0 || h >= s.h || w < 0 || w >= s.w) continue;
+            for (std::int64_t k = 0; k < s.k; ++k) {
+              for (std::int64_t c = 0; c < cg; ++c) {
+                f(static_cast<std::size_t>(((n * s.p() + p) * s.q() + q) * s.k + k),
+                  static_cast<std::size_t>(((n * s.h + h) * s.w + w) * s.c +
+                                           k / s.k_per_group() * cg + c),
+                  static_cast<std::size_t>(((k * s.r + r) * s.s + t) * cg + c));
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+struct Operands {
+  std::vector<float> x, w, dy;
+  explicit Operands(const Conv2dShape& s, float mean = 0, float range = 1)
+      : x(test::test_data(s.input_shape().numel(), 1, mean, range)),
+        w(test::test_data(s.weight_shape().numel(), 2)),
+        dy(test::test_data(s.output_shape().numel(), 3, mean, range)) {}
+};
+
+std::vector<float> forward(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+                           const Epilogue& e = {}, int threads = 2) {
+  KernelContext context(threads);
+  std::vector<float> y(static_cast<std::size_t>(s.output_shape().numel()), -7.0F);
+  cpu::conv2d_forward(context, isa, s, test::view_of(o.x, s.input_shape()),
+                      test::view_of(o.w, s.weight_shape()), nullptr, e,
+                      test::view_of(y, s.output_shape()));
+  return y;
+}
+std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+                                 int threads = 2) {
+  KernelContext context(threads);
+  std::vector<float> dx(o.x.size(), -7.0F);
+  cpu::conv2d_backward_data(context, isa, s, test::view_of(o.dy, s.output_shape()),
+                            test::view_of(o.w, s.weight_shape()), nullptr,
+                            test::view_of(dx, s.input_shape()));
+  return dx;
+}
+std::vector<float> backward_weights(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+                                    int threads = 2) {
+  KernelContext context(threads);
+  std::vector<float> dw(o.w.size(), -7.0F);
+  cpu::conv2d_backward_weights(context, isa, s, test::view_of(o.x, s.input_shape()),
+                               test::view_of(o.dy, s.output_shape()),
+                               test::view_of(dw, s.weight_shape()));
+  return dw;
+}
+
+std::vector<double> forward_reference(const Conv2dShape& s, const Operands& o) {
+  std::vector<double> y(o.dy.size());
+  for_each_product(s, [&](std::size_t iy, std::size_t ix, std::size_t iw) {
+    y[iy] += static_cast<double>(o.x[ix]) * o.w[iw];
+  });
+  return y;
+}
+
+TEST(Conv2d, ForwardMatchesDoubleReference) {
+  for (const Conv2dShape& s : awkward_shapes()) {
+    const Operands o(s);
+    const auto want = forward_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 5e-6) << name(s);
+    }
+  }
+}
+
+TEST(Conv2d, BackwardDataMatchesDoubleReference) {
+  for (const Conv2dShape& s : awkward_shapes()) {
+    const Operands o(s);
+    std::vector<double> want(o.x.size());
+    for_each_product(s, [&](std::size_t iy, std::size_t ix, std::size_t iw) {
+      want[ix] += static_cast<double>(o.dy[iy]) * o.w[iw];
+    });
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), want), 5e-6) << name(s);
+    }
+  }
+}
+
+TEST(Conv2d, BackwardWeightsMatchesDoubleReference) {
+  for (const Conv2dShape& s : awkward_shapes()) {
+    const Operands o(s);
+    std::vector<double> want(o.w.size());
+    for_each_product(s, [&](std::size_t iy, std::size_t ix, std::size_t iw) {
+      want[iw] += static_cast<double>(o.dy[iy]) * o.x[ix];
+    });
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), want), 5e-6) << name(s);
+    }
+  }
+}
+
+TEST(Conv2d, EpilogueInEveryCombination) {
+  for (const Conv2dShape& s : {shape_of(3, 20, 11, 10, 37, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
+                               shape_of(2, 12, 7, 6, 8, 3, 3, 4, {2, 2, 1, 1, 1, 1}),
+                               shape_of(2, 21, 8, 9, 21, 3, 3, 21, {1, 1, 1, 1, 1, 1}),
+                               shape_of(1, 300, 4, 4, 40, 1, 1)}) {
+    const Operands o(s);
+    const auto plain = forward_reference(s, o);
+    const auto scale = test::test_data(s.k, 4, 1, 0.5F);
+    const auto shift = test::test_data(s.k, 5, 1, 3);
+    const auto residual = test::test_data(s.output_shape().numel(), 6, 0, 5);
+    for (int bits = 0; bits < 16; ++bits) {
+      Epilogue e;
+      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k), -1.0F);
+      if (bits & 1) e.scale = test::view_of(scale, {s.k});
+      if (bits & 2) e.shift = test::view_of(shift, {s.k});
+      if (bits & 4) e.residual = test::view_of(residual, s.output_shape());
+      if (bits & 8) e.activation = Activation::Relu;
+      e.bn_mean_var = test::view_of(mean_var, {2, s.k});
+      auto want = plain;
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        const std::size_t k = i % static_cast<std::size_t>(s.k);
+        if (bits & 1) want[i] *= scale[k];
+        if (bits & 2) want[i] += shift[k];
+        if (bits & 4) want[i] += residual[i];
+        if (bits & 8) want[i] = std::max(want[i], 0.0);
+      }
+      for (const cpu::Isa isa : test::testable_isas()) {
+        const auto y = forward(s, o, isa, e);
+        EXPECT_LE(test::error_over_rms(y, want), 5e-6) << name(s) << " epilogue " << bits;
+        const double rows = static_cast<double>(y.size()) / static_cast<double>(s.k);
+        for (std::size_t k = 0; k < static_cast<std::size_t>(s.k); ++k) {
+          double mean = 0;
+          double var = 0;
+          for (std::size_t i = k; i < y.size(); i += static_cast<std::size_t>(s.k)) mean += y[i];
+          mean /= rows;
+          for (std::size_t i = k; i < y.size(); i += static_cast<std::size_t>(s.k)) {
+            var += (y[i] - mean) * (y[i] - mean);
+          }
+          var /= rows;
+          EXPECT_NEAR(mean_var[k], mean, 1e-6 * (std::fabs(mean) + std::sqrt(var)));
+          EXPECT_NEAR(mean_var[k + static_cast<std::size_t>(s.k)], var, 1e-5 * var);
+        }
+      }
+    }
+  }
+}
+
+// A mean far above the spread: a sum of squares in f32 would lose the variance altogether.
+TEST(Conv2d, MomentsSurviveALargeMean) {
+  const Conv2dShape s = shape_of(4, 1, 40, 40, 3, 1, 1);
+  Operands o(s, 1000.0F, 0.5F);
+  o.w = {1, -2, 0.5F};
+  std::vector<float> mean_var(6);
+  Epilogue e;
+  e.bn_mean_var = test::view_of(mean_var, {2, 3});
+  for (const cpu::Isa isa : test::testable_isas()) {
+    const auto y = forward(s, o, isa, e);
+    for (std::size_t k = 0; k < 3; ++k) {
+      double mean = 0;
+      double var = 0;
+      const double rows = static_cast<double>(y.size()) / 3;
+      for (std::size_t i = k; i < y.size(); i += 3) mean += y[i] / rows;
+      for (std::size_t i = k; i < y.size(); i += 3) var += (y[i] - mean) * (y[i] - mean) / rows;
+      EXPECT_NEAR(mean_var[k], mean, 1e-6 * std::fabs(mean));
+      EXPECT_NEAR(mean_var[3 + k], var, 1e-4 * var);
+    }
+  }
+}
+
+TEST(Conv2d, LargeMeansAndRangesKeepTheirRelativePrecision) {
+  const Conv2dShape s = shape_of(2, 32, 14, 14, 24, 3, 3, 1, {1, 1, 1, 1, 1, 1});
+  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
+    const Operands o(s, mean, range);
+    const auto want = forward_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 1e-5);
+    }
+  }
+}
+
+TEST(Conv2d, SameBitsForAnyThreadCount) {
+  for (const Conv2dShape& s : {shape_of(4, 16, 20, 19, 40, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
+                               shape_of(3, 20, 15, 15, 24, 3, 3, 1, {2, 2, 1, 1, 1, 1}),
+                               shape_of(3, 24, 15, 15, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1})}) {
+    const Operands o(s);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
+      Epilogue e;
+      e.bn_mean_var = test::view_of(mean_var, {2, s.k});
+      const auto y = forward(s, o, isa, e, 1);
+      const auto moments = mean_var;
+      const auto dx = backward_data(s, o, isa, 1);
+      const auto dw = backward_weights(s, o, isa, 1);
+      for (const int threads : {2, 3}) {
+        EXPECT_EQ(forward(s, o, isa, e, threads), y) << name(s);
+        EXPECT_EQ(mean_var, moments) << name(s);
+        EXPECT_EQ(backward_data(s, o, isa, threads), dx) << name(s);
+        EXPECT_EQ(backward_weights(s, o, isa, threads), dw) << name(s);
+      }
+    }
+  }
+}
+
+TEST(Conv2d, PackedWeightsGiveTheSameBits) {
+  for (const Conv2dShape& s : awkward_shapes()) {
+    const Operands o(s);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      KernelContext context;
+      for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+        const std::size_t bytes = cpu::conv2d_packed_bytes(isa, pass, s);
+        std::vector<float> packed(bytes / sizeof(float) + 1, -7.0F);
+        cpu::conv2d_pack(context, isa, pass, s, test::view_of(o.w, s.weight_shape()),
+                         packed.data());
+        EXPECT_EQ(packed.back(), -7.0F) << "wrote past conv2d_packed_bytes, " << name(s);
+        if (pass == Conv2dPass::Forward) {
+          std::vector<float> y(o.dy.size());
+          cpu::conv2d_forward(context, isa, s, test::view_of(o.x, s.input_shape()), {},
+                              packed.data(), {}, test::view_of(y, s.output_shape()));
+          EXPECT_EQ(y, forward(s, o, isa)) << name(s);
+        } else {
+          std::vector<float> dx(o.x.size());
+          cpu::conv2d_backward_data(context, isa, s, test::view_of(o.dy, s.output_shape()), {},
+                                    packed.data(), test::view_of(dx, s.input_shape()));
+          EXPECT_EQ(dx, backward_data(s, o, isa)) << name(s);
+        }
+      }
+    }
+  }
+}
+
+TEST(Conv2d, WorkspaceStaysWithinWhatIsReported) {
+  for (const Conv2dShape& s : awkward_shapes()) {
+    const Operands o(s);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      for (const Conv2dPass pass :
+           {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
+        std::size_t taken = 0;
+        ThreadPool pool(2);
+        Workspace workspace(
+            [&](std::size_t n) {
+              taken += n;
+              return ::operator new (n, std::align_val_t{64});
+            },
+            [](void* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); });
+        // One chunk of the reported size must be enough: a second request adds to `taken`.
+        const std::size_t reported = cpu::conv2d_workspace_bytes(isa, pass, s);
+        {
+          Workspace::Scope scope(workspace);
+          scope.take(reported + 1);
+        }
+        const std::size_t before = taken;
+        ExecContext context{pool, workspace};
+        std::vector<float> y(o.dy.size() + 1);
+        std::vector<float> dx(o.x.size() + 1);
+        std::vector<float> dw(o.w.size() + 1);
+        std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
+        Epilogue e;
+        e.bn_mean_var = test::view_of(mean_var, {2, s.k});
+        const ConstView x_view = test::view_of(o.x, s.input_shape());
+        const ConstView w_view = test::view_of(o.w, s.weight_shape());
+        const ConstView dy_view = test::view_of(o.dy, s.output_shape());
+        if (pass == Conv2dPass::Forward) {
+          cpu::conv2d_forward(context, isa, s, x_view, w_view, nullptr, e,
+                              test::view_of(y, s.output_shape()));
+        } else if (pass == Conv2dPass::BackwardData) {
+          cpu::conv2d_backward_data(context, isa, s, dy_view, w_view, nullptr,
+                                    test::view_of(dx, s.input_shape()));
+        } else {
+          cpu::conv2d_backward_weights(context, isa, s, x_view, dy_view,
+                                       test::view_of(dw, s.weight_shape()));
+        }
+        EXPECT_EQ(taken, before) << name(s) << ", reported " << reported;
+      }
+    }
+  }
+}
+
+TEST(Conv2d, NamesItsAlgorithm) {
+  const cpu::Isa isa = cpu::Isa::Portable;
+  const Conv2dShape a = shape_of(1, 8, 9, 9, 8, 3, 3, 1, {2, 2, 1, 1, 1, 1});
+  Conv2dShape b = a;
+  b.window.pad_h = 0;
+  EXPECT_STREQ(cpu::conv2d_algorithm(isa, Conv2dPass::Forward, a),
+               cpu::conv2d_algorithm(isa, Conv2dPass::Forward, b));
+  // The order of packed weights differs between these two.
+  EXPECT_STRNE(cpu::conv2d_algorithm(isa, Conv2dPass::BackwardData, a),
+               cpu::conv2d_algorithm(isa, Conv2dPass::BackwardData, b));
+}
+
+TEST(Conv2d, RefusesOtherTypes) {
+  KernelContext context;
+  const Conv2dShape s = shape_of(1, 2, 4, 4, 2, 3, 3);
+  const Operands o(s);
+  std::vector<float> y(o.dy.size());
+  ConstView x = test::view_of(o.x, s.input_shape());
+  x.dtype = DType::F16;
+  EXPECT_THROW(
+      cpu::conv2d_forward(context, cpu::Isa::Portable, s, x, test::view_of(o.w, s.weight_shape()),
+                          nullptr, {}, test::view_of(y, s.output_shape())),
+      DTypeError);
+}
+
+}  // namespace
+}  // namespace hanok

@@ -1,0 +1,221 @@
+#include "kernels/cpu/gemm.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <string>
+#include <tuple>
+
+#include "kernels/base/error.h"
+#include "tests/kernels/kernel_context.h"
+
+namespace hanok {
+namespace {
+
+using test::KernelContext;
+
+// Operands of one product, with rows longer than needed, and the double-precision answer.
+struct Case {
+  GemmShape shape;
+  std::vector<float> a, b, c, scale, shift, residual;
+
+  Case(std::int64_t m, std::int64_t n, std::int64_t k, bool ta, bool tb, std::int64_t batch = 1,
+       std::int64_t extra = 0) {
+    shape.m = m;
+    shape.n = n;
+    shape.k = k;
+    shape.transpose_a = ta;
+    shape.transpose_b = tb;
+    shape.lda = (ta ? m : k) + extra;
+    shape.ldb = (tb ? k : n) + extra;
+    shape.ldc = n + extra;
+    shape.batch = batch;
+    shape.stride_a = (ta ? k : m) * shape.lda;
+    shape.stride_b = (tb ? n : k) * shape.ldb;
+    shape.stride_c = m * shape.ldc;
+    a = test::test_data(batch * shape.stride_a, 1);
+    b = test::test_data(batch * shape.stride_b, 2);
+    c = test::test_data(batch * shape.stride_c, 3);
+    scale = test::test_data(n, 4, 1, 0.5F);
+    shift = test::test_data(n, 5);
+    residual = test::test_data(batch * shape.stride_c, 6);
+  }
+
+  std::vector<double> reference(const Epilogue& e) const {
+    std::vector<double> out(c.begin(), c.end());
+    for (std::int64_t g = 0; g < shape.batch; ++g) {
+      for (std::int64_t i = 0; i < shape.m; ++i) {
+        for (std::int64_t j = 0; j < shape.n; ++j) {
+          const auto at = static_cast<std::size_t>(g * shape.stride_c + i * shape.ldc + j);
+          double sum = shape.accumulate ? out[at] : 0.0;
+          for (std::int64_t p = 0; p < shape.k; ++p) {
+            const std::int64_t ia = shape.transpose_a ? p * shape.lda + i : i * shape.lda + p;
+            const std::int64_t ib = shape.transpose_b ? j * shape.ldb + p : p * shape.ldb + j;
+            sum += static_cast<double>(a[static_cast<std::size_t>(g * shape.stride_a + ia)]) *
+                   b[static_cast<std::size_t>(g * shape.stride_b + ib)];
+          }
+          if (e.scale.defined()) sum *= e.scale.f32()[j];
+          if (e.shift.defined()) sum += e.shift.f32()[j];
+          if (e.residual.defined()) sum += e.residual.f32()[at];
+          if (e.activation == Activation::Relu) sum = std::max(sum, 0.0);
+          out[at] = sum;
+        }
+      }
+    }
+    return out;
+  }
+
+  std::vector<float> run(cpu::Isa isa, const Epilogue& e, int threads = 2) const {
+    KernelContext context(threads);
+    std::vector<float> out = c;
+    cpu::gemm(context, isa, shape, test::view_of(a, {}), test::view_of(b, {}), e,
+              test::view_of(out, {}));
+    return out;
+  }
+
+  void check(const Epilogue& e = {}) const {
+    const std::vector<double> want = reference(e);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      // Elements between the rows keep their values, so everything is compared.
+      EXPECT_LE(test::error_over_rms(run(isa, e), want), 4e-6)
+          << "isa " << static_cast<int>(isa) << " m " << shape.m << " n " << shape.n << " k "
+          << shape.k << " ta " << shape.transpose_a << " tb " << shape.transpose_b;
+    }
+  }
+};
+
+TEST(Gemm, MatchesDoubleReferenceForEveryTail) {
+  for (std::int64_t m = 1; m <= 13; ++m) {
+    for (std::int64_t n = 1; n <= 34; ++n) {
+      Case(m, n, (m * 7 + n * 3) % 19 + 1, m % 2 == 1, n % 2 == 1).check();
+    }
+  }
+}
+
+TEST(Gemm, MatchesDoubleReferenceAcrossBlocks) {
+  for (const bool ta : {false, true}) {
+    for (const bool tb : {false, true}) {
+      Case(145, 33, 257, ta, tb).check();
+      Case(300, 65, 513, ta, tb, 1, 3).check();
+      Case(7, 2050, 31, ta, tb).check();
+      Case(1, 1, 1000, ta, tb).check();
+    }
+  }
+}
+
+TEST(Gemm, BatchesAndPaddedRows) {
+  Case(5, 17, 9, false, false, 3, 2).check();
+  Case(150, 19, 8, true, true, 2, 1).check();
+}
+
+TEST(Gemm, Accumulates) {
+  Case small(7, 18, 5, false, true, 2, 1);
+  small.shape.accumulate = true;
+  small.check();
+  Case blocks(10, 20, 600, false, false);
+  blocks.shape.accumulate = true;
+  blocks.check();
+}
+
+TEST(Gemm, EmptySums) {
+  Case(4, 5, 0, false, false).check();
+  Case keep(4, 5, 0, false, false);
+  keep.shape.accumulate = true;
+  keep.check();
+  Case(0, 5, 3, false, false).check();
+  Case(4, 0, 3, false, false).check();
+}
+
+TEST(Gemm, EpilogueInEveryCombination) {
+  const Case c(149, 37, 300, false, true, 1, 2);
+  for (int bits = 0; bits < 16; ++bits) {
+    Epilogue e;
+    if (bits & 1) e.scale = test::view_of(c.scale, {37});
+    if (bits & 2) e.shift = test::view_of(c.shift, {37});
+    if (bits & 4) e.residual = test::view_of(c.residual, {});
+    if (bits & 8) e.activation = Activation::Relu;
+    c.check(e);
+  }
+}
+
+TEST(Gemm, ReluKeepsNaN) {
+  Case c(3, 20, 4, false, false);
+  c.a[0] = std::nanf("");
+  Epilogue e;
+  e.activation = Activation::Relu;
+  for (const cpu::Isa isa : test::testable_isas()) {
+    const auto out = c.run(isa, e);
+    EXPECT_TRUE(std::isnan(out[0]));
+    EXPECT_FALSE(std::isnan(out[static_cast<std::size_t>(c.shape.ldc)]));
+  }
+}
+
+TEST(Gemm, MeanAndVarianceOfTheStoredValues) {
+  Case c(700, 21, 8, false, false);
+  for (float& v : c.shift) v = 10 + v;
+  std::vector<float> mean_var(42);
+  Epilogue e;
+  e.shift = test::view_of(c.shift, {21});
+  e.bn_mean_var = test::view_of(mean_var, {2, 21});
+  for (const cpu::Isa isa : test::testable_isas()) {
+    const auto out = c.run(isa, e);
+    for (std::size_t j = 0; j < 21; ++j) {
+      double mean = 0;
+      double var = 0;
+      for (std::size_t i = 0; i < 700; ++i) mean += out[i * 21 + j];
+      mean /= 700;
+      for (std::size_t i = 0; i < 700; ++i)
+        var += (out[i * 21 + j] - mean) * (out[i * 21 + j] - mean);
+      var /= 700;
+      EXPECT_NEAR(mean_var[j], mean, 2e-6 * std::fabs(mean));
+      EXPECT_NEAR(mean_var[21 + j], var, 5e-6 * var);
+    }
+  }
+}
+
+TEST(Gemm, SameBitsForAnyThreadCount) {
+  const Case c(333, 77, 300, false, false);
+  std::vector<float> mean_var(154);
+  Epilogue e;
+  e.bn_mean_var = test::view_of(mean_var, {2, 77});
+  for (const cpu::Isa isa : test::testable_isas()) {
+    const auto one = c.run(isa, e, 1);
+    const auto moments = mean_var;
+    for (const int threads : {2, 3}) {
+      EXPECT_EQ(c.run(isa, e, threads), one);
+      EXPECT_EQ(mean_var, moments);
+    }
+  }
+}
+
+TEST(Gemm, RefusesOtherTypesAndShortRows) {
+  KernelContext context;
+  Case c(4, 5, 6, false, false);
+  ConstView a = test::view_of(c.a, {4, 6});
+  a.dtype = DType::F64;
+  EXPECT_THROW(cpu::gemm(context, cpu::Isa::Portable, c.shape, a, test::view_of(c.b, {6, 5}), {},
+                         test::view_of(c.c, {4, 5})),
+               DTypeError);
+  c.shape.ldb = 4;
+  EXPECT_THROW(c.run(cpu::Isa::Portable, {}), ValueError);
+}
+
+TEST(SumRows, MatchesDoubleReference) {
+  for (const auto& [rows, channels] :
+       {std::pair<std::int64_t, std::int64_t>{0, 3}, {1, 1}, {511, 17}, {1025, 64}, {3000, 5}}) {
+    const auto x = test::test_data(rows * channels, 9, 10, 1);
+    std::vector<double> want(static_cast<std::size_t>(channels));
+    for (std::size_t i = 0; i < x.size(); ++i) want[i % want.size()] += x[i];
+    for (const cpu::Isa isa : test::testable_isas()) {
+      for (const int threads : {1, 3}) {
+        KernelContext context(threads);
+        std::vector<float> out(want.size(), -1.0F);
+        cpu::sum_rows(context, isa, test::view_of(x, {rows, channels}), rows, channels,
+                      test::view_of(out, {channels}));
+        EXPECT_LE(test::error_over_rms(out, want), 1e-7);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hanok
