@@ -6,6 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <sched.h>
+#include <string>
 #include <utility>
 
 #include "engine/allocator.h"
