@@ -21,6 +21,7 @@
 #include "engine/allocator.h"
 #include "engine/autograd.h"
 #include "kernels/base/error.h"
+#include "kernels/base/thread_pool.h"
 
 namespace hanok::data {
 namespace {
@@ -289,24 +290,18 @@ bool Loader::next(Batch& batch) { return impl_->next(batch); }
 std::int64_t Loader::batch_count() const { return impl_->batch_count; }
 
 std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers) {
-  const std::size_t count = dataset.samples.size();
-  std::vector<std::string> reasons(count);
-  std::atomic<std::size_t> next{0};
-  const auto check = [&] {
-    for (std::size_t i = next++; i < count; i = next++) {
-      try {
-        decode_image_file(dataset.full_path(i));
-      } catch (const Error& error) {
-        reasons[i] = error.what();
-      }
+  std::vector<std::string> reasons(dataset.samples.size());
+  ThreadPool pool(std::max(workers, 1));
+  pool.run(static_cast<std::int64_t>(reasons.size()), [&](std::int64_t index) {
+    const std::size_t i = static_cast<std::size_t>(index);
+    try {
+      decode_image_file(dataset.full_path(i));
+    } catch (const Error& error) {
+      reasons[i] = error.what();
     }
-  };
-  std::vector<std::thread> threads;
-  for (int i = 1; i < workers; ++i) threads.emplace_back(check);
-  check();
-  for (std::thread& thread : threads) thread.join();
+  });
   std::vector<BadImage> bad;
-  for (std::size_t i = 0; i < count; ++i)
+  for (std::size_t i = 0; i < reasons.size(); ++i)
     if (!reasons[i].empty()) bad.push_back({dataset.samples[i].path, reasons[i]});
   return bad;
 }

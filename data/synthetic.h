@@ -27,7 +27,9 @@ struct SyntheticOptions {
   double wrong_label_fraction = 0;  // of people: a wrong gender or age group in train.csv
 };
 /// Writes ROOT/train/{train.csv,images/...} and ROOT/eval/{info.csv,images/...} in the competition
-/// layout, sex and age imbalanced as in the original.
+/// layout, sex and age imbalanced as in the original; as many photographs to predict as people, of
+/// others. Uses all CPUs. Throws ValueError if train or eval is there already, IoError if writing
+/// fails.
 void write_synthetic_competition(const std::string& root, const SyntheticOptions& options);
 
 }  // namespace hanok::data
