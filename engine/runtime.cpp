@@ -76,10 +76,6 @@ void require_cpu(Device device) {
   }
 }
 
-}  // namespace
-
-namespace {
-
 std::unique_ptr<Backend>& cpu_backend() {
   static std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());
   return backend;

@@ -14,10 +14,6 @@ Backend& backend_of(Device device);
 /// Not while ops run.
 std::unique_ptr<Backend> exchange_backend(Device device, std::unique_ptr<Backend> backend);
 
-/// Puts `replacement` in the place of a device's backend and returns the old one: for wrappers that
-/// count or time calls. Not while ops run.
-std::unique_ptr<Backend> exchange_backend(Device device, std::unique_ptr<Backend> replacement);
-
 /// Threads, workspace and stream that ops on this device use.
 ExecContext& context_of(Device device);
 

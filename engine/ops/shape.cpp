@@ -187,7 +187,8 @@ Tensor flatten(const Tensor& x, int start_dim, int end_dim) {
   start_dim = check_dim("flatten", x, start_dim);
   end_dim = check_dim("flatten", x, end_dim);
   if (start_dim > end_dim) {
-    throw_value_error("flatten", fmt::format("dimensions {} to {} are none", start_dim, end_dim),
+    throw_value_error("flatten",
+                      fmt::format("start_dim {} lies after end_dim {}", start_dim, end_dim),
                       {{"input", x}});
   }
   Shape shape;
