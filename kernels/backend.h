@@ -25,40 +25,14 @@
 #include "kernels/conv2d.h"
 #include "kernels/epilogue.h"
 #include "kernels/exec_context.h"
+#include "kernels/op_kind.h"
 
 namespace hanok {
-
-enum class UnaryOp {
-  Neg,
-  Abs,
-  Exp,
-  Log,
-  Sqrt,
-  Square,
-  Reciprocal,
-  Sin,
-  Cos,
-  Erf,
-  Relu,
-  LeakyRelu,  // alpha: slope for x < 0
-  Sigmoid,
-  Tanh,
-  Silu,  // x * sigmoid(x)
-  Gelu,  // exact: x * Phi(x)
-  Hardswish,
-  Hardsigmoid,
-  Clamp,   // to [alpha, beta]
-  Pow,     // x^alpha
-  Affine,  // alpha * x + beta
-};
 
 struct UnaryParams {
   float alpha = 0;
   float beta = 0;
 };
-
-enum class BinaryOp { Add, Sub, Mul, Div, Maximum, Minimum };
-enum class ReduceOp { Sum, Mean };
 
 /// C [m,n] = A [m,k] * B [k,n] (+ C if accumulate), then the epilogue with n as the channel.
 /// Row-major. transpose_a: A is stored [k,m]; transpose_b: B is stored [n,k]. `batch` independent
@@ -118,14 +92,14 @@ struct OptimizerSlot {
 struct SgdStep {
   ConstView learning_rate;  // f32 [1]
   ConstView step;           // i64 [1]: 1 for the first step (which initialises the momentum buffer)
-  float momentum = 0, dampening = 0, weight_decay = 0;
+  double momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
 };
 
 struct AdamStep {
   ConstView learning_rate;  // f32 [1]
   ConstView step;           // i64 [1]: 1 for the first step
-  float beta1 = 0.9F, beta2 = 0.999F, epsilon = 1e-8F, weight_decay = 0;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
   bool decoupled = false;  // true: AdamW
 };
 

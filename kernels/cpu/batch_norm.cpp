@@ -1,0 +1,163 @@
+// All passes are bound by memory. They cut the rows into blocks whose number depends on the shape
+// alone: statistics and gradients of a block are partial results in double that are combined in
+// index order (Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing
+// sample variances", 1979).
+#include "kernels/cpu/batch_norm.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/cpu/isa/batch_norm.h"
+
+namespace hanok::cpu {
+namespace {
+
+constexpr std::int64_t kChannelGrain = 64;  // channels a task where partial results are combined
+
+const BatchNormKernels& kernels(Isa isa) {
+  return isa == Isa::Avx2 ? avx2::batch_norm : portable::batch_norm;
+}
+
+/// Rows a block: about 64 KiB of x, but not fewer than 16 rows.
+std::int64_t rows_per_block(std::int64_t channels) {
+  return std::max<std::int64_t>(16384 / std::max<std::int64_t>(channels, 1), 16);
+}
+
+std::int64_t channels_of(const ConstView& x) { return x.shape[1]; }
+
+const float* at_row(const ConstView& view, std::int64_t offset) {
+  return view.defined() ? view.f32() + offset : nullptr;
+}
+
+}  // namespace
+
+void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t rows,
+                           std::int64_t channels, View mean_var) {
+  const std::int64_t block_rows = rows_per_block(channels);
+  const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
+  Workspace::Scope scope(ctx.workspace);
+  auto* partial = scope.take_array<double>(blocks * 2 * channels);  // [blocks, mean or m2, C]
+  ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
+    double* mean = partial + begin / block_rows * 2 * channels;
+    kernels(isa).statistics(x.f32() + begin * channels, end - begin, channels, mean,
+                            mean + channels);
+  });
+  ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; ++c) {
+      double mean = 0;
+      double m2 = 0;
+      double count = 0;
+      for (std::int64_t block = 0; block < blocks; ++block) {
+        const double* next = partial + block * 2 * channels;
+        const auto next_count =
+            static_cast<double>(std::min(block_rows, rows - block * block_rows));
+        const double weight = next_count / (count + next_count);
+        const double delta = next[c] - mean;
+        mean += delta * weight;
+        m2 += next[channels + c] + delta * delta * count * weight;
+        count += next_count;
+      }
+      mean_var.f32()[c] = static_cast<float>(mean);
+      mean_var.f32()[channels + c] = static_cast<float>(m2 / static_cast<double>(rows));
+    }
+  });
+}
+
+void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
+  const std::int64_t channels = channels_of(op.x);
+  const std::int64_t rows = op.x.numel() / std::max<std::int64_t>(channels, 1);
+  Workspace::Scope scope(ctx.workspace);
+  auto* scale = scope.take_array<float>(2 * channels);
+  float* shift = scale + channels;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    scale[c] = op.gamma.defined() ? op.gamma.f32()[c] * op.invstd.f32()[c] : op.invstd.f32()[c];
+    shift[c] = op.beta.defined() ? op.beta.f32()[c] : 0.0F;
+  }
+  ctx.pool.run_blocks(rows, rows_per_block(channels), [&](std::int64_t begin, std::int64_t end) {
+    BatchNormBlock block;
+    block.rows = end - begin;
+    block.channels = channels;
+    block.x = op.x.f32() + begin * channels;
+    block.residual = at_row(op.residual, begin * channels);
+    block.out = op.y.f32() + begin * channels;
+    kernels(isa).apply(block, op.mean.f32(), scale, shift, op.activation == Activation::Relu);
+  });
+}
+
+void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op) {
+  const std::int64_t channels = channels_of(op.dy);
+  const std::int64_t rows = op.dy.numel() / std::max<std::int64_t>(channels, 1);
+  const std::int64_t block_rows = rows_per_block(channels);
+  const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
+  Workspace::Scope scope(ctx.workspace);
+
+  const auto block_of = [&](std::int64_t begin, std::int64_t end) {
+    BatchNormBlock block;
+    block.rows = end - begin;
+    block.channels = channels;
+    block.x = at_row(op.x, begin * channels);
+    block.y = op.activation == Activation::Relu ? op.y.f32() + begin * channels : nullptr;
+    block.dy = op.dy.f32() + begin * channels;
+    block.out = op.dx.defined() ? op.dx.f32() + begin * channels : nullptr;
+    block.dresidual = op.dresidual.defined() ? op.dresidual.f32() + begin * channels : nullptr;
+    return block;
+  };
+
+  auto* scale = scope.take_array<float>(3 * channels);  // gamma * invstd
+  float* offset = scale + channels;                     // dbeta / rows
+  float* slope = offset + channels;                     // invstd * dgamma / rows
+  for (std::int64_t c = 0; c < channels; ++c) {
+    scale[c] = op.gamma.defined() ? op.gamma.f32()[c] * op.invstd.f32()[c] : op.invstd.f32()[c];
+  }
+
+  const bool sums_needed =
+      op.dgamma.defined() || op.dbeta.defined() || (op.dx.defined() && !op.frozen_statistics);
+  if (sums_needed) {
+    auto* partial = scope.take_array<double>(blocks * 2 * channels);
+    ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
+      double* sum_g = partial + begin / block_rows * 2 * channels;
+      kernels(isa).backward_sums(block_of(begin, end), op.mean.f32(), sum_g, sum_g + channels);
+    });
+    const auto count = static_cast<double>(rows);
+    ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t c = begin; c < end; ++c) {
+        double sum_g = 0;
+        double sum_gx = 0;
+        for (std::int64_t block = 0; block < blocks; ++block) {
+          sum_g += partial[block * 2 * channels + c];
+          sum_gx += partial[block * 2 * channels + channels + c];
+        }
+        const double invstd = op.invstd.f32()[c];
+        const double dgamma = sum_gx * invstd;
+        offset[c] = static_cast<float>(sum_g / count);
+        slope[c] = static_cast<float>(dgamma * invstd / count);
+        if (op.dbeta.defined()) {
+          op.dbeta.f32()[c] = static_cast<float>(sum_g);
+        }
+        if (op.dgamma.defined()) {
+          op.dgamma.f32()[c] = static_cast<float>(dgamma);
+        }
+      }
+    });
+  }
+
+  if (!op.dx.defined() && !op.dresidual.defined()) {
+    return;
+  }
+  if (!op.dx.defined()) {  // dresidual alone is 1 * g
+    std::fill(scale, scale + channels, 1.0F);
+  }
+  ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
+    BatchNormBlock block = block_of(begin, end);
+    if (block.out == nullptr) {
+      std::swap(block.out, block.dresidual);
+      kernels(isa).backward_frozen(block, scale);
+    } else if (op.frozen_statistics) {
+      kernels(isa).backward_frozen(block, scale);
+    } else {
+      kernels(isa).backward_apply(block, op.mean.f32(), scale, offset, slope);
+    }
+  });
+}
+
+}  // namespace hanok::cpu

@@ -1,0 +1,42 @@
+// Batch norm over a block of rows of x [rows, channels].
+#pragma once
+
+#include <stdint.h>
+
+namespace hanok::cpu {
+
+/// Pointers of one block; those that an op lacks are null.
+struct BatchNormBlock {
+  int64_t rows = 0, channels = 0;
+  const float* x = nullptr;
+  const float* y = nullptr;  // where ReLU gates the gradient
+  const float* dy = nullptr;
+  const float* residual = nullptr;
+  float* out = nullptr;  // y forward, dx backward
+  float* dresidual = nullptr;
+};
+
+struct BatchNormKernels {
+  /// mean[c] and m2[c] = sum of (x - mean)^2 over the block's rows.
+  void (*statistics)(const float* x, int64_t rows, int64_t channels, double* mean, double* m2);
+  /// out = activation((x - mean) * scale + shift + residual)
+  void (*apply)(const BatchNormBlock& block, const float* mean, const float* scale,
+                const float* shift, bool relu);
+  /// sum_g[c] = sum of g, sum_gx[c] = sum of g * (x - mean).
+  void (*backward_sums)(const BatchNormBlock& block, const float* mean, double* sum_g,
+                        double* sum_gx);
+  /// dx = scale * (g - offset - (x - mean) * slope); dresidual = g.
+  void (*backward_apply)(const BatchNormBlock& block, const float* mean, const float* scale,
+                         const float* offset, const float* slope);
+  /// Frozen statistics: dx = scale * g; dresidual = g.
+  void (*backward_frozen)(const BatchNormBlock& block, const float* scale);
+};
+
+namespace portable {
+extern const BatchNormKernels batch_norm;
+}
+namespace avx2 {
+extern const BatchNormKernels batch_norm;
+}
+
+}  // namespace hanok::cpu

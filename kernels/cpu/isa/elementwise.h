@@ -1,0 +1,30 @@
+// Elementwise loops over contiguous floats; outputs may be inputs (in place).
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/op_kind.h"
+
+namespace hanok::cpu {
+
+struct ElementwiseKernels {
+  void (*unary)(UnaryOp op, float alpha, float beta, const float* x, float* y, int64_t count);
+  /// dx = dy * f'(x); y or x may be null where the derivative does not need it (backend.h).
+  void (*unary_backward)(UnaryOp op, float alpha, float beta, const float* x, const float* y,
+                         const float* dy, float* dx, int64_t count);
+  /// out[i] = a[i * step_a] op b[i * step_b]
+  void (*binary)(BinaryOp op, const float* a, int64_t step_a, const float* b, int64_t step_b,
+                 float* out, int64_t count);
+  /// y += alpha * x
+  void (*add_scaled)(float alpha, const float* x, float* y, int64_t count);
+  void (*fill)(float value, float* y, int64_t count);
+};
+
+namespace portable {
+extern const ElementwiseKernels elementwise;
+}
+namespace avx2 {
+extern const ElementwiseKernels elementwise;
+}
+
+}  // namespace hanok::cpu

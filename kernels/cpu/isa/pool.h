@@ -1,0 +1,32 @@
+// Pooling of one pixel: all channels over a list of taps.
+#pragma once
+
+#include <stdint.h>
+
+namespace hanok::cpu {
+
+/// One pixel that takes part in a window, or one window that a pixel takes part in.
+struct PoolTap {
+  const float* values;     // [channels]
+  const uint8_t* indices;  // [channels]; max pooling backward only
+  uint8_t number;          // of the tap within its window
+  float weight;            // average pooling
+};
+
+struct PoolKernels {
+  /// y[c] = maximum over taps (NaN wins, the first one on ties), indices[c] = its number.
+  void (*max)(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t* indices);
+  /// dx[c] = sum of values[c] over the taps whose indices[c] is their number.
+  void (*max_backward)(const PoolTap* taps, int64_t count, int64_t channels, float* dx);
+  /// y[c] = sum of weight * values[c] over taps.
+  void (*weighted_sum)(const PoolTap* taps, int64_t count, int64_t channels, float* y);
+};
+
+namespace portable {
+extern const PoolKernels pool;
+}
+namespace avx2 {
+extern const PoolKernels pool;
+}
+
+}  // namespace hanok::cpu

@@ -1,0 +1,14 @@
+// Fills, copies and conversions; see Backend for their meaning.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
+
+namespace hanok::cpu {
+
+void fill(ExecContext& ctx, Isa isa, View out, double value);
+void strided_copy(ExecContext& ctx, const StridedView& dst, const StridedConstView& src);
+void cast(ExecContext& ctx, View dst, ConstView src);
+void normalize_u8(ExecContext& ctx, ConstView x, ConstView mean, ConstView stddev, View y);
+
+}  // namespace hanok::cpu

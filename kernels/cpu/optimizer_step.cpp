@@ -1,0 +1,89 @@
+// PyTorch's formulas (torch.optim.SGD, Adam, AdamW), with its order of roundings.
+//   SGD:   d = g + weight_decay p;  b = d at the first step, else momentum b + (1 - dampening) d;
+//          p -= lr * (nesterov ? d + momentum b : b)
+//   Adam:  d = g + weight_decay p  (AdamW: p *= 1 - lr weight_decay; d = g)
+//          m += (1 - beta1) (d - m);  v = beta2 v + (1 - beta2) d^2
+//          p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+// Constants are computed in double and rounded once.
+#include "kernels/cpu/optimizer_step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cpu/isa/optimizer_step.h"
+
+namespace hanok::cpu {
+namespace {
+
+constexpr std::int64_t kGrain = 16384;  // parameters a task
+
+const OptimizerKernels& kernels(Isa isa) {
+  return isa == Isa::Avx2 ? avx2::optimizer_step : portable::optimizer_step;
+}
+
+/// base^exponent by repeated squaring: the same bits everywhere.
+double whole_power(double base, std::int64_t exponent) {
+  double result = 1;
+  for (; exponent > 0; exponent >>= 1, base *= base) {
+    if ((exponent & 1) != 0) {
+      result *= base;
+    }
+  }
+  return result;
+}
+
+/// One sweep over all slots: calls block(slot, begin, end) for blocks of kGrain elements.
+template <typename Block>
+void for_blocks(ExecContext& ctx, const std::vector<OptimizerSlot>& slots, const Block& block) {
+  std::vector<std::int64_t> first_task = {0};  // of each slot
+  for (const OptimizerSlot& slot : slots) {
+    first_task.push_back(first_task.back() + (slot.parameter.numel() + kGrain - 1) / kGrain);
+  }
+  ctx.pool.run(first_task.back(), [&](std::int64_t task) {
+    const auto next = std::upper_bound(first_task.begin(), first_task.end(), task);
+    const auto index = static_cast<std::size_t>(next - first_task.begin() - 1);
+    const std::int64_t begin = (task - first_task[index]) * kGrain;
+    const std::int64_t end = std::min(begin + kGrain, slots[index].parameter.numel());
+    block(slots[index], begin, end);
+  });
+}
+
+}  // namespace
+
+void sgd_step(ExecContext& ctx, Isa isa, const SgdStep& step,
+              const std::vector<OptimizerSlot>& slots) {
+  SgdConstants k{};
+  k.learning_rate = *step.learning_rate.f32();
+  k.momentum = static_cast<float>(step.momentum);
+  k.one_minus_dampening = static_cast<float>(1.0 - step.dampening);
+  k.weight_decay = static_cast<float>(step.weight_decay);
+  k.nesterov = step.nesterov;
+  k.first_step = *step.step.as<std::int64_t>() <= 1;
+  for_blocks(ctx, slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
+    float* momentum =
+        step.momentum != 0 && slot.state_a.defined() ? slot.state_a.f32() + begin : nullptr;
+    kernels(isa).sgd(k, slot.parameter.f32() + begin, slot.gradient.f32() + begin, momentum,
+                     end - begin);
+  });
+}
+
+void adam_step(ExecContext& ctx, Isa isa, const AdamStep& step,
+               const std::vector<OptimizerSlot>& slots) {
+  const double learning_rate = *step.learning_rate.f32();
+  const std::int64_t t = *step.step.as<std::int64_t>();
+  AdamConstants k{};
+  k.decay = static_cast<float>(step.decoupled ? 1.0 - learning_rate * step.weight_decay : 1.0);
+  k.weight_decay = static_cast<float>(step.decoupled ? 0.0 : step.weight_decay);
+  k.beta2 = static_cast<float>(step.beta2);
+  k.one_minus_beta1 = static_cast<float>(1.0 - step.beta1);
+  k.one_minus_beta2 = static_cast<float>(1.0 - step.beta2);
+  k.negative_step_size = static_cast<float>(-learning_rate / (1.0 - whole_power(step.beta1, t)));
+  k.sqrt_bias_correction2 = static_cast<float>(std::sqrt(1.0 - whole_power(step.beta2, t)));
+  k.epsilon = static_cast<float>(step.epsilon);
+  for_blocks(ctx, slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
+    kernels(isa).adam(k, slot.parameter.f32() + begin, slot.gradient.f32() + begin,
+                      slot.state_a.f32() + begin, slot.state_b.f32() + begin, end - begin);
+  });
+}
+
+}  // namespace hanok::cpu
