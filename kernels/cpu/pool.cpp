@@ -123,7 +123,8 @@ void max_pool2d(ExecContext& ctx, Isa isa, const Pool2dShape& shape, ConstView x
                }
                const std::int64_t out = ((n * rows.output + p) * columns.output + q) * shape.c;
                kernels(isa).max(taps.data(), static_cast<std::int64_t>(taps.size()), shape.c,
-                                y.f32() + out, indices.as<std::uint8_t>() + out);
+                                y.f32() + out,
+                                indices.defined() ? indices.as<std::uint8_t>() + out : nullptr);
              });
 }
 

@@ -50,6 +50,9 @@ class StridedLoop {
   /// Calls row(offsets, length) for pieces of rows that cover the elements [begin, end), in order.
   template <typename Row>
   void for_rows(std::int64_t begin, std::int64_t end, const Row& row) const {
+    if (begin >= end) {
+      return;
+    }
     std::array<std::int64_t, kMaxRank> index{};
     std::int64_t rest = begin;
     for (std::size_t dim = last() + 1; dim-- > 0;) {

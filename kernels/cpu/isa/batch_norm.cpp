@@ -88,13 +88,14 @@ void apply(const BatchNormBlock& b, const float* mean, const float* scale, const
   }
 }
 
-template <bool kGate, int kVectors>
+/// Without x (frozen statistics, gamma not wanted) sum_gx is 0.
+template <bool kGate, bool kWithX, int kVectors>
 void sums_strip(const BatchNormBlock& b, int64_t c, const float* mean, double* sum_g,
                 double* sum_gx) {
-  F64x4 center[kVectors];
+  F64x4 center[kVectors] = {};
   F64x4 sum[kVectors] = {};
   F64x4 sum_x[kVectors] = {};
-  for (int v = 0; v < kVectors; ++v) {
+  for (int v = 0; kWithX && v < kVectors; ++v) {
     center[v] = load4_as_double(mean + c + 4 * v);
   }
   for (int64_t row = 0; row < b.rows; ++row) {
@@ -106,7 +107,9 @@ void sums_strip(const BatchNormBlock& b, int64_t c, const float* mean, double* s
         g = y > 0.0 ? g : F64x4{};
       }
       sum[v] += g;
-      sum_x[v] += g * (load4_as_double(b.x + at + 4 * v) - center[v]);
+      if (kWithX) {
+        sum_x[v] += g * (load4_as_double(b.x + at + 4 * v) - center[v]);
+      }
     }
   }
   for (int v = 0; v < kVectors; ++v) {
@@ -115,14 +118,14 @@ void sums_strip(const BatchNormBlock& b, int64_t c, const float* mean, double* s
   }
 }
 
-template <bool kGate>
+template <bool kGate, bool kWithX>
 void sums_rows(const BatchNormBlock& b, const float* mean, double* sum_g, double* sum_gx) {
   int64_t c = 0;
   for (; c + 4 * kStrip <= b.channels; c += 4 * kStrip) {
-    sums_strip<kGate, kStrip>(b, c, mean, sum_g, sum_gx);
+    sums_strip<kGate, kWithX, kStrip>(b, c, mean, sum_g, sum_gx);
   }
   for (; c + 4 <= b.channels; c += 4) {
-    sums_strip<kGate, 1>(b, c, mean, sum_g, sum_gx);
+    sums_strip<kGate, kWithX, 1>(b, c, mean, sum_g, sum_gx);
   }
   for (; c < b.channels; ++c) {
     double sum = 0;
@@ -131,7 +134,7 @@ void sums_rows(const BatchNormBlock& b, const float* mean, double* sum_g, double
       const int64_t at = row * b.channels + c;
       const double g = kGate && !(b.y[at] > 0.0F) ? 0.0 : b.dy[at];
       sum += g;
-      sum_x += g * (static_cast<double>(b.x[at]) - mean[c]);
+      sum_x += kWithX ? g * (static_cast<double>(b.x[at]) - mean[c]) : 0.0;
     }
     sum_g[c] = sum;
     sum_gx[c] = sum_x;
@@ -139,8 +142,13 @@ void sums_rows(const BatchNormBlock& b, const float* mean, double* sum_g, double
 }
 
 void backward_sums(const BatchNormBlock& b, const float* mean, double* sum_g, double* sum_gx) {
-  b.y != nullptr ? sums_rows<true>(b, mean, sum_g, sum_gx)
-                 : sums_rows<false>(b, mean, sum_g, sum_gx);
+  if (b.x != nullptr) {
+    b.y != nullptr ? sums_rows<true, true>(b, mean, sum_g, sum_gx)
+                   : sums_rows<false, true>(b, mean, sum_g, sum_gx);
+  } else {
+    b.y != nullptr ? sums_rows<true, false>(b, mean, sum_g, sum_gx)
+                   : sums_rows<false, false>(b, mean, sum_g, sum_gx);
+  }
 }
 
 template <bool kGate, bool kResidual, bool kFrozen>

@@ -22,7 +22,7 @@ struct BatchNormKernels {
   /// out = activation((x - mean) * scale + shift + residual)
   void (*apply)(const BatchNormBlock& block, const float* mean, const float* scale,
                 const float* shift, bool relu);
-  /// sum_g[c] = sum of g, sum_gx[c] = sum of g * (x - mean).
+  /// sum_g[c] = sum of g, sum_gx[c] = sum of g * (x - mean); without x the latter is 0.
   void (*backward_sums)(const BatchNormBlock& block, const float* mean, double* sum_g,
                         double* sum_gx);
   /// dx = scale * (g - offset - (x - mean) * slope); dresidual = g.

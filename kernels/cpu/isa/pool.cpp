@@ -22,8 +22,10 @@ void max(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t
       index = better ? I32x8{} + static_cast<int32_t>(taps[t].number) : index;
     }
     store8(y + c, best);
-    const U8x8 narrow = __builtin_convertvector(index, U8x8);
-    memcpy(indices + c, &narrow, sizeof narrow);
+    if (indices != nullptr) {
+      const U8x8 narrow = __builtin_convertvector(index, U8x8);
+      memcpy(indices + c, &narrow, sizeof narrow);
+    }
   }
   for (; c < channels; ++c) {
     float best = taps[0].values[c];
@@ -36,7 +38,9 @@ void max(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t
       }
     }
     y[c] = best;
-    indices[c] = index;
+    if (indices != nullptr) {
+      indices[c] = index;
+    }
   }
 }
 

@@ -14,7 +14,8 @@ struct PoolTap {
 };
 
 struct PoolKernels {
-  /// y[c] = maximum over taps (NaN wins, the first one on ties), indices[c] = its number.
+  /// y[c] = maximum over taps (NaN wins, the first one on ties), indices[c] = its number
+  /// (`indices` may be null).
   void (*max)(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t* indices);
   /// dx[c] = sum of values[c] over the taps whose indices[c] is their number.
   void (*max_backward)(const PoolTap* taps, int64_t count, int64_t channels, float* dx);
