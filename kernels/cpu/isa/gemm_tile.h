@@ -81,9 +81,24 @@ inline void finish_lanes(const Tile& t, int64_t row_offset, int64_t column, int6
   store_lanes(c, n, mask, v);
 }
 
+// Rows of finished sums (16 a row) -> C.
+void finish_rows(const Tile& t, const float* sums, int rows) {
+  const __m256i mask0 = lane_mask(t.columns);
+  const __m256i mask1 = lane_mask(t.columns - 8);
+  for (int i = 0; i < rows; ++i) {
+    const float* row = sums + i * kPanelColumns;
+    finish_lanes(t, t.c_row_offset[i], 0, t.columns, mask0, _mm256_load_ps(row));
+    if (t.columns > 8) {
+      finish_lanes(t, t.c_row_offset[i], 8, t.columns - 8, mask1, _mm256_load_ps(row + 8));
+    }
+  }
+}
+
+// Every loop over rows is unrolled, so that the accumulators are registers.
 template <int kRows>
 void run_tile(const Tile& t) {
   __m256 acc[kRows][2];
+#pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = _mm256_setzero_ps();
   // Two base pointers reach six rows with the addressing modes base, base+s, base+2s.
   const float* a0 = t.a;
@@ -105,12 +120,13 @@ void run_tile(const Tile& t) {
     a3 += a_step;
     b += b_step;
   }
-  const __m256i mask0 = lane_mask(t.columns);
-  const __m256i mask1 = lane_mask(t.columns - 8);
+  alignas(32) float sums[kRows * kPanelColumns];
+#pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
-    finish_lanes(t, t.c_row_offset[i], 0, t.columns, mask0, acc[i][0]);
-    if (t.columns > 8) finish_lanes(t, t.c_row_offset[i], 8, t.columns - 8, mask1, acc[i][1]);
+    _mm256_store_ps(sums + i * kPanelColumns, acc[i][0]);
+    _mm256_store_ps(sums + i * kPanelColumns + 8, acc[i][1]);
   }
+  finish_rows(t, sums, kRows);
 }
 
 inline void run_tile_rows(const Tile& t, int64_t rows) {
