@@ -1,0 +1,49 @@
+// A file mapped into memory for reading: pages come from the disk when they are touched, and
+// tensors may borrow them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace hanok::weights {
+
+using Bytes = std::span<const unsigned char>;
+
+class MappedFile {
+ public:
+  /// Throws IoError (file name first) if the file cannot be opened or is not a plain file.
+  static std::shared_ptr<const MappedFile> open(const std::string& path);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  Bytes bytes() const { return {data_, size_}; }
+
+ private:
+  MappedFile() = default;
+  std::string path_;
+  const unsigned char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// A little-endian unsigned integer of sizeof(T) bytes at `at`, which the caller has checked to lie
+/// inside.
+template <typename T>
+T read_little_endian(Bytes bytes, std::size_t at) {
+  T value = 0;
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    value = static_cast<T>(value | static_cast<T>(static_cast<T>(bytes[at + i]) << (8 * i)));
+  }
+  return value;
+}
+
+/// True if [begin, begin + length) lies inside a range of `size` bytes; never overflows.
+inline bool range_fits(std::uint64_t begin, std::uint64_t length, std::uint64_t size) {
+  return begin <= size && length <= size - begin;
+}
+
+}  // namespace hanok::weights

@@ -1,0 +1,125 @@
+// PyTorch's layout from 0.1.10 to 1.5, still written on request: the pickles of a magic number, the
+// protocol version, a description of the system, the object, and the list of storage keys; then for
+// each key its number of elements (8 bytes) and the elements.
+#include <fmt/core.h>
+#include <unordered_map>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "weights/quoted.h"
+#include "weights/readers.h"
+
+namespace hanok::weights {
+namespace {
+
+/// 0x1950a86a20f9469cfc6c, lowest byte first.
+const std::string kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+constexpr std::int64_t kProtocolVersion = 1001;
+
+/// Remembers the storages that the object's pickle mentions: only there are their types known.
+class LegacyResolver : public TorchResolver {
+ public:
+  using TorchResolver::TorchResolver;
+
+  pickle::Payload persistent(const pickle::Value& id) override {
+    pickle::Payload payload = TorchResolver::persistent(id);
+    const auto& storage = std::get<std::shared_ptr<const StorageRef>>(payload);
+    const auto [known, is_new] = storages.emplace(storage->key, storage);
+    if (!is_new &&
+        (known->second->numel != storage->numel || known->second->type != storage->type)) {
+      throw FormatError(
+          fmt::format("{}: storage {} is described in two ways", where_, in_quotes(storage->key)));
+    }
+    return payload;
+  }
+
+  std::unordered_map<std::string, std::shared_ptr<const StorageRef>> storages;
+};
+
+void check_system(const std::string& where, const pickle::Value& system) {
+  const auto* dict = system.as<pickle::Dict>();
+  if (dict == nullptr) throw FormatError(where + ": the description of the system is missing");
+  for (const auto& [key, value] : dict->items) {
+    const auto* name = key->as<std::string>();
+    const auto* flag = value->as<bool>();
+    if (name != nullptr && *name == "little_endian" && flag != nullptr && !*flag) {
+      throw FormatError(where + ": its numbers are big-endian; only little-endian is supported");
+    }
+  }
+}
+
+}  // namespace
+
+WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
+  const std::string& path = file->path();
+  const Bytes bytes = file->bytes();
+  LegacyResolver resolver(path);
+  pickle::Arena arena;
+  std::size_t at = 0;
+  const auto next_pickle = [&] {
+    pickle::Machine machine(bytes.subspan(at), fmt::format("{}: at byte {}", path, at), resolver,
+                            arena);
+    const pickle::Ref value = machine.run();
+    at += machine.consumed();
+    return value;
+  };
+
+  const auto* magic = next_pickle()->as<pickle::BigInteger>();
+  if (magic == nullptr || magic->bytes != kMagic) {
+    throw FormatError(path + ": is a pickle, but not one that torch.save wrote");
+  }
+  const std::int64_t version = as_integer(path, *next_pickle(), "the protocol version");
+  if (version != kProtocolVersion) {
+    throw FormatError(fmt::format("{}: has protocol version {}, only {} is known", path, version,
+                                  kProtocolVersion));
+  }
+  check_system(path, *next_pickle());
+  const pickle::Ref root = next_pickle();
+
+  std::unordered_map<std::string, Bytes> contents;
+  const pickle::Ref keys = next_pickle();
+  for (const pickle::Ref key_value : as_items(path, *keys, "the list of storages")) {
+    const std::string& key = as_text(path, *key_value, "a storage's key");
+    const std::string where = fmt::format("{}: storage {}", path, in_quotes(key));
+    const auto known = resolver.storages.find(key);
+    if (known == resolver.storages.end()) {
+      throw FormatError(where + " belongs to no tensor");
+    }
+    const StorageRef& storage = *known->second;
+    if (!range_fits(at, 8, bytes.size())) throw FormatError(where + ": the file is cut off");
+    const auto numel = read_little_endian<std::uint64_t>(bytes, at);
+    at += 8;
+    if (numel != static_cast<std::uint64_t>(storage.numel)) {
+      throw FormatError(
+          fmt::format("{}: has {} elements, but the pickle says {}", where, numel, storage.numel));
+    }
+    if (numel > (bytes.size() - at) / storage.element_size) {
+      throw FormatError(fmt::format("{}: its {} elements of {} bytes are cut off", where, numel,
+                                    storage.element_size));
+    }
+    const std::size_t size = numel * storage.element_size;
+    if (!contents.emplace(key, bytes.subspan(at, size)).second) {
+      throw FormatError(where + ": occurs twice");
+    }
+    at += size;
+  }
+  if (at != bytes.size()) {
+    throw FormatError(
+        fmt::format("{}: has {} bytes after its last storage", path, bytes.size() - at));
+  }
+
+  WeightFile result;
+  result.format = "pth-legacy";
+  const StorageBytes storage_bytes = [&](const StorageRef& storage) {
+    const auto found = contents.find(storage.key);
+    if (found == contents.end()) {
+      throw FormatError(fmt::format("{}: storage {} is missing, but a tensor lies in it", path,
+                                    in_quotes(storage.key)));
+    }
+    return found->second;
+  };
+  collect_state_dict(*root, file, storage_bytes, result);
+  return result;
+}
+
+}  // namespace hanok::weights

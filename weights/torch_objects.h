@@ -1,0 +1,65 @@
+// What PyTorch's pickles are made of, and the only names in them that are known: a state_dict's.
+// All three layouts of .pth files share this; they differ in how a storage is named and where its
+// bytes lie.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "kernels/base/dtype.h"
+#include "weights/pickle.h"
+
+namespace hanok::weights {
+
+/// A PyTorch storage: one run of elements that several tensors may share.
+struct StorageRef {
+  std::string key;               // what the file calls it
+  std::string type;              // as in the file: "torch.FloatStorage"
+  std::optional<DType> dtype;    // absent: a type that hanok lacks
+  std::size_t element_size = 0;  // bytes
+  std::int64_t numel = 0;        // elements of the whole storage
+  std::int64_t view_offset = 0;  // elements to skip where this is a view of the storage
+  std::int64_t view_numel = 0;   // elements of the view (numel where it is none)
+};
+
+/// A tensor as a window into a storage. Sizes and strides are logical, in elements.
+struct TensorRef {
+  std::shared_ptr<const StorageRef> storage;
+  std::int64_t offset = 0;
+  std::vector<std::int64_t> sizes;
+  std::vector<std::int64_t> strides;
+};
+
+/// A storage of the named class with hanok's element type, where it has one. Throws FormatError if
+/// `numel` is negative.
+StorageRef make_storage_ref(const std::string& where, const std::string& key,
+                            const std::string& storage_class, std::int64_t numel);
+
+/// Throws FormatError unless the view lies inside its storage.
+void check_view(const std::string& where, const StorageRef& storage);
+
+/// Knows torch's tensors, storages, sizes and devices, and Python's ordered dictionaries.
+class TorchResolver : public pickle::Resolver {
+ public:
+  /// `where` begins every message.
+  explicit TorchResolver(std::string where) : where_(std::move(where)) {}
+  bool knows(const std::string& global) const override;
+  pickle::Payload call(const std::string& global, const pickle::Tuple& arguments) override;
+  /// ('storage', class, key, location, numel[, view]): the zip and the legacy layout.
+  pickle::Payload persistent(const pickle::Value& id) override;
+
+ protected:
+  const std::string where_;
+};
+
+// ---- typed access to values; each throws FormatError "where: ... `what` ..." ----
+std::int64_t as_integer(const std::string& where, const pickle::Value& value, const char* what);
+const std::string& as_text(const std::string& where, const pickle::Value& value, const char* what);
+const std::vector<pickle::Ref>& as_items(const std::string& where, const pickle::Value& value,
+                                         const char* what);
+
+}  // namespace hanok::weights
