@@ -1,0 +1,169 @@
+// convert: turns PyTorch's weight files into safetensors, and shows what is in a weight file.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <fmt/core.h>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "kernels/base/error.h"
+#include "weights/catalogue.h"
+#include "weights/statistics.h"
+#include "weights/weights.h"
+
+namespace {
+
+namespace weights = hanok::weights;
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+
+struct Options {
+  std::string input, output, inspect;
+  std::vector<std::string> metadata;  // KEY=VALUE
+  bool list = false;
+};
+
+struct Totals {
+  std::size_t tensors = 0;
+  std::int64_t values = 0;
+  std::size_t bytes = 0;
+};
+
+Totals count(const hanok::nn::StateDict& tensors) {
+  Totals totals;
+  for (const auto& [name, tensor] : tensors) {
+    ++totals.tensors;
+    totals.values += tensor.numel();
+    totals.bytes += tensor.bytes();
+  }
+  return totals;
+}
+
+std::string describe(const Totals& totals) {
+  return fmt::format("{} tensors, {} values, {:.2f} MiB", totals.tensors, totals.values,
+                     static_cast<double>(totals.bytes) / (1 << 20));
+}
+
+void print_notes(const weights::WeightFile& file) {
+  for (const std::string& note : file.notes) fmt::print("note: {}\n", note);
+}
+
+void inspect(const std::string& path) {
+  const weights::WeightFile file = weights::load(path);
+  std::size_t width = 4;
+  for (const auto& [name, tensor] : file.tensors) width = std::max(width, name.size());
+  fmt::print("{:<{}}  {:<18} {:<5} {:>12} {:>12} {:>12}\n", "name", width, "shape", "dtype", "min",
+             "max", "mean");
+  for (const auto& [name, tensor] : file.tensors) {
+    const weights::Statistics s = weights::statistics_of(tensor);
+    fmt::print("{:<{}}  {:<18} {:<5} ", name, width, tensor.shape().to_string(),
+               hanok::name_of(tensor.dtype()));
+    if (s.finite > 0) {
+      fmt::print("{:>12.5g} {:>12.5g} {:>12.5g}", s.min, s.max, s.mean);
+    } else {
+      fmt::print("{:>12} {:>12} {:>12}", "-", "-", "-");
+    }
+    if (s.not_finite > 0) fmt::print("  ({} not finite)", s.not_finite);
+    fmt::print("\n");
+  }
+  fmt::print("total: {} ({})\n", describe(count(file.tensors)), file.format);
+  for (const auto& [key, value] : file.metadata) fmt::print("metadata: {} = {}\n", key, value);
+  print_notes(file);
+}
+
+void convert(const Options& options) {
+  weights::WeightFile file = weights::load(options.input);
+  // The word that other programs look for: tensors have PyTorch's names and orders of dimensions.
+  file.metadata.emplace("format", "pt");
+  for (const std::string& item : options.metadata) {
+    const std::size_t equals = item.find('=');
+    file.metadata[item.substr(0, equals)] = item.substr(equals + 1);
+  }
+  weights::save_safetensors(options.output, file.tensors, file.metadata);
+  print_notes(file);
+  fmt::print("{}: {} (from {})\n", options.output, describe(count(file.tensors)), file.format);
+}
+
+void list() {
+  fmt::print("{:<20} {:>7} {:>11} {:>12}  {:<8}  {}\n", "name", "top-1", "MiB", "parameters",
+             "SHA-256", "file");
+  for (const weights::CatalogueEntry& entry : weights::catalogue()) {
+    fmt::print("{:<20} {:>6.3f}% {:>11.3f} {:>12}  {:<8}  {}\n", entry.name, entry.top1,
+               entry.mebibytes, entry.parameters,
+               entry.sha256.substr(0, 8) + (entry.sha256_is_complete() ? "" : "*"), entry.url);
+  }
+  fmt::print("* only these digits, which stand in the file's name, are published\n");
+  fmt::print("licence: {}\nfigures: {}\ncache: {}\n", weights::kCatalogueLicence,
+             weights::kCatalogueSource, weights::cache_folder());
+}
+
+/// Empty, or what is wrong with the combination of arguments.
+std::string usage_problem(const Options& options) {
+  if (options.list || !options.inspect.empty()) {
+    return options.input.empty() && options.metadata.empty() ? ""
+                                                             : "--list and --inspect stand alone";
+  }
+  if (options.output.empty()) return "IN and OUT are needed (or --inspect FILE, or --list)";
+  if (std::filesystem::path(options.output).extension() != ".safetensors") {
+    return options.output + ": only safetensors are written: let OUT end in .safetensors";
+  }
+  for (const std::string& item : options.metadata) {
+    const std::size_t equals = item.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return "--metadata " + item + ": is not KEY=VALUE";
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{
+      "Converts weight files to safetensors, and shows what is in them.\n"
+      "Reads safetensors and PyTorch's .pth files of every layout (zip, legacy, tar), judged by\n"
+      "their content. Code in a .pth file is never run: whatever is not a state_dict is refused.\n",
+      "convert"};
+  app.add_option("IN", options.input, "the file to read");
+  app.add_option("OUT", options.output, "the .safetensors file to write");
+  app.add_option("--inspect", options.inspect,
+                 "print names, shapes, types, minimum, maximum and mean of a file's tensors")
+      ->type_name("FILE");
+  app.add_option("--metadata", options.metadata,
+                 "add KEY=VALUE to the metadata of OUT, which keeps that of IN (repeatable)")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_flag("--list", options.list, "list the pretrained models that hanok knows");
+  app.footer(
+      "Examples:\n"
+      "  convert resnet18-f37072fd.pth resnet18.safetensors\n"
+      "  convert --inspect resnet18.safetensors\n"
+      "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  if (const std::string problem = usage_problem(options); !problem.empty()) {
+    fmt::print(stderr, "convert: {}\nRun convert --help for more information.\n", problem);
+    return kUsage;
+  }
+  try {
+    if (options.list) {
+      list();
+    } else if (!options.inspect.empty()) {
+      inspect(options.inspect);
+    } else {
+      convert(options);
+    }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "convert: {}\n", error.what());
+    return kFailure;
+  }
+  return 0;
+}

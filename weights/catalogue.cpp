@@ -1,0 +1,125 @@
+#include "weights/catalogue.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "kernels/base/error.h"
+#include "nn/state_dict.h"
+#include "weights/weights.h"
+
+namespace hanok::weights {
+namespace {
+
+const char* const kFolder = "https://download.pytorch.org/models/";
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+/// Size in bytes and checksum as computed from the file itself; the others' as published.
+CatalogueEntry resnet18_entry() {
+  return {
+      "resnet18", "resnet18", std::string(kFolder) + "resnet18-f37072fd.pth",
+      46'830'571, 44.661,     "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+      69.758,     11'689'512, 256,
+      224};
+}
+
+/// An entry whose checksum is known as far as the file's name carries it: NAME-01234567.pth.
+CatalogueEntry entry(const std::string& name, const std::string& model, const std::string& file,
+                     double mebibytes, double top1, std::int64_t parameters,
+                     std::int64_t resize = 256) {
+  constexpr std::size_t kDigits = 8, kSuffix = 4;
+  return {name, model,      kFolder + file,
+          {},   mebibytes,  file.substr(file.size() - kSuffix - kDigits, kDigits),
+          top1, parameters, resize,
+          224};
+}
+
+}  // namespace
+
+const char* const kCatalogueLicence =
+    "BSD-3-Clause (torchvision); trained on ImageNet-1k, whose terms of access may apply to you";
+const char* const kCatalogueSource =
+    "torchvision 0.29.2, the `Weights` classes in torchvision/models: url, acc@1, num_params, "
+    "_file_size and the transforms' sizes";
+
+const std::vector<CatalogueEntry>& catalogue() {
+  static const std::vector<CatalogueEntry> entries = {
+      resnet18_entry(),
+      entry("resnet34", "resnet34", "resnet34-b627a593.pth", 83.275, 73.314, 21'797'672),
+      entry("resnet50", "resnet50", "resnet50-0676ba61.pth", 97.781, 76.130, 25'557'032),
+      entry("resnet50-v2", "resnet50", "resnet50-11ad3fa6.pth", 97.790, 80.858, 25'557'032, 232),
+      entry("resnet101", "resnet101", "resnet101-63fe2227.pth", 170.511, 77.374, 44'549'160),
+      entry("resnet101-v2", "resnet101", "resnet101-cd907fc2.pth", 170.530, 81.886, 44'549'160,
+            232),
+      entry("wide_resnet50_2", "wide_resnet50_2", "wide_resnet50_2-95faca4d.pth", 131.820, 78.468,
+            68'883'240),
+      entry("wide_resnet50_2-v2", "wide_resnet50_2", "wide_resnet50_2-9ba9bcbe.pth", 263.124,
+            81.602, 68'883'240, 232),
+      entry("resnext50_32x4d", "resnext50_32x4d", "resnext50_32x4d-7cdf4587.pth", 95.789, 77.618,
+            25'028'904),
+      entry("resnext50_32x4d-v2", "resnext50_32x4d", "resnext50_32x4d-1a0047aa.pth", 95.833, 81.198,
+            25'028'904, 232),
+      entry("mobilenet_v2", "mobilenet_v2", "mobilenet_v2-b0353104.pth", 13.555, 71.878, 3'504'872),
+      entry("mobilenet_v2-v2", "mobilenet_v2", "mobilenet_v2-7ebf99e0.pth", 13.598, 72.154,
+            3'504'872, 232),
+      entry("mobilenet_v3_small", "mobilenet_v3_small", "mobilenet_v3_small-047dcff4.pth", 9.829,
+            67.668, 2'542'856),
+      entry("efficientnet_b0", "efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc.pth", 20.451,
+            77.692, 5'288'548),
+      entry("convnext_tiny", "convnext_tiny", "convnext_tiny-983f1562.pth", 109.119, 82.520,
+            28'589'128, 236),
+      entry("vgg16_bn", "vgg16_bn", "vgg16_bn-6c64b313.pth", 527.866, 73.360, 138'365'992),
+  };
+  return entries;
+}
+
+std::string CatalogueEntry::file_name() const { return url.substr(url.rfind('/') + 1); }
+
+const CatalogueEntry& find_in_catalogue(const std::string& name) {
+  std::vector<std::string> names;
+  for (const CatalogueEntry& entry : catalogue()) {
+    if (entry.name == name) return entry;
+    names.push_back(entry.name);
+  }
+  const std::vector<std::string> near = nn::near_names(name, names);
+  throw ValueError(fmt::format("the catalogue has no '{}'; near: {} (convert --list shows all)",
+                               name, fmt::join(near.empty() ? names : near, ", ")));
+}
+
+std::string cache_folder() {
+  const std::string home = environment("HANOK_HOME");
+  if (!home.empty()) return (std::filesystem::path(home) / "weights").string();
+  std::filesystem::path cache = environment("XDG_CACHE_HOME");
+  if (cache.empty()) {
+    const std::string user = environment("HOME");
+    if (user.empty()) {
+      throw ValueError("no cache folder: set HANOK_HOME to a folder for fetched weights");
+    }
+    cache = std::filesystem::path(user) / ".cache";
+  }
+  return (cache / "hanok" / "weights").string();
+}
+
+std::string find_pretrained(const std::string& model) {
+  for (const CatalogueEntry& entry : catalogue()) {
+    if (entry.model != model) continue;
+    const std::string path = (std::filesystem::path(cache_folder()) / entry.file_name()).string();
+    if (std::filesystem::exists(path)) return path;
+  }
+  for (const CatalogueEntry& entry : catalogue()) {
+    if (entry.model != model) continue;
+    throw ValueError(
+        fmt::format("no ImageNet weights for {} here: run `convert --fetch {}` once (it needs a "
+                    "network), put {} into {}, or use --weights none",
+                    model, entry.name, entry.file_name(), cache_folder()));
+  }
+  throw ValueError(
+      fmt::format("there are no ImageNet weights for {}: use --weights none or a file", model));
+}
+
+}  // namespace hanok::weights

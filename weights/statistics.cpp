@@ -1,0 +1,28 @@
+#include "weights/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "weights/element_values.h"
+
+namespace hanok::weights {
+
+Statistics statistics_of(const Tensor& tensor) {
+  Statistics result;
+  double sum = 0;
+  for_each_element(tensor, [&](auto element) {
+    const auto value = static_cast<double>(element);
+    if (!std::isfinite(value)) {
+      ++result.not_finite;
+      return;
+    }
+    result.min = result.finite == 0 ? value : std::min(result.min, value);
+    result.max = result.finite == 0 ? value : std::max(result.max, value);
+    sum += value;
+    ++result.finite;
+  });
+  if (result.finite > 0) result.mean = sum / static_cast<double>(result.finite);
+  return result;
+}
+
+}  // namespace hanok::weights

@@ -1,0 +1,19 @@
+// What a tensor's values look like, for `convert --inspect`.
+#pragma once
+
+#include <cstdint>
+
+#include "engine/tensor.h"
+
+namespace hanok::weights {
+
+struct Statistics {
+  double min = 0, max = 0, mean = 0;  // of the finite values; 0 if there is none
+  std::int64_t finite = 0;            // how many there are
+  std::int64_t not_finite = 0;        // NaN or infinite
+};
+
+/// Of a CPU tensor of any type; sums in double.
+Statistics statistics_of(const Tensor& tensor);
+
+}  // namespace hanok::weights
