@@ -1,0 +1,128 @@
+// Whole networks on a resident batch of 224x224 images: inference and training steps (forward,
+// backward, AdamW).
+//
+//   bench_resnet --benchmark_filter='ResNet18/train/full'
+//
+// items_per_second counts images by the wall clock. What the train modes leave out is what
+// fine-tuning leaves out: "layer4" trains layer4 and the head over a frozen rest, "head" only the
+// head; frozen layers run as in evaluation.
+#include <benchmark/benchmark.h>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "engine/generator.h"
+#include "engine/ops.h"
+#include "engine/transaction.h"
+#include "nn/models/registry.h"
+#include "nn/optim.h"
+
+namespace {
+
+using hanok::Generator;
+using hanok::NoGrad;
+using hanok::StepTransaction;
+using hanok::Tensor;
+namespace nn = hanok::nn;
+namespace ops = hanok::ops;
+
+constexpr std::int64_t kImageSize = 224;
+constexpr std::int64_t kClasses = 18;
+
+/// Counts images per second of wall time: Google Benchmark's own rate follows the CPU time of one
+/// thread.
+class ImageRate {
+ public:
+  explicit ImageRate(benchmark::State& state)
+      : state_(state), start_(std::chrono::steady_clock::now()) {}
+  ~ImageRate() {
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
+    state_.counters["items_per_second"] =
+        static_cast<double>(state_.iterations() * state_.range(0)) / elapsed.count();
+  }
+  ImageRate(const ImageRate&) = delete;
+  ImageRate& operator=(const ImageRate&) = delete;
+
+ private:
+  benchmark::State& state_;
+  std::chrono::steady_clock::time_point start_;
+};
+
+Tensor random_images(std::int64_t count) {
+  Generator generator(1);
+  return hanok::random_normal({count, 3, kImageSize, kImageSize}, 0, 1, generator);
+}
+
+void inference(benchmark::State& state, const std::string& model_name) {
+  const auto model = nn::make_model(model_name, 1000, kImageSize);
+  model->eval();
+  const Tensor images = random_images(state.range(0));
+  const NoGrad no_grad;
+  benchmark::DoNotOptimize((*model)(images));  // packs the weights
+  const ImageRate rate(state);
+  for (auto _ : state) benchmark::DoNotOptimize((*model)(images));
+}
+
+void training_step(benchmark::State& state, const std::string& model_name,
+                   const std::vector<std::string>& trainable) {
+  const auto model = nn::make_model(model_name, kClasses, kImageSize);
+  if (!trainable.empty()) {
+    model->freeze("*");
+    for (const std::string& glob : trainable) model->unfreeze(glob);
+  }
+  std::vector<Tensor> parameters;
+  for (const Tensor& parameter : model->parameters()) {
+    if (parameter.requires_grad()) parameters.push_back(parameter);
+  }
+  const auto optimizer = nn::make_adamw({{"all", parameters}}, {});
+  const Tensor images = random_images(state.range(0));
+  std::vector<std::int64_t> classes;
+  for (std::int64_t i = 0; i < state.range(0); ++i) classes.push_back(i % kClasses);
+  const Tensor labels = Tensor::from_vector(classes, {state.range(0)});
+  const auto step = [&] {
+    StepTransaction transaction;
+    optimizer->zero_grad();
+    const Tensor loss = ops::cross_entropy((*model)(images), labels);
+    loss.backward();
+    optimizer->step();
+    transaction.commit();
+    benchmark::DoNotOptimize(loss.item());
+  };
+  step();  // makes the optimiser's moments and fills the allocator's cache
+  const ImageRate rate(state);
+  for (auto _ : state) step();
+}
+
+/// What is trained, by name; no globs: everything.
+struct TrainMode {
+  std::string name;
+  std::vector<std::string> trainable;
+};
+
+void register_model(const std::string& title, const std::string& model,
+                    const std::vector<TrainMode>& modes) {
+  const auto add = [&](const std::string& name, const auto& run, const std::vector<int>& batches) {
+    auto* entry = benchmark::RegisterBenchmark((title + "/" + name).c_str(), run);
+    entry->ArgName("batch")->Unit(benchmark::kMillisecond);
+    for (const int batch : batches) entry->Arg(batch);
+  };
+  add("inference", [=](benchmark::State& state) { inference(state, model); }, {1, 16});
+  for (const TrainMode& mode : modes) {
+    add("train/" + mode.name,
+        [=](benchmark::State& state) { training_step(state, model, mode.trainable); }, {32});
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  register_model("ResNet18", "resnet18",
+                 {{"full", {}}, {"layer4", {"layer4", "fc"}}, {"head", {"fc"}}});
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
