@@ -3,11 +3,12 @@
 //
 //   bench_resnet --benchmark_filter='ResNet18/train/full'
 //
-// items_per_second counts images by the wall clock. What the train modes leave out is what
-// fine-tuning leaves out: "layer4" trains layer4 and the head over a frozen rest, "head" only the
-// head; frozen layers run as in evaluation.
+// HANOK_BENCH_THREADS=N sets the number of threads. items_per_second counts images by the wall
+// clock. What the train modes leave out is what fine-tuning leaves out: "layer4" trains layer4 and
+// the head over a frozen rest, "head" only the head; frozen layers run as in evaluation.
 #include <benchmark/benchmark.h>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "engine/autograd.h"
 #include "engine/generator.h"
 #include "engine/ops.h"
+#include "engine/runtime.h"
 #include "engine/transaction.h"
 #include "nn/models/registry.h"
 #include "nn/optim.h"
@@ -120,6 +122,9 @@ void register_model(const std::string& title, const std::string& model,
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  if (const char* threads = std::getenv("HANOK_BENCH_THREADS")) {
+    hanok::set_num_threads(std::atoi(threads));
+  }
   register_model("ResNet18", "resnet18",
                  {{"full", {}}, {"layer4", {"layer4", "fc"}}, {"head", {"fc"}}});
   benchmark::RunSpecifiedBenchmarks();

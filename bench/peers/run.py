@@ -1,0 +1,159 @@
+"""hanok beside other systems: the same work in turn on the same machine, told as ratios.
+
+    ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18]
+
+Each pair runs hanok and then each peer for some seconds; a pair gives one ratio, so that the machine's moods fall on both. Writes bench-peers.md and
+bench-peers.svg into --out.
+"""
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TITLES = {"resnet18": "ResNet18", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}
+BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32]}
+PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
+
+
+class Peer:
+    """A warm worker process."""
+
+    def __init__(self, system, model, work, batch, threads, cache):
+        self.system = system
+        command = [sys.executable, os.path.join(HERE, "worker.py"), system, model, work, str(batch), str(threads)]
+        environment = dict(os.environ, HANOK_PEERS_CACHE=cache)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        for line in self.process.stdout:  # libraries may print before it is ready
+            if line.startswith("ready "):
+                self.settings = line[6:].strip()
+                return
+        sys.exit(f"{' '.join(command)} failed:\n{self.process.stderr.read()[-2000:]}")
+
+    def images_per_second(self, seconds):
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def hanok_images_per_second(program, title, work, batch, seconds, threads):
+    output = subprocess.run(
+        [program, f"--benchmark_filter=^{title}/{work}/batch:{batch}$", f"--benchmark_min_time={seconds}"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, HANOK_BENCH_THREADS=str(threads)),
+    ).stdout
+    match = re.search(r"items_per_second=([0-9.]+)(k?)/?", output)
+    if match is None:
+        sys.exit(f"{program} printed no rate for {title}/{work}/batch:{batch}:\n{output}")
+    return float(match[1]) * (1000 if match[2] else 1)
+
+
+def percentiles(values):
+    ordered = sorted(values)
+    at = lambda share: ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return at(0.1), statistics.median(ordered), at(0.9)
+
+
+def run_work(options, model, work, batch, cache):
+    """Rows (model, work, batch, system, its images/s, hanok's, ratios, settings)."""
+    peers = [Peer(system, model, work, batch, options.threads, cache) for system in PEERS.get(work, ["torch"])]
+    rates, hanok = {peer.system: [] for peer in peers}, []
+    for pair in range(options.pairs):
+        hanok.append(
+            hanok_images_per_second(options.program, TITLES[model], work, batch, options.seconds, options.threads)
+        )
+        for peer in peers:
+            rates[peer.system].append(peer.images_per_second(options.seconds))
+        shown = ", ".join(f"{system} {values[-1]:.1f}" for system, values in rates.items())
+        print(f"{model} {work} batch {batch}, pair {pair + 1}/{options.pairs}: hanok {hanok[-1]:.1f}, {shown}", flush=True)
+    for peer in peers:
+        peer.stop()
+    return [
+        (model, work, batch, peer.system, rates[peer.system], hanok,
+         [ours / theirs for ours, theirs in zip(hanok, rates[peer.system])], peer.settings)
+        for peer in peers
+    ]
+
+
+def markdown(rows, options):
+    lines = [
+        f"Images per second (median) and hanok's ratio to each peer; {options.pairs} interleaved pairs, "
+        f"{options.threads} threads, f32, 224x224, {platform.machine()}.",
+        "",
+        "| model | work | batch | peer | peer's images/s | hanok's | ratio: median (10-90%) |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for model, work, batch, system, theirs, ours, ratios, _ in rows:
+        low, middle, high = percentiles(ratios)
+        lines.append(
+            f"| {model} | {work} | {batch} | {system} | {statistics.median(theirs):.1f} | {statistics.median(ours):.1f} "
+            f"| {middle:.2f} ({low:.2f}-{high:.2f}) |"
+        )
+    lines += ["", "Settings:", ""]
+    lines += sorted({f"- {row[3]}: {row[7]}" for row in rows})
+    return "\n".join(lines) + "\n"
+
+
+def svg(rows):
+    """One bar a row: the median ratio, with a whisker from 10 to 90% and a line at 1."""
+    left, width, height, scale = 330, 860, 26, 120
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height * len(rows) + 50}" '
+        'font-family="sans-serif" font-size="13">',
+        f'<rect width="{width}" height="{height * len(rows) + 50}" fill="white"/>',
+    ]
+    for i, (model, work, batch, system, _, _, ratios, _) in enumerate(rows):
+        low, middle, high = percentiles(ratios)
+        y = 10 + i * height
+        parts.append(f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{model} {work}, batch {batch}: {system}</text>')
+        parts.append(f'<rect x="{left}" y="{y + 3}" width="{middle * scale:.1f}" height="{height - 8}" fill="#4878a8"/>')
+        middle_y = y + height / 2 - 1
+        parts.append(
+            f'<path d="M{left + low * scale:.1f} {middle_y}H{left + high * scale:.1f}" stroke="black" stroke-width="1.5"/>'
+        )
+        parts.append(f'<text x="{left + max(middle, high) * scale + 8:.1f}" y="{y + 16}">{middle:.2f}x</text>')
+    bottom = 10 + len(rows) * height
+    parts.append(f'<path d="M{left + scale} 5V{bottom}" stroke="#888" stroke-dasharray="4 3"/>')
+    parts.append(f'<text x="{left + scale}" y="{bottom + 18}" text-anchor="middle">1x: as fast as the peer</text></svg>')
+    return "\n".join(parts) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", default="build/bin/bench_resnet")
+    parser.add_argument("--pairs", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=2.0, help="per system and pair")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--model", default="resnet18", help="comma-separated: " + ", ".join(TITLES))
+    parser.add_argument("--work", default=",".join(BATCHES), help="comma-separated")
+    parser.add_argument("--out", default=".")
+    options = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory() as cache:
+        for model in options.model.split(","):
+            for work in options.work.split(","):
+                for batch in BATCHES[work]:
+                    rows += run_work(options, model, work, batch, cache)
+    table = markdown(rows, options)
+    print("\n" + table)
+    with open(os.path.join(options.out, "bench-peers.md"), "w") as file:
+        file.write(table)
+    with open(os.path.join(options.out, "bench-peers.svg"), "w") as file:
+        file.write(svg(rows))
+
+
+if __name__ == "__main__":
+    main()

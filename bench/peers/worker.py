@@ -1,0 +1,151 @@
+"""One peer on one piece of work, as a process of its own that is driven through its standard input.
+
+    worker.py SYSTEM MODEL WORK BATCH THREADS
+
+SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4 or train/head.
+It prints "ready SETTINGS" once it is warm; then for each line "SECONDS" that it reads it repeats the work for about that long and prints images per second.
+"""
+
+import os
+import sys
+import time
+
+SYSTEM, MODEL, WORK, BATCH, THREADS = sys.argv[1:4] + [int(a) for a in sys.argv[4:6]]
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = str(THREADS)
+
+SIDE, CLASSES = 224, 18
+HEADS = {"resnet18": "fc", "resnet50": "fc", "mobilenet_v2": "classifier"}
+LAST_STAGES = {"resnet18": "layer4", "resnet50": "layer4", "mobilenet_v2": "features.18"}
+
+
+def torch_model(classes):
+    import torch
+    import torchvision
+
+    torch.manual_seed(1)
+    return getattr(torchvision.models, MODEL)(weights=None, num_classes=classes)
+
+
+def torch_inference():
+    import torch
+
+    torch.set_num_threads(THREADS)
+    torch.set_flush_denormal(True)
+    model = torch_model(1000).eval().to(memory_format=torch.channels_last)
+    x = torch.randn(BATCH, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
+
+    def step():
+        with torch.inference_mode():
+            model(x)
+
+    return step, f"torch {torch.__version__}, channels_last, inference_mode, denormals flushed"
+
+
+def torch_training():
+    import torch
+
+    torch.set_num_threads(THREADS)
+    torch.set_flush_denormal(True)
+    model = torch_model(CLASSES).to(memory_format=torch.channels_last)
+    trained = {"train/full": [""], "train/layer4": [LAST_STAGES[MODEL], HEADS[MODEL]], "train/head": [HEADS[MODEL]]}[WORK]
+    model.train()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(any(name.startswith(prefix) for prefix in trained))
+    if WORK != "train/full":  # frozen layers run as in evaluation, as hanok's do
+        for name, module in model.named_modules():
+            if isinstance(module, torch.nn.BatchNorm2d) and not any(name.startswith(prefix) for prefix in trained):
+                module.eval()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, fused=True)
+    x = torch.randn(BATCH, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
+    y = torch.arange(BATCH) % CLASSES
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    return step, f"torch {torch.__version__}, channels_last, fused AdamW, denormals flushed"
+
+
+def exported(path):
+    """Writes the model as ONNX once; the file is shared by the peers that read it."""
+    import torch
+
+    if not os.path.exists(path):
+        x = torch.randn(BATCH, 3, SIDE, SIDE)
+        torch.onnx.export(torch_model(1000).eval(), (x,), path, dynamo=True, verbose=False)
+    return path
+
+
+def onnxruntime_inference():
+    import numpy
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = onnxruntime.InferenceSession(exported(model_file()), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    x = numpy.random.default_rng(1).standard_normal((BATCH, 3, SIDE, SIDE), dtype=numpy.float32)
+    return (lambda: session.run(None, {name: x})), f"onnxruntime {onnxruntime.__version__}, all optimisations"
+
+
+def openvino_inference():
+    import numpy
+    import openvino
+
+    core = openvino.Core()
+    model = core.read_model(exported(model_file()))
+    x = numpy.random.default_rng(1).standard_normal((BATCH, 3, SIDE, SIDE), dtype=numpy.float32)
+    best = None
+    for hint in ("LATENCY", "THROUGHPUT"):  # the better of the two is kept
+        compiled = core.compile_model(
+            model,
+            "CPU",
+            {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32"},
+        )
+        request = compiled.create_infer_request()
+        step = lambda request=request: request.infer({0: x}, share_inputs=True)
+        step()
+        seconds = measure(step, 1.0)[1]
+        if best is None or seconds < best[0]:
+            best = (seconds, step, hint)
+    return best[1], f"openvino {openvino.__version__}, hint {best[2]}, f32"
+
+
+def model_file():
+    return os.path.join(os.environ["HANOK_PEERS_CACHE"], f"{MODEL}-{BATCH}.onnx")
+
+
+def measure(step, seconds):
+    """Images per second and seconds a step over about `seconds`."""
+    count, start = 0, time.perf_counter()
+    while count == 0 or time.perf_counter() - start < seconds:
+        step()
+        count += 1
+    elapsed = time.perf_counter() - start
+    return count * BATCH / elapsed, elapsed / count
+
+
+def main():
+    make = {
+        "torch": torch_inference if WORK == "inference" else torch_training,
+        "onnxruntime": onnxruntime_inference,
+        "openvino": openvino_inference,
+    }[SYSTEM]
+    step, settings = make()
+    for _ in range(2):
+        step()
+    print("ready", settings, flush=True)
+    for line in sys.stdin:
+        print(measure(step, float(line))[0], flush=True)
+
+
+if __name__ == "__main__":
+    main()
