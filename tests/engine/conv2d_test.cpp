@@ -1,0 +1,137 @@
+// Convolution.
+#include "engine/tensor_impl.h"
+#include "tests/engine/references.h"
+
+namespace hanok::testing {
+namespace {
+
+struct Case {
+  const char* what;
+  Shape x, weight;
+  Window2d window = {};
+  std::int64_t groups = 1;
+};
+
+// stride, padding, dilation: height first.
+const Case kCases[] = {
+    {"1x1", {2, 3, 4, 5}, {4, 3, 1, 1}},
+    {"1x1 strided", {2, 3, 5, 6}, {4, 3, 1, 1}, {2, 2, 0, 0, 1, 1}},
+    {"1x1 over one pixel", {3, 17, 1, 1}, {5, 17, 1, 1}},
+    {"3x3", {2, 3, 5, 6}, {4, 3, 3, 3}},
+    {"3x3 padded", {1, 8, 7, 5}, {16, 8, 3, 3}, {1, 1, 1, 1, 1, 1}},
+    {"3x3 padded, strided", {2, 5, 7, 6}, {7, 5, 3, 3}, {2, 2, 1, 1, 1, 1}},
+    {"3x3 dilated", {1, 3, 7, 8}, {2, 3, 3, 3}, {1, 1, 2, 2, 2, 2}},
+    {"all different", {2, 3, 8, 9}, {5, 3, 2, 4}, {2, 3, 1, 2, 2, 1}},
+    {"padding wider than the kernel", {1, 2, 3, 3}, {3, 2, 2, 2}, {1, 1, 3, 3, 1, 1}},
+    {"7x7 stem", {1, 3, 11, 10}, {9, 3, 7, 7}, {2, 2, 3, 3, 1, 1}},
+    {"1x5 and back", {1, 2, 4, 9}, {3, 2, 1, 5}, {1, 1, 0, 2, 1, 1}},
+    {"kernel as large as the image", {2, 3, 4, 3}, {5, 3, 4, 3}},
+    {"two groups", {2, 4, 5, 5}, {6, 2, 3, 3}, {1, 1, 1, 1, 1, 1}, 2},
+    {"uneven groups", {1, 6, 4, 4}, {9, 2, 2, 2}, {1, 1, 0, 0, 1, 1}, 3},
+    {"depthwise", {2, 5, 6, 5}, {5, 1, 3, 3}, {2, 1, 1, 1, 1, 1}, 5},
+    {"depthwise, two outputs a channel", {1, 9, 4, 4}, {18, 1, 3, 3}, {1, 1, 1, 1, 1, 1}, 9},
+    {"one channel", {2, 1, 5, 5}, {1, 1, 3, 3}, {1, 1, 1, 1, 1, 1}},
+};
+
+TEST(Conv2d, MatchesDirectReference) {
+  std::uint32_t seed = 0;
+  for (const Case& c : kCases) {
+    const Array x = random_array(c.x, ++seed);
+    const Array w = random_array(c.weight, ++seed);
+    check_op(
+        c.what, [&](const auto& in) { return ops::conv2d(in[0], in[1], {}, c.window, c.groups); },
+        [&](const auto& in) { return reference_conv2d(in[0], in[1], nullptr, c.window, c.groups); },
+        {x, w});
+    check_op(
+        std::string(c.what) + " with bias",
+        [&](const auto& in) { return ops::conv2d(in[0], in[1], in[2], c.window, c.groups); },
+        [&](const auto& in) { return reference_conv2d(in[0], in[1], &in[2], c.window, c.groups); },
+        {x, w, random_array({c.weight[0]}, ++seed)});
+  }
+}
+
+TEST(Conv2d, LayersOfAResNetMatchReference) {
+  // Real channel counts, so that the fast paths with several blocks are taken; forward only, since
+  // the numeric gradient would take hours. Sums of 576 and 1152 terms.
+  const Case cases[] = {
+      {"64 -> 64", {2, 64, 14, 14}, {64, 64, 3, 3}, {1, 1, 1, 1, 1, 1}},
+      {"128 -> 64, strided", {1, 128, 9, 9}, {64, 128, 3, 3}, {2, 2, 1, 1, 1, 1}},
+      {"stem", {1, 3, 40, 40}, {64, 3, 7, 7}, {2, 2, 3, 3, 1, 1}},
+  };
+  for (const Case& c : cases) {
+    const Array x = random_array(c.x, 7);
+    const Array w = random_array(c.weight, 8);
+    expect_close(ops::conv2d(to_tensor(x), to_tensor(w), {}, c.window),
+                 reference_conv2d(x, w, nullptr, c.window, 1), 5e-6, c.what);
+  }
+}
+
+std::size_t pack_count(const Tensor& weight) { return weight.impl().packs.size(); }
+
+TEST(Conv2d, PacksAreKeptOnlyForWeightsThatStay) {
+  const Tensor x = to_tensor(random_array({2, 32, 14, 14}, 1));
+  Tensor weight = to_tensor(random_array({32, 32, 3, 3}, 2));
+  const Window2d same{1, 1, 1, 1, 1, 1};
+  const Tensor first = ops::conv2d(x, weight, {}, same);
+  const std::size_t packs = pack_count(weight);  // 0 where the algorithm packs nothing
+  expect_same_bits(ops::conv2d(x, weight, {}, same), first, "packed once, used twice");
+  EXPECT_EQ(pack_count(weight), packs);
+
+  // New values: the old pack is not used and not kept.
+  weight.mutable_data<float>()[4] += 1;
+  const Tensor changed = ops::conv2d(x, weight, {}, same);
+  expect_same_bits(changed, ops::conv2d(x, weight.clone(), {}, same), "after a write");
+  EXPECT_EQ(pack_count(weight), packs);
+
+  weight.set_requires_grad(true);
+  expect_same_bits(ops::conv2d(x, weight, {}, same), changed, "trained");
+  EXPECT_EQ(pack_count(weight), 0U) << "a weight that is trained holds no pack";
+  {
+    const NoGrad no_grad;
+    expect_same_bits(ops::conv2d(x, weight, {}, same), changed, "evaluated");
+    EXPECT_EQ(pack_count(weight), packs);
+  }
+}
+
+TEST(Conv2d, ErrorsNameTheOpAndAllShapes) {
+  const Tensor x = Tensor::zeros({8, 64, 56, 56});
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::conv2d(x, Tensor::zeros({256, 128, 3, 3}));
+            }),
+            "conv2d: input has 64 channels, weight expects 128 (input [8,64,56,56], weight "
+            "[256,128,3,3])");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::conv2d(x, Tensor::zeros({9, 16, 3, 3}), {}, {}, 2);
+            }),
+            "conv2d: input has 64 channels, weight expects 32 in 2 groups (input [8,64,56,56], "
+            "weight [9,16,3,3])");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::conv2d(x, Tensor::zeros({9, 32, 3, 3}), {}, {}, 2);
+            }),
+            "conv2d: 9 output channels do not divide into 2 groups (input [8,64,56,56], weight "
+            "[9,32,3,3])");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::conv2d(x, Tensor::zeros({4, 64, 3, 3}), Tensor::zeros({3}));
+            }),
+            "conv2d: bias must have the weight's 4 output channels (input [8,64,56,56], weight "
+            "[4,64,3,3], bias [3])");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::conv2d(Tensor::zeros({1, 2, 4, 4}), Tensor::zeros({1, 2, 3, 3}), {},
+                          {1, 1, 0, 0, 2, 2});
+            }),
+            "conv2d: a kernel of 3x3, dilation 2x2, does not fit into the input padded to 4x4 "
+            "(input [1,2,4,4], weight [1,2,3,3])");
+  EXPECT_EQ(message_of<ValueError>([&] {
+              ops::conv2d(x, Tensor::zeros({4, 64, 3, 3}), {}, {0, 1, 0, 0, 1, 1});
+            }),
+            "conv2d: stride 0x1, dilation 1x1 and groups 1 must be at least 1, padding 0x0 at "
+            "least 0 (input [8,64,56,56], weight [4,64,3,3])");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::conv2d(x, Tensor::zeros({4, 64}));
+            }),
+            "conv2d: expected input [N,C,H,W] and weight [K,C/groups,R,S] (input [8,64,56,56], "
+            "weight [4,64])");
+}
+
+}  // namespace
+}  // namespace hanok::testing

@@ -1,0 +1,167 @@
+// Reductions.
+#include <algorithm>
+
+#include "tests/engine/op_check.h"
+
+namespace hanok::testing {
+namespace {
+
+struct Case {
+  Shape shape;
+  std::vector<int> dims;
+};
+
+// Odd sizes, tails, size-1 dimensions; inner, outer, middle and several dimensions; rank 4, where
+// dropping a dimension changes the memory order of what is left.
+const Case kCases[] = {
+    {{}, {}},
+    {{1}, {}},
+    {{19}, {0}},
+    {{4, 7}, {}},
+    {{4, 7}, {0}},
+    {{4, 7}, {-1}},
+    {{3, 1, 5}, {1}},
+    {{3, 4, 5}, {0, 2}},
+    {{2, 3, 4, 5}, {}},
+    {{2, 3, 4, 5}, {0}},
+    {{2, 3, 4, 5}, {1}},
+    {{2, 3, 4, 5}, {2}},
+    {{2, 3, 4, 5}, {3}},
+    {{2, 3, 4, 5}, {2, 3}},
+    {{2, 3, 4, 5}, {0, 2, 3}},
+    {{2, 3, 4, 5}, {1, 3}},
+    {{2, 17, 1, 3}, {-4, -1}},
+    {{2, 2, 3, 2, 3}, {1}},
+    {{2, 2, 3, 2, 3}, {4, 2}},
+};
+
+Array reference_sum(const Array& x, std::vector<int> dims, bool keep, bool mean) {
+  const int rank = x.shape.rank();
+  std::vector<bool> reduced(static_cast<std::size_t>(rank), dims.empty());
+  for (const int dim : dims) reduced[static_cast<std::size_t>(dim < 0 ? dim + rank : dim)] = true;
+  Shape kept;
+  Shape out;
+  for (int d = 0; d < rank; ++d) {
+    const bool gone = reduced[static_cast<std::size_t>(d)];
+    kept.push_back(gone ? 1 : x.shape[d]);
+    if (!gone || keep) out.push_back(gone ? 1 : x.shape[d]);
+  }
+  Array y(out);
+  std::size_t next = 0;
+  for_each_index(x.shape, [&](const std::vector<std::int64_t>& index) {
+    std::int64_t offset = 0;
+    for (int d = 0; d < rank; ++d) {
+      offset = offset * kept[d] + (kept[d] == 1 ? 0 : index[static_cast<std::size_t>(d)]);
+    }
+    y.values[static_cast<std::size_t>(offset)] += x.values[next++];
+  });
+  const double count = static_cast<double>(x.values.size()) / static_cast<double>(y.values.size());
+  for (double& value : y.values) value /= mean ? count : 1;
+  return y;
+}
+
+TEST(Reduce, SumAndMeanMatchReference) {
+  std::uint32_t seed = 0;
+  for (const auto& [shape, dims] : kCases) {
+    for (const bool keep : {false, true}) {
+      const std::string what = shape.to_string() + ::testing::PrintToString(dims);
+      check_op(
+          "sum " + what, [&](const auto& x) { return ops::sum(x[0], dims, keep); },
+          [&](const auto& x) { return reference_sum(x[0], dims, keep, false); },
+          {random_array(shape, ++seed, 0, 1)});
+      check_op(
+          "mean " + what, [&](const auto& x) { return ops::mean(x[0], dims, keep); },
+          [&](const auto& x) { return reference_sum(x[0], dims, keep, true); },
+          {random_array(shape, ++seed, 0, 1)});
+    }
+  }
+}
+
+TEST(Reduce, LongSumsKeepTheirPrecision) {
+  // 0.1 a million times: a plain f32 sum is off by 1e-2 relative.
+  const Tensor x = Tensor::full({1000003}, 0.1);
+  const double expected = 1000003 * static_cast<double>(0.1F);
+  EXPECT_NEAR(ops::sum(x).item() / expected, 1, 1e-6);
+  EXPECT_NEAR(ops::mean(x).item(), static_cast<double>(0.1F), 1e-8);
+}
+
+Array reference_max(const Array& x, int dim, bool keep, std::vector<std::int64_t>* indices) {
+  const int rank = x.shape.rank();
+  if (dim < 0) dim += rank;
+  Shape out;
+  std::int64_t outer = 1;
+  std::int64_t inner = 1;
+  for (int d = 0; d < rank; ++d) {
+    if (d < dim) outer *= x.shape[d];
+    if (d > dim) inner *= x.shape[d];
+    if (d != dim || keep) out.push_back(d == dim ? 1 : x.shape[d]);
+  }
+  Array y(out);
+  for (std::int64_t o = 0; o < outer; ++o) {
+    for (std::int64_t i = 0; i < inner; ++i) {
+      const auto at = [&](std::int64_t k) {
+        return x.values[static_cast<std::size_t>((o * x.shape[dim] + k) * inner + i)];
+      };
+      std::int64_t best = 0;
+      for (std::int64_t k = 1; k < x.shape[dim]; ++k) {
+        if (at(k) > at(best)) best = k;
+      }
+      y.values[static_cast<std::size_t>(o * inner + i)] = at(best);
+      if (indices != nullptr) indices->push_back(best);
+    }
+  }
+  return y;
+}
+
+TEST(Reduce, MaxMatchesReferenceAlongEveryDimension) {
+  std::uint32_t seed = 500;
+  for (const Shape& shape : {Shape{9}, Shape{3, 37}, Shape{4, 1, 5}, Shape{2, 3, 4, 5},
+                             Shape{2, 17, 1, 3}, Shape{2, 2, 3, 2, 2}}) {
+    for (int dim = -shape.rank(); dim < shape.rank(); ++dim) {
+      for (const bool keep : {false, true}) {
+        const Array x = random_array(shape, ++seed);
+        check_op(
+            "max " + shape.to_string() + " along " + std::to_string(dim),
+            [&](const auto& xs) { return ops::max(xs[0], dim, keep).first; },
+            [&](const auto& xs) { return reference_max(xs[0], dim, keep, nullptr); }, {x});
+        std::vector<std::int64_t> expected;
+        reference_max(x, dim, keep, &expected);
+        EXPECT_EQ(ops::max(to_tensor(x), dim, keep).second.to_int_vector(), expected);
+        EXPECT_EQ(ops::argmax(to_tensor(x), dim).to_int_vector(), expected);
+      }
+    }
+  }
+}
+
+TEST(Reduce, TheFirstOfEqualMaximaWins) {
+  Tensor x = Tensor::from_vector(std::vector<float>{1, 5, 5, 5, 2, 2}, {2, 3});
+  x.set_requires_grad(true);
+  const auto [values, indices] = ops::max(x, 1);
+  EXPECT_EQ(indices.to_int_vector(), (std::vector<std::int64_t>{1, 0}));
+  values.backward(Tensor::ones({2}));
+  EXPECT_EQ(x.grad().to_vector(), (std::vector<float>{0, 1, 0, 1, 0, 0}));
+}
+
+TEST(Reduce, SumOfNothingIsZero) {
+  EXPECT_EQ(ops::sum(Tensor::zeros({0, 3})).item(), 0);
+  EXPECT_EQ(ops::sum(Tensor::zeros({0, 3}), {0}).to_vector(), (std::vector<float>{0, 0, 0}));
+}
+
+TEST(Reduce, ErrorsNameTheOpAndTheShape) {
+  const Tensor x = Tensor::zeros({2, 3});
+  EXPECT_EQ(message_of<ValueError>([&] { ops::sum(x, {2}); }),
+            "sum: dimension 2 is out of range for rank 2 (input [2,3])");
+  EXPECT_EQ(message_of<ValueError>([&] {
+              ops::mean(x, {1, -1});
+            }),
+            "mean: dimension -1 is named twice (input [2,3])");
+  EXPECT_EQ(message_of<ShapeError>([&] {
+              ops::max(Tensor::zeros({2, 0}), 1);
+            }),
+            "max: dimension 1 has no elements (input [2,0])");
+  EXPECT_EQ(message_of<ValueError>([&] { ops::argmax(x, -3); }),
+            "argmax: dimension -3 is out of range for rank 2 (input [2,3])");
+}
+
+}  // namespace
+}  // namespace hanok::testing
