@@ -50,9 +50,8 @@ struct StridedView {
   DType dtype = DType::F32;
   Shape sizes;
   Strides strides;
-  operator StridedConstView() const {
-    return {data, dtype, sizes, strides};
-  }  // NOLINT(*-explicit-*)
+  // NOLINTNEXTLINE(*-explicit-*): a writable view is a readable one
+  operator StridedConstView() const { return {data, dtype, sizes, strides}; }
 };
 
 }  // namespace hanok

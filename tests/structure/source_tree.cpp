@@ -6,7 +6,7 @@
 #include <regex>
 #include <sstream>
 #include <stdexcept>
-#include <stdio.h>  // popen
+#include <stdio.h>  // NOLINT(modernize-deprecated-headers): popen is POSIX, not C++
 
 namespace hanok::structure {
 namespace fs = std::filesystem;
