@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "kernels/cpu/conv2d_patches.h"
 #include "kernels/cpu/gemm.h"
@@ -233,12 +234,11 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
     run(context, kernels, g);
   }
   if (moments.mean) {
-    combine_moments(
-        moments, row_blocks,
-        [](std::int64_t block, std::int64_t rows) {
-          return std::min(kBlockRows, rows - block * kBlockRows);
-        },
-        pixels, epilogue.bn_mean_var.f32());
+    std::vector<std::int64_t> block_rows;
+    for (std::int64_t i = 0; i < pixels; i += kBlockRows) {
+      block_rows.push_back(std::min(kBlockRows, pixels - i));
+    }
+    combine_moments(moments, block_rows, epilogue.bn_mean_var.f32());
   }
 }
 

@@ -181,16 +181,15 @@ std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels) {
   return static_cast<std::size_t>(2 * blocks * channels) * sizeof(float);
 }
 
-void combine_moments(const BlockMoments& moments, std::int64_t blocks,
-                     std::int64_t (*rows_of)(std::int64_t block, std::int64_t total),
-                     std::int64_t total_rows, float* mean_var) {
+void combine_moments(const BlockMoments& moments, const std::vector<std::int64_t>& block_rows,
+                     float* mean_var) {
   for (std::int64_t c = 0; c < moments.channels; ++c) {
     double rows = 0;
     double mean = 0;
     double deviations = 0;
-    for (std::int64_t b = 0; b < blocks; ++b) {
-      const auto rows_b = static_cast<double>(rows_of(b, total_rows));
-      const std::int64_t at = b * moments.channels + c;
+    for (std::size_t b = 0; b < block_rows.size(); ++b) {
+      const auto rows_b = static_cast<double>(block_rows[b]);
+      const std::int64_t at = static_cast<std::int64_t>(b) * moments.channels + c;
       const double d = static_cast<double>(moments.mean[at]) - mean;
       deviations +=
           static_cast<double>(moments.deviations[at]) + d * d * rows * rows_b / (rows + rows_b);
@@ -249,12 +248,11 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
     multiply_product(context, kernels, product, packed_b, c_row_offset.data());
   }
   if (moments.mean) {
-    combine_moments(
-        moments, shape.batch * row_blocks,
-        [](std::int64_t block, std::int64_t rows) {
-          return std::min(kBlockRows, rows - block % divide_up(rows, kBlockRows) * kBlockRows);
-        },
-        m, epilogue.bn_mean_var.f32());
+    std::vector<std::int64_t> block_rows;
+    for (std::int64_t i = 0; i < shape.batch * row_blocks; ++i) {
+      block_rows.push_back(std::min(kBlockRows, m - i % row_blocks * kBlockRows));
+    }
+    combine_moments(moments, block_rows, epilogue.bn_mean_var.f32());
   }
 }
 

@@ -2,7 +2,9 @@
 // them.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/cpu/cpu_backend.h"
@@ -66,9 +68,8 @@ std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels);
 
 /// Combines blocks of rows in index order, in double, by Chan's formula:
 ///   d = mean_b - mean;  mean += d * n_b / (n + n_b);  M2 += M2_b + d^2 * n * n_b / (n + n_b)
-/// Block b holds rows_of(b) rows. mean_var: f32 [2, channels], biased variance.
-void combine_moments(const BlockMoments& moments, std::int64_t blocks,
-                     std::int64_t (*rows_of)(std::int64_t block, std::int64_t total),
-                     std::int64_t total_rows, float* mean_var);
+/// Block b holds rows[b] rows. mean_var: f32 [2, channels], biased variance.
+void combine_moments(const BlockMoments& moments, const std::vector<std::int64_t>& rows,
+                     float* mean_var);
 
 }  // namespace hanok::cpu

@@ -37,6 +37,7 @@ struct Tile {
   const int64_t* c_row_offset;
   int64_t columns;  // 1..16 of them are stored
   bool accumulate;
+  bool plain;  // neither accumulation nor epilogue, and all 16 columns
   TileEpilogue epilogue;
 };
 
@@ -107,6 +108,11 @@ void run_tile(const Tile& t) {
   const int64_t row = t.a_row_stride;
   const int64_t a_step = t.a_k_stride;
   const int64_t b_step = t.b_k_stride;
+  // The tile's part of C is needed last: ask for it first.
+#pragma GCC unroll 6
+  for (int i = 0; i < kRows; ++i) {
+    _mm_prefetch(reinterpret_cast<const char*>(t.c + t.c_row_offset[i]), _MM_HINT_T0);
+  }
   for (int64_t p = 0; p < t.k; ++p) {
     const __m256 b0 = _mm256_loadu_ps(b);
     const __m256 b1 = _mm256_loadu_ps(b + 8);
@@ -119,6 +125,14 @@ void run_tile(const Tile& t) {
     a0 += a_step;
     a3 += a_step;
     b += b_step;
+  }
+  if (t.plain) {
+#pragma GCC unroll 6
+    for (int i = 0; i < kRows; ++i) {
+      _mm256_storeu_ps(t.c + t.c_row_offset[i], acc[i][0]);
+      _mm256_storeu_ps(t.c + t.c_row_offset[i] + 8, acc[i][1]);
+    }
+    return;
   }
   alignas(32) float sums[kRows * kPanelColumns];
 #pragma GCC unroll 6
