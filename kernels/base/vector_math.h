@@ -81,7 +81,7 @@ static inline double sigmoid_double(double x) { return 1.0 / (1.0 + exp_double(-
 /// tanh x = 1 - 2/(e^2x + 1); near 0, where that cancels, x - x^3/3 + 2x^5/15 - 17x^7/315.
 static inline double tanh_double(double x) {
   const double t = x * x;
-  const double small = x + x * t * (-1.0 / 3 + t * (2.0 / 15 - t * (17.0 / 315)));
+  const double small = x * (1.0 + t * (-1.0 / 3 + t * (2.0 / 15 - t * (17.0 / 315))));
   const double large = 1.0 - 2.0 / (exp_double(2.0 * x) + 1.0);
   const bool is_small = t < 1.0 / 1024;
   return is_small ? small : large;

@@ -1,0 +1,140 @@
+#include "kernels/base/thread_pool.h"
+
+#include <atomic>
+#include <cstdint>
+#include <gtest/gtest.h>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+namespace hanok {
+namespace {
+
+TEST(ThreadPool, RunsEachTaskOnce) {
+  for (const int threads : {1, 2, 3, 5}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (const std::int64_t count : {0, 1, 2, 3, 100, 1000}) {
+      std::vector<std::atomic<int>> calls(static_cast<std::size_t>(count));
+      pool.run(count, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; });
+      for (const auto& n : calls) {
+        EXPECT_EQ(n.load(), 1);
+      }
+    }
+  }
+}
+
+TEST(ThreadPool, ManyShortJobsInARow) {
+  ThreadPool pool(3);
+  std::atomic<std::int64_t> sum{0};
+  for (int job = 0; job < 20000; ++job) {
+    pool.run(4, [&](std::int64_t i) { sum += i; });
+  }
+  EXPECT_EQ(sum.load(), 20000 * 6);
+}
+
+TEST(ThreadPool, BlocksDependOnSizeAndGrainOnly) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    std::vector<std::atomic<std::int64_t>> ends(4);
+    pool.run_blocks(10, 3, [&](std::int64_t begin, std::int64_t end) {
+      ends[static_cast<std::size_t>(begin / 3)] = end;
+    });
+    EXPECT_EQ(ends[0], 3);
+    EXPECT_EQ(ends[1], 6);
+    EXPECT_EQ(ends[2], 9);
+    EXPECT_EQ(ends[3], 10);
+    pool.run_blocks(0, 3, [](std::int64_t, std::int64_t) { FAIL() << "no work, but a call"; });
+  }
+}
+
+TEST(ThreadPool, NestedWorkRunsInlineOnTheSameThread) {
+  ThreadPool pool(3);
+  std::atomic<int> inner{0};
+  std::atomic<int> elsewhere{0};
+  pool.run(8, [&](std::int64_t) {
+    const auto self = std::this_thread::get_id();
+    pool.run(8, [&](std::int64_t) {
+      ++inner;
+      elsewhere += static_cast<int>(std::this_thread::get_id() != self);
+    });
+  });
+  EXPECT_EQ(inner.load(), 64);
+  EXPECT_EQ(elsewhere.load(), 0);
+}
+
+TEST(ThreadPool, RethrowsTheFirstExceptionAndStaysUsable) {
+  for (const int threads : {1, 3}) {
+    ThreadPool pool(threads);
+    for (int round = 0; round < 50; ++round) {
+      std::atomic<int> calls{0};
+      try {
+        pool.run(1000, [&](std::int64_t i) {
+          ++calls;
+          if (i == 5) {
+            throw std::runtime_error("task 5");
+          }
+        });
+        FAIL() << "nothing was thrown";
+      } catch (const std::runtime_error& error) {
+        EXPECT_STREQ(error.what(), "task 5");
+      }
+      EXPECT_GE(calls.load(), 1);
+    }
+    std::atomic<int> calls{0};
+    pool.run(10, [&](std::int64_t) { ++calls; });
+    EXPECT_EQ(calls.load(), 10);
+  }
+}
+
+TEST(ThreadPool, AnExceptionOfNestedWorkReachesTheOuterCaller) {
+  ThreadPool pool(2);
+  EXPECT_THROW(pool.run(4,
+                        [&](std::int64_t) {
+                          pool.run(2, [](std::int64_t) { throw std::out_of_range("inner"); });
+                        }),
+               std::out_of_range);
+  // The thread that caught it must not be taken for one inside a task.
+  std::atomic<int> calls{0};
+  pool.run(3, [&](std::int64_t) { ++calls; });
+  EXPECT_EQ(calls.load(), 3);
+}
+
+TEST(ThreadPool, TwoThreadsMayCallAtOnce) {
+  ThreadPool pool(3);
+  std::atomic<std::int64_t> sum{0};
+  const auto many = [&] {
+    for (int job = 0; job < 2000; ++job) {
+      pool.run(5, [&](std::int64_t i) { sum += i; });
+    }
+  };
+  std::thread other(many);
+  many();
+  other.join();
+  EXPECT_EQ(sum.load(), 2 * 2000 * 10);
+}
+
+TEST(FlushDenormals, HoldsForItsLifetimeAndInPoolThreads) {
+  volatile float smallest = std::numeric_limits<float>::min();
+  const auto half = [&] { return smallest * 0.5F; };
+  EXPECT_GT(half(), 0.0F);
+  {
+    const FlushDenormals outer;
+    EXPECT_EQ(half(), 0.0F);
+    { const FlushDenormals inner; }
+    EXPECT_EQ(half(), 0.0F);
+  }
+  EXPECT_GT(half(), 0.0F);
+
+  ThreadPool pool(3);
+  const auto caller = std::this_thread::get_id();
+  std::atomic<int> kept{0};
+  pool.run(1000, [&](std::int64_t) {
+    kept += static_cast<int>(std::this_thread::get_id() != caller && half() != 0.0F);
+  });
+  EXPECT_EQ(kept.load(), 0);
+}
+
+}  // namespace
+}  // namespace hanok
