@@ -1,0 +1,105 @@
+#include "apps/finetune/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+
+#include "apps/training/errors.h"
+#include "apps/training/finetune.h"
+
+namespace hanok::training {
+namespace {
+
+/// What was written behind each option, in order.
+using Given = std::map<std::string, std::vector<std::string>>;
+
+void add_table(CLI::App& app, Given& given, std::map<std::string, bool>& switches) {
+  const Options defaults;
+  for (const OptionEntry& entry : option_table()) {
+    CLI::Option* option = nullptr;
+    if (entry.kind == OptionEntry::Kind::Switch) {
+      option = app.add_flag("--" + entry.name, switches[entry.name], entry.help);
+    } else {
+      option = app.add_option("--" + entry.name, given[entry.name], entry.help);
+      option->allow_extra_args(false);
+      option->expected(1);
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      std::string type = entry.choices.empty() ? entry.value_name
+                                               : fmt::format("{}", fmt::join(entry.choices, "|"));
+      const std::vector<std::string> values = entry.get(defaults);
+      if (!values.empty() && !values[0].empty()) type += " (" + values[0] + ")";
+      option->type_name(type);
+    }
+    option->group(entry.section);
+  }
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine command;
+  command.people = kDemoPeople;
+  CLI::App app(
+      "Fine-tunes a network on photographs.\n"
+      "  finetune --data DIR --out RUN [options]     start a run\n"
+      "  finetune --resume RUN                       go on with an interrupted one\n"
+      "  finetune --demo --out RUN                   try it on drawn faces\n"
+      "Exit codes: 0 done, 1 failure, 2 usage, 3 interrupted and saved, 4 loss not finite.",
+      "finetune");
+  app.get_formatter()->column_width(44);
+  std::string config;
+  app.add_option("--out", command.out, "new run folder")->type_name("RUN")->group("Run");
+  app.add_option("--resume", command.resume, "go on with this run, exactly")
+      ->type_name("RUN")
+      ->group("Run");
+  app.add_option("--config", config, "TOML file with options; the command line wins")
+      ->type_name("FILE")
+      ->group("Run");
+  app.add_flag("--print-config", command.print_config, "print all options as TOML and end")
+      ->group("Run");
+  app.add_flag("--dry-run", command.dry_run, "check data and options, train and write nothing")
+      ->group("Run");
+  app.add_flag("--demo", command.demo,
+               "train on faces drawn into RUN/data, small enough for a few minutes")
+      ->group("Run");
+  app.add_option("--write-synthetic", command.write_synthetic,
+                 "draw faces in the competition's layout into DIR and end")
+      ->type_name("DIR")
+      ->group("Run");
+  app.add_option("--people", command.people, "number of people to draw")
+      ->type_name(fmt::format("N ({})", kDemoPeople))
+      ->group("Run");
+  Given given;
+  std::map<std::string, bool> switches;
+  add_table(app, given, switches);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    app.exit(success);
+    command.done = true;
+    return command;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{} (finetune --help lists the options)", error.what()));
+  }
+  if (command.people < 1) {
+    throw UsageError(fmt::format("--people: must be at least 1, got {}", command.people));
+  }
+
+  if (command.demo) apply_demo_preset(command.options);
+  if (!config.empty()) apply_toml_file(command.options, config);
+  for (const OptionEntry& entry : option_table()) {
+    if (entry.kind == OptionEntry::Kind::Switch) {
+      if (!switches[entry.name]) continue;
+      given[entry.name] = {"true"};
+    }
+    const std::vector<std::string>& values = given[entry.name];
+    if (values.empty()) continue;
+    entry.set(command.options, values);
+    command.given.push_back(entry.name);
+  }
+  return command;
+}
+
+}  // namespace hanok::training

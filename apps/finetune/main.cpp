@@ -1,0 +1,75 @@
+// finetune: argument parsing plus calls into apps/training.
+#include <algorithm>
+#include <array>
+#include <fmt/format.h>
+#include <string>
+
+#include "apps/finetune/command_line.h"
+#include "apps/training/errors.h"
+#include "apps/training/finetune.h"
+#include "apps/training/run_folder.h"
+#include "apps/training/signals.h"
+
+namespace {
+
+using namespace hanok::training;
+
+/// Beside --resume only options that leave the result alone may be given.
+int resume(const CommandLine& command) {
+  constexpr std::array<const char*, 3> kFree = {"threads", "workers", "device"};
+  for (const std::string& name : command.given) {
+    if (std::find(kFree.begin(), kFree.end(), name) == kFree.end()) {
+      throw UsageError(fmt::format(
+          "--resume: goes on with the options in the run's config.toml; beside it only --threads, "
+          "--workers and --device may be given (found --{})",
+          name));
+    }
+  }
+  return resume_run(command.resume, [&command](Options& options) {
+    for (const std::string& name : command.given) {
+      const OptionEntry& entry = find_option(name);
+      entry.set(options, entry.get(command.options));
+    }
+  });
+}
+
+int start(CommandLine command) {
+  if (command.out.empty()) throw UsageError("--out: missing; name a new folder for the run");
+  if (command.demo) {
+    RunFolder::check_free(command.out);
+    fmt::print("drawing {} people's faces into {}/data\n", command.people, command.out);
+    command.options.data =
+        draw_demo_data(command.out + "/data", command.people, command.options.seed);
+  }
+  return start_run(command.options, command.out);
+}
+
+int run(int argc, const char* const* argv) {
+  const CommandLine command = parse_command_line(argc, argv);
+  if (command.done) return kSuccess;
+  watch_for_interrupts();
+  if (!command.write_synthetic.empty()) {
+    draw_demo_data(command.write_synthetic, command.people, command.options.seed);
+    fmt::print("drew {} people's faces into {}\n", command.people, command.write_synthetic);
+    return kSuccess;
+  }
+  if (command.print_config) {
+    fmt::print("{}", to_toml(command.options));
+    return kSuccess;
+  }
+  if (command.dry_run) {
+    dry_run(command.options);
+    return kSuccess;
+  }
+  return command.resume.empty() ? start(command) : resume(command);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (...) {
+    return report_current_exception("finetune");
+  }
+}

@@ -1,0 +1,74 @@
+// predict: argument parsing plus one call into apps/training.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <string>
+
+#include "apps/training/errors.h"
+#include "apps/training/predictor.h"
+#include "apps/training/signals.h"
+
+namespace {
+
+using namespace hanok::training;
+
+void check(const PredictOptions& options) {
+  const int sources = (options.run.empty() ? 0 : 1) + (options.checkpoint.empty() ? 0 : 1) +
+                      (options.weights.empty() ? 0 : 1);
+  if (sources != 1) {
+    throw UsageError("give one of --run RUN, --checkpoint FILE, or --model NAME --weights FILE");
+  }
+  if (options.weights.empty() != options.model.empty()) {
+    throw UsageError("--model NAME and --weights FILE go together");
+  }
+  if (options.images.empty()) throw UsageError("--images: missing; name folders, files or a CSV");
+  if (options.out.empty()) throw UsageError("--out: missing; name the CSV to write");
+  if (options.batch_size < 1 || options.workers < 1 || options.threads < 0) {
+    throw UsageError("--batch-size and --workers must be at least 1, --threads at least 0");
+  }
+}
+
+int run(int argc, const char* const* argv) {
+  CLI::App app(
+      "Answers for images, with the preprocessing and classes that the checkpoint carries.\n"
+      "  predict --run RUN --images DIR --out answers.csv\n"
+      "  predict --run RUN --images eval/info.csv --out submission.csv\n"
+      "Exit codes: 0 done, 1 failure, 2 usage.",
+      "predict");
+  PredictOptions options;
+  app.add_option("--run", options.run, "run folder of finetune; its folds are averaged");
+  app.add_option("--checkpoint", options.checkpoint, "one best.safetensors");
+  app.add_option("--model", options.model, "network of a bare --weights file");
+  app.add_option("--weights", options.weights,
+                 "bare state_dict (.pth, .safetensors): ImageNet preprocessing");
+  app.add_option("--images", options.images,
+                 "folders, files, or one CSV with ImageID (then a submission is written)");
+  app.add_option("--out", options.out, "CSV to write");
+  app.add_flag("--probabilities", options.probabilities, "add each class's probability");
+  app.add_flag("--logits", options.logits, "add each class's raw logit");
+  app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
+  app.add_option("--batch-size", options.batch_size, "images at a time");
+  app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
+  app.add_option("--workers", options.workers, "threads that read images ahead");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{} (predict --help lists the options)", error.what()));
+  }
+  check(options);
+  watch_for_interrupts();
+  const std::int64_t rows = predict(options);
+  fmt::print("wrote {} rows to {}\n", rows, options.out);
+  return kSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (...) {
+    return report_current_exception("predict");
+  }
+}

@@ -1,0 +1,64 @@
+// What a trained network needs to be used again, in one safetensors file; and the full state of a
+// training that is to go on.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/transforms.h"
+#include "nn/module.h"
+#include "nn/state.h"
+
+namespace hanok::training {
+
+/// The record that travels with every checkpoint.
+struct ModelCard {
+  std::string model;                     // name in nn's registry
+  std::vector<std::string> class_names;  // in the order of the logits
+  data::Preprocessing preprocessing;
+};
+
+/// The card as safetensors metadata, and back. Reading throws FormatError (file name first) for a
+/// missing key, damaged JSON or a newer version.
+std::map<std::string, std::string> to_metadata(const ModelCard& card);
+ModelCard card_from_metadata(const std::string& path,
+                             const std::map<std::string, std::string>& metadata);
+
+/// Parameters and buffers of `model`, with the card and free `notes` ("epoch", "macro_f1").
+void save_model(const std::string& path, nn::Module& model, const ModelCard& card,
+                const std::map<std::string, std::string>& notes = {});
+
+struct LoadedModel {
+  ModelCard card;
+  std::unique_ptr<nn::Module> model;
+  std::map<std::string, std::string> metadata;
+};
+/// Builds the network that the card names and loads it. Throws FormatError or IoError.
+LoadedModel load_model(const std::string& path);
+
+/// A bare state_dict file, as PyTorch writes it: the number of classes is the head's, their names
+/// are their numbers, preprocessing is ImageNet's.
+LoadedModel load_bare_model(const std::string& model_name, const std::string& path);
+
+/// Starts `model` from a state_dict file. A head of another size stays as it is; `head_kept` then
+/// tells so. Throws ValueError listing every missing key, unexpected key and shape mismatch.
+struct StartReport {
+  bool head_kept = false;
+};
+StartReport start_from(nn::Module& model, const std::string& head, const std::string& path);
+
+/// Everything by name in one safetensors file: tensors as they are, the rest as JSON metadata.
+void save_state(const std::string& path, const nn::State& state);
+nn::State load_state(const std::string& path);
+
+/// 64-bit FNV-1a over names, shapes and bytes of parameters and buffers, as 16 hex digits. Equal
+/// hashes: bitwise equal networks.
+std::string weights_hash(nn::Module& model);
+
+/// A deep copy of the values.
+nn::StateDict copy_state_dict(nn::Module& model);
+
+}  // namespace hanok::training

@@ -1,0 +1,42 @@
+// Ends training when the monitored value no longer improves, and tells which epoch was best.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "nn/state.h"
+
+namespace hanok::training {
+
+class EarlyStopping {
+ public:
+  enum class Goal { Lowest, Highest };
+
+  /// Improvement: better than the best so far by more than `min_delta`. `patience` 0: never stop.
+  EarlyStopping(Goal goal, std::int64_t patience, double min_delta);
+  /// For "val_loss" or "val_f1".
+  static EarlyStopping for_monitor(const std::string& monitor, std::int64_t patience,
+                                   double min_delta);
+
+  /// Takes the value of `epoch`; true if it is the best so far. A value that is not finite never
+  /// is.
+  bool update(std::int64_t epoch, double value);
+  /// True after `patience` epochs in a row without improvement.
+  bool should_stop() const { return patience_ > 0 && waited_ >= patience_; }
+  /// -1 before the first improvement.
+  std::int64_t best_epoch() const { return best_epoch_; }
+  double best_value() const { return best_value_; }
+
+  nn::State state() const;
+  void load_state(const nn::State& state);
+
+ private:
+  Goal goal_;
+  std::int64_t patience_;
+  double min_delta_;
+  std::int64_t best_epoch_ = -1;
+  double best_value_ = 0;
+  std::int64_t waited_ = 0;
+};
+
+}  // namespace hanok::training

@@ -1,0 +1,31 @@
+// Failures of a run that programs answer with their own exit code.
+#pragma once
+
+#include "kernels/base/error.h"
+
+namespace hanok::training {
+
+/// What the programs return to the shell.
+enum ExitCode : int {
+  kSuccess = 0,
+  kFailure = 1,
+  kUsage = 2,        // the command line asks for something impossible
+  kInterrupted = 3,  // ctrl-C or SIGTERM: everything is saved, --resume goes on
+  kNonFinite = 4,    // the loss became infinite or not a number
+};
+
+/// A command line or configuration that cannot be meant. The message says what to write instead.
+class UsageError : public Error {
+  using Error::Error;
+};
+
+/// The loss of a step is not finite. The message holds the batch's file names; nothing of the step
+/// was committed.
+class NonFiniteLoss : public Error {
+  using Error::Error;
+};
+
+/// Inside a catch block: writes the error to stderr as one message and returns its exit code.
+int report_current_exception(const char* program);
+
+}  // namespace hanok::training

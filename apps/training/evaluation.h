@@ -1,0 +1,34 @@
+// Predictions of a network over a list of samples, pooled: never a mean over batches.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "data/loader.h"
+#include "nn/metrics.h"
+#include "nn/module.h"
+
+namespace hanok::training {
+
+struct Evaluation {
+  explicit Evaluation(std::int64_t class_count) : classes(class_count), confusion(class_count) {}
+
+  std::int64_t classes;
+  std::vector<std::int64_t> samples;    // indices into the data set, in order
+  std::vector<std::int64_t> predicted;  // argmax; the first one on ties
+  std::vector<float> logits;            // [samples, classes]
+  std::vector<float> probabilities;     // [samples, classes]
+  nn::ConfusionMatrix confusion;        // of the samples whose label is known
+  double loss = 0;  // mean cross entropy over all labelled samples, weighted by class
+};
+
+/// Runs `model` in evaluation mode over `samples`. `class_weights` [C] may be undefined. `on_batch`
+/// hears how many images each batch had. Empty if the user interrupted.
+std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
+                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
+                                   const Tensor& class_weights,
+                                   const std::function<void(std::int64_t)>& on_batch = {});
+
+}  // namespace hanok::training

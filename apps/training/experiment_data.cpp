@@ -1,0 +1,215 @@
+#include "apps/training/experiment_data.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+
+#include "apps/training/errors.h"
+
+namespace hanok::training {
+namespace {
+
+constexpr double kBadLimit = 0.05;  // share of unreadable images that is tolerated
+constexpr std::size_t kListed = 20;
+
+std::vector<std::int64_t> labels_of(const data::Dataset& dataset) {
+  std::vector<std::int64_t> labels;
+  for (const data::Sample& sample : dataset.samples) labels.push_back(sample.label);
+  return labels;
+}
+
+std::vector<std::string> groups_of(const data::Dataset& dataset) {
+  std::vector<std::string> groups;
+  for (const data::Sample& sample : dataset.samples) groups.push_back(sample.group);
+  return groups;
+}
+
+std::string list_bad(const std::vector<data::BadImage>& bad) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(bad.size(), kListed); ++i) {
+    const std::string& reason = bad[i].reason;
+    const bool named = reason.rfind(bad[i].path, 0) == 0;
+    out += "\n  " + (named ? reason : bad[i].path + ": " + reason);
+  }
+  if (bad.size() > kListed) out += fmt::format("\n  ... and {} more", bad.size() - kListed);
+  return out;
+}
+
+void drop_unreadable(ExperimentData& data, const Options& options) {
+  data::Dataset& dataset = data.dataset;
+  data.bad = data::find_unreadable(dataset, static_cast<int>(options.workers));
+  if (data.bad.empty()) return;
+  const double share =
+      static_cast<double>(data.bad.size()) / static_cast<double>(dataset.samples.size());
+  if (share > kBadLimit && !options.allow_bad) {
+    throw ValueError(fmt::format(
+        "{}: {} of {} images ({:.1f}%) cannot be read, more than {:.0f}%; --allow-bad goes on "
+        "without them:{}",
+        dataset.root, data.bad.size(), dataset.samples.size(), 100 * share, 100 * kBadLimit,
+        list_bad(data.bad)));
+  }
+  std::set<std::string> paths;
+  for (const data::BadImage& image : data.bad) paths.insert(image.path);
+  std::vector<data::Sample> kept;
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    const data::Sample& sample = dataset.samples[i];
+    if (paths.count(sample.path) == 0 && paths.count(dataset.full_path(i)) == 0) {
+      kept.push_back(sample);
+    }
+  }
+  dataset.samples = std::move(kept);
+}
+
+void check_classes(const data::Dataset& dataset) {
+  const std::vector<std::int64_t> counts = dataset.class_counts();
+  const auto filled =
+      std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; });
+  if (filled < 2) {
+    throw ValueError(fmt::format("{}: {} of {} classes have images; there must be at least two",
+                                 dataset.root, filled, counts.size()));
+  }
+}
+
+void split(ExperimentData& data, const Options& options) {
+  const std::vector<std::int64_t> labels = labels_of(data.dataset);
+  data.grouped = options.group == "auto" && data.dataset.has_groups;
+  const std::vector<std::string> groups =
+      data.grouped ? groups_of(data.dataset) : std::vector<std::string>();
+  if (options.val_fraction > 0) {
+    data.fold_count = 1;
+    data.folds = data::stratified_hold_out(labels, groups, options.val_fraction, options.seed);
+  } else {
+    data.fold_count = static_cast<int>(options.folds);
+    const std::size_t units =
+        data.grouped ? std::set<std::string>(groups.begin(), groups.end()).size() : labels.size();
+    if (units < static_cast<std::size_t>(data.fold_count)) {
+      throw ValueError(fmt::format("{}: {} folds need at least as many {}, but there are {}",
+                                   data.dataset.root, data.fold_count,
+                                   data.grouped ? "groups" : "images", units));
+    }
+    data.folds = data.grouped ? data::stratified_group_k_fold(labels, groups, data.fold_count)
+                              : data::stratified_k_fold(labels, data.fold_count);
+    for (std::string& line :
+         data::fold_warnings(labels, data.dataset.class_names, data.fold_count)) {
+      data.warnings.push_back(std::move(line));
+    }
+  }
+  for (int fold = 0; fold < data.fold_count; ++fold) {
+    if (data.validation(fold).empty() || data.training(fold).empty()) {
+      throw ValueError(fmt::format(
+          "{}: fold {} has {} training and {} validation images; neither may be none",
+          data.dataset.root, fold, data.training(fold).size(), data.validation(fold).size()));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> ExperimentData::validation(int fold) const {
+  std::vector<std::int64_t> samples;
+  for (std::size_t i = 0; i < folds.size(); ++i) {
+    if (folds[i] == fold) samples.push_back(static_cast<std::int64_t>(i));
+  }
+  return samples;
+}
+
+std::vector<std::int64_t> ExperimentData::training(int fold) const {
+  std::vector<std::int64_t> samples;
+  for (std::size_t i = 0; i < folds.size(); ++i) {
+    if (folds[i] != fold) samples.push_back(static_cast<std::int64_t>(i));
+  }
+  return samples;
+}
+
+ExperimentData prepare_data(const Options& options) {
+  if (!std::filesystem::is_directory(options.data)) {
+    throw UsageError(fmt::format("--data: {}: no such folder", options.data));
+  }
+  ExperimentData data;
+  data.dataset = data::load_dataset(options.data, options.layout);
+  drop_unreadable(data, options);
+  check_classes(data.dataset);
+  split(data, options);
+  return data;
+}
+
+std::string folds_to_csv(const ExperimentData& data) {
+  std::string out = "path,label,group,fold\n";
+  for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
+    const data::Sample& sample = data.dataset.samples[i];
+    out += fmt::format(
+        "{},{},{},{}\n", data::csv_field(sample.path),
+        data::csv_field(data.dataset.class_names[static_cast<std::size_t>(sample.label)]),
+        data::csv_field(sample.group), data.folds[i]);
+  }
+  return out;
+}
+
+ExperimentData data_from_folds_csv(const Options& options, const std::string& path) {
+  ExperimentData data;
+  data.dataset = data::load_dataset(options.data, options.layout);
+  const data::Csv csv = data::read_csv(path);
+  const std::size_t path_column = csv.column("path");
+  const std::size_t label_column = csv.column("label");
+  const std::size_t group_column = csv.column("group");
+  const std::size_t fold_column = csv.column("fold");
+  std::map<std::string, std::int64_t> label_of;
+  for (std::size_t i = 0; i < data.dataset.class_names.size(); ++i) {
+    label_of[data.dataset.class_names[i]] = static_cast<std::int64_t>(i);
+  }
+  data.dataset.samples.clear();
+  for (const std::vector<std::string>& row : csv.rows) {
+    const auto label = label_of.find(row[label_column]);
+    if (label == label_of.end()) {
+      throw FormatError(fmt::format("{}: class \"{}\" is no longer in {}", path, row[label_column],
+                                    options.data));
+    }
+    data.dataset.samples.push_back({row[path_column], label->second, row[group_column]});
+    data.folds.push_back(std::stoi(row[fold_column]));
+  }
+  data.grouped = options.group == "auto" && data.dataset.has_groups;
+  data.fold_count = options.val_fraction > 0 ? 1 : static_cast<int>(options.folds);
+  return data;
+}
+
+std::string describe(const ExperimentData& data) {
+  const data::Dataset& dataset = data.dataset;
+  std::string out = fmt::format("{}: {} layout, {} images, {} classes, {}\n", dataset.root,
+                                dataset.layout, dataset.samples.size(), dataset.class_names.size(),
+                                data.grouped ? "groups kept together" : "every file by itself");
+  for (const auto& [reason, count] : dataset.skipped) {
+    out += fmt::format("skipped: {} x {}\n", count, reason);
+  }
+  if (!data.bad.empty()) {
+    out += fmt::format("skipped: {} unreadable image{}:{}\n", data.bad.size(),
+                       data.bad.size() == 1 ? "" : "s", list_bad(data.bad));
+  }
+  for (const std::string& line : dataset.warnings) out += "warning: " + line + "\n";
+  for (const std::string& line : data.warnings) out += "warning: " + line + "\n";
+  // A hold-out has two columns: what is validated on, and the rest.
+  return out + data::fold_table(data.folds, std::max(2, data.fold_count), labels_of(dataset),
+                                dataset.class_names);
+}
+
+std::vector<float> class_weights(const std::string& kind, const data::Dataset& dataset,
+                                 const std::vector<std::int64_t>& samples) {
+  const std::size_t classes = dataset.class_names.size();
+  std::vector<float> weights(classes, 1.0F);
+  if (kind == "none") return weights;
+  std::vector<std::int64_t> counts(classes, 0);
+  for (const std::int64_t i : samples) {
+    ++counts[static_cast<std::size_t>(dataset.samples[static_cast<std::size_t>(i)].label)];
+  }
+  for (std::size_t c = 0; c < classes; ++c) {
+    weights[c] =
+        counts[c] == 0
+            ? 0.0F
+            : static_cast<float>(static_cast<double>(samples.size()) /
+                                 (static_cast<double>(classes) * static_cast<double>(counts[c])));
+  }
+  return weights;
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,46 @@
+// The data of a run: read, checked and split.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/training/options.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "data/splits.h"
+
+namespace hanok::training {
+
+struct ExperimentData {
+  data::Dataset dataset;            // without the unreadable images
+  std::vector<data::BadImage> bad;  // left out: counted and listed
+  data::Folds folds;                // of each sample
+  int fold_count = 0;               // folds that are ever validated on
+  bool grouped = false;             // groups never cross folds
+  std::vector<std::string> warnings;
+
+  /// Indices of the samples that fold `fold` validates on, and of those it trains on.
+  std::vector<std::int64_t> validation(int fold) const;
+  std::vector<std::int64_t> training(int fold) const;
+};
+
+/// Reads, decodes every image once, splits. Throws IoError for a missing folder; ValueError for an
+/// empty class, fewer than two classes, more folds than groups, or more than 5% of unreadable
+/// images (unless --allow-bad).
+ExperimentData prepare_data(const Options& options);
+
+/// folds.csv of a run folder: path,label,group,fold. The label is the class's name.
+std::string folds_to_csv(const ExperimentData& data);
+/// The same data as when folds.csv was written, whatever has been added to the folder since.
+ExperimentData data_from_folds_csv(const Options& options, const std::string& path);
+
+/// What the user should see of it: layout, counts, what was skipped, warnings, table of folds.
+std::string describe(const ExperimentData& data);
+
+/// Weight of each class in the loss: 1, or for "balanced" samples / (classes * members), as
+/// scikit-learn's compute_class_weight; 0 for classes without members.
+std::vector<float> class_weights(const std::string& kind, const data::Dataset& dataset,
+                                 const std::vector<std::int64_t>& samples);
+
+}  // namespace hanok::training

@@ -1,0 +1,19 @@
+// Files that are whole or absent: written under a temporary name, synced, renamed.
+#pragma once
+
+#include <string>
+
+namespace hanok::training {
+
+/// Writes all of `content` so that `path` holds either its old content or the new one, whatever
+/// happens. A path that exists and is no regular file (a pipe, a device) is written directly.
+/// Throws IoError with the system's reason ("No space left on device").
+void write_file(const std::string& path, const std::string& content);
+
+/// The whole file. Throws IoError.
+std::string read_file(const std::string& path);
+
+/// Makes the folder and those above it. Throws IoError.
+void make_folder(const std::string& path);
+
+}  // namespace hanok::training

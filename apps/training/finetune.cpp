@@ -1,0 +1,255 @@
+#include "apps/training/finetune.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <vector>
+
+#include "apps/training/checkpoint.h"
+#include "apps/training/errors.h"
+#include "apps/training/experiment_data.h"
+#include "apps/training/files.h"
+#include "apps/training/fold_result.h"
+#include "apps/training/run_folder.h"
+#include "apps/training/signals.h"
+#include "apps/training/trainer.h"
+#include "data/synthetic.h"
+#include "engine/runtime.h"
+#include "nn/models/registry.h"
+#include "weights/weights.h"
+
+namespace hanok::training {
+namespace {
+
+std::string absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
+/// The file to start from; empty for random weights. Throws where ImageNet's are not on this
+/// machine.
+std::string start_weights(const Options& options) {
+  if (options.weights == "none") return "";
+  if (options.weights == "imagenet") return weights::find_pretrained(options.model);
+  return options.weights;
+}
+
+/// Builds the network once without training it, so that bad options and weights are told before the
+/// run folder exists.
+void check_network(const Options& options, std::int64_t classes) {
+  const nn::WithoutInit without_init;
+  std::unique_ptr<nn::Module> model;
+  try {
+    model = nn::make_model(options.model, classes, options.image_size);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--model, --image-size: {}", error.what()));
+  }
+  const std::string head = nn::head_name(options.model);
+  const std::string start = start_weights(options);
+  if (!start.empty()) start_from(*model, head, start);
+  try {
+    const FreezingPlan plan(*model, head, options.mode, options.freeze, options.epochs);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--freeze: {}", error.what()));
+  }
+  if (trainable_parameters(*model) == 0) {
+    throw UsageError("--freeze: freezes everything; nothing is left to learn");
+  }
+}
+
+void use_machine(const Options& options) {
+  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+}
+
+void print_plan(const Options& options, Trainer& trainer) {
+  if (!trainer.start_note().empty()) fmt::print("{}\n", trainer.start_note());
+  if (options.mode == "feature-extraction" && options.weights == "none") {
+    fmt::print("warning: --mode feature-extraction on random weights trains a head on noise\n");
+  }
+  fmt::print("{}, {} mode\n{}", options.model, options.mode,
+             trainer.freezing().table(trainer.model()));
+}
+
+/// "fold 0: with_mask 897 + 224, ..." : members of each class in training + validation.
+void print_fold_classes(const ExperimentData& data, int fold) {
+  const std::vector<std::int64_t> training = data.training(fold);
+  const std::vector<std::int64_t> validation = data.validation(fold);
+  const auto count = [&data](const std::vector<std::int64_t>& samples) {
+    std::vector<std::int64_t> counts(data.dataset.class_names.size(), 0);
+    for (const std::int64_t i : samples) {
+      ++counts[static_cast<std::size_t>(data.dataset.samples[static_cast<std::size_t>(i)].label)];
+    }
+    return counts;
+  };
+  const std::vector<std::int64_t> in_training = count(training);
+  const std::vector<std::int64_t> in_validation = count(validation);
+  std::size_t width = 5;
+  for (const std::string& name : data.dataset.class_names) width = std::max(width, name.size());
+  fmt::print("\nfold {}\n{:<{}}{:>10}{:>12}\n", fold, "class", width, "training", "validation");
+  for (std::size_t c = 0; c < in_training.size(); ++c) {
+    fmt::print(
+        "{:<{}}{:>10}{:>12}{}\n", data.dataset.class_names[c], width, in_training[c],
+        in_validation[c],
+        in_training[c] == 0 && in_validation[c] > 0 ? "  warning: nothing to learn from" : "");
+  }
+  fmt::print("{:<{}}{:>10}{:>12}\n", "all", width, training.size(), validation.size());
+}
+
+/// Trains one fold and its baseline; empty if interrupted.
+std::optional<FoldResult> train_fold(const Options& options, const ExperimentData& data,
+                                     const RunFolder& folder, MetricsLog& log, int fold,
+                                     bool with_plan) {
+  FoldJob job{options, data, fold, &folder, &log, start_weights(options), false};
+  print_fold_classes(data, fold);
+  Trainer trainer(job);
+  if (with_plan) print_plan(options, trainer);
+  std::optional<FoldResult> result = trainer.run();
+  if (result && options.baselines) {
+    job.folder = nullptr;
+    job.log = nullptr;
+    job.shuffle_labels = true;
+    const std::optional<FoldResult> shuffled = Trainer(job).run();
+    if (!shuffled) return {};
+    result->shuffled_labels_macro_f1 = shuffled->confusion.macro_f1();
+  }
+  if (result) write_file(folder.fold_result(fold), to_json_text(*result));
+  return result;
+}
+
+/// All folds' rows under one header.
+std::string joined_predictions(const RunFolder& folder, const std::vector<FoldResult>& results) {
+  std::string all;
+  for (const FoldResult& result : results) {
+    const std::string rows = read_file(folder.fold_predictions(result.fold));
+    all += all.empty() ? rows : rows.substr(rows.find('\n') + 1);
+  }
+  return all;
+}
+
+void report(const ExperimentData& data, const RunFolder& folder,
+            const std::vector<FoldResult>& results) {
+  write_file(folder.predictions(), joined_predictions(folder, results));
+  write_file(folder.summary(), summary_json(results, data));
+  fmt::print("\n{}\n{}", class_table(results, data.dataset.class_names), final_table(results));
+  for (const FoldResult& result : results) {
+    fmt::print("fold {}: weights {} (best), {} (last)\n", result.fold, result.weights_hash,
+               result.last_weights_hash);
+  }
+  if (results.front().shuffled_labels_macro_f1) {
+    double own = 0;
+    double majority = 0;
+    double shuffled = 0;
+    for (const FoldResult& result : results) {
+      own += result.confusion.macro_f1();
+      majority += result.majority_macro_f1;
+      shuffled += result.shuffled_labels_macro_f1.value_or(0);
+    }
+    const auto count = static_cast<double>(results.size());
+    fmt::print(
+        "\nmacro F1 {:.4f}; always answering the majority class gives {:.4f}, training on shuffled "
+        "labels {:.4f}\n",
+        own / count, majority / count, shuffled / count);
+  }
+  fmt::print("run folder: {}\n", folder.path());
+}
+
+int train_folds(const Options& options, const ExperimentData& data, const RunFolder& folder) {
+  MetricsLog log(folder);
+  std::vector<FoldResult> results;
+  bool with_plan = true;
+  for (const int fold : selected_folds(options)) {
+    const std::string done = folder.fold_result(fold);
+    if (std::filesystem::exists(done)) {
+      results.push_back(fold_result_from_json(done, read_file(done)));
+      continue;
+    }
+    std::optional<FoldResult> result = train_fold(options, data, folder, log, fold, with_plan);
+    if (!result) {
+      fmt::print("\ninterrupted; saved. Go on with: finetune --resume {}\n", folder.path());
+      return kInterrupted;
+    }
+    results.push_back(*std::move(result));
+    with_plan = false;
+  }
+  report(data, folder, results);
+  return kSuccess;
+}
+
+/// The same, telling after a failed write that the run can go on.
+int train_folds_with_hint(const Options& options, const ExperimentData& data,
+                          const RunFolder& folder) {
+  try {
+    return train_folds(options, data, folder);
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("{}\nwhat was saved before is whole: go on with --resume {}",
+                              error.what(), folder.path()));
+  }
+}
+
+}  // namespace
+
+int start_run(Options options, const std::string& out) {
+  check_options(options);
+  RunFolder::check_free(out);
+  options.data = absolute(options.data);
+  if (options.weights != "none" && options.weights != "imagenet") {
+    options.weights = absolute(options.weights);
+  }
+  use_machine(options);
+  start_weights(options);  // a missing file is told before the data are read
+  const ExperimentData data = prepare_data(options);
+  fmt::print("{}", describe(data));
+  if (interrupted()) {
+    fmt::print("interrupted; nothing was trained yet\n");
+    return kInterrupted;
+  }
+  check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
+  const RunFolder folder = RunFolder::create(out);
+  write_file(folder.folds(), folds_to_csv(data));
+  write_file(folder.config(), to_toml(options));
+  return train_folds_with_hint(options, data, folder);
+}
+
+int resume_run(const std::string& path, const std::function<void(Options&)>& adjust) {
+  const RunFolder folder = RunFolder::open(path);
+  Options options;
+  apply_toml_file(options, folder.config());
+  if (adjust) adjust(options);
+  check_options(options);
+  use_machine(options);
+  const ExperimentData data = data_from_folds_csv(options, folder.folds());
+  fmt::print("{}", describe(data));
+  return train_folds_with_hint(options, data, folder);
+}
+
+void dry_run(const Options& options) {
+  check_options(options);
+  use_machine(options);
+  const ExperimentData data = prepare_data(options);
+  check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
+  fmt::print("{}", describe(data));
+  bool first = true;
+  for (const int fold : selected_folds(options)) {
+    print_fold_classes(data, fold);
+    if (!first) continue;
+    Trainer trainer(FoldJob{options, data, fold, nullptr, nullptr, start_weights(options), false});
+    print_plan(options, trainer);
+    first = false;
+  }
+  fmt::print("\ndry run: nothing was trained, nothing written\n");
+}
+
+void apply_demo_preset(Options& options) {
+  options.weights = "none";
+  options.image_size = 64;
+  options.fold = "0";
+  options.baselines = true;
+}
+
+std::string draw_demo_data(const std::string& root, std::int64_t people, std::uint64_t seed) {
+  data::SyntheticOptions synthetic;
+  synthetic.people = static_cast<int>(people);
+  synthetic.seed = seed;
+  data::write_synthetic_competition(root, synthetic);
+  return root;
+}
+
+}  // namespace hanok::training

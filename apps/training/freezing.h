@@ -1,0 +1,51 @@
+// Which parts of a network learn, and from which epoch on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "nn/module.h"
+#include "nn/optim.h"
+
+namespace hanok::training {
+
+/// A network cut into parts, from the head (the last layer) down to the stem. A part is a direct
+/// child of the network that has parameters; a batch norm belongs to the convolution before it.
+///
+///   feature-extraction   only the head learns; everything else is frozen, batch norm included
+///   finetune             every part learns from the first epoch
+///   gradual              the head learns from the first epoch; the epochs are cut into as many
+///                        equal stages as there are parts, and each stage adds the next part down
+///
+/// Whatever the mode, parameters that match one of the user's globs stay frozen throughout.
+class FreezingPlan {
+ public:
+  struct Part {
+    std::string name;                  // "layer4", "conv1+bn1"
+    std::vector<std::string> modules;  // dotted paths
+    std::int64_t first_epoch;          // learns from here on; -1: never
+  };
+
+  /// Throws ValueError with near names if a glob matches nothing. Leaves `model` as in epoch 0.
+  FreezingPlan(nn::Module& model, const std::string& head, const std::string& mode,
+               std::vector<std::string> freeze_globs, std::int64_t epochs);
+
+  const std::vector<Part>& parts() const { return parts_; }
+  /// Freezes and unfreezes `model` as `epoch` demands. True if that differs from the epoch before.
+  bool apply(nn::Module& model, std::int64_t epoch) const;
+  /// One optimiser group a part, head first. A group's parameters take part once they are unfrozen.
+  std::vector<nn::ParameterGroup> parameter_groups(nn::Module& model) const;
+  /// Parts with their parameter counts, how many of them learn, and from when: printable.
+  std::string table(nn::Module& model) const;
+
+ private:
+  std::vector<Part> parts_;
+  std::string head_;
+  std::vector<std::string> globs_;
+};
+
+/// Elements of the parameters that learn at present.
+std::int64_t trainable_parameters(nn::Module& model);
+
+}  // namespace hanok::training

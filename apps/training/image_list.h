@@ -1,0 +1,22 @@
+// The images that somebody asks about: from folders, files, or a CSV.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+
+namespace hanok::training {
+
+struct ImageList {
+  data::Dataset dataset;           // labels unknown (-1)
+  std::vector<std::string> names;  // as the user wrote them, or ImageID
+  bool submission = false;         // from a CSV with ImageID: the answer is `ImageID,ans`
+};
+
+/// Folders are searched through for .jpg, .jpeg and .png in the order of their names, without
+/// hidden files; a CSV's images lie in images/ beside it, or beside it. Throws IoError for what is
+/// not there and ValueError if nothing is left.
+ImageList list_images(const std::vector<std::string>& arguments);
+
+}  // namespace hanok::training

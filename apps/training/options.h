@@ -1,0 +1,83 @@
+// What a training run can be told. One table describes every option; --help, the command line,
+// --config FILE, --print-config and the run folder's config.toml are all made from it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace hanok::training {
+
+struct Options {
+  // data
+  std::string data;
+  std::string layout = "auto";
+  std::string group = "auto";
+  std::int64_t folds = 5;
+  std::string fold = "all";
+  double val_fraction = 0;
+  bool allow_bad = false;
+  // model
+  std::string model = "resnet18";
+  std::string weights = "imagenet";
+  std::string mode = "finetune";
+  std::vector<std::string> freeze;
+  // training
+  std::int64_t epochs = 12;
+  std::int64_t batch_size = 32;
+  std::string optimizer = "adamw";
+  double lr = 1e-3;
+  double weight_decay = 0.01;
+  std::string scheduler = "one-cycle";
+  std::string class_weights = "none";
+  std::int64_t max_steps = 0;
+  // images
+  std::int64_t image_size = 224;
+  std::string augment = "light";
+  // when to stop, what to report
+  std::int64_t patience = 5;
+  double min_delta = 0;
+  std::string monitor = "val_loss";
+  std::vector<std::string> report_subset;
+  bool baselines = false;
+  // machine
+  std::uint64_t seed = 0;
+  std::int64_t threads = 0;
+  std::int64_t workers = 2;
+  std::string device = "auto";
+};
+
+/// One option: how it is called, what it takes, and how it is read from and written into Options.
+struct OptionEntry {
+  enum class Kind { Text, Integer, Real, Switch, List };
+  std::string section;     // heading in --help and config.toml
+  std::string name;        // "batch-size": --batch-size on the command line, batch-size in TOML
+  std::string value_name;  // "N"; empty for a switch
+  std::string help;
+  Kind kind;
+  std::vector<std::string> choices;  // texts allowed; empty: any
+  /// The value as texts; one but for lists.
+  std::function<std::vector<std::string>(const Options&)> get;
+  /// Parses, checks the range and stores. Throws UsageError naming the option.
+  std::function<void(Options&, const std::vector<std::string>&)> set;
+};
+
+/// Every option of a run, in the order of --help and config.toml.
+const std::vector<OptionEntry>& option_table();
+/// Throws UsageError with near names.
+const OptionEntry& find_option(const std::string& name);
+
+/// All options as TOML, with their help as comments.
+std::string to_toml(const Options& options);
+/// Overwrites what the file mentions. Throws UsageError naming file, key and what is wrong.
+void apply_toml_file(Options& options, const std::string& path);
+void apply_toml(Options& options, const std::string& text, const std::string& name);
+
+/// Checks what concerns several options at once. Throws UsageError.
+void check_options(const Options& options);
+
+/// The folds to train: all of them, or the one of --fold.
+std::vector<int> selected_folds(const Options& options);
+
+}  // namespace hanok::training

@@ -1,0 +1,28 @@
+// Answers of trained networks for images: the work behind `predict`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hanok::training {
+
+struct PredictOptions {
+  // Exactly one of the three: a run (its folds' probabilities are averaged), one checkpoint, or a
+  // bare state_dict file of `model` (ImageNet's preprocessing, classes by number).
+  std::string run, checkpoint, weights;
+  std::string model;
+  std::vector<std::string> images;  // folders, files, or one CSV with a column ImageID
+  std::string out;
+  bool probabilities = false;  // adds a column a class
+  bool logits = false;         // adds a column a class: "logit:CLASS"
+  bool allow_bad = false;      // leave out unreadable images instead of failing
+  std::int64_t batch_size = 32, threads = 0, workers = 2;
+};
+
+/// Writes `out`: `ImageID,ans` (the class's number) in the CSV's order for a CSV of images, else
+/// `path,label,probability`. Returns the number of rows. Throws UsageError, IoError, FormatError;
+/// ValueError listing all unreadable images.
+std::int64_t predict(const PredictOptions& options);
+
+}  // namespace hanok::training

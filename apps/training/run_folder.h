@@ -1,0 +1,75 @@
+// A run is a folder:
+//   config.toml        every option: `finetune --config` repeats the run
+//   folds.csv          path,label,group,fold
+//   metrics.jsonl/csv  one line an epoch
+//   fold_K/best.safetensors      the best epoch's weights with the model card
+//   fold_K/last/state.safetensors  full state for exact resume
+//   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
+//   predictions.csv, summary.json                of all folds
+// Every file is whole or absent, so a run killed at any moment can go on.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace hanok::training {
+
+class RunFolder {
+ public:
+  /// Throws UsageError if `path` already holds a run.
+  static void check_free(const std::string& path);
+  /// Makes a new run folder. Throws UsageError if one is there already.
+  static RunFolder create(const std::string& path);
+  /// Throws UsageError if `path` holds no run.
+  static RunFolder open(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  std::string config() const { return path_ + "/config.toml"; }
+  std::string folds() const { return path_ + "/folds.csv"; }
+  std::string predictions() const { return path_ + "/predictions.csv"; }
+  std::string summary() const { return path_ + "/summary.json"; }
+  std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }
+  std::string metrics_csv() const { return path_ + "/metrics.csv"; }
+  std::string fold(int k) const { return path_ + "/fold_" + std::to_string(k); }
+  std::string best(int k) const { return fold(k) + "/best.safetensors"; }
+  std::string last(int k) const { return fold(k) + "/last/state.safetensors"; }
+  std::string fold_result(int k) const { return fold(k) + "/result.json"; }
+  std::string fold_predictions(int k) const { return fold(k) + "/predictions.csv"; }
+
+ private:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
+/// What one epoch of one fold measured.
+struct EpochMetrics {
+  int fold = 0;
+  std::int64_t epoch = 0;  // 1 is the first
+  std::int64_t step = 0;   // steps of this fold so far
+  double loss = 0, accuracy = 0;
+  double val_loss = 0, val_accuracy = 0, val_macro_f1 = 0;
+  double learning_rate = 0;
+  std::int64_t trainable_parameters = 0;
+  double seconds = 0, images_per_second = 0;
+  bool best = false;  // the monitored value's best so far
+};
+
+/// metrics.jsonl and metrics.csv, rewritten whole after each epoch.
+class MetricsLog {
+ public:
+  /// Takes up the lines that are there. Throws FormatError for a damaged file.
+  explicit MetricsLog(const RunFolder& folder);
+  void append(const EpochMetrics& metrics);
+  /// Forgets the epochs of `fold` from `first_epoch` on: they come after the checkpoint.
+  void drop_from(int fold, std::int64_t first_epoch);
+  const std::vector<EpochMetrics>& lines() const { return lines_; }
+
+ private:
+  void write() const;
+  RunFolder folder_;
+  std::vector<EpochMetrics> lines_;
+};
+
+}  // namespace hanok::training

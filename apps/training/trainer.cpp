@@ -1,0 +1,299 @@
+#include "apps/training/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <limits>
+
+#include "apps/training/errors.h"
+#include "apps/training/files.h"
+#include "apps/training/signals.h"
+#include "data/sampler.h"
+#include "engine/generator.h"
+#include "engine/ops.h"
+#include "engine/transaction.h"
+#include "nn/models/registry.h"
+
+namespace hanok::training {
+namespace {
+
+/// The epoch number that keys the draw of shuffled labels: no epoch of training has it.
+constexpr std::int64_t kLabelShuffle = std::numeric_limits<std::int32_t>::max();
+
+void shuffle_labels(data::Dataset& dataset, const std::vector<std::int64_t>& samples,
+                    std::uint64_t seed) {
+  const std::vector<std::int64_t> order =
+      data::shuffled(static_cast<std::int64_t>(samples.size()), seed, kLabelShuffle);
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t i : samples) {
+    labels.push_back(dataset.samples[static_cast<std::size_t>(i)].label);
+  }
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    dataset.samples[static_cast<std::size_t>(samples[i])].label =
+        labels[static_cast<std::size_t>(order[i])];
+  }
+}
+
+std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options,
+                                              std::vector<nn::ParameterGroup> groups) {
+  if (options.optimizer == "sgd") {
+    nn::SgdOptions sgd;
+    sgd.learning_rate = options.lr;
+    sgd.momentum = 0.9;
+    sgd.nesterov = true;
+    sgd.weight_decay = options.weight_decay;
+    return nn::make_sgd(std::move(groups), sgd);
+  }
+  nn::AdamOptions adam;
+  adam.learning_rate = options.lr;
+  adam.weight_decay = options.weight_decay;
+  return options.optimizer == "adam" ? nn::make_adam(std::move(groups), adam)
+                                     : nn::make_adamw(std::move(groups), adam);
+}
+
+std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t total_steps) {
+  if (options.scheduler == "cosine") return nn::make_cosine(total_steps);
+  if (options.scheduler == "constant") return nn::make_constant();
+  return nn::make_one_cycle(total_steps);
+}
+
+data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last) {
+  data::LoaderOptions loader;
+  loader.preprocessing.image_size = static_cast<int>(options.image_size);
+  loader.augment = training ? data::parse_augment(options.augment) : data::Augment::None;
+  loader.batch_size = options.batch_size;
+  loader.workers = static_cast<int>(options.workers);
+  loader.seed = options.seed;
+  loader.drop_last = drop_last;
+  return loader;
+}
+
+}  // namespace
+
+Trainer::Trainer(const FoldJob& job)
+    : job_(job),
+      dataset_(job.data.dataset),
+      training_(job.data.training(job.fold)),
+      validation_(job.data.validation(job.fold)),
+      classes_(static_cast<std::int64_t>(dataset_.class_names.size())),
+      head_(nn::head_name(job.options.model)),
+      early_stopping_(EarlyStopping::for_monitor(job.options.monitor, job.options.patience,
+                                                 job.options.min_delta)),
+      started_(Clock::now()),
+      last_saved_(started_) {
+  const Options& options = job.options;
+  if (job.shuffle_labels) shuffle_labels(dataset_, training_, options.seed);
+
+  // A last batch of one image has no batch statistics worth the name: it is left out.
+  const auto images = static_cast<std::int64_t>(training_.size());
+  const bool drop_last = images > options.batch_size && images % options.batch_size == 1;
+  steps_per_epoch_ = (images + options.batch_size - 1) / options.batch_size - (drop_last ? 1 : 0);
+  images_per_epoch_ = images - (drop_last ? 1 : 0);
+  std::int64_t total_steps = options.epochs * steps_per_epoch_;
+  if (options.max_steps > 0) total_steps = std::min(total_steps, options.max_steps);
+
+  // Initial weights depend on the seed alone, not on what was trained before in this process.
+  Generator::global().set_seed(options.seed);
+  Generator::global().begin_step(0, 0);
+  model_ = nn::make_model(options.model, classes_, static_cast<int>(options.image_size));
+  if (!job.start_weights.empty()) {
+    const StartReport report = start_from(*model_, head_, job.start_weights);
+    start_note_ = fmt::format(
+        "starting from {}{}", job.start_weights,
+        report.head_kept ? fmt::format("; new head \"{}\" for {} classes", head_, classes_) : "");
+  }
+  freezing_ =
+      std::make_unique<FreezingPlan>(*model_, head_, options.mode, options.freeze, options.epochs);
+  optimizer_ = make_optimizer(options, freezing_->parameter_groups(*model_));
+  schedule_ = make_schedule(options, total_steps);
+  if (options.class_weights != "none") {
+    class_weights_ = Tensor::from_vector(class_weights(options.class_weights, dataset_, training_),
+                                         Shape{classes_});
+  }
+  training_loader_ =
+      std::make_unique<data::Loader>(dataset_, loader_options(options, true, drop_last));
+  validation_loader_ =
+      std::make_unique<data::Loader>(dataset_, loader_options(options, false, false));
+  if (job.folder != nullptr) load_last();
+}
+
+bool Trainer::finished() const {
+  const Options& options = job_.options;
+  return epoch_ >= options.epochs || early_stopping_.should_stop() ||
+         (options.max_steps > 0 && step_ >= options.max_steps);
+}
+
+std::optional<FoldResult> Trainer::run() {
+  const double seconds_before = seconds_;
+  started_ = Clock::now();
+  const auto note_time = [&] { seconds_ = seconds_before + seconds_since(started_); };
+  while (epoch_trained_ || !finished()) {
+    freezing_->apply(*model_, epoch_);
+    const bool whole = (epoch_trained_ || train_epoch()) && end_epoch();
+    note_time();
+    if (!whole) {
+      save_last();
+      return {};
+    }
+    save_last_if_due();
+  }
+  save_last();
+  const std::string last_hash = weights_hash(*model_);
+  if (early_stopping_.best_epoch() >= 0) {
+    model_->load_state_dict(best_weights_);
+  } else {
+    save_best();  // no epoch had a finite validation loss: the last weights are all there is
+  }
+  const std::optional<Evaluation> evaluation =
+      evaluate(*model_, *validation_loader_, validation_, classes_, class_weights_);
+  if (!evaluation) return {};
+  note_time();
+  FoldResult result = make_result(*evaluation);
+  result.last_weights_hash = last_hash;
+  if (job_.folder != nullptr) {
+    const std::string rows = predictions_csv(*evaluation, dataset_, job_.fold, true);
+    write_file(job_.folder->fold_predictions(job_.fold), rows);
+  }
+  return result;
+}
+
+/// The steps of one epoch from step_in_epoch_ on; false if interrupted.
+bool Trainer::train_epoch() {
+  const Options& options = job_.options;
+  std::vector<std::int64_t> order;
+  for (const std::int64_t i :
+       data::shuffled(static_cast<std::int64_t>(training_.size()), options.seed, epoch_)) {
+    order.push_back(training_[static_cast<std::size_t>(i)]);
+  }
+  model_->train();
+  Progress progress(fmt::format("{}fold {} epoch {}/{}", job_.shuffle_labels ? "shuffled " : "",
+                                job_.fold, epoch_ + 1, options.epochs),
+                    images_per_epoch_ - seen_);
+  if (step_in_epoch_ < steps_per_epoch_) {
+    training_loader_->start_epoch(epoch_, order, step_in_epoch_);
+    const std::int64_t later = (options.epochs - epoch_ - 1) * images_per_epoch_;
+    const double seconds_before = epoch_seconds_;
+    const Clock::time_point start = Clock::now();
+    data::Batch batch;
+    while (training_loader_->next(batch)) {
+      step(batch);
+      epoch_seconds_ = seconds_before + seconds_since(start);
+      progress.advance(batch.labels.numel(), later);
+      if (options.max_steps > 0 && step_ >= options.max_steps) break;
+      if (interrupted()) return false;
+    }
+  }
+  epoch_trained_ = true;
+  return true;
+}
+
+/// One step as a transaction: parameters, running statistics and counters change at its end or not
+/// at all.
+void Trainer::step(const data::Batch& batch) {
+  StepTransaction transaction;
+  Generator::global().begin_step(epoch_, step_in_epoch_);
+  optimizer_->zero_grad();
+
+  const Tensor logits = (*model_)(batch.images);
+  ops::CrossEntropyOptions loss_options;
+  loss_options.class_weights = class_weights_;
+  const Tensor loss = ops::cross_entropy(logits, batch.labels, loss_options);
+  const double value = loss.item();
+  if (!std::isfinite(value)) {
+    throw NonFiniteLoss(fmt::format(
+        "fold {}, epoch {}, step {}: the loss is {}; nothing of this step was kept. Try a lower "
+        "--lr. Images of this batch:{}",
+        job_.fold, epoch_ + 1, step_in_epoch_ + 1, value, batch_names(batch)));
+  }
+  loss.backward();
+  schedule_->apply(*optimizer_, step_);
+  optimizer_->step();
+  transaction.commit();
+
+  const std::vector<std::int64_t> predicted = ops::argmax(logits.detach(), 1).to_int_vector();
+  const std::vector<std::int64_t> truth = batch.labels.to_int_vector();
+  for (std::size_t i = 0; i < truth.size(); ++i) correct_ += predicted[i] == truth[i] ? 1 : 0;
+  const auto images = static_cast<std::int64_t>(truth.size());
+  loss_sum_ += value * static_cast<double>(images);
+  seen_ += images;
+  images_trained_ += images;
+  ++step_in_epoch_;
+  ++step_;
+}
+
+/// Validation, the epoch's line, early stopping; false if interrupted.
+bool Trainer::end_epoch() {
+  const Options& options = job_.options;
+  const Clock::time_point start = Clock::now();
+  const std::optional<Evaluation> evaluation =
+      evaluate(*model_, *validation_loader_, validation_, classes_, class_weights_);
+  if (!evaluation) return false;
+  const double macro_f1 = evaluation->confusion.macro_f1();
+  const bool best =
+      early_stopping_.update(epoch_, options.monitor == "val_loss" ? evaluation->loss : macro_f1);
+
+  EpochMetrics m;
+  m.fold = job_.fold;
+  m.epoch = epoch_ + 1;
+  m.step = step_;
+  m.loss = loss_sum_ / static_cast<double>(std::max<std::int64_t>(1, seen_));
+  m.accuracy =
+      static_cast<double>(correct_) / static_cast<double>(std::max<std::int64_t>(1, seen_));
+  m.val_loss = evaluation->loss;
+  m.val_accuracy = evaluation->confusion.accuracy();
+  m.val_macro_f1 = macro_f1;
+  m.learning_rate = optimizer_->learning_rate();
+  m.trainable_parameters = trainable_parameters(*model_);
+  m.seconds = epoch_seconds_ + seconds_since(start);
+  m.images_per_second = static_cast<double>(seen_) / std::max(1e-9, epoch_seconds_);
+  m.best = best;
+  fmt::print(
+      "{}fold {}  epoch {:>{}}/{}  loss {:.4f}  accuracy {:.4f}  val loss {:.4f}  val accuracy "
+      "{:.4f}  macro F1 {:.4f}  lr {:.2e}  {:.0f} images/s  {:.1f} s{}\n",
+      job_.shuffle_labels ? "shuffled labels, " : "", m.fold, m.epoch,
+      std::to_string(options.epochs).size(), options.epochs, m.loss, m.accuracy, m.val_loss,
+      m.val_accuracy, m.val_macro_f1, m.learning_rate, m.images_per_second, m.seconds,
+      best ? "  *" : "");
+  std::fflush(stdout);
+
+  if (best) {
+    best_weights_ = copy_state_dict(*model_);
+    save_best();
+  }
+  if (job_.log != nullptr) job_.log->append(m);
+  training_seconds_ += epoch_seconds_;
+  ++epoch_;
+  step_in_epoch_ = 0;
+  epoch_trained_ = false;
+  loss_sum_ = epoch_seconds_ = 0;
+  correct_ = seen_ = 0;
+  return true;
+}
+
+FoldResult Trainer::make_result(const Evaluation& evaluation) const {
+  FoldResult result(classes_);
+  result.fold = job_.fold;
+  result.best_epoch = early_stopping_.best_epoch() + 1;
+  result.epochs = epoch_;
+  result.steps = step_;
+  result.val_loss = evaluation.loss;
+  result.confusion = evaluation.confusion;
+  result.subsets = subset_confusions(evaluation, dataset_, job_.options.report_subset);
+  result.majority_macro_f1 = majority_macro_f1(dataset_, training_, validation_);
+  result.weights_hash = weights_hash(*model_);
+  result.seconds = seconds_;
+  result.training_seconds = training_seconds_;
+  result.images_trained = images_trained_;
+  result.peak_memory_bytes = peak_memory_bytes();
+  return result;
+}
+
+std::string Trainer::batch_names(const data::Batch& batch) const {
+  std::string names;
+  for (const std::int64_t i : batch.samples) {
+    names += "\n  " + dataset_.samples[static_cast<std::size_t>(i)].path;
+  }
+  return names;
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,95 @@
+// Trains one fold: epochs of steps, validation, early stopping, checkpoints.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/training/checkpoint.h"
+#include "apps/training/early_stopping.h"
+#include "apps/training/evaluation.h"
+#include "apps/training/experiment_data.h"
+#include "apps/training/fold_result.h"
+#include "apps/training/freezing.h"
+#include "apps/training/options.h"
+#include "apps/training/progress.h"
+#include "apps/training/run_folder.h"
+#include "data/loader.h"
+#include "nn/module.h"
+#include "nn/optim.h"
+#include "nn/schedule.h"
+
+namespace hanok::training {
+
+/// One fold's task. With `folder` null nothing is written and nothing resumed.
+struct FoldJob {
+  const Options& options;
+  const ExperimentData& data;
+  int fold = 0;
+  const RunFolder* folder = nullptr;
+  MetricsLog* log = nullptr;
+  std::string start_weights;    // file to start from; empty: random weights
+  bool shuffle_labels = false;  // the training images' labels, as a baseline
+};
+
+class Trainer {
+ public:
+  /// Builds the network, and takes up the fold's last checkpoint if there is one.
+  explicit Trainer(const FoldJob& job);
+
+  /// Trains to the end. Empty if the user interrupted; everything is saved then. Throws
+  /// NonFiniteLoss.
+  std::optional<FoldResult> run();
+
+  nn::Module& model() { return *model_; }
+  const FreezingPlan& freezing() const { return *freezing_; }
+  /// What the starting weights left out; for the user.
+  const std::string& start_note() const { return start_note_; }
+
+ private:
+  bool finished() const;
+  bool train_epoch();
+  void step(const data::Batch& batch);
+  bool end_epoch();
+  FoldResult make_result(const Evaluation& evaluation) const;
+  std::string batch_names(const data::Batch& batch) const;
+
+  ModelCard card() const;
+  void save_best();
+  void save_last();
+  void save_last_if_due();
+  void load_last();
+
+  FoldJob job_;
+  data::Dataset dataset_;
+  std::vector<std::int64_t> training_, validation_;
+  std::int64_t classes_, steps_per_epoch_, images_per_epoch_;
+  Tensor class_weights_;
+  std::string head_, start_note_;
+  std::unique_ptr<nn::Module> model_;
+  std::unique_ptr<FreezingPlan> freezing_;
+  std::unique_ptr<nn::Optimizer> optimizer_;
+  std::unique_ptr<nn::Schedule> schedule_;
+  std::unique_ptr<data::Loader> training_loader_, validation_loader_;
+  EarlyStopping early_stopping_;
+  nn::StateDict best_weights_;
+
+  // Where the training stands; saved in last/.
+  std::int64_t epoch_ = 0;  // 0 is the first
+  std::int64_t step_in_epoch_ = 0;
+  std::int64_t step_ = 0;       // of the whole fold
+  bool epoch_trained_ = false;  // the epoch's steps are done, its validation is not
+  double loss_sum_ = 0;         // over this epoch's images
+  std::int64_t correct_ = 0, seen_ = 0;
+  double epoch_seconds_ = 0;  // training steps of this epoch
+  double seconds_ = 0, training_seconds_ = 0;
+  std::int64_t images_trained_ = 0;
+
+  Clock::time_point started_, last_saved_;
+  double save_seconds_ = 0;
+  bool saved_ = false;
+};
+
+}  // namespace hanok::training
