@@ -1,0 +1,92 @@
+// The caching allocator: budget, statistics, tags.
+#include <thread>
+
+#include "engine/allocator.h"
+#include "tests/engine/op_check.h"
+
+namespace hanok::testing {
+namespace {
+
+Allocator& allocator() { return allocator_of(Device::cpu()); }
+
+constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+
+TEST(Allocator, CountsByTagAndKeepsBlocksForReuse) {
+  const MemoryStatistics before = allocator().statistics();
+  void* first = nullptr;
+  {
+    const MemoryTag tag("a test's tag");
+    const Tensor x = Tensor::empty({3 * kMebibyte / 4});
+    first = x.view().data == nullptr ? nullptr : const_cast<void*>(x.view().data);
+    const MemoryStatistics during = allocator().statistics();
+    EXPECT_EQ(during.in_use - before.in_use, 3 * kMebibyte);
+    EXPECT_EQ(during.in_use_by_tag.at("a test's tag"), 3 * kMebibyte);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % 64, 0U);
+  }
+  const MemoryStatistics after = allocator().statistics();
+  EXPECT_EQ(after.in_use, before.in_use);
+  EXPECT_EQ(after.in_use_by_tag.at("a test's tag"), 0U);
+  EXPECT_GE(after.cached, 3 * kMebibyte);
+  const Tensor again = Tensor::empty({3 * kMebibyte / 4});
+  EXPECT_EQ(again.view().data, first);
+}
+
+TEST(Allocator, PeakIsTheHighestUseSinceItsReset) {
+  allocator().reset_peak();
+  const std::size_t before = allocator().statistics().in_use;
+  { const Tensor x = Tensor::empty({static_cast<std::int64_t>(kMebibyte)}); }
+  EXPECT_EQ(allocator().statistics().peak, before + 4 * kMebibyte);
+  allocator().reset_peak();
+  EXPECT_EQ(allocator().statistics().peak, before);
+}
+
+TEST(Allocator, ARequestBeyondTheBudgetThrowsAndLeavesItUsable) {
+  const std::size_t budget = allocator().statistics().budget;
+  allocator().release_cached();
+  const std::size_t in_use = allocator().statistics().in_use;
+  allocator().set_budget(in_use + 2 * kMebibyte);
+  try {
+    Tensor::empty({static_cast<std::int64_t>(kMebibyte)});
+    ADD_FAILURE() << "4 MiB fitted into 2";
+  } catch (const OutOfMemory& error) {
+    EXPECT_EQ(error.requested(), 4 * kMebibyte);
+    EXPECT_EQ(error.in_use(), in_use);
+    EXPECT_EQ(error.budget(), in_use + 2 * kMebibyte);
+  }
+  // Cached blocks make room for another size.
+  { const Tensor x = Tensor::empty({static_cast<std::int64_t>(3 * kMebibyte / 8)}); }
+  { const Tensor x = Tensor::empty({static_cast<std::int64_t>(kMebibyte / 2)}); }
+  const MemoryStatistics after = allocator().statistics();
+  EXPECT_EQ(after.in_use, in_use);
+  EXPECT_LE(after.in_use + after.cached, after.budget);
+  allocator().set_budget(budget);
+}
+
+TEST(Allocator, ReleaseCachedGivesBackWhatIsNotInUse) {
+  { const Tensor x = Tensor::empty({1000}); }
+  EXPECT_GT(allocator().statistics().cached, 0U);
+  allocator().release_cached();
+  EXPECT_EQ(allocator().statistics().cached, 0U);
+}
+
+TEST(Allocator, ThreadsMayAllocateAtOnce) {
+  const std::size_t before = allocator().statistics().in_use;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([t] {
+      for (int i = 1; i < 300; ++i) {
+        Tensor x = Tensor::empty({i * (t + 1)});
+        float* values = x.mutable_data<float>();
+        for (std::int64_t k = 0; k < x.numel(); ++k) values[k] = static_cast<float>(t);
+        for (std::int64_t k = 0; k < x.numel(); ++k) ASSERT_EQ(values[k], static_cast<float>(t));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(allocator().statistics().in_use, before);
+}
+
+TEST(Allocator, OnlyTheCpuIsThere) { EXPECT_THROW(allocator_of(Device::cuda(0)), DeviceError); }
+
+}  // namespace
+}  // namespace hanok::testing
