@@ -1,0 +1,138 @@
+// The backend as a whole: choice of path, refused types, flushed denormals.
+#include <cstdlib>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "kernels/base/error.h"
+#include "tests/kernels/backend_runs.h"
+
+namespace hanok {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+/// Sets HANOK_ISA for its lifetime.
+class IsaVariable {
+ public:
+  explicit IsaVariable(const char* value) {
+    const char* before = std::getenv("HANOK_ISA");
+    had_value_ = before != nullptr;
+    before_ = had_value_ ? before : "";
+    setenv("HANOK_ISA", value, 1);
+  }
+  ~IsaVariable() { had_value_ ? setenv("HANOK_ISA", before_.c_str(), 1) : unsetenv("HANOK_ISA"); }
+  IsaVariable(const IsaVariable&) = delete;
+  IsaVariable& operator=(const IsaVariable&) = delete;
+
+ private:
+  bool had_value_ = false;
+  std::string before_;
+};
+
+TEST(ChooseIsa, FollowsTheEnvironment) {
+  {
+    const IsaVariable variable("portable");
+    EXPECT_EQ(cpu::choose_isa(), cpu::Isa::Portable);
+  }
+  {
+    const IsaVariable variable("");
+    EXPECT_EQ(cpu::choose_isa(), test::testable_isas().back());
+  }
+  const IsaVariable variable("sse9");
+  EXPECT_THAT([] { cpu::choose_isa(); },
+              ThrowsMessage<ValueError>(HasSubstr("'sse9' (expected portable or avx2)")));
+}
+
+TEST(CpuBackend, NamesItsPathAndDevice) {
+  EXPECT_STREQ(cpu::make_backend(cpu::Isa::Portable)->name(), "portable");
+  EXPECT_STREQ(cpu::make_backend(cpu::Isa::Avx2)->name(), "avx2");
+  EXPECT_EQ(cpu::make_backend(cpu::Isa::Portable)->device(), Device::cpu());
+}
+
+class CpuBackendErrors : public ::testing::Test {
+ protected:
+  template <typename Call>
+  void expect_refused(const char* op, const Call& call) {
+    EXPECT_THAT(call, ThrowsMessage<DTypeError>(HasSubstr(op)));
+  }
+  test::KernelContext context_;
+  std::unique_ptr<Backend> backend_ = cpu::make_backend(cpu::Isa::Portable);
+  std::vector<double> data_ = std::vector<double>(16);
+  View f64_{data_.data(), DType::F64, Shape{4}};
+  View f32_{data_.data(), DType::F32, Shape{4}};
+};
+
+TEST_F(CpuBackendErrors, NameOpAndType) {
+  EXPECT_THAT([&] { backend_->unary(context_, UnaryOp::Exp, {}, f64_, f32_); },
+              ThrowsMessage<DTypeError>("unary: the CPU computes this in f32, not in f64"));
+  const StridedView strided_f64{data_.data(), DType::F64, Shape{4}, Strides{1}};
+  const StridedView strided_f32{data_.data(), DType::F32, Shape{4}, Strides{1}};
+  expect_refused("unary_backward", [&] {
+    backend_->unary_backward(context_, UnaryOp::Exp, {}, {}, f32_, f64_, f32_);
+  });
+  expect_refused(
+      "binary", [&] { backend_->binary(context_, BinaryOp::Add, strided_f32, strided_f64, f32_); });
+  expect_refused("add_scaled", [&] { backend_->add_scaled(context_, 1, f64_, f32_); });
+  expect_refused("reduce",
+                 [&] { backend_->reduce(context_, ReduceOp::Sum, strided_f64, 1, f32_); });
+  expect_refused("strided_copy",
+                 [&] { backend_->strided_copy(context_, strided_f32, strided_f64); });
+  expect_refused("max_along", [&] { backend_->max_along(context_, f32_, 1, 4, 1, f32_, f32_); });
+  expect_refused("scatter_along",
+                 [&] { backend_->scatter_along(context_, f32_, f32_, 1, 4, 1, f32_); });
+  expect_refused("l2_norm", [&] { backend_->l2_norm(context_, {f32_, f64_}, f32_); });
+  expect_refused("normalize_u8", [&] { backend_->normalize_u8(context_, f32_, f32_, f32_, f32_); });
+  expect_refused("random_uniform", [&] {
+    backend_->random_uniform(context_, {{}, f32_, 0}, 0, 1, f32_);
+  });
+  expect_refused("dropout", [&] {
+    const std::int64_t position[2] = {};
+    backend_->dropout(context_, {{}, {position, DType::I64, Shape{2}}, 0}, 0.5F, f64_, f32_);
+  });
+  expect_refused("batch_norm_statistics",
+                 [&] { backend_->batch_norm_statistics(context_, f64_, 2, 2, f32_); });
+  expect_refused("softmax", [&] { backend_->softmax(context_, true, f64_, 1, 4, 1, f32_); });
+  expect_refused("cross_entropy", [&] {
+    CrossEntropy op;
+    op.logits = {data_.data(), DType::F32, Shape{2, 2}};
+    op.targets = {data_.data(), DType::U8, Shape{2}};
+    backend_->cross_entropy(context_, op, f32_, f32_);
+  });
+  expect_refused("max_pool2d", [&] { backend_->max_pool2d(context_, {}, f32_, f32_, f32_); });
+  expect_refused("avg_pool2d", [&] { backend_->avg_pool2d(context_, {}, f64_, f32_); });
+  expect_refused("adaptive_avg_pool2d",
+                 [&] { backend_->adaptive_avg_pool2d(context_, f64_, f32_); });
+  expect_refused("sgd_step", [&] {
+    SgdStep step;
+    step.learning_rate = f32_;
+    step.step = f32_;
+    backend_->sgd_step(context_, step, {});
+  });
+  expect_refused("adam_step", [&] {
+    AdamStep step;
+    step.learning_rate = f32_;
+    step.step = {data_.data(), DType::I64, Shape{1}};
+    backend_->adam_step(context_, step, {{f32_, f64_, f32_, f32_}});
+  });
+}
+
+TEST(CpuBackend, FlushesDenormalsWithinCallsOnly) {
+  const std::vector<float> x(40000, std::numeric_limits<float>::min());
+  test::on_every_path(
+      [&](Backend& backend, ExecContext& context) {
+        std::vector<float> y(x.size());
+        backend.unary(context, UnaryOp::Affine, {0.5F, 0}, test::view_of(x, {40000}),
+                      test::view_of(y, {40000}));
+        return y;
+      },
+      [](const std::vector<float>& y) { EXPECT_EQ(y, std::vector<float>(40000, 0.0F)); });
+  volatile float smallest = std::numeric_limits<float>::min();
+  EXPECT_GT(smallest * 0.5F, 0.0F);
+}
+
+}  // namespace
+}  // namespace hanok
