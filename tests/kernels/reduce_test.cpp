@@ -54,7 +54,8 @@ std::vector<double> reference_sum(const std::vector<float>& x, const Shape& size
 }
 
 TEST_P(Reduce, MatchesASumInDouble) {
-  const auto& [sizes, dims] = GetParam();
+  const Shape sizes = GetParam().sizes;
+  const std::uint32_t dims = GetParam().dims;
   const std::vector<float> x = test::test_data(sizes.numel(), 1, 0.5F, 1);
   const Strides dense = row_major_strides(sizes);
   Strides reversed = dense;  // the same memory, walked with the dimensions' strides swapped
