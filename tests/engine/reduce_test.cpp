@@ -62,7 +62,9 @@ Array reference_sum(const Array& x, std::vector<int> dims, bool keep, bool mean)
 
 TEST(Reduce, SumAndMeanMatchReference) {
   std::uint32_t seed = 0;
-  for (const auto& [shape, dims] : kCases) {
+  for (const Case& c : kCases) {
+    const Shape& shape = c.shape;
+    const std::vector<int>& dims = c.dims;
     for (const bool keep : {false, true}) {
       const std::string what = shape.to_string() + ::testing::PrintToString(dims);
       check_op(

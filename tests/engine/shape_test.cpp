@@ -33,7 +33,9 @@ TEST(Reshape, KeepsLogicalOrder) {
                                                                {{1}, {}},
                                                                {{}, {1, 1, 1, 1}}};
   std::uint32_t seed = 0;
-  for (const auto& [from, to] : cases) {
+  for (const auto& c : cases) {
+    const Shape& from = c.first;
+    const std::vector<std::int64_t>& to = c.second;
     const Shape shape = Shape::from(to.data(), static_cast<int>(to.size()));
     check_op(
         from.to_string() + " -> " + shape.to_string(),
@@ -110,7 +112,9 @@ TEST(Permute, MatchesReference) {
                                                       {{2, 3, 2, 2, 3}, {4, 0, 3, 1, 2}},
                                                       {{2, 3, 4, 5}, {0, 1, 2, 3}}};
   std::uint32_t seed = 40;
-  for (const auto& [shape, order] : cases) {
+  for (const auto& c : cases) {
+    const Shape& shape = c.first;
+    const std::vector<int>& order = c.second;
     check_op(
         "permute " + shape.to_string(), [&](const auto& x) { return ops::permute(x[0], order); },
         [&](const auto& x) { return permuted(x[0], order); }, {random_array(shape, ++seed)},
