@@ -1,21 +1,35 @@
 #include "kernels/choose_conv2d.h"
 
 namespace hanok {
+namespace {
 
-Conv2dAlgorithm choose_conv2d(Conv2dPass /*pass*/, const Conv2dShape& shape) {
-  // One input and one output channel a group leave nothing to multiply matrices with.
-  if (shape.groups > 1 && shape.groups == shape.c && shape.groups == shape.k) {
-    return Conv2dAlgorithm::Depthwise;
-  }
-  return Conv2dAlgorithm::ImplicitGemm;
+bool fits_winograd(const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 1 && w.stride_w == 1 &&
+         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h <= 2 && w.pad_w <= 2 && s.c % 8 == 0 &&
+         s.k % 8 == 0;
+}
+
+}  // namespace
+
+Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
+  // Below 32 channels the transforms cost as much as the products that they save.
+  if (!fits_winograd(s) || s.c < 32 || s.k < 32) return Conv2dAlgorithm::ImplicitGemm;
+  // 4x4 tiles of the pass's output (of y for the weights), counted with their unused margins.
+  const bool to_input = pass == Conv2dPass::BackwardData;
+  const std::int64_t tiles_h = ((to_input ? s.h : s.p()) + 3) / 4;
+  const std::int64_t tiles_w = ((to_input ? s.w : s.q()) + 3) / 4;
+  // The transformed weights are four times as large as the weights: they must be used often.
+  return s.n * tiles_h * tiles_w >= 12 ? Conv2dAlgorithm::Winograd4x4
+                                       : Conv2dAlgorithm::ImplicitGemm;
 }
 
 const char* name_of(Conv2dAlgorithm algorithm) {
   switch (algorithm) {
     case Conv2dAlgorithm::ImplicitGemm:
       return "implicit_gemm";
-    case Conv2dAlgorithm::Depthwise:
-      return "depthwise";
+    case Conv2dAlgorithm::Winograd4x4:
+      return "winograd4x4";
   }
   return "?";
 }

@@ -9,12 +9,12 @@ namespace hanok {
 
 enum class Conv2dAlgorithm {
   ImplicitGemm,  // the patch matrix is gathered block by block and multiplied: always possible
-  Depthwise,     // one channel a group: a direct loop, channels are the vector dimension
+  Winograd4x4,   // F(4x4, 3x3): a quarter of the multiplications, for 3x3 with stride 1
 };
 
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape);
 
-/// "implicit_gemm", "depthwise", ...
+/// "implicit_gemm", "winograd4x4", ...
 const char* name_of(Conv2dAlgorithm algorithm);
 
 }  // namespace hanok

@@ -9,6 +9,7 @@
 #include "kernels/base/error.h"
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d_implicit_gemm.h"
+#include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
@@ -19,6 +20,11 @@ void check_f32(const char* op, const char* what, const ConstView& view) {
     throw DTypeError(std::string(op) + ": " + what + " is " + name_of(view.dtype) +
                      ", the CPU backend needs f32");
   }
+}
+
+winograd::Kernels winograd_kernels(Isa isa) {
+  return {gemm_kernels(isa),
+          isa == Isa::Avx2 ? avx2::winograd_kernels() : portable::winograd_kernels()};
 }
 
 // The weights in packed form: the caller's, or packed now into the workspace.
@@ -51,23 +57,37 @@ const char* conv2d_algorithm(Isa /*isa*/, Conv2dPass pass, const Conv2dShape& sh
 }
 
 std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape& shape) {
+  switch (choose_conv2d(pass, shape)) {
+    case Conv2dAlgorithm::Winograd4x4:
+      return winograd::packed_bytes(pass, shape);
+    case Conv2dAlgorithm::ImplicitGemm:
+      break;
+  }
   return implicit_gemm::packed_bytes(pass, shape);
 }
 
 std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& shape) {
-  if (pass == Conv2dPass::BackwardWeights) {
-    return implicit_gemm::backward_weights_workspace_bytes(shape);
+  const std::size_t packed =
+      pass == Conv2dPass::BackwardWeights ? 0 : conv2d_packed_bytes(isa, pass, shape);
+  switch (choose_conv2d(pass, shape)) {
+    case Conv2dAlgorithm::Winograd4x4:
+      return packed + winograd::workspace_bytes(pass, shape);
+    case Conv2dAlgorithm::ImplicitGemm:
+      break;
   }
-  const std::size_t packed = conv2d_packed_bytes(isa, pass, shape);
-  return pass == Conv2dPass::Forward ? packed + implicit_gemm::forward_workspace_bytes(shape)
-                                     : packed;
+  return packed + implicit_gemm::workspace_bytes(pass, shape);
 }
 
 void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dShape& shape,
                  ConstView w, void* packed) {
   check_f32("conv2d_pack", "w", w);
-  implicit_gemm::pack(context, gemm_kernels(isa), pass, shape, w.f32(),
-                      static_cast<float*>(packed));
+  auto* out = static_cast<float*>(packed);
+  switch (choose_conv2d(pass, shape)) {
+    case Conv2dAlgorithm::Winograd4x4:
+      return winograd::pack(context, winograd_kernels(isa), pass, shape, w.f32(), out);
+    case Conv2dAlgorithm::ImplicitGemm:
+      return implicit_gemm::pack(context, gemm_kernels(isa), pass, shape, w.f32(), out);
+  }
 }
 
 void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
@@ -76,7 +96,14 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
   check_f32("conv2d_forward", "y", y);
   Workspace::Scope scope(context.workspace);
   const float* weights = packed_weights(context, isa, Conv2dPass::Forward, shape, w, packed, scope);
-  implicit_gemm::forward(context, gemm_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
+  switch (choose_conv2d(Conv2dPass::Forward, shape)) {
+    case Conv2dAlgorithm::Winograd4x4:
+      return winograd::forward(context, winograd_kernels(isa), shape, x.f32(), weights, epilogue,
+                               y.f32());
+    case Conv2dAlgorithm::ImplicitGemm:
+      return implicit_gemm::forward(context, gemm_kernels(isa), shape, x.f32(), weights, epilogue,
+                                    y.f32());
+  }
 }
 
 void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView dy,
@@ -86,7 +113,14 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
   Workspace::Scope scope(context.workspace);
   const float* weights =
       packed_weights(context, isa, Conv2dPass::BackwardData, shape, w, packed, scope);
-  implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights, dx.f32());
+  switch (choose_conv2d(Conv2dPass::BackwardData, shape)) {
+    case Conv2dAlgorithm::Winograd4x4:
+      return winograd::backward_data(context, winograd_kernels(isa), shape, dy.f32(), weights,
+                                     dx.f32());
+    case Conv2dAlgorithm::ImplicitGemm:
+      return implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights,
+                                          dx.f32());
+  }
 }
 
 void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
@@ -94,7 +128,14 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
   check_f32("conv2d_backward_weights", "x", x);
   check_f32("conv2d_backward_weights", "dy", dy);
   check_f32("conv2d_backward_weights", "dw", dw);
-  implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(), dw.f32());
+  switch (choose_conv2d(Conv2dPass::BackwardWeights, shape)) {
+    case Conv2dAlgorithm::Winograd4x4:
+      return winograd::backward_weights(context, winograd_kernels(isa), shape, x.f32(), dy.f32(),
+                                        dw.f32());
+    case Conv2dAlgorithm::ImplicitGemm:
+      return implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(),
+                                             dw.f32());
+  }
 }
 
 }  // namespace hanok::cpu

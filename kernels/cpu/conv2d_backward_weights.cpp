@@ -55,17 +55,15 @@ Cut cut_work(const Conv2dShape& s) {
   return cut;
 }
 
-/// An odd number of cache lines, so that a panel's rows fall into all sets of L1.
-constexpr std::int64_t scratch_row_stride(std::int64_t n) {
-  const std::int64_t lines = divide_up(n, 16);
-  return 16 * (lines % 2 == 1 ? lines : lines + 1);
-}
-
 std::int64_t weight_floats(const Conv2dShape& s) { return s.k * s.r * s.s * s.c_per_group(); }
 
 }  // namespace
 
-std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
+  if (pass == Conv2dPass::Forward) {
+    return block_moments_bytes(divide_up(s.n * s.p() * s.q(), kBlockRows), s.k);
+  }
+  if (pass == Conv2dPass::BackwardData) return 0;
   const Cut cut = cut_work(s);
   return cut.slices > 1
              ? static_cast<std::size_t>((cut.slices - 1) * weight_floats(s)) * sizeof(float)
@@ -106,9 +104,9 @@ void backward_weights(ExecContext& context, const GemmKernels& kernels, const Co
     block.rows = std::min(cut.rows, kg - i);
     block.columns = std::min(cut.columns, cut.filter - j);
     block.a_row_stride = 1;
-    block.a_k_stride = scratch_row_stride(cut.rows);
+    block.a_k_stride = packed_row_stride(cut.rows);
     block.b_panel_stride = kPanelColumns;
-    block.b_k_stride = scratch_row_stride(cut.columns);
+    block.b_k_stride = packed_row_stride(cut.columns);
     float* scratch = thread_scratch(kPixelBlock * (block.a_k_stride + block.b_k_stride));
     float* gathered = scratch + kPixelBlock * block.a_k_stride;
     block.a = scratch;

@@ -188,10 +188,6 @@ void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass, con
   }
 }
 
-std::size_t forward_workspace_bytes(const Conv2dShape& s) {
-  return block_moments_bytes(divide_up(s.n * s.p() * s.q(), kBlockRows), s.k);
-}
-
 void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s, const float* x,
              const float* packed, const Epilogue& epilogue, float* y) {
   const Patches patches = forward_patches(s);

@@ -21,8 +21,7 @@ void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass,
           const Conv2dShape& shape, const float* w, float* packed);
 
 /// Bytes taken from the workspace besides packed weights.
-std::size_t forward_workspace_bytes(const Conv2dShape& shape);
-std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
 
 void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,
              const float* x, const float* packed, const Epilogue& epilogue, float* y);

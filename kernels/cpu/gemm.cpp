@@ -27,12 +27,6 @@ namespace {
 
 constexpr std::int64_t kBlockColumns = 2048;
 
-/// Row strides of packed operands: an odd number of cache lines, so that rows fall into all sets
-/// of the caches.
-constexpr std::int64_t packed_row_stride(std::int64_t n) {
-  return round_up(n, 16) / 16 % 2 == 1 ? round_up(n, 16) : round_up(n, 16) + 16;
-}
-
 void check_f32(const char* op, const char* what, const ConstView& view) {
   if (view.dtype != DType::F32) {
     throw DTypeError(std::string(op) + ": " + what + " is " + name_of(view.dtype) +

@@ -48,6 +48,12 @@ constexpr std::int64_t column_block_size(std::int64_t columns, std::int64_t row_
   return kPanelColumns * divide_up(panels, pieces < panels ? pieces : panels < 1 ? 1 : panels);
 }
 
+/// Row stride of packed operands with n floats a row: an odd number of cache lines, so that rows
+/// fall into all sets of the caches.
+constexpr std::int64_t packed_row_stride(std::int64_t n) {
+  return kPanelColumns * (divide_up(n, kPanelColumns) | 1);
+}
+
 /// The device-independent epilogue as the tiles want it; throws DTypeError unless all is f32.
 TileEpilogue tile_epilogue(const char* op, const Epilogue& epilogue);
 

@@ -1,0 +1,308 @@
+// Forward and backward-data convolution by Winograd F(4x4, 3x3): the schedule.
+//
+// Three steps for a block of tiles (a tile is 4x4 outputs):
+//   V[point] = transformed inputs   [36][tiles, C]
+//   M[point] = V[point] * U[point]  [36][tiles, K]      U: packed weights [K/16][36][C][16]
+//   y        = transformed M, epilogue, stored
+//
+// Early layers (C + K <= 256) are fused: a task takes 24 tiles through all three steps, M for 64
+// output channels at a time, so that V (24 * 36 * C floats: 221 KB at C = 64) and M stay in L2 and
+// nothing of the transformed tensors reaches memory. Per point 24 rows are four register tiles; U
+// is streamed at 64/24 = 2.7 bytes a cycle, which L3 can give.
+//
+// Deep layers (256, 512 channels) are staged: U (9 to 38 MB) exceeds the caches, so each panel of
+// it must serve many tiles. Blocks of about 128 tiles go through one step after the other, each
+// step parallel in itself; products are parallel over the 36 points and panels of K.
+//
+// Roofline: 36 * C * K multiply-adds a tile instead of 144 * C * K. At C = K = 64, 9216 cycles of
+// multiply-adds at the peak stand beside about 1200 of input and 1000 of output transforms.
+#include "kernels/cpu/conv2d_winograd.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu::winograd {
+namespace {
+
+constexpr std::int64_t kFusedTiles = 24;
+constexpr std::int64_t kFusedColumns = 64;
+constexpr std::int64_t kFusedMaxChannels = 256;  // C + K
+constexpr std::int64_t kStagedTiles = 132;       // 22 register tiles
+constexpr std::int64_t kStagedGroup = 6;         // tiles per task of a transform
+
+// Forward, or backward data seen as the forward convolution of dy that it is.
+struct Problem {
+  std::int64_t batch;
+  std::int64_t in_h, in_w, in_channels;
+  std::int64_t out_h, out_w, out_channels;
+  std::int64_t pad_h, pad_w;
+
+  WinogradTiles grid() const { return tiles_of(out_h, out_w); }
+  std::int64_t tiles() const { return batch * grid().tiles_h * grid().tiles_w; }
+  bool fused() const { return in_channels + out_channels <= kFusedMaxChannels; }
+  /// Tiles of one block, equal for all blocks but the last.
+  std::int64_t block_tiles() const {
+    const std::int64_t most = fused() ? kFusedTiles : kStagedTiles;
+    return std::max<std::int64_t>(
+        divide_up(tiles(), std::max<std::int64_t>(divide_up(tiles(), most), 1)), 1);
+  }
+  /// Tiles whose moments are computed together.
+  std::int64_t moment_tiles() const { return fused() ? block_tiles() : kStagedGroup; }
+  /// Groups of moment_tiles() never cross a block.
+  std::int64_t moment_groups_per_block() const { return divide_up(block_tiles(), moment_tiles()); }
+  std::int64_t blocks() const { return divide_up(tiles(), block_tiles()); }
+  std::int64_t moment_groups() const { return blocks() * moment_groups_per_block(); }
+};
+
+Problem problem_of(Conv2dPass pass, const Conv2dShape& s) {
+  if (pass == Conv2dPass::Forward) {
+    return {s.n, s.h, s.w, s.c, s.p(), s.q(), s.k, s.window.pad_h, s.window.pad_w};
+  }
+  return {s.n, s.p(), s.q(), s.k, s.h, s.w, s.c, 2 - s.window.pad_h, 2 - s.window.pad_w};
+}
+
+std::int64_t panel_floats(const Problem& p) {
+  return kWinogradPoints * p.in_channels * kPanelColumns;
+}
+
+// What every step of one convolution needs.
+struct Run {
+  const Kernels& kernels;
+  const Problem& problem;
+  const float* x;
+  const float* packed;
+  TileEpilogue epilogue;
+  float* y;
+  BlockMoments moments;
+};
+
+void transform_input(const Run& run, std::int64_t begin, std::int64_t end, float* v,
+                     const TileLayout& layout) {
+  const Problem& p = run.problem;
+  WinogradInputBlock block{};
+  block.tiles = p.grid();
+  block.x = run.x;
+  block.height = p.in_h;
+  block.width = p.in_w;
+  block.channels = p.in_channels;
+  block.pad_h = p.pad_h;
+  block.pad_w = p.pad_w;
+  block.tile_begin = begin;
+  block.tile_end = end;
+  block.out = v;
+  block.point_stride = layout.point_stride;
+  block.tile_stride = layout.tile_stride;
+  run.kernels.winograd.input_transform(block);
+}
+
+// M[point] = V[point] * U[point] for output channels [column, column + columns).
+void multiply_point(const Run& run, std::int64_t point, std::int64_t tiles, std::int64_t column,
+                    std::int64_t columns, const float* v, const TileLayout& v_layout, float* m,
+                    const TileLayout& m_layout, const std::int64_t* m_row_offset) {
+  const std::int64_t c = run.problem.in_channels;
+  const std::int64_t k_block = k_block_size(c);
+  GemmBlock block{};
+  block.rows = tiles;
+  block.columns = columns;
+  block.a_row_stride = v_layout.tile_stride;
+  block.a_k_stride = 1;
+  block.b_panel_stride = panel_floats(run.problem);
+  block.b_k_stride = kPanelColumns;
+  block.c = m + point * m_layout.point_stride;
+  block.c_row_offset = m_row_offset;
+  const float* u =
+      run.packed + column / kPanelColumns * panel_floats(run.problem) + point * c * kPanelColumns;
+  for (std::int64_t k0 = 0; k0 < c; k0 += k_block) {
+    block.k = std::min(k_block, c - k0);
+    block.a = v + point * v_layout.point_stride + k0;
+    block.b = u + k0 * kPanelColumns;
+    block.accumulate = k0 > 0;
+    run.kernels.gemm.multiply(block);
+  }
+}
+
+// `m` holds the tiles from `begin` on and the channels from `column` on.
+void transform_output(const Run& run, std::int64_t begin, std::int64_t end, std::int64_t column,
+                      std::int64_t columns, const float* m, const TileLayout& layout,
+                      std::int64_t moment_group) {
+  const Problem& p = run.problem;
+  WinogradOutputBlock block{};
+  block.tiles = p.grid();
+  block.m = m;
+  block.point_stride = layout.point_stride;
+  block.tile_stride = layout.tile_stride;
+  block.tile_begin = begin;
+  block.tile_end = end;
+  block.y = run.y + column;
+  block.height = p.out_h;
+  block.width = p.out_w;
+  block.channels = p.out_channels;
+  block.columns = columns;
+  block.epilogue = run.epilogue;
+  if (block.epilogue.scale) block.epilogue.scale += column;
+  if (block.epilogue.shift) block.epilogue.shift += column;
+  if (block.epilogue.residual) block.epilogue.residual += column;
+  if (run.moments.mean) {
+    block.mean = run.moments.mean + moment_group * run.moments.channels + column;
+    block.deviations = run.moments.deviations + moment_group * run.moments.channels + column;
+  }
+  run.kernels.winograd.output_transform(block);
+}
+
+std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
+  std::vector<std::int64_t> offsets(static_cast<std::size_t>(rows));
+  for (std::int64_t i = 0; i < rows; ++i) offsets[static_cast<std::size_t>(i)] = i * stride;
+  return offsets;
+}
+
+void run_fused(ExecContext& context, const Run& run) {
+  const Problem& p = run.problem;
+  const std::int64_t block_tiles = p.block_tiles();
+  const std::int64_t group = std::min(kFusedColumns, p.out_channels);
+  const TileLayout v_layout(block_tiles, p.in_channels);
+  const TileLayout m_layout(block_tiles, group);
+  const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
+  context.pool.run(p.blocks(), [&](std::int64_t b) {
+    const std::int64_t begin = b * block_tiles;
+    const std::int64_t end = std::min(begin + block_tiles, p.tiles());
+    float* v = thread_scratch(v_layout.floats() + m_layout.floats());
+    float* m = v + v_layout.floats();
+    transform_input(run, begin, end, v, v_layout);
+    for (std::int64_t column = 0; column < p.out_channels; column += group) {
+      const std::int64_t columns = std::min(group, p.out_channels - column);
+      for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+        multiply_point(run, point, end - begin, column, columns, v, v_layout, m, m_layout,
+                       m_row_offset.data());
+      }
+      transform_output(run, begin, end, column, columns, m, m_layout, b);
+    }
+  });
+}
+
+void run_staged(ExecContext& context, const Run& run) {
+  const Problem& p = run.problem;
+  const std::int64_t block_tiles = p.block_tiles();
+  const TileLayout v_layout(block_tiles, p.in_channels);
+  const TileLayout m_layout(block_tiles, p.out_channels);
+  Workspace::Scope scope(context.workspace);
+  auto* v = scope.take_array<float>(v_layout.floats());
+  auto* m = scope.take_array<float>(m_layout.floats());
+  const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
+  for (std::int64_t b = 0; b < p.blocks(); ++b) {
+    const std::int64_t begin = b * block_tiles;
+    const std::int64_t tiles = std::min(block_tiles, p.tiles() - begin);
+    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+      transform_input(run, begin + first, begin + last, v + first * v_layout.tile_stride, v_layout);
+    });
+    context.pool.run(kWinogradPoints, [&](std::int64_t point) {
+      multiply_point(run, point, tiles, 0, p.out_channels, v, v_layout, m, m_layout,
+                     m_row_offset.data());
+    });
+    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+      transform_output(run, begin + first, begin + last, 0, p.out_channels,
+                       m + first * m_layout.tile_stride, m_layout,
+                       b * p.moment_groups_per_block() + first / kStagedGroup);
+    });
+  }
+}
+
+// Stored outputs of tiles [begin, end).
+std::int64_t pixels_of_tiles(const Problem& p, std::int64_t begin, std::int64_t end) {
+  const WinogradTiles grid = p.grid();
+  std::int64_t pixels = 0;
+  for (std::int64_t t = begin; t < end; ++t) {
+    const std::int64_t i = t / grid.tiles_w % grid.tiles_h;
+    const std::int64_t j = t % grid.tiles_w;
+    pixels += std::min(kWinogradTile, p.out_h - i * kWinogradTile) *
+              std::min(kWinogradTile, p.out_w - j * kWinogradTile);
+  }
+  return pixels;
+}
+
+void convolve(ExecContext& context, const Kernels& kernels, const Problem& p, const float* x,
+              const float* packed, const Epilogue& epilogue, float* y) {
+  Workspace::Scope scope(context.workspace);
+  BlockMoments moments;
+  if (epilogue.bn_mean_var.defined()) {
+    moments.channels = p.out_channels;
+    moments.mean = scope.take_array<float>(2 * p.moment_groups() * p.out_channels);
+    moments.deviations = moments.mean + p.moment_groups() * p.out_channels;
+  }
+  const Run run{kernels, p, x, packed, tile_epilogue("conv2d_forward", epilogue), y, moments};
+  if (p.fused()) {
+    run_fused(context, run);
+  } else {
+    run_staged(context, run);
+  }
+  if (!moments.mean) return;
+  // Groups past the last tile (of the last block) hold nothing.
+  std::vector<std::int64_t> rows;
+  for (std::int64_t b = 0; b < p.blocks(); ++b) {
+    const std::int64_t block_end = std::min((b + 1) * p.block_tiles(), p.tiles());
+    for (std::int64_t begin = b * p.block_tiles(); begin < block_end; begin += p.moment_tiles()) {
+      rows.push_back(pixels_of_tiles(p, begin, std::min(begin + p.moment_tiles(), block_end)));
+    }
+  }
+  combine_moments(moments, rows, epilogue.bn_mean_var.f32());
+}
+
+}  // namespace
+
+TileLayout::TileLayout(std::int64_t tiles, std::int64_t channels)
+    : tile_stride(packed_row_stride(channels)),
+      point_stride(packed_row_stride(tiles * tile_stride)) {}
+
+bool supports(const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 1 && w.stride_w == 1 &&
+         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h <= 2 && w.pad_w <= 2 &&
+         s.c % kWinogradLanes == 0 && s.k % kWinogradLanes == 0;
+}
+
+std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape) {
+  const Problem p = problem_of(pass, shape);
+  return static_cast<std::size_t>(divide_up(p.out_channels, kPanelColumns) * panel_floats(p)) *
+         sizeof(float);
+}
+
+void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const Conv2dShape& shape,
+          const float* w, float* packed) {
+  const Problem p = problem_of(pass, shape);
+  context.pool.run(divide_up(p.out_channels, kPanelColumns), [&](std::int64_t panel) {
+    const std::int64_t column = panel * kPanelColumns;
+    const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
+    float* out = packed + panel * panel_floats(p);
+    if (pass == Conv2dPass::Forward) {
+      kernels.winograd.pack_forward(w + column * 9 * p.in_channels, p.in_channels, columns, out);
+    } else {
+      kernels.winograd.pack_backward_data(w + column, p.out_channels, p.in_channels, columns, out);
+    }
+  });
+}
+
+void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
+             const float* packed, const Epilogue& epilogue, float* y) {
+  convolve(context, kernels, problem_of(Conv2dPass::Forward, shape), x, packed, epilogue, y);
+}
+
+void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
+                   const float* dy, const float* packed, float* dx) {
+  convolve(context, kernels, problem_of(Conv2dPass::BackwardData, shape), dy, packed, {}, dx);
+}
+
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) {
+  if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(shape);
+  const Problem p = problem_of(pass, shape);
+  std::int64_t floats = 0;
+  if (!p.fused()) {
+    floats = TileLayout(p.block_tiles(), p.in_channels).floats() +
+             TileLayout(p.block_tiles(), p.out_channels).floats();
+  }
+  if (pass == Conv2dPass::Forward) floats += 2 * p.moment_groups() * p.out_channels;
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
+}  // namespace hanok::cpu::winograd

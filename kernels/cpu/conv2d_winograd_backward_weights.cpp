@@ -1,0 +1,195 @@
+// Weight gradient by Winograd F(4x4, 3x3):
+//   dw = G^T [ sum over tiles of (A dy A^T) . (B^T x B) ] G
+//
+// Per point the sum over tiles is a matrix product dU[point] [K, C] = Y[point]^T [K, tiles] *
+// V[point] [tiles, C]; dw takes one inverse transform at the end.
+//
+// Early layers (C + K <= 256) have few outputs and many tiles: the tiles are cut into slices by the
+// shape alone; a task takes a slice 48 tiles at a time through both transforms and 36 products,
+// adding to the slice's own dU (590 KB at 64 x 64). The slices are added in index order.
+//
+// Deep layers have one dU (38 MB at 512 x 512) and few tiles: blocks of about 128 tiles are
+// transformed in parallel, then the products run in parallel over points and rows of dU.
+#include <algorithm>
+#include <vector>
+
+#include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu::winograd {
+namespace {
+
+constexpr std::int64_t kSliceTiles = 48;    // tiles of one step of a slice
+constexpr std::int64_t kMinSliceSteps = 4;  // steps in a slice, so that adding slices is cheap
+constexpr std::int64_t kSlicedMaxChannels = 256;  // C + K
+constexpr std::int64_t kStagedTiles = 128;
+constexpr std::int64_t kStagedGroup = 4;
+constexpr std::int64_t kRowBlock = 132;  // rows of dU per task
+
+struct Cut {
+  WinogradTiles grid;
+  std::int64_t tiles;
+  bool sliced;
+  std::int64_t step_tiles;  // tiles transformed before their products run
+  std::int64_t slices;
+  std::int64_t slice_tiles;
+  std::int64_t du_floats;
+};
+
+Cut cut_work(const Conv2dShape& s) {
+  Cut cut{};
+  cut.grid = tiles_of(s.p(), s.q());
+  cut.tiles = s.n * cut.grid.tiles_h * cut.grid.tiles_w;
+  cut.sliced = s.c + s.k <= kSlicedMaxChannels;
+  cut.du_floats = kWinogradPoints * s.k * s.c;
+  if (cut.sliced) {
+    cut.step_tiles = kSliceTiles;
+    const std::int64_t most = cut.tiles / (kSliceTiles * kMinSliceSteps);
+    cut.slices = std::clamp<std::int64_t>(most, 1, kWantedTasks / 2);
+    cut.slice_tiles =
+        std::max(round_up(divide_up(cut.tiles, cut.slices), kSliceTiles), kSliceTiles);
+    cut.slices = std::max<std::int64_t>(divide_up(cut.tiles, cut.slice_tiles), 1);
+  } else {
+    const std::int64_t blocks = std::max<std::int64_t>(divide_up(cut.tiles, kStagedTiles), 1);
+    cut.step_tiles = std::max<std::int64_t>(divide_up(cut.tiles, blocks), 1);
+    cut.slices = 1;
+    cut.slice_tiles = cut.tiles;
+  }
+  return cut;
+}
+
+// The operands of one convolution and where their transformed tiles go.
+struct Operands {
+  const Kernels& kernels;
+  const Conv2dShape& shape;
+  const Cut& cut;
+  const float* x;
+  const float* dy;
+  TileLayout v_layout, g_layout;
+};
+
+void transform_tiles(const Operands& o, std::int64_t begin, std::int64_t end, float* v, float* g) {
+  const Conv2dShape& s = o.shape;
+  WinogradInputBlock block{};
+  block.tiles = o.cut.grid;
+  block.tile_begin = begin;
+  block.tile_end = end;
+  block.x = o.x;
+  block.height = s.h;
+  block.width = s.w;
+  block.channels = s.c;
+  block.pad_h = s.window.pad_h;
+  block.pad_w = s.window.pad_w;
+  block.out = v;
+  block.point_stride = o.v_layout.point_stride;
+  block.tile_stride = o.v_layout.tile_stride;
+  o.kernels.winograd.input_transform(block);
+  block.x = o.dy;
+  block.height = s.p();
+  block.width = s.q();
+  block.channels = s.k;
+  block.out = g;
+  block.point_stride = o.g_layout.point_stride;
+  block.tile_stride = o.g_layout.tile_stride;
+  o.kernels.winograd.gradient_transform(block);
+}
+
+// Rows [row, row + rows) of dU[point] (+)= G[point]^T * V[point] over `tiles` tiles.
+void multiply_point(const Operands& o, std::int64_t point, std::int64_t tiles, std::int64_t row,
+                    std::int64_t rows, const float* v, const float* g,
+                    const std::int64_t* row_offset, bool accumulate, float* du) {
+  const Conv2dShape& s = o.shape;
+  GemmBlock block{};
+  block.rows = rows;
+  block.columns = s.c;
+  block.k = tiles;
+  block.a = g + point * o.g_layout.point_stride + row;
+  block.a_row_stride = 1;
+  block.a_k_stride = o.g_layout.tile_stride;
+  block.b = v + point * o.v_layout.point_stride;
+  block.b_panel_stride = kPanelColumns;
+  block.b_k_stride = o.v_layout.tile_stride;
+  block.c = du + (point * s.k + row) * s.c;
+  block.c_row_offset = row_offset;
+  block.accumulate = accumulate;
+  o.kernels.gemm.multiply(block);
+}
+
+void run_sliced(ExecContext& context, const Operands& o, const std::int64_t* row_offset,
+                float* du) {
+  const Cut& cut = o.cut;
+  context.pool.run(cut.slices, [&](std::int64_t slice) {
+    float* v = thread_scratch(o.v_layout.floats() + o.g_layout.floats());
+    float* g = v + o.v_layout.floats();
+    const std::int64_t begin = slice * cut.slice_tiles;
+    const std::int64_t end = std::min(begin + cut.slice_tiles, cut.tiles);
+    // Without any tile (an empty batch) the gradient is still stored as zeros.
+    for (std::int64_t t = begin; t == begin || t < end; t += cut.step_tiles) {
+      const std::int64_t tiles = std::max<std::int64_t>(std::min(cut.step_tiles, end - t), 0);
+      transform_tiles(o, t, t + tiles, v, g);
+      for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+        multiply_point(o, point, tiles, 0, o.shape.k, v, g, row_offset, t > begin,
+                       du + slice * cut.du_floats);
+      }
+    }
+  });
+  if (cut.slices > 1) {
+    context.pool.run_blocks(cut.du_floats, 8192, [&](std::int64_t begin, std::int64_t end) {
+      o.kernels.gemm.add_parts(du + cut.du_floats + begin, cut.slices - 1, cut.du_floats,
+                               end - begin, du + begin);
+    });
+  }
+}
+
+void run_staged(ExecContext& context, const Operands& o, const std::int64_t* row_offset, float* v,
+                float* g, float* du) {
+  const Cut& cut = o.cut;
+  const std::int64_t row_blocks = divide_up(o.shape.k, kRowBlock);
+  for (std::int64_t begin = 0; begin == 0 || begin < cut.tiles; begin += cut.step_tiles) {
+    const std::int64_t tiles =
+        std::max<std::int64_t>(std::min(cut.step_tiles, cut.tiles - begin), 0);
+    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+      transform_tiles(o, begin + first, begin + last, v + first * o.v_layout.tile_stride,
+                      g + first * o.g_layout.tile_stride);
+    });
+    context.pool.run(kWinogradPoints * row_blocks, [&](std::int64_t task) {
+      const std::int64_t row = task % row_blocks * kRowBlock;
+      multiply_point(o, task / row_blocks, tiles, row, std::min(kRowBlock, o.shape.k - row), v, g,
+                     row_offset, begin > 0, du);
+    });
+  }
+}
+
+}  // namespace
+
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
+  const Cut cut = cut_work(s);
+  std::int64_t floats = cut.slices * cut.du_floats;
+  if (!cut.sliced) {
+    floats += TileLayout(cut.step_tiles, s.c).floats() + TileLayout(cut.step_tiles, s.k).floats();
+  }
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
+void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
+                      const float* x, const float* dy, float* dw) {
+  const Cut cut = cut_work(s);
+  const Operands o{
+      kernels, s, cut, x, dy, TileLayout(cut.step_tiles, s.c), TileLayout(cut.step_tiles, s.k)};
+  std::vector<std::int64_t> row_offset(static_cast<std::size_t>(s.k));
+  for (std::int64_t i = 0; i < s.k; ++i) row_offset[static_cast<std::size_t>(i)] = i * s.c;
+  Workspace::Scope scope(context.workspace);
+  auto* du = scope.take_array<float>(cut.slices * cut.du_floats);
+  if (cut.sliced) {
+    run_sliced(context, o, row_offset.data(), du);
+  } else {
+    auto* v = scope.take_array<float>(o.v_layout.floats());
+    auto* g = scope.take_array<float>(o.g_layout.floats());
+    run_staged(context, o, row_offset.data(), v, g, du);
+  }
+  context.pool.run_blocks(s.k, 8, [&](std::int64_t begin, std::int64_t end) {
+    kernels.winograd.weights_transform(du, s.k * s.c, s.c, begin, end, dw);
+  });
+}
+
+}  // namespace hanok::cpu::winograd

@@ -1,0 +1,72 @@
+// Eight floats as one value: an AVX register, or an array that the compiler splits as it can.
+// Just what the Winograd transforms need.
+#pragma once
+
+#include <stdint.h>
+
+#ifdef HANOK_ISA_avx2
+#include <immintrin.h>
+#endif
+
+namespace hanok::cpu::HANOK_ISA {
+namespace {
+
+#ifdef HANOK_ISA_avx2
+
+struct Vec8 {
+  __m256 v;
+};
+inline Vec8 load8(const float* p) { return {_mm256_loadu_ps(p)}; }
+inline void store8(float* p, Vec8 a) { _mm256_storeu_ps(p, a.v); }
+inline Vec8 all8(float a) { return {_mm256_set1_ps(a)}; }
+inline Vec8 operator+(Vec8 a, Vec8 b) { return {_mm256_add_ps(a.v, b.v)}; }
+inline Vec8 operator-(Vec8 a, Vec8 b) { return {_mm256_sub_ps(a.v, b.v)}; }
+inline Vec8 operator*(Vec8 a, Vec8 b) { return {_mm256_mul_ps(a.v, b.v)}; }
+// a * b + c and a * b - c and c - a * b, rounded once.
+inline Vec8 mul_add(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
+inline Vec8 mul_sub(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmsub_ps(a.v, b.v, c.v)}; }
+inline Vec8 sub_mul(Vec8 c, Vec8 a, Vec8 b) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
+inline Vec8 relu8(Vec8 a) { return {_mm256_max_ps(_mm256_setzero_ps(), a.v)}; }  // keeps NaN
+
+#else
+
+struct Vec8 {
+  float v[8];
+};
+inline Vec8 load8(const float* p) {
+  Vec8 r;
+  for (int i = 0; i < 8; ++i) r.v[i] = p[i];
+  return r;
+}
+inline void store8(float* p, Vec8 a) {
+  for (int i = 0; i < 8; ++i) p[i] = a.v[i];
+}
+inline Vec8 all8(float a) {
+  Vec8 r;
+  for (float& v : r.v) v = a;
+  return r;
+}
+inline Vec8 operator+(Vec8 a, Vec8 b) {
+  for (int i = 0; i < 8; ++i) a.v[i] += b.v[i];
+  return a;
+}
+inline Vec8 operator-(Vec8 a, Vec8 b) {
+  for (int i = 0; i < 8; ++i) a.v[i] -= b.v[i];
+  return a;
+}
+inline Vec8 operator*(Vec8 a, Vec8 b) {
+  for (int i = 0; i < 8; ++i) a.v[i] *= b.v[i];
+  return a;
+}
+inline Vec8 mul_add(Vec8 a, Vec8 b, Vec8 c) { return a * b + c; }
+inline Vec8 mul_sub(Vec8 a, Vec8 b, Vec8 c) { return a * b - c; }
+inline Vec8 sub_mul(Vec8 c, Vec8 a, Vec8 b) { return c - a * b; }
+inline Vec8 relu8(Vec8 a) {
+  for (float& v : a.v) v = v < 0.0F ? 0.0F : v;  // keeps NaN
+  return a;
+}
+
+#endif
+
+}  // namespace
+}  // namespace hanok::cpu::HANOK_ISA

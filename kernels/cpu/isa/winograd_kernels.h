@@ -1,0 +1,76 @@
+// The instruction-set-dependent pieces of Winograd convolution F(4x4, 3x3), as one table per path.
+// The mathematics stands in winograd.cpp, the schedule in kernels/cpu/conv2d_winograd.cpp.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/cpu/isa/gemm_kernels.h"
+
+namespace hanok::cpu {
+
+constexpr int64_t kWinogradTile = 4;     // outputs of a tile along each axis
+constexpr int64_t kWinogradInput = 6;    // inputs that they read
+constexpr int64_t kWinogradPoints = 36;  // products per channel pair and tile
+constexpr int64_t kWinogradLanes = 8;    // channels are handled in vectors of 8
+
+// An image batch seen as tiles: tile t is (n, i, j) of [batch, tiles_h, tiles_w].
+struct WinogradTiles {
+  int64_t tiles_h, tiles_w;
+};
+
+// Tiles [tile_begin, tile_end) of x [batch, height, width, channels], 0 outside of it
+// -> out[point][tile - tile_begin][channel].
+struct WinogradInputBlock {
+  WinogradTiles tiles;
+  const float* x;
+  int64_t height, width, channels;
+  int64_t pad_h, pad_w;
+  int64_t tile_begin, tile_end;
+  float* out;
+  int64_t point_stride, tile_stride;  // of out, in floats
+};
+
+// Tiles of m[point][tile][channel] -> Y = A^T m A, epilogue, y [batch, height, width, channels].
+// Only channels [0, columns) from y and the epilogue's pointers on.
+struct WinogradOutputBlock {
+  WinogradTiles tiles;
+  const float* m;
+  int64_t point_stride, tile_stride;
+  int64_t tile_begin, tile_end;
+  float* y;
+  int64_t height, width, channels;
+  int64_t columns;
+  TileEpilogue epilogue;
+  float* mean;        // of the block's stored values, and the sum of squared deviations from it;
+  float* deviations;  // null: not wanted
+};
+
+// Channels are multiples of 8 everywhere.
+struct WinogradKernels {
+  // B^T d B of the 6x6 pixels from (4i - pad_h, 4j - pad_w).
+  void (*input_transform)(const WinogradInputBlock& block);
+  void (*output_transform)(const WinogradOutputBlock& block);
+  // One panel of 16 of the product's columns of U = G g G^T -> out[point][row][16].
+  // Forward: rows are input channels, columns output channels; w [K,3,3,C] at the panel's first
+  // output channel.
+  void (*pack_forward)(const float* w, int64_t rows, int64_t columns, float* out);
+  // Backward data: rows are output channels, columns input channels, the filter turned by 180
+  // degrees; w at the panel's first input channel, `channels` = C.
+  void (*pack_backward_data)(const float* w, int64_t channels, int64_t rows, int64_t columns,
+                             float* out);
+  // A dy A^T of the 4x4 pixels from (4i, 4j); padding is not used.
+  void (*gradient_transform)(const WinogradInputBlock& block);
+  // dw[k][3][3][c] = G^T du[point][k][c] G for rows k in [row_begin, row_end) of du [.., rows,
+  // channels].
+  void (*weights_transform)(const float* du, int64_t point_stride, int64_t channels,
+                            int64_t row_begin, int64_t row_end, float* dw);
+};
+
+namespace portable {
+const WinogradKernels& winograd_kernels();
+}
+namespace avx2 {
+const WinogradKernels& winograd_kernels();
+}
+
+}  // namespace hanok::cpu

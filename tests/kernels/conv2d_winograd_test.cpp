@@ -1,0 +1,220 @@
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <string>
+
+#include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/kernel_context.h"
+
+namespace hanok {
+namespace {
+
+using test::backward_data;
+using test::backward_data_reference;
+using test::backward_weights;
+using test::backward_weights_reference;
+using test::forward;
+using test::forward_reference;
+using test::KernelContext;
+using test::moments_reference;
+using test::name;
+using test::Operands;
+using test::shape_of;
+
+// The worst single element over the rms of all; the typical (rms) error is a tenth of it.
+constexpr double kWorst = 2e-5;
+constexpr double kTypical = 2e-6;
+
+double rms_error_over_rms(const std::vector<float>& got, const std::vector<double>& want) {
+  double squares = 0;
+  double errors = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    squares += want[i] * want[i];
+    errors += (got[i] - want[i]) * (got[i] - want[i]);
+  }
+  return std::sqrt(errors / squares);
+}
+
+Conv2dShape conv3x3(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, std::int64_t k,
+                    std::int64_t pad_h = 1, std::int64_t pad_w = 1) {
+  return shape_of(n, c, h, w, k, 3, 3, 1, {1, 1, pad_h, pad_w, 1, 1});
+}
+
+const std::vector<Conv2dShape>& winograd_shapes() {
+  static const std::vector<Conv2dShape> shapes = {
+      conv3x3(1, 32, 16, 16, 32),       // whole tiles
+      conv3x3(2, 40, 13, 14, 56),       // tiles cut by 3 and 2, panels and groups cut by 8
+      conv3x3(3, 64, 9, 11, 32, 0, 2),  // no padding above, the most beside
+      conv3x3(5, 32, 7, 7, 72, 2, 0),   // several blocks of tiles
+      conv3x3(12, 32, 2, 3, 32),        // images smaller than a tile
+      conv3x3(12, 32, 1, 1, 40),        // one pixel
+      conv3x3(1, 136, 17, 12, 128),     // deep: staged, two blocks of k
+      conv3x3(9, 264, 7, 7, 40),        // deep: several blocks of tiles, uneven channels
+      conv3x3(4, 32, 41, 33, 32),       // several slices of the weight gradient
+  };
+  return shapes;
+}
+
+template <typename Run, typename Reference>
+void compare(Conv2dPass pass, Run run, Reference reference) {
+  for (const Conv2dShape& s : winograd_shapes()) {
+    ASSERT_STREQ(cpu::conv2d_algorithm(cpu::Isa::Portable, pass, s), "winograd4x4") << name(s);
+    const Operands o(s);
+    const auto want = reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      const auto got = run(s, o, isa);
+      EXPECT_LE(test::error_over_rms(got, want), kWorst) << name(s);
+      EXPECT_LE(rms_error_over_rms(got, want), kTypical) << name(s);
+    }
+  }
+}
+
+TEST(Conv2dWinograd, ForwardMatchesDoubleReference) {
+  compare(
+      Conv2dPass::Forward,
+      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa) { return forward(s, o, isa); },
+      forward_reference);
+}
+
+TEST(Conv2dWinograd, BackwardDataMatchesDoubleReference) {
+  compare(
+      Conv2dPass::BackwardData,
+      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa) {
+        return backward_data(s, o, isa);
+      },
+      backward_data_reference);
+}
+
+TEST(Conv2dWinograd, BackwardWeightsMatchesDoubleReference) {
+  compare(
+      Conv2dPass::BackwardWeights,
+      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa) {
+        return backward_weights(s, o, isa);
+      },
+      backward_weights_reference);
+}
+
+// Errors grow with the inputs, not with what cancels: relative to the output's rms they stay.
+TEST(Conv2dWinograd, LargeMeansAndRangesKeepTheBound) {
+  const Conv2dShape s = conv3x3(2, 64, 14, 14, 64);
+  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
+    const Operands o(s, mean, range);
+    const auto y = forward_reference(s, o);
+    const auto dx = backward_data_reference(s, o);
+    const auto dw = backward_weights_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, isa), y), 1e-4);
+      EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), dx), 1e-4);
+      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 1e-4);
+    }
+  }
+}
+
+TEST(Conv2dWinograd, EpilogueInEveryCombination) {
+  for (const Conv2dShape& s : {conv3x3(2, 32, 11, 10, 40), conv3x3(2, 232, 9, 10, 40)}) {
+    const Operands o(s);
+    const auto plain = forward_reference(s, o);
+    const auto scale = test::test_data(s.k, 4, 1, 0.5F);
+    const auto shift = test::test_data(s.k, 5, 10, 3);
+    const auto residual = test::test_data(s.output_shape().numel(), 6, 0, 5);
+    for (int bits = 0; bits < 16; ++bits) {
+      Epilogue e;
+      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k), -1.0F);
+      if (bits & 1) e.scale = test::view_of(scale, {s.k});
+      if (bits & 2) e.shift = test::view_of(shift, {s.k});
+      if (bits & 4) e.residual = test::view_of(residual, s.output_shape());
+      if (bits & 8) e.activation = Activation::Relu;
+      e.bn_mean_var = test::view_of(mean_var, {2, s.k});
+      auto want = plain;
+      for (std::size_t i = 0; i < want.size(); ++i) {
+        const std::size_t k = i % static_cast<std::size_t>(s.k);
+        if (bits & 1) want[i] *= scale[k];
+        if (bits & 2) want[i] += shift[k];
+        if (bits & 4) want[i] += residual[i];
+        if (bits & 8) want[i] = std::max(want[i], 0.0);
+      }
+      for (const cpu::Isa isa : test::testable_isas()) {
+        const auto y = forward(s, o, isa, e);
+        EXPECT_LE(test::error_over_rms(y, want), kWorst) << name(s) << " epilogue " << bits;
+        const auto moments = moments_reference(y, s.k);
+        for (std::size_t k = 0; k < static_cast<std::size_t>(s.k); ++k) {
+          const double var = moments[k + static_cast<std::size_t>(s.k)];
+          EXPECT_NEAR(mean_var[k], moments[k], 1e-6 * (std::fabs(moments[k]) + std::sqrt(var)));
+          EXPECT_NEAR(mean_var[k + static_cast<std::size_t>(s.k)], var, 1e-5 * var);
+        }
+      }
+    }
+  }
+}
+
+TEST(Conv2dWinograd, SameBitsForAnyThreadCountAndForPackedWeights) {
+  for (const Conv2dShape& s : {conv3x3(4, 32, 29, 31, 40), conv3x3(3, 232, 11, 13, 40)}) {
+    const Operands o(s);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
+      Epilogue e;
+      e.bn_mean_var = test::view_of(mean_var, {2, s.k});
+      const auto y = forward(s, o, isa, e, 1);
+      const auto moments = mean_var;
+      const auto dx = backward_data(s, o, isa, 1);
+      const auto dw = backward_weights(s, o, isa, 1);
+      for (const int threads : {2, 3}) {
+        EXPECT_EQ(forward(s, o, isa, e, threads), y) << name(s);
+        EXPECT_EQ(mean_var, moments) << name(s);
+        EXPECT_EQ(backward_data(s, o, isa, threads), dx) << name(s);
+        EXPECT_EQ(backward_weights(s, o, isa, threads), dw) << name(s);
+      }
+      KernelContext context;
+      for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+        std::vector<float> packed(cpu::conv2d_packed_bytes(isa, pass, s) / sizeof(float) + 1,
+                                  -7.0F);
+        cpu::conv2d_pack(context, isa, pass, s, test::view_of(o.w, s.weight_shape()),
+                         packed.data());
+        EXPECT_EQ(packed.back(), -7.0F) << "wrote past conv2d_packed_bytes, " << name(s);
+        std::vector<float> out(pass == Conv2dPass::Forward ? o.dy.size() : o.x.size());
+        if (pass == Conv2dPass::Forward) {
+          cpu::conv2d_forward(context, isa, s, test::view_of(o.x, s.input_shape()), {},
+                              packed.data(), {}, test::view_of(out, s.output_shape()));
+          EXPECT_EQ(out, y) << name(s);
+        } else {
+          cpu::conv2d_backward_data(context, isa, s, test::view_of(o.dy, s.output_shape()), {},
+                                    packed.data(), test::view_of(out, s.input_shape()));
+          EXPECT_EQ(out, dx) << name(s);
+        }
+      }
+    }
+  }
+}
+
+// Guards around every output: nothing is written outside of it.
+TEST(Conv2dWinograd, WritesOnlyItsOutput) {
+  constexpr std::size_t kGuard = 64;
+  for (const Conv2dShape& s : {conv3x3(1, 32, 13, 15, 40), conv3x3(2, 232, 6, 7, 40)}) {
+    const Operands o(s);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      KernelContext context;
+      const auto guarded = [&](const Shape& shape, auto run) {
+        const auto n = static_cast<std::size_t>(shape.numel());
+        std::vector<float> out(n + 2 * kGuard, -7.0F);
+        run(View{out.data() + kGuard, DType::F32, shape});
+        for (std::size_t i = 0; i < kGuard; ++i) {
+          EXPECT_EQ(out[i], -7.0F) << name(s);
+          EXPECT_EQ(out[kGuard + n + i], -7.0F) << name(s);
+        }
+        EXPECT_EQ(std::count(out.begin(), out.end(), -7.0F), 2 * kGuard) << name(s);
+      };
+      const ConstView x = test::view_of(o.x, s.input_shape());
+      const ConstView w = test::view_of(o.w, s.weight_shape());
+      const ConstView dy = test::view_of(o.dy, s.output_shape());
+      guarded(s.output_shape(),
+              [&](View y) { cpu::conv2d_forward(context, isa, s, x, w, nullptr, {}, y); });
+      guarded(s.input_shape(),
+              [&](View dx) { cpu::conv2d_backward_data(context, isa, s, dy, w, nullptr, dx); });
+      guarded(s.weight_shape(),
+              [&](View dw) { cpu::conv2d_backward_weights(context, isa, s, x, dy, dw); });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hanok
