@@ -1,0 +1,76 @@
+#include <gmock/gmock.h>
+
+#include "data/dataset.h"
+#include "kernels/base/error.h"
+#include "tests/data/support.h"
+
+namespace hanok::data {
+namespace {
+
+using test::message_of;
+using test::TempFolder;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Csv parse(const std::string& text) {
+  const TempFolder folder;
+  return read_csv(folder.write("table.csv", text));
+}
+
+std::string parse_error(const std::string& text) {
+  return message_of<FormatError>([&] { parse(text); });
+}
+
+TEST(Csv, ReadsPlainFields) {
+  const Csv csv = parse("a,b\n1,2\n3,\n");
+  EXPECT_THAT(csv.header, ElementsAre("a", "b"));
+  EXPECT_THAT(csv.rows, ElementsAre(ElementsAre("1", "2"), ElementsAre("3", "")));
+  EXPECT_THAT(csv.lines, ElementsAre(2, 3));
+  EXPECT_EQ(csv.column("b"), 1U);
+}
+
+TEST(Csv, ReadsByteOrderMarkCrLfAndAMissingLastLineBreak) {
+  const Csv csv = parse(
+      "\xEF\xBB\xBF"
+      "a,b\r\n1,2\r\n\r\n3,4");
+  EXPECT_THAT(csv.header, ElementsAre("a", "b"));
+  EXPECT_THAT(csv.rows, ElementsAre(ElementsAre("1", "2"), ElementsAre("3", "4")));
+  EXPECT_THAT(csv.lines, ElementsAre(2, 4));
+}
+
+TEST(Csv, ReadsQuotedFields) {
+  const Csv csv = parse("a,b\n\"x,y\",\"say \"\"hi\"\"\"\n\"two\nlines\",\"\"\nlast,row\n");
+  EXPECT_THAT(csv.rows, ElementsAre(ElementsAre("x,y", "say \"hi\""), ElementsAre("two\nlines", ""),
+                                    ElementsAre("last", "row")));
+  EXPECT_THAT(csv.lines, ElementsAre(2, 3, 5));
+}
+
+TEST(Csv, AnEndingCommaMakesAnEmptyField) {
+  EXPECT_THAT(parse("a,b\n1,").rows, ElementsAre(ElementsAre("1", "")));
+}
+
+TEST(Csv, ErrorsNameFileAndLine) {
+  EXPECT_THAT(parse_error("a,b\n1,2\n3\n"), HasSubstr("table.csv:3: 1 fields, the header has 2"));
+  EXPECT_THAT(parse_error("a,b\n1,\"2\n"),
+              HasSubstr("table.csv:2: a quoted field is never closed"));
+  EXPECT_THAT(parse_error("a,b\n\"1\"x,2\n"),
+              HasSubstr("table.csv:2: text follows a closing quote"));
+  EXPECT_THAT(parse_error(""), HasSubstr("table.csv: the file is empty"));
+  const Csv csv = parse("a,b\n1,2\n");
+  EXPECT_THAT(message_of<FormatError>([&] { (void)csv.column("c"); }),
+              AllOf(StartsWith(csv.path), HasSubstr("no column 'c' (columns: a, b)")));
+  EXPECT_THROW(read_csv("/nowhere/at/all.csv"), IoError);
+}
+
+TEST(Csv, FieldsAreQuotedOnlyWhereNeeded) {
+  EXPECT_EQ(csv_field("plain text"), "plain text");
+  EXPECT_EQ(csv_field("a,b"), "\"a,b\"");
+  EXPECT_EQ(csv_field("say \"hi\""), "\"say \"\"hi\"\"\"");
+  const std::string awkward = "x,\"y\"\r\nz";
+  EXPECT_EQ(parse("a\n" + csv_field(awkward) + "\n").rows[0][0], awkward);
+}
+
+}  // namespace
+}  // namespace hanok::data
