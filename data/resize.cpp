@@ -1,6 +1,6 @@
 // Antialiased resizing, bit for bit as Pillow's Image.resize (Pillow's Resample.c): a separable
-// filter whose support grows with the reduction, columns first, then rows, each pass in fixed point
-// and rounded to 8 bits.
+// filter whose support grows with the reduction, along rows and along columns, each pass in fixed
+// point and rounded to 8 bits.
 #include <algorithm>
 #include <cmath>
 
@@ -130,8 +130,14 @@ Image resize(const Image& image, int width, int height, Filter filter) {
                      " out of " + std::to_string(image.width) + "x" + std::to_string(image.height));
   if (width == image.width && height == image.height) return image;
   if (width == image.width) return resize_rows(image, height, filter);
-  Image columns = resize_columns(image, width, filter);
-  return height == image.height ? columns : resize_rows(columns, height, filter);
+  if (height == image.height) return resize_columns(image, width, filter);
+  // Each pass rounds, so their order shows. Pillow 13 begins with the rows where far more of them
+  // go than columns, as measured on thousands of sizes.
+  const std::int64_t rows_gone = std::int64_t{image.height} - height;
+  const std::int64_t columns_gone = std::int64_t{image.width} - width;
+  if (rows_gone > 0 && rows_gone > 2 * columns_gone)
+    return resize_columns(resize_rows(image, height, filter), width, filter);
+  return resize_rows(resize_columns(image, width, filter), height, filter);
 }
 
 Image resize_shorter_side(const Image& image, int size, Filter filter) {

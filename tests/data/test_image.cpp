@@ -49,7 +49,7 @@ TEST(Decode, EqualsPillowForEveryKind) {
 
 TEST(Resize, EqualsPillowToTheBit) {
   const golden::Json file = golden::load("data_resize.json");
-  ASSERT_GE(file.at("cases").size(), 18U);
+  ASSERT_GE(file.at("cases").size(), 24U);
   for (const auto& [name, json] : file.at("cases").items()) {
     const Image image = noise(json.at("name"), json.at("from")[0], json.at("from")[1]);
     const Filter filter = json.at("filter") == "bicubic" ? Filter::Bicubic : Filter::Bilinear;
@@ -210,7 +210,7 @@ TEST(Hostile, DeclaredSizesAreCheckedBeforeMemoryIsTaken) {
 }
 
 TEST(Hostile, APngThatCannotHoldWhatItDeclares) {
-  // 11000x11000 is within the limit, yet no 300 bytes inflate to it. The header's checksum is
+  // 11000x11000 is within the limit, yet no 45 bytes inflate to it. The header's checksum is
   // right.
   const std::vector<std::uint8_t> file = {
       0x89, 'P',  'N',  'G',  '\r', '\n', 0x1A, '\n', 0x00, 0x00, 0x00, 0x0D, 'I',  'H', 'D',
@@ -232,7 +232,7 @@ TEST(Hostile, APngThatCannotHoldWhatItDeclares) {
   append_number(0);  // an empty data chunk, where reading the header stops
   whole.insert(whole.end(), {'I', 'D', 'A', 'T'});
   append_number(crc(reinterpret_cast<const std::uint8_t*>("IDAT"), 4));
-  EXPECT_THAT(decode_error(whole), HasSubstr("declares 11000x11000 pixels, more than 49 bytes"));
+  EXPECT_THAT(decode_error(whole), HasSubstr("declares 11000x11000 pixels, more than 45 bytes"));
 }
 
 TEST(Hostile, LargeFilesAreNotRead) {

@@ -116,7 +116,10 @@ def make_resize():
         (33, 17, 11, 17),
         (1, 1, 7, 5),
         (7, 5, 1, 1),
-        (160, 121, 32, 32),
+        (60, 50, 32, 32),
+        (40, 40, 36, 31),
+        (40, 40, 36, 32),
+        (20, 30, 31, 25),
     ]:
         name = f"{width}x{height} to {new_width}x{new_height}"
         image = noise(name, width, height)
