@@ -1,0 +1,161 @@
+// Golden files: the formula's tensors (the same integers times powers of two as formula.py), and
+// the comparison of a tensor with the fingerprint that a golden stores of it.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace hanok::golden {
+
+using Json = nlohmann::json;
+
+/// A golden file of tests/golden. Throws if it is missing or of another format.
+inline Json load(const std::string& file) {
+  const std::string path = std::string(HANOK_SOURCE_DIR) + "/tests/golden/" + file;
+  std::ifstream stream(path);
+  if (!stream) throw std::runtime_error("cannot read " + path);
+  Json json = Json::parse(stream);
+  if (json.at("format") != 1) throw std::runtime_error(path + ": unknown format");
+  return json;
+}
+
+/// FNV-1a, 32 bits.
+inline std::uint32_t name_hash(const std::string& name) {
+  std::uint32_t value = 0x811C9DC5U;
+  for (const char c : name) value = (value ^ static_cast<unsigned char>(c)) * 0x01000193U;
+  return value;
+}
+
+/// Element `i` of the stream of hashes that belongs to a name's hash (murmur3's finaliser).
+inline std::uint32_t element_hash(std::uint32_t name, std::uint32_t i) {
+  std::uint32_t h = name + i * 0x9E3779B9U;
+  h ^= h >> 16;
+  h *= 0x85EBCA6BU;
+  h ^= h >> 13;
+  h *= 0xC2B2AE35U;
+  h ^= h >> 16;
+  return h;
+}
+
+/// The spread that gives (nearly) this standard deviation, in units of 2^-bits.
+inline std::int64_t spread_of(double stddev, int bits) {
+  return static_cast<std::int64_t>(
+      std::floor(std::sqrt(3.0) * stddev * std::ldexp(1.0, bits) + 0.5));
+}
+
+/// The formula: (center - spread + hash mod (2 spread + 1)) * 2^-bits, in logical row-major order.
+inline Tensor tensor(const std::string& name, const Shape& shape, std::int64_t spread, int bits,
+                     std::int64_t center = 0) {
+  const std::uint32_t hash = name_hash(name);
+  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto draw = static_cast<std::int64_t>(element_hash(hash, static_cast<std::uint32_t>(i)));
+    const std::int64_t integer = draw % (2 * spread + 1) + (center - spread);
+    values[i] = static_cast<float>(std::ldexp(static_cast<double>(integer), -bits));
+  }
+  return Tensor::from_vector(values, shape);
+}
+
+inline Shape shape_of(const Json& sizes) {
+  Shape shape;
+  for (const auto& size : sizes) shape.push_back(size.get<std::int64_t>());
+  return shape;
+}
+
+/// The formula with its numbers from a golden: {"shape", "spread", "bits", "center"}.
+inline Tensor tensor(const std::string& name, const Json& spec) {
+  return tensor(name, shape_of(spec.at("shape")), spec.at("spread"), spec.at("bits"),
+                spec.at("center"));
+}
+
+/// i64 [count] in 0..limit-1.
+inline std::vector<std::int64_t> integers(const std::string& name, std::int64_t count,
+                                          std::int64_t limit) {
+  std::vector<std::int64_t> values;
+  for (std::int64_t i = 0; i < count; ++i) {
+    values.push_back(element_hash(name_hash(name), static_cast<std::uint32_t>(i)) % limit);
+  }
+  return values;
+}
+
+/// The rule for a model's parameter or buffer, by its role: weights as He initialisation spreads
+/// them, batch norm weights and variances near 1, the rest near 0.
+inline Tensor parameter(const std::string& name, const std::string& full_name, const Shape& shape) {
+  constexpr int kBits = 14;
+  constexpr std::int64_t kOne = std::int64_t{1} << kBits;
+  const std::int64_t tenth = spread_of(0.1, kBits);
+  if (name.ends_with("running_var")) return tensor(full_name, shape, tenth, kBits, kOne);
+  if (name.ends_with("running_mean") || name.ends_with("bias")) {
+    return tensor(full_name, shape, tenth, kBits);
+  }
+  if (shape.rank() == 1) return tensor(full_name, shape, tenth, kBits, kOne);
+  const double fan_in = static_cast<double>(shape.numel() / shape[0]);
+  return tensor(full_name, shape, spread_of(std::sqrt(2.0 / fan_in), kBits), kBits);
+}
+
+/// How far `actual` is from a fingerprint, relative to the tensor's L2 norm: the largest of the
+/// norm's difference, the samples' L2 distance (scaled up to the whole tensor) and a quarter of the
+/// dot product's (an error vector e changes it by about |e|, rarely by more than four times that).
+struct Distance {
+  double norm = 0, samples = 0, dot = 0;
+  double worst() const { return std::max({norm, samples, dot / 4}); }
+};
+
+inline Distance distance(const std::string& name, const Tensor& actual, const Json& expected) {
+  const std::vector<float> values = actual.to_vector();
+  const std::uint32_t sign_hash = name_hash(name + "#sign");
+  const std::uint32_t sample_hash = name_hash(name + "#sample");
+  double squares = 0, dot = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double value = values[i];
+    squares += value * value;
+    const bool negative = (element_hash(sign_hash, static_cast<std::uint32_t>(i)) & 1U) != 0;
+    dot += negative ? -value : value;
+  }
+  const auto& samples = expected.at("samples");
+  const bool all = values.size() == samples.size() && values.size() <= 32;
+  double sample_error = 0;
+  for (std::size_t k = 0; k < samples.size(); ++k) {
+    const std::size_t position =
+        all ? k : element_hash(sample_hash, static_cast<std::uint32_t>(k)) % values.size();
+    const double difference = values[position] - samples[k].get<double>();
+    sample_error += difference * difference;
+  }
+  const double norm = expected.at("norm");
+  // A tensor that is zero in truth has no relative error: its absolute one counts.
+  const double scale = norm > 0 ? norm : 1;
+  const double share =
+      samples.empty() ? 1
+                      : static_cast<double>(values.size()) / static_cast<double>(samples.size());
+  Distance result;
+  result.norm = std::abs(std::sqrt(squares) - norm) / scale;
+  result.dot = std::abs(dot - expected.at("dot").get<double>()) / scale;
+  result.samples = std::sqrt(sample_error * share) / scale;
+  return result;
+}
+
+/// True if `actual` has the golden's shape and is within `tolerance` of it (L2-relative). A value
+/// that is no number is never near.
+inline testing::AssertionResult is_near(const std::string& name, const Tensor& actual,
+                                        const Json& expected, double tolerance) {
+  if (!actual.defined()) return testing::AssertionFailure() << name << " is undefined";
+  if (!(actual.shape() == shape_of(expected.at("shape")))) {
+    return testing::AssertionFailure() << name << " has shape " << actual.shape().to_string()
+                                       << ", expected " << expected.at("shape").dump();
+  }
+  const Distance d = distance(name, actual, expected);
+  if (d.norm + d.samples + d.dot >= 0 && d.worst() <= tolerance) return testing::AssertionSuccess();
+  return testing::AssertionFailure()
+         << name << ": L2-relative error above " << tolerance << ": norm " << d.norm << ", samples "
+         << d.samples << ", dot " << d.dot;
+}
+
+}  // namespace hanok::golden
