@@ -1,0 +1,245 @@
+"""Golden runs of whole models, in double precision by PyTorch and torchvision.
+
+Every parameter and buffer is a formula tensor named PREFIX + its name in the state_dict (the rule is
+formula.parameter), images are PREFIX + "images", labels PREFIX + "labels".
+
+The prefix carries a salt. ReLU and max pooling decide by comparing numbers; where two are so near that
+rounding decides, single precision may differ from double by a whole gradient element. `margin` finds how
+many times its own rounding error (single against double) each network's nearest decision is away, and
+`python3 nn_models.py --search` looks for a salt for which that is far.
+"""
+
+import copy
+import sys
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torchvision.models import resnet18
+
+import formula
+
+CLASSES = 10
+IMAGE = {"spread": formula.spread_of(1.0, 12), "bits": 12, "center": 0}
+
+
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 6, 5)
+        self.conv2 = nn.Conv2d(6, 16, 5)
+        self.fc1 = nn.Linear(400, 120)
+        self.fc2 = nn.Linear(120, 84)
+        self.fc3 = nn.Linear(84, CLASSES)
+        self.relu = nn.ReLU()
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x):
+        x = self.pool(self.relu(self.conv1(x)))
+        x = self.pool(self.relu(self.conv2(x)))
+        x = self.relu(self.fc1(torch.flatten(x, 1)))
+        return self.fc3(self.relu(self.fc2(x)))
+
+
+# name: (constructor, batch, image shape, salt)
+MODELS = {
+    "lenet": (LeNet, 3, [1, 32, 32], 8),
+    "resnet18": (lambda: resnet18(num_classes=CLASSES), 2, [3, 64, 64], 61),
+}
+
+
+def build(name, salt=None):
+    """The model with formula weights, its images and labels, and the prefix of their names."""
+    constructor, batch, image_shape, default_salt = MODELS[name]
+    prefix = f"{name}/{default_salt if salt is None else salt}/"
+    model = constructor().double()
+    state = model.state_dict()
+    for key, value in state.items():
+        if not key.endswith("num_batches_tracked"):
+            value.copy_(torch.tensor(formula.parameter(key, prefix + key, list(value.shape))))
+    shape = [batch] + image_shape
+    images = formula.tensor(prefix + "images", shape, IMAGE["spread"], IMAGE["bits"])
+    labels = formula.integers(prefix + "labels", batch, CLASSES)
+    return model, torch.tensor(images), torch.tensor(labels), prefix
+
+
+def decisions(model, images):
+    """What each ReLU compares with zero and each max pooling among itself, in the order of the forward pass."""
+    seen = []
+
+    def before_relu(_, inputs):
+        seen.append(inputs[0].detach().clone())
+
+    def before_pool(module, inputs):
+        k, s, p = module.kernel_size, module.stride, module.padding
+        x = F.pad(inputs[0].detach(), [p] * 4)  # zeros: what comes in is never negative
+        windows = x.unfold(2, k, s).unfold(3, k, s).flatten(4)
+        top = windows.topk(2, -1).values
+        gap = top[..., 0] - top[..., 1]
+        # Where all of a window is zero any choice is right: no gradient passes the ReLU before.
+        seen.append(torch.where(top[..., 0] > 0, gap, torch.ones_like(gap)))
+
+    hooks = []
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            hooks.append(module.register_forward_pre_hook(before_relu))
+        if isinstance(module, nn.MaxPool2d):
+            hooks.append(module.register_forward_pre_hook(before_pool))
+    with torch.no_grad():
+        model(images)
+    for hook in hooks:
+        hook.remove()
+    return seen
+
+
+def margin(name, salt=None):
+    """Smallest |decision| over all places and modes, in units of the root mean square error there."""
+    worst = float("inf")
+    for training in (True, False):
+        double, images, _, _ = build(name, salt)
+        double.train(training)
+        single = copy.deepcopy(double).float()
+        exact = decisions(double, images)
+        rounded = decisions(single, images.float())
+        for a, b in zip(exact, rounded):
+            error = (a - b.double()).pow(2).mean().sqrt().item()
+            if error > 0:
+                worst = min(worst, a.abs().min().item() / error)
+    return worst
+
+
+def describe(name, prefix, images):
+    return {"prefix": prefix, "classes": CLASSES, "images": {"shape": list(images.shape), **IMAGE}}
+
+
+def gradients(model, prefix):
+    return {key: formula.fingerprint(prefix + key + "#gradient", p.grad.numpy())
+            for key, p in model.named_parameters()}
+
+
+def forward_and_gradients(name, training):
+    """Logits, loss, each parameter's gradient, and the batch norms' buffers afterwards."""
+    model, images, labels, prefix = build(name)
+    model.train(training)
+    images.requires_grad_()
+    logits = model(images)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    content = describe(name, prefix, images)
+    content["training"] = training
+    content["loss"] = formula.number(loss.item())
+    content["logits"] = formula.fingerprint(prefix + "logits", logits.detach().numpy())
+    content["images_gradient"] = formula.fingerprint(prefix + "images#gradient", images.grad.numpy())
+    content["gradients"] = gradients(model, prefix)
+    return content
+
+
+def running_statistics(name, steps=2):
+    """Buffers after `steps` forward passes in training mode."""
+    model, images, _, prefix = build(name)
+    for _ in range(steps):
+        model(images)
+    content = describe(name, prefix, images)
+    content["steps"] = steps
+    content["buffers"] = {key: formula.fingerprint(prefix + key, value.double().numpy())
+                          for key, value in model.named_buffers()}
+    return content
+
+
+SGD = {"learning_rate": 0.001, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
+ADAMW = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01}
+STEPS = 10
+
+
+def make_optimizer(kind, parameters):
+    if kind == "sgd":
+        o = SGD
+        return torch.optim.SGD(parameters, o["learning_rate"], o["momentum"], 0, o["weight_decay"],
+                               o["nesterov"])
+    o = ADAMW
+    return torch.optim.AdamW(parameters, o["learning_rate"], (o["beta1"], o["beta2"]), o["epsilon"],
+                             o["weight_decay"])
+
+
+def train(name, kind, dtype=torch.float64, salt=None):
+    """STEPS steps on the one batch; returns model, losses, prefix and images."""
+    model, images, labels, prefix = build(name, salt)
+    model.to(dtype).train()
+    images = images.to(dtype)
+    optimizer = make_optimizer(kind, model.parameters())
+    losses = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return model, losses, prefix, images
+
+
+def training(name, kind):
+    """Losses; after the steps each parameter, and how far it has moved."""
+    model, losses, prefix, images = train(name, kind)
+    start = build(name)[0].state_dict()
+    content = describe(name, prefix, images)
+    content["steps"] = STEPS
+    content["optimizer"] = SGD if kind == "sgd" else ADAMW
+    content["losses"] = [formula.number(loss) for loss in losses]
+    content["moved"] = {key: formula.number((p.detach() - start[key]).norm().item())
+                        for key, p in model.named_parameters()}
+    if kind == "sgd":
+        content["parameters"] = {key: formula.fingerprint(prefix + key, p.detach().numpy())
+                                 for key, p in model.named_parameters()}
+    else:  # sign-like steps magnify rounding: norms only
+        content["norms"] = {key: formula.number(p.detach().norm().item())
+                            for key, p in model.named_parameters()}
+    return content
+
+
+FILES = {
+    "nn_lenet.json": lambda: forward_and_gradients("lenet", True),
+    "nn_resnet18_train.json": lambda: forward_and_gradients("resnet18", True),
+    "nn_resnet18_eval.json": lambda: forward_and_gradients("resnet18", False),
+    "nn_resnet18_buffers.json": lambda: running_statistics("resnet18"),
+    "nn_resnet18_sgd.json": lambda: training("resnet18", "sgd"),
+    "nn_resnet18_adamw.json": lambda: training("resnet18", "adamw"),
+}
+
+
+def search(name, tries):
+    best = (0.0, 0)
+    for salt in range(tries):
+        found = margin(name, salt)
+        if found > best[0]:
+            best = (found, salt)
+            print(f"{name}: salt {salt} keeps every decision {found:.1f} rounding errors away", flush=True)
+
+
+def check_rounding(kind, name="resnet18"):
+    """How far PyTorch's own single precision is from double after the steps: what tolerances must allow."""
+    exact, exact_losses, _, _ = train(name, kind)
+    rounded, losses, _, _ = train(name, kind, torch.float32)
+    start = build(name)[0].state_dict()
+    worst = worst_moved = worst_norm = worst_moved_norm = 0.0
+    for (key, a), (_, b) in zip(exact.named_parameters(), rounded.named_parameters()):
+        a, b = a.detach(), b.detach().double()
+        distance = (a - b).norm().item()
+        moved, moved_b = (a - start[key]).norm().item(), (b - start[key]).norm().item()
+        worst = max(worst, distance / a.norm().item())
+        worst_norm = max(worst_norm, abs(a.norm().item() - b.norm().item()) / a.norm().item())
+        worst_moved = max(worst_moved, distance / moved)
+        worst_moved_norm = max(worst_moved_norm, abs(moved - moved_b) / moved)
+    loss = max(abs(a - b) for a, b in zip(exact_losses, losses))
+    print(f"{kind}: parameters {worst:.2g}, their norms {worst_norm:.2g}, of the way moved {worst_moved:.2g}, "
+          f"its norms {worst_moved_norm:.2g}, losses {loss:.2g} ({exact_losses[0]:.4f} to {exact_losses[-1]:.4f})")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    if "--search" in sys.argv:
+        for model_name in MODELS:
+            search(model_name, 60)
+    for model_name in MODELS:
+        print(f"{model_name}: every decision is {margin(model_name):.1f} rounding errors away")
+    check_rounding("sgd")
+    check_rounding("adamw")

@@ -1,0 +1,259 @@
+// Every op of engine/ops.h against PyTorch's double-precision results (tests/golden/nn_ops_*.json):
+// outputs and gradients to an L2-relative error of 1e-5.
+#include <functional>
+#include <gtest/gtest.h>
+#include <map>
+#include <string>
+
+#include "engine/ops.h"
+#include "tests/golden/golden.h"
+
+namespace hanok {
+namespace {
+
+using golden::Json;
+
+constexpr double kTolerance = 1e-5;
+
+const char* const kFiles[] = {"nn_ops_elementwise.json", "nn_ops_products.json",
+                              "nn_ops_norms_pools.json", "nn_ops_losses_reductions.json",
+                              "nn_ops_shapes.json"};
+
+// What an op gets from its golden case, and what it leaves besides its result.
+struct Call {
+  std::string name;  // "ops/CASE/"
+  const Json& attributes;
+  std::map<std::string, Tensor> inputs;
+  std::map<std::string, Tensor> outputs;
+
+  // Undefined if the case has no such input.
+  Tensor operator[](const std::string& key) const {
+    const auto found = inputs.find(key);
+    return found == inputs.end() ? Tensor() : found->second;
+  }
+  template <typename T>
+  T get(const char* key) const {
+    return attributes.at(key).get<T>();
+  }
+};
+
+using Op = std::function<Tensor(Call&)>;
+
+Op unary(Tensor (*op)(const Tensor&)) {
+  return [op](Call& c) { return op(c["x"]); };
+}
+Op binary(Tensor (*op)(const Tensor&, const Tensor&)) {
+  return [op](Call& c) { return op(c["a"], c["b"]); };
+}
+
+Window2d window(const Call& c) {
+  const auto stride = c.get<std::vector<std::int64_t>>("stride");
+  const auto padding = c.get<std::vector<std::int64_t>>("padding");
+  Window2d result{stride[0], stride[1], padding[0], padding[1], 1, 1};
+  if (c.attributes.contains("dilation")) {
+    const auto dilation = c.get<std::vector<std::int64_t>>("dilation");
+    result.dilation_h = dilation[0];
+    result.dilation_w = dilation[1];
+  }
+  return result;
+}
+
+ops::BatchNormState batch_norm_state(Call& c) {
+  ops::BatchNormState state;
+  state.weight = c["gamma"];
+  state.bias = c["beta"];
+  state.running_mean = c["mean"];
+  state.running_var = c["var"];
+  state.training = c.get<bool>("training");
+  if (c.attributes.contains("momentum")) state.momentum = c.get<double>("momentum");
+  // Written by the op itself, in training only: the golden has them in training only.
+  if (state.training) {
+    c.outputs["running_mean"] = state.running_mean;
+    c.outputs["running_var"] = state.running_var;
+  }
+  return state;
+}
+
+Tensor cross_entropy(Call& c) {
+  ops::CrossEntropyOptions options;
+  options.class_weights = c["class_weights"];
+  options.label_smoothing = c.get<float>("label_smoothing");
+  const auto reduction = c.get<std::string>("reduction");
+  options.reduction = reduction == "mean"  ? ops::Reduction::Mean
+                      : reduction == "sum" ? ops::Reduction::Sum
+                                           : ops::Reduction::None;
+  if (c.get<bool>("soft")) return ops::cross_entropy(c["logits"], c["targets"], options);
+  const std::int64_t samples = c["logits"].size(0), classes = c["logits"].size(1);
+  auto targets = golden::integers(c.name + "targets", samples, classes);
+  for (std::size_t i = 1; c.get<bool>("ignore") && i < targets.size(); i += 3) targets[i] = -100;
+  return ops::cross_entropy(c["logits"], Tensor::from_vector(targets, {samples}), options);
+}
+
+Tensor max(Call& c) {
+  const auto [values, indices] = ops::max(c["x"], c.get<int>("dim"), c.get<bool>("keep"));
+  const auto integers = indices.to_int_vector();
+  c.outputs["indices"] =
+      Tensor::from_vector(std::vector<float>(integers.begin(), integers.end()), indices.shape());
+  return values;
+}
+
+Tensor argmax(Call& c) {
+  const Tensor indices = ops::argmax(c["x"], c.get<int>("dim"));
+  const auto integers = indices.to_int_vector();
+  return Tensor::from_vector(std::vector<float>(integers.begin(), integers.end()), indices.shape());
+}
+
+const std::map<std::string, Op>& table() {
+  static const std::map<std::string, Op> ops = {
+      {"add", binary(ops::add)},
+      {"sub", binary(ops::sub)},
+      {"mul", binary(ops::mul)},
+      {"div", binary(ops::div)},
+      {"maximum", binary(ops::maximum)},
+      {"minimum", binary(ops::minimum)},
+      {"affine",
+       [](Call& c) { return ops::affine(c["x"], c.get<float>("scale"), c.get<float>("shift")); }},
+      {"neg", unary(ops::neg)},
+      {"exp", unary(ops::exp)},
+      {"log", unary(ops::log)},
+      {"sqrt", unary(ops::sqrt)},
+      {"square", unary(ops::square)},
+      {"abs", unary(ops::abs)},
+      {"relu", unary(ops::relu)},
+      {"leaky_relu", [](Call& c) { return ops::leaky_relu(c["x"], c.get<float>("slope")); }},
+      {"sigmoid", unary(ops::sigmoid)},
+      {"tanh", unary(ops::tanh)},
+      {"matmul", binary(ops::matmul)},
+      {"linear", [](Call& c) { return ops::linear(c["x"], c["w"], c["b"]); }},
+      {"conv2d",
+       [](Call& c) {
+         return ops::conv2d(c["x"], c["w"], c["b"], window(c), c.get<std::int64_t>("groups"));
+       }},
+      {"batch_norm", [](Call& c) { return ops::batch_norm(c["x"], batch_norm_state(c)); }},
+      {"conv_bn_act",
+       [](Call& c) {
+         return ops::conv_bn_act(c["x"], {c["w"], Tensor(), window(c), 1}, batch_norm_state(c),
+                                 c["residual"],
+                                 c.get<bool>("relu") ? Activation::Relu : Activation::None);
+       }},
+      {"max_pool2d",
+       [](Call& c) {
+         const auto kernel = c.get<std::vector<std::int64_t>>("kernel");
+         return ops::max_pool2d(c["x"], kernel[0], kernel[1], window(c));
+       }},
+      {"avg_pool2d",
+       [](Call& c) {
+         const auto kernel = c.get<std::vector<std::int64_t>>("kernel");
+         return ops::avg_pool2d(c["x"], kernel[0], kernel[1], window(c),
+                                c.get<bool>("count_include_pad"));
+       }},
+      {"adaptive_avg_pool2d",
+       [](Call& c) {
+         const auto out = c.get<std::vector<std::int64_t>>("out");
+         return ops::adaptive_avg_pool2d(c["x"], out[0], out[1]);
+       }},
+      {"softmax", [](Call& c) { return ops::softmax(c["x"], c.get<int>("dim")); }},
+      {"log_softmax", [](Call& c) { return ops::log_softmax(c["x"], c.get<int>("dim")); }},
+      {"cross_entropy", cross_entropy},
+      {"dropout",
+       [](Call& c) { return ops::dropout(c["x"], c.get<float>("p"), c.get<bool>("training")); }},
+      {"sum",
+       [](Call& c) {
+         return ops::sum(c["x"], c.get<std::vector<int>>("dims"), c.get<bool>("keep"));
+       }},
+      {"mean",
+       [](Call& c) {
+         return ops::mean(c["x"], c.get<std::vector<int>>("dims"), c.get<bool>("keep"));
+       }},
+      {"max", max},
+      {"argmax", argmax},
+      {"reshape",
+       [](Call& c) { return ops::reshape(c["x"], c.get<std::vector<std::int64_t>>("sizes")); }},
+      {"flatten",
+       [](Call& c) { return ops::flatten(c["x"], c.get<int>("start"), c.get<int>("end")); }},
+      {"permute", [](Call& c) { return ops::permute(c["x"], c.get<std::vector<int>>("order")); }},
+      {"transpose",
+       [](Call& c) { return ops::transpose(c["x"], c.get<int>("a"), c.get<int>("b")); }},
+      {"slice",
+       [](Call& c) {
+         return ops::slice(c["x"], c.get<int>("dim"), c.get<std::int64_t>("begin"),
+                           c.get<std::int64_t>("end"));
+       }},
+      {"concat",
+       [](Call& c) {
+         return ops::concat({c["a"], c["b"]}, c.get<int>("dim"));
+       }},
+      {"unsqueeze", [](Call& c) { return ops::unsqueeze(c["x"], c.get<int>("dim")); }},
+      {"squeeze", [](Call& c) { return ops::squeeze(c["x"], c.get<int>("dim")); }},
+  };
+  return ops;
+}
+
+struct GoldenCase {
+  std::string name;
+  Json json;
+};
+
+void PrintTo(const GoldenCase& c, std::ostream* out) { *out << c.name; }
+
+std::vector<GoldenCase> all_cases() {
+  std::vector<GoldenCase> cases;
+  for (const char* file : kFiles) {
+    const Json content = golden::load(file);
+    for (const auto& [name, json] : content.at("cases").items()) cases.push_back({name, json});
+  }
+  return cases;
+}
+
+class GoldenOps : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(GoldenOps, OutputsAndGradientsEqualPyTorch) {
+  const auto& [name, json] = GetParam();
+  const auto op = table().find(json.at("op"));
+  ASSERT_NE(op, table().end()) << "no such op here: " << json.at("op");
+
+  Call call{"ops/" + name + "/", json.at("attributes"), {}, {}};
+  for (const auto& [key, spec] : json.at("inputs").items()) {
+    Tensor input = golden::tensor(call.name + key, spec);
+    if (json.at("gradients").contains(key)) input.set_requires_grad(true);
+    call.inputs[key] = input;
+  }
+  const Tensor y = op->second(call);
+  call.outputs["y"] = y.detach();
+
+  for (const auto& [key, expected] : json.at("outputs").items()) {
+    EXPECT_TRUE(golden::is_near(call.name + key, call.outputs[key], expected, kTolerance));
+  }
+  if (json.at("gradients").empty()) return;
+  y.backward(golden::tensor(call.name + "dy", json.at("dy")));
+  for (const auto& [key, expected] : json.at("gradients").items()) {
+    EXPECT_TRUE(
+        golden::is_near(call.name + "d" + key, call.inputs[key].grad(), expected, kTolerance));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenOps, testing::ValuesIn(all_cases()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(GoldenOps, EveryOpHasACase) {
+  std::map<std::string, int> count;
+  for (const GoldenCase& each : all_cases()) ++count[each.json.at("op")];
+  for (const auto& [name, op] : table()) EXPECT_GT(count[name], 0) << name;
+}
+
+// The comparison itself must be able to fail.
+TEST(GoldenFile, DistanceSeesASmallChangeOfOneElement) {
+  const Json content = golden::load("nn_ops_products.json");
+  const Json& json = content.at("cases").at("matmul");
+  const Tensor a = golden::tensor("ops/matmul/a", json.at("inputs").at("a"));
+  const Tensor b = golden::tensor("ops/matmul/b", json.at("inputs").at("b"));
+  Tensor y = ops::matmul(a, b);
+  const Json& expected = json.at("outputs").at("y");
+  EXPECT_TRUE(golden::is_near("ops/matmul/y", y, expected, kTolerance));
+  const double norm = expected.at("norm");
+  y.mutable_data<float>()[11] += static_cast<float>(norm * 1e-4);
+  EXPECT_FALSE(golden::is_near("ops/matmul/y", y, expected, kTolerance));
+}
+
+}  // namespace
+}  // namespace hanok

@@ -1,0 +1,158 @@
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/autograd.h"
+#include "kernels/base/error.h"
+#include "nn/models/registry.h"
+#include "nn/models/resnet.h"
+#include "nn/models/small.h"
+
+namespace hanok::nn {
+namespace {
+
+using testing::HasSubstr;
+
+std::int64_t parameter_count(Module& module) {
+  std::int64_t count = 0;
+  for (const Tensor& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+TEST(ResNet18, HasTorchvisionsNamesAndSizes) {
+  const auto net = resnet18();
+  const StateDict dict = net->state_dict();
+  EXPECT_EQ(dict.size(), 122U);
+  EXPECT_EQ(parameter_count(*net), 11689512);
+  EXPECT_EQ(dict.begin()->first, "conv1.weight");
+  EXPECT_EQ((dict.end() - 1)->first, "fc.bias");
+  EXPECT_EQ(dict.at("conv1.weight").shape(), (Shape{64, 3, 7, 7}));
+  EXPECT_EQ(dict.at("layer2.0.downsample.0.weight").shape(), (Shape{128, 64, 1, 1}));
+  EXPECT_EQ(dict.at("layer2.0.downsample.1.num_batches_tracked").shape(), Shape{});
+  EXPECT_EQ(dict.at("layer4.1.bn2.running_var").shape(), (Shape{512}));
+  EXPECT_EQ(dict.at("fc.weight").shape(), (Shape{1000, 512}));
+  EXPECT_FALSE(dict.contains("layer1.0.downsample.0.weight"));
+}
+
+TEST(ResNet34, HasTorchvisionsSize) {
+  const auto net = resnet34();
+  EXPECT_EQ(parameter_count(*net), 21797672);
+  EXPECT_EQ(net->state_dict().size(), 218U);
+}
+
+TEST(ResNet18, StartsAsTorchvisionDoes) {
+  const auto net = resnet18(18);
+  const auto values = net->layer3->get_submodule("0.conv2").parameters()[0].to_vector();
+  double squares = 0;
+  for (const float v : values) squares += static_cast<double>(v) * v;
+  const double variance = squares / static_cast<double>(values.size());
+  EXPECT_NEAR(variance, 2.0 / (256 * 9), 0.01 * 2.0 / (256 * 9));  // fan out
+  for (const float v : net->fc->parameters()[0].to_vector()) {
+    EXPECT_LE(std::abs(v), 1 / std::sqrt(512.0F) * 1.000001F);
+  }
+}
+
+TEST(ResNet18, ReplacingTheHeadChangesLogitsAndNames) {
+  const auto net = resnet18();
+  net->fc = std::make_unique<Linear>(512, 18);
+  net->eval();
+  const NoGrad no_grad;
+  const Tensor images = Tensor::ones({1, 3, 32, 32});
+  EXPECT_EQ((*net)(images).shape(), (Shape{1, 18}));
+  EXPECT_EQ(net->forward_features(images).shape(), (Shape{1, 512}));
+  EXPECT_EQ(net->state_dict().at("fc.weight").shape(), (Shape{18, 512}));
+  EXPECT_EQ(net->clone()->state_dict().at("fc.weight").shape(), (Shape{18, 512}));
+}
+
+TEST(ResNet18, FreezingTheBodyLeavesOnlyTheHeadInTheGraph) {
+  const auto net = resnet18(3);
+  EXPECT_EQ(net->freeze("*"), 62);
+  EXPECT_EQ(net->unfreeze("fc"), 2);
+  const auto mean = net->bn1->running_mean.data().to_vector();
+  const Tensor logits = (*net)(Tensor::ones({2, 3, 32, 32}));
+  ops::sum(logits).backward();
+  for (const auto& [name, parameter] : net->named_parameters()) {
+    EXPECT_EQ(parameter.grad().defined(), name.starts_with("fc.")) << name;
+  }
+  EXPECT_EQ(net->bn1->running_mean.data().to_vector(), mean);
+}
+
+TEST(ResNet18, HooksSeeFusedLayersToo) {
+  const auto net = resnet18(3);
+  net->eval();
+  const NoGrad no_grad;
+  std::map<std::string, Shape> seen;
+  for (const char* path : {"conv1", "layer2.0.downsample.0", "layer4.1.bn2", "layer3", "fc"}) {
+    net->get_submodule(path).register_forward_hook(
+        [&seen, path](Module&, const Tensor&, const Tensor& y) { seen[path] = y.shape(); });
+  }
+  (*net)(Tensor::ones({1, 3, 64, 64}));
+  EXPECT_EQ(seen["conv1"], (Shape{1, 64, 32, 32}));
+  EXPECT_EQ(seen["layer2.0.downsample.0"], (Shape{1, 128, 8, 8}));
+  EXPECT_EQ(seen["layer4.1.bn2"], (Shape{1, 512, 2, 2}));
+  EXPECT_EQ(seen["layer3"], (Shape{1, 256, 4, 4}));
+  EXPECT_EQ(seen["fc"], (Shape{1, 3}));
+}
+
+TEST(ResNet18, PrintsItsTree) {
+  const std::string text = resnet18()->to_string(true);
+  EXPECT_THAT(text, HasSubstr("ResNet(  # 11,689,512 parameters\n"
+                              "  (conv1): Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), "
+                              "padding=(3, 3), bias=False)  # 9,408 parameters\n"));
+  EXPECT_THAT(text, HasSubstr("\n      (downsample): Sequential(  # 8,448 parameters\n"
+                              "        (0): Conv2d(64, 128, kernel_size=(1, 1), stride=(2, 2), "
+                              "bias=False)  # 8,192 parameters\n"));
+}
+
+TEST(ResNet, RefusesStagesThatCannotBe) {
+  EXPECT_THROW(ResNet({2, 2, 2}), ValueError);
+  EXPECT_THROW(ResNet({2, 2, 0, 2}), ValueError);
+}
+
+TEST(Registry, EveryModelRunsAndItsHeadIsWhereItSays) {
+  const NoGrad no_grad;
+  for (const ModelInfo& info : models()) {
+    SCOPED_TRACE(info.name);
+    const std::int64_t size = std::max<std::int64_t>(info.min_image_size, 32);
+    const auto net = make_model(info.name, 5, size);
+    net->eval();
+    EXPECT_EQ((*net)(Tensor::ones({1, 3, size, size})).shape(), (Shape{1, 5}));
+    const auto* head = dynamic_cast<Linear*>(&net->get_submodule(info.head));
+    ASSERT_NE(head, nullptr);
+    EXPECT_EQ(head->out_features, 5);
+    EXPECT_EQ(head->in_features, info.head_features);
+    EXPECT_EQ(head_name(info.name), info.head);
+    // A child slot at the top that takes any module: the head can be replaced.
+    for (ChildSlot* slot : net->children()) {
+      if (slot->name() == info.head) slot->replace(std::make_unique<Flatten>());
+    }
+    EXPECT_EQ(net->get_submodule(info.head).type_name(), "Flatten");
+    const auto again = make_model(info.name, 5, size);
+    again->load_state_dict(make_model(info.name, 5, size)->clone()->state_dict());
+  }
+}
+
+TEST(Registry, NamesNearModels) {
+  const auto message = [](const std::string& name, std::int64_t classes, std::int64_t size) {
+    try {
+      make_model(name, classes, size);
+    } catch (const ValueError& error) {
+      return std::string(error.what());
+    }
+    return std::string("nothing thrown");
+  };
+  EXPECT_THAT(message("resnet19", 2, 224), HasSubstr("near: resnet18"));
+  EXPECT_THAT(message("transformer", 2, 224), HasSubstr("known: resnet18"));
+  EXPECT_THAT(message("resnet18", 0, 224), HasSubstr("0 classes"));
+  EXPECT_THAT(message("lenet", 2, 8), HasSubstr("at least 16 pixels"));
+  EXPECT_THROW(head_name("vgg"), ValueError);
+}
+
+TEST(Small, RefuseSizesThatCannotBe) {
+  EXPECT_THROW(Mlp({3}), ValueError);
+  EXPECT_THROW(LeNet(10, 1, 15), ValueError);
+  EXPECT_NO_THROW(LeNet(10, 1, 16));
+}
+
+}  // namespace
+}  // namespace hanok::nn
