@@ -1,0 +1,14 @@
+// bench_kernels: every kernel family over real shapes, against rooflines measured in the same run.
+//   bench_kernels --benchmark_filter='Gemm|Conv2d/forward' --benchmark_min_time=0.2
+#include <benchmark/benchmark.h>
+
+#include "kernels/base/thread_pool.h"
+
+int main(int argc, char** argv) {
+  const hanok::FlushDenormals flush;
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
