@@ -43,22 +43,24 @@ void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t 
                             mean + channels);
   });
   ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t c = begin; c < end; ++c) {
-      double mean = 0;
-      double m2 = 0;
-      double count = 0;
-      for (std::int64_t block = 0; block < blocks; ++block) {
-        const double* next = partial + block * 2 * channels;
-        const auto next_count =
-            static_cast<double>(std::min(block_rows, rows - block * block_rows));
-        const double weight = next_count / (count + next_count);
-        const double delta = next[c] - mean;
-        mean += delta * weight;
-        m2 += next[channels + c] + delta * delta * count * weight;
-        count += next_count;
+    double mean[kChannelGrain] = {};
+    double m2[kChannelGrain] = {};
+    double count = 0;
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const double* next_mean = partial + block * 2 * channels + begin;
+      const double* next_m2 = next_mean + channels;
+      const auto next_count = static_cast<double>(std::min(block_rows, rows - block * block_rows));
+      const double weight = next_count / (count + next_count);
+      for (std::int64_t c = 0; c < end - begin; ++c) {
+        const double delta = next_mean[c] - mean[c];
+        mean[c] += delta * weight;
+        m2[c] += next_m2[c] + delta * delta * (count * weight);
       }
-      mean_var.f32()[c] = static_cast<float>(mean);
-      mean_var.f32()[channels + c] = static_cast<float>(m2 / static_cast<double>(rows));
+      count += next_count;
+    }
+    for (std::int64_t c = begin; c < end; ++c) {
+      mean_var.f32()[c] = static_cast<float>(mean[c - begin]);
+      mean_var.f32()[channels + c] = static_cast<float>(m2[c - begin] / static_cast<double>(rows));
     }
   });
 }
@@ -120,13 +122,18 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
     });
     const auto count = static_cast<double>(rows);
     ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t c = begin; c < end; ++c) {
-        double sum_g = 0;
-        double sum_gx = 0;
-        for (std::int64_t block = 0; block < blocks; ++block) {
-          sum_g += partial[block * 2 * channels + c];
-          sum_gx += partial[block * 2 * channels + channels + c];
+      double sums_g[kChannelGrain] = {};
+      double sums_gx[kChannelGrain] = {};
+      for (std::int64_t block = 0; block < blocks; ++block) {
+        const double* next = partial + block * 2 * channels + begin;
+        for (std::int64_t c = 0; c < end - begin; ++c) {
+          sums_g[c] += next[c];
+          sums_gx[c] += next[channels + c];
         }
+      }
+      for (std::int64_t c = begin; c < end; ++c) {
+        const double sum_g = sums_g[c - begin];
+        const double sum_gx = sums_gx[c - begin];
         const double invstd = op.invstd.f32()[c];
         const double dgamma = sum_gx * invstd;
         offset[c] = static_cast<float>(sum_g / count);

@@ -1,6 +1,7 @@
-// Channels are the vector dimension: each pass walks rows of contiguous channels. The sums take a
-// strip of 16 channels (one cache line) down all rows of the block, so that their accumulators stay
-// in registers: 4 + 4 vectors of 4 doubles.
+// Channels are the vector dimension: each pass walks rows of contiguous channels. The sums run over
+// groups of 16 rows in f32, in strips of 32 channels whose accumulators stay in registers (4 + 4
+// vectors and 4 centers of 16 registers), and add each group's to totals in double. So almost all
+// additions are f32 ones, and no f32 sum has more than 16 terms.
 #include "kernels/cpu/isa/batch_norm.h"
 
 #include "kernels/cpu/isa/simd.h"
@@ -8,54 +9,70 @@
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
-constexpr int kStrip = 4;  // vectors of 4 doubles
+constexpr int64_t kGroup = 16;  // rows
+constexpr int kStrip = 4;       // vectors
 
-inline void store4(double* p, F64x4 v) { memcpy(p, &v, sizeof v); }
+/// totals[0..8) += v
+inline void add_to(double* totals, F32x8 v) {
+  for (int i = 0; i < kLanes; ++i) {
+    totals[i] += v[i];
+  }
+}
 
-/// Shifted by the first row's value, the sums lose nothing where the mean is large.
+/// Sums of d = x - pivot and of d^2: shifted by a row's value they lose nothing where the mean is
+/// large.
 template <int kVectors>
-void statistics_strip(const float* x, int64_t rows, int64_t channels, double* mean, double* m2) {
-  F64x4 pivot[kVectors];
-  F64x4 sum[kVectors] = {};
-  F64x4 squares[kVectors] = {};
+void moments_strip(const float* x, int64_t rows, int64_t channels, const float* pivot, double* sum,
+                   double* squares) {
+  F32x8 center[kVectors];
+  F32x8 sums[kVectors] = {};
+  F32x8 products[kVectors] = {};
   for (int v = 0; v < kVectors; ++v) {
-    pivot[v] = load4_as_double(x + 4 * v);
+    center[v] = load8(pivot + v * kLanes);
   }
   for (int64_t row = 0; row < rows; ++row) {
     for (int v = 0; v < kVectors; ++v) {
-      const F64x4 d = load4_as_double(x + row * channels + 4 * v) - pivot[v];
-      sum[v] += d;
-      squares[v] += d * d;
+      const F32x8 d = load8(x + row * channels + v * kLanes) - center[v];
+      sums[v] += d;
+      products[v] += d * d;
     }
   }
-  const double count = static_cast<double>(rows);
   for (int v = 0; v < kVectors; ++v) {
-    const F64x4 shift = sum[v] / count;
-    store4(mean + 4 * v, pivot[v] + shift);
-    store4(m2 + 4 * v, squares[v] - shift * sum[v]);
+    add_to(sum + v * kLanes, sums[v]);
+    add_to(squares + v * kLanes, products[v]);
   }
 }
 
 void statistics(const float* x, int64_t rows, int64_t channels, double* mean, double* m2) {
-  int64_t c = 0;
-  for (; c + 4 * kStrip <= channels; c += 4 * kStrip) {
-    statistics_strip<kStrip>(x + c, rows, channels, mean + c, m2 + c);
+  double* sum = mean;
+  double* squares = m2;
+  for (int64_t c = 0; c < channels; ++c) {
+    sum[c] = 0;
+    squares[c] = 0;
   }
-  for (; c + 4 <= channels; c += 4) {
-    statistics_strip<1>(x + c, rows, channels, mean + c, m2 + c);
-  }
-  for (; c < channels; ++c) {
-    const double pivot = x[c];
-    double sum = 0;
-    double squares = 0;
-    for (int64_t row = 0; row < rows; ++row) {
-      const double d = x[row * channels + c] - pivot;
-      sum += d;
-      squares += d * d;
+  const float* pivot = x;  // the first row
+  for (int64_t begin = 0; begin < rows; begin += kGroup) {
+    const int64_t group = rows - begin < kGroup ? rows - begin : kGroup;
+    const float* first = x + begin * channels;
+    int64_t c = 0;
+    for (; c + kStrip * kLanes <= channels; c += kStrip * kLanes) {
+      moments_strip<kStrip>(first + c, group, channels, pivot + c, sum + c, squares + c);
     }
-    const double shift = sum / static_cast<double>(rows);
-    mean[c] = pivot + shift;
-    m2[c] = squares - shift * sum;
+    for (; c + kLanes <= channels; c += kLanes) {
+      moments_strip<1>(first + c, group, channels, pivot + c, sum + c, squares + c);
+    }
+    for (; c < channels; ++c) {
+      for (int64_t row = 0; row < group; ++row) {
+        const double d = static_cast<double>(first[row * channels + c]) - pivot[c];
+        sum[c] += d;
+        squares[c] += d * d;
+      }
+    }
+  }
+  for (int64_t c = 0; c < channels; ++c) {
+    const double shift = sum[c] / static_cast<double>(rows);
+    squares[c] -= shift * sum[c];
+    mean[c] = pivot[c] + shift;
   }
 }
 
@@ -90,54 +107,56 @@ void apply(const BatchNormBlock& b, const float* mean, const float* scale, const
 
 /// Without x (frozen statistics, gamma not wanted) sum_gx is 0.
 template <bool kGate, bool kWithX, int kVectors>
-void sums_strip(const BatchNormBlock& b, int64_t c, const float* mean, double* sum_g,
-                double* sum_gx) {
-  F64x4 center[kVectors] = {};
-  F64x4 sum[kVectors] = {};
-  F64x4 sum_x[kVectors] = {};
+void sums_strip(const BatchNormBlock& b, int64_t begin, int64_t rows, int64_t c, const float* mean,
+                double* sum_g, double* sum_gx) {
+  F32x8 center[kVectors] = {};
+  F32x8 sums[kVectors] = {};
+  F32x8 products[kVectors] = {};
   for (int v = 0; kWithX && v < kVectors; ++v) {
-    center[v] = load4_as_double(mean + c + 4 * v);
+    center[v] = load8(mean + c + v * kLanes);
   }
-  for (int64_t row = 0; row < b.rows; ++row) {
-    const int64_t at = row * b.channels + c;
+  for (int64_t row = begin; row < begin + rows; ++row) {
     for (int v = 0; v < kVectors; ++v) {
-      F64x4 g = load4_as_double(b.dy + at + 4 * v);
+      const int64_t at = row * b.channels + c + v * kLanes;
+      F32x8 g = load8(b.dy + at);
       if (kGate) {
-        const F64x4 y = load4_as_double(b.y + at + 4 * v);
-        g = y > 0.0 ? g : F64x4{};
+        g = load8(b.y + at) > 0.0F ? g : F32x8{};
       }
-      sum[v] += g;
+      sums[v] += g;
       if (kWithX) {
-        sum_x[v] += g * (load4_as_double(b.x + at + 4 * v) - center[v]);
+        products[v] += g * (load8(b.x + at) - center[v]);
       }
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    store4(sum_g + c + 4 * v, sum[v]);
-    store4(sum_gx + c + 4 * v, sum_x[v]);
+    add_to(sum_g + c + v * kLanes, sums[v]);
+    add_to(sum_gx + c + v * kLanes, products[v]);
   }
 }
 
 template <bool kGate, bool kWithX>
 void sums_rows(const BatchNormBlock& b, const float* mean, double* sum_g, double* sum_gx) {
-  int64_t c = 0;
-  for (; c + 4 * kStrip <= b.channels; c += 4 * kStrip) {
-    sums_strip<kGate, kWithX, kStrip>(b, c, mean, sum_g, sum_gx);
+  for (int64_t c = 0; c < b.channels; ++c) {
+    sum_g[c] = 0;
+    sum_gx[c] = 0;
   }
-  for (; c + 4 <= b.channels; c += 4) {
-    sums_strip<kGate, kWithX, 1>(b, c, mean, sum_g, sum_gx);
-  }
-  for (; c < b.channels; ++c) {
-    double sum = 0;
-    double sum_x = 0;
-    for (int64_t row = 0; row < b.rows; ++row) {
-      const int64_t at = row * b.channels + c;
-      const double g = kGate && !(b.y[at] > 0.0F) ? 0.0 : b.dy[at];
-      sum += g;
-      sum_x += kWithX ? g * (static_cast<double>(b.x[at]) - mean[c]) : 0.0;
+  for (int64_t begin = 0; begin < b.rows; begin += kGroup) {
+    const int64_t group = b.rows - begin < kGroup ? b.rows - begin : kGroup;
+    int64_t c = 0;
+    for (; c + kStrip * kLanes <= b.channels; c += kStrip * kLanes) {
+      sums_strip<kGate, kWithX, kStrip>(b, begin, group, c, mean, sum_g, sum_gx);
     }
-    sum_g[c] = sum;
-    sum_gx[c] = sum_x;
+    for (; c + kLanes <= b.channels; c += kLanes) {
+      sums_strip<kGate, kWithX, 1>(b, begin, group, c, mean, sum_g, sum_gx);
+    }
+    for (; c < b.channels; ++c) {
+      for (int64_t row = begin; row < begin + group; ++row) {
+        const int64_t at = row * b.channels + c;
+        const double g = kGate && !(b.y[at] > 0.0F) ? 0.0 : b.dy[at];
+        sum_g[c] += g;
+        sum_gx[c] += kWithX ? g * (static_cast<double>(b.x[at]) - mean[c]) : 0.0;
+      }
+    }
   }
 }
 

@@ -1,5 +1,4 @@
-// Channels are the vector dimension; the accumulators of 8 channels stay in registers over all
-// taps.
+// Channels are the vector dimension; strips of them stay in registers over all taps.
 #include "kernels/cpu/isa/pool.h"
 
 #include "kernels/cpu/isa/simd.h"
@@ -7,25 +6,40 @@
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
-typedef int32_t I32x8 __attribute__((vector_size(32)));
-typedef uint8_t U8x8 __attribute__((vector_size(8)));
+/// `kVectors` vectors of channels at once: their comparisons overlap.
+template <int kVectors>
+void max_strip(const PoolTap* taps, int64_t count, int64_t c, float* y, uint8_t* indices) {
+  F32x8 best[kVectors];
+  I32x8 index[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    best[v] = load8(taps[0].values + c + v * kLanes);
+    index[v] = I32x8{} + static_cast<int32_t>(taps[0].number);
+  }
+  for (int64_t t = 1; t < count; ++t) {
+    const float* values = taps[t].values + c;
+    const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
+    for (int v = 0; v < kVectors; ++v) {
+      const F32x8 value = load8(values + v * kLanes);
+      const I32x8 better = (value > best[v]) | (value != value);
+      best[v] = better ? value : best[v];
+      index[v] = better ? number : index[v];
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    store8(y + c + v * kLanes, best[v]);
+    if (indices != nullptr) {
+      store8_u8(indices + c + v * kLanes, index[v]);
+    }
+  }
+}
 
 void max(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t* indices) {
   int64_t c = 0;
+  for (; c + 4 * kLanes <= channels; c += 4 * kLanes) {
+    max_strip<4>(taps, count, c, y, indices);
+  }
   for (; c + kLanes <= channels; c += kLanes) {
-    F32x8 best = load8(taps[0].values + c);
-    I32x8 index = I32x8{} + static_cast<int32_t>(taps[0].number);
-    for (int64_t t = 1; t < count; ++t) {
-      const F32x8 value = load8(taps[t].values + c);
-      const I32x8 better = (value > best) | (value != value);
-      best = better ? value : best;
-      index = better ? I32x8{} + static_cast<int32_t>(taps[t].number) : index;
-    }
-    store8(y + c, best);
-    if (indices != nullptr) {
-      const U8x8 narrow = __builtin_convertvector(index, U8x8);
-      memcpy(indices + c, &narrow, sizeof narrow);
-    }
+    max_strip<1>(taps, count, c, y, indices);
   }
   for (; c < channels; ++c) {
     float best = taps[0].values[c];
@@ -44,17 +58,28 @@ void max(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t
   }
 }
 
+template <int kVectors>
+void max_backward_strip(const PoolTap* taps, int64_t count, int64_t c, float* dx) {
+  F32x8 sum[kVectors] = {};
+  for (int64_t t = 0; t < count; ++t) {
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t at = c + v * kLanes;
+      const I32x8 mine = load8_u8(taps[t].indices + at) == taps[t].number;
+      sum[v] += mine ? load8(taps[t].values + at) : F32x8{};
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    store8(dx + c + v * kLanes, sum[v]);
+  }
+}
+
 void max_backward(const PoolTap* taps, int64_t count, int64_t channels, float* dx) {
   int64_t c = 0;
+  for (; c + 4 * kLanes <= channels; c += 4 * kLanes) {
+    max_backward_strip<4>(taps, count, c, dx);
+  }
   for (; c + kLanes <= channels; c += kLanes) {
-    F32x8 sum = {};
-    for (int64_t t = 0; t < count; ++t) {
-      U8x8 narrow;
-      memcpy(&narrow, taps[t].indices + c, sizeof narrow);
-      const I32x8 mine = __builtin_convertvector(narrow, I32x8) == taps[t].number;
-      sum += mine ? load8(taps[t].values + c) : F32x8{};
-    }
-    store8(dx + c, sum);
+    max_backward_strip<1>(taps, count, c, dx);
   }
   for (; c < channels; ++c) {
     float sum = 0;
@@ -65,21 +90,41 @@ void max_backward(const PoolTap* taps, int64_t count, int64_t channels, float* d
   }
 }
 
-void weighted_sum(const PoolTap* taps, int64_t count, int64_t channels, float* y) {
-  int64_t c = 0;
-  for (; c + kLanes <= channels; c += kLanes) {
-    F32x8 sum = {};
-    for (int64_t t = 0; t < count; ++t) {
-      sum += taps[t].weight * load8(taps[t].values + c);
+template <int kVectors>
+void weighted_sum_strip(const PoolTap* taps, int64_t count, int64_t c, bool first, float* y) {
+  F32x8 sum[kVectors] = {};
+  for (int64_t t = 0; t < count; ++t) {
+    for (int v = 0; v < kVectors; ++v) {
+      sum[v] += taps[t].weight * load8(taps[t].values + c + v * kLanes);
     }
-    store8(y + c, sum);
   }
-  for (; c < channels; ++c) {
-    float sum = 0;
-    for (int64_t t = 0; t < count; ++t) {
-      sum += taps[t].weight * taps[t].values[c];
+  for (int v = 0; v < kVectors; ++v) {
+    float* at = y + c + v * kLanes;
+    store8(at, first ? sum[v] : load8(at) + sum[v]);
+  }
+}
+
+/// Taps in groups of 16: large windows are read pixel after pixel, and sums of sums round less.
+void weighted_sum(const PoolTap* taps, int64_t count, int64_t channels, float* y) {
+  constexpr int64_t kGroup = 16;
+  for (int64_t begin = 0; begin == 0 || begin < count; begin += kGroup) {
+    const PoolTap* group = taps + begin;
+    const int64_t size = count - begin < kGroup ? count - begin : kGroup;
+    const bool first = begin == 0;
+    int64_t c = 0;
+    for (; c + 8 * kLanes <= channels; c += 8 * kLanes) {
+      weighted_sum_strip<8>(group, size, c, first, y);
     }
-    y[c] = sum;
+    for (; c + kLanes <= channels; c += kLanes) {
+      weighted_sum_strip<1>(group, size, c, first, y);
+    }
+    for (; c < channels; ++c) {
+      float sum = 0;
+      for (int64_t t = 0; t < size; ++t) {
+        sum += group[t].weight * group[t].values[c];
+      }
+      y[c] = first ? sum : y[c] + sum;
+    }
   }
 }
 

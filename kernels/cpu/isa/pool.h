@@ -7,10 +7,10 @@ namespace hanok::cpu {
 
 /// One pixel that takes part in a window, or one window that a pixel takes part in.
 struct PoolTap {
-  const float* values;     // [channels]
-  const uint8_t* indices;  // [channels]; max pooling backward only
-  uint8_t number;          // of the tap within its window
-  float weight;            // average pooling
+  const float* values = nullptr;     // [channels]
+  const uint8_t* indices = nullptr;  // [channels]; max pooling backward only
+  float weight = 0;                  // average pooling
+  uint8_t number = 0;                // max pooling: of the tap within its window
 };
 
 struct PoolKernels {

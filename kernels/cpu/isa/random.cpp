@@ -8,36 +8,47 @@ namespace {
 
 constexpr double kTwoPi = 6.283185307179586;
 
-/// Eight counters at a time, each word of theirs in an array that fills one vector.
+typedef uint64_t U64x4 __attribute__((vector_size(32)));
+
+/// Products of the lower 32 bits of each lane.
+inline U64x4 multiply_low(U64x4 a, U64x4 b) {
+#ifdef HANOK_ISA_avx2
+  return (U64x4)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+  return (a & 0xffffffffU) * (b & 0xffffffffU);
+#endif
+}
+
+inline U64x4 splat(uint64_t x) { return U64x4{x, x, x, x}; }
+
+/// Four counters at a time, a word of theirs in the lower half of each 64-bit lane; what piles up
+/// in the upper halves is never used.
 void philox(const PhiloxCall& call, uint64_t first_lane, int64_t lanes, uint32_t* words) {
-  for (int64_t block = 0; block < lanes; block += kLanes) {
-    uint32_t c0[kLanes], c1[kLanes], c2[kLanes], c3[kLanes];
-    for (int i = 0; i < kLanes; ++i) {
-      c0[i] = call.epoch;
-      c1[i] = call.step;
-      c2[i] = call.draw;
-      c3[i] = static_cast<uint32_t>(first_lane + static_cast<uint64_t>(block + i));
-    }
+  const U64x4 multiplier0 = splat(0xD2511F53U);
+  const U64x4 multiplier1 = splat(0xCD9E8D57U);
+  for (int64_t block = 0; block < lanes; block += 4) {
+    const uint64_t lane = first_lane + static_cast<uint64_t>(block);
+    U64x4 c0 = splat(call.epoch);
+    U64x4 c1 = splat(call.step);
+    U64x4 c2 = splat(call.draw);
+    U64x4 c3 = U64x4{lane, lane + 1, lane + 2, lane + 3};
     uint32_t k0 = call.key[0];
     uint32_t k1 = call.key[1];
     for (int round = 0; round < 10; ++round) {
-      for (int i = 0; i < kLanes; ++i) {
-        const uint64_t p0 = uint64_t{0xD2511F53U} * c0[i];
-        const uint64_t p1 = uint64_t{0xCD9E8D57U} * c2[i];
-        c0[i] = static_cast<uint32_t>(p1 >> 32) ^ c1[i] ^ k0;
-        c1[i] = static_cast<uint32_t>(p1);
-        c2[i] = static_cast<uint32_t>(p0 >> 32) ^ c3[i] ^ k1;
-        c3[i] = static_cast<uint32_t>(p0);
-      }
+      const U64x4 p0 = multiply_low(c0, multiplier0);
+      const U64x4 p1 = multiply_low(c2, multiplier1);
+      c0 = (p1 >> 32) ^ c1 ^ splat(k0);
+      c1 = p1;
+      c2 = (p0 >> 32) ^ c3 ^ splat(k1);
+      c3 = p0;
       k0 += 0x9E3779B9U;
       k1 += 0xBB67AE85U;
     }
-    uint32_t* out = words + 4 * block;
-    for (int i = 0; i < kLanes; ++i) {
-      out[4 * i] = c0[i];
-      out[4 * i + 1] = c1[i];
-      out[4 * i + 2] = c2[i];
-      out[4 * i + 3] = c3[i];
+    const U64x4 first = (c0 & 0xffffffffU) | (c1 << 32);
+    const U64x4 second = (c2 & 0xffffffffU) | (c3 << 32);
+    for (int i = 0; i < 4; ++i) {
+      const uint64_t pair[2] = {first[i], second[i]};
+      memcpy(words + 4 * (block + i), pair, sizeof pair);
     }
   }
 }

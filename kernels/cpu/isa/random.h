@@ -12,7 +12,7 @@ struct PhiloxCall {
 };
 
 struct RandomKernels {
-  /// words[4 * i + j] = word j of the lane `first_lane` + i; `lanes` is a multiple of 8.
+  /// words[4 * i + j] = word j of the lane `first_lane` + i; `lanes` is a multiple of 4.
   void (*philox)(const PhiloxCall& call, uint64_t first_lane, int64_t lanes, uint32_t* words);
   /// low + (high - low) * u, u in [0, 1) with 24 bits.
   void (*uniform)(const uint32_t* words, float low, float high, float* out, int64_t count);

@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 #include <string.h>
+#ifdef HANOK_ISA_avx2
+#include <immintrin.h>
+#endif
 
 /// Before a loop whose iterations are independent, also where an output is an input (in place).
 #if defined(__clang__)
@@ -25,7 +28,7 @@ constexpr int kLanes = 8;
 
 typedef float F32x8 __attribute__((vector_size(32)));
 typedef double F64x4 __attribute__((vector_size(32)));
-typedef float F32x4 __attribute__((vector_size(16)));
+typedef int32_t I32x8 __attribute__((vector_size(32)));
 
 [[maybe_unused]] inline F32x8 load8(const float* p) {
   F32x8 v;
@@ -35,26 +38,36 @@ typedef float F32x4 __attribute__((vector_size(16)));
 
 [[maybe_unused]] inline void store8(float* p, F32x8 v) { memcpy(p, &v, sizeof v); }
 
-/// The first `count` (< 8) floats; the other lanes are 0.
-[[maybe_unused]] inline F32x8 load_tail(const float* p, int64_t count) {
-  F32x8 v = {};
-  for (int64_t i = 0; i < count; ++i) {
-    v[i] = p[i];
-  }
-  return v;
-}
-
-[[maybe_unused]] inline F32x8 broadcast8(float x) { return F32x8{x, x, x, x, x, x, x, x}; }
-
-/// Sum of the lanes, in the order ((0+4)+(2+6)) + ((1+5)+(3+7)).
-[[maybe_unused]] inline float sum8(F32x8 v) {
-  return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
-}
+// Conversions between element sizes are where compilers are weak: one instruction each with AVX2.
 
 [[maybe_unused]] inline F64x4 load4_as_double(const float* p) {
-  F32x4 v;
-  memcpy(&v, p, sizeof v);
-  return __builtin_convertvector(v, F64x4);
+#ifdef HANOK_ISA_avx2
+  return (F64x4)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
+  return F64x4{p[0], p[1], p[2], p[3]};
+#endif
+}
+
+[[maybe_unused]] inline I32x8 load8_u8(const uint8_t* p) {
+#ifdef HANOK_ISA_avx2
+  return (I32x8)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+#else
+  return I32x8{p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
+#endif
+}
+
+/// Values in [0, 255].
+[[maybe_unused]] inline void store8_u8(uint8_t* p, I32x8 v) {
+#ifdef HANOK_ISA_avx2
+  const __m128i low = _mm256_castsi256_si128((__m256i)v);
+  const __m128i high = _mm256_extracti128_si256((__m256i)v, 1);
+  const __m128i words = _mm_packus_epi32(low, high);
+  _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(words, words));
+#else
+  for (int i = 0; i < kLanes; ++i) {
+    p[i] = static_cast<uint8_t>(v[i]);
+  }
+#endif
 }
 
 }  // namespace
