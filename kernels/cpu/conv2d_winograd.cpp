@@ -65,7 +65,7 @@ Problem problem_of(Conv2dPass pass, const Conv2dShape& s) {
 }
 
 std::int64_t panel_floats(const Problem& p) {
-  return kWinogradPoints * p.in_channels * kPanelColumns;
+  return kWinogradPoints * winograd_point_floats(p.in_channels);
 }
 
 // What every step of one convolution needs.
@@ -113,8 +113,8 @@ void multiply_point(const Run& run, std::int64_t point, std::int64_t tiles, std:
   block.b_k_stride = kPanelColumns;
   block.c = m + point * m_layout.point_stride;
   block.c_row_offset = m_row_offset;
-  const float* u =
-      run.packed + column / kPanelColumns * panel_floats(run.problem) + point * c * kPanelColumns;
+  const float* u = run.packed + column / kPanelColumns * panel_floats(run.problem) +
+                   point * winograd_point_floats(c);
   for (std::int64_t k0 = 0; k0 < c; k0 += k_block) {
     block.k = std::min(k_block, c - k0);
     block.a = v + point * v_layout.point_stride + k0;

@@ -6,12 +6,16 @@
 //   for each panel of 16 columns
 //     for each tile of 6 rows
 //       run_tile                       (gemm_tile.h)
+// The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
+// one run, spread evenly over them.
+//
 // From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
 // cycle, an eighth of what L2 delivers.
 #include <string.h>
 
 #include "kernels/cpu/isa/gemm_kernels.h"
 #include "kernels/cpu/isa/gemm_tile.h"
+#include "kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
@@ -25,8 +29,13 @@ void multiply(const GemmBlock& g) {
   t.a_k_stride = g.a_k_stride;
   t.b_k_stride = g.b_k_stride;
   t.accumulate = g.accumulate;
+  const int64_t tiles = (g.rows + kTileRows - 1) / kTileRows;
+  constexpr int64_t kLine = kPanelColumns * sizeof(float);
   for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
     t.b = g.b + j / kPanelColumns * g.b_panel_stride;
+    const bool prefetch = g.b_k_stride == kPanelColumns && j + kPanelColumns < g.columns;
+    t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
+    t.prefetch_step = prefetch ? (kLine + tiles - 1) / tiles : 0;
     t.c = g.c + j;
     t.columns = min_of(kPanelColumns, g.columns - j);
     if (const TileEpilogue* e = g.epilogue) {
@@ -40,18 +49,21 @@ void multiply(const GemmBlock& g) {
       t.a = g.a + i * g.a_row_stride;
       t.c_row_offset = g.c_row_offset + i;
       run_tile_rows(t, min_of(kTileRows, g.rows - i));
+      t.prefetch += t.k * t.prefetch_step;
     }
   }
 }
 
-void copy_floats(const float* x, int64_t n, float* out) {
+inline void copy_floats(const float* x, int64_t n, float* out) {
 #ifdef HANOK_ISA_avx2
-  int64_t i = 0;
-  for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, _mm256_loadu_ps(x + i));
-  if (i < n) {
-    const __m256i mask = lane_mask(n - i);
-    _mm256_maskstore_ps(out + i, mask, _mm256_maskload_ps(x + i, mask));
+  if (n >= 8) {
+    for (int64_t i = 0; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, _mm256_loadu_ps(x + i));
+    // The rest as eight floats that overlap what is copied already: no mask, no branch.
+    _mm256_storeu_ps(out + n - 8, _mm256_loadu_ps(x + n - 8));
+    return;
   }
+  const __m256i mask = lane_mask(n);
+  _mm256_maskstore_ps(out, mask, _mm256_maskload_ps(x, mask));
 #else
   memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
 #endif
@@ -124,16 +136,15 @@ void pack_panels(const PackPanels& pack) {
   }
 }
 
-// Positions [begin, end) of one run of one patch -> out. `x` is the source row, or null where the
-// row lies outside the image; `w` the source column of the run's first tap.
-inline void gather_run(const PatchSource& s, const PatchRun& run, const float* x, int64_t w,
-                       int64_t begin, int64_t end, float* out) {
+// Positions [begin, end) of a run that crosses the row's ends: zeros, what lies inside, zeros. `x`
+// is the source row; `w` the source column of the run's first tap.
+void gather_border_run(const PatchSource& s, int64_t taps, const float* x, int64_t w, int64_t begin,
+                       int64_t end, float* out) {
   // Taps [first, last) lie inside the row.
-  const int64_t first = w < 0 ? min_of(-w, run.taps) : 0;
-  const int64_t last = w + run.taps > s.width ? s.width - w : run.taps;
+  const int64_t first = w < 0 ? min_of(-w, taps) : 0;
+  const int64_t last = w + taps > s.width ? s.width - w : taps;
   int64_t inside_begin = first * s.channels;
   int64_t inside_end = last * s.channels;
-  if (!x || inside_end <= inside_begin) inside_begin = inside_end = end;
   if (inside_begin < begin) inside_begin = begin;
   if (inside_begin > end) inside_begin = end;
   if (inside_end > end) inside_end = end;
@@ -148,24 +159,34 @@ inline void gather_run(const PatchSource& s, const PatchRun& run, const float* x
 
 void gather_patches(const PatchSource& s, int64_t row_begin, int64_t row_end, int64_t k_begin,
                     int64_t k_end, float* out, int64_t out_stride) {
+  // The runs that meet [k_begin, k_end).
+  const PatchRun* first = s.runs;
+  while (first < s.runs + s.run_count && first->k_begin + first->taps * s.channels <= k_begin) {
+    ++first;
+  }
+  const PatchRun* last = first;
+  while (last < s.runs + s.run_count && last->k_begin < k_end) ++last;
   int64_t j = row_begin % s.grid_w;
   int64_t i = row_begin / s.grid_w % s.grid_h;
   int64_t n = row_begin / (s.grid_w * s.grid_h);
   for (int64_t m = row_begin; m < row_end; ++m) {
     const float* image = s.data + n * s.height * s.width * s.pixel_stride;
-    for (int64_t r = 0; r < s.run_count; ++r) {
-      const PatchRun& run = s.runs[r];
-      int64_t begin = k_begin - run.k_begin;
-      int64_t end = k_end - run.k_begin;
-      if (end <= 0) break;
-      const int64_t length = run.taps * s.channels;
-      if (begin >= length) continue;
-      if (begin < 0) begin = 0;
-      if (end > length) end = length;
-      const int64_t h = i * s.step_h + run.offset_h;
-      const float* x = h >= 0 && h < s.height ? image + h * s.width * s.pixel_stride : nullptr;
-      gather_run(s, run, x, j * s.step_w + run.offset_w, begin, end,
-                 out + (run.k_begin + begin - k_begin));
+    for (const PatchRun* run = first; run < last; ++run) {
+      const int64_t begin = run->k_begin < k_begin ? k_begin - run->k_begin : 0;
+      const int64_t end = min_of(run->taps * s.channels, k_end - run->k_begin);
+      const int64_t h = i * s.step_h + run->offset_h;
+      const int64_t w = j * s.step_w + run->offset_w;
+      float* to = out + (run->k_begin + begin - k_begin);
+      if (h < 0 || h >= s.height) {
+        zero_floats(end - begin, to);
+        continue;
+      }
+      const float* x = image + h * s.width * s.pixel_stride;
+      if (w >= 0 && w + run->taps <= s.width) {
+        copy_floats(x + w * s.pixel_stride + begin, end - begin, to);
+      } else {
+        gather_border_run(s, run->taps, x, w, begin, end, to);
+      }
     }
     out += out_stride;
     if (++j == s.grid_w) {
@@ -178,39 +199,53 @@ void gather_patches(const PatchSource& s, int64_t row_begin, int64_t row_end, in
   }
 }
 
-// Strips of 16 columns keep the running sums in registers.
+// kVectors * 8 columns at a time, their sums in registers: with 8 vectors the additions of a row do
+// not wait for each other.
+template <int kVectors>
+void strip_moments(const float* x, int64_t stride, int64_t rows, float* mean, float* deviations) {
+  Vec8 sum[kVectors];
+  for (Vec8& v : sum) v = all8(0);
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + load8(x + i * stride + 8 * v);
+  }
+  const Vec8 share = all8(1.0F / static_cast<float>(rows));
+  Vec8 squares[kVectors];
+  for (Vec8& v : squares) v = all8(0);
+  for (Vec8& v : sum) v = v * share;
+  for (int64_t i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      const Vec8 d = load8(x + i * stride + 8 * v) - sum[v];
+      squares[v] = mul_add(d, d, squares[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    store8(mean + 8 * v, sum[v]);
+    store8(deviations + 8 * v, squares[v]);
+  }
+}
+
 void column_moments(const float* x, int64_t stride, int64_t rows, int64_t columns, float* mean,
                     float* deviations) {
-  for (int64_t j = 0; j < columns; j += kPanelColumns) {
-    const int64_t n = min_of(kPanelColumns, columns - j);
-    float sum[kPanelColumns] = {};
-    float squares[kPanelColumns] = {};
-    const float* strip = x + j;
-    if (n == kPanelColumns) {
-      for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t l = 0; l < kPanelColumns; ++l) sum[l] += strip[i * stride + l];
-      }
-      for (float& v : sum) v /= static_cast<float>(rows);
-      for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t l = 0; l < kPanelColumns; ++l) {
-          const float d = strip[i * stride + l] - sum[l];
-          squares[l] += d * d;
-        }
-      }
-    } else {
-      for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t l = 0; l < n; ++l) sum[l] += strip[i * stride + l];
-      }
-      for (float& v : sum) v /= static_cast<float>(rows);
-      for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t l = 0; l < n; ++l) {
-          const float d = strip[i * stride + l] - sum[l];
-          squares[l] += d * d;
-        }
-      }
+  int64_t j = 0;
+  for (; j + 32 <= columns; j += 32) {
+    strip_moments<4>(x + j, stride, rows, mean + j, deviations + j);
+  }
+  for (; j + 8 <= columns; j += 8) {
+    strip_moments<1>(x + j, stride, rows, mean + j, deviations + j);
+  }
+  for (; j < columns; ++j) {
+    float sum = 0;
+    for (int64_t i = 0; i < rows; ++i) sum += x[i * stride + j];
+    sum *= 1.0F / static_cast<float>(rows);
+    float squares = 0;
+    for (int64_t i = 0; i < rows; ++i) {
+      const float d = x[i * stride + j] - sum;
+      squares += d * d;
     }
-    memcpy(mean + j, sum, static_cast<size_t>(n) * sizeof(float));
-    memcpy(deviations + j, squares, static_cast<size_t>(n) * sizeof(float));
+    mean[j] = sum;
+    deviations[j] = squares;
   }
 }
 

@@ -37,7 +37,9 @@ struct Tile {
   const int64_t* c_row_offset;
   int64_t columns;  // 1..16 of them are stored
   bool accumulate;
-  bool plain;  // neither accumulation nor epilogue, and all 16 columns
+  bool plain;             // neither accumulation nor epilogue, and all 16 columns
+  const char* prefetch;   // memory needed soon: one line is asked for per step of k,
+  int64_t prefetch_step;  // this many bytes further each time
   TileEpilogue epilogue;
 };
 
@@ -113,7 +115,11 @@ void run_tile(const Tile& t) {
   for (int i = 0; i < kRows; ++i) {
     _mm_prefetch(reinterpret_cast<const char*>(t.c + t.c_row_offset[i]), _MM_HINT_T0);
   }
+  const char* prefetch = t.prefetch;
+  const int64_t prefetch_step = t.prefetch_step;
   for (int64_t p = 0; p < t.k; ++p) {
+    _mm_prefetch(prefetch, _MM_HINT_T1);
+    prefetch += prefetch_step;
     const __m256 b0 = _mm256_loadu_ps(b);
     const __m256 b1 = _mm256_loadu_ps(b + 8);
 #pragma GCC unroll 6

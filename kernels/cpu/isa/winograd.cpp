@@ -246,27 +246,31 @@ inline void transform_filter(const Vec8* g, Vec8* u) {
   for (int p = 0; p < kD; ++p) map_filter(columns + p * 3, 1, u + p * kD, 1);
 }
 
-// out[point][row][lane], lane of `lanes` columns from `column` on.
+// out[point][row][lane] for 8 lanes from `column` on.
 inline void store_filter(const Vec8* u, int64_t rows, int64_t row, int64_t column, float* out) {
   for (int p = 0; p < kWinogradPoints; ++p) {
-    store8(out + (p * rows + row) * kPanelColumns + column, u[p]);
+    store8(out + p * winograd_point_floats(rows) + row * kPanelColumns + column, u[p]);
   }
 }
 
 void pack_forward(const float* w, int64_t rows, int64_t columns, float* out) {
-  for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
-    for (int64_t row = 0; row < rows; ++row) {
-      Vec8 g[9];
+  for (int64_t row = 0; row < rows; row += kWinogradLanes) {
+    // 8 input channels of 16 filters: [channel][tap][filter].
+    float g[kWinogradLanes][9][kPanelColumns] = {};
+    for (int64_t column = 0; column < columns; ++column) {
       for (int64_t tap = 0; tap < 9; ++tap) {
-        float lanes[kWinogradLanes];
-        for (int64_t l = 0; l < kWinogradLanes; ++l) {
-          lanes[l] = column + l < columns ? w[((column + l) * 9 + tap) * rows + row] : 0.0F;
-        }
-        g[tap] = load8(lanes);
+        const float* channels = w + (column * 9 + tap) * rows + row;
+        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap][column] = channels[l];
       }
-      Vec8 u[kWinogradPoints];
-      transform_filter(g, u);
-      store_filter(u, rows, row, column, out);
+    }
+    for (int64_t l = 0; l < kWinogradLanes; ++l) {
+      for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
+        Vec8 taps[9];
+        for (int64_t tap = 0; tap < 9; ++tap) taps[tap] = load8(&g[l][tap][column]);
+        Vec8 u[kWinogradPoints];
+        transform_filter(taps, u);
+        store_filter(u, rows, row + l, column, out);
+      }
     }
   }
 }

@@ -13,6 +13,10 @@ constexpr int64_t kWinogradInput = 6;    // inputs that they read
 constexpr int64_t kWinogradPoints = 36;  // products per channel pair and tile
 constexpr int64_t kWinogradLanes = 8;    // channels are handled in vectors of 8
 
+// Floats from one point's [rows][16] of a panel of packed weights to the next point's: one cache
+// line more than needed, so that the 36 points do not share one set of the caches.
+constexpr int64_t winograd_point_floats(int64_t rows) { return (rows + 1) * kPanelColumns; }
+
 // An image batch seen as tiles: tile t is (n, i, j) of [batch, tiles_h, tiles_w].
 struct WinogradTiles {
   int64_t tiles_h, tiles_w;
@@ -50,7 +54,8 @@ struct WinogradKernels {
   // B^T d B of the 6x6 pixels from (4i - pad_h, 4j - pad_w).
   void (*input_transform)(const WinogradInputBlock& block);
   void (*output_transform)(const WinogradOutputBlock& block);
-  // One panel of 16 of the product's columns of U = G g G^T -> out[point][row][16].
+  // One panel of 16 of the product's columns of U = G g G^T -> out[point][row][16],
+  // points winograd_point_floats(rows) apart.
   // Forward: rows are input channels, columns output channels; w [K,3,3,C] at the panel's first
   // output channel.
   void (*pack_forward)(const float* w, int64_t rows, int64_t columns, float* out);
