@@ -10,6 +10,7 @@
 
 #include "data/image.h"
 #include "tests/golden/golden.h"
+#include "tests/support/paths.h"
 
 namespace hanok::data::test {
 
@@ -86,7 +87,7 @@ inline std::vector<std::uint8_t> from_base64(const std::string& text) {
 
 /// The folder of files that are too large or not free to be committed; empty where it is absent.
 inline std::string shared_data() {
-  const fs::path path = fs::path(HANOK_SOURCE_DIR) / ".." / "shared" / "data";
+  const fs::path path = fs::path(hanok::test::source_dir()) / ".." / "shared" / "data";
   return fs::is_directory(path) ? path.string() : std::string();
 }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/tensor.h"
+#include "tests/support/paths.h"
 
 namespace hanok::golden {
 
@@ -19,7 +20,7 @@ using Json = nlohmann::json;
 
 /// A golden file of tests/golden. Throws if it is missing or of another format.
 inline Json load(const std::string& file) {
-  const std::string path = std::string(HANOK_SOURCE_DIR) + "/tests/golden/" + file;
+  const std::string path = hanok::test::source_dir() + "/tests/golden/" + file;
   std::ifstream stream(path);
   if (!stream) throw std::runtime_error("cannot read " + path);
   Json json = Json::parse(stream);

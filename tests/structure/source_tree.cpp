@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <stdio.h>  // NOLINT(modernize-deprecated-headers): popen is POSIX, not C++
 
+#include "tests/support/paths.h"
+
 namespace hanok::structure {
 namespace fs = std::filesystem;
 
@@ -17,7 +19,7 @@ const std::vector<std::string>& rooms() {
   return names;
 }
 
-fs::path root() { return HANOK_SOURCE_DIR; }
+fs::path root() { return hanok::test::source_dir(); }
 
 std::vector<std::string> files(const std::string& folder,
                                const std::vector<std::string>& extensions) {

@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/structure/source_tree.h"
+#include "tests/support/paths.h"
 
 namespace hanok::structure {
 namespace {
@@ -43,7 +44,7 @@ TEST(Avx2Objects, OffendersAreRecognised) {
 }
 
 TEST(Avx2Objects, HoldNoSymbolThatOtherCodeCouldPick) {
-  std::ifstream list(HANOK_BINARY_DIR "/avx2_objects.txt");
+  std::ifstream list(hanok::test::binary_dir() + "/avx2_objects.txt");
   std::vector<std::string> found;
   int objects = 0;
   for (std::string object; std::getline(list, object);) {
