@@ -26,7 +26,7 @@ print(f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{hei
 print(f'<rect width="100%" height="100%" rx="8" fill="#1e2228"/>')
 for i, colour in enumerate(("#e06c75", "#e5c07b", "#98c379")):
     print(f'<circle cx="{MARGIN + 6 + 20 * i}" cy="{BAR / 2 + 4}" r="6" fill="{colour}"/>')
-print('<g font-family="ui-monospace,Menlo,Consolas,DejaVu Sans Mono,monospace" font-size="13" '
+print('<g font-family="DejaVu Sans Mono,Menlo,Consolas,monospace" font-size="13" '
       'xml:space="preserve">')
 for i, line in enumerate(lines):
     y = BAR + MARGIN + LINE_HEIGHT * (i + 0.7)

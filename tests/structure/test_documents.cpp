@@ -73,10 +73,11 @@ TEST(Documents, NameOnlyFilesThatExist) {
   for (const std::string& document : documents()) {
     const std::filesystem::path folder = std::filesystem::path(document).parent_path();
     const std::string below = folder.generic_string() + "/";
-    // `engine/ops.h`: a path in backticks, without wildcards or placeholders; a room's own page may
-    // leave out the room and the folders in it.
+    // `engine/ops.h`: a path in backticks, without wildcards or CAPITALS as placeholders; a room's
+    // own page may leave out the room and the folders in it.
     for (const std::string& path :
-         matches(read(document), "`([a-z_.]+(?:/[A-Za-z0-9_.-]+)*\\.(?:h|cpp|md|py|cmake|cu))`")) {
+         matches(read(document),
+                 R"(`((?:[a-z0-9_.-]+/)*(?:[a-z0-9_.-]+\.(?:h|cpp|cu|py|cmake)|[A-Z_]+\.md))`)")) {
       ++checked;
       const bool there =
           std::filesystem::exists(root() / path) ||
