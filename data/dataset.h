@@ -45,7 +45,14 @@ Dataset load_image_folder(const std::string& root);
 /// id.
 Dataset load_competition(const std::string& root);
 
-/// Decides between the two by what is there. Throws ValueError saying what it looked for.
+/// A table with columns path and label, and group if there is one; paths are relative to the table
+/// and stay below its folder. Classes in byte order of their names, numbers in order of value. Rows
+/// without a group, or all where there is no such column, stand alone. Throws FormatError naming
+/// file and line, ValueError for fewer than two classes.
+Dataset load_csv_dataset(const std::string& csv_path);
+
+/// Decides between the three by what is there; `root` may name a .csv file, or a folder that holds
+/// labels.csv. Throws ValueError saying what it looked for.
 Dataset load_dataset(const std::string& root, const std::string& layout = "auto");
 
 /// Names of the competition's 18 classes, e.g. "mask male <30".

@@ -42,13 +42,9 @@ int parse_age(const Csv& csv, std::size_t row, const std::string& text) {
   return age;
 }
 
-/// A path that stays below the folder it starts in.
 const std::string& checked_path(const Csv& csv, std::size_t row, const std::string& text) {
-  const std::filesystem::path path(text);
-  if (text.empty()) fail(csv, row, "path is empty");
-  if (path.is_absolute()) fail(csv, row, fmt::format("path '{}' is absolute", text));
-  for (const std::filesystem::path& part : path)
-    if (part == "..") fail(csv, row, fmt::format("path '{}' leaves the data folder", text));
+  const std::string problem = path_problem(text);
+  if (!problem.empty()) fail(csv, row, problem);
   return text;
 }
 

@@ -57,23 +57,6 @@ bool is_folder(const std::string& path) {
   return std::filesystem::is_directory(path, error);
 }
 
-bool is_file(const std::string& path) {
-  std::error_code error;
-  return std::filesystem::is_regular_file(path, error);
-}
-
-bool looks_like_competition(const std::string& root) {
-  return is_file(root + "/train.csv") || is_file(root + "/train/train.csv");
-}
-
-bool looks_like_folders(const std::string& root) {
-  std::map<std::string, std::int64_t> skipped;
-  std::size_t classes = 0;
-  for (const std::string& name : list_folders(root, skipped))
-    classes += list_images(root + "/" + name, skipped).empty() ? 0 : 1;
-  return classes >= 1;
-}
-
 }  // namespace
 
 std::vector<std::int64_t> Dataset::class_counts() const {
@@ -103,20 +86,6 @@ Dataset load_image_folder(const std::string& root) {
   }
   find_groups(dataset);
   return dataset;
-}
-
-Dataset load_dataset(const std::string& root, const std::string& layout) {
-  if (layout == "folder") return load_image_folder(root);
-  if (layout == "competition") return load_competition(root);
-  if (layout != "auto")
-    throw ValueError("load_dataset: unknown layout '" + layout +
-                     "' (known: auto, folder, competition)");
-  if (!is_folder(root)) throw IoError(root + ": no such folder");
-  if (looks_like_competition(root)) return load_competition(root);
-  if (looks_like_folders(root)) return load_image_folder(root);
-  throw ValueError(root +
-                   ": holds no data set: neither train.csv nor train/train.csv (competition "
-                   "layout), nor folders with .jpg, .jpeg or .png files (one folder a class)");
 }
 
 }  // namespace hanok::data

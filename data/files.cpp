@@ -101,6 +101,14 @@ std::vector<std::string> list_images(const std::string& folder,
   return images;
 }
 
+std::string path_problem(const std::string& path) {
+  if (path.empty()) return "path is empty";
+  if (fs::path(path).is_absolute()) return "path '" + path + "' is absolute";
+  for (const fs::path& part : fs::path(path))
+    if (part == "..") return "path '" + path + "' leaves the data folder";
+  return {};
+}
+
 std::string file_stem(const std::string& path) { return fs::path(path).stem().string(); }
 
 }  // namespace hanok::data

@@ -25,4 +25,8 @@ std::vector<std::string> list_images(const std::string& folder,
 /// "photos/a_01.jpg" -> "a_01"
 std::string file_stem(const std::string& path);
 
+/// What is wrong with a path out of a table ("path '../a' leaves the data folder"); empty if it is
+/// relative and stays below the folder it starts in.
+std::string path_problem(const std::string& path);
+
 }  // namespace hanok::data

@@ -219,6 +219,21 @@ Folds stratified_group_k_fold(const std::vector<std::int64_t>& labels,
   return result;
 }
 
+std::vector<Folds> repeated_stratified_k_fold(const std::vector<std::int64_t>& labels,
+                                              const std::vector<std::string>& groups, int folds,
+                                              int repeats, std::uint64_t seed) {
+  if (repeats < 1) throw ValueError(fmt::format("repeated_stratified_k_fold: {} repeats", repeats));
+  std::vector<Folds> result;
+  for (int repeat = 0; repeat < repeats; ++repeat) {
+    RandomDraws draws(seed, RandomStream::Split, 2, repeat);
+    const std::uint64_t high = draws.bits();
+    const std::uint64_t own_seed = high << 32 | draws.bits();
+    result.push_back(groups.empty() ? stratified_k_fold(labels, folds, own_seed)
+                                    : stratified_group_k_fold(labels, groups, folds, own_seed));
+  }
+  return result;
+}
+
 Folds stratified_hold_out(const std::vector<std::int64_t>& labels,
                           const std::vector<std::string>& groups, double fraction,
                           std::uint64_t seed) {

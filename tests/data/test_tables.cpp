@@ -1,0 +1,131 @@
+// Data sets and folds that come from plain tables.
+#include <gmock/gmock.h>
+
+#include "data/dataset.h"
+#include "data/splits.h"
+#include "kernels/base/error.h"
+#include "tests/data/support.h"
+
+namespace hanok::data {
+namespace {
+
+using test::message_of;
+using test::TempFolder;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(CsvDataset, ReadsPathLabelAndGroup) {
+  const TempFolder folder;
+  const std::string path =
+      folder.write("labels.csv", "group,label,path\ng,cat,x/1.jpg\ng,dog,2.png\n,cat,3.png\n");
+  const Dataset dataset = load_csv_dataset(path);
+  EXPECT_EQ(dataset.layout, "csv");
+  EXPECT_EQ(dataset.root, folder.path());
+  EXPECT_THAT(dataset.class_names, ElementsAre("cat", "dog"));
+  ASSERT_EQ(dataset.samples.size(), 3U);
+  EXPECT_EQ(dataset.full_path(0), folder.path() + "/x/1.jpg");
+  EXPECT_EQ(dataset.samples[1].label, 1);
+  EXPECT_EQ(dataset.samples[1].group, "g");
+  EXPECT_EQ(dataset.samples[2].group, "3.png");
+  EXPECT_TRUE(dataset.has_groups);
+}
+
+TEST(CsvDataset, NumbersAreInOrderOfValue) {
+  const TempFolder folder;
+  const Dataset dataset =
+      load_csv_dataset(folder.write("t.csv", "path,label\na,10\nb,2\nc,-1\nd,10\n"));
+  EXPECT_THAT(dataset.class_names, ElementsAre("-1", "2", "10"));
+  EXPECT_EQ(dataset.samples[0].label, 2);
+  EXPECT_FALSE(dataset.has_groups);
+}
+
+TEST(CsvDataset, ErrorsNameTheLine) {
+  const TempFolder folder;
+  const auto error_of = [&](const std::string& rows) {
+    const std::string path = folder.write("t.csv", "path,label\nfirst,a\n" + rows);
+    return message_of<FormatError>([&] { load_csv_dataset(path); });
+  };
+  EXPECT_THAT(error_of("../x,b\n"), HasSubstr("t.csv:3: path '../x' leaves the data folder"));
+  EXPECT_THAT(error_of("/x,b\n"), HasSubstr("absolute"));
+  EXPECT_THAT(error_of(",b\n"), HasSubstr("path is empty"));
+  EXPECT_THAT(error_of("x,\n"), HasSubstr("t.csv:3: label is empty"));
+  EXPECT_THAT(error_of("first,b\n"), HasSubstr("t.csv:3: path 'first' occurs twice"));
+  EXPECT_THAT(message_of<ValueError>(
+                  [&] { load_csv_dataset(folder.write("t.csv", "path,label\nx,a\ny,a\n")); }),
+              HasSubstr("1 label, at least two"));
+  EXPECT_THAT(message_of<FormatError>(
+                  [&] { load_csv_dataset(folder.write("t.csv", "path,class\nx,a\n")); }),
+              HasSubstr("no column 'label' (columns: path, class)"));
+}
+
+TEST(CsvDataset, LoadDatasetFindsIt) {
+  const TempFolder folder;
+  const std::string path = folder.write("labels.csv", "path,label\n1.jpg,a\n2.jpg,b\n");
+  EXPECT_EQ(load_dataset(path).layout, "csv");
+  EXPECT_EQ(load_dataset(folder.path()).layout, "csv");
+  EXPECT_EQ(load_dataset(folder.path(), "csv").samples.size(), 2U);
+}
+
+Dataset four_samples() {
+  Dataset dataset;
+  dataset.root = "somewhere";
+  for (const char* path : {"a", "b", "c", "d"})
+    dataset.samples.push_back({path, 0, path[0] < 'c' ? "ab" : path});
+  return dataset;
+}
+
+TEST(ReadFolds, FollowsTheTable) {
+  const TempFolder folder;
+  std::vector<std::string> warnings;
+  const Dataset dataset = four_samples();
+  EXPECT_THAT(read_folds(folder.write("f.csv", "path,label,fold\nd,x,1\na,x,0\nb,x,0\nc,x,2\n"),
+                         dataset, warnings),
+              ElementsAre(0, 0, 2, 1));
+  EXPECT_THAT(warnings, IsEmpty());
+  read_folds(folder.write("f.csv", "path,fold\nd,1\na,0\nb,1\nc,0\n"), dataset, warnings);
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("1 group lies over several folds, 'ab' among them")));
+}
+
+TEST(ReadFolds, ErrorsSayWhatDoesNotFit) {
+  const TempFolder folder;
+  const Dataset dataset = four_samples();
+  const auto error_of = [&](const std::string& rows) {
+    std::vector<std::string> warnings;
+    const std::string path = folder.write("f.csv", "path,fold\n" + rows);
+    return message_of<FormatError>([&] { read_folds(path, dataset, warnings); });
+  };
+  EXPECT_THAT(error_of("a,0\nb,1\nc,1\n"),
+              HasSubstr("1 of 4 samples have no fold, 'd' among them"));
+  EXPECT_THAT(error_of("a,0\nz,1\n"), HasSubstr("f.csv:3: 'z' is not in the data set somewhere"));
+  EXPECT_THAT(error_of("a,0\na,1\n"), HasSubstr("f.csv:3: 'a' occurs twice"));
+  for (const char* fold : {"-1", "x", "", "1.5", "99999"})
+    EXPECT_THAT(error_of(std::string("a,") + fold + "\n"), HasSubstr("f.csv:2: fold is '")) << fold;
+  EXPECT_THAT(error_of("a,0\nb,0\nc,0\nd,0\n"), HasSubstr("all samples are in fold 0"));
+  EXPECT_THAT(error_of("a,0\nb,0\nc,2\nd,2\n"),
+              HasSubstr("fold 1 is empty, though there is a fold 2"));
+}
+
+TEST(RepeatedFolds, EachRepeatIsAnotherFullSplit) {
+  std::vector<std::int64_t> labels;
+  std::vector<std::string> groups;
+  for (int i = 0; i < 60; ++i) {
+    labels.push_back(i % 3);
+    groups.push_back("g" + std::to_string(i / 2));
+  }
+  const std::vector<Folds> plain = repeated_stratified_k_fold(labels, {}, 5, 3, 7);
+  ASSERT_EQ(plain.size(), 3U);
+  EXPECT_NE(plain[0], plain[1]);
+  EXPECT_NE(plain[1], plain[2]);
+  EXPECT_EQ(plain, repeated_stratified_k_fold(labels, {}, 5, 3, 7));
+  EXPECT_NE(plain, repeated_stratified_k_fold(labels, {}, 5, 3, 8));
+  for (const Folds& folds : plain)
+    for (int fold = 0; fold < 5; ++fold)
+      EXPECT_EQ(std::count(folds.begin(), folds.end(), fold), 12);
+  for (const Folds& folds : repeated_stratified_k_fold(labels, groups, 5, 3, 7))
+    for (std::size_t i = 0; i < 60; i += 2) EXPECT_EQ(folds[i], folds[i + 1]);
+  EXPECT_THROW(repeated_stratified_k_fold(labels, {}, 5, 0, 7), ValueError);
+}
+
+}  // namespace
+}  // namespace hanok::data
