@@ -29,12 +29,30 @@ Tensor log(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor square(const Tensor& x);
 Tensor abs(const Tensor& x);
+Tensor reciprocal(const Tensor& x);
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+/// 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+Tensor erf(const Tensor& x);
+/// x^exponent; NaN for x < 0 and an exponent that is no integer.
+Tensor pow(const Tensor& x, float exponent);
+/// x limited to [low, high]; the gradient passes where low <= x <= high.
+Tensor clamp(const Tensor& x, float low, float high);
+/// a where condition is not 0, else b. condition is u8; all three broadcast.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 
 // ---- activations ----
 Tensor relu(const Tensor& x);
 Tensor leaky_relu(const Tensor& x, float slope = 0.01F);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
+/// x sigmoid(x).
+Tensor silu(const Tensor& x);
+/// x Phi(x), Phi the normal distribution function (the exact form, not the tanh one).
+Tensor gelu(const Tensor& x);
+/// x clamp(x + 3, 0, 6) / 6 and clamp(x + 3, 0, 6) / 6 (Howard et al., MobileNetV3, section 5.2).
+Tensor hardswish(const Tensor& x);
+Tensor hardsigmoid(const Tensor& x);
 
 // ---- matrix products ----
 /// [M,K] x [K,N] -> [M,N]; [B,M,K] x [B,K,N] -> [B,M,N].
@@ -46,6 +64,20 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// x [N,C,H,W], weight [K,C/groups,R,S], bias [K] or undefined -> [N,K,P,Q].
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Window2d& window = {}, std::int64_t groups = 1);
+
+/// x [N,C,L], weight [K,C/groups,S], bias [K] or undefined -> [N,K,(L + 2 padding - dilation (S-1)
+/// - 1) / stride + 1].
+struct Window1d {
+  std::int64_t stride = 1, padding = 0, dilation = 1;
+};
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+              const Window1d& window = {}, std::int64_t groups = 1);
+/// The adjoint of conv2d in its input: x [N,C,H,W], weight [C,K/groups,R,S], bias [K] or undefined
+/// -> [N,K,P,Q], P = (H-1) stride - 2 pad + dilation (R-1) + output_pad_h + 1, likewise Q. The
+/// output padding (below stride or dilation) picks one of the sizes that conv2d maps to H.
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
+                        const Window2d& window = {}, std::int64_t groups = 1,
+                        std::int64_t output_pad_h = 0, std::int64_t output_pad_w = 0);
 
 /// Parameters and running statistics of a batch norm over channels (dimension 1).
 struct BatchNormState {
@@ -71,6 +103,19 @@ struct Conv2dArguments {
 Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNormState& bn,
                    const Tensor& residual = {}, Activation activation = Activation::Relu);
 
+// ---- other norms: (x - mean) / sqrt(var + epsilon) weight + bias, biased variance ----
+/// Statistics over the last `dims` dimensions; weight and bias have their sizes, or are undefined.
+Tensor layer_norm(const Tensor& x, int dims, const Tensor& weight = {}, const Tensor& bias = {},
+                  double epsilon = 1e-5);
+/// x [N,C,H,W]: statistics over the channels of each pixel; weight and bias [C] or undefined (what
+/// ConvNeXt calls LayerNorm2d).
+Tensor layer_norm_channels(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {},
+                           double epsilon = 1e-6);
+/// x [N,C] or [N,C,L] or [N,C,H,W]: statistics over C/groups channels and all pixels; weight and
+/// bias [C] or undefined. One channel a group: instance norm.
+Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight = {},
+                  const Tensor& bias = {}, double epsilon = 1e-5);
+
 // ---- pooling ----
 /// x [N,C,H,W] -> [N,C,P,Q]; padding counts as minus infinity. At most 255 taps.
 Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
@@ -79,6 +124,14 @@ Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
                   const Window2d& window, bool count_include_pad = true);
 /// x [N,C,H,W] -> [N,C,out_h,out_w].
 Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w);
+
+// ---- resizing: x [N,C,H,W] -> [N,C,out_h,out_w] ----
+/// Output pixel p is input pixel floor(p H / P), likewise for W.
+Tensor upsample_nearest2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w);
+/// Linear interpolation at (p + 1/2) H/P - 1/2, or at p (H-1)/(P-1) if corners are aligned; clamped
+/// at the border, no antialiasing. As PyTorch's F.interpolate.
+Tensor upsample_bilinear2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w,
+                           bool align_corners = false);
 
 // ---- softmax and losses ----
 Tensor softmax(const Tensor& x, int dim);
@@ -97,6 +150,29 @@ struct CrossEntropyOptions {
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options = {});
 
+/// (1 - p)^gamma times the cross-entropy -log p of the target's probability p (Lin et al., Focal
+/// Loss, 2017), times the target's alpha. Mean divides by the number of targets that are not
+/// ignored, or by `denominator`.
+struct FocalLossOptions {
+  float gamma = 2;
+  Tensor alpha;  // [C] or undefined: 1
+  Reduction reduction = Reduction::Mean;
+  std::optional<double> denominator;
+};
+/// logits [N,C], targets i64 [N] (negative: ignored).
+Tensor focal_loss(const Tensor& logits, const Tensor& targets,
+                  const FocalLossOptions& options = {});
+/// (x - target)^2, |x - target|: same shapes. Mean divides by the number of elements.
+Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::Mean);
+Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction = Reduction::Mean);
+/// Binary cross-entropy -t log s - (1-t) log(1-s), s = sigmoid(logit), t in [0,1].
+Tensor bce_with_logits(const Tensor& logits, const Tensor& targets,
+                       Reduction reduction = Reduction::Mean);
+/// Kullback-Leibler divergence sum q (log q - log p) of log-probabilities [N,C] from probabilities
+/// [N,C]; 0 where q is 0. Mean divides by N ("batchmean").
+Tensor kl_div(const Tensor& log_probabilities, const Tensor& targets,
+              Reduction reduction = Reduction::Mean);
+
 // ---- regularisation ----
 /// Training: zero with probability p, else x / (1-p). Not training: x itself.
 Tensor dropout(const Tensor& x, float p, bool training);
@@ -104,10 +180,29 @@ Tensor dropout(const Tensor& x, float p, bool training);
 // ---- reductions; `dims` empty: all dimensions ----
 Tensor sum(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false);
 Tensor mean(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false);
+/// Mean of (x - mean)^2, divided by count - correction instead of count (1: unbiased), and its
+/// root.
+Tensor var(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false,
+           double correction = 1);
+Tensor std(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false,
+           double correction = 1);
 /// Maximum along one dimension and its index (i64, outside the graph); the first one on ties.
 std::pair<Tensor, Tensor> max(const Tensor& x, int dim, bool keep_dim = false);
 /// Index of the maximum along one dimension, i64; the first one on ties.
 Tensor argmax(const Tensor& x, int dim);
+
+/// The k largest along one dimension, largest first, and their indices (i64, outside the graph);
+/// the first one on ties.
+std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, int dim);
+
+// ---- indices: i64, 0 to size-1 ----
+/// y[..., j, ...] = x[..., indices[j], ...] along `dim`; indices [J].
+Tensor index_select(const Tensor& x, int dim, const Tensor& indices);
+/// y[..., j, ...] = x[..., indices[..., j, ...], ...] along `dim`; indices have x's sizes but in
+/// `dim`.
+Tensor gather(const Tensor& x, int dim, const Tensor& indices);
+/// Rows of table [V,D]: indices of any shape -> that shape + [D].
+Tensor embedding(const Tensor& indices, const Tensor& table);
 
 // ---- shape; logical (NCHW) meaning, copying only where the memory order demands it ----
 /// One size may be -1: inferred.

@@ -47,6 +47,14 @@ struct GemmShape {
 
 enum class Conv2dPass { Forward, BackwardData, BackwardWeights };
 
+/// Picks along one dimension: x is seen as [outer, length, inner], the result as [outer, count,
+/// inner]. Indices are i64 in [0, length): [count] if they are shared by all lanes, else of the
+/// result's shape.
+struct GatherShape {
+  std::int64_t outer = 1, length = 0, count = 0, inner = 1;
+  bool shared = false;
+};
+
 /// Batch norm of x seen as [rows, channels] (rows = N*H*W or N) in the training direction, fused
 /// with residual and ReLU.
 ///   xhat = (x - mean) * invstd;  y = activation(gamma * xhat + beta + residual)
@@ -157,8 +165,23 @@ class Backend {
   /// dx [outer,length,inner] = 0, then dx[o, indices[o,i], i] = dy[o,i].
   virtual void scatter_along(ExecContext&, ConstView dy, ConstView indices, std::int64_t outer,
                              std::int64_t length, std::int64_t inner, View dx) = 0;
+  /// The k largest along length, largest first, equal ones by index: values and indices (i64)
+  /// [outer,k,inner]. NaN counts as largest.
+  virtual void topk(ExecContext&, ConstView x, std::int64_t outer, std::int64_t length,
+                    std::int64_t inner, std::int64_t k, View values, View indices) = 0;
   /// Square root of the sum of squares over all views, accumulated in double; out f32 [1].
   virtual void l2_norm(ExecContext&, const std::vector<ConstView>& xs, View out) = 0;
+
+  // ---- choices ----
+  /// out = a where condition (u8) is not 0, else b; f32, over out's dense sizes in memory order,
+  /// the others with stride 0 where they broadcast.
+  virtual void select(ExecContext&, StridedConstView condition, StridedConstView a,
+                      StridedConstView b, View out) = 0;
+  /// y[o,j,i] = x[o, index, i]; any type.
+  virtual void gather(ExecContext&, const GatherShape&, ConstView x, ConstView indices, View y) = 0;
+  /// f32: dx = 0, then dx[o, index, i] += dy[o,j,i] in order of j.
+  virtual void gather_backward(ExecContext&, const GatherShape&, ConstView dy, ConstView indices,
+                               View dx) = 0;
 
   // ---- matrix products and convolutions; f32 ----
   virtual void gemm(ExecContext&, const GemmShape&, ConstView a, ConstView b, const Epilogue&,

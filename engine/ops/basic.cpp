@@ -1,4 +1,6 @@
 // Elementwise ops: arithmetic with broadcasting, functions of one variable, activations.
+#include <fmt/format.h>
+
 #include "engine/autograd.h"
 #include "engine/ops.h"
 #include "engine/ops/common.h"
@@ -192,11 +194,27 @@ Tensor sqrt(const Tensor& x) { return unary("sqrt", UnaryOp::Sqrt, x); }
 Tensor square(const Tensor& x) { return unary("square", UnaryOp::Square, x); }
 Tensor abs(const Tensor& x) { return unary("abs", UnaryOp::Abs, x); }
 
+Tensor reciprocal(const Tensor& x) { return unary("reciprocal", UnaryOp::Reciprocal, x); }
+Tensor sin(const Tensor& x) { return unary("sin", UnaryOp::Sin, x); }
+Tensor cos(const Tensor& x) { return unary("cos", UnaryOp::Cos, x); }
+Tensor erf(const Tensor& x) { return unary("erf", UnaryOp::Erf, x); }
+Tensor pow(const Tensor& x, float exponent) { return unary("pow", UnaryOp::Pow, x, {exponent, 0}); }
+Tensor clamp(const Tensor& x, float low, float high) {
+  if (!(low <= high)) {
+    throw_value_error("clamp", fmt::format("low {} is above high {}", low, high), {{"input", x}});
+  }
+  return unary("clamp", UnaryOp::Clamp, x, {low, high});
+}
+
 Tensor relu(const Tensor& x) { return unary("relu", UnaryOp::Relu, x); }
 Tensor leaky_relu(const Tensor& x, float slope) {
   return unary("leaky_relu", UnaryOp::LeakyRelu, x, {slope, 0});
 }
 Tensor sigmoid(const Tensor& x) { return unary("sigmoid", UnaryOp::Sigmoid, x); }
 Tensor tanh(const Tensor& x) { return unary("tanh", UnaryOp::Tanh, x); }
+Tensor silu(const Tensor& x) { return unary("silu", UnaryOp::Silu, x); }
+Tensor gelu(const Tensor& x) { return unary("gelu", UnaryOp::Gelu, x); }
+Tensor hardswish(const Tensor& x) { return unary("hardswish", UnaryOp::Hardswish, x); }
+Tensor hardsigmoid(const Tensor& x) { return unary("hardsigmoid", UnaryOp::Hardsigmoid, x); }
 
 }  // namespace hanok::ops

@@ -51,14 +51,9 @@ bool uses_batch_statistics(const BatchNormState& state) {
 
 namespace {
 
-/// 1 / sqrt(var + epsilon), outside the graph.
+/// 1 / sqrt(var + epsilon).
 Tensor invstd_of(const Tensor& var, double epsilon) {
-  const Tensor shifted = affine(var, 1, static_cast<float>(epsilon));
-  const Tensor std = sqrt(shifted);
-  Tensor invstd = empty_like(std);
-  const Target target(std);
-  target.backend.unary(target.context, UnaryOp::Reciprocal, {}, std.view(), invstd.mutable_view());
-  return invstd;
+  return reciprocal(sqrt(affine(var, 1, static_cast<float>(epsilon))));
 }
 
 /// running = (1 - momentum) running + momentum batch. `scratch` was allocated with the forward

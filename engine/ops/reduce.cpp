@@ -64,6 +64,30 @@ Tensor reduce(const char* name, ReduceOp op, const Tensor& x, const std::vector<
   return reshape(y, kept);
 }
 
+// ---- the k largest along one dimension: as max, for each of k rows; dx by the indices ----
+
+class TopkNode final : public Node {
+ public:
+  TopkNode(const Shape& input, int dim, const Tensor& indices)
+      : input_(input), dim_(dim), indices_(indices) {}
+  const char* name() const override { return "topk"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_on(dy, input_);
+    const Lanes lanes = lanes_along(input_, dim_);
+    const Target target(dy);
+    target.backend.gather_backward(
+        target.context, {lanes.outer, lanes.length, dy.shape()[dim_], lanes.inner, false},
+        dy.view(), indices_.get(name()).view(), dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override { indices_.release(); }
+
+ private:
+  Shape input_;
+  int dim_;
+  SavedTensor indices_;
+};
+
 // ---- maximum along one dimension ----
 //
 // y[o,i] = x[o, k(o,i), i] with k the first index of the maximum.   dx[o,k,i] = dy[o,i], else 0
@@ -113,6 +137,48 @@ Tensor sum(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 
 Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   return reduce("mean", ReduceOp::Mean, x, dims, keep_dims);
+}
+
+// Composed, so its gradient 2 (x - mean) / (count - correction) comes from its parts.
+Tensor var(const Tensor& x, const std::vector<int>& dims, bool keep_dims, double correction) {
+  check_f32("var", {{"input", x}});
+  const Tensor centred = sub(x, reduce("var", ReduceOp::Mean, x, dims, true));
+  const Tensor total = reduce("var", ReduceOp::Sum, square(centred), dims, keep_dims);
+  const double count = static_cast<double>(x.numel()) / static_cast<double>(total.numel());
+  if (!(count > correction)) {
+    throw_shape_error(
+        "var", fmt::format("{} elements are too few for a correction of {}", count, correction),
+        {{"input", x}});
+  }
+  return affine(total, static_cast<float>(1.0 / (count - correction)), 0);
+}
+
+Tensor std(const Tensor& x, const std::vector<int>& dims, bool keep_dims, double correction) {
+  return sqrt(var(x, dims, keep_dims, correction));
+}
+
+std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, int dim) {
+  check_f32("topk", {{"input", x}});
+  dim = check_dim("topk", x, dim);
+  if (k < 1 || k > x.shape()[dim]) {
+    throw_value_error("topk",
+                      fmt::format("k is {}, dimension {} has {} elements", k, dim, x.shape()[dim]),
+                      {{"input", x}});
+  }
+  Shape out = x.shape();
+  out[dim] = k;
+  Tensor values = empty_on(x, out);
+  Tensor indices = empty_on(x, out, DType::I64);
+  const Lanes lanes = lanes_along(x.shape(), dim);
+  const Target target(x);
+  target.backend.topk(target.context, x.view(), lanes.outer, lanes.length, lanes.inner, k,
+                      values.mutable_view(), indices.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<TopkNode>(x.shape(), dim, indices);
+    set_inputs(*node, {x});
+    record(values, std::move(node));
+  }
+  return {values, indices};
 }
 
 std::pair<Tensor, Tensor> max(const Tensor& x, int dim, bool keep_dim) {

@@ -10,6 +10,7 @@
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/index.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/optimizer_step.h"
 #include "kernels/cpu/pool.h"
@@ -153,6 +154,14 @@ class CpuBackend final : public Backend {
     cpu::scatter_along(ctx, dy, indices, outer, length, inner, dx);
   }
 
+  void topk(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
+            std::int64_t inner, std::int64_t k, View values, View indices) override {
+    const FlushDenormals flush;
+    require_f32("topk", {x, values});
+    require("topk", DType::I64, indices.dtype);
+    cpu::topk(ctx, x, outer, length, inner, k, values, indices);
+  }
+
   void l2_norm(ExecContext& ctx, const std::vector<ConstView>& xs, View out) override {
     const FlushDenormals flush;
     for (const ConstView& x : xs) {
@@ -160,6 +169,32 @@ class CpuBackend final : public Backend {
     }
     require_f32("l2_norm", {out});
     cpu::l2_norm(ctx, isa_, xs, out);
+  }
+
+  // ---- choices ----
+
+  void select(ExecContext& ctx, StridedConstView condition, StridedConstView a, StridedConstView b,
+              View out) override {
+    require("select", DType::U8, condition.dtype);
+    require("select", DType::F32, a.dtype);
+    require("select", DType::F32, b.dtype);
+    require_f32("select", {out});
+    cpu::select(ctx, condition, a, b, out);
+  }
+
+  void gather(ExecContext& ctx, const GatherShape& shape, ConstView x, ConstView indices,
+              View y) override {
+    require("gather", x.dtype, y.dtype);
+    require("gather", DType::I64, indices.dtype);
+    cpu::gather(ctx, shape, x, indices, y);
+  }
+
+  void gather_backward(ExecContext& ctx, const GatherShape& shape, ConstView dy, ConstView indices,
+                       View dx) override {
+    const FlushDenormals flush;
+    require_f32("gather_backward", {dy, dx});
+    require("gather_backward", DType::I64, indices.dtype);
+    cpu::gather_backward(ctx, shape, dy, indices, dx);
   }
 
   // ---- matrix products and convolutions ----

@@ -161,7 +161,32 @@ TEST(Unary, MatchesReference) {
   check_unary("tanh", ops::tanh, [](double x) { return std::tanh(x); });
 }
 
+TEST(Unary, FurtherFunctionsMatchReference) {
+  check_unary(
+      "reciprocal", ops::reciprocal, [](double x) { return 1 / x; }, 0.2, 3);
+  check_unary("sin", ops::sin, [](double x) { return std::sin(x); });
+  check_unary("cos", ops::cos, [](double x) { return std::cos(x); });
+  check_unary("erf", ops::erf, [](double x) { return std::erf(x); });
+  check_unary("silu", ops::silu, [](double x) { return x / (1 + std::exp(-x)); });
+  check_unary("gelu", ops::gelu,
+              [](double x) { return x * 0.5 * (1 + std::erf(x / std::sqrt(2.0))); });
+  // Beyond both kinks, at -3 and 3.
+  const auto clamped = [](double x) { return std::min(std::max(x + 3, 0.0), 6.0) / 6; };
+  check_unary(
+      "hardswish", ops::hardswish, [&](double x) { return x * clamped(x); }, -5, 5);
+  check_unary("hardsigmoid", ops::hardsigmoid, clamped, -5, 5);
+}
+
 TEST(Unary, TakesItsParameters) {
+  check_unary(
+      "pow", [](const Tensor& x) { return ops::pow(x, 2.5F); },
+      [](double x) { return std::pow(x, 2.5); }, 0.2, 3);
+  check_unary(
+      "pow, negative base", [](const Tensor& x) { return ops::pow(x, 3); },
+      [](double x) { return x * x * x; });
+  check_unary(
+      "clamp", [](const Tensor& x) { return ops::clamp(x, -0.5F, 1.25F); },
+      [](double x) { return std::min(std::max(x, -0.5), 1.25); });
   check_unary(
       "affine", [](const Tensor& x) { return ops::affine(x, 2.5F, -0.75F); },
       [](double x) { return 2.5 * x - 0.75; });
@@ -195,6 +220,8 @@ TEST(Unary, ErrorsNameTheOp) {
   EXPECT_EQ(message_of<ValueError>([] { ops::relu(Tensor()); }), "relu: input is undefined");
   EXPECT_EQ(message_of<DTypeError>([] { ops::exp(Tensor::zeros({2}, {DType::U8})); }),
             "exp: input is u8, expected f32 (input [2])");
+  EXPECT_EQ(message_of<ValueError>([] { ops::clamp(Tensor::zeros({2}), 2, 1); }),
+            "clamp: low 2 is above high 1 (input [2])");
 }
 
 TEST(Elementwise, EmptyTensorsPassThrough) {

@@ -94,6 +94,26 @@ class CountingBackend final : public Backend {
     ++(*counts_)["scatter_along"];
     inner_->scatter_along(context, dy, indices, outer, length, inner, dx);
   }
+  void topk(ExecContext& context, ConstView x, std::int64_t outer, std::int64_t length,
+            std::int64_t inner, std::int64_t k, View values, View indices) override {
+    ++(*counts_)["topk"];
+    inner_->topk(context, x, outer, length, inner, k, values, indices);
+  }
+  void select(ExecContext& context, StridedConstView condition, StridedConstView a,
+              StridedConstView b, View out) override {
+    ++(*counts_)["select"];
+    inner_->select(context, condition, a, b, out);
+  }
+  void gather(ExecContext& context, const GatherShape& shape, ConstView x, ConstView indices,
+              View y) override {
+    ++(*counts_)["gather"];
+    inner_->gather(context, shape, x, indices, y);
+  }
+  void gather_backward(ExecContext& context, const GatherShape& shape, ConstView dy,
+                       ConstView indices, View dx) override {
+    ++(*counts_)["gather_backward"];
+    inner_->gather_backward(context, shape, dy, indices, dx);
+  }
   void l2_norm(ExecContext& context, const std::vector<ConstView>& xs, View out) override {
     ++(*counts_)["l2_norm"];
     inner_->l2_norm(context, xs, out);

@@ -1,5 +1,6 @@
 // Reductions.
 #include <algorithm>
+#include <cmath>
 
 #include "tests/engine/op_check.h"
 
@@ -79,6 +80,54 @@ TEST(Reduce, SumAndMeanMatchReference) {
   }
 }
 
+TEST(Reduce, VarAndStdMatchReference) {
+  std::uint32_t seed = 300;
+  for (const Case& c : kCases) {
+    for (const double correction : {0.0, 1.0}) {
+      const auto reference = [&](const Array& x, bool root) {
+        const Array mean = reference_sum(x, c.dims, true, true);
+        // Spread the means over x's shape again by summing with a repeated operand.
+        Array deviations = x;
+        std::size_t next = 0;
+        for_each_index(x.shape, [&](const std::vector<std::int64_t>& index) {
+          std::int64_t offset = 0;
+          for (int d = 0; d < x.shape.rank(); ++d) {
+            const std::int64_t size = mean.shape[d];
+            offset = offset * size + (size == 1 ? 0 : index[static_cast<std::size_t>(d)]);
+          }
+          double& value = deviations.values[next++];
+          value -= mean.values[static_cast<std::size_t>(offset)];
+          value *= value;
+        });
+        Array y = reference_sum(deviations, c.dims, false, false);
+        const double count =
+            static_cast<double>(x.values.size()) / static_cast<double>(y.values.size());
+        for (double& value : y.values) {
+          value /= count - correction;
+          if (root) value = std::sqrt(value);
+        }
+        return y;
+      };
+      const Array x = random_array(c.shape, ++seed);
+      const std::string what = c.shape.to_string() + ::testing::PrintToString(c.dims);
+      const double count =
+          static_cast<double>(x.values.size()) /
+          static_cast<double>(reference_sum(x, c.dims, false, false).values.size());
+      if (count <= correction || count == 1) continue;
+      check_op(
+          "var " + what, [&](const auto& in) { return ops::var(in[0], c.dims, false, correction); },
+          [&](const auto& in) { return reference(in[0], false); }, {x});
+      check_op(
+          "std " + what, [&](const auto& in) { return ops::std(in[0], c.dims, false, correction); },
+          [&](const auto& in) { return reference(in[0], true); }, {x});
+    }
+  }
+  EXPECT_EQ(message_of<ShapeError>([] {
+              ops::var(Tensor::zeros({1, 3}), {0});
+            }),
+            "var: 1 elements are too few for a correction of 1 (input [1,3])");
+}
+
 TEST(Reduce, LongSumsKeepTheirPrecision) {
   // 0.1 a million times: a plain f32 sum is off by 1e-2 relative.
   const Tensor x = Tensor::full({1000003}, 0.1);
@@ -142,6 +191,53 @@ TEST(Reduce, TheFirstOfEqualMaximaWins) {
   EXPECT_EQ(indices.to_int_vector(), (std::vector<std::int64_t>{1, 0}));
   values.backward(Tensor::ones({2}));
   EXPECT_EQ(x.grad().to_vector(), (std::vector<float>{0, 1, 0, 1, 0, 0}));
+}
+
+TEST(Reduce, TopkMatchesSorting) {
+  std::uint32_t seed = 700;
+  for (const Shape& shape : {Shape{9}, Shape{4, 37}, Shape{2, 5, 4, 3}, Shape{2, 2, 3, 2, 2}}) {
+    for (int dim = 0; dim < shape.rank(); ++dim) {
+      const std::int64_t k = (shape[dim] + 1) / 2;
+      const Array x = random_array(shape, ++seed);
+      // The j-th largest: the maximum of what is below the one before.
+      check_op(
+          "topk " + shape.to_string() + " along " + std::to_string(dim),
+          [&](const auto& in) { return ops::topk(in[0], k, dim).first; },
+          [&](const std::vector<Array>& in) {
+            std::int64_t outer = 1;
+            std::int64_t inner = 1;
+            for (int d = 0; d < shape.rank(); ++d) {
+              if (d < dim) outer *= shape[d];
+              if (d > dim) inner *= shape[d];
+            }
+            Shape out = shape;
+            out[dim] = k;
+            Array y(out);
+            for (std::int64_t o = 0; o < outer; ++o) {
+              for (std::int64_t i = 0; i < inner; ++i) {
+                std::vector<double> lane;
+                for (std::int64_t l = 0; l < shape[dim]; ++l) {
+                  lane.push_back(
+                      in[0].values[static_cast<std::size_t>((o * shape[dim] + l) * inner + i)]);
+                }
+                std::sort(lane.rbegin(), lane.rend());
+                for (std::int64_t j = 0; j < k; ++j) {
+                  y.values[static_cast<std::size_t>((o * k + j) * inner + i)] =
+                      lane[static_cast<std::size_t>(j)];
+                }
+              }
+            }
+            return y;
+          },
+          {x}, {0, 1e-9});
+      const auto [values, indices] = ops::topk(to_tensor(x), k, dim);
+      expect_same_bits(ops::gather(to_tensor(x), dim, indices), values, "indices");
+    }
+  }
+  const Tensor ties = Tensor::from_vector(std::vector<float>{2, 7, 7, 1, 7}, {5});
+  EXPECT_EQ(ops::topk(ties, 4, 0).second.to_int_vector(), (std::vector<std::int64_t>{1, 2, 4, 0}));
+  EXPECT_EQ(message_of<ValueError>([&] { ops::topk(ties, 6, 0); }),
+            "topk: k is 6, dimension 0 has 5 elements (input [5])");
 }
 
 TEST(Reduce, SumOfNothingIsZero) {

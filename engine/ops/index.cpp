@@ -1,0 +1,158 @@
+// Choices by condition and by index.
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/common.h"
+#include "kernels/base/error.h"
+
+namespace hanok::ops {
+
+namespace {
+
+// ---- where: y = c ? a : b; da = c ? g : 0, db = c ? 0 : g ----
+
+/// Not recorded.
+Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b, const Shape& shape) {
+  Tensor y = empty_on(a, shape);
+  const Target target(a);
+  target.backend.select(target.context, broadcast_view(condition, shape), broadcast_view(a, shape),
+                        broadcast_view(b, shape), y.mutable_view());
+  return y;
+}
+
+class WhereNode final : public Node {
+ public:
+  WhereNode(const Tensor& condition, const Shape& a, const Shape& b)
+      : condition_(condition), shape_a_(a), shape_b_(b) {}
+  const char* name() const override { return "where"; }
+  std::vector<Tensor> backward(const Tensor& g) override {
+    const Tensor condition = condition_.get(name());
+    const Tensor zero = Tensor::zeros({}, {DType::F32, g.device()});
+    Tensor da, db;
+    if (needs(0)) da = sum_to(select(condition, g, zero, g.shape()), shape_a_);
+    if (needs(1)) db = sum_to(select(condition, zero, g, g.shape()), shape_b_);
+    return {da, db};
+  }
+  void release_saved() override { condition_.release(); }
+
+ private:
+  SavedTensor condition_;
+  Shape shape_a_, shape_b_;
+};
+
+// ---- gather: y[o,j,i] = x[o, k, i], k = index[j] or index[o,j,i]; dx[o,k,i] sums dy[o,j,i] ----
+
+class GatherNode final : public Node {
+ public:
+  GatherNode(const char* name, const Shape& input, const GatherShape& shape, const Tensor& indices)
+      : name_(name), input_(input), shape_(shape), indices_(indices) {}
+  const char* name() const override { return name_; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor dx = empty_on(dy, input_);
+    const Target target(dy);
+    target.backend.gather_backward(target.context, shape_, dy.view(), indices_.get(name_).view(),
+                                   dx.mutable_view());
+    return {dx};
+  }
+  void release_saved() override { indices_.release(); }
+
+ private:
+  const char* name_;
+  Shape input_;
+  GatherShape shape_;
+  SavedTensor indices_;
+};
+
+void check_indices(const char* op, const Tensor& x, const Tensor& indices, std::int64_t length) {
+  const Operands operands = {{"input", x}, {"indices", indices}};
+  check_defined(op, operands);
+  if (indices.dtype() != DType::I64) {
+    throw DTypeError(fmt::format("{}: indices are {}, expected i64", op, name_of(indices.dtype())));
+  }
+  if (!indices.device().is_cpu()) return;
+  const auto* index = indices.data<std::int64_t>();
+  for (std::int64_t i = 0; i < indices.numel(); ++i) {
+    if (index[i] < 0 || index[i] >= length) {
+      throw_value_error(op, fmt::format("index {} is outside [0,{})", index[i], length), operands);
+    }
+  }
+}
+
+Tensor gather_along(const char* name, const Tensor& x, int dim, const Tensor& indices,
+                    std::int64_t count, bool shared) {
+  Shape out = x.shape();
+  out[dim] = count;
+  const Lanes lanes = lanes_along(x.shape(), dim);
+  const GatherShape shape{lanes.outer, lanes.length, count, lanes.inner, shared};
+  Tensor y = empty_on(x, out, x.dtype());
+  const Target target(x);
+  target.backend.gather(target.context, shape, x.view(), indices.view(), y.mutable_view());
+  if (any_requires_grad({x})) {
+    auto node = std::make_shared<GatherNode>(name, x.shape(), shape, indices);
+    set_inputs(*node, {x});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  check_f32("where", {{"a", a}, {"b", b}});
+  check_defined("where", {{"condition", condition}, {"a", a}});
+  if (condition.dtype() != DType::U8) {
+    throw DTypeError(
+        fmt::format("where: condition is {}, expected u8", name_of(condition.dtype())));
+  }
+  const Shape both = broadcast_shapes("where", a.shape(), b.shape());
+  const Shape shape = broadcast_shapes("where", condition.shape(), both);
+  Tensor y = select(condition, a, b, shape);
+  if (any_requires_grad({a, b})) {
+    auto node = std::make_shared<WhereNode>(condition, a.shape(), b.shape());
+    set_inputs(*node, {a, b});
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+Tensor index_select(const Tensor& x, int dim, const Tensor& indices) {
+  check_defined("index_select", {{"input", x}, {"indices", indices}});
+  dim = check_dim("index_select", x, dim);
+  if (indices.rank() != 1) {
+    throw_shape_error("index_select", "expected indices [J]", {{"input", x}, {"indices", indices}});
+  }
+  check_indices("index_select", x, indices, x.shape()[dim]);
+  return gather_along("index_select", x, dim, indices, indices.size(0), true);
+}
+
+Tensor gather(const Tensor& x, int dim, const Tensor& indices) {
+  check_defined("gather", {{"input", x}, {"indices", indices}});
+  dim = check_dim("gather", x, dim);
+  bool fits = indices.rank() == x.rank();
+  for (int d = 0; fits && d < x.rank(); ++d) fits = d == dim || indices.shape()[d] == x.shape()[d];
+  if (!fits) {
+    throw_shape_error("gather",
+                      fmt::format("indices must have the input's sizes outside dimension {}", dim),
+                      {{"input", x}, {"indices", indices}});
+  }
+  check_indices("gather", x, indices, x.shape()[dim]);
+  return gather_along("gather", x, dim, indices, indices.shape()[dim], false);
+}
+
+Tensor embedding(const Tensor& indices, const Tensor& table) {
+  check_f32("embedding", {{"table", table}});
+  check_defined("embedding", {{"indices", indices}, {"table", table}});
+  if (table.rank() != 2) {
+    throw_shape_error("embedding", "expected a table [V,D]",
+                      {{"indices", indices}, {"table", table}});
+  }
+  check_indices("embedding", table, indices, table.size(0));
+  std::vector<std::int64_t> sizes(indices.shape().begin(), indices.shape().end());
+  sizes.push_back(table.size(1));
+  const Tensor rows =
+      gather_along("embedding", table, 0, reshape(indices, {-1}), indices.numel(), true);
+  return reshape(rows, sizes);
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,131 @@
+#include "kernels/cpu/index.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "kernels/cpu/strided.h"
+
+namespace hanok::cpu {
+namespace {
+
+constexpr std::int64_t kGrain = 16384;  // elements a task
+constexpr std::int64_t kLanes = 512;    // neighbouring lanes a task
+
+/// Calls task(o, first lane, last lane) for runs of lanes of each outer index; a lane belongs to
+/// one task, so what is summed along it has one order.
+template <typename Task>
+void for_lane_runs(ExecContext& ctx, const GatherShape& shape, const Task& task) {
+  const std::int64_t runs = (shape.inner + kLanes - 1) / kLanes;
+  ctx.pool.run(shape.outer * runs, [&](std::int64_t i) {
+    const std::int64_t first = i % runs * kLanes;
+    task(i / runs, first, std::min(first + kLanes, shape.inner));
+  });
+}
+
+/// The index for row j of outer block o: one for all lanes, or the first of one for each.
+const std::int64_t* indices_of(const GatherShape& shape, ConstView indices, std::int64_t o,
+                               std::int64_t j) {
+  const auto* all = indices.as<std::int64_t>();
+  return shape.shared ? all + j : all + (o * shape.count + j) * shape.inner;
+}
+
+template <typename T>
+void gather_elements(ExecContext& ctx, const GatherShape& shape, ConstView x, ConstView indices,
+                     View y) {
+  for_lane_runs(ctx, shape, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    const T* block = x.as<T>() + o * shape.length * shape.inner;
+    for (std::int64_t j = 0; j < shape.count; ++j) {
+      const std::int64_t* index = indices_of(shape, indices, o, j);
+      T* row = y.as<T>() + (o * shape.count + j) * shape.inner;
+      if (shape.shared) {
+        std::copy(block + *index * shape.inner + first, block + *index * shape.inner + last,
+                  row + first);
+      } else {
+        for (std::int64_t i = first; i < last; ++i) row[i] = block[index[i] * shape.inner + i];
+      }
+    }
+  });
+}
+
+}  // namespace
+
+void select(ExecContext& ctx, const StridedConstView& condition, const StridedConstView& a,
+            const StridedConstView& b, View out) {
+  const auto* chosen = static_cast<const std::uint8_t*>(condition.data);
+  const auto* left = static_cast<const float*>(a.data);
+  const auto* right = static_cast<const float*>(b.data);
+  const StridedLoop<4> loop(a.sizes,
+                            {row_major_strides(a.sizes), condition.strides, a.strides, b.strides});
+  const auto steps = loop.row_steps();
+  ctx.pool.run_blocks(out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    loop.for_rows(begin, end, [&](const auto& at, std::int64_t length) {
+      float* row = out.f32() + at[0];
+      for (std::int64_t i = 0; i < length; ++i) {
+        row[i] = chosen[at[1] + i * steps[1]] != 0 ? left[at[2] + i * steps[2]]
+                                                   : right[at[3] + i * steps[3]];
+      }
+    });
+  });
+}
+
+void gather(ExecContext& ctx, const GatherShape& shape, ConstView x, ConstView indices, View y) {
+  switch (size_of(x.dtype)) {
+    case 1:
+      return gather_elements<std::uint8_t>(ctx, shape, x, indices, y);
+    case 2:
+      return gather_elements<std::uint16_t>(ctx, shape, x, indices, y);
+    case 4:
+      return gather_elements<std::uint32_t>(ctx, shape, x, indices, y);
+    default:
+      return gather_elements<std::uint64_t>(ctx, shape, x, indices, y);
+  }
+}
+
+void gather_backward(ExecContext& ctx, const GatherShape& shape, ConstView dy, ConstView indices,
+                     View dx) {
+  for_lane_runs(ctx, shape, [&](std::int64_t o, std::int64_t first, std::int64_t last) {
+    float* block = dx.f32() + o * shape.length * shape.inner;
+    for (std::int64_t l = 0; l < shape.length; ++l) {
+      std::fill(block + l * shape.inner + first, block + l * shape.inner + last, 0.0F);
+    }
+    for (std::int64_t j = 0; j < shape.count; ++j) {
+      const std::int64_t* index = indices_of(shape, indices, o, j);
+      const float* row = dy.f32() + (o * shape.count + j) * shape.inner;
+      for (std::int64_t i = first; i < last; ++i) {
+        block[index[shape.shared ? 0 : i] * shape.inner + i] += row[i];
+      }
+    }
+  });
+}
+
+void topk(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
+          std::int64_t inner, std::int64_t k, View values, View indices) {
+  const std::int64_t grain = std::max<std::int64_t>(kGrain / std::max<std::int64_t>(length, 1), 1);
+  ctx.pool.run_blocks(outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(length));
+    for (std::int64_t at = begin; at < end; ++at) {
+      const float* lane = x.f32() + at / inner * length * inner + at % inner;
+      std::iota(order.begin(), order.end(), 0);
+      // A total order: NaN above all numbers, equal values by index.
+      const auto before = [&](std::int64_t a, std::int64_t b) {
+        const float left = lane[a * inner];
+        const float right = lane[b * inner];
+        const bool left_nan = left != left;
+        const bool right_nan = right != right;
+        if (left_nan != right_nan) return left_nan;
+        if (!left_nan && left != right) return left > right;
+        return a < b;
+      };
+      std::partial_sort(order.begin(), order.begin() + k, order.end(), before);
+      for (std::int64_t j = 0; j < k; ++j) {
+        const std::int64_t index = order[static_cast<std::size_t>(j)];
+        const std::int64_t to = (at / inner * k + j) * inner + at % inner;
+        values.f32()[to] = lane[index * inner];
+        indices.as<std::int64_t>()[to] = index;
+      }
+    }
+  });
+}
+
+}  // namespace hanok::cpu
