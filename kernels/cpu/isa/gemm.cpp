@@ -44,7 +44,7 @@ void multiply(const GemmBlock& g) {
       t.epilogue.residual = e->residual ? e->residual + j : nullptr;
       t.epilogue.relu = e->relu;
     }
-    t.plain = !g.accumulate && !g.epilogue && t.columns == kPanelColumns;
+    t.plain = !g.epilogue && t.columns == kPanelColumns;
     for (int64_t i = 0; i < g.rows; i += kTileRows) {
       t.a = g.a + i * g.a_row_stride;
       t.c_row_offset = g.c_row_offset + i;

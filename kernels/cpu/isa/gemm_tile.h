@@ -135,8 +135,13 @@ void run_tile(const Tile& t) {
   if (t.plain) {
 #pragma GCC unroll 6
     for (int i = 0; i < kRows; ++i) {
-      _mm256_storeu_ps(t.c + t.c_row_offset[i], acc[i][0]);
-      _mm256_storeu_ps(t.c + t.c_row_offset[i] + 8, acc[i][1]);
+      float* c = t.c + t.c_row_offset[i];
+      if (t.accumulate) {
+        acc[i][0] = _mm256_add_ps(_mm256_loadu_ps(c), acc[i][0]);
+        acc[i][1] = _mm256_add_ps(_mm256_loadu_ps(c + 8), acc[i][1]);
+      }
+      _mm256_storeu_ps(c, acc[i][0]);
+      _mm256_storeu_ps(c + 8, acc[i][1]);
     }
     return;
   }
