@@ -20,7 +20,7 @@ struct ZipEntry {
   std::string name;
   std::uint64_t data_offset = 0;  // of the first byte of data, in the file
   std::uint64_t size = 0;         // bytes
-  std::uint32_t crc32 = 0;
+  std::uint32_t crc32 = 0;        // 0: none was stored
 };
 
 class ZipReader {

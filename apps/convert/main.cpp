@@ -11,6 +11,7 @@
 
 #include "kernels/base/error.h"
 #include "weights/catalogue.h"
+#include "weights/download.h"
 #include "weights/statistics.h"
 #include "weights/weights.h"
 
@@ -22,7 +23,7 @@ constexpr int kFailure = 1;
 constexpr int kUsage = 2;
 
 struct Options {
-  std::string input, output, inspect;
+  std::string input, output, inspect, fetch;
   std::vector<std::string> metadata;  // KEY=VALUE
   bool list = false;
 };
@@ -101,15 +102,58 @@ void list() {
              weights::kCatalogueSource, weights::cache_folder());
 }
 
+/// Prints the state of a download on one line: only to a terminal, and at most once per per cent.
+class Progress {
+ public:
+  void operator()(std::int64_t done, std::int64_t total) {
+    const std::int64_t percent = total > 0 ? 100 * done / total : done >> 20;
+    if (::isatty(STDERR_FILENO) == 0 || percent == shown_) return;
+    shown_ = percent;
+    const double megabyte = 1e6;
+    fmt::print(stderr, "\r{:.1f} of {:.1f} MB{}", static_cast<double>(done) / megabyte,
+               static_cast<double>(total) / megabyte, done == total ? "\n" : "");
+  }
+
+ private:
+  std::int64_t shown_ = -1;
+};
+
+void fetch(const Options& options) {
+  const weights::CatalogueEntry& entry = weights::find_in_catalogue(options.fetch);
+  fmt::print("{} ({:.1f} MiB, licence: {})\n", weights::fetch_url(entry), entry.mebibytes,
+             weights::kCatalogueLicence);
+  const weights::Fetched fetched = weights::fetch(entry, Progress());
+  if (fetched.resumed > 0) fmt::print("continued after {} bytes\n", fetched.resumed);
+  fmt::print("{}{}\n", fetched.path, fetched.was_there ? " (was there already)" : "");
+  fmt::print("SHA-256 {} ({})\n", fetched.sha256,
+             entry.sha256_is_complete()
+                 ? "as known"
+                 : "its first 8 digits as published; the others are not known");
+  if (!options.input.empty()) {
+    Options conversion = options;
+    conversion.input = fetched.path;
+    conversion.output = options.input;
+    convert(conversion);
+  }
+}
+
 /// Empty, or what is wrong with the combination of arguments.
 std::string usage_problem(const Options& options) {
   if (options.list || !options.inspect.empty()) {
-    return options.input.empty() && options.metadata.empty() ? ""
-                                                             : "--list and --inspect stand alone";
+    return !(options.list && !options.inspect.empty()) && options.fetch.empty() &&
+                   options.input.empty() && options.metadata.empty()
+               ? ""
+               : "--list and --inspect stand alone";
   }
-  if (options.output.empty()) return "IN and OUT are needed (or --inspect FILE, or --list)";
-  if (std::filesystem::path(options.output).extension() != ".safetensors") {
-    return options.output + ": only safetensors are written: let OUT end in .safetensors";
+  const bool fetching = !options.fetch.empty();
+  if (fetching && !options.output.empty()) return "--fetch takes at most OUT beside the name";
+  const std::string& output = fetching ? options.input : options.output;
+  if (fetching && output.empty()) {
+    return options.metadata.empty() ? "" : "--metadata needs OUT";
+  }
+  if (output.empty()) return "IN and OUT are needed (or --inspect, --list, --fetch)";
+  if (std::filesystem::path(output).extension() != ".safetensors") {
+    return output + ": only safetensors are written: let OUT end in .safetensors";
   }
   for (const std::string& item : options.metadata) {
     const std::size_t equals = item.find('=');
@@ -139,10 +183,17 @@ int main(int argc, char** argv) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   app.add_flag("--list", options.list, "list the pretrained models that hanok knows");
+  app.add_option("--fetch", options.fetch,
+                 "fetch a listed model's file into the cache (goes on after a broken download,\n"
+                 "verifies the checksum) and, if OUT is given, convert it")
+      ->type_name("NAME [OUT]");
   app.footer(
       "Examples:\n"
       "  convert resnet18-f37072fd.pth resnet18.safetensors\n"
       "  convert --inspect resnet18.safetensors\n"
+      "  convert --fetch resnet18\n"
+      "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
+      "HANOK_MIRROR, a URL below which files are fetched instead of their own.\n"
       "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
   try {
     app.parse(argc, argv);
@@ -156,6 +207,8 @@ int main(int argc, char** argv) {
   try {
     if (options.list) {
       list();
+    } else if (!options.fetch.empty()) {
+      fetch(options);
     } else if (!options.inspect.empty()) {
       inspect(options.inspect);
     } else {

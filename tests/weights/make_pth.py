@@ -1,0 +1,168 @@
+"""Writes the small .pth files beside this script: `python3 make_pth.py NAME...` (no name: all).
+
+Element k (row-major) of tensor number t has the value ((7k + 5t) mod 23 - 11) / 4, or without
+"- 11" and "/ 4" for integers: exact in every type, and the tests compute it again.
+
+Versions that wrote the committed files:
+  zip.pth, checkpoint.pth, legacy.pth,   PyTorch 2.15.0, Python 3.11.7
+  tar.pth, safetensors.safetensors       (and safetensors 0.8.0)
+  zip_1_6.pth                            PyTorch 1.6.0, Python 3.8.18
+  legacy_1_0.pth                         PyTorch 1.0.0, Python 3.6.15
+  legacy_python2.pth                     PyTorch 1.4.0, Python 2.7.18
+  evil_system.pth, evil_eval.pth         PyTorch 2.15.0, Python 3.11.7; opening them with torch.load
+                                         and weights_only=False would run their code
+"""
+from __future__ import print_function
+
+import collections
+import io
+import os
+import pickle
+import struct
+import sys
+import tarfile
+import zipfile
+
+import torch
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def numbers(shape, t, dtype):
+    count = 1
+    for size in shape:
+        count *= size
+    integers = [(7 * k + 5 * t) % 23 for k in range(count)]
+    if dtype in (torch.int64, torch.uint8):
+        return torch.tensor(integers, dtype=dtype).reshape(shape)
+    return torch.tensor([(i - 11) / 4.0 for i in integers], dtype=torch.float64).reshape(shape).to(dtype)
+
+
+def tensors(old=False):
+    """The tensors that every layout can hold."""
+    result = collections.OrderedDict()
+    result["contiguous"] = numbers((3, 4), 0, torch.float32)
+    result["conv.weight"] = numbers((4, 3, 2, 2), 1, torch.float32)
+    # The same values, but lying as O,H,W,I: channels_last.
+    result["conv.channels_last"] = (
+        numbers((4, 3, 2, 2), 2, torch.float32).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
+    result["transposed"] = numbers((5, 3), 3, torch.float32).t().contiguous().t()
+    result["half"] = numbers((2, 3), 4, torch.float32).half()
+    result["double"] = numbers((2, 3), 5, torch.float64)
+    result["long"] = numbers((7,), 6, torch.int64)
+    result["scalar"] = numbers((), 7, torch.int64)
+    result["byte"] = numbers((5,), 8, torch.uint8)
+    shared = numbers((4, 6), 9, torch.float32)
+    result["shared.whole"] = shared
+    result["shared.rows"] = shared[1:3]
+    result["shared.columns"] = shared[:, 2:5]
+    result["parameter"] = torch.nn.Parameter(numbers((3,), 10, torch.float32))
+    result["empty"] = torch.zeros(0, 3)
+    if not old:
+        result["bfloat16"] = numbers((3, 3), 11, torch.bfloat16)
+        result["expanded"] = numbers((3, 1), 12, torch.float32).expand(3, 4)
+    return result
+
+
+def checkpoint():
+    """A state_dict as DataParallel names it, inside what a training script saves around it."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(collections.OrderedDict(
+        conv=torch.nn.Conv2d(2, 3, 3), bn=torch.nn.BatchNorm2d(3)))
+    optimizer = torch.optim.AdamW(model.parameters())
+    model(torch.ones(1, 2, 4, 4)).sum().backward()
+    optimizer.step()
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [30, 60])
+    state = collections.OrderedDict()
+    for t, (name, tensor) in enumerate(model.state_dict().items()):
+        state["module." + name] = numbers(tuple(tensor.shape), t, tensor.dtype)
+    return {
+        "epoch": 7, "arch": "tiny", "best_acc1": torch.tensor(71.5), "finished": False, "note": None,
+        "state_dict": state, "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict(),
+        "rng": torch.get_rng_state(), "mask": torch.tensor([True, False]),
+        "bytes": b"\x00\xff", "device": torch.device("cpu"), "dtype": torch.float16,
+        "sizes": torch.Size([2, 3]),
+    }
+
+
+def write_tar(path, state):
+    """PyTorch's first layout, which no version on PyPI writes any more; every version reads it."""
+    storages, tensor_records, keys = io.BytesIO(), io.BytesIO(), {}
+    named = [(name, tensor) for name, tensor in state.items()]
+    pickle.dump(len(named), storages, protocol=2)
+    pickle.dump(len(named), tensor_records, protocol=2)
+    for i, (name, tensor) in enumerate(named):
+        flat = tensor.reshape(-1)
+        storage_class = getattr(torch, tensor.type().split(".")[-1].replace("Tensor", "Storage"))
+        pickle.dump((1000 + i, "cpu", storage_class), storages, protocol=2)
+        storages.write(struct.pack("<q", flat.numel()))
+        storages.write(flat.numpy().tobytes())
+        pickle.dump((2000 + i, 1000 + i, torch.FloatTensor), tensor_records, protocol=2)
+        tensor = flat.reshape(tensor.shape)
+        tensor_records.write(struct.pack("<i", tensor.dim()) + b"\0\0\0\0")
+        for values in (tensor.shape, tensor.stride()):
+            tensor_records.write(struct.pack("<%dq" % tensor.dim(), *values))
+        tensor_records.write(struct.pack("<q", 0))
+        keys[id(tensor)] = str(2000 + i)
+        named[i] = (name, tensor)
+    # A view: the last two elements of the first storage under a key of its own.
+    pickle.dump([(3000, 1000, named[0][1].numel() - 2, 2)], storages, protocol=2)
+
+    class Pickler(pickle.Pickler):
+        def persistent_id(self, value):
+            return keys.get(id(value)) if isinstance(value, torch.Tensor) else None
+
+    objects = io.BytesIO()
+    Pickler(objects, protocol=2).dump(collections.OrderedDict(named))
+    with tarfile.open(path, "w:", format=tarfile.USTAR_FORMAT) as tar:
+        for name, data in (("storages", storages), ("tensors", tensor_records), ("pickle", objects)):
+            info = tarfile.TarInfo(name)
+            info.size = len(data.getvalue())
+            tar.addfile(info, io.BytesIO(data.getvalue()))
+    loaded = torch.load(path, weights_only=False)
+    for name, tensor in state.items():
+        assert torch.equal(loaded[name], tensor), name
+
+
+def write_evil(path, function, *arguments):
+    class Evil(object):
+        def __reduce__(self):
+            return function, arguments
+
+    torch.save(collections.OrderedDict(weight=torch.zeros(2), extra=Evil()), path)
+
+
+def write_safetensors(path):
+    from safetensors.torch import save_file
+    plain = {name: tensor.detach().clone().contiguous() for name, tensor in tensors().items()}
+    save_file(plain, path, metadata={"format": "pt", "classes": "mask,none"})
+
+
+MAKERS = {
+    "zip.pth": lambda path: torch.save(tensors(), path),
+    "legacy.pth": lambda path: torch.save(tensors(), path, _use_new_zipfile_serialization=False),
+    "checkpoint.pth": lambda path: torch.save(checkpoint(), path),
+    "tar.pth": lambda path: write_tar(path, collections.OrderedDict(
+        (name, tensor) for name, tensor in tensors().items()
+        if name in ("contiguous", "conv.weight", "double", "long", "byte"))),
+    "safetensors.safetensors": write_safetensors,
+    "evil_system.pth": lambda path: write_evil(path, os.system, "echo this must never run"),
+    "evil_eval.pth": lambda path: write_evil(path, eval, "print('this must never run')"),
+    # For old versions of PyTorch; named, never made by default.
+    "zip_1_6.pth": lambda path: torch.save(tensors(old=True), path),
+    "legacy_1_0.pth": lambda path: torch.save(tensors(old=True), path),
+    "legacy_python2.pth": lambda path: torch.save(tensors(old=True), path),
+}
+
+
+def main():
+    names = sys.argv[1:] or [name for name in MAKERS if "_1_" not in name and "python2" not in name]
+    for name in names:
+        path = os.path.join(HERE, "files", name)
+        MAKERS[name](path)
+        print(name, os.path.getsize(path), "bytes, PyTorch", torch.__version__,
+              "Python", sys.version.split()[0])
+
+
+if __name__ == "__main__":
+    main()

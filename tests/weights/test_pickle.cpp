@@ -1,0 +1,210 @@
+// Pickles written by hand: what a state_dict needs is understood, everything else is refused.
+#include "kernels/base/error.h"
+#include "tests/weights/weight_test.h"
+#include "weights/torch_objects.h"
+#include "weights/weights.h"
+
+namespace hanok::weights::test {
+namespace {
+
+using namespace std::string_literals;
+using ::testing::HasSubstr;
+
+class Pickle : public testing::Test {
+ protected:
+  pickle::Ref run(const std::string& program) {
+    const Bytes bytes{reinterpret_cast<const unsigned char*>(program.data()), program.size()};
+    pickle::Machine machine(bytes, "file", resolver_, arena_);
+    const pickle::Ref value = machine.run();
+    EXPECT_EQ(machine.consumed(), program.size());
+    return value;
+  }
+  void expect_fails(const std::string& program, const std::string& part) {
+    try {
+      run(program);
+      ADD_FAILURE() << "was read: " << part;
+    } catch (const FormatError& error) {
+      EXPECT_THAT(error.what(), HasSubstr("file: "));
+      EXPECT_THAT(error.what(), HasSubstr(part));
+    }
+  }
+  TorchResolver resolver_{"file"};
+  pickle::Arena arena_;
+};
+
+TEST_F(Pickle, ReadsNumbers) {
+  const auto integer = [&](const std::string& program) {
+    return *run(program)->as<std::int64_t>();
+  };
+  EXPECT_EQ(integer("K\xFF."), 255);
+  EXPECT_EQ(integer("M\x01\x02."), 513);
+  EXPECT_EQ(integer("J\xFE\xFF\xFF\xFF."), -2);
+  EXPECT_EQ(integer("\x8a\x00."s), 0);
+  EXPECT_EQ(integer("\x8a\x01\x80."), -128);
+  EXPECT_EQ(integer("\x8a\x02\x00\x80."s), -32768);
+  EXPECT_EQ(integer("\x8a\x08\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F."), 0x7FFFFFFFFFFFFFFF);
+  EXPECT_EQ(integer("\x8b\x02\x00\x00\x00\x01\x02."s), 513);
+  EXPECT_EQ(*run("G\x3f\xf8\x00\x00\x00\x00\x00\x00."s)->as<double>(), 1.5);
+  EXPECT_NE(run("\x8a\x09\x01\x01\x01\x01\x01\x01\x01\x01\x01.")->as<pickle::BigInteger>(),
+            nullptr);
+  EXPECT_TRUE(*run("\x88.")->as<bool>());
+}
+
+TEST_F(Pickle, ReadsTextAndBytes) {
+  EXPECT_EQ(*run("\x8c\x02hi.")->as<std::string>(), "hi");
+  EXPECT_EQ(*run("X\x02\x00\x00\x00hi."s)->as<std::string>(), "hi");
+  EXPECT_EQ(*run("\x8d\x02\x00\x00\x00\x00\x00\x00\x00hi."s)->as<std::string>(), "hi");
+  EXPECT_EQ(*run("U\x02hi.")->as<std::string>(), "hi");
+  EXPECT_EQ(run("C\x02hi.")->as<pickle::ByteString>()->bytes, "hi");
+}
+
+TEST_F(Pickle, ReadsContainersAndMemo) {
+  // [(1, 2), {'a': that tuple}], the tuple through the memo
+  const auto* list = run("\x80\x04](K\x01K\x02\x86\x94}\x8c\x01"
+                         "ah\x00se."s)
+                         ->as<pickle::List>();
+  ASSERT_EQ(list->items.size(), 2u);
+  const auto* dict = list->items[1]->as<pickle::Dict>();
+  ASSERT_EQ(dict->items.size(), 1u);
+  EXPECT_EQ(dict->items[0].second, list->items[0]);
+}
+
+TEST_F(Pickle, RefusesOtherGlobalsByName) {
+  expect_fails("cos\nsystem\n.", "'os.system'");
+  expect_fails("c__builtin__\neval\n.", "'__builtin__.eval'");
+  expect_fails(
+      "\x8c\x08"
+      "builtins\x8c\x04"
+      "exec\x93.",
+      "'builtins.exec'");
+  expect_fails("ctorch\nload\n.", "'torch.load'");
+  expect_fails("cnumpy.core.multiarray\n_reconstruct\n.", "'numpy.core.multiarray._reconstruct'");
+  // A name made to look like a known one.
+  expect_fails("ctorch\nFloatStorage.__class__\n.", "'torch.FloatStorage.__class__'");
+  expect_fails("ctorch.\nSize\n.", "'torch..Size'");
+}
+
+TEST_F(Pickle, CallsNothingButTheFewKnownNames) {
+  expect_fails("ctorch\nfloat32\n)R.", "'torch.float32' is called");
+  expect_fails("ctorch\nFloatStorage\n)R.", "'torch.FloatStorage' is called");
+  expect_fails("K\x01)R.", "calls something that is not a known name");
+  expect_fails("ctorch\nSize\nK\x01R.", "calls something");
+}
+
+TEST_F(Pickle, RefusesInstructionsThatAStateDictDoesNotNeed) {
+  for (const char opcode : {'i', 'o', 'P', '\x82', '\x83', '\x84', '\x81', '\x92', '\x97'}) {
+    expect_fails(std::string(")") + opcode + "os\nsystem\n.", "which no state_dict needs");
+  }
+}
+
+TEST_F(Pickle, RefusesDamagedPrograms) {
+  expect_fails("", "is cut off");
+  expect_fails("K", "is cut off");
+  expect_fails("(", "is cut off");
+  expect_fails("X\xff\xff\xff\xff", "is cut off");
+  expect_fails("\x8d\xff\xff\xff\xff\xff\xff\xff\xff"s, "is cut off");
+  expect_fails("ctorch", "is cut off");
+  expect_fails(".", "empty stack");
+  expect_fails("(.", "empty stack");
+  expect_fails("K\x01K\x02.", "more than one object");
+  expect_fails("t.", "no mark");
+  expect_fails("K\x01(a.", "empty stack");
+  expect_fails("h\x07.", "memo 7");
+  expect_fails(
+      "K\x01K\x02"
+      "a.",
+      "not a list");
+  expect_fails("](K\x01K\x02u.", "not a dictionary");
+  expect_fails("}(K\x01u.", "a key without a value");
+  expect_fails(
+      "K\x01K\x02"
+      "b.",
+      "attributes of something");
+  expect_fails("\x80\x01.", "protocol 1");
+  expect_fails("\x80\x06.", "protocol 6");
+  expect_fails("K\x01Q.", "a persistent id is neither a tuple nor a list");
+}
+
+TEST_F(Pickle, NestsAMillionDeepWithoutRecursion) {
+  EXPECT_NE(run(")" + std::string(1'000'000, '\x85') + ".")->as<pickle::Tuple>(), nullptr);
+}
+
+TEST_F(Pickle, HoldsObjectsThatContainThemselves) {
+  const auto* list = run("]\x94h\x00"
+                         "a."s)
+                         ->as<pickle::List>();
+  EXPECT_EQ(list->items[0]->as<pickle::List>(), list);
+}
+
+TEST_F(Pickle, LimitsTheNumberOfInstructions) {
+  expect_fails(std::string(5'000'000, 'N') + ".", "more than 4000000 instructions");
+}
+
+class StateDictPickle : public testing::Test {
+ protected:
+  void expect_fails(const std::string& program, const std::vector<std::string>& parts,
+                    int count = 4) {
+    write_file(path_, pth_builder(count, program).build());
+    expect_format_error(path_, parts);
+  }
+  TemporaryFolder folder_;
+  const std::string path_ = folder_ / "file.pth";
+};
+
+TEST_F(StateDictPickle, ReadsTheSmallestStateDict) {
+  write_file(path_, pth_builder(4, state_dict_pickle({2, 2}, {1, 2})).build());
+  EXPECT_EQ(load(path_).tensors.at("weight").shape(), (Shape{2, 2}));
+}
+
+TEST_F(StateDictPickle, RefusesTensorsOutsideTheirStorage) {
+  const std::vector<std::string> parts = {"tensor 'weight'", "outside its storage of 4 elements"};
+  expect_fails(state_dict_pickle({5}, {1}), parts);
+  expect_fails(state_dict_pickle({4}, {1}, 1), parts);
+  expect_fails(state_dict_pickle({2}, {4}), parts);
+  expect_fails(state_dict_pickle({1}, {1}, -1), parts);
+  expect_fails(state_dict_pickle({2}, {-1}, 3), parts);
+  expect_fails(state_dict_pickle({2, 2}, {0x7FFFFFFF, 0x7FFFFFFF}), parts);
+}
+
+TEST_F(StateDictPickle, RefusesImpossibleShapes) {
+  expect_fails(state_dict_pickle({-1}, {1}), {"tensor 'weight'", "negative or too large"});
+  expect_fails(state_dict_pickle({0x7FFFFFFF, 0x7FFFFFFF, 0x7FFFFFFF}, {0, 0, 0}),
+               {"tensor 'weight'", "negative or too large"});
+  expect_fails(state_dict_pickle({1, 1, 1, 1, 1, 1, 1}, {1, 1, 1, 1, 1, 1, 1}),
+               {"tensor 'weight'", "7 dimensions"});
+  expect_fails(state_dict_pickle({1, 1}, {1}), {"2 sizes and 1 strides"});
+}
+
+TEST_F(StateDictPickle, RefusesASmallFileThatAsksForMuchMemory) {
+  expect_fails(state_dict_pickle({1 << 20, 1 << 10}, {0, 0}),
+               {"tensor 'weight'", "more than 16 times the file's"});
+}
+
+TEST_F(StateDictPickle, NamesTypesThatHanokLacks) {
+  expect_fails(state_dict_pickle({4}, {1}, 0, 4, "IntStorage"),
+               {"tensor 'weight'", "torch.IntStorage"});
+}
+
+TEST_F(StateDictPickle, SaysWhatAFileHoldsInstead) {
+  expect_fails("\x80\x02K\x01.", {"holds no state_dict", "not a dictionary"});
+  expect_fails(
+      "\x80\x02}X\x05\x00\x00\x00"
+      "epochK\x01s."s,
+      {"no tensors by name under its keys: 'epoch'"});
+  expect_fails("\x80\x02}.", {"under its keys: none"});
+}
+
+TEST_F(StateDictPickle, LeavesOutWhatIsNoTensorAndSaysSo) {
+  std::string program = state_dict_pickle({4}, {1});
+  program.insert(program.size() - 1,
+                 "X\x05\x00\x00\x00"
+                 "epochK\x01s"s);
+  write_file(path_, pth_builder(4, program).build());
+  const WeightFile file = load(path_);
+  EXPECT_EQ(file.tensors.size(), 1u);
+  ASSERT_EQ(file.notes.size(), 1u);
+  EXPECT_THAT(file.notes[0], HasSubstr("'epoch' was left out"));
+}
+
+}  // namespace
+}  // namespace hanok::weights::test

@@ -1,0 +1,13 @@
+// SHA-256 (FIPS 180-4), for checking downloads.
+#pragma once
+
+#include <string>
+
+#include "weights/mapped_file.h"
+
+namespace hanok::weights {
+
+/// 64 lower-case hexadecimal digits.
+std::string sha256(Bytes bytes);
+
+}  // namespace hanok::weights
