@@ -1,6 +1,4 @@
 // Files that PyTorch wrote, of every layout, against the formula that they were written from.
-#include <fstream>
-
 #include "kernels/base/error.h"
 #include "tests/weights/weight_test.h"
 #include "weights/weights.h"
@@ -149,6 +147,47 @@ TEST(Pth, BorrowsTheFileWhereElementsLieAsHanokWantsThem) {
 TEST(Pth, RefusesCodeByName) {
   expect_format_error(committed("evil_system.pth"), {"data.pkl", "refused", "'posix.system'"});
   expect_format_error(committed("evil_eval.pth"), {"data.pkl", "refused", "'__builtin__.eval'"});
+}
+
+TEST(Pth, RefusesDamagedLegacyFiles) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "file.pth";
+  const std::string whole = read_file(committed("legacy.pth"));
+  const auto expect = [&](const std::string& content, const std::vector<std::string>& parts) {
+    write_file(path, content);
+    expect_format_error(path, parts);
+  };
+  expect(whole + "x", {"1 bytes after its last storage"});
+  expect(whole.substr(0, whole.size() - 1), {"storage '", "cut off"});
+  expect(whole.substr(0, whole.size() / 4), {"at byte ", "the pickle is cut off"});
+  std::string other = whole;
+  other[4] = static_cast<char>(other[4] ^ 1);
+  expect(other, {"not one that torch.save wrote"});
+  const std::string version = "M\xE9\x03.";
+  other = whole;
+  other.replace(other.find(version), 3, "M\xEA\x03");
+  expect(other, {"protocol version 1002, only 1001"});
+  const std::string order = "little_endian";
+  other = whole;
+  const std::size_t flag = other.find('\x88', other.find(order));
+  other[flag] = '\x89';
+  expect(other, {"big-endian"});
+}
+
+TEST(Pth, RefusesDamagedTarFiles) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "file.pth";
+  const std::string whole = read_file(committed("tar.pth"));
+  const auto expect = [&](const std::string& content, const std::vector<std::string>& parts) {
+    write_file(path, content);
+    expect_format_error(path, parts);
+  };
+  std::string other = whole;
+  other[126] = '7';  // a digit of the first member's size
+  expect(other, {"the tar header of 'storages' has a wrong checksum"});
+  expect(whole.substr(0, 600), {"member 'storages'", "is cut off"});
+  const std::size_t second = whole.find(std::string("tensors\0", 8));
+  expect(whole.substr(0, second), {"without the member 'tensors'"});
 }
 
 TEST(Pth, ConvertsHalfTypesToF32OnRequest) {

@@ -1,8 +1,10 @@
 // Against PyTorch, torchvision and PyPI's safetensors, where a Python has them.
 #include <cmath>
+#include <filesystem>
+#include <iostream>
 
 #include "engine/autograd.h"
-#include "nn/models/resnet.h"
+#include "nn/models/registry.h"
 #include "tests/weights/weight_test.h"
 #include "weights/weights.h"
 
@@ -18,56 +20,76 @@ Tensor formula_images(std::int64_t count, std::int64_t size) {
   return Tensor::from_vector(values, {count, 3, size, size});
 }
 
-/// L2-relative difference of the model's logits from torchvision's in double precision.
-double logits_error(const nn::StateDict& tensors, const std::vector<double>& expected) {
-  const nn::WithoutInit without_init;
-  auto model = nn::resnet18();
-  model->load_state_dict(tensors);
-  model->eval();
+std::vector<double> logits_of(nn::Module& model, std::int64_t image_size) {
+  model.eval();
   const NoGrad no_grad;
-  const std::vector<double> found = logical_values((*model)(formula_images(2, 224)));
+  return logical_values(model(formula_images(2, image_size)));
+}
+
+double relative_error(const std::vector<double>& found, const std::vector<double>& expected) {
   EXPECT_EQ(found.size(), expected.size());
   double difference = 0, norm = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     difference += (found[i] - expected[i]) * (found[i] - expected[i]);
     norm += expected[i] * expected[i];
   }
-  EXPECT_GT(norm, 1);
+  EXPECT_GT(norm, 0.01);
   return std::sqrt(difference / norm);
 }
 
-// Seeded weights, and batch norm statistics and scales that are not the initial 0 and 1.
+/// L2-relative difference of the logits of a model with these weights from torchvision's.
+double logits_error(const std::string& name, const nn::StateDict& tensors,
+                    const std::vector<double>& expected, std::int64_t image_size) {
+  const nn::WithoutInit without_init;
+  const auto model = nn::make_model(name, 1000, image_size);
+  model->load_state_dict(tensors);
+  return relative_error(logits_of(*model, image_size), expected);
+}
+
+// What the scripts share: images as formula_images() makes them, and weights that are neither the
+// initial ones nor zero where it matters.
+constexpr const char* kCommon = R"(
+torch.set_num_threads(2)
+def images(size):
+    k = torch.arange(2 * 3 * size * size)
+    return (((k * 37 + k // size * 11) % 61 - 30) / 16).double().reshape(2, 3, size, size)
+def make(name):
+    torch.manual_seed(20)
+    model = getattr(torchvision.models, name)()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_(0, 0.2)
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            module.num_batches_tracked.fill_(17)
+        if hasattr(module, 'layer_scale'):
+            module.layer_scale.data.uniform_(0.1, 1)
+    return model.eval()
+@torch.no_grad()
+def save_logits(model, size, path):
+    save_file({'logits': model.double()(images(size)).contiguous()}, path)
+)";
+
 constexpr const char* kWriteResNet18 = R"(
 folder = sys.argv[1]
-torch.set_num_threads(2)
-torch.manual_seed(20)
-model = torchvision.models.resnet18()
-for module in model.modules():
-    if isinstance(module, torch.nn.BatchNorm2d):
-        module.weight.data.uniform_(0.5, 1.5)
-        module.bias.data.normal_(0, 0.2)
-        module.running_mean.normal_(0, 0.2)
-        module.running_var.uniform_(0.5, 2)
-        module.num_batches_tracked.fill_(17)
-model.eval()
+model = make('resnet18')
 state = model.state_dict()
 torch.save(state, folder + '/full.pth')
 torch.save(state, folder + '/legacy.pth', _use_new_zipfile_serialization=False)
 torch.save({k: v for k, v in state.items() if 'num_batches' not in k}, folder + '/old.pth')
 save_file(state, folder + '/python.safetensors', metadata={'x': 'y'})
-k = torch.arange(2 * 3 * 224 * 224)
-images = (((k * 37 + k // 224 * 11) % 61 - 30) / 16).double().reshape(2, 3, 224, 224)
 wrapped = torch.nn.DataParallel(model.to(memory_format=torch.channels_last))
 torch.save({'epoch': 1, 'state_dict': wrapped.state_dict(),
             'optimizer': torch.optim.SGD(model.parameters(), 0.1).state_dict()},
            folder + '/checkpoint.pth')
-with torch.no_grad():
-    save_file({'logits': model.double()(images).contiguous()}, folder + '/logits.safetensors')
+save_logits(model, 224, folder + '/logits.safetensors')
 )";
 
 TEST(TorchvisionResNet18, LoadsFromEveryLayoutAndGivesItsLogits) {
   const TemporaryFolder folder;
-  const PythonResult python = run_python(folder, kWriteResNet18, {folder.path().string()});
+  const PythonResult python =
+      run_python(folder, std::string(kCommon) + kWriteResNet18, {folder.path().string()});
   if (!python.skip.empty()) GTEST_SKIP() << python.skip;
   ASSERT_EQ(python.exit_code, 0) << python.output;
   const std::vector<double> logits =
@@ -76,13 +98,13 @@ TEST(TorchvisionResNet18, LoadsFromEveryLayoutAndGivesItsLogits) {
   const WeightFile full = load(folder / "full.pth");
   EXPECT_EQ(full.tensors.size(), 122u);
   EXPECT_EQ(full.tensors.at("layer4.1.bn2.num_batches_tracked").item(), 17);
-  const double error = logits_error(full.tensors, logits);
+  const double error = logits_error("resnet18", full.tensors, logits, 224);
   std::cout << "L2-relative error of the logits: " << error << "\n";
   EXPECT_LT(error, 1e-4);
 
   const WeightFile old = load(folder / "old.pth");
   EXPECT_EQ(old.tensors.size(), 102u);
-  EXPECT_EQ(logits_error(old.tensors, logits), error);
+  EXPECT_EQ(logits_error("resnet18", old.tensors, logits, 224), error);
 
   for (const char* name : {"legacy.pth", "checkpoint.pth", "python.safetensors"}) {
     const WeightFile other = load(folder / name);
@@ -93,32 +115,64 @@ TEST(TorchvisionResNet18, LoadsFromEveryLayoutAndGivesItsLogits) {
   }
 }
 
+constexpr const char* kWriteOthers = R"(
+folder, size, names = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
+for name in names:
+    if hasattr(torchvision.models, name):
+        model = make(name)
+        torch.save(model.state_dict(), folder + '/' + name + '.pth')
+        save_logits(model, size, folder + '/' + name + '.safetensors')
+)";
+
+TEST(Torchvision, EveryOtherModelOfItsLoadsAndGivesItsLogits) {
+  constexpr std::int64_t kImageSize = 64;
+  const TemporaryFolder folder;
+  std::vector<std::string> arguments = {folder.path().string(), std::to_string(kImageSize)};
+  for (const std::string& name : nn::model_names()) {
+    if (name != "resnet18") arguments.push_back(name);
+  }
+  const PythonResult python = run_python(folder, std::string(kCommon) + kWriteOthers, arguments);
+  if (!python.skip.empty()) GTEST_SKIP() << python.skip;
+  ASSERT_EQ(python.exit_code, 0) << python.output;
+  int compared = 0;
+  for (std::size_t i = 2; i < arguments.size(); ++i) {
+    const std::string& name = arguments[i];
+    if (!std::filesystem::exists(folder / name + ".pth")) continue;  // hanok's own
+    const double error = logits_error(
+        name, load(folder / name + ".pth").tensors,
+        logical_values(load(folder / name + ".safetensors").tensors.at("logits")), kImageSize);
+    std::cout << name << ": L2-relative error of the logits: " << error << "\n";
+    EXPECT_LT(error, 1e-4) << name;
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
+}
+
 // Opens two files that hanok wrote: the state_dict of a resnet18, and one of every type.
 constexpr const char* kOpenSafetensors = R"(
 folder, committed = sys.argv[1:]
-found = load_file(folder + '/resnet18.safetensors')
-model = torchvision.models.resnet18()
-model.load_state_dict(found)
-assert found['conv1.weight'].flatten()[:49].tolist() == [k / 64 for k in range(49)]
 assert safe_open(folder + '/resnet18.safetensors', 'pt').metadata() == {'a': 'b'}
+model = torchvision.models.resnet18()
+model.load_state_dict(load_file(folder + '/resnet18.safetensors'))
+save_logits(model.eval(), 64, folder + '/logits.safetensors')
 found, expected = load_file(folder + '/all.safetensors'), torch.load(committed, weights_only=True)
 assert len(found) == len(expected)
 for name, tensor in expected.items():
     assert found[name].dtype == tensor.dtype and torch.equal(found[name], tensor), name
 )";
 
-TEST(PyPiSafetensors, OpensWhatHanokWroteWithEqualValues) {
+TEST(PyPiSafetensors, OpensWhatHanokWroteWithEqualValuesAndLogits) {
   const TemporaryFolder folder;
-  auto model = nn::resnet18();
-  std::vector<float> counted(64 * 3 * 7 * 7);
-  for (std::size_t k = 0; k < counted.size(); ++k) counted[k] = static_cast<float>(k) / 64;
-  model->conv1->weight.data().copy_from(Tensor::from_vector(counted, {64, 3, 7, 7}));
+  const auto model = nn::make_model("resnet18", 1000, 64);
   save_safetensors(folder / "resnet18.safetensors", model->state_dict(), {{"a", "b"}});
   save_safetensors(folder / "all.safetensors", load(committed("zip.pth")).tensors);
-  const PythonResult python =
-      run_python(folder, kOpenSafetensors, {folder.path().string(), committed("zip.pth")});
+  const PythonResult python = run_python(folder, std::string(kCommon) + kOpenSafetensors,
+                                         {folder.path().string(), committed("zip.pth")});
   if (!python.skip.empty()) GTEST_SKIP() << python.skip;
-  EXPECT_EQ(python.exit_code, 0) << python.output;
+  ASSERT_EQ(python.exit_code, 0) << python.output;
+  const std::vector<double> expected =
+      logical_values(load(folder / "logits.safetensors").tensors.at("logits"));
+  EXPECT_LT(relative_error(logits_of(*model, 64), expected), 1e-4);
 }
 
 }  // namespace
