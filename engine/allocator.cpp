@@ -127,7 +127,7 @@ class CpuAllocator final : public Allocator {
   }
 
   static void* from_system(std::size_t size) {
-    const std::size_t alignment = size >= 2 * kHugePage ? kHugePage : kAlignment;
+    const std::size_t alignment = size >= kHugePage ? kHugePage : kAlignment;
     void* pointer = nullptr;
     if (posix_memalign(&pointer, alignment, size) != 0) return nullptr;
     if (alignment == kHugePage) madvise(pointer, size, MADV_HUGEPAGE);

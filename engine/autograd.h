@@ -80,9 +80,9 @@ bool any_requires_grad(const std::vector<Tensor>& inputs);
 
 /// Makes `output` the result of `node`, whose inputs are `inputs` (undefined ones are allowed).
 /// Usage in an op:
-///   if (any_requires_grad({x, w})) { auto node = std::make_shared<FooNode>(); node->set_inputs({x,
-///   w});
-///     if (node->needs(0)) node->w = w; ...; record(y, std::move(node)); }
+///   if (any_requires_grad({x, w})) { auto node = std::make_shared<FooNode>();
+///     set_inputs(*node, {x, w}); if (node->needs(0)) node->w = w; ...;
+///     record(y, std::move(node)); }
 void set_inputs(Node& node, const std::vector<Tensor>& inputs);
 void record(Tensor& output, std::shared_ptr<Node> node);
 

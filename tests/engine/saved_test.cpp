@@ -1,0 +1,109 @@
+// A node keeps alive only what the gradients asked for will read.
+#include <algorithm>
+
+#include "engine/storage.h"
+#include "tests/engine/op_check.h"
+
+namespace hanok::testing {
+namespace {
+
+struct Case {
+  const char* what;
+  Op op;
+  std::vector<Shape> inputs;
+  std::size_t trained;            // the one input that needs a gradient
+  std::vector<std::size_t> kept;  // others that its gradient reads
+};
+
+std::vector<Case> cases() {
+  const Shape map{2, 4, 5, 5};
+  const auto conv = [](const auto& x) { return ops::conv2d(x[0], x[1], x[2]); };
+  const auto linear = [](const auto& x) { return ops::linear(x[0], x[1], x[2]); };
+  const auto norm = [](bool training) {
+    return [training](const std::vector<Tensor>& x) {
+      ops::BatchNormState state;
+      state.weight = x[1];
+      state.bias = x[2];
+      state.running_mean = Tensor::zeros({4});
+      state.running_var = Tensor::ones({4});
+      state.training = training;
+      return ops::batch_norm(x[0], state);
+    };
+  };
+  // Inputs: x, weight, gamma, beta, residual.
+  const auto fused = [](bool training) {
+    return [training](const std::vector<Tensor>& x) {
+      ops::BatchNormState state;
+      state.weight = x[2];
+      state.bias = x[3];
+      state.running_mean = Tensor::zeros({6});
+      state.running_var = Tensor::ones({6});
+      state.training = training;
+      return ops::conv_bn_act(x[0], {x[1], {}, {}, 1}, state, x[4]);
+    };
+  };
+  const std::vector<Shape> conv_inputs = {map, {6, 4, 3, 3}, {6}};
+  const std::vector<Shape> linear_inputs = {{3, 4}, {6, 4}, {6}};
+  const std::vector<Shape> norm_inputs = {map, {4}, {4}};
+  const std::vector<Shape> fused_inputs = {map, {6, 4, 3, 3}, {6}, {6}, {2, 6, 3, 3}};
+  return {
+      {"add", [](const auto& x) { return ops::add(x[0], x[1]); }, {map, map}, 0, {}},
+      {"mul", [](const auto& x) { return ops::mul(x[0], x[1]); }, {map, map}, 0, {1}},
+      {"div, numerator", [](const auto& x) { return ops::div(x[0], x[1]); }, {map, map}, 0, {1}},
+      {"div, denominator", [](const auto& x) { return ops::div(x[0], x[1]); }, {map, map}, 1, {}},
+      {"matmul", [](const auto& x) { return ops::matmul(x[0], x[1]); }, {{3, 4}, {4, 5}}, 1, {0}},
+      {"linear, input", linear, linear_inputs, 0, {1}},
+      {"linear, weight", linear, linear_inputs, 1, {0}},
+      {"linear, bias", linear, linear_inputs, 2, {}},
+      {"conv2d, input", conv, conv_inputs, 0, {1}},
+      {"conv2d, weight", conv, conv_inputs, 1, {0}},
+      {"conv2d, bias", conv, conv_inputs, 2, {}},
+      {"batch_norm, input", norm(true), norm_inputs, 0, {1}},
+      {"batch_norm, weight", norm(true), norm_inputs, 1, {0}},
+      {"batch_norm, bias", norm(true), norm_inputs, 2, {}},
+      {"frozen batch_norm, input", norm(false), norm_inputs, 0, {1}},
+      {"frozen batch_norm, bias", norm(false), norm_inputs, 2, {}},
+      {"conv_bn_act, input", fused(true), fused_inputs, 0, {1, 2}},
+      {"conv_bn_act, weight", fused(true), fused_inputs, 1, {0, 2}},
+      {"conv_bn_act, gamma", fused(true), fused_inputs, 2, {}},
+      {"conv_bn_act, beta", fused(true), fused_inputs, 3, {}},
+      {"conv_bn_act, residual", fused(true), fused_inputs, 4, {}},
+      {"folded conv_bn_act, weight", fused(false), fused_inputs, 1, {0, 2}},
+      {"folded conv_bn_act, beta", fused(false), fused_inputs, 3, {}},
+      {"where",
+       [](const auto& x) {
+         return ops::where(Tensor::ones({5}, {DType::U8, Device::cpu()}), x[0], x[1]);
+       },
+       {map, map},
+       0,
+       {}},
+      {"concat", [](const auto& x) { return ops::concat(x, 1); }, {map, map}, 1, {}},
+  };
+}
+
+TEST(SavedTensors, AreOnlyThoseThatTheGradientsReadAndGoWithTheWalk) {
+  for (const Case& c : cases()) {
+    SCOPED_TRACE(c.what);
+    std::vector<Tensor> inputs;
+    std::vector<std::weak_ptr<Storage>> alive;
+    for (std::size_t i = 0; i < c.inputs.size(); ++i) {
+      inputs.push_back(to_tensor(random_array(c.inputs[i], static_cast<std::uint32_t>(i + 1))));
+      inputs.back().set_requires_grad(i == c.trained);
+      alive.emplace_back(inputs.back().storage());
+    }
+    const Tensor y = c.op(inputs);
+    inputs.clear();
+    const auto expect_alive = [&](const std::vector<std::size_t>& kept, const char* when) {
+      for (std::size_t i = 0; i < alive.size(); ++i) {
+        const bool expected = i == c.trained || std::count(kept.begin(), kept.end(), i) > 0;
+        EXPECT_EQ(!alive[i].expired(), expected) << "input " << i << " " << when;
+      }
+    };
+    expect_alive(c.kept, "after the forward pass");
+    y.backward(Tensor::ones(y.shape()));
+    expect_alive({}, "after the backward pass");
+  }
+}
+
+}  // namespace
+}  // namespace hanok::testing
