@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -180,7 +179,9 @@ struct Loader::Impl {
   Tensor reusable(const Shape& shape) {
     for (Tensor& tensor : handed_out) {
       if (tensor.shape() == shape && is_owned_alone(tensor)) {
-        std::atomic_thread_fence(std::memory_order_acquire);  // after the last reader let go
+        // The count alone orders nothing: taking and dropping a share of the bytes does, after what
+        // the last reader did before it let go.
+        std::shared_ptr<Storage>(tensor.storage()).reset();
         return tensor;
       }
     }

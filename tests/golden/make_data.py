@@ -1,6 +1,6 @@
-"""Goldens of the data room: scikit-learn's folds, Pillow's decoding and resizing.
+"""Goldens of the data room: scikit-learn's folds, Pillow's decoding and resizing, torchvision's transforms.
 
-    python3 make_data.py            writes data_splits.json, data_resize.json, data_decode.json
+    python3 make_data.py            writes data_{splits,resize,decode,transforms}.json
     python3 make_data.py --verify   makes them again and compares
 
 Labels, groups and pixels come from formula.py, which tests/golden/golden.h computes alike, so the
@@ -17,8 +17,11 @@ import warnings
 import numpy as np
 import PIL
 import sklearn
+import torch
+import torchvision
 from PIL import Image, ImageOps
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from torchvision.transforms import functional
 
 import formula
 
@@ -199,8 +202,68 @@ def make_decode():
     }
 
 
+# ---- transforms ----
+
+
+def make_transforms():
+    """torchvision on Pillow images, so Pillow's ImageEnhance, ImageOps and transform; blur on tensors."""
+    image = photo(16, 12)
+    cases = {}
+
+    def add(name, result, *parameters):
+        if isinstance(result, Image.Image):
+            result = np.asarray(result.convert("RGB"))
+        cases[name] = {"parameters": list(parameters), "pixels": text(np.ascontiguousarray(result).tobytes())}
+
+    for factor in (0.0, 0.35, 1.0, 1.9):
+        add(f"brightness {factor}", functional.adjust_brightness(image, factor), factor)
+        add(f"contrast {factor}", functional.adjust_contrast(image, factor), factor)
+        add(f"saturation {factor}", functional.adjust_saturation(image, factor), factor)
+        add(f"sharpness {factor}", functional.adjust_sharpness(image, factor), factor)
+    for shift in (-0.5, -0.1, 0.07, 0.4):
+        add(f"hue {shift}", functional.adjust_hue(image, shift), shift)
+    add("grayscale", functional.to_grayscale(image, 3))
+    dull = functional.adjust_contrast(image, 0.4)
+    add("autocontrast", functional.autocontrast(dull))
+    add("equalize", functional.equalize(dull))
+    for bits in (1, 4, 8):
+        add(f"posterize {bits}", functional.posterize(image, bits), bits)
+    for threshold in (0, 100, 256):
+        add(f"solarize {threshold}", functional.solarize(image, threshold), threshold)
+    add("invert", functional.invert(image))
+    for kernel, sigma in ((3, 0.8), (7, 2.5), (1, 1.0)):
+        tensor = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
+        blurred = functional.gaussian_blur(tensor, [kernel, kernel], [sigma, sigma])
+        add(f"blur {kernel} {sigma}", blurred.permute(1, 2, 0).numpy(), kernel, sigma)
+    for angle, tx, ty, scale, shear_x, shear_y in (
+        (0, 0, 0, 1, 0, 0),
+        (30, 0, 0, 1, 0, 0),
+        (-100, 0, 0, 1, 0, 0),
+        (0, 3, -2, 1, 0, 0),
+        (0, 0, 0, 0.7, 0, 0),
+        (12, 1, 2, 1.3, 9, -14),
+    ):
+        result = functional.affine(
+            image, angle, [tx, ty], scale, [shear_x, shear_y], functional.InterpolationMode.BILINEAR, fill=[9, 80, 200]
+        )
+        name = f"affine {angle} {tx} {ty} {scale} {shear_x} {shear_y}"
+        add(name, result, angle, tx, ty, scale, shear_x, shear_y)
+    add("resized crop", functional.resized_crop(image, 2, 3, 8, 10, [9, 14]), 3, 2, 10, 8, 14, 9)
+    add("vertical flip", functional.vflip(image))
+    return {
+        "format": 1,
+        "made_by": "make_data.py: torchvision.transforms.functional",
+        "versions": {"torchvision": torchvision.__version__, "Pillow": PIL.__version__},
+        "input": pixels_of(image),
+        "dull": pixels_of(dull),
+        "size": list(image.size),
+        "cases": cases,
+    }
+
+
 def main():
-    makers = {"data_splits.json": make_splits, "data_resize.json": make_resize, "data_decode.json": make_decode}
+    makers = {"data_splits.json": make_splits, "data_resize.json": make_resize, "data_decode.json": make_decode,
+              "data_transforms.json": make_transforms}
     problems = []
     for name, make in makers.items():
         path = os.path.join(HERE, name)
