@@ -23,8 +23,6 @@ std::int64_t rows_per_block(std::int64_t channels) {
   return std::max<std::int64_t>(16384 / std::max<std::int64_t>(channels, 1), 16);
 }
 
-std::int64_t channels_of(const ConstView& x) { return x.shape[1]; }
-
 const float* at_row(const ConstView& view, std::int64_t offset) {
   return view.defined() ? view.f32() + offset : nullptr;
 }
@@ -66,7 +64,7 @@ void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t 
 }
 
 void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
-  const std::int64_t channels = channels_of(op.x);
+  const std::int64_t channels = op.invstd.numel();
   const std::int64_t rows = op.x.numel() / std::max<std::int64_t>(channels, 1);
   Workspace::Scope scope(ctx.workspace);
   auto* scale = scope.take_array<float>(2 * channels);
@@ -87,7 +85,7 @@ void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
 }
 
 void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op) {
-  const std::int64_t channels = channels_of(op.dy);
+  const std::int64_t channels = op.invstd.numel();
   const std::int64_t rows = op.dy.numel() / std::max<std::int64_t>(channels, 1);
   const std::int64_t block_rows = rows_per_block(channels);
   const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
