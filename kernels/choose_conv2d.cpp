@@ -19,9 +19,11 @@ Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
   const bool to_input = pass == Conv2dPass::BackwardData;
   const std::int64_t tiles_h = ((to_input ? s.h : s.p()) + 3) / 4;
   const std::int64_t tiles_w = ((to_input ? s.w : s.q()) + 3) / 4;
-  // The transformed weights are four times as large as the weights: they must be used often.
-  return s.n * tiles_h * tiles_w >= 12 ? Conv2dAlgorithm::Winograd4x4
-                                       : Conv2dAlgorithm::ImplicitGemm;
+  const std::int64_t tiles = s.n * tiles_h * tiles_w;
+  // The transformed weights are four times as large as the weights: they must be used often. Where
+  // they stay in the caches, and are packed once for many calls, few tiles are enough.
+  const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
+  return tiles >= (small ? 4 : 12) ? Conv2dAlgorithm::Winograd4x4 : Conv2dAlgorithm::ImplicitGemm;
 }
 
 const char* name_of(Conv2dAlgorithm algorithm) {

@@ -65,7 +65,7 @@ inline void copy_floats(const float* x, int64_t n, float* out) {
   const __m256i mask = lane_mask(n);
   _mm256_maskstore_ps(out, mask, _mm256_maskload_ps(x, mask));
 #else
-  memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+  if (n > 0) memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
 #endif
 }
 
