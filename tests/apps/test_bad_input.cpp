@@ -1,0 +1,195 @@
+// Bad input ends with a clear message and the right exit code.
+#include <algorithm>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/tensor.h"
+#include "tests/apps/program.h"
+#include "weights/weights.h"
+
+namespace hanok::test {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+class BadInput : public ::testing::Test {
+ protected:
+  BadInput() { draw_photos(folder_ / "photos"); }
+
+  /// A short run on the photographs with `more` behind it.
+  Outcome run(const Arguments& more) {
+    return finetune(command() + Arguments{"--data", folder_ / "photos"} + more);
+  }
+  /// The base command with another value for one of its options.
+  Arguments command_with(const std::string& option, const std::string& value) const {
+    Arguments arguments = command() + Arguments{"--data", folder_ / "photos"};
+    *(std::find(arguments.begin(), arguments.end(), option) + 1) = value;
+    return arguments;
+  }
+  Arguments command() const {
+    return {"--model",      "lenet", "--weights",    "none",
+            "--image-size", "32",    "--batch-size", "8",
+            "--epochs",     "1",     "--folds",      "2",
+            "--fold",       "0",     "--out",        folder_ / "run"};
+  }
+  /// The run was refused before anything was written.
+  void expect_refused(const Outcome& outcome, int exit_code,
+                      const ::testing::Matcher<std::string>& text) {
+    EXPECT_EQ(outcome.exit_code, exit_code) << outcome.output;
+    EXPECT_THAT(outcome.output, text);
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "run/config.toml"));
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(BadInput, MissingFolder) {
+  const Outcome outcome = finetune(command() + Arguments{"--data", folder_ / "nowhere"});
+  expect_refused(outcome, 2, AllOf(HasSubstr("nowhere"), HasSubstr("no such folder")));
+}
+
+TEST_F(BadInput, MissingDataAndOut) {
+  expect_refused(finetune(command()), 2, HasSubstr("--data: missing"));
+  expect_refused(finetune({"--data", folder_ / "photos"}), 2, HasSubstr("--out: missing"));
+}
+
+TEST_F(BadInput, EmptyClass) {
+  std::filesystem::create_directories(folder_ / "photos/nobody");
+  expect_refused(run({}), 1, HasSubstr("nobody"));
+}
+
+TEST_F(BadInput, OneClassOnly) {
+  PhotoOptions one;
+  one.classes = 1;
+  draw_photos(folder_ / "one", one);
+  expect_refused(finetune(command() + Arguments{"--data", folder_ / "one"}), 1, HasSubstr("class"));
+}
+
+TEST_F(BadInput, FewerMembersThanFoldsWarnsAndGoesOn) {
+  PhotoOptions few;
+  few.classes = 1;
+  few.members = 2;
+  draw_photos(folder_ / "few", few);
+  std::filesystem::rename(folder_ / "few/class0", folder_ / "photos/rare");
+  const Outcome outcome = finetune(command_with("--folds", "3"));
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("warning"), HasSubstr("rare"), HasSubstr("3 folds")));
+}
+
+TEST_F(BadInput, MoreFoldsThanImages) {
+  expect_refused(finetune(command_with("--folds", "40")), 1,
+                 AllOf(HasSubstr("40 folds"), HasSubstr("36")));
+}
+
+TEST_F(BadInput, ValuesOutOfRange) {
+  expect_refused(finetune(command_with("--batch-size", "0")), 2,
+                 HasSubstr("--batch-size: must be at least 1, got 0"));
+  expect_refused(run({"--lr", "0"}), 2, HasSubstr("--lr: must be above 0"));
+  expect_refused(run({"--lr", "fast"}), 2, HasSubstr("expects a number, got \"fast\""));
+  expect_refused(run({"--val-fraction", "1"}), 2, HasSubstr("--val-fraction"));
+  expect_refused(run({"--optimizer", "lion"}), 2, HasSubstr("adamw, adam, sgd"));
+  expect_refused(finetune(command_with("--fold", "2")), 2, HasSubstr("--fold"));
+  expect_refused(run({"--folds", "2"}), 2, HasSubstr("--folds: expects one value, got 2"));
+  expect_refused(run({"--no-such-flag"}), 2, HasSubstr("no-such-flag"));
+  expect_refused(run({"--device", "cuda"}), 2, HasSubstr("auto, cpu"));
+}
+
+TEST_F(BadInput, UnknownKeyInTheConfiguration) {
+  write_text(folder_ / "c.toml", "batch_size = 8\n");
+  expect_refused(run({"--config", folder_ / "c.toml"}), 2,
+                 AllOf(HasSubstr("c.toml"), HasSubstr("batch_size"), HasSubstr("batch-size")));
+  write_text(folder_ / "c.toml", "epochs = \"many\"\n");
+  expect_refused(run({"--config", folder_ / "c.toml"}), 2, HasSubstr("whole number"));
+  write_text(folder_ / "c.toml", "epochs = = 3\n");
+  expect_refused(run({"--config", folder_ / "c.toml"}), 2, HasSubstr("c.toml"));
+}
+
+TEST_F(BadInput, UnknownLayerGlobListsNearNames) {
+  const Outcome outcome = run({"--freeze", "conv9"});
+  expect_refused(outcome, 2, AllOf(HasSubstr("conv9"), HasSubstr("conv1")));
+}
+
+TEST_F(BadInput, WeightsOfAnotherArchitectureListAllDifferences) {
+  nn::StateDict other;
+  other.insert("conv1.weight", Tensor::zeros({64, 3, 7, 7}));
+  other.insert("layer1.0.conv1.weight", Tensor::zeros({64, 64, 3, 3}));
+  other.insert("layer1.0.conv2.weight", Tensor::zeros({64, 64, 3, 3}));
+  weights::save_safetensors(folder_ / "other.safetensors", other);
+  expect_refused(finetune(command_with("--weights", folder_ / "other.safetensors")), 1,
+                 AllOf(HasSubstr("other.safetensors"), HasSubstr("conv1.weight"),
+                       HasSubstr("layer1.0.conv1.weight"), HasSubstr("layer1.0.conv2.weight"),
+                       HasSubstr("fc1.weight"), HasSubstr("fc3.bias")));
+}
+
+TEST_F(BadInput, MissingWeightsSayWhatToDo) {
+  expect_refused(finetune(command_with("--weights", folder_ / "none.pth")), 1,
+                 HasSubstr("none.pth"));
+}
+
+TEST_F(BadInput, WithoutImageNetWeightsOneLineSaysWhatToDo) {
+  setenv("HANOK_HOME", (folder_ / "home").c_str(), 1);
+  Arguments arguments = command_with("--weights", "imagenet");
+  *(std::find(arguments.begin(), arguments.end(), "--model") + 1) = "resnet18";
+  const Outcome plain = finetune(arguments);
+  unsetenv("HANOK_HOME");
+  expect_refused(plain, 1, AllOf(HasSubstr("resnet18"), HasSubstr("--weights none")));
+  EXPECT_EQ(lines_of(plain.output).size(), 1U);
+}
+
+TEST_F(BadInput, OutputFolderThatHoldsARun) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  const std::string config = read_text(folder_ / "run/config.toml");
+  const Outcome outcome = run({"--seed", "9"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("already holds a run"), HasSubstr("--resume")));
+  EXPECT_EQ(read_text(folder_ / "run/config.toml"), config);
+}
+
+TEST_F(BadInput, AnUnreadableImageIsSkippedCountedAndListed) {
+  PhotoOptions more;
+  more.members = 40;
+  draw_photos(folder_ / "photos", more);
+  write_text(folder_ / "photos/class1/photo07.png", "\x89PNG but not really");
+  const Outcome outcome = run({});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("1 unreadable image"), HasSubstr("class1/photo07.png")));
+  const auto unreadable = read_json(folder_ / "run/summary.json").at("unreadable_images");
+  ASSERT_EQ(unreadable.size(), 1U);
+  EXPECT_EQ(unreadable[0].at("path"), "class1/photo07.png");
+  EXPECT_THAT(read_text(folder_ / "run/folds.csv"),
+              ::testing::Not(HasSubstr("photo07.png,class1")));
+}
+
+TEST_F(BadInput, NonFiniteLossNamesTheBatch) {
+  const Outcome outcome = run({"--lr", "1e30", "--scheduler", "constant", "--optimizer", "sgd"});
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              AllOf(HasSubstr("the loss is"), HasSubstr("class"), HasSubstr(".png")));
+}
+
+TEST_F(BadInput, NoSpaceLeftKeepsTheOldFilesAndCanGoOn) {
+  // A limit on file sizes makes the same write fail that a full disk would.
+  Process process("finetune", command() + Arguments{"--data", folder_ / "photos"}, 20000);
+  const Outcome outcome = process.wait();
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("best.safetensors"), HasSubstr("--resume")));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/fold_0/best.safetensors"));
+  const Outcome resumed = finetune({"--resume", folder_ / "run"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+}
+
+TEST_F(BadInput, AFullDeviceIsToldByItsName) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "this system has no /dev/full";
+  ASSERT_EQ(run({}).exit_code, 0);
+  const Outcome outcome =
+      predict({"--run", folder_ / "run", "--images", folder_ / "photos", "--out", "/dev/full"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("No space left on device"));
+}
+
+}  // namespace
+}  // namespace hanok::test

@@ -1,0 +1,402 @@
+// Every option with two values: config.toml and the result must differ, or the case says why not.
+#include <algorithm>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <set>
+
+#include "tests/apps/program.h"
+#include "weights/weights.h"
+
+namespace hanok::test {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+/// A finished run, as its folder tells.
+struct FinishedRun {
+  std::string folder;
+  Outcome outcome;
+  nlohmann::json summary;
+  std::string config, folds;
+
+  std::size_t epochs() const { return lines_of(read_text(folder + "/metrics.jsonl")).size(); }
+  std::string last_hash() const { return summary.at("last_weights_hash").get<std::string>(); }
+};
+
+class Flags : public ::testing::Test {
+ protected:
+  Flags() {
+    draw_photos(folder_ / "photos");
+    base_ = {"--data",       folder_ / "photos",
+             "--model",      "lenet",
+             "--weights",    "none",
+             "--image-size", "32",
+             "--batch-size", "8",
+             "--epochs",     "2",
+             "--folds",      "2",
+             "--fold",       "0",
+             "--threads",    "1"};
+  }
+
+  /// The base command with some options replaced or added; `drop` names options to leave out.
+  FinishedRun run(const Arguments& more, const std::set<std::string>& drop = {}) {
+    Arguments arguments;
+    std::set<std::string> replaced = drop;
+    for (const std::string& argument : more) {
+      if (argument.rfind("--", 0) == 0) replaced.insert(argument);
+    }
+    for (std::size_t i = 0; i < base_.size(); i += 2) {
+      if (replaced.count(base_[i]) == 0) arguments = arguments + Arguments{base_[i], base_[i + 1]};
+    }
+    FinishedRun run;
+    run.folder = folder_ / ("run" + std::to_string(runs_++));
+    run.outcome = finetune(arguments + more + Arguments{"--out", run.folder});
+    EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.output;
+    if (run.outcome.exit_code != 0) throw std::runtime_error("the run failed");
+    run.summary = read_json(run.folder + "/summary.json");
+    run.config = read_text(run.folder + "/config.toml");
+    run.folds = read_text(run.folder + "/folds.csv");
+    return run;
+  }
+
+  /// Both runs' configurations and weights differ.
+  void expect_other_weights(const Arguments& a, const Arguments& b) {
+    const FinishedRun first = run(a);
+    const FinishedRun second = run(b);
+    EXPECT_NE(first.config, second.config);
+    EXPECT_NE(first.last_hash(), second.last_hash());
+  }
+
+  /// The configurations differ, the weights must not.
+  void expect_same_weights(const Arguments& a, const Arguments& b) {
+    const FinishedRun first = run(a);
+    const FinishedRun second = run(b);
+    EXPECT_NE(first.config, second.config);
+    EXPECT_EQ(first.last_hash(), second.last_hash());
+  }
+
+  TemporaryFolder folder_;
+  Arguments base_;
+  int runs_ = 0;
+};
+
+TEST_F(Flags, TheSameCommandGivesTheSameWeights) {
+  const FinishedRun a = run({});
+  const FinishedRun b = run({});
+  EXPECT_EQ(a.config, b.config);
+  EXPECT_EQ(a.last_hash(), b.last_hash());
+  EXPECT_EQ(a.summary.at("weights_hash"), b.summary.at("weights_hash"));
+  EXPECT_EQ(read_text(a.folder + "/fold_0/best.safetensors"),
+            read_text(b.folder + "/fold_0/best.safetensors"));
+}
+
+TEST_F(Flags, DataChangesTheWeights) {
+  PhotoOptions other;
+  other.seed = 2;
+  draw_photos(folder_ / "others", other);
+  expect_other_weights({}, {"--data", folder_ / "others"});
+}
+
+TEST_F(Flags, LayoutAutoFindsTheFolderLayout) {
+  // The result is the same because auto decides for "folder"; the wrong layout is an error.
+  expect_same_weights({"--layout", "auto"}, {"--layout", "folder"});
+  EXPECT_EQ(
+      finetune(base_ + Arguments{"--layout", "competition", "--out", folder_ / "x"}).exit_code, 1);
+}
+
+TEST_F(Flags, GroupKeepsPhotographsOfOneGroupTogether) {
+  PhotoOptions grouped;
+  grouped.groups = true;
+  draw_photos(folder_ / "grouped", grouped);
+  const FinishedRun together = run({"--data", folder_ / "grouped", "--group", "auto"});
+  const FinishedRun apart = run({"--data", folder_ / "grouped", "--group", "none"});
+  EXPECT_NE(together.config, apart.config);
+  EXPECT_NE(together.folds, apart.folds);
+  std::set<std::pair<std::string, std::string>> group_and_fold;
+  std::set<std::string> groups;
+  for (const auto& row : read_plain_csv(together.folder + "/folds.csv")) {
+    if (row[0] == "path") continue;
+    groups.insert(row[2]);
+    group_and_fold.insert({row[2], row[3]});
+  }
+  EXPECT_EQ(groups.size(), 18U);
+  EXPECT_EQ(group_and_fold.size(), groups.size());
+}
+
+TEST_F(Flags, FoldsChangesTheSplit) {
+  const FinishedRun two = run({"--folds", "2"});
+  const FinishedRun three = run({"--folds", "3"});
+  EXPECT_NE(two.config, three.config);
+  EXPECT_EQ(two.summary.at("pooled").at("images"), 18);
+  EXPECT_EQ(three.summary.at("pooled").at("images"), 12);
+}
+
+TEST_F(Flags, FoldPicksOneOrAll) {
+  expect_other_weights({"--fold", "0"}, {"--fold", "1"});
+  const FinishedRun all = run({"--fold", "all"});
+  EXPECT_EQ(all.summary.at("folds").size(), 2U);
+  EXPECT_EQ(all.summary.at("pooled").at("images"), 36);
+  EXPECT_EQ(lines_of(read_text(all.folder + "/predictions.csv")).size(), 37U);
+}
+
+TEST_F(Flags, ValFractionSetsTheHoldOut) {
+  const FinishedRun third = run({"--val-fraction", "0.34"}, {"--folds", "--fold"});
+  const FinishedRun half = run({"--val-fraction", "0.5"}, {"--folds", "--fold"});
+  EXPECT_NE(third.config, half.config);
+  EXPECT_EQ(half.summary.at("pooled").at("images"), 18);
+  EXPECT_LT(third.summary.at("pooled").at("images").get<int>(), 18);
+  EXPECT_TRUE(std::filesystem::exists(half.folder + "/fold_0/best.safetensors"));
+}
+
+TEST_F(Flags, AllowBadGoesOnWithManyUnreadableImages) {
+  for (int i = 0; i < 4; ++i) {
+    write_text(folder_ / ("photos/class0/photo0" + std::to_string(i) + ".png"), "no image");
+  }
+  const Arguments stop = base_ + Arguments{"--out", folder_ / "stopped"};
+  const Outcome stopped = finetune(stop);
+  EXPECT_EQ(stopped.exit_code, 1);
+  EXPECT_THAT(stopped.output, ::testing::HasSubstr("4 of 36 images (11.1%) cannot be read"));
+  EXPECT_THAT(stopped.output, ::testing::HasSubstr("photo03.png"));
+  const FinishedRun allowed = run({"--allow-bad"});
+  EXPECT_EQ(allowed.summary.at("unreadable_images").size(), 4U);
+  EXPECT_EQ(lines_of(allowed.folds).size(), 1U + 32U);
+}
+
+TEST_F(Flags, ModelChangesTheNetwork) {
+  expect_other_weights({"--model", "lenet"}, {"--model", "mlp"});
+}
+
+TEST_F(Flags, WeightsStartFromAFile) {
+  const FinishedRun first = run({});
+  expect_other_weights({"--weights", "none"},
+                       {"--weights", first.folder + "/fold_0/best.safetensors"});
+}
+
+TEST_F(Flags, ModeDecidesWhatLearns) {
+  const FinishedRun head = run({"--mode", "feature-extraction"});
+  const FinishedRun all = run({"--mode", "finetune"});
+  const FinishedRun gradual = run({"--mode", "gradual", "--epochs", "5"});
+  EXPECT_NE(head.config, all.config);
+  EXPECT_NE(head.last_hash(), all.last_hash());
+
+  // Feature extraction leaves everything but the head as it was made.
+  const auto start = weights::load(run({"--mode", "feature-extraction", "--lr", "1e-12"}).folder +
+                                   "/fold_0/best.safetensors");
+  const auto trained = weights::load(head.folder + "/fold_0/best.safetensors");
+  for (const auto& [name, tensor] : trained.tensors) {
+    const bool in_head = name.rfind("fc3.", 0) == 0;
+    if (in_head) continue;
+    EXPECT_EQ(tensor.to_vector(), start.tensors.at(name).to_vector()) << name;
+  }
+  // Gradual: more parameters learn from stage to stage.
+  std::vector<std::int64_t> trainable;
+  for (const std::string& line : lines_of(read_text(gradual.folder + "/metrics.jsonl"))) {
+    trainable.push_back(nlohmann::json::parse(line).at("trainable_parameters"));
+  }
+  ASSERT_EQ(trainable.size(), 5U);  // lenet has five parts: one stage an epoch
+  EXPECT_TRUE(std::is_sorted(trainable.begin(), trainable.end()));
+  EXPECT_EQ(std::set<std::int64_t>(trainable.begin(), trainable.end()).size(), 5U);
+}
+
+TEST_F(Flags, FreezeKeepsWhatMatches) {
+  const FinishedRun two = run({"--freeze", "conv1", "--freeze", "fc1*"});
+  const FinishedRun none = run({});
+  EXPECT_NE(two.config, none.config);
+  EXPECT_NE(two.last_hash(), none.last_hash());
+  const auto frozen = weights::load(two.folder + "/fold_0/best.safetensors");
+  const auto still = weights::load(run({"--lr", "1e-12"}).folder + "/fold_0/best.safetensors");
+  EXPECT_EQ(frozen.tensors.at("conv1.weight").to_vector(),
+            still.tensors.at("conv1.weight").to_vector());
+  EXPECT_EQ(frozen.tensors.at("fc1.bias").to_vector(), still.tensors.at("fc1.bias").to_vector());
+  EXPECT_NE(frozen.tensors.at("conv2.weight").to_vector(),
+            still.tensors.at("conv2.weight").to_vector());
+}
+
+TEST_F(Flags, EpochsAndMaxStepsSetTheLength) {
+  const FinishedRun one = run({"--epochs", "1"});
+  const FinishedRun three = run({"--epochs", "3"});
+  EXPECT_NE(one.config, three.config);
+  EXPECT_EQ(one.epochs(), 1U);
+  EXPECT_EQ(three.epochs(), 3U);
+  const FinishedRun steps = run({"--epochs", "3", "--max-steps", "4"});
+  EXPECT_NE(steps.config, three.config);
+  EXPECT_EQ(three.summary.at("folds")[0].at("steps"), 9);  // 18 images: 8 + 8 + 2
+  EXPECT_EQ(steps.summary.at("folds")[0].at("steps"), 4);
+}
+
+TEST_F(Flags, BatchSizeChangesTheSteps) {
+  const FinishedRun small = run({"--batch-size", "6"});
+  const FinishedRun large = run({"--batch-size", "9"});
+  EXPECT_NE(small.config, large.config);
+  EXPECT_EQ(small.summary.at("folds")[0].at("steps"), 6);
+  EXPECT_EQ(large.summary.at("folds")[0].at("steps"), 4);
+  EXPECT_NE(small.last_hash(), large.last_hash());
+}
+
+TEST_F(Flags, OptimizerChangesTheWeights) {
+  expect_other_weights({"--optimizer", "adamw"}, {"--optimizer", "adam"});
+  expect_other_weights({"--optimizer", "adamw"}, {"--optimizer", "sgd"});
+}
+
+TEST_F(Flags, LearningRateChangesTheWeights) {
+  expect_other_weights({"--lr", "0.001"}, {"--lr", "0.002"});
+}
+
+TEST_F(Flags, WeightDecayChangesTheWeights) {
+  expect_other_weights({"--weight-decay", "0"}, {"--weight-decay", "0.5"});
+}
+
+TEST_F(Flags, SchedulerChangesTheWeights) {
+  expect_other_weights({"--scheduler", "one-cycle"}, {"--scheduler", "cosine"});
+  expect_other_weights({"--scheduler", "constant"}, {"--scheduler", "cosine"});
+}
+
+TEST_F(Flags, ClassWeightsChangeTheWeights) {
+  std::filesystem::remove(folder_ / "photos/class2/photo00.png");
+  std::filesystem::remove(folder_ / "photos/class2/photo01.png");
+  expect_other_weights({"--class-weights", "none"}, {"--class-weights", "balanced"});
+}
+
+TEST_F(Flags, ImageSizeIsWhatTheCheckpointCarries) {
+  expect_other_weights({"--image-size", "32"}, {"--image-size", "24"});
+  const FinishedRun run24 = run({"--image-size", "24"});
+  const auto file = weights::load(run24.folder + "/fold_0/best.safetensors");
+  EXPECT_EQ(nlohmann::json::parse(file.metadata.at("hanok.preprocessing")).at("image_size"), 24);
+}
+
+TEST_F(Flags, AugmentChangesTheWeights) {
+  expect_other_weights({"--augment", "none"}, {"--augment", "light"});
+}
+
+TEST_F(Flags, PatienceEndsEarly) {
+  // No gain reaches min-delta, so only the first epoch counts as an improvement.
+  const Arguments never_better = {"--epochs", "6", "--min-delta", "100"};
+  const FinishedRun one = run(never_better + Arguments{"--patience", "1"});
+  const FinishedRun three = run(never_better + Arguments{"--patience", "3"});
+  EXPECT_NE(one.config, three.config);
+  EXPECT_EQ(one.epochs(), 2U);
+  EXPECT_EQ(three.epochs(), 4U);
+  EXPECT_EQ(run(never_better + Arguments{"--patience", "0"}).epochs(), 6U);
+}
+
+TEST_F(Flags, MinDeltaDecidesWhatCounts) {
+  const FinishedRun any = run({"--epochs", "4", "--patience", "1", "--min-delta", "0"});
+  const FinishedRun large = run({"--epochs", "4", "--patience", "1", "--min-delta", "100"});
+  EXPECT_NE(any.config, large.config);
+  EXPECT_EQ(large.summary.at("best_epoch"), 1);
+  EXPECT_GT(any.summary.at("best_epoch"), 1);
+}
+
+TEST_F(Flags, MonitorChoosesTheValue) {
+  const auto monitored = [this](const char* monitor) {
+    const FinishedRun r = run({"--monitor", monitor});
+    const auto file = weights::load(r.folder + "/fold_0/best.safetensors");
+    const double value = std::stod(file.metadata.at("hanok.monitor_value"));
+    const auto best = r.summary.at("folds")[0];
+    return std::make_tuple(r.config, value, best.at("val_loss").get<double>(),
+                           best.at("macro_f1").get<double>());
+  };
+  const auto [loss_config, loss_value, loss, ignored_f1] = monitored("val_loss");
+  const auto [f1_config, f1_value, ignored_loss, f1] = monitored("val_f1");
+  EXPECT_NE(loss_config, f1_config);
+  EXPECT_DOUBLE_EQ(loss_value, loss);
+  EXPECT_DOUBLE_EQ(f1_value, f1);
+}
+
+TEST_F(Flags, ReportSubsetAddsItsMacroF1) {
+  const FinishedRun a = run({"--report-subset", "photo0*"});
+  const FinishedRun b = run({"--report-subset", "class1/*"});
+  EXPECT_NE(a.config, b.config);
+  EXPECT_EQ(a.summary.at("subsets").at("photo0*").at("images"), 18);
+  EXPECT_EQ(b.summary.at("subsets").at("class1/*").at("images"), 6);
+  EXPECT_EQ(a.last_hash(), b.last_hash());  // a report changes no weights
+}
+
+TEST_F(Flags, BaselinesAddTheShuffledLabels) {
+  const FinishedRun without = run({});
+  const FinishedRun with = run({"--baselines"});
+  EXPECT_NE(without.config, with.config);
+  EXPECT_FALSE(without.summary.contains("shuffled_labels_macro_f1"));
+  EXPECT_TRUE(with.summary.contains("shuffled_labels_macro_f1"));
+  EXPECT_EQ(without.last_hash(), with.last_hash());  // the baseline is trained apart
+}
+
+TEST_F(Flags, SeedChangesTheWeights) { expect_other_weights({"--seed", "1"}, {"--seed", "2"}); }
+
+TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
+  // By design: work is cut by problem size, and batches do not depend on who reads them.
+  expect_same_weights({"--threads", "1"}, {"--threads", "2"});
+  expect_same_weights({"--workers", "1"}, {"--workers", "3"});
+  // The CPU is the only device of this build, so auto takes it.
+  expect_same_weights({"--device", "auto"}, {"--device", "cpu"});
+}
+
+TEST_F(Flags, OutNamesTheFolderAndIsNoPartOfTheConfiguration) {
+  // config.toml repeats a run, and a repetition needs another folder.
+  const FinishedRun a = run({});
+  const FinishedRun b = run({});
+  EXPECT_NE(a.folder, b.folder);
+  EXPECT_EQ(a.config.find(a.folder), std::string::npos);
+}
+
+TEST_F(Flags, EveryOptionOfTheTableHasACase) {
+  const std::set<std::string> covered = {
+      "data",       "layout",     "group",    "folds",     "fold",    "val-fraction",
+      "allow-bad",  "model",      "weights",  "mode",      "freeze",  "epochs",
+      "batch-size", "optimizer",  "lr",       "scheduler", "augment", "weight-decay",
+      "max-steps",  "image-size", "patience", "min-delta", "monitor", "class-weights",
+      "baselines",  "seed",       "threads",  "workers",   "device",  "report-subset"};
+  std::set<std::string> keys;
+  for (const std::string& line : lines_of(finetune({"--print-config"}).output)) {
+    const std::size_t equals = line.find(" = ");
+    if (!line.empty() && line[0] != '#' && equals != std::string::npos) {
+      keys.insert(line.substr(0, equals));
+    }
+  }
+  EXPECT_EQ(keys, covered);
+}
+
+TEST_F(Flags, TheCommandLineWinsOverTheFile) {
+  write_text(folder_ / "some.toml", "epochs = 7\nlr = 0.5\nfreeze = [\"conv1\"]\n");
+  const Outcome outcome =
+      finetune({"--config", folder_ / "some.toml", "--lr", "0.25", "--print-config"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.output, ::testing::HasSubstr("\nepochs = 7\n"));
+  EXPECT_THAT(outcome.output, ::testing::HasSubstr("\nlr = 0.25\n"));
+  EXPECT_THAT(outcome.output, ::testing::HasSubstr("\nfreeze = [\"conv1\"]\n"));
+}
+
+TEST_F(Flags, APrintedConfigurationRepeatsTheRun) {
+  const FinishedRun first = run({"--seed", "5", "--lr", "0.0021"});
+  const std::string again = folder_ / "again";
+  ASSERT_EQ(finetune({"--config", first.folder + "/config.toml", "--out", again}).exit_code, 0);
+  EXPECT_EQ(read_text(again + "/config.toml"), first.config);
+  EXPECT_EQ(read_json(again + "/summary.json").at("last_weights_hash"), first.last_hash());
+}
+
+TEST_F(Flags, DryRunShowsThePlanAndWritesNothing) {
+  const std::string out = folder_ / "dry";
+  const Outcome outcome = finetune(base_ + Arguments{"--dry-run", "--out", out});
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.output, ::testing::HasSubstr("class0"));
+  EXPECT_THAT(outcome.output, ::testing::HasSubstr("trainable"));
+  EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+TEST_F(Flags, HelpNamesEveryOption) {
+  const Outcome outcome = finetune({"--help"});
+  EXPECT_EQ(outcome.exit_code, 0);
+  for (const char* flag :
+       {"--data",      "--layout",        "--model",      "--weights",      "--mode",
+        "--freeze",    "--folds",         "--fold",       "--val-fraction", "--group",
+        "--epochs",    "--batch-size",    "--optimizer",  "--lr",           "--weight-decay",
+        "--scheduler", "--class-weights", "--image-size", "--augment",      "--patience",
+        "--min-delta", "--monitor",       "--seed",       "--threads",      "--device",
+        "--config",    "--print-config",  "--dry-run",    "--max-steps",    "--resume",
+        "--out"}) {
+    EXPECT_THAT(outcome.output, ::testing::HasSubstr(flag));
+  }
+}
+
+}  // namespace
+}  // namespace hanok::test

@@ -1,0 +1,213 @@
+// predict: from runs, checkpoints and bare weights; for folders, files and a CSV.
+#include <cmath>
+#include <fstream>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <map>
+
+#include "data/image.h"
+#include "data/transforms.h"
+#include "engine/autograd.h"
+#include "nn/models/registry.h"
+#include "tests/apps/program.h"
+#include "weights/weights.h"
+
+namespace hanok::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+using Table = std::vector<std::vector<std::string>>;
+
+class Predict : public ::testing::Test {
+ protected:
+  Predict() {
+    draw_photos(folder_ / "photos");
+    const Outcome outcome = finetune({"--data",       folder_ / "photos",
+                                      "--model",      "lenet",
+                                      "--weights",    "none",
+                                      "--image-size", "32",
+                                      "--batch-size", "4",
+                                      "--epochs",     "3",
+                                      "--folds",      "2",
+                                      "--lr",         "0.003",
+                                      "--augment",    "none",
+                                      "--out",        folder_ / "run"});
+    if (outcome.exit_code != 0) throw std::runtime_error(outcome.output);
+  }
+
+  Table ask(const Arguments& arguments) {
+    const Outcome outcome = predict(arguments + Arguments{"--out", folder_ / "answers.csv"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    return read_plain_csv(folder_ / "answers.csv");
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Predict, AFolderGivesPathLabelAndProbability) {
+  const Table table = ask({"--run", folder_ / "run", "--images", folder_ / "photos"});
+  ASSERT_EQ(table.size(), 37U);
+  EXPECT_EQ(table[0], (std::vector<std::string>{"path", "label", "probability"}));
+  int right = 0;
+  for (std::size_t i = 1; i < table.size(); ++i) {
+    EXPECT_GT(std::stod(table[i][2]), 1.0 / 3.0 - 1e-6);
+    right += table[i][0].find("/" + table[i][1] + "/") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_GE(right, 30);  // the tint is easy to learn
+}
+
+TEST_F(Predict, ARunAveragesItsFoldsProbabilities) {
+  const Arguments images = {"--images", folder_ / "photos", "--probabilities"};
+  const Table both = ask(Arguments{"--run", folder_ / "run"} + images);
+  const Table first =
+      ask(Arguments{"--checkpoint", folder_ / "run/fold_0/best.safetensors"} + images);
+  const Table second =
+      ask(Arguments{"--checkpoint", folder_ / "run/fold_1/best.safetensors"} + images);
+  EXPECT_EQ(both[0], (std::vector<std::string>{"path", "label", "probability", "class0", "class1",
+                                               "class2"}));
+  ASSERT_EQ(both.size(), 37U);
+  for (std::size_t i = 1; i < both.size(); ++i) {
+    double sum = 0;
+    for (std::size_t c = 3; c < 6; ++c) {
+      const double mean = (std::stod(first[i][c]) + std::stod(second[i][c])) / 2;
+      EXPECT_NEAR(std::stod(both[i][c]), mean, 2e-6);
+      sum += std::stod(both[i][c]);
+    }
+    EXPECT_NEAR(sum, 1, 5e-6);
+  }
+}
+
+TEST_F(Predict, PredictsWhatTheValidationDid) {
+  const Table table = ask({"--checkpoint", folder_ / "run/fold_0/best.safetensors", "--images",
+                           folder_ / "photos", "--probabilities"});
+  std::map<std::string, std::vector<std::string>> answers;
+  for (std::size_t i = 1; i < table.size(); ++i) {
+    answers[table[i][0].substr((folder_ / "photos/").size())] = table[i];
+  }
+  int compared = 0;
+  for (const auto& row : read_plain_csv(folder_ / "run/fold_0/predictions.csv")) {
+    if (row[0] == "path") continue;
+    const auto& answer = answers.at(row[0]);
+    EXPECT_EQ(answer[1], row[2]);
+    for (std::size_t c = 0; c < 3; ++c) {
+      EXPECT_NEAR(std::stod(answer[3 + c]), std::stod(row[5 + c]), 2e-6);
+    }
+    ++compared;
+  }
+  EXPECT_EQ(compared, 18);
+}
+
+TEST_F(Predict, LogitsGiveTheProbabilities) {
+  const Table table = ask({"--checkpoint", folder_ / "run/fold_1/best.safetensors", "--images",
+                           folder_ / "photos/class2", "--probabilities", "--logits"});
+  EXPECT_EQ(table[0][6], "logit:class0");
+  ASSERT_EQ(table.size(), 13U);
+  for (std::size_t i = 1; i < table.size(); ++i) {
+    double sum = 0;
+    for (std::size_t c = 6; c < 9; ++c) sum += std::exp(std::stod(table[i][c]));
+    for (std::size_t c = 0; c < 3; ++c) {
+      EXPECT_NEAR(std::exp(std::stod(table[i][6 + c])) / sum, std::stod(table[i][3 + c]), 2e-6);
+    }
+  }
+}
+
+TEST_F(Predict, FilesKeepTheirOrder) {
+  const std::string b = folder_ / "photos/class1/photo03.png";
+  const std::string a = folder_ / "photos/class0/photo05.png";
+  const Table table = ask({"--run", folder_ / "run", "--images", b, a});
+  ASSERT_EQ(table.size(), 3U);
+  EXPECT_EQ(table[1][0], b);
+  EXPECT_EQ(table[2][0], a);
+}
+
+TEST_F(Predict, ACsvGivesTheSubmissionInItsOrder) {
+  std::filesystem::create_directories(folder_ / "eval/images");
+  const std::vector<std::pair<std::string, std::string>> files = {{"zz.png", "class1/photo00.png"},
+                                                                  {"aa.png", "class0/photo01.png"},
+                                                                  {"mm.png", "class2/photo02.png"}};
+  std::string csv = "ImageID,ans\n";
+  for (const auto& [id, source] : files) {
+    std::filesystem::copy_file(folder_ / ("photos/" + source), folder_ / ("eval/images/" + id));
+    csv += id + ",0\n";
+  }
+  write_text(folder_ / "eval/info.csv", csv);
+  const Table submission = ask({"--run", folder_ / "run", "--images", folder_ / "eval/info.csv"});
+  ASSERT_EQ(submission.size(), 4U);
+  EXPECT_EQ(submission[0], (std::vector<std::string>{"ImageID", "ans"}));
+  const Table plain = ask({"--run", folder_ / "run", "--images", folder_ / "eval/images"});
+  std::map<std::string, std::string> label_of;
+  for (const auto& row : plain) label_of[row[0].substr(row[0].rfind('/') + 1)] = row[1];
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    EXPECT_EQ(submission[i + 1][0], files[i].first);
+    EXPECT_EQ("class" + submission[i + 1][1], label_of.at(files[i].first));
+  }
+}
+
+TEST_F(Predict, AMovedRunWorks) {
+  const Table before = ask({"--run", folder_ / "run", "--images", folder_ / "photos"});
+  std::filesystem::rename(folder_ / "run", folder_ / "elsewhere");
+  EXPECT_EQ(ask({"--run", folder_ / "elsewhere", "--images", folder_ / "photos"}), before);
+}
+
+TEST_F(Predict, BareWeightsUseImageNetsPreprocessing) {
+  const auto model = nn::make_model("resnet18", 4, 224);
+  weights::save_safetensors(folder_ / "bare.safetensors", model->state_dict());
+  PhotoOptions large;
+  large.classes = 1;
+  large.members = 1;
+  large.size = 300;
+  draw_photos(folder_ / "large", large);
+  const std::string file = folder_ / "large/class0/photo00.png";
+  const Table table = ask({"--model", "resnet18", "--weights", folder_ / "bare.safetensors",
+                           "--images", file, "--logits"});
+  ASSERT_EQ(table.size(), 2U);
+  EXPECT_EQ(table[0][3], "logit:0");
+
+  // The same by hand: shorter side to 256, centre 224, (x/255 - mean) / stddev.
+  const data::Image image =
+      data::center_crop(data::resize_shorter_side(data::decode_image_file(file), 256), 224, 224);
+  const double mean[3] = {0.485, 0.456, 0.406};
+  const double stddev[3] = {0.229, 0.224, 0.225};
+  std::vector<float> input;
+  for (int c = 0; c < 3; ++c) {
+    for (int p = 0; p < 224 * 224; ++p) {
+      const double value = image.pixels[static_cast<std::size_t>(3 * p + c)] / 255.0;
+      input.push_back(static_cast<float>((value - mean[c]) / stddev[c]));
+    }
+  }
+  const NoGrad no_grad;
+  model->eval();
+  const std::vector<float> logits =
+      (*model)(Tensor::from_vector(input, {1, 3, 224, 224})).to_vector();
+  for (std::size_t c = 0; c < 4; ++c) {
+    EXPECT_NEAR(std::stod(table[1][3 + c]), logits[c], 1e-4 * (1 + std::abs(logits[c])));
+  }
+}
+
+TEST_F(Predict, SaysWhatIsWrong) {
+  const std::string out = folder_ / "x.csv";
+  const auto expect = [&](const Arguments& arguments, int code, const std::string& text) {
+    const Outcome outcome = predict(arguments + Arguments{"--out", out});
+    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(text));
+    EXPECT_FALSE(std::filesystem::exists(out));
+  };
+  const Arguments images = {"--images", folder_ / "photos"};
+  expect(images, 2, "--run RUN, --checkpoint FILE");
+  expect(Arguments{"--run", folder_ / "photos"} + images, 2, "best.safetensors");
+  expect(Arguments{"--run", folder_ / "run"}, 2, "--images");
+  expect({"--run", folder_ / "run", "--images", folder_ / "nowhere"}, 1, "nowhere");
+  expect(Arguments{"--weights", folder_ / "run/fold_0/best.safetensors"} + images, 2, "--model");
+  expect(Arguments{"--checkpoint", folder_ / "run/config.toml"} + images, 1, "config.toml");
+  nn::StateDict bare;
+  bare.insert("fc.weight", Tensor::zeros({2, 2}));
+  weights::save_safetensors(folder_ / "bare.safetensors", bare);
+  expect(Arguments{"--checkpoint", folder_ / "bare.safetensors"} + images, 1, "not a checkpoint");
+  write_text(folder_ / "photos/class0/broken.png", "nothing");
+  expect(Arguments{"--run", folder_ / "run"} + images, 1, "broken.png");
+  EXPECT_EQ(ask(Arguments{"--run", folder_ / "run", "--allow-bad"} + images).size(), 37U);
+}
+
+}  // namespace
+}  // namespace hanok::test
