@@ -73,6 +73,7 @@ struct Loader::Impl {
   /// A batch in preparation.
   struct Slot {
     Batch batch;
+    std::int64_t begin = 0;       // of its samples in the epoch's order
     float* images = nullptr;      // of batch.images; taken once, since taking counts as a write
     std::int64_t taken = 0;       // samples that a worker has begun
     std::int64_t unfinished = 0;  // samples that are not written yet
@@ -116,6 +117,10 @@ struct Loader::Impl {
     abandon_epoch();
     epoch = new_epoch;
     order = std::move(new_order);
+    occurrence.clear();
+    std::vector<std::uint32_t> seen(dataset.samples.size());
+    for (const std::int64_t sample : order)
+      occurrence.push_back(seen[static_cast<std::size_t>(sample)]++);
     batch_count = batches;
     next_to_prepare = first_batch;
     fill_window();
@@ -164,6 +169,7 @@ struct Loader::Impl {
         std::min(options.batch_size, static_cast<std::int64_t>(order.size()) - begin);
     auto slot = std::make_unique<Slot>();
     slot->batch.samples.assign(order.begin() + begin, order.begin() + begin + size);
+    slot->begin = begin;
     slot->unfinished = size;
     const std::int64_t side = options.preprocessing.image_size;
     slot->batch.images = reusable({size, 3, side, side});
@@ -243,7 +249,9 @@ struct Loader::Impl {
       if (options.augment == Augment::None)
         write_normalized(*fixed, table, out);
       else
-        write_normalized(augment(*fixed, options.augment, options.seed, epoch, sample), table, out);
+        write_normalized(augment(*fixed, options.augment, options.seed, epoch, sample,
+                                 occurrence[static_cast<std::size_t>(slot.begin + position)]),
+                         table, out);
     } catch (...) {
       error = std::current_exception();
     }
@@ -263,6 +271,7 @@ struct Loader::Impl {
   // Set by the consumer while no sample is in work.
   std::int64_t epoch = 0;
   std::vector<std::int64_t> order;
+  std::vector<std::uint32_t> occurrence;  // how often each entry's sample came before it
   std::int64_t batch_count = 0;
   std::int64_t next_to_prepare = 0;
   std::vector<Tensor> handed_out;

@@ -137,6 +137,19 @@ TEST_F(LoaderTest, TheOrderMayRepeatAndLeaveOut) {
   Output output;
   drain(loader, output);
   EXPECT_THAT(output.samples, ElementsAre(ElementsAre(7, 7, 7, 7), ElementsAre(7)));
+  // Repeated samples are varied each time, in a way that does not depend on the batches.
+  options_.batch_size = 1;
+  options_.augment = Augment::Strong;
+  Loader strong(dataset_, options_);
+  Output whole, resumed;
+  strong.start_epoch(0, {7, 7, 7, 7, 7});
+  drain(strong, whole);
+  strong.start_epoch(0, {7, 7, 7, 7, 7}, 3);
+  drain(strong, resumed);
+  EXPECT_NE(whole.images[0], whole.images[1]);
+  EXPECT_NE(whole.images[1], whole.images[4]);
+  ASSERT_EQ(resumed.images.size(), 2U);
+  EXPECT_EQ(resumed.images[0], whole.images[3]);
 }
 
 TEST_F(LoaderTest, BatchesStayAsTheyAreWhileSomebodyHoldsThem) {

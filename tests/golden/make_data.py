@@ -21,7 +21,8 @@ import torch
 import torchvision
 from PIL import Image, ImageOps
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from torchvision.transforms import functional
+from torchvision.transforms import RandAugment, functional
+from torchvision.transforms.autoaugment import _apply_op
 
 import formula
 
@@ -250,6 +251,13 @@ def make_transforms():
         add(name, result, angle, tx, ty, scale, shear_x, shear_y)
     add("resized crop", functional.resized_crop(image, 2, 3, 8, 10, [9, 14]), 3, 2, 10, 8, 14, 9)
     add("vertical flip", functional.vflip(image))
+    bilinear = functional.InterpolationMode.BILINEAR
+    space = RandAugment()._augmentation_space(31, (image.height, image.width))
+    for operation, (magnitudes, signed) in space.items():
+        for level, sign in ((9, 1), (30, -1 if signed else 1)):
+            magnitude = sign * (float(magnitudes[level]) if magnitudes.ndim else 0.0)
+            result = _apply_op(image, operation, magnitude, bilinear, [0, 0, 0])
+            add(f"operation {operation} {sign * level}", result, level, sign)
     return {
         "format": 1,
         "made_by": "make_data.py: torchvision.transforms.functional",

@@ -1,0 +1,114 @@
+#include "data/mix.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "kernels/base/error.h"
+#include "kernels/base/vector_math.h"
+
+namespace hanok::data {
+namespace {
+
+/// images[i] = mix(images[i], images[i - 1]), the first with the last, both as they were before.
+template <typename Mix>
+void with_previous(Tensor& images, const Mix& mix) {
+  const std::int64_t count = images.size(0);
+  const std::int64_t values = images.numel() / count;
+  float* data = images.mutable_data<float>();
+  const std::vector<float> last(data + (count - 1) * values, data + count * values);
+  for (std::int64_t i = count - 1; i >= 0; --i)
+    mix(data + i * values, i > 0 ? data + (i - 1) * values : last.data());
+}
+
+/// own * one_hot(y_i) + (1 - own) * one_hot(y_{i-1})
+Tensor mixed_targets(const Tensor& labels, std::int64_t classes, float own) {
+  Tensor targets = one_hot(labels, classes);
+  with_previous(targets, [&](float* target, const float* previous) {
+    for (std::int64_t c = 0; c < classes; ++c)
+      target[c] = own * target[c] + (1 - own) * previous[c];
+  });
+  return targets;
+}
+
+/// Where CutMix's rectangle begins and ends along one axis: `share` of the size around a centre,
+/// cut off at the edges.
+struct Span {
+  std::int64_t begin, end;
+};
+Span random_span(std::int64_t size, double share, RandomDraws& random) {
+  const auto center = static_cast<std::int64_t>(random.below(static_cast<std::uint32_t>(size)));
+  const auto half = static_cast<std::int64_t>(share * static_cast<double>(size) / 2);
+  return {std::max<std::int64_t>(center - half, 0), std::min(center + half, size)};
+}
+
+}  // namespace
+
+double draw_beta(double alpha, RandomDraws& random) {
+  if (!(alpha >= 0.05 && alpha <= 100))
+    throw ValueError("draw_beta: alpha is " + std::to_string(alpha) + ", expected 0.05..100");
+  if (alpha >= 1) {  // rejection under the density's top, at 1/2
+    for (;;) {
+      const double x = random.unit53();
+      const double height = 4 * x * (1 - x);
+      if (height > 0 && random.unit53() < math::exp_double((alpha - 1) * math::log_double(height)))
+        return x;
+    }
+  }
+  for (;;) {  // Joehnk (1964)
+    const double u = random.unit53();
+    const double v = random.unit53();
+    if (u <= 0 || v <= 0) continue;
+    const double x = math::exp_double(math::log_double(u) / alpha);
+    const double y = math::exp_double(math::log_double(v) / alpha);
+    if (x + y <= 1) return x / (x + y);
+  }
+}
+
+Tensor one_hot(const Tensor& labels, std::int64_t classes) {
+  Tensor result = Tensor::zeros({labels.numel(), classes});
+  const std::int64_t* label = labels.data<std::int64_t>();
+  float* row = result.mutable_data<float>();
+  for (std::int64_t i = 0; i < labels.numel(); ++i, row += classes) {
+    if (label[i] < 0 || label[i] >= classes)
+      throw ValueError("one_hot: label " + std::to_string(label[i]) + " of " +
+                       std::to_string(classes) + " classes");
+    row[label[i]] = 1;
+  }
+  return result;
+}
+
+Tensor mixup(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
+             std::int64_t epoch, std::int64_t step) {
+  RandomDraws random(seed, RandomStream::Mixup, epoch, step);
+  const float own = static_cast<float>(draw_beta(alpha, random));
+  Tensor targets = mixed_targets(batch.labels, classes, own);
+  const std::int64_t values = batch.images.numel() / batch.images.size(0);
+  with_previous(batch.images, [&](float* image, const float* previous) {
+    for (std::int64_t i = 0; i < values; ++i) image[i] = own * image[i] + (1 - own) * previous[i];
+  });
+  return targets;
+}
+
+Tensor cutmix(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
+              std::int64_t epoch, std::int64_t step) {
+  RandomDraws random(seed, RandomStream::Mixup, epoch, step, 1);
+  const std::int64_t height = batch.images.size(2);
+  const std::int64_t width = batch.images.size(3);
+  const double side = std::sqrt(1 - draw_beta(alpha, random));
+  const Span columns = random_span(width, side, random);
+  const Span rows = random_span(height, side, random);
+  const std::int64_t area = (columns.end - columns.begin) * (rows.end - rows.begin);
+  const float own = 1 - static_cast<float>(area) / static_cast<float>(height * width);
+  Tensor targets = mixed_targets(batch.labels, classes, own);
+  const std::int64_t channels = batch.images.size(1);  // innermost in memory
+  with_previous(batch.images, [&](float* image, const float* previous) {
+    for (std::int64_t y = rows.begin; y < rows.end; ++y) {
+      const std::int64_t first = (y * width + columns.begin) * channels;
+      std::copy_n(previous + first, (columns.end - columns.begin) * channels, image + first);
+    }
+  });
+  return targets;
+}
+
+}  // namespace hanok::data
