@@ -62,8 +62,8 @@ class Links {
   std::int64_t operands_;
 };
 
-/// Windows of `kernel` taps. Averages divide by the taps within the input or, with `count_pad`,
-/// within the padded input, as PyTorch's do.
+/// Windows of `kernel` taps, all within the padded input. Averages divide by the taps within the
+/// input or, with `count_pad`, by all.
 Links window_links(std::int64_t input, std::int64_t output, std::int64_t kernel,
                    std::int64_t stride, std::int64_t pad, std::int64_t dilation, bool count_pad) {
   std::vector<Link> links;
@@ -76,8 +76,7 @@ Links window_links(std::int64_t input, std::int64_t output, std::int64_t kernel,
         links.push_back({out, in, tap, 0});
       }
     }
-    const std::int64_t count = count_pad ? std::min(start + kernel, input + pad) - start
-                                         : static_cast<std::int64_t>(links.size() - first);
+    const auto count = count_pad ? kernel : static_cast<std::int64_t>(links.size() - first);
     for (std::size_t i = first; i < links.size(); ++i) {
       links[i].count = count;
     }

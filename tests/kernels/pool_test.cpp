@@ -122,15 +122,7 @@ TEST_P(Pool, AverageAndItsBackwardMatchALoopOverTaps) {
   const auto outputs = dy.size();
   for (const bool include_pad : {true, false}) {
     s.count_include_pad = include_pad;
-    std::vector<double> divisor(outputs);
-    for (std::int64_t i = 0; i < s.output_shape().numel(); ++i) {
-      // The whole window, but not what hangs over beyond the padding.
-      const std::int64_t p = i / s.c / s.q() % s.p() * s.window.stride_h;
-      const std::int64_t q = i / s.c % s.q() * s.window.stride_w;
-      divisor[static_cast<std::size_t>(i)] =
-          static_cast<double>(std::min(s.r, s.h + 2 * s.window.pad_h - p) *
-                              std::min(s.s, s.w + 2 * s.window.pad_w - q));
-    }
+    std::vector<double> divisor(outputs, static_cast<double>(s.r * s.s));
     if (!include_pad) {
       std::fill(divisor.begin(), divisor.end(), 0.0);
       for_taps(s, [&](std::size_t out, std::int64_t, std::size_t) { ++divisor[out]; });
@@ -176,6 +168,28 @@ TEST(MaxPool, NotANumberWinsAndMinusInfinityKeepsAValidTap) {
     EXPECT_EQ(y[0], -infinity);
     EXPECT_EQ(taps[0], 3);   // of output (0,0) only the last tap lies within the input
     EXPECT_EQ(taps[27], 0);  // of output (1,1) only the first
+  }
+}
+
+TEST(MaxPool, AWindowWithinThePaddingIsMinusInfinityAndHasNoGradient) {
+  const Pool2dShape s = make_shape(1, 9, 2, 2, 2, 2, {1, 1, 1, 1, 3, 3});
+  ASSERT_EQ(s.output_shape(), (Shape{1, 9, 1, 1}));  // its taps lie at -1 and 2
+  const std::vector<float> x(36, 5);
+  const std::vector<float> dy(9, 1);
+  for (const cpu::Isa isa : test::testable_isas()) {
+    test::KernelContext context;
+    const auto backend = cpu::make_backend(isa);
+    std::vector<float> y(9), dx(36, 7);
+    std::vector<std::uint8_t> taps(9, 255);
+    backend->max_pool2d(context, s, test::view_of(x, s.input_shape()),
+                        test::view_of(y, s.output_shape()),
+                        {taps.data(), DType::U8, s.output_shape()});
+    backend->max_pool2d_backward(context, s, test::view_of(dy, s.output_shape()),
+                                 {taps.data(), DType::U8, s.output_shape()},
+                                 test::view_of(dx, s.input_shape()));
+    EXPECT_EQ(y, std::vector<float>(9, -std::numeric_limits<float>::infinity()));
+    EXPECT_EQ(taps, std::vector<std::uint8_t>(9, 0));
+    EXPECT_EQ(dx, std::vector<float>(36, 0.0F));
   }
 }
 

@@ -34,6 +34,15 @@ void max_strip(const PoolTap* taps, int64_t count, int64_t c, float* y, uint8_t*
 }
 
 void max(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t* indices) {
+  if (count == 0) {  // dilated taps may all lie in the padding, which counts as minus infinity
+    for (int64_t c = 0; c < channels; ++c) {
+      y[c] = -__builtin_inff();
+    }
+    if (indices != nullptr) {
+      memset(indices, 0, static_cast<size_t>(channels));
+    }
+    return;
+  }
   int64_t c = 0;
   for (; c + 4 * kLanes <= channels; c += 4 * kLanes) {
     max_strip<4>(taps, count, c, y, indices);
