@@ -1,6 +1,7 @@
 // The program `convert` as a user runs it.
 #include <fmt/core.h>
 
+#include "tests/support/paths.h"
 #include "tests/weights/weight_test.h"
 #include "weights/weights.h"
 
@@ -15,7 +16,7 @@ class Convert : public testing::Test {
   CommandResult convert(const std::string& arguments) {
     return run(fmt::format("HANOK_HOME='{}' '{}' {}", folder_ / "home", program_, arguments));
   }
-  const std::string program_ = std::string(HANOK_BINARY_DIR) + "/bin/convert";
+  const std::string program_ = hanok::test::binary_dir() + "/bin/convert";
   TemporaryFolder folder_;
 };
 

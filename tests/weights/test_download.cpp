@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "kernels/base/error.h"
+#include "tests/support/paths.h"
 #include "tests/weights/http_server.h"
 #include "tests/weights/weight_test.h"
 #include "weights/catalogue.h"
@@ -298,7 +299,8 @@ TEST(ConvertFetch, FetchesFromAMirrorAndRefusesWrongFiles) {
   });
   const auto convert = [&](const std::string& arguments) {
     return run(fmt::format("HANOK_HOME='{}' HANOK_MIRROR='{}' '{}/bin/convert' {}",
-                           folder.path().string(), server.url("/m"), HANOK_BINARY_DIR, arguments));
+                           folder.path().string(), server.url("/m"), hanok::test::binary_dir(),
+                           arguments));
   };
   const CommandResult mismatch = convert("--fetch resnet34");
   EXPECT_EQ(mismatch.exit_code, 1);

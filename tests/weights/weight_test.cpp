@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kernels/base/error.h"
+#include "tests/support/paths.h"
 #include "weights/element_values.h"
 #include "weights/weights.h"
 
@@ -29,7 +30,7 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 std::string committed(const std::string& name) {
-  return std::string(HANOK_SOURCE_DIR) + "/tests/weights/files/" + name;
+  return hanok::test::source_dir() + "/tests/weights/files/" + name;
 }
 
 std::string read_file(const std::string& path) {
