@@ -101,7 +101,7 @@ void expect_format_error(const std::string& path, const std::vector<std::string>
 
 std::string little_endian(std::uint64_t value, int bytes) {
   std::string result;
-  for (int i = 0; i < bytes; ++i) result += static_cast<char>(value >> (8 * i));
+  for (int i = 0; i < bytes; ++i) result += static_cast<char>(i < 8 ? value >> (8 * i) : 0);
   return result;
 }
 
