@@ -1,5 +1,6 @@
 // Eight floats as one value: an AVX register, or an array that the compiler splits as it can.
-// Just what the Winograd transforms need.
+// Just what the Winograd transforms need. Beside simd.h because its one point is the fused
+// multiply-add, which the compilers' vector types cannot ask for.
 #pragma once
 
 #include <stdint.h>
