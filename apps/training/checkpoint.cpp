@@ -7,6 +7,7 @@
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 #include "nn/models/registry.h"
+#include "weights/imagenet_classes.h"
 #include "weights/weights.h"
 
 namespace hanok::training {
@@ -133,8 +134,13 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
         fmt::format("{}: holds no \"{}.weight\", the head of {}", path, head, model_name));
   }
   LoadedModel loaded{{model_name, {}, data::Preprocessing::imagenet()}, nullptr, file.metadata};
-  for (std::int64_t i = 0; i < classes; ++i) {
-    loaded.card.class_names.push_back(std::to_string(i));
+  const std::vector<std::string>& imagenet = weights::imagenet_classes();
+  if (classes == static_cast<std::int64_t>(imagenet.size())) {
+    loaded.card.class_names = imagenet;
+  } else {
+    for (std::int64_t i = 0; i < classes; ++i) {
+      loaded.card.class_names.push_back(std::to_string(i));
+    }
   }
   loaded.model = nn::make_model(model_name, classes, loaded.card.preprocessing.image_size);
   try {

@@ -39,8 +39,8 @@ struct LoadedModel {
 /// Builds the network that the card names and loads it. Throws FormatError or IoError.
 LoadedModel load_model(const std::string& path);
 
-/// A bare state_dict file, as PyTorch writes it: the number of classes is the head's, their names
-/// are their numbers, preprocessing is ImageNet's.
+/// A bare state_dict file, as PyTorch writes it: the number of classes is the head's; 1000 of them
+/// have ImageNet's names, others their numbers. Preprocessing is ImageNet's.
 LoadedModel load_bare_model(const std::string& model_name, const std::string& path);
 
 /// Starts `model` from a state_dict file. A head of another size stays as it is; `head_kept` then

@@ -174,6 +174,25 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
   return data;
 }
 
+std::string unreadable_to_csv(const std::vector<data::BadImage>& bad) {
+  std::string out = "path,reason\n";
+  for (const data::BadImage& image : bad) {
+    out += data::csv_field(image.path) + "," + data::csv_field(image.reason) + "\n";
+  }
+  return out;
+}
+
+std::vector<data::BadImage> unreadable_from_csv(const std::string& path) {
+  const data::Csv csv = data::read_csv(path);
+  const std::size_t path_column = csv.column("path");
+  const std::size_t reason_column = csv.column("reason");
+  std::vector<data::BadImage> bad;
+  for (const std::vector<std::string>& row : csv.rows) {
+    bad.push_back({row[path_column], row[reason_column]});
+  }
+  return bad;
+}
+
 std::string describe(const ExperimentData& data) {
   const data::Dataset& dataset = data.dataset;
   std::string out = fmt::format("{}: {} layout, {} images, {} classes, {}\n", dataset.root,

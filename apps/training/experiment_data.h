@@ -35,6 +35,10 @@ std::string folds_to_csv(const ExperimentData& data);
 /// The same data as when folds.csv was written, whatever has been added to the folder since.
 ExperimentData data_from_folds_csv(const Options& options, const std::string& path);
 
+/// unreadable.csv of a run folder: path,reason.
+std::string unreadable_to_csv(const std::vector<data::BadImage>& bad);
+std::vector<data::BadImage> unreadable_from_csv(const std::string& path);
+
 /// What the user should see of it: layout, counts, what was skipped, warnings, table of folds.
 std::string describe(const ExperimentData& data);
 

@@ -204,6 +204,7 @@ int start_run(Options options, const std::string& out) {
   check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
   const RunFolder folder = RunFolder::create(out);
   write_file(folder.folds(), folds_to_csv(data));
+  if (!data.bad.empty()) write_file(folder.unreadable(), unreadable_to_csv(data.bad));
   write_file(folder.config(), to_toml(options));
   return train_folds_with_hint(options, data, folder);
 }
@@ -215,7 +216,10 @@ int resume_run(const std::string& path, const std::function<void(Options&)>& adj
   if (adjust) adjust(options);
   check_options(options);
   use_machine(options);
-  const ExperimentData data = data_from_folds_csv(options, folder.folds());
+  ExperimentData data = data_from_folds_csv(options, folder.folds());
+  if (std::filesystem::exists(folder.unreadable())) {
+    data.bad = unreadable_from_csv(folder.unreadable());
+  }
   fmt::print("{}", describe(data));
   return train_folds_with_hint(options, data, folder);
 }

@@ -1,6 +1,7 @@
 // A run is a folder:
 //   config.toml        every option: `finetune --config` repeats the run
 //   folds.csv          path,label,group,fold
+//   unreadable.csv     path,reason of the images left out; only if there are any
 //   metrics.jsonl/csv  one line an epoch
 //   fold_K/best.safetensors      the best epoch's weights with the model card
 //   fold_K/last/state.safetensors  full state for exact resume
@@ -28,6 +29,7 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string config() const { return path_ + "/config.toml"; }
   std::string folds() const { return path_ + "/folds.csv"; }
+  std::string unreadable() const { return path_ + "/unreadable.csv"; }
   std::string predictions() const { return path_ + "/predictions.csv"; }
   std::string summary() const { return path_ + "/summary.json"; }
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }

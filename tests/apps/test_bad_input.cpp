@@ -160,6 +160,10 @@ TEST_F(BadInput, AnUnreadableImageIsSkippedCountedAndListed) {
   const auto unreadable = read_json(folder_ / "run/summary.json").at("unreadable_images");
   ASSERT_EQ(unreadable.size(), 1U);
   EXPECT_EQ(unreadable[0].at("path"), "class1/photo07.png");
+  // A resume still knows it.
+  const std::string summary = read_text(folder_ / "run/summary.json");
+  EXPECT_EQ(finetune({"--resume", folder_ / "run"}).exit_code, 0);
+  EXPECT_EQ(read_text(folder_ / "run/summary.json"), summary);
   EXPECT_THAT(read_text(folder_ / "run/folds.csv"),
               ::testing::Not(HasSubstr("photo07.png,class1")));
 }
