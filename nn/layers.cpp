@@ -1,7 +1,9 @@
 #include "nn/layers.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <typeinfo>
 
 #include "kernels/base/error.h"
 #include "nn/init.h"
@@ -156,9 +158,6 @@ Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor&
 
 // ---- layers without parameters ----
 
-Tensor ReLU::forward(const Tensor& x) { return ops::relu(x); }
-std::unique_ptr<Module> ReLU::clone() const { return clone_as<ReLU>(); }
-
 MaxPool2d::MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding)
     : kernel(positive("MaxPool2d", "kernel", kernel)),
       stride(positive("MaxPool2d", "stride", stride)),
@@ -215,6 +214,8 @@ std::string Flatten::extra_repr() const {
   return fmt::format("start_dim={}, end_dim={}", start_dim, end_dim);
 }
 
+std::unique_ptr<Module> Identity::clone() const { return clone_as<Identity>(); }
+
 // ---- Sequential ----
 
 Sequential::Sequential(std::vector<std::unique_ptr<Module>> modules) {
@@ -234,9 +235,27 @@ Module& Sequential::operator[](std::size_t i) const {
   return **slots_[i];
 }
 
+// Runs modules i, i+1 (and i+2) as one op if they are a convolution, a batch norm (and a ReLU);
+// returns how many it ran.
+std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
+  const auto is = [&](std::size_t at, const std::type_info& type) {
+    const Module* module = at < size() ? slots_[at]->module() : nullptr;
+    return module != nullptr && typeid(*module) == type;
+  };
+  if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return 0;
+  const bool relu = is(i + 2, typeid(ReLU)) && !slots_[i + 2]->module()->has_forward_hooks();
+  y = conv_bn_act(y, static_cast<Conv2d&>((*this)[i]), static_cast<BatchNorm2d&>((*this)[i + 1]),
+                  {}, relu ? Activation::Relu : Activation::None);
+  return relu ? 3 : 2;
+}
+
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const auto& slot : slots_) y = (*slot)(y);
+  for (std::size_t i = 0; i < size();) {
+    const std::size_t fused = run_fused(i, y);
+    if (fused == 0) y = (*this)[i](y);
+    i += std::max<std::size_t>(fused, 1);
+  }
   return y;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/ops.h"
+#include "nn/activations.h"
 #include "nn/module.h"
 
 namespace hanok::nn {
@@ -83,13 +84,6 @@ class BatchNorm1d : public BatchNorm {
 Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor& residual = {},
                    Activation activation = Activation::Relu);
 
-class ReLU : public Module {
- public:
-  Tensor forward(const Tensor& x) override;
-  std::unique_ptr<Module> clone() const override;
-  std::string type_name() const override { return "ReLU"; }
-};
-
 class MaxPool2d : public Module {
  public:
   MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
@@ -140,7 +134,16 @@ class Flatten : public Module {
   const int start_dim, end_dim;
 };
 
-/// Runs its modules one after the other; their names are "0", "1", ...
+/// x itself: what to put where a module is to be taken out.
+class Identity : public Module {
+ public:
+  Tensor forward(const Tensor& x) override { return x; }
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Identity"; }
+};
+
+/// Runs its modules one after the other; their names are "0", "1", ... A Conv2d, a BatchNorm2d and
+/// (if there is one) a ReLU in a row run as conv_bn_act.
 class Sequential : public Module {
  public:
   Sequential() = default;
@@ -154,6 +157,7 @@ class Sequential : public Module {
   std::string type_name() const override { return "Sequential"; }
 
  private:
+  std::size_t run_fused(std::size_t i, Tensor& y) const;
   std::vector<std::unique_ptr<Child<Module>>> slots_;
 };
 

@@ -159,6 +159,19 @@ Module& Module::get_submodule(const std::string& path) {
       fmt::format("{}: no submodule '{}'{}", type_name(), path, did_you_mean(path, names)));
 }
 
+void Module::replace_submodule(const std::string& path, std::unique_ptr<Module> module) {
+  const std::size_t dot = path.rfind('.');
+  const bool at_top = dot == std::string::npos;
+  Module& parent = at_top ? *this : get_submodule(path.substr(0, dot));
+  const std::string name = at_top ? path : path.substr(dot + 1);
+  std::vector<std::string> names;
+  for (ChildSlot* slot : parent.children_) {
+    if (slot->name() == name) return slot->replace(std::move(module));
+    names.push_back(slot->name());
+  }
+  throw ValueError(fmt::format("{}: no slot '{}'{}", type_name(), path, did_you_mean(name, names)));
+}
+
 // ---- modes ----
 
 void Module::train(bool mode) {

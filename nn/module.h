@@ -135,6 +135,9 @@ class Module {
   std::vector<NamedTensor> named_buffers(const std::string& prefix = "");
   /// The submodule at a dotted path ("layer1.0.conv1"); throws ValueError with near names.
   Module& get_submodule(const std::string& path);
+  /// Puts `module` into the slot at a dotted path ("classifier.6"). Throws ValueError if there is
+  /// no such slot (with near names) or it does not take this type.
+  void replace_submodule(const std::string& path, std::unique_ptr<Module> module);
 
   // ---- modes ----
   bool is_training() const { return training_; }

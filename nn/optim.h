@@ -85,4 +85,11 @@ std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups,
 std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup> groups,
                                       const AdamOptions& options);
 
+struct RmsPropOptions {
+  double learning_rate = 0.01, alpha = 0.99, epsilon = 1e-8, momentum = 0, weight_decay = 0;
+};
+/// Hinton's lecture 6e of 2012, as PyTorch has it (not centred).
+std::unique_ptr<Optimizer> make_rmsprop(std::vector<ParameterGroup> groups,
+                                        const RmsPropOptions& options);
+
 }  // namespace hanok::nn

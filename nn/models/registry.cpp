@@ -4,8 +4,10 @@
 #include <fmt/ranges.h>
 
 #include "kernels/base/error.h"
+#include "nn/models/mobilenet.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
+#include "nn/models/vgg.h"
 
 namespace hanok::nn {
 namespace {
@@ -17,17 +19,22 @@ struct Entry {
   std::unique_ptr<Module> (*make)(std::int64_t classes, std::int64_t image_size);
 };
 
+template <auto Constructor>
+std::unique_ptr<Module> any_size(std::int64_t classes, std::int64_t /*image_size*/) {
+  return Constructor(classes);
+}
+
 // One line a model; everything else in this file follows from it.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
-      {{"resnet18", "fc", 512, 32, false},
-       [](std::int64_t classes, std::int64_t) -> std::unique_ptr<Module> {
-         return resnet18(classes);
-       }},
-      {{"resnet34", "fc", 512, 32, false},
-       [](std::int64_t classes, std::int64_t) -> std::unique_ptr<Module> {
-         return resnet34(classes);
-       }},
+      {{"resnet18", "fc", 512, 32, false}, any_size<resnet18>},
+      {{"resnet34", "fc", 512, 32, false}, any_size<resnet34>},
+      {{"resnet50", "fc", 2048, 32, false}, any_size<resnet50>},
+      {{"resnet101", "fc", 2048, 32, false}, any_size<resnet101>},
+      {{"wide_resnet50_2", "fc", 2048, 32, false}, any_size<wide_resnet50_2>},
+      {{"resnext50_32x4d", "fc", 2048, 32, false}, any_size<resnext50_32x4d>},
+      {{"mobilenet_v2", "classifier.1", 1280, 32, false}, any_size<mobilenet_v2>},
+      {{"vgg16_bn", "classifier.6", 4096, 32, false}, any_size<vgg16_bn>},
       {{"lenet", "fc3", 84, 16, true},
        [](std::int64_t classes, std::int64_t image_size) -> std::unique_ptr<Module> {
          return std::make_unique<LeNet>(classes, 3, image_size);

@@ -1,4 +1,5 @@
-// ResNet (He et al. 2015), with torchvision's structure and names.
+// ResNet (He et al. 2015), Wide ResNet (Zagoruyko and Komodakis 2016) and ResNeXt (Xie et al.
+// 2016), with torchvision's structure and names.
 #pragma once
 
 #include <memory>
@@ -25,19 +26,46 @@ class BasicBlock : public Module {
   Child<Sequential> downsample;  // empty where the input is added as it is
 };
 
+/// conv1x1-bn-relu-conv3x3-bn-relu-conv1x1-bn, plus the input as above, relu. The stride is in the
+/// 3x3 convolution. `width` channels inside, 4 * `channels` out.
+class Bottleneck : public Module {
+ public:
+  Bottleneck(std::int64_t in_channels, std::int64_t channels, std::int64_t stride,
+             std::int64_t width, std::int64_t groups);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Bottleneck"; }
+  static constexpr std::int64_t kExpansion = 4;
+
+  const std::int64_t in_channels, channels, stride, width, groups;
+  Child<Conv2d> conv1;
+  Child<BatchNorm2d> bn1;
+  Child<Conv2d> conv2;
+  Child<BatchNorm2d> bn2;
+  Child<Conv2d> conv3;
+  Child<BatchNorm2d> bn3;
+  Child<Sequential> downsample;
+};
+
+struct ResNetOptions {
+  std::vector<int> blocks;                        // of each of the four stages
+  bool bottleneck = false;                        // Bottleneck instead of BasicBlock
+  std::int64_t groups = 1, width_per_group = 64;  // of a Bottleneck's 3x3 convolution
+  std::int64_t classes = 1000;
+};
+
 class ResNet : public Module {
  public:
-  /// `blocks`: how many blocks each of the four stages has.
-  explicit ResNet(std::vector<int> blocks, std::int64_t classes = 1000);
+  /// Throws ValueError for other than four stages, an empty stage, or a widened BasicBlock.
+  explicit ResNet(const ResNetOptions& options);
   /// images [N,3,H,W] -> logits [N,classes].
   Tensor forward(const Tensor& x) override;
-  /// images -> pooled features [N,512].
+  /// images -> pooled features [N,512], with bottlenecks [N,2048].
   Tensor forward_features(const Tensor& x);
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "ResNet"; }
 
-  const std::vector<int> blocks;
-  const std::int64_t classes;
+  const ResNetOptions options;
   Child<Conv2d> conv1;
   Child<BatchNorm2d> bn1;
   Child<MaxPool2d> maxpool;
@@ -50,5 +78,9 @@ class ResNet : public Module {
 /// the head as any Linear.
 std::unique_ptr<ResNet> resnet18(std::int64_t classes = 1000);
 std::unique_ptr<ResNet> resnet34(std::int64_t classes = 1000);
+std::unique_ptr<ResNet> resnet50(std::int64_t classes = 1000);
+std::unique_ptr<ResNet> resnet101(std::int64_t classes = 1000);
+std::unique_ptr<ResNet> wide_resnet50_2(std::int64_t classes = 1000);
+std::unique_ptr<ResNet> resnext50_32x4d(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn

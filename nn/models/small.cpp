@@ -44,7 +44,7 @@ std::int64_t checked_image_size(std::int64_t image_size) {
 
 }  // namespace
 
-Mlp::Mlp(std::vector<std::int64_t> layer_sizes)
+Mlp::Mlp(const std::vector<std::int64_t>& layer_sizes)
     : sizes(checked_sizes(layer_sizes)),
       hidden(this, "hidden", make_hidden(sizes)),
       head(this, "head", std::make_unique<Linear>(sizes[sizes.size() - 2], sizes.back())) {}

@@ -12,7 +12,7 @@ namespace hanok::nn {
 class Mlp : public Module {
  public:
   /// `sizes`: features in, hidden features..., classes; at least two.
-  explicit Mlp(std::vector<std::int64_t> sizes);
+  explicit Mlp(const std::vector<std::int64_t>& sizes);
   /// x [N,...] with sizes[0] elements a sample -> logits [N,sizes.back()].
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;

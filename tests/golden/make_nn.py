@@ -19,6 +19,7 @@ from sklearn import metrics
 import formula
 import nn_models
 import nn_ops
+import nn_ops_more
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Double-precision results of another version or CPU differ by rounding, which the ten training steps
@@ -35,6 +36,9 @@ def optimizers():
                                         "weight_decay": 0.01}),
         "sgd_nesterov_decay": ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True,
                                        "weight_decay": 0.1}),
+        "rmsprop": ("RMSprop", {"lr": 0.01}),
+        "rmsprop_momentum_decay": ("RMSprop", {"lr": 0.02, "alpha": 0.9, "eps": 1e-4, "momentum": 0.5,
+                                               "weight_decay": 0.1}),
         "adam": ("Adam", {"lr": 0.01}),
         "adam_decay": ("Adam", {"lr": 0.01, "betas": [0.8, 0.95], "eps": 1e-6, "weight_decay": 0.1}),
         "adamw": ("AdamW", {"lr": 0.01, "weight_decay": 0.01}),
@@ -85,7 +89,81 @@ def schedules():
                          "rates": rates(lambda o, t=total, w=warm, d=div, f=final_div: lr.OneCycleLR(
                              o, 1.0, total_steps=t, pct_start=w, div_factor=d, final_div_factor=f,
                              cycle_momentum=False), total)}
-    return {"runs": content}
+    simple = {
+        "step": lambda o: lr.StepLR(o, 3, 0.5),
+        "multi_step": lambda o: lr.MultiStepLR(o, [2, 5, 5, 9], 0.3),
+        "exponential": lambda o: lr.ExponentialLR(o, 0.8),
+        "cosine_restarts": lambda o: lr.CosineAnnealingWarmRestarts(o, 4, 1, 0.05),
+        "cosine_restarts_growing": lambda o: lr.CosineAnnealingWarmRestarts(o, 2, 2, 0.0),
+        "linear_warm_up": lambda o: lr.LinearLR(o, 0.25, 1.0, 4),
+        "chained": lambda o: lr.ChainedScheduler([lr.LinearLR(o, 0.25, 1.0, 4),
+                                                  lr.ExponentialLR(o, 0.9)]),
+        "sequential": lambda o: lr.SequentialLR(
+            o, [lr.LinearLR(o, 0.1, 1.0, 3), lr.CosineAnnealingLR(o, 5), lr.ExponentialLR(o, 0.5)],
+            [3, 8]),
+    }
+    for name, make in simple.items():
+        content[name] = {"kind": name, "rates": rates(make, 16)}
+    return {"runs": content, "plateaus": plateaus()}
+
+
+def plateaus():
+    """Learning rates after each figure that ReduceLROnPlateau is shown."""
+    losses = [1.0, 0.9, 0.9, 0.89995, 0.91, 0.9, 0.9, 0.9, 0.7, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8]
+    runs = {
+        "loss": (losses, {"mode": "min", "factor": 0.5, "patience": 2, "threshold": 1e-3}),
+        "cooldown": (losses, {"mode": "min", "factor": 0.5, "patience": 1, "cooldown": 2}),
+        "floor": (losses, {"mode": "min", "factor": 0.1, "patience": 0, "min_lr": 0.005}),
+        "score": ([1 - v for v in losses], {"mode": "max", "factor": 0.5, "patience": 1}),
+    }
+    content = {}
+    for name, (figures, options) in runs.items():
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **options)
+        after = []
+        for figure in figures:
+            scheduler.step(figure)
+            after.append(formula.number(optimizer.param_groups[0]["lr"]))
+        content[name] = {"options": options, "figures": figures, "rates": after}
+    return content
+
+
+def gradients_and_averages():
+    """Gradient clipping of two tensors, and an exponential moving average of one over four steps."""
+    shapes = {"a": nn_ops.spec([4, 5]), "b": nn_ops.spec([7], 3.0)}
+    content = {"gradients": shapes, "clipped": {}}
+    for name, clip in (("norm", lambda p: torch.nn.utils.clip_grad_norm_(p, 2.5)),
+                       ("norm_unreached", lambda p: torch.nn.utils.clip_grad_norm_(p, 1e3)),
+                       ("value", lambda p: torch.nn.utils.clip_grad_value_(p, 0.75))):
+        parameters = {}
+        for key, s in shapes.items():
+            values = formula.tensor(f"clip/{key}", s["shape"], s["spread"], s["bits"])
+            parameters[key] = torch.zeros(s["shape"], dtype=torch.float64, requires_grad=True)
+            parameters[key].grad = torch.tensor(values)
+        norm = clip(list(parameters.values()))
+        run = {key: formula.fingerprint(f"clip/{name}/{key}", p.grad.numpy())
+               for key, p in parameters.items()}
+        if norm is not None:
+            run["norm"] = formula.number(norm.item())
+        content["clipped"][name] = run
+    model = torch.nn.Linear(5, 4).double()
+    shape = nn_ops.spec([4, 5])
+
+    def set_weight(step):
+        values = formula.tensor(f"ema/{step}", shape["shape"], shape["spread"], shape["bits"])
+        with torch.no_grad():
+            model.weight.copy_(torch.tensor(values))
+
+    set_weight(0)
+    average = torch.optim.swa_utils.AveragedModel(
+        model, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.9))
+    average.update_parameters(model)  # the first only copies
+    for step in range(1, 5):
+        set_weight(step)
+        average.update_parameters(model)
+    content["ema"] = {"decay": 0.9, "steps": 4, "weight": shape, "average": formula.fingerprint(
+        "ema/average", average.module.weight.detach().numpy())}
+    return content
 
 
 def scores():
@@ -139,10 +217,12 @@ def content_of(make):
 
 
 def files():
-    yield from ((name, lambda m=make: {"cases": m()}) for name, make in nn_ops.FILES.items())
+    yield from ((name, lambda m=make: {"cases": m()}) for name, make in
+               (nn_ops.FILES | nn_ops_more.FILES).items())
     yield from nn_models.FILES.items()
     yield "nn_optimizers.json", optimizers
     yield "nn_schedules.json", schedules
+    yield "nn_gradients.json", gradients_and_averages
     yield "nn_scores.json", scores
 
 

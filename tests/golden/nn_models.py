@@ -6,7 +6,7 @@ formula.parameter), images are PREFIX + "images", labels PREFIX + "labels".
 The prefix carries a salt. ReLU and max pooling decide by comparing numbers; where two are so near that
 rounding decides, single precision may differ from double by a whole gradient element. `margin` finds how
 many times its own rounding error (single against double) each network's nearest decision is away, and
-`python3 nn_models.py --search` looks for a salt for which that is far.
+`python3 nn_models.py --search [MODEL]` looks for a salt for which that is far.
 """
 
 import copy
@@ -15,7 +15,7 @@ import sys
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.models import resnet18
+from torchvision import models as torchvision_models
 
 import formula
 
@@ -41,18 +41,31 @@ class LeNet(nn.Module):
         return self.fc3(self.relu(self.fc2(x)))
 
 
-# name: (constructor, batch, image shape, salt)
+# name: (constructor or None for torchvision's of this name, batch, image shape, salt)
 MODELS = {
     "lenet": (LeNet, 3, [1, 32, 32], 8),
-    "resnet18": (lambda: resnet18(num_classes=CLASSES), 2, [3, 64, 64], 61),
+    "resnet18": (None, 2, [3, 64, 64], 61),
+    # The models below run in evaluation only, on small images: fewer decisions.
+    "resnet34": (None, 2, [3, 32, 32], 0),
+    "resnet50": (None, 2, [3, 32, 32], 0),
+    "resnet101": (None, 2, [3, 32, 32], 0),
+    "wide_resnet50_2": (None, 2, [3, 32, 32], 0),
+    "resnext50_32x4d": (None, 2, [3, 32, 32], 0),
+    "mobilenet_v2": (None, 2, [3, 32, 32], 0),
+    "vgg16_bn": (None, 1, [3, 32, 32], 0),
 }
+FURTHER = list(MODELS)[2:]
 
 
 def build(name, salt=None):
     """The model with formula weights, its images and labels, and the prefix of their names."""
     constructor, batch, image_shape, default_salt = MODELS[name]
     prefix = f"{name}/{default_salt if salt is None else salt}/"
-    model = constructor().double()
+    if constructor is None:
+        constructor = getattr(torchvision_models, name)
+        model = constructor(num_classes=CLASSES).double()
+    else:
+        model = constructor().double()
     state = model.state_dict()
     for key, value in state.items():
         if not key.endswith("num_batches_tracked"):
@@ -81,7 +94,10 @@ def decisions(model, images):
 
     hooks = []
     for module in model.modules():
-        if isinstance(module, nn.ReLU):
+        if isinstance(module, nn.ReLU6):
+            hooks.append(module.register_forward_pre_hook(
+                lambda _, inputs: seen.extend([inputs[0].clone(), inputs[0] - 6])))
+        elif isinstance(module, nn.ReLU):
             hooks.append(module.register_forward_pre_hook(before_relu))
         if isinstance(module, nn.MaxPool2d):
             hooks.append(module.register_forward_pre_hook(before_pool))
@@ -95,7 +111,7 @@ def decisions(model, images):
 def margin(name, salt=None):
     """Smallest |decision| over all places and modes, in units of the root mean square error there."""
     worst = float("inf")
-    for training in (True, False):
+    for training in (True, False)[name in FURTHER:]:
         double, images, _, _ = build(name, salt)
         double.train(training)
         single = copy.deepcopy(double).float()
@@ -143,6 +159,24 @@ def running_statistics(name, steps=2):
     content["steps"] = steps
     content["buffers"] = {key: formula.fingerprint(prefix + key, value.double().numpy())
                           for key, value in model.named_buffers()}
+    return content
+
+
+def further_model(name):
+    """Logits and norms of the gradients in evaluation, for a formula gradient of the logits."""
+    model, images, _, prefix = build(name)
+    model.eval()
+    frozen = ["classifier"] if name == "vgg16_bn" else []  # gradients of 134 million weights: too large a test
+    for path in frozen:
+        model.get_submodule(path).requires_grad_(False)
+    logits = model(images)
+    logits.backward(torch.tensor(formula.tensor(prefix + "logits#gradient", list(logits.shape),
+                                                IMAGE["spread"], IMAGE["bits"])))
+    content = describe(name, prefix, images)
+    content["logits"] = formula.fingerprint(prefix + "logits", logits.detach().numpy())
+    content["frozen"] = frozen
+    content["gradient_norms"] = {key: formula.number(p.grad.norm().item())
+                                 for key, p in model.named_parameters() if p.requires_grad}
     return content
 
 
@@ -203,6 +237,7 @@ FILES = {
     "nn_resnet18_buffers.json": lambda: running_statistics("resnet18"),
     "nn_resnet18_sgd.json": lambda: training("resnet18", "sgd"),
     "nn_resnet18_adamw.json": lambda: training("resnet18", "adamw"),
+    **{f"nn_{name}.json": lambda n=name: further_model(n) for name in FURTHER},
 }
 
 
@@ -236,10 +271,11 @@ def check_rounding(kind, name="resnet18"):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    chosen = [a for a in sys.argv[1:] if a in MODELS] or list(MODELS)
     if "--search" in sys.argv:
-        for model_name in MODELS:
+        for model_name in chosen:
             search(model_name, 60)
-    for model_name in MODELS:
+    for model_name in chosen:
         print(f"{model_name}: every decision is {margin(model_name):.1f} rounding errors away")
     check_rounding("sgd")
     check_rounding("adamw")

@@ -2,6 +2,7 @@
 // parameter's gradient, running statistics, and ten steps of SGD and AdamW.
 #include <gtest/gtest.h>
 
+#include "nn/models/registry.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
 #include "nn/optim.h"
@@ -15,12 +16,14 @@ using golden::Json;
 constexpr double kTolerance = 1e-4;
 
 void fill(Module& module, const std::string& prefix) {
-  StateDict formula;
   for (const auto& [name, tensor] : module.state_dict()) {
-    if (name.ends_with("num_batches_tracked")) continue;
-    formula.insert(name, golden::parameter(name, prefix + name, tensor.shape()));
+    Tensor target = tensor;
+    if (name.ends_with("num_batches_tracked")) {
+      target.copy_from(Tensor::zeros({}, {DType::I64}));
+    } else {
+      target.copy_from(golden::parameter(name, prefix + name, tensor.shape()));
+    }
   }
-  module.load_state_dict(formula);
 }
 
 std::unique_ptr<ResNet> formula_resnet18(const Json& json) {
@@ -38,6 +41,17 @@ Tensor labels_of(const Json& json) {
   return Tensor::from_vector(
       golden::integers(json.at("prefix").get<std::string>() + "labels", batch, json.at("classes")),
       {batch});
+}
+
+double norm_of(const Tensor& a, const Tensor& minus = {}) {
+  const auto values = a.to_vector();
+  const auto others = minus.defined() ? minus.to_vector() : std::vector<float>(values.size());
+  double squares = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double difference = static_cast<double>(values[i]) - others[i];
+    squares += difference * difference;
+  }
+  return std::sqrt(squares);
 }
 
 void expect_forward_and_gradients(Module& net, const Json& json) {
@@ -100,6 +114,38 @@ TEST(GoldenModels, RunningStatisticsEqualPyTorch) {
   }
 }
 
+class FurtherModels : public testing::TestWithParam<const char*> {};
+
+TEST_P(FurtherModels, LogitsAndGradientNormsEqualTorchvision) {
+  const Json json = golden::load(std::string("nn_") + GetParam() + ".json");
+  const std::string prefix = json.at("prefix");
+  std::unique_ptr<Module> net;
+  {
+    const WithoutInit without_init;
+    net = make_model(GetParam(), json.at("classes"), 32);
+  }
+  fill(*net, prefix);
+  for (const auto& path : json.at("frozen")) net->freeze(path);
+  net->eval();
+  const Tensor logits = (*net)(images_of(json));
+  EXPECT_TRUE(golden::is_near(prefix + "logits", logits.detach(), json.at("logits"), kTolerance));
+  logits.backward(golden::tensor(prefix + "logits#gradient", logits.shape(),
+                                 json.at("images").at("spread"), json.at("images").at("bits")));
+  std::size_t compared = 0;
+  for (const auto& [name, parameter] : net->named_parameters()) {
+    if (!parameter.requires_grad()) continue;
+    const double expected = json.at("gradient_norms").at(name);
+    EXPECT_NEAR(norm_of(parameter.grad()), expected, kTolerance * expected) << name;
+    ++compared;
+  }
+  EXPECT_EQ(compared, json.at("gradient_norms").size());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, FurtherModels,
+                         testing::Values("resnet34", "resnet50", "resnet101", "wide_resnet50_2",
+                                         "resnext50_32x4d", "mobilenet_v2", "vgg16_bn"),
+                         [](const auto& info) { return std::string(info.param); });
+
 // Runs the golden's steps on its one batch and checks the losses; leaves the parameters' start
 // values in `start`.
 void train(ResNet& net, Optimizer& optimizer, const Json& json, std::vector<Tensor>& start) {
@@ -112,17 +158,6 @@ void train(ResNet& net, Optimizer& optimizer, const Json& json, std::vector<Tens
     loss.backward();
     optimizer.step();
   }
-}
-
-double norm_of(const Tensor& a, const Tensor& minus = {}) {
-  const auto values = a.to_vector();
-  const auto others = minus.defined() ? minus.to_vector() : std::vector<float>(values.size());
-  double squares = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double difference = static_cast<double>(values[i]) - others[i];
-    squares += difference * difference;
-  }
-  return std::sqrt(squares);
 }
 
 // PyTorch's own single precision is within 3e-5 (SGD) and 2e-4 (AdamW) of double in the length of

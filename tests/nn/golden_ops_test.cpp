@@ -15,9 +15,14 @@ using golden::Json;
 
 constexpr double kTolerance = 1e-5;
 
-const char* const kFiles[] = {"nn_ops_elementwise.json", "nn_ops_products.json",
-                              "nn_ops_norms_pools.json", "nn_ops_losses_reductions.json",
-                              "nn_ops_shapes.json"};
+const char* const kFiles[] = {"nn_ops_elementwise.json",
+                              "nn_ops_products.json",
+                              "nn_ops_norms_pools.json",
+                              "nn_ops_losses_reductions.json",
+                              "nn_ops_shapes.json",
+                              "nn_ops_activations_norms.json",
+                              "nn_ops_convolutions_resizing.json",
+                              "nn_ops_losses_indices.json"};
 
 // What an op gets from its golden case, and what it leaves besides its result.
 struct Call {
@@ -74,14 +79,33 @@ ops::BatchNormState batch_norm_state(Call& c) {
   return state;
 }
 
+ops::Reduction reduction_of(const Call& c) {
+  const auto reduction = c.get<std::string>("reduction");
+  return reduction == "mean"  ? ops::Reduction::Mean
+         : reduction == "sum" ? ops::Reduction::Sum
+                              : ops::Reduction::None;
+}
+
+Tensor indices_of(const Call& c) {
+  return Tensor::from_vector(c.get<std::vector<std::int64_t>>("indices"),
+                             golden::shape_of(c.attributes.at("sizes")));
+}
+
+// As floats, so that they compare like any result.
+Tensor as_floats(const Tensor& integers) {
+  const auto values = integers.to_int_vector();
+  return Tensor::from_vector(std::vector<float>(values.begin(), values.end()), integers.shape());
+}
+
+Op loss(Tensor (*op)(const Tensor&, const Tensor&, ops::Reduction)) {
+  return [op](Call& c) { return op(c["x"], c["target"], reduction_of(c)); };
+}
+
 Tensor cross_entropy(Call& c) {
   ops::CrossEntropyOptions options;
   options.class_weights = c["class_weights"];
   options.label_smoothing = c.get<float>("label_smoothing");
-  const auto reduction = c.get<std::string>("reduction");
-  options.reduction = reduction == "mean"  ? ops::Reduction::Mean
-                      : reduction == "sum" ? ops::Reduction::Sum
-                                           : ops::Reduction::None;
+  options.reduction = reduction_of(c);
   if (c.get<bool>("soft")) return ops::cross_entropy(c["logits"], c["targets"], options);
   const std::int64_t samples = c["logits"].size(0), classes = c["logits"].size(1);
   auto targets = golden::integers(c.name + "targets", samples, classes);
@@ -91,16 +115,50 @@ Tensor cross_entropy(Call& c) {
 
 Tensor max(Call& c) {
   const auto [values, indices] = ops::max(c["x"], c.get<int>("dim"), c.get<bool>("keep"));
-  const auto integers = indices.to_int_vector();
-  c.outputs["indices"] =
-      Tensor::from_vector(std::vector<float>(integers.begin(), integers.end()), indices.shape());
+  c.outputs["indices"] = as_floats(indices);
   return values;
 }
 
-Tensor argmax(Call& c) {
-  const Tensor indices = ops::argmax(c["x"], c.get<int>("dim"));
-  const auto integers = indices.to_int_vector();
-  return Tensor::from_vector(std::vector<float>(integers.begin(), integers.end()), indices.shape());
+Tensor topk(Call& c) {
+  const auto [values, indices] = ops::topk(c["x"], c.get<std::int64_t>("k"), c.get<int>("dim"));
+  c.outputs["indices"] = as_floats(indices);
+  return values;
+}
+
+Tensor focal_loss(Call& c) {
+  ops::FocalLossOptions options;
+  options.gamma = c.get<float>("gamma");
+  options.alpha = c["alpha"];
+  options.reduction = reduction_of(c);
+  const std::int64_t samples = c["logits"].size(0), classes = c["logits"].size(1);
+  const auto targets = golden::integers(c.name + "targets", samples, classes);
+  return ops::focal_loss(c["logits"], Tensor::from_vector(targets, {samples}), options);
+}
+
+Tensor where(Call& c) {
+  const auto condition = c.get<std::vector<std::int64_t>>("condition");
+  const Shape shape = golden::shape_of(c.attributes.at("sizes"));
+  return ops::where(Tensor::from_vector(condition, shape).to(DType::U8), c["a"], c["b"]);
+}
+
+Tensor conv1d(Call& c) {
+  const ops::Window1d window{c.get<std::int64_t>("stride"), c.get<std::int64_t>("padding"),
+                             c.get<std::int64_t>("dilation")};
+  return ops::conv1d(c["x"], c["w"], c["b"], window, c.get<std::int64_t>("groups"));
+}
+
+Tensor conv_transpose2d(Call& c) {
+  const auto output_padding = c.get<std::vector<std::int64_t>>("output_padding");
+  return ops::conv_transpose2d(c["x"], c["w"], c["b"], window(c), c.get<std::int64_t>("groups"),
+                               output_padding[0], output_padding[1]);
+}
+
+// Variance and standard deviation.
+Op spread(Tensor (*op)(const Tensor&, const std::vector<int>&, bool, double)) {
+  return [op](Call& c) {
+    return op(c["x"], c.get<std::vector<int>>("dims"), c.get<bool>("keep"),
+              c.get<double>("correction"));
+  };
 }
 
 const std::map<std::string, Op>& table() {
@@ -166,7 +224,7 @@ const std::map<std::string, Op>& table() {
          return ops::mean(c["x"], c.get<std::vector<int>>("dims"), c.get<bool>("keep"));
        }},
       {"max", max},
-      {"argmax", argmax},
+      {"argmax", [](Call& c) { return as_floats(ops::argmax(c["x"], c.get<int>("dim"))); }},
       {"reshape",
        [](Call& c) { return ops::reshape(c["x"], c.get<std::vector<std::int64_t>>("sizes")); }},
       {"flatten",
@@ -185,6 +243,50 @@ const std::map<std::string, Op>& table() {
        }},
       {"unsqueeze", [](Call& c) { return ops::unsqueeze(c["x"], c.get<int>("dim")); }},
       {"squeeze", [](Call& c) { return ops::squeeze(c["x"], c.get<int>("dim")); }},
+      {"reciprocal", unary(ops::reciprocal)},
+      {"sin", unary(ops::sin)},
+      {"cos", unary(ops::cos)},
+      {"erf", unary(ops::erf)},
+      {"silu", unary(ops::silu)},
+      {"gelu", unary(ops::gelu)},
+      {"hardswish", unary(ops::hardswish)},
+      {"hardsigmoid", unary(ops::hardsigmoid)},
+      {"pow", [](Call& c) { return ops::pow(c["x"], c.get<float>("exponent")); }},
+      {"clamp",
+       [](Call& c) { return ops::clamp(c["x"], c.get<float>("low"), c.get<float>("high")); }},
+      {"where", where},
+      {"layer_norm",
+       [](Call& c) { return ops::layer_norm(c["x"], c.get<int>("dims"), c["w"], c["b"]); }},
+      {"layer_norm_channels",
+       [](Call& c) { return ops::layer_norm_channels(c["x"], c["w"], c["b"]); }},
+      {"group_norm",
+       [](Call& c) {
+         return ops::group_norm(c["x"], c.get<std::int64_t>("groups"), c["w"], c["b"]);
+       }},
+      {"conv1d", conv1d},
+      {"conv_transpose2d", conv_transpose2d},
+      {"upsample_nearest2d",
+       [](Call& c) {
+         const auto out = c.get<std::vector<std::int64_t>>("out");
+         return ops::upsample_nearest2d(c["x"], out[0], out[1]);
+       }},
+      {"upsample_bilinear2d",
+       [](Call& c) {
+         const auto out = c.get<std::vector<std::int64_t>>("out");
+         return ops::upsample_bilinear2d(c["x"], out[0], out[1], c.get<bool>("align_corners"));
+       }},
+      {"mse_loss", loss(ops::mse_loss)},
+      {"l1_loss", loss(ops::l1_loss)},
+      {"bce_with_logits", loss(ops::bce_with_logits)},
+      {"kl_div", loss(ops::kl_div)},
+      {"focal_loss", focal_loss},
+      {"var", spread(ops::var)},
+      {"std", spread(ops::std)},
+      {"topk", topk},
+      {"index_select",
+       [](Call& c) { return ops::index_select(c["x"], c.get<int>("dim"), indices_of(c)); }},
+      {"gather", [](Call& c) { return ops::gather(c["x"], c.get<int>("dim"), indices_of(c)); }},
+      {"embedding", [](Call& c) { return ops::embedding(indices_of(c), c["table"]); }},
   };
   return ops;
 }

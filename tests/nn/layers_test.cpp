@@ -184,6 +184,28 @@ TEST(Sequential, RunsItsModulesInOrderUnderTheirNumbers) {
   EXPECT_THROW(net.append(nullptr), ValueError);
 }
 
+TEST(Sequential, FusesConvolutionBatchNormAndReluAndHooksStillFire) {
+  Conv2dOptions options;
+  options.in_channels = options.out_channels = 4;
+  Sequential net;
+  net.append(std::make_unique<Conv2d>(options));
+  net.append(std::make_unique<BatchNorm2d>(4));
+  net.append(std::make_unique<ReLU>());
+  net.append(std::make_unique<Conv2d>(options));
+  net.append(std::make_unique<BatchNorm2d>(4));
+  net.eval();
+  const Tensor plain = net[4](net[3](net[2](net[1](net[0](image())))));
+  const Tensor fused = net(image());
+  EXPECT_LT(largest_difference(fused, plain), 1e-5);
+  std::vector<int> fired;
+  for (int i = 0; i < 5; ++i) {
+    net[static_cast<std::size_t>(i)].register_forward_hook(
+        [&fired, i](Module&, const Tensor&, const Tensor&) { fired.push_back(i); });
+  }
+  EXPECT_EQ(net(image()).to_vector(), plain.to_vector());
+  EXPECT_EQ(fired, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
 TEST(Sequential, EmptyGivesItsInput) {
   Sequential net;
   EXPECT_EQ(net(image()).to_vector(), image().to_vector());

@@ -125,6 +125,20 @@ TEST(Module, GetSubmoduleGoesDownThePathAndSuggestsNearNames) {
   EXPECT_THAT(message_of([&] { net.get_submodule("fc2"); }), HasSubstr("near: fc1"));
 }
 
+TEST(Module, ReplaceSubmoduleGoesDownThePath) {
+  Net net;
+  auto two = std::make_unique<Sequential>();
+  two->append(std::make_unique<Linear>(3, 5));
+  two->append(std::make_unique<Linear>(5, 2));
+  net.replace_submodule("head", std::move(two));
+  net.replace_submodule("head.1", std::make_unique<Linear>(5, 9));
+  EXPECT_EQ(net(input()).shape(), (Shape{3, 9}));
+  EXPECT_THAT(message_of([&] { net.replace_submodule("heat", nullptr); }), HasSubstr("near: head"));
+  EXPECT_THAT(message_of([&] { net.replace_submodule("fc1", std::make_unique<ReLU>()); }),
+              HasSubstr("does not take a ReLU"));
+  EXPECT_THROW(net.replace_submodule("nowhere.0", nullptr), ValueError);
+}
+
 // ---- modes ----
 
 TEST(Module, TrainAndEvalReachAllChildren) {

@@ -32,6 +32,15 @@ std::unique_ptr<Optimizer> make(const std::string& kind, const Json& o,
     options.nesterov = o.value("nesterov", false);
     return make_sgd(std::move(groups), options);
   }
+  if (kind == "RMSprop") {
+    RmsPropOptions options;
+    options.learning_rate = o.at("lr");
+    options.alpha = o.value("alpha", 0.99);
+    options.epsilon = o.value("eps", 1e-8);
+    options.momentum = o.value("momentum", 0.0);
+    options.weight_decay = o.value("weight_decay", 0.0);
+    return make_rmsprop(std::move(groups), options);
+  }
   AdamOptions options;
   options.learning_rate = o.at("lr");
   if (o.contains("betas")) {
@@ -230,6 +239,8 @@ TEST(Optimizer, RefusesWhatCannotBe) {
   EXPECT_THROW(make_sgd(one(), {.nesterov = true}), ValueError);
   EXPECT_THROW(make_adam(one(), {.beta1 = 1}), ValueError);
   EXPECT_THROW(make_adamw(one(), {.epsilon = -1}), ValueError);
+  EXPECT_THROW(make_rmsprop(one(), {.alpha = 1}), ValueError);
+  EXPECT_THROW(make_rmsprop(one(), {.momentum = -1}), ValueError);
   EXPECT_THROW(make_adamw(one(), {})->set_learning_rate(0, -1), ValueError);
 }
 

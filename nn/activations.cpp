@@ -1,0 +1,37 @@
+#include "nn/activations.h"
+
+#include <fmt/format.h>
+
+#include "engine/ops.h"
+
+namespace hanok::nn {
+
+Tensor ReLU::forward(const Tensor& x) { return ops::relu(x); }
+std::unique_ptr<Module> ReLU::clone() const { return clone_as<ReLU>(); }
+
+Tensor ReLU6::forward(const Tensor& x) { return ops::clamp(x, 0, 6); }
+std::unique_ptr<Module> ReLU6::clone() const { return clone_as<ReLU6>(); }
+
+Tensor LeakyReLU::forward(const Tensor& x) { return ops::leaky_relu(x, slope); }
+std::unique_ptr<Module> LeakyReLU::clone() const { return clone_as<LeakyReLU>(slope); }
+std::string LeakyReLU::extra_repr() const { return fmt::format("negative_slope={}", slope); }
+
+Tensor Sigmoid::forward(const Tensor& x) { return ops::sigmoid(x); }
+std::unique_ptr<Module> Sigmoid::clone() const { return clone_as<Sigmoid>(); }
+
+Tensor Tanh::forward(const Tensor& x) { return ops::tanh(x); }
+std::unique_ptr<Module> Tanh::clone() const { return clone_as<Tanh>(); }
+
+Tensor SiLU::forward(const Tensor& x) { return ops::silu(x); }
+std::unique_ptr<Module> SiLU::clone() const { return clone_as<SiLU>(); }
+
+Tensor GELU::forward(const Tensor& x) { return ops::gelu(x); }
+std::unique_ptr<Module> GELU::clone() const { return clone_as<GELU>(); }
+
+Tensor Hardswish::forward(const Tensor& x) { return ops::hardswish(x); }
+std::unique_ptr<Module> Hardswish::clone() const { return clone_as<Hardswish>(); }
+
+Tensor Hardsigmoid::forward(const Tensor& x) { return ops::hardsigmoid(x); }
+std::unique_ptr<Module> Hardsigmoid::clone() const { return clone_as<Hardsigmoid>(); }
+
+}  // namespace hanok::nn

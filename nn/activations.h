@@ -1,0 +1,74 @@
+// Activation layers: modules over one elementwise op each.
+#pragma once
+
+#include "nn/module.h"
+
+namespace hanok::nn {
+
+/// max(x, 0).
+class ReLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "ReLU"; }
+};
+/// x limited to [0, 6].
+class ReLU6 : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "ReLU6"; }
+};
+/// x, or slope * x where x < 0.
+class LeakyReLU : public Module {
+ public:
+  explicit LeakyReLU(float slope = 0.01F) : slope(slope) {}
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "LeakyReLU"; }
+  std::string extra_repr() const override;
+  const float slope;
+};
+class Sigmoid : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Sigmoid"; }
+};
+class Tanh : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Tanh"; }
+};
+/// x * sigmoid(x).
+class SiLU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "SiLU"; }
+};
+/// x * Phi(x), exact.
+class GELU : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "GELU"; }
+  std::string extra_repr() const override { return "approximate='none'"; }
+};
+/// x * hardsigmoid(x).
+class Hardswish : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Hardswish"; }
+};
+/// (x + 3) limited to [0, 6], over 6.
+class Hardsigmoid : public Module {
+ public:
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Hardsigmoid"; }
+};
+
+}  // namespace hanok::nn

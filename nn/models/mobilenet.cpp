@@ -1,0 +1,93 @@
+#include "nn/models/mobilenet.h"
+
+#include "nn/models/convolution.h"
+
+namespace hanok::nn {
+namespace {
+
+// Convolution, batch norm and ReLU6.
+std::unique_ptr<Sequential> conv_norm_relu6(std::int64_t in_channels, std::int64_t out_channels,
+                                            std::int64_t kernel, std::int64_t stride,
+                                            std::int64_t groups) {
+  auto layers = std::make_unique<Sequential>();
+  layers->append(kaiming_conv(in_channels, out_channels, kernel, stride, groups));
+  layers->append(std::make_unique<BatchNorm2d>(out_channels));
+  layers->append(std::make_unique<ReLU6>());
+  return layers;
+}
+
+std::unique_ptr<Sequential> make_block(std::int64_t in_channels, std::int64_t out_channels,
+                                       std::int64_t stride, std::int64_t expansion) {
+  const std::int64_t hidden = in_channels * expansion;
+  auto layers = std::make_unique<Sequential>();
+  if (expansion != 1) layers->append(conv_norm_relu6(in_channels, hidden, 1, 1, 1));
+  layers->append(conv_norm_relu6(hidden, hidden, 3, stride, hidden));
+  layers->append(kaiming_conv(hidden, out_channels, 1));
+  layers->append(std::make_unique<BatchNorm2d>(out_channels));
+  return layers;
+}
+
+constexpr std::int64_t kLastChannels = 1280;
+
+std::unique_ptr<Sequential> make_features() {
+  struct Stage {  // table 2 of the paper
+    std::int64_t expansion, channels, blocks, stride;
+  };
+  constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
+                               {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
+  auto features = std::make_unique<Sequential>();
+  features->append(conv_norm_relu6(3, 32, 3, 2, 1));
+  std::int64_t in_channels = 32;
+  for (const Stage& stage : kStages) {
+    for (std::int64_t i = 0; i < stage.blocks; ++i) {
+      features->append(std::make_unique<InvertedResidual>(
+          in_channels, stage.channels, i == 0 ? stage.stride : 1, stage.expansion));
+      in_channels = stage.channels;
+    }
+  }
+  features->append(conv_norm_relu6(in_channels, kLastChannels, 1, 1, 1));
+  return features;
+}
+
+std::unique_ptr<Sequential> make_classifier(std::int64_t classes) {
+  auto classifier = std::make_unique<Sequential>();
+  classifier->append(std::make_unique<Dropout>(0.2F));
+  classifier->append(normal_linear(kLastChannels, classes));
+  return classifier;
+}
+
+}  // namespace
+
+InvertedResidual::InvertedResidual(std::int64_t in_channels, std::int64_t out_channels,
+                                   std::int64_t stride, std::int64_t expansion)
+    : in_channels(in_channels),
+      out_channels(out_channels),
+      stride(stride),
+      expansion(expansion),
+      conv(this, "conv", make_block(in_channels, out_channels, stride, expansion)) {}
+
+Tensor InvertedResidual::forward(const Tensor& x) {
+  const Tensor y = conv(x);
+  return stride == 1 && in_channels == out_channels ? ops::add(x, y) : y;
+}
+
+std::unique_ptr<Module> InvertedResidual::clone() const {
+  return clone_as<InvertedResidual>(in_channels, out_channels, stride, expansion);
+}
+
+MobileNetV2::MobileNetV2(std::int64_t classes)
+    : classes(classes),
+      features(this, "features", make_features()),
+      classifier(this, "classifier", make_classifier(classes)) {}
+
+Tensor MobileNetV2::forward(const Tensor& x) {
+  return classifier(ops::flatten(ops::adaptive_avg_pool2d(features(x), 1, 1), 1));
+}
+
+std::unique_ptr<Module> MobileNetV2::clone() const { return clone_as<MobileNetV2>(classes); }
+
+std::unique_ptr<MobileNetV2> mobilenet_v2(std::int64_t classes) {
+  return std::make_unique<MobileNetV2>(classes);
+}
+
+}  // namespace hanok::nn

@@ -1,0 +1,39 @@
+// MobileNetV2 (Sandler et al. 2018), with torchvision's structure and names.
+#pragma once
+
+#include <memory>
+
+#include "nn/layers.h"
+
+namespace hanok::nn {
+
+/// A 1x1 convolution that widens `expansion` times (left out at 1), a depthwise 3x3 convolution, a
+/// 1x1 convolution that narrows again without activation; plus the input where shapes agree.
+class InvertedResidual : public Module {
+ public:
+  InvertedResidual(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride,
+                   std::int64_t expansion);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "InvertedResidual"; }
+
+  const std::int64_t in_channels, out_channels, stride, expansion;
+  Child<Sequential> conv;
+};
+
+class MobileNetV2 : public Module {
+ public:
+  explicit MobileNetV2(std::int64_t classes = 1000);
+  /// images [N,3,H,W] -> logits [N,classes].
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "MobileNetV2"; }
+
+  const std::int64_t classes;
+  Child<Sequential> features;
+  Child<Sequential> classifier;  // dropout, then the head: "classifier.1"
+};
+
+std::unique_ptr<MobileNetV2> mobilenet_v2(std::int64_t classes = 1000);
+
+}  // namespace hanok::nn

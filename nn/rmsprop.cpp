@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "kernels/base/error.h"
+#include "nn/optim.h"
+
+namespace hanok::nn {
+namespace {
+
+// Composed from elementwise ops: several sweeps over memory where a fused step would take one.
+//   g += decay * p;  s = alpha * s + (1 - alpha) * g^2;  d = g / (sqrt(s) + epsilon)
+//   with momentum: m = momentum * m + d, p -= rate * m;  without: p -= rate * d
+class RmsProp final : public Optimizer {
+ public:
+  RmsProp(std::vector<ParameterGroup> groups, const RmsPropOptions& options)
+      : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
+        options_(options) {
+    if (!(options.alpha >= 0 && options.alpha < 1)) {
+      throw ValueError(fmt::format("optimizer: alpha must be in [0,1), got {}", options.alpha));
+    }
+    if (!(options.momentum >= 0) || !(options.epsilon >= 0)) {
+      throw ValueError(
+          fmt::format("optimizer: momentum and epsilon must be 0 or more, got {} and {}",
+                      options.momentum, options.epsilon));
+    }
+  }
+  std::string type_name() const override { return "RMSprop"; }
+
+ protected:
+  int moment_count() const override { return options_.momentum > 0 ? 2 : 1; }
+
+  void update(std::size_t group, const std::vector<Tensor>& parameters,
+              std::vector<Moments*>& moments, const Tensor& learning_rate,
+              const Tensor& /*step*/) override {
+    const NoGrad no_grad;
+    const auto decay = static_cast<float>(groups_[group].weight_decay);
+    const auto keep = static_cast<float>(options_.alpha);
+    const auto take = static_cast<float>(1 - options_.alpha);
+    const auto epsilon = static_cast<float>(options_.epsilon);
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      Tensor parameter = parameters[i];
+      Moments& state = *moments[i];
+      Tensor g = parameter.grad();
+      if (decay != 0) g = g + parameter * decay;
+      state.a.copy_from(state.a * keep + ops::square(g) * take);
+      Tensor direction = g / (ops::sqrt(state.a) + epsilon);
+      if (options_.momentum > 0) {
+        state.b.copy_from(state.b * static_cast<float>(options_.momentum) + direction);
+        direction = state.b;
+      }
+      parameter.copy_from(parameter - direction * learning_rate);
+    }
+  }
+
+ private:
+  RmsPropOptions options_;
+};
+
+}  // namespace
+
+std::unique_ptr<Optimizer> make_rmsprop(std::vector<ParameterGroup> groups,
+                                        const RmsPropOptions& options) {
+  return std::make_unique<RmsProp>(std::move(groups), options);
+}
+
+}  // namespace hanok::nn
