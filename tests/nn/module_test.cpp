@@ -271,7 +271,7 @@ TEST(Module, LoadingAStateDictGivesTheSameOutputs) {
   EXPECT_EQ(b.fc1->weight.data().id(), identity);
   EXPECT_EQ(b.bn->num_batches_tracked.data().item(), 1);
   // The values were copied: the two stay independent.
-  a.fc1->weight.data().mutable_data<float>()[0] += 1;
+  a.scale.data().mutable_data<float>()[0] += 1;
   EXPECT_NE(a(input()).to_vector(), b(input()).to_vector());
 }
 
@@ -331,7 +331,7 @@ TEST(Module, CloneIsDeepAndKeepsValuesModesAndStructure) {
   EXPECT_FALSE(copy->named_parameters()[0].tensor.requires_grad());
   EXPECT_TRUE(copy->named_parameters()[1].tensor.requires_grad());
   EXPECT_EQ(names(copy->state_dict()), names(net.state_dict()));
-  copy->named_parameters()[1].tensor.mutable_data<float>()[0] += 1;
+  copy->named_parameters()[0].tensor.mutable_data<float>()[0] += 1;  // scale
   EXPECT_NE((*copy)(input()).to_vector(), net(input()).to_vector());
 }
 

@@ -75,7 +75,8 @@ TEST(ReduceOnPlateau, RatesEqualPyTorch) {
     const auto optimizer = make_sgd({{"", {Tensor::ones({1})}, 1.0, -1}}, {});
     for (std::size_t i = 0; i < run.at("figures").size(); ++i) {
       const double before = plateau.factor();
-      EXPECT_EQ(plateau.observe(run.at("figures")[i]), plateau.factor() < before);
+      const bool reduced = plateau.observe(run.at("figures")[i]);
+      EXPECT_EQ(reduced, plateau.factor() < before);
       plateau.apply(*optimizer);
       EXPECT_NEAR(optimizer->learning_rate(), run.at("rates")[i].get<double>(), 1e-9) << i;
       // A round trip of the state at any point changes nothing.
