@@ -137,8 +137,8 @@ Image adjust_brightness(const Image& image, float factor) {
 Image adjust_contrast(const Image& image, float factor) {
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < image.pixels.size(); i += 3) sum += luma(&image.pixels[i]);
-  const double pixels = static_cast<double>(image.pixels.size() / 3);
-  const int mean = static_cast<int>(static_cast<double>(sum) / std::max(pixels, 1.0) + 0.5);
+  const std::size_t pixels = std::max<std::size_t>(image.pixels.size() / 3, 1);
+  const int mean = static_cast<int>(static_cast<double>(sum) / static_cast<double>(pixels) + 0.5);
   return mapped_alike(image, [&](int value) { return blend(mean, value, factor); });
 }
 

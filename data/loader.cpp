@@ -84,7 +84,7 @@ struct Loader::Impl {
 
   Impl(const Dataset& data, LoaderOptions opts)
       : dataset(data),
-        options(std::move(opts)),
+        options(opts),
         table(normalization_table(options.preprocessing)),
         cache(data.samples.size(), options.cache_bytes) {
     for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
@@ -285,7 +285,7 @@ struct Loader::Impl {
 
 Loader::Loader(const Dataset& dataset, LoaderOptions options) {
   check_options(options);
-  impl_ = std::make_unique<Impl>(dataset, std::move(options));
+  impl_ = std::make_unique<Impl>(dataset, options);
 }
 
 Loader::~Loader() = default;

@@ -6,7 +6,7 @@
 #include <regex>
 #include <sstream>
 #include <stdexcept>
-#include <stdio.h>  // NOLINT(modernize-deprecated-headers): popen is POSIX, not C++
+#include <stdio.h>  // popen
 
 #include "tests/support/paths.h"
 
