@@ -75,8 +75,10 @@ class Sequence final : public Schedule {
 std::unique_ptr<Schedule> make_step(std::int64_t period, double gamma) {
   check_positive("make_step", "period", period);
   check_not_negative("make_step", "gamma", gamma);
-  return schedule_of(
-      [=](std::int64_t step) { return std::pow(gamma, static_cast<double>(step / period)); });
+  return schedule_of([=](std::int64_t step) {
+    const std::int64_t periods = step / period;
+    return std::pow(gamma, static_cast<double>(periods));
+  });
 }
 
 std::unique_ptr<Schedule> make_multi_step(std::vector<std::int64_t> milestones, double gamma) {
