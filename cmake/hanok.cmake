@@ -29,10 +29,6 @@ target_include_directories(hanok_flags INTERFACE
 # hanok::NAME
 function(hanok_room name)
   cmake_parse_arguments(ROOM "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
-  if(NOT ROOM_SOURCES)
-    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp "")
-    set(ROOM_SOURCES ${CMAKE_CURRENT_BINARY_DIR}/empty.cpp)
-  endif()
   add_library(hanok_${name} STATIC ${ROOM_SOURCES})
   add_library(hanok::${name} ALIAS hanok_${name})
   set_target_properties(hanok_${name} PROPERTIES EXPORT_NAME ${name})
