@@ -21,7 +21,15 @@ Statistics statistics_of(const Tensor& tensor) {
     sum += value;
     ++result.finite;
   });
-  if (result.finite > 0) result.mean = sum / static_cast<double>(result.finite);
+  if (result.finite == 0) return result;
+  result.mean = sum / static_cast<double>(result.finite);
+  // A second pass: squares of differences from the mean lose no digits.
+  double squares = 0;
+  for_each_element(tensor, [&](auto element) {
+    const double difference = static_cast<double>(element) - result.mean;
+    if (std::isfinite(difference)) squares += difference * difference;
+  });
+  result.deviation = std::sqrt(squares / static_cast<double>(result.finite));
   return result;
 }
 

@@ -1,18 +1,16 @@
 // convert: turns PyTorch's weight files into safetensors, and shows what is in a weight file.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
 #include <fmt/core.h>
-#include <map>
 #include <string>
 #include <vector>
 
+#include "apps/training/weight_table.h"
 #include "kernels/base/error.h"
 #include "weights/catalogue.h"
 #include "weights/download.h"
-#include "weights/statistics.h"
 #include "weights/weights.h"
 
 namespace {
@@ -28,52 +26,8 @@ struct Options {
   bool list = false;
 };
 
-struct Totals {
-  std::size_t tensors = 0;
-  std::int64_t values = 0;
-  std::size_t bytes = 0;
-};
-
-Totals count(const hanok::nn::StateDict& tensors) {
-  Totals totals;
-  for (const auto& [name, tensor] : tensors) {
-    ++totals.tensors;
-    totals.values += tensor.numel();
-    totals.bytes += tensor.bytes();
-  }
-  return totals;
-}
-
-std::string describe(const Totals& totals) {
-  return fmt::format("{} tensors, {} values, {:.2f} MiB", totals.tensors, totals.values,
-                     static_cast<double>(totals.bytes) / (1 << 20));
-}
-
 void print_notes(const weights::WeightFile& file) {
   for (const std::string& note : file.notes) fmt::print("note: {}\n", note);
-}
-
-void inspect(const std::string& path) {
-  const weights::WeightFile file = weights::load(path);
-  std::size_t width = 4;
-  for (const auto& [name, tensor] : file.tensors) width = std::max(width, name.size());
-  fmt::print("{:<{}}  {:<18} {:<5} {:>12} {:>12} {:>12}\n", "name", width, "shape", "dtype", "min",
-             "max", "mean");
-  for (const auto& [name, tensor] : file.tensors) {
-    const weights::Statistics s = weights::statistics_of(tensor);
-    fmt::print("{:<{}}  {:<18} {:<5} ", name, width, tensor.shape().to_string(),
-               hanok::name_of(tensor.dtype()));
-    if (s.finite > 0) {
-      fmt::print("{:>12.5g} {:>12.5g} {:>12.5g}", s.min, s.max, s.mean);
-    } else {
-      fmt::print("{:>12} {:>12} {:>12}", "-", "-", "-");
-    }
-    if (s.not_finite > 0) fmt::print("  ({} not finite)", s.not_finite);
-    fmt::print("\n");
-  }
-  fmt::print("total: {} ({})\n", describe(count(file.tensors)), file.format);
-  for (const auto& [key, value] : file.metadata) fmt::print("metadata: {} = {}\n", key, value);
-  print_notes(file);
 }
 
 void convert(const Options& options) {
@@ -86,7 +40,8 @@ void convert(const Options& options) {
   }
   weights::save_safetensors(options.output, file.tensors, file.metadata);
   print_notes(file);
-  fmt::print("{}: {} (from {})\n", options.output, describe(count(file.tensors)), file.format);
+  fmt::print("{}: {} (from {})\n", options.output, hanok::training::describe_totals(file.tensors),
+             file.format);
 }
 
 void list() {
@@ -175,8 +130,9 @@ int main(int argc, char** argv) {
       "convert"};
   app.add_option("IN", options.input, "the file to read");
   app.add_option("OUT", options.output, "the .safetensors file to write");
-  app.add_option("--inspect", options.inspect,
-                 "print names, shapes, types, minimum, maximum and mean of a file's tensors")
+  app.add_option(
+         "--inspect", options.inspect,
+         "print names, shapes, types and statistics of a file's tensors (as `inspect weights`)")
       ->type_name("FILE");
   app.add_option("--metadata", options.metadata,
                  "add KEY=VALUE to the metadata of OUT, which keeps that of IN (repeatable)")
@@ -210,7 +166,7 @@ int main(int argc, char** argv) {
     } else if (!options.fetch.empty()) {
       fetch(options);
     } else if (!options.inspect.empty()) {
-      inspect(options.inspect);
+      fmt::print("{}", hanok::training::weight_table(weights::load(options.inspect)));
     } else {
       convert(options);
     }

@@ -1,0 +1,61 @@
+// inspect devices: what ops can run on here, from the system's own words.
+#include <cstdlib>
+#include <fmt/format.h>
+#include <fstream>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include "apps/inspect/inspect.h"
+#include "engine/allocator.h"
+#include "engine/runtime.h"
+#include "kernels/base/error.h"
+
+namespace hanok::inspection {
+namespace {
+
+/// The value of the first line "KEY : VALUE" of a file; empty if there is none.
+std::string value_of(const char* path, const std::string& key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(':');
+    if (colon == std::string::npos || line.rfind(key, 0) != 0) continue;
+    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
+    return begin == std::string::npos ? "" : line.substr(begin);
+  }
+  return "";
+}
+
+std::string cache_text(int name) {
+  const long bytes = ::sysconf(name);
+  return bytes > 0 ? fmt::format("{} KiB", bytes / 1024) : "unknown";
+}
+
+double gibibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1U << 30); }
+
+}  // namespace
+
+void inspect_devices() {
+  const std::string name = value_of("/proc/cpuinfo", "model name");
+  const char* forced = std::getenv("HANOK_ISA");
+  fmt::print("cpu: {}\n", name.empty() ? "unknown processor" : name);
+  fmt::print("  cores: {} for this process, of {} in the machine\n", num_threads(),
+             std::thread::hardware_concurrency());
+  fmt::print("  instruction-set path: {} ({})\n", backend_of(Device::cpu()).name(),
+             forced != nullptr && *forced != '\0'
+                 ? "forced by HANOK_ISA"
+                 : "by cpuid; HANOK_ISA=portable or avx2 forces one");
+  fmt::print("  caches: L1 {}, L2 {}, L3 {}\n", cache_text(_SC_LEVEL1_DCACHE_SIZE),
+             cache_text(_SC_LEVEL2_CACHE_SIZE), cache_text(_SC_LEVEL3_CACHE_SIZE));
+  fmt::print("  memory budget: {:.2f} GiB (80% of what was left of {:.2f} GiB)\n",
+             gibibytes(allocator_of(Device::cpu()).statistics().budget),
+             gibibytes(static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))));
+  try {
+    fmt::print("cuda: {}\n", backend_of(Device::cuda(0)).name());
+  } catch (const DeviceError& error) {
+    fmt::print("cuda: none ({})\n", error.what());
+  }
+}
+
+}  // namespace hanok::inspection

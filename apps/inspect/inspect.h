@@ -1,0 +1,48 @@
+// The five reports of `inspect`. Each prints to standard output and throws what went wrong.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hanok::inspection {
+
+struct DataOptions {
+  std::string data;  // a folder, or the table of a csv data set
+  std::string layout = "auto";
+  bool all = false;  // list everything, not the first 20 of each kind
+};
+/// Reads and decodes every photograph of a data set and tells what training will meet: classes,
+/// sizes, formats, what is skipped, unreadable or there twice, and how classes lie over groups.
+/// Throws what load_dataset() throws.
+void inspect_data(const DataOptions& options);
+
+struct ModelOptions {
+  std::string model;
+  std::int64_t image_size = 224;
+  std::int64_t classes = 1000;
+  std::string dot;  // file to write the graph to; empty: none
+};
+/// The tree of modules with output shapes, parameters and FLOPs, then the ops of a forward pass.
+/// Throws ValueError for an unknown model or a size that it cannot take.
+void inspect_model(const ModelOptions& options);
+
+/// Names, shapes, types and statistics of a weight file's tensors.
+void inspect_weights(const std::string& path);
+
+/// What this build can compute on, on this machine.
+void inspect_devices();
+
+struct AugmentOptions {
+  std::string source;  // a data set's folder or table, or one photograph
+  std::string layout = "auto";
+  std::string out;  // .png or .jpg
+  std::vector<std::string> kinds = {"light", "strong", "randaugment"};
+  std::int64_t epochs = 6, image_size = 224, sample = 0;
+  std::uint64_t seed = 0;
+};
+/// One photograph as training would see it, a row for each kind of augmentation and a column for
+/// each epoch; the first column is the photograph itself.
+void inspect_augment(const AugmentOptions& options);
+
+}  // namespace hanok::inspection

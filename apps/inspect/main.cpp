@@ -1,0 +1,159 @@
+// inspect: argument parsing plus one call into a report.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <string>
+
+#include "apps/inspect/inspect.h"
+#include "apps/training/errors.h"
+#include "engine/runtime.h"
+#include "nn/models/registry.h"
+
+namespace {
+
+using namespace hanok;
+using namespace hanok::inspection;
+using training::UsageError;
+
+struct Arguments {
+  DataOptions data;
+  ModelOptions model;
+  std::string weights;
+  AugmentOptions augment;
+  std::int64_t threads = 0;
+};
+
+void add_data(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand(
+      "data",
+      "What training will meet in a folder of photographs: classes, sizes, formats,\n"
+      "unreadable, skipped and duplicate files, classes by group. Changes nothing.");
+  command->add_option("DIR", arguments.data.data, "a data set's folder, or its table (.csv)")
+      ->required();
+  command->add_option("--layout", arguments.data.layout,
+                      "auto, folder (one a class), competition (train.csv) or csv (labels.csv)");
+  command->add_flag("--all", arguments.data.all, "list everything, not the first 20 of a kind");
+  command->add_option("--threads", arguments.threads, "threads that read; 0: one a CPU");
+  command->footer(
+      "Duplicates are files of equal bytes. Photographs of one group (a person) never cross "
+      "folds;\n"
+      "a duplicate in another group does, and makes the validation look better than it is.\n"
+      "Example: inspect data photos/");
+}
+
+void add_model(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand(
+      "model",
+      "A network as a tree: output shapes, parameters, FLOPs and kernels of each layer,\n"
+      "then the ops of a forward pass over one image.");
+  command
+      ->add_option("NAME", arguments.model.model,
+                   fmt::format("one of: {}", fmt::join(nn::model_names(), ", ")))
+      ->required();
+  command->add_option("--image-size", arguments.model.image_size, "side of the square image")
+      ->capture_default_str();
+  command->add_option("--classes", arguments.model.classes, "classes that the head tells apart")
+      ->capture_default_str();
+  command->add_option("--dot", arguments.model.dot, "write the graph of the pass to this file")
+      ->type_name("FILE");
+  command->footer(
+      "Shapes are [images, channels, height, width]. A FLOP is one addition or multiplication: a\n"
+      "multiply-add counts as two. Only convolutions and linear layers are counted.\n"
+      "Example: inspect model resnet18 --classes 18");
+}
+
+void add_weights(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = app.add_subcommand(
+      "weights",
+      "What is in a weight file (.pth or safetensors): names, shapes, types, minimum,\n"
+      "maximum, mean and standard deviation of each tensor. No code in it is run.");
+  command->add_option("FILE", arguments.weights, "the file")->required();
+  command->footer("Example: inspect weights runs/first/fold_0/best.safetensors");
+}
+
+void add_devices(CLI::App& app) {
+  app.add_subcommand("devices",
+                     "What this machine offers: processor, cores, instruction-set path, memory "
+                     "budget, CUDA.");
+}
+
+void add_augment(CLI::App& app, Arguments& arguments) {
+  AugmentOptions& options = arguments.augment;
+  CLI::App* command = app.add_subcommand(
+      "augment",
+      "Draws one photograph as training sees it: a row for each kind of augmentation, a\n"
+      "column for each epoch, the photograph itself in front.");
+  command->add_option("SOURCE", options.source, "a data set's folder or table, or one photograph")
+      ->required();
+  command->add_option("--out", options.out, "picture to write (.png or .jpg)")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--augment", options.kinds, "kinds to draw: none, light, strong, randaugment")
+      ->capture_default_str();
+  command->add_option("--epochs", options.epochs, "columns")->capture_default_str();
+  command->add_option("--image-size", options.image_size, "side of each picture")
+      ->capture_default_str();
+  command->add_option("--sample", options.sample, "which photograph of the data set; 0: the first")
+      ->capture_default_str();
+  command->add_option("--seed", options.seed, "as finetune's")->capture_default_str();
+  command->add_option("--layout", options.layout, "auto, folder, competition or csv");
+  command->footer(
+      "With the same --seed, --image-size and --augment these are the very pictures that finetune\n"
+      "trains with, as long as no file before this one is unreadable.\n"
+      "Example: inspect augment photos/ --sample 12 --out sheet.png");
+}
+
+void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value < low || value > high) {
+    throw UsageError(
+        fmt::format("{}: must lie between {} and {}, got {}", option, low, high, value));
+  }
+}
+
+void check(const Arguments& arguments) {
+  require_between("--threads", arguments.threads, 0, 4096);
+  require_between("--classes", arguments.model.classes, 1, 1'000'000);
+  require_between("--image-size", arguments.model.image_size, 1, 4096);
+  require_between("--image-size", arguments.augment.image_size, 1, 4096);
+  require_between("--epochs", arguments.augment.epochs, 1, 100);
+  require_between("--sample", arguments.augment.sample, 0, INT32_MAX);
+}
+
+int run(int argc, const char* const* argv) {
+  Arguments arguments;
+  CLI::App app("Looks into data, networks, weight files and this machine; trains nothing.\n",
+               "inspect");
+  app.require_subcommand(1);
+  add_data(app, arguments);
+  add_model(app, arguments);
+  add_weights(app, arguments);
+  add_devices(app);
+  add_augment(app, arguments);
+  app.footer("inspect COMMAND --help tells more of each. Exit codes: 0 done, 1 failure, 2 usage.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{} (inspect --help lists the commands)", error.what()));
+  }
+  check(arguments);
+  if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
+  const std::string command = app.get_subcommands().front()->get_name();
+  if (command == "data") inspect_data(arguments.data);
+  if (command == "model") inspect_model(arguments.model);
+  if (command == "weights") inspect_weights(arguments.weights);
+  if (command == "devices") inspect_devices();
+  if (command == "augment") inspect_augment(arguments.augment);
+  return training::kSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (...) {
+    return hanok::training::report_current_exception("inspect");
+  }
+}

@@ -1,0 +1,217 @@
+// inspect model: two real passes over one image. In the first, forward hooks on every module note
+// what goes in and comes out (hooks make conv_bn_act run its layers one after the other, so none is
+// missed). The second runs as training does, and the graph that it records is the trace.
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/inspect/inspect.h"
+#include "apps/training/files.h"
+#include "engine/autograd.h"
+#include "engine/runtime.h"
+#include "engine/tensor_impl.h"
+#include "nn/layers.h"
+#include "nn/models/registry.h"
+
+namespace hanok::inspection {
+namespace {
+
+/// What happened to one module during the pass.
+struct Calls {
+  std::int64_t count = 0;
+  Shape output;  // of the last call
+  double flop = 0;
+  std::string kernel;  // how a convolution is computed
+};
+
+Conv2dShape conv_shape(const nn::Conv2d& layer, const Shape& x) {
+  const nn::Conv2dOptions& o = layer.options;
+  return {x[0], x[1], x[2], x[3], o.out_channels, o.kernel_h, o.kernel_w, o.groups, o.window};
+}
+
+/// A module's own parameters, without those of modules below it.
+std::vector<Tensor> own_parameters(nn::Module& module) {
+  std::vector<Tensor> own;
+  for (const nn::NamedTensor& parameter : module.named_parameters()) {
+    if (parameter.name.find('.') == std::string::npos) own.push_back(parameter.tensor);
+  }
+  return own;
+}
+
+/// Multiply-adds times two; `known` becomes false for a layer with a weight matrix of a kind that
+/// has no formula here.
+double flop_of(nn::Module& module, const Shape& input, const Shape& output, bool& known) {
+  if (const auto* conv = dynamic_cast<nn::Conv2d*>(&module)) return conv_shape(*conv, input).flop();
+  if (const auto* linear = dynamic_cast<nn::Linear*>(&module)) {
+    return 2.0 * static_cast<double>(output.numel()) * static_cast<double>(linear->in_features);
+  }
+  for (const Tensor& parameter : own_parameters(module)) known = known && parameter.rank() < 2;
+  return 0;
+}
+
+struct Profile {
+  std::map<const nn::Module*, Calls> calls;
+  std::set<std::string> without_formula;  // types
+};
+
+Profile profile(nn::Module& model, const Tensor& images) {
+  Profile result;
+  std::vector<std::pair<nn::Module*, int>> hooks;
+  for (nn::Module* module : model.modules()) {
+    const int id = module->register_forward_hook([&result](nn::Module& called, const Tensor& input,
+                                                           const Tensor& output) {
+      Calls& calls = result.calls[&called];
+      bool known = true;
+      ++calls.count;
+      calls.output = output.shape();
+      calls.flop += flop_of(called, input.shape(), output.shape(), known);
+      if (!known) result.without_formula.insert(called.type_name());
+      if (const auto* conv = dynamic_cast<nn::Conv2d*>(&called)) {
+        calls.kernel = backend_of(Device::cpu())
+                           .conv2d_algorithm(Conv2dPass::Forward, conv_shape(*conv, input.shape()));
+      }
+    });
+    hooks.emplace_back(module, id);
+  }
+  const NoGrad no_grad;
+  model(images);
+  for (const auto& [module, id] : hooks) module->remove_forward_hook(id);
+  return result;
+}
+
+std::int64_t parameter_count(nn::Module& module) {
+  std::int64_t count = 0;
+  for (const Tensor& parameter : module.parameters()) count += parameter.numel();
+  return count;
+}
+
+double flop_below(nn::Module& module, const Profile& profile) {
+  double sum = 0;
+  for (nn::Module* each : module.modules()) {
+    const auto found = profile.calls.find(each);
+    if (found != profile.calls.end()) sum += found->second.flop;
+  }
+  return sum;
+}
+
+/// "3.63 G", "236.03 M", "0"
+std::string with_unit(double value) {
+  if (value >= 1e9) return fmt::format("{:.2f} G", value / 1e9);
+  if (value >= 1e6) return fmt::format("{:.2f} M", value / 1e6);
+  if (value >= 1e3) return fmt::format("{:.2f} k", value / 1e3);
+  return fmt::format("{:.0f}", value);
+}
+
+void print_tree(nn::Module& model, const Profile& profile) {
+  struct Row {
+    std::string name;
+    nn::Module* module;
+  };
+  std::vector<Row> rows;
+  std::size_t width = 6;
+  for (const nn::NamedModule& named : model.named_modules()) {
+    // The tree's depth is the number of names on the way down.
+    const auto depth =
+        named.name.empty()
+            ? std::size_t{0}
+            : 1 + static_cast<std::size_t>(std::count(named.name.begin(), named.name.end(), '.'));
+    const std::string last = named.name.substr(named.name.rfind('.') + 1);
+    std::string text(2 * depth, ' ');
+    text += (last.empty() ? "" : last + ": ") + named.module->type_name();
+    width = std::max(width, text.size());
+    rows.push_back({text, named.module});
+  }
+  fmt::print("{:<{}}  {:<18}{:>12}{:>11}  {}\n", "module", width, "output", "parameters", "FLOPs",
+             "kernel");
+  for (const Row& row : rows) {
+    const auto found = profile.calls.find(row.module);
+    const Calls calls = found == profile.calls.end() ? Calls{} : found->second;
+    std::string line = fmt::format("{:<{}}  {:<18}{:>12}{:>11}  {}", row.name, width,
+                                   calls.count == 0 ? "not called" : calls.output.to_string(),
+                                   parameter_count(*row.module),
+                                   with_unit(flop_below(*row.module, profile)), calls.kernel);
+    if (calls.count > 1) line += fmt::format(" (called {} times)", calls.count);
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", line);
+  }
+}
+
+/// All nodes behind `output` in the order in which they were recorded, so in which they ran.
+std::vector<Node*> recorded_nodes(const Tensor& output) {
+  std::vector<Node*> nodes = {node_of(output).get()};
+  std::set<Node*> seen = {nodes.front()};
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    for (const Edge& edge : nodes[i]->edges) {
+      if (edge.node != nullptr && seen.insert(edge.node.get()).second) {
+        nodes.push_back(edge.node.get());
+      }
+    }
+  }
+  std::sort(nodes.begin(), nodes.end(), [](Node* a, Node* b) { return a->number < b->number; });
+  return nodes;
+}
+
+void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits) {
+  std::map<const TensorImpl*, std::string> owner;  // of each parameter: its module's path
+  for (const nn::NamedTensor& parameter : model.named_parameters()) {
+    owner[parameter.tensor.id()] = parameter.name.substr(0, parameter.name.rfind('.'));
+  }
+  owner[images.id()] = "images";
+  std::map<const Node*, std::size_t> line_of;
+  fmt::print(
+      "\nforward trace: the ops of an evaluation pass, as they ran; #N is line N's result\n");
+  for (const Node* node : recorded_nodes(logits)) {
+    const std::size_t line = line_of.size() + 1;
+    line_of[node] = line;
+    std::string from;
+    std::string layer;
+    for (const Edge& edge : node->edges) {
+      if (edge.node != nullptr) from += fmt::format(" #{}", line_of.at(edge.node.get()));
+      if (edge.leaf == nullptr) continue;
+      const auto found = owner.find(edge.leaf.get());
+      const std::string source =
+          found == owner.end() ? edge.leaf->shape.to_string() : found->second;
+      if (source != layer) from += " " + source;  // weight and bias of a layer: named once
+      layer = source;
+    }
+    fmt::print("{:>4}  {:<22}{:<18} from{}\n", line, node->name(), node->output_shape.to_string(),
+               from);
+  }
+}
+
+}  // namespace
+
+void inspect_model(const ModelOptions& options) {
+  const auto model = nn::make_model(options.model, options.classes, options.image_size);
+  model->eval();
+  Tensor images = Tensor::zeros({1, 3, options.image_size, options.image_size});
+  const Profile noted = profile(*model, images);
+  print_tree(*model, noted);
+
+  std::int64_t buffers = 0;
+  for (const nn::NamedTensor& buffer : model->named_buffers()) buffers += buffer.tensor.numel();
+  const std::int64_t parameters = parameter_count(*model);
+  const double flop = flop_below(*model, noted);
+  fmt::print("\nparameters: {} ({:.2f} MiB), and {} values that are saved but not learned\n",
+             parameters, static_cast<double>(parameters) * sizeof(float) / (1 << 20), buffers);
+  fmt::print("FLOPs of one image: {} ({} multiply-adds), of convolutions and linear layers{}\n",
+             with_unit(flop), with_unit(flop / 2),
+             noted.without_formula.empty() ? "" : "; at least:");
+  for (const std::string& type : noted.without_formula) {
+    fmt::print("  {} has weights, but no formula here\n", type);
+  }
+
+  images.set_requires_grad(true);  // so that ops before the first parameter are recorded as well
+  const Tensor logits = (*model)(images);
+  print_trace(*model, images, logits);
+  if (!options.dot.empty()) {
+    training::write_file(options.dot, graph_to_dot(logits));
+    fmt::print("\ngraph: {} (dot -Tsvg draws it)\n", options.dot);
+  }
+}
+
+}  // namespace hanok::inspection

@@ -1,0 +1,17 @@
+// A weight file as a table for people.
+#pragma once
+
+#include <string>
+
+#include "weights/weights.h"
+
+namespace hanok::training {
+
+/// "16 tensors, 220 values, 0.01 MiB"
+std::string describe_totals(const nn::StateDict& tensors);
+
+/// A line a tensor: name, shape, type, minimum, maximum, mean and standard deviation of its finite
+/// values, and how many are not finite; then totals, metadata and the reader's notes.
+std::string weight_table(const weights::WeightFile& file);
+
+}  // namespace hanok::training

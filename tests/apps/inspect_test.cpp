@@ -1,0 +1,303 @@
+// inspect: what it says about data, networks, weight files, machine and augmentation.
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <regex>
+
+#include "apps/training/image_header.h"
+#include "data/image.h"
+#include "data/transforms.h"
+#include "tests/apps/program.h"
+#include "weights/weights.h"
+
+namespace hanok::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Arguments = std::vector<std::string>;
+
+std::string inspect(const Arguments& arguments) {
+  const Outcome outcome = run_program("inspect", arguments);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  return outcome.output;
+}
+
+/// How many lines of `text` the pattern is found in.
+int matching_lines(const std::string& text, const std::string& pattern) {
+  int count = 0;
+  for (const std::string& line : lines_of(text)) {
+    count += std::regex_search(line, std::regex(pattern)) ? 1 : 0;
+  }
+  return count;
+}
+
+TEST(ImageHeader, TellsFormatModeAndSizeFromTheFirstBytes) {
+  const auto read = [](std::initializer_list<int> bytes) {
+    const std::vector<std::uint8_t> data(bytes.begin(), bytes.end());
+    return training::read_image_header(data.data(), data.size());
+  };
+  const auto png = [&read](int depth, int color) {
+    return read({0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0, 0,     13,    'I', 'H',
+                 'D',  'R', 0,   0,   1,  2,  0,  0,  0, 7, depth, color, 0,   0});
+  };
+  const auto grey = png(16, 0);
+  ASSERT_TRUE(grey);
+  EXPECT_EQ(grey->format, "PNG");
+  EXPECT_EQ(grey->mode, "grey, 16 bit");
+  EXPECT_EQ(grey->width, 258);
+  EXPECT_EQ(grey->height, 7);
+  EXPECT_EQ(png(8, 2)->mode, "RGB");
+  EXPECT_EQ(png(8, 3)->mode, "palette");
+  EXPECT_EQ(png(8, 4)->mode, "grey with alpha");
+  EXPECT_EQ(png(8, 6)->mode, "RGBA");
+  EXPECT_FALSE(png(8, 5));
+
+  const auto jpeg = [&read](int marker, int components) {  // an APP0 segment of 4 bytes comes first
+    return read(
+        {0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1, 2, 0xFF, marker, 0, 17, 8, 1, 0, 0, 9, components});
+  };
+  const auto color = jpeg(0xC0, 3);
+  ASSERT_TRUE(color);
+  EXPECT_EQ(color->format, "JPEG");
+  EXPECT_EQ(color->mode, "RGB");
+  EXPECT_EQ(color->width, 9);
+  EXPECT_EQ(color->height, 256);
+  EXPECT_EQ(jpeg(0xC1, 1)->mode, "grey");
+  EXPECT_EQ(jpeg(0xC2, 4)->mode, "CMYK, progressive");
+  EXPECT_FALSE(jpeg(0xC4, 3));  // a Huffman table, then nothing
+
+  EXPECT_FALSE(read({}));
+  EXPECT_FALSE(read({'G', 'I', 'F', '8'}));
+  EXPECT_FALSE(read({0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 1}));
+  EXPECT_FALSE(read({0x89, 'P', 'N', 'G', 13, 10, 26, 10, 0, 0}));
+}
+
+TEST(ImageHeader, AgreesWithTheDecoder) {
+  data::Image image{31, 17, std::vector<std::uint8_t>(std::size_t{3} * 31 * 17, 90)};
+  for (const auto& bytes : {data::encode_png(image), data::encode_jpeg(image)}) {
+    const auto header = training::read_image_header(bytes.data(), bytes.size());
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->mode, "RGB");
+    EXPECT_EQ(header->width, 31);
+    EXPECT_EQ(header->height, 17);
+  }
+}
+
+class InspectData : public ::testing::Test {
+ protected:
+  InspectData() { draw_photos(photos_, {.classes = 3, .members = 4}); }
+  TemporaryFolder folder_;
+  const std::string photos_ = folder_ / "photos";
+};
+
+TEST_F(InspectData, CountsClassesSizesAndModes) {
+  draw_photos(folder_ / "wide", {.classes = 1, .members = 1, .size = 48});
+  fs::copy_file(folder_ / "wide/class0/photo00.png", photos_ + "/class2/more.png");
+  const std::string text = inspect({"data", photos_});
+  EXPECT_THAT(text, HasSubstr("folder layout, 13 photographs, 3 classes"));
+  EXPECT_EQ(matching_lines(text, "^class0 +4 +30\\.8%$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "^class2 +5 +38\\.5%$"), 1) << text;
+  EXPECT_THAT(text, HasSubstr("1.2 times"));
+  EXPECT_THAT(text, HasSubstr("2 different; shorter sides 32 to 48, median 32"));
+  EXPECT_EQ(matching_lines(text, "^  32x32 +12$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "^  48x48 +1$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "^  PNG RGB +13$"), 1) << text;
+  EXPECT_THAT(text, HasSubstr("unreadable: 0\n"));
+  EXPECT_THAT(text, HasSubstr("passed over: 0\n"));
+  EXPECT_THAT(text, HasSubstr("0 photographs stored more than once"));
+  EXPECT_THAT(text, HasSubstr("groups: none"));
+}
+
+TEST_F(InspectData, FindsUnreadableHiddenMisnamedAndDuplicateFiles) {
+  fs::copy_file(photos_ + "/class0/photo01.png", photos_ + "/class0/again.png");
+  fs::copy_file(photos_ + "/class0/photo02.png", photos_ + "/class1/other.jpg");
+  write_text(photos_ + "/class1/broken.png", "nothing");
+  write_text(photos_ + "/class1/._photo00.png", "attributes");
+  write_text(photos_ + "/.DS_Store", "window");
+  const std::string text = inspect({"data", photos_});
+  EXPECT_THAT(text, HasSubstr("unreadable: 1\n"));
+  EXPECT_THAT(text, HasSubstr("class1/broken.png: neither a JPEG nor a PNG file"));
+  EXPECT_THAT(text, HasSubstr("passed over: 2\n"));
+  EXPECT_THAT(text, HasSubstr("1 x AppleDouble"));
+  EXPECT_THAT(text, HasSubstr("harmless): 1\n  class1/other.jpg holds a PNG"));
+  EXPECT_THAT(text, HasSubstr("2 photographs stored more than once"));
+  EXPECT_THAT(text, HasSubstr("1 in different classes; 2 in different groups"));
+  EXPECT_EQ(matching_lines(text, "class0/again\\.png = class0/photo01\\.png$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "class0/photo02\\.png = class1/other\\.jpg +\\(different classes"),
+            1)
+      << text;
+}
+
+TEST_F(InspectData, ShowsClassesByGroup) {
+  draw_photos(folder_ / "people", {.classes = 2, .members = 4, .groups = true});
+  const std::string text = inspect({"data", folder_ / "people"});
+  EXPECT_EQ(matching_lines(text, "^class1 +4 +50\\.0% +2$"), 1) << text;
+  EXPECT_THAT(text, HasSubstr("4, of 2 to 2 photographs"));
+  EXPECT_EQ(matching_lines(text, "2 groups with 2 x class0$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "2 groups with 2 x class1$"), 1) << text;
+}
+
+TEST_F(InspectData, ListsTwentyOfAKindUnlessAskedForAll) {
+  for (int i = 0; i < 23; ++i) {
+    write_text(photos_ + "/class0/bad" + std::to_string(i) + ".png", "nothing");
+  }
+  const std::string text = inspect({"data", photos_});
+  EXPECT_EQ(matching_lines(text, "bad\\d+\\.png: "), 20);
+  EXPECT_THAT(text, HasSubstr("... and 3 more (--all lists them)"));
+  EXPECT_EQ(matching_lines(inspect({"data", photos_, "--all"}), "bad\\d+\\.png: "), 23);
+}
+
+TEST(InspectModel, ResNet18HasTorchvisionsFigures) {
+  const TemporaryFolder folder;
+  const std::string text = inspect({"model", "resnet18", "--dot", folder / "graph.dot"});
+  // torchvision's page of ResNet18_Weights: 11,689,512 parameters, 1.81 GFLOPS (multiply-adds).
+  EXPECT_EQ(matching_lines(text, "^ResNet +\\[1,1000\\] +11689512 +3\\.63 G$"), 1) << text;
+  EXPECT_THAT(text, HasSubstr("parameters: 11689512 (44.59 MiB), and 9620 values"));
+  EXPECT_THAT(text, HasSubstr("3.63 G (1.81 G multiply-adds)"));
+  // 2 * 112 * 112 pixels * 64 * 3 * 7 * 7 weights
+  EXPECT_EQ(matching_lines(text, "^  conv1: Conv2d +\\[1,64,112,112\\] +9408 +236\\.03 M"), 1);
+  EXPECT_EQ(matching_lines(text, "^      downsample: Sequential +\\[1,512,7,7\\]"), 1);
+  EXPECT_THAT(text, Not(HasSubstr("not called")));
+  // The pass that is traced runs fused, as training does.
+  EXPECT_EQ(matching_lines(text, "^ +\\d+  conv_bn_act "), 20);
+  EXPECT_EQ(matching_lines(text, "^ +1  conv_bn_act +\\[1,64,112,112\\] +from images conv1 bn1$"),
+            1);
+  EXPECT_EQ(matching_lines(text, "from #6 layer2\\.0\\.downsample\\.0"), 1);
+  EXPECT_EQ(matching_lines(text, "^ +24  linear +\\[1,1000\\] +from #23 fc$"), 1);
+  EXPECT_THAT(read_text(folder / "graph.dot"), HasSubstr("conv_bn_act"));
+}
+
+TEST(InspectModel, ImageSizeAndClassesChangeTheShapes) {
+  const std::string text = inspect({"model", "lenet", "--image-size", "32", "--classes", "7"});
+  // 25 * 3 * 6 + 6, 25 * 6 * 16 + 16, 400 * 120 + 120, 120 * 84 + 84, 84 * 7 + 7
+  EXPECT_THAT(text, HasSubstr("parameters: " + std::to_string(456 + 2416 + 48120 + 10164 + 595)));
+  EXPECT_EQ(matching_lines(text, "^  conv2: Conv2d +\\[1,16,10,10\\] +2416 +480\\.00 k"), 1)
+      << text;
+  EXPECT_EQ(matching_lines(text, "^  fc3: Linear +\\[1,7\\] +595 +1\\.18 k"), 1) << text;
+  EXPECT_THAT(text, ContainsRegex("2  relu +\\[1,6,28,28\\] +from #1"));
+}
+
+TEST(InspectWeights, GivesShapesTypesAndStatistics) {
+  const TemporaryFolder folder;
+  nn::StateDict tensors;
+  tensors.insert("a.weight", Tensor::from_vector(std::vector<float>{1, 2, 3, 4}, {2, 2}));
+  tensors.insert("b", Tensor::from_vector(std::vector<float>{NAN, 5}, {2}));
+  tensors.insert("counts", Tensor::from_vector(std::vector<std::int64_t>{7}, {1}));
+  weights::save_safetensors(folder / "w.safetensors", tensors, {{"made", "here"}});
+  const std::string text = inspect({"weights", folder / "w.safetensors"});
+  // deviation of 1 2 3 4: sqrt(1.25)
+  EXPECT_EQ(matching_lines(text, "^a\\.weight +\\[2,2\\] +f32 +1 +4 +2\\.5 +1\\.118$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "^b +\\[2\\] +f32 +5 +5 +5 +0  \\(1 not finite\\)$"), 1) << text;
+  EXPECT_EQ(matching_lines(text, "^counts +\\[1\\] +i64 +7 +7 +7 +0$"), 1) << text;
+  EXPECT_THAT(text, HasSubstr("total: 3 tensors, 7 values"));
+  EXPECT_THAT(text, HasSubstr("metadata: made = here"));
+  EXPECT_EQ(run_program("convert", {"--inspect", folder / "w.safetensors"}).output, text);
+}
+
+TEST(InspectDevices, TellsPathBudgetAndThatThereIsNoCuda) {
+  const char* before = std::getenv("HANOK_ISA");
+  const std::string saved = before == nullptr ? "" : before;
+  unsetenv("HANOK_ISA");
+  const std::string text = inspect({"devices"});
+  EXPECT_THAT(text, ContainsRegex("^cpu: [^\n]+"));
+  EXPECT_THAT(text, ContainsRegex("cores: [1-9]"));
+  EXPECT_THAT(text, ContainsRegex("instruction-set path: (avx2|portable) \\(by cpuid"));
+  EXPECT_THAT(text, ContainsRegex("memory budget: [0-9]+\\.[0-9]+ GiB"));
+  EXPECT_THAT(text, HasSubstr("cuda: none (device cuda:0: this build has no CUDA backend)"));
+  setenv("HANOK_ISA", "portable", 1);
+  EXPECT_THAT(inspect({"devices"}), HasSubstr("portable (forced by HANOK_ISA)"));
+  setenv("HANOK_ISA", "sparc", 1);
+  EXPECT_EQ(run_program("inspect", {"devices"}).exit_code, 1);
+  unsetenv("HANOK_ISA");
+  if (before != nullptr) setenv("HANOK_ISA", saved.c_str(), 1);
+}
+
+/// The picture in a column and row of a sheet of `size` pictures with 4 pixels between them.
+data::Image tile(const data::Image& sheet, int size, int column, int row) {
+  return data::crop(sheet, 4 + column * (size + 4), 4 + row * (size + 4), size, size);
+}
+
+TEST_F(InspectData, AugmentDrawsWhatTrainingSees) {
+  const std::string text =
+      inspect({"augment", photos_, "--image-size", "40", "--epochs", "3", "--seed", "9", "--sample",
+               "5", "--augment", "strong", "light", "--out", folder_ / "sheet.png"});
+  EXPECT_THAT(text, HasSubstr("class1/photo01.png"));
+  EXPECT_THAT(text, HasSubstr("row 1: strong\nrow 2: light\n"));
+  const data::Image sheet = data::decode_image_file(folder_ / "sheet.png");
+  ASSERT_EQ(sheet.width, 4 + 4 * 44);
+  ASSERT_EQ(sheet.height, 4 + 2 * 44);
+  data::Preprocessing preprocessing;
+  preprocessing.image_size = 40;
+  const data::Image image =
+      data::preprocess(data::decode_image_file(photos_ + "/class1/photo01.png"), preprocessing);
+  const data::Augment kinds[2] = {data::Augment::Strong, data::Augment::Light};
+  for (int row = 0; row < 2; ++row) {
+    EXPECT_EQ(tile(sheet, 40, 0, row).pixels, image.pixels);
+    for (int epoch = 0; epoch < 3; ++epoch) {
+      EXPECT_EQ(tile(sheet, 40, epoch + 1, row).pixels,
+                data::augment(image, kinds[row], 9, epoch, 5).pixels);
+    }
+  }
+  EXPECT_NE(tile(sheet, 40, 1, 0).pixels, tile(sheet, 40, 2, 0).pixels);
+}
+
+TEST_F(InspectData, AugmentTakesOnePhotographAndWritesJpeg) {
+  const std::string text = inspect({"augment", photos_ + "/class0/photo00.png", "--image-size",
+                                    "24", "--epochs", "2", "--out", folder_ / "sheet.jpg"});
+  EXPECT_THAT(text, HasSubstr("row 3: randaugment"));
+  const data::Image sheet = data::decode_image_file(folder_ / "sheet.jpg");
+  EXPECT_EQ(sheet.width, 4 + 3 * 28);
+  EXPECT_EQ(sheet.height, 4 + 3 * 28);
+}
+
+TEST_F(InspectData, EveryMistakeIsNamed) {
+  const auto expect = [](const Arguments& arguments, int code, const std::string& text) {
+    const Outcome outcome = run_program("inspect", arguments);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(text));
+  };
+  const std::string out = folder_ / "sheet.png";
+  expect({}, 2, "inspect --help");
+  expect({"everything"}, 2, "inspect --help");
+  expect({"data"}, 2, "DIR");
+  expect({"data", folder_ / "nowhere"}, 1, "no such folder");
+  expect({"data", photos_, "--layout", "circle"}, 1, "known: auto, folder");
+  expect({"data", photos_, "--threads", "-1"}, 2, "--threads");
+  expect({"model"}, 2, "NAME");
+  expect({"model", "resnet19"}, 1, "near: resnet18");
+  expect({"model", "lenet", "--image-size", "8"}, 1, "16");
+  expect({"model", "lenet", "--classes", "0"}, 2, "--classes");
+  expect({"model", "lenet", "--dot", folder_ / "absent/graph.dot"}, 1, "absent/graph.dot");
+  expect({"weights", folder_ / "nowhere.pth"}, 1, "nowhere.pth");
+  expect({"weights", photos_ + "/class0/photo00.png"}, 1, "photo00.png");
+  expect({"augment", photos_}, 2, "--out");
+  expect({"augment", photos_, "--out", folder_ / "sheet.bmp"}, 2, ".png or .jpg");
+  expect({"augment", photos_, "--out", out, "--augment", "wild"}, 2, "known: none, light");
+  expect({"augment", photos_, "--out", out, "--sample", "12"}, 2, "samples 0 to 11");
+  expect({"augment", photos_, "--out", out, "--epochs", "0"}, 2, "--epochs");
+  expect({"augment", photos_, "--out", out, "--epochs", "100", "--image-size", "1000"}, 2,
+         "fewer epochs");
+  expect({"augment", photos_ + "/class0/photo00.png", "--out", out, "--sample", "1"}, 2,
+         "one photograph");
+  expect({"augment", folder_ / "nowhere.png", "--out", out}, 1, "nowhere.png");
+  EXPECT_FALSE(fs::exists(out));
+}
+
+TEST(Inspect, HelpTeaches) {
+  const std::string text = inspect({"--help"});
+  for (const char* command : {"data", "model", "weights", "devices", "augment"}) {
+    EXPECT_GE(matching_lines(text, std::string("^  ") + command + " "), 1) << command;
+    EXPECT_EQ(run_program("inspect", {command, "--help"}).exit_code, 0);
+  }
+  EXPECT_THAT(text, HasSubstr("Exit codes"));
+  EXPECT_THAT(inspect({"model", "--help"}), HasSubstr("resnet18"));
+  EXPECT_THAT(inspect({"augment", "--help"}), HasSubstr("Example: inspect augment"));
+}
+
+}  // namespace
+}  // namespace hanok::test
