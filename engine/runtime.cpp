@@ -76,6 +76,8 @@ void require_cpu(Device device) {
   }
 }
 
+thread_local std::int64_t nominal_batch_here = 0;
+
 std::unique_ptr<Backend>& cpu_backend() {
   static std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());
   return backend;
@@ -109,5 +111,16 @@ void set_num_threads(int threads) {
 }
 
 int num_threads() { return pool().get()->threads(); }
+
+NominalBatch::NominalBatch(std::int64_t images) : saved_(nominal_batch_here) {
+  if (images < 0) {
+    throw ValueError("NominalBatch: expected at least 0 images, got " + std::to_string(images));
+  }
+  nominal_batch_here = images;
+}
+
+NominalBatch::~NominalBatch() { nominal_batch_here = saved_; }
+
+std::int64_t nominal_batch() { return nominal_batch_here; }
 
 }  // namespace hanok

@@ -1,6 +1,7 @@
 // The process's compute resources: one backend and one execution context a device.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "kernels/backend.h"
@@ -20,5 +21,22 @@ ExecContext& context_of(Device device);
 /// Number of compute threads (default: the CPUs that this process may use). Not while ops run.
 void set_num_threads(int threads);
 int num_threads();
+
+/// While alive, convolutions of this thread choose their algorithm as for a batch of `images`,
+/// however many they get: an image then gives the same bits in a short last batch as in a full one.
+/// 0: as many as they get, again. Throws ValueError if negative.
+class NominalBatch {
+ public:
+  explicit NominalBatch(std::int64_t images);
+  ~NominalBatch();
+  NominalBatch(const NominalBatch&) = delete;
+  NominalBatch& operator=(const NominalBatch&) = delete;
+
+ private:
+  std::int64_t saved_;
+};
+
+/// The batch size of the innermost NominalBatch of this thread; 0 without one.
+std::int64_t nominal_batch();
 
 }  // namespace hanok

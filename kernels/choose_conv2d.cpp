@@ -13,13 +13,15 @@ bool fits_winograd(const Conv2dShape& s) {
 }  // namespace
 
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
+  if (s.groups > 1 && s.groups == s.c) return Conv2dAlgorithm::Depthwise;
   // Below 32 channels the transforms cost as much as the products that they save.
   if (!fits_winograd(s) || s.c < 32 || s.k < 32) return Conv2dAlgorithm::ImplicitGemm;
   // 4x4 tiles of the pass's output (of y for the weights), counted with their unused margins.
   const bool to_input = pass == Conv2dPass::BackwardData;
   const std::int64_t tiles_h = ((to_input ? s.h : s.p()) + 3) / 4;
   const std::int64_t tiles_w = ((to_input ? s.w : s.q()) + 3) / 4;
-  const std::int64_t tiles = s.n * tiles_h * tiles_w;
+  const std::int64_t batch = s.nominal_n > 0 ? s.nominal_n : s.n;
+  const std::int64_t tiles = batch * tiles_h * tiles_w;
   // The transformed weights are four times as large as the weights: they must be used often. Where
   // they stay in the caches, and are packed once for many calls, few tiles are enough.
   const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
@@ -32,6 +34,8 @@ const char* name_of(Conv2dAlgorithm algorithm) {
       return "implicit_gemm";
     case Conv2dAlgorithm::Winograd4x4:
       return "winograd4x4";
+    case Conv2dAlgorithm::Depthwise:
+      return "depthwise";
   }
   return "?";
 }

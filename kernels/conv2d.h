@@ -28,6 +28,9 @@ struct Conv2dShape {
   std::int64_t k = 0, r = 0, s = 0;
   std::int64_t groups = 1;
   Window2d window;
+  /// The batch size that the algorithm is chosen for; 0: n. A short last batch carries the usual
+  /// size here, so that an image's result does not depend on how many come with it.
+  std::int64_t nominal_n = 0;
 
   constexpr std::int64_t p() const {
     return window_output_size(h, r, window.stride_h, window.pad_h, window.dilation_h);

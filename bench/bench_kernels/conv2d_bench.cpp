@@ -1,4 +1,6 @@
-// The three passes of every convolution of ResNet18 at 224 x 224.
+// The three passes of every convolution of ResNet18 at 224 x 224, of 1x1 convolutions of ResNet50
+// and MobileNetV2, and of MobileNetV2's depthwise ones. These are measured against the memory's
+// bandwidth: operands and results, each counted once.
 //
 // "GFLOP/s" counts the multiplications of the direct algorithm, so that an algorithm that needs
 // fewer can pass 100% of the FMA peak.
@@ -14,6 +16,7 @@ namespace {
 struct Layer {
   const char* name;
   std::int64_t c, size, k, kernel, stride;
+  std::int64_t groups = 1;
 };
 
 constexpr Layer kResNet18[] = {
@@ -25,11 +28,33 @@ constexpr Layer kResNet18[] = {
     {"layer4.3x3", 512, 7, 512, 3, 1},
 };
 
+constexpr Layer kResNet50[] = {
+    {"resnet50.64-256", 64, 56, 256, 1, 1},    {"resnet50.256-64", 256, 56, 64, 1, 1},
+    {"resnet50.512-128", 512, 28, 128, 1, 1},  {"resnet50.256-1024", 256, 14, 1024, 1, 1},
+    {"resnet50.2048-512", 2048, 7, 512, 1, 1},
+};
+
+constexpr Layer kMobileNetV2[] = {
+    {"mobilenet_v2.stem", 3, 224, 32, 3, 2},
+    {"mobilenet_v2.32-16", 32, 112, 16, 1, 1},
+    {"mobilenet_v2.16-96", 16, 112, 96, 1, 1},
+    {"mobilenet_v2.24-144", 24, 56, 144, 1, 1},
+    {"mobilenet_v2.144-24", 144, 56, 24, 1, 1},
+    {"mobilenet_v2.96-576", 96, 14, 576, 1, 1},
+    {"mobilenet_v2.960-160", 960, 7, 160, 1, 1},
+    {"mobilenet_v2.depthwise32", 32, 112, 32, 3, 1, 32},
+    {"mobilenet_v2.depthwise96s2", 96, 112, 96, 3, 2, 96},
+    {"mobilenet_v2.depthwise144", 144, 56, 144, 3, 1, 144},
+    {"mobilenet_v2.depthwise192", 192, 28, 192, 3, 1, 192},
+    {"mobilenet_v2.depthwise576", 576, 14, 576, 3, 1, 576},
+    {"mobilenet_v2.depthwise960", 960, 7, 960, 3, 1, 960},
+};
+
 Conv2dShape shape_of(const Layer& layer, std::int64_t batch) {
   const std::int64_t pad = layer.kernel / 2;
-  return {batch,        layer.c, layer.size,
-          layer.size,   layer.k, layer.kernel,
-          layer.kernel, 1,       {layer.stride, layer.stride, pad, pad, 1, 1}};
+  return {batch,        layer.c,      layer.size,
+          layer.size,   layer.k,      layer.kernel,
+          layer.kernel, layer.groups, {layer.stride, layer.stride, pad, pad, 1, 1}};
 }
 
 void conv2d(benchmark::State& state, Conv2dPass pass, const Layer& layer, std::int64_t batch,
@@ -47,7 +72,7 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const Layer& layer, std::i
   Epilogue epilogue;
   epilogue.bn_mean_var = view_of(mean_var, {2, shape.k});
   state.SetLabel(cpu::conv2d_algorithm(isa, pass, shape));
-  run_compute_bound(state, context.pool, shape.flop(), [&] {
+  const auto work = [&] {
     switch (pass) {
       case Conv2dPass::Forward:  // as in training: weights are packed, moments computed
         return cpu::conv2d_forward(context.exec, isa, shape, x_view, w_view, nullptr, epilogue,
@@ -57,7 +82,26 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const Layer& layer, std::i
       case Conv2dPass::BackwardWeights:
         return cpu::conv2d_backward_weights(context.exec, isa, shape, x_view, y_view, w_view);
     }
-  });
+  };
+  if (layer.groups == 1) {
+    run_compute_bound(state, context.pool, shape.flop(), work);
+  } else {
+    const auto floats = shape.input_shape().numel() + shape.output_shape().numel();
+    run_memory_bound(state, context.pool, 4.0 * static_cast<double>(floats), work);
+  }
+}
+
+void register_case(Conv2dPass pass, const std::string& pass_name, const Layer& layer,
+                   std::int64_t batch, int threads) {
+  const std::string name = "Conv2d/" + pass_name + "/" + layer.name +
+                           "/batch:" + std::to_string(batch) +
+                           "/threads:" + std::to_string(threads);
+  benchmark::RegisterBenchmark(name.c_str(),
+                               [pass, layer, batch, threads](benchmark::State& state) {
+                                 conv2d(state, pass, layer, batch, threads);
+                               })
+      ->UseRealTime()
+      ->Unit(benchmark::kMicrosecond);
 }
 
 [[maybe_unused]] const bool kRegistered = [] {
@@ -71,19 +115,12 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const Layer& layer, std::i
         for (const int threads : {1, 2}) {
           if (pass != Conv2dPass::Forward && batch == 1) continue;
           if (threads == 1 && batch != 16) continue;
-          const std::string name = std::string("Conv2d/") + pass_name + "/" + layer.name +
-                                   "/batch:" + std::to_string(batch) +
-                                   "/threads:" + std::to_string(threads);
-          benchmark::RegisterBenchmark(
-              name.c_str(),
-              [pass_ = pass, layer, batch, threads](benchmark::State& state) {
-                conv2d(state, pass_, layer, batch, threads);
-              })
-              ->UseRealTime()
-              ->Unit(benchmark::kMicrosecond);
+          register_case(pass, pass_name, layer, batch, threads);
         }
       }
     }
+    for (const Layer& layer : kResNet50) register_case(pass, pass_name, layer, 16, 2);
+    for (const Layer& layer : kMobileNetV2) register_case(pass, pass_name, layer, 16, 2);
   }
   return true;
 }();

@@ -52,6 +52,7 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
   shape.s = w[3];
   shape.groups = groups;
   shape.window = window;
+  shape.nominal_n = nominal_batch();
   if (std::min({shape.c, shape.k, shape.r, shape.s}) < 1) fail("every size but N must be positive");
   if (window.dilation_h * (shape.r - 1) + 1 > shape.h + 2 * window.pad_h ||
       window.dilation_w * (shape.s - 1) + 1 > shape.w + 2 * window.pad_w) {

@@ -85,6 +85,7 @@ Conv2dShape check(const Tensor& x, const Tensor& weight, const Tensor& bias, con
   conv.s = weight.size(3);
   conv.groups = groups;
   conv.window = window;
+  conv.nominal_n = nominal_batch();
   conv.h = (x.size(2) - 1) * window.stride_h - 2 * window.pad_h + window.dilation_h * (conv.r - 1) +
            output_pad_h + 1;
   conv.w = (x.size(3) - 1) * window.stride_w - 2 * window.pad_w + window.dilation_w * (conv.s - 1) +

@@ -8,6 +8,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d_depthwise.h"
 #include "kernels/cpu/conv2d_implicit_gemm.h"
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/gemm.h"
@@ -25,6 +26,10 @@ void check_f32(const char* op, const char* what, const ConstView& view) {
 winograd::Kernels winograd_kernels(Isa isa) {
   return {gemm_kernels(isa),
           isa == Isa::Avx2 ? avx2::winograd_kernels() : portable::winograd_kernels()};
+}
+
+depthwise::Kernels depthwise_kernels(Isa isa) {
+  return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::depthwise : portable::depthwise};
 }
 
 // The weights in packed form: the caller's, or packed now into the workspace.
@@ -60,6 +65,8 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::packed_bytes(pass, shape);
+    case Conv2dAlgorithm::Depthwise:
+      return depthwise::packed_bytes(shape);
     case Conv2dAlgorithm::ImplicitGemm:
       break;
   }
@@ -72,6 +79,8 @@ std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& 
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return packed + winograd::workspace_bytes(pass, shape);
+    case Conv2dAlgorithm::Depthwise:
+      return packed + depthwise::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::ImplicitGemm:
       break;
   }
@@ -85,6 +94,8 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::pack(context, winograd_kernels(isa), pass, shape, w.f32(), out);
+    case Conv2dAlgorithm::Depthwise:
+      return depthwise::pack(shape, w.f32(), out);
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::pack(context, gemm_kernels(isa), pass, shape, w.f32(), out);
   }
@@ -100,6 +111,9 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::forward(context, winograd_kernels(isa), shape, x.f32(), weights, epilogue,
                                y.f32());
+    case Conv2dAlgorithm::Depthwise:
+      return depthwise::forward(context, depthwise_kernels(isa), shape, x.f32(), weights, epilogue,
+                                y.f32());
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::forward(context, gemm_kernels(isa), shape, x.f32(), weights, epilogue,
                                     y.f32());
@@ -117,6 +131,9 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::backward_data(context, winograd_kernels(isa), shape, dy.f32(), weights,
                                      dx.f32());
+    case Conv2dAlgorithm::Depthwise:
+      return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
+                                      dx.f32());
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights,
                                           dx.f32());
@@ -132,6 +149,9 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::backward_weights(context, winograd_kernels(isa), shape, x.f32(), dy.f32(),
                                         dw.f32());
+    case Conv2dAlgorithm::Depthwise:
+      return depthwise::backward_weights(context, depthwise_kernels(isa), shape, x.f32(), dy.f32(),
+                                         dw.f32());
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(),
                                              dw.f32());

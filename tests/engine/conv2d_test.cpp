@@ -1,4 +1,5 @@
 // Convolution.
+#include "engine/runtime.h"
 #include "engine/tensor_impl.h"
 #include "tests/engine/references.h"
 
@@ -49,6 +50,38 @@ TEST(Conv2d, MatchesDirectReference) {
         },
         inputs);
   }
+}
+
+TEST(Conv2d, AShortLastBatchGivesTheSameBits) {
+  // Frozen, so that packed weights are kept from one batch size to the other.
+  const Tensor weight = to_tensor(random_array({64, 64, 3, 3}, 1));
+  const Tensor full = to_tensor(random_array({16, 64, 4, 4}, 2));
+  const Window2d window{1, 1, 1, 1, 1, 1};
+  Tensor last = ops::slice(full, 0, 14, 16);
+  last.set_requires_grad(true);
+  const auto gradient = [&](const Tensor& y) {
+    last.zero_grad();
+    ops::sum(y).backward();
+    return last.grad();
+  };
+  const Tensor freely = ops::conv2d(last, weight, Tensor(), window, 1);
+  const Tensor freely_gradient = gradient(freely);
+  const NominalBatch nominal(16);
+  Tensor whole = full.detach();
+  whole.set_requires_grad(true);
+  const Tensor y = ops::conv2d(whole, weight, Tensor(), window, 1);
+  ops::sum(y).backward();
+  const Tensor short_y = ops::conv2d(last, weight, Tensor(), window, 1);
+  expect_same_bits(short_y, ops::slice(y, 0, 14, 16), "last two images");
+  expect_same_bits(gradient(short_y), ops::slice(whole.grad(), 0, 14, 16), "their gradient");
+  // Two images alone would go another way: the scope is what makes them equal.
+  EXPECT_NE(short_y.to_vector(), freely.to_vector());
+  EXPECT_THROW(NominalBatch(-1), ValueError);
+  {
+    const NominalBatch none(0);
+    EXPECT_EQ(nominal_batch(), 0);
+  }
+  EXPECT_EQ(nominal_batch(), 16);
 }
 
 TEST(Conv2d, LayersOfAResNetMatchReference) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "kernels/base/error.h"
+#include "kernels/choose_conv2d.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
 
@@ -27,24 +28,29 @@ const std::vector<Conv2dShape>& awkward_shapes() {
   static const std::vector<Conv2dShape> shapes = {
       shape_of(1, 1, 1, 1, 1, 1, 1),
       shape_of(2, 3, 5, 7, 4, 3, 3),
-      shape_of(1, 3, 19, 17, 8, 7, 7, 1, {2, 2, 3, 3, 1, 1}),    // a stem
-      shape_of(3, 16, 9, 9, 33, 3, 3, 1, {1, 1, 1, 1, 1, 1}),    // the usual 3x3
-      shape_of(2, 17, 7, 7, 15, 3, 3, 1, {2, 2, 1, 1, 1, 1}),    // strided, odd channels
-      shape_of(2, 8, 8, 8, 16, 1, 1, 1, {2, 2, 0, 0, 1, 1}),     // phases without taps
-      shape_of(2, 40, 6, 5, 24, 1, 1),                           // the image itself
-      shape_of(1, 5, 11, 13, 7, 3, 5, 1, {3, 2, 1, 2, 1, 1}),    // all sizes differ
-      shape_of(1, 4, 12, 12, 6, 3, 3, 1, {1, 1, 2, 2, 2, 2}),    // dilated
-      shape_of(1, 4, 14, 15, 6, 3, 3, 1, {2, 3, 3, 2, 2, 3}),    // dilated and strided
-      shape_of(2, 2, 4, 4, 3, 3, 3, 1, {1, 1, 4, 5, 1, 1}),      // pads beyond the kernel
-      shape_of(1, 3, 2, 2, 2, 2, 2, 1, {4, 4, 3, 3, 1, 1}),      // stride beyond the image
-      shape_of(2, 12, 7, 6, 8, 3, 3, 4, {1, 1, 1, 1, 1, 1}),     // groups
-      shape_of(1, 12, 9, 8, 18, 3, 2, 3, {2, 1, 1, 0, 1, 2}),    // groups, strided, dilated
-      shape_of(2, 19, 8, 9, 19, 3, 3, 19, {1, 1, 1, 1, 1, 1}),   // depthwise
-      shape_of(1, 32, 9, 7, 32, 5, 3, 32, {2, 2, 2, 1, 1, 1}),   // depthwise, strided
-      shape_of(1, 6, 7, 7, 12, 3, 3, 6, {1, 1, 1, 1, 1, 1}),     // two filters a channel
-      shape_of(3, 20, 16, 14, 70, 3, 3, 1, {1, 1, 1, 1, 1, 1}),  // several blocks of everything
-      shape_of(1, 300, 3, 3, 130, 1, 1),                         // k and column blocks
-      shape_of(0, 3, 5, 5, 4, 3, 3),                             // no images
+      shape_of(1, 3, 19, 17, 8, 7, 7, 1, {2, 2, 3, 3, 1, 1}),     // a stem
+      shape_of(3, 16, 9, 9, 33, 3, 3, 1, {1, 1, 1, 1, 1, 1}),     // the usual 3x3
+      shape_of(2, 17, 7, 7, 15, 3, 3, 1, {2, 2, 1, 1, 1, 1}),     // strided, odd channels
+      shape_of(2, 8, 8, 8, 16, 1, 1, 1, {2, 2, 0, 0, 1, 1}),      // phases without taps
+      shape_of(2, 40, 6, 5, 24, 1, 1),                            // the image itself
+      shape_of(1, 5, 11, 13, 7, 3, 5, 1, {3, 2, 1, 2, 1, 1}),     // all sizes differ
+      shape_of(1, 4, 12, 12, 6, 3, 3, 1, {1, 1, 2, 2, 2, 2}),     // dilated
+      shape_of(1, 4, 14, 15, 6, 3, 3, 1, {2, 3, 3, 2, 2, 3}),     // dilated and strided
+      shape_of(2, 2, 4, 4, 3, 3, 3, 1, {1, 1, 4, 5, 1, 1}),       // pads beyond the kernel
+      shape_of(1, 3, 2, 2, 2, 2, 2, 1, {4, 4, 3, 3, 1, 1}),       // stride beyond the image
+      shape_of(2, 12, 7, 6, 8, 3, 3, 4, {1, 1, 1, 1, 1, 1}),      // groups
+      shape_of(1, 12, 9, 8, 18, 3, 2, 3, {2, 1, 1, 0, 1, 2}),     // groups, strided, dilated
+      shape_of(2, 19, 8, 9, 19, 3, 3, 19, {1, 1, 1, 1, 1, 1}),    // depthwise
+      shape_of(1, 32, 9, 7, 32, 5, 3, 32, {2, 2, 2, 1, 1, 1}),    // depthwise, strided
+      shape_of(1, 6, 7, 7, 12, 3, 3, 6, {1, 1, 1, 1, 1, 1}),      // two filters a channel
+      shape_of(2, 11, 13, 9, 33, 5, 3, 11, {2, 1, 3, 1, 1, 2}),   // three, strided, dilated
+      shape_of(3, 24, 40, 37, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1}),  // depthwise, several bands
+      shape_of(2, 20, 33, 41, 40, 3, 3, 20, {2, 2, 1, 1, 1, 1}),  // the same, strided, two filters
+      shape_of(1, 9, 3, 2, 9, 5, 5, 9, {1, 1, 4, 4, 1, 1}),       // depthwise, mostly padding
+      shape_of(1, 16, 2, 3, 16, 1, 2, 16, {3, 4, 0, 1, 1, 1}),    // depthwise, phases without taps
+      shape_of(3, 20, 16, 14, 70, 3, 3, 1, {1, 1, 1, 1, 1, 1}),   // several blocks of everything
+      shape_of(1, 300, 3, 3, 130, 1, 1),                          // k and column blocks
+      shape_of(0, 3, 5, 5, 4, 3, 3),                              // no images
   };
   return shapes;
 }
@@ -83,6 +89,7 @@ TEST(Conv2d, EpilogueInEveryCombination) {
   for (const Conv2dShape& s : {shape_of(3, 20, 11, 10, 37, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
                                shape_of(2, 12, 7, 6, 8, 3, 3, 4, {2, 2, 1, 1, 1, 1}),
                                shape_of(2, 21, 8, 9, 21, 3, 3, 21, {1, 1, 1, 1, 1, 1}),
+                               shape_of(2, 24, 41, 36, 48, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
                                shape_of(1, 300, 4, 4, 40, 1, 1)}) {
     const Operands o(s);
     const auto plain = forward_reference(s, o);
@@ -151,7 +158,8 @@ TEST(Conv2d, LargeMeansAndRangesKeepTheirRelativePrecision) {
 TEST(Conv2d, SameBitsForAnyThreadCount) {
   for (const Conv2dShape& s : {shape_of(4, 16, 20, 19, 40, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
                                shape_of(3, 20, 15, 15, 24, 3, 3, 1, {2, 2, 1, 1, 1, 1}),
-                               shape_of(3, 24, 15, 15, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1})}) {
+                               shape_of(3, 24, 45, 40, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
+                               shape_of(3, 13, 45, 40, 26, 3, 3, 13, {2, 2, 1, 1, 1, 1})}) {
     const Operands o(s);
     for (const cpu::Isa isa : test::testable_isas()) {
       std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
@@ -243,6 +251,41 @@ TEST(Conv2d, WorkspaceStaysWithinWhatIsReported) {
       }
     }
   }
+}
+
+TEST(Conv2d, NominalBatchDecidesTheAlgorithm) {
+  // Two images of one tile each are too few for Winograd, sixteen are enough.
+  const Conv2dShape full = shape_of(16, 64, 4, 4, 64, 3, 3, 1, {1, 1, 1, 1, 1, 1});
+  Conv2dShape last = full;
+  last.n = 2;
+  for (const Conv2dPass pass :
+       {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
+    EXPECT_NE(choose_conv2d(pass, full), choose_conv2d(pass, last));
+    last.nominal_n = full.n;
+    EXPECT_EQ(choose_conv2d(pass, full), choose_conv2d(pass, last));
+    last.nominal_n = 0;
+  }
+  last.nominal_n = full.n;
+  for (const cpu::Isa isa : test::testable_isas()) {
+    const Operands o(full);
+    auto y = forward(full, o, isa);
+    auto dx = backward_data(full, o, isa);
+    Operands first(last);  // the same leading images: data are a function of the index
+    y.resize(first.dy.size());
+    dx.resize(first.x.size());
+    EXPECT_EQ(forward(last, first, isa), y);
+    EXPECT_EQ(backward_data(last, first, isa), dx);
+  }
+}
+
+TEST(Conv2d, ChannelsOfTheirOwnAreDepthwise) {
+  const Conv2dShape s = shape_of(1, 6, 7, 7, 12, 3, 3, 6, {1, 1, 1, 1, 1, 1});
+  for (const Conv2dPass pass :
+       {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
+    EXPECT_EQ(choose_conv2d(pass, s), Conv2dAlgorithm::Depthwise);
+  }
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, shape_of(1, 6, 7, 7, 12, 3, 3, 3)),
+            Conv2dAlgorithm::ImplicitGemm);
 }
 
 TEST(Conv2d, NamesItsAlgorithm) {
