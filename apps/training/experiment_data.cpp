@@ -7,12 +7,12 @@
 #include <set>
 
 #include "apps/training/errors.h"
+#include "apps/training/unreadable.h"
 
 namespace hanok::training {
 namespace {
 
 constexpr double kBadLimit = 0.05;  // share of unreadable images that is tolerated
-constexpr std::size_t kListed = 20;
 
 std::vector<std::int64_t> labels_of(const data::Dataset& dataset) {
   std::vector<std::int64_t> labels;
@@ -26,40 +26,18 @@ std::vector<std::string> groups_of(const data::Dataset& dataset) {
   return groups;
 }
 
-std::string list_bad(const std::vector<data::BadImage>& bad) {
-  std::string out;
-  for (std::size_t i = 0; i < std::min(bad.size(), kListed); ++i) {
-    const std::string& reason = bad[i].reason;
-    const bool named = reason.rfind(bad[i].path, 0) == 0;
-    out += "\n  " + (named ? reason : bad[i].path + ": " + reason);
-  }
-  if (bad.size() > kListed) out += fmt::format("\n  ... and {} more", bad.size() - kListed);
-  return out;
-}
-
 void drop_unreadable(ExperimentData& data, const Options& options) {
   data::Dataset& dataset = data.dataset;
-  data.bad = data::find_unreadable(dataset, static_cast<int>(options.workers));
-  if (data.bad.empty()) return;
-  const double share =
-      static_cast<double>(data.bad.size()) / static_cast<double>(dataset.samples.size());
+  const std::size_t images = dataset.samples.size();
+  data.bad = take_out_unreadable(dataset, options.workers);
+  const double share = static_cast<double>(data.bad.size()) / static_cast<double>(images);
   if (share > kBadLimit && !options.allow_bad) {
     throw ValueError(fmt::format(
         "{}: {} of {} images ({:.1f}%) cannot be read, more than {:.0f}%; --allow-bad goes on "
         "without them:{}",
-        dataset.root, data.bad.size(), dataset.samples.size(), 100 * share, 100 * kBadLimit,
-        list_bad(data.bad)));
+        dataset.root, data.bad.size(), images, 100 * share, 100 * kBadLimit,
+        list_unreadable(data.bad)));
   }
-  std::set<std::string> paths;
-  for (const data::BadImage& image : data.bad) paths.insert(image.path);
-  std::vector<data::Sample> kept;
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    const data::Sample& sample = dataset.samples[i];
-    if (paths.count(sample.path) == 0 && paths.count(dataset.full_path(i)) == 0) {
-      kept.push_back(sample);
-    }
-  }
-  dataset.samples = std::move(kept);
 }
 
 void check_classes(const data::Dataset& dataset) {
@@ -203,7 +181,7 @@ std::string describe(const ExperimentData& data) {
   }
   if (!data.bad.empty()) {
     out += fmt::format("skipped: {} unreadable image{}:{}\n", data.bad.size(),
-                       data.bad.size() == 1 ? "" : "s", list_bad(data.bad));
+                       data.bad.size() == 1 ? "" : "s", list_unreadable(data.bad));
   }
   for (const std::string& line : dataset.warnings) out += "warning: " + line + "\n";
   for (const std::string& line : data.warnings) out += "warning: " + line + "\n";

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
+#include "apps/training/scores.h"
 #include "kernels/base/error.h"
 #include "nn/state_dict.h"
 
@@ -13,16 +14,6 @@ namespace hanok::training {
 namespace {
 
 using nlohmann::ordered_json;
-
-ordered_json matrix_to_json(const nn::ConfusionMatrix& matrix) {
-  ordered_json rows = ordered_json::array();
-  for (std::int64_t t = 0; t < matrix.classes(); ++t) {
-    ordered_json row = ordered_json::array();
-    for (std::int64_t p = 0; p < matrix.classes(); ++p) row.push_back(matrix.count(t, p));
-    rows.push_back(row);
-  }
-  return rows;
-}
 
 nn::ConfusionMatrix matrix_from_json(const ordered_json& rows) {
   nn::ConfusionMatrix matrix(static_cast<std::int64_t>(rows.size()));
@@ -33,26 +24,6 @@ nn::ConfusionMatrix matrix_from_json(const ordered_json& rows) {
     }
   }
   return matrix;
-}
-
-ordered_json scores(const nn::ConfusionMatrix& matrix) {
-  return {{"macro_f1", matrix.macro_f1()},
-          {"macro_precision", matrix.macro_precision()},
-          {"macro_recall", matrix.macro_recall()},
-          {"accuracy", matrix.accuracy()},
-          {"images", matrix.total()}};
-}
-
-ordered_json per_class(const nn::ConfusionMatrix& matrix, const std::vector<std::string>& names) {
-  ordered_json out = ordered_json::object();
-  const std::vector<nn::ClassScore> all = matrix.per_class();
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    out[names[c]] = {{"precision", all[c].precision},
-                     {"recall", all[c].recall},
-                     {"f1", all[c].f1},
-                     {"support", all[c].support}};
-  }
-  return out;
 }
 
 nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds) {
@@ -184,12 +155,13 @@ double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::in
   return matrix.macro_f1();
 }
 
-std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset, int fold,
-                            bool header) {
+std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset,
+                            std::optional<int> fold, bool header) {
   std::string out;
   const std::size_t classes = dataset.class_names.size();
   if (header) {
-    out = "path,label,prediction,probability,fold";
+    out = "path,label,prediction,probability";
+    if (fold) out += ",fold";
     for (const std::string& name : dataset.class_names) out += "," + data::csv_field(name);
     out += "\n";
   }
@@ -197,9 +169,10 @@ std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& d
     const data::Sample& sample = dataset.samples[static_cast<std::size_t>(evaluation.samples[i])];
     const float* row = evaluation.probabilities.data() + i * classes;
     const auto predicted = static_cast<std::size_t>(evaluation.predicted[i]);
-    out += fmt::format("{},{},{},{:.6f},{}", data::csv_field(sample.path),
+    out += fmt::format("{},{},{},{:.6f}", data::csv_field(sample.path),
                        data::csv_field(dataset.class_names[static_cast<std::size_t>(sample.label)]),
-                       data::csv_field(dataset.class_names[predicted]), row[predicted], fold);
+                       data::csv_field(dataset.class_names[predicted]), row[predicted]);
+    if (fold) out += fmt::format(",{}", *fold);
     for (std::size_t c = 0; c < classes; ++c) out += fmt::format(",{:.6f}", row[c]);
     out += "\n";
   }
@@ -241,16 +214,16 @@ std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentD
                       {"last_weights_hash", joined_hash(folds, &FoldResult::last_weights_hash)},
                       {"majority_macro_f1", statistics(majority).mean},
                       {"class_names", data.dataset.class_names},
-                      {"per_class", per_class(all, data.dataset.class_names)},
+                      {"per_class", per_class_json(all, data.dataset.class_names)},
                       {"confusion_matrix", matrix_to_json(all)},
-                      {"pooled", scores(all)}};
+                      {"pooled", scores_json(all)}};
   if (!shuffled.empty()) out["shuffled_labels_macro_f1"] = statistics(shuffled).mean;
   ordered_json subsets = ordered_json::object();
   for (const auto& [glob, ignored] : folds.front().subsets) {
     nn::ConfusionMatrix matrix(all.classes());
     for (const FoldResult& fold : folds) matrix.merge(fold.subsets.at(glob));
-    subsets[glob] = scores(matrix);
-    subsets[glob]["per_class"] = per_class(matrix, data.dataset.class_names);
+    subsets[glob] = scores_json(matrix);
+    subsets[glob]["per_class"] = per_class_json(matrix, data.dataset.class_names);
   }
   out["subsets"] = subsets;
   ordered_json bad = ordered_json::array();
@@ -268,7 +241,7 @@ std::string final_table(const std::vector<FoldResult>& folds) {
   std::string out = fmt::format("{:<6}{:>10}{:>10}{:>12}{:>12}", "fold", "macro F1", "accuracy",
                                 "best epoch", "majority F1");
   const bool shuffled = folds.front().shuffled_labels_macro_f1.has_value();
-  if (shuffled) out += fmt::format("{:>18}", "shuffled labels F1");
+  if (shuffled) out += fmt::format("{:>19}", "shuffled labels F1");
   for (const auto& [glob, ignored] : folds.front().subsets) out += fmt::format("  F1 on {}", glob);
   out += "\n";
   for (const FoldResult& fold : folds) {
@@ -289,16 +262,7 @@ std::string final_table(const std::vector<FoldResult>& folds) {
 
 std::string class_table(const std::vector<FoldResult>& folds,
                         const std::vector<std::string>& class_names) {
-  std::size_t width = 5;
-  for (const std::string& name : class_names) width = std::max(width, name.size());
-  std::string out = fmt::format("{:<{}}{:>11}{:>9}{:>9}{:>9}\n", "class", width, "precision",
-                                "recall", "F1", "images");
-  const std::vector<nn::ClassScore> all = pooled(folds).per_class();
-  for (std::size_t c = 0; c < class_names.size(); ++c) {
-    out += fmt::format("{:<{}}{:>11.4f}{:>9.4f}{:>9.4f}{:>9}\n", class_names[c], width,
-                       all[c].precision, all[c].recall, all[c].f1, all[c].support);
-  }
-  return out;
+  return class_table(pooled(folds), class_names);
 }
 
 std::int64_t peak_memory_bytes() {

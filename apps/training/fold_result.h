@@ -44,9 +44,10 @@ std::map<std::string, nn::ConfusionMatrix> subset_confusions(const Evaluation& e
 double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
                          const std::vector<std::int64_t>& validation);
 
-/// path,label,prediction,probability,fold and one column a class. With `header` false, rows only.
-std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset, int fold,
-                            bool header);
+/// path,label,prediction,probability,fold and one column a class. With `header` false, rows only;
+/// without `fold`, no such column.
+std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset,
+                            std::optional<int> fold, bool header);
 
 /// summary.json: macro_f1 is the mean over folds; per-class figures, the confusion matrix and
 /// "pooled" are over all validation images together.

@@ -1,0 +1,80 @@
+#include "apps/training/ensemble.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+
+#include "apps/training/errors.h"
+
+namespace hanok::training {
+namespace {
+
+void add_to(std::vector<float>& sum, const std::vector<float>& values) {
+  if (sum.empty()) sum.assign(values.size(), 0.0F);
+  for (std::size_t i = 0; i < values.size(); ++i) sum[i] += values[i];
+}
+
+}  // namespace
+
+std::vector<std::string> checkpoints_of_run(const std::string& run) {
+  if (!std::filesystem::is_directory(run)) {
+    throw UsageError(fmt::format("--run: {}: no such folder", run));
+  }
+  std::map<int, std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(run)) {
+    const std::string name = entry.path().filename().string();
+    const std::string best = entry.path().string() + "/best.safetensors";
+    if (name.rfind("fold_", 0) != 0 || !std::filesystem::exists(best)) continue;
+    if (name.find_first_not_of("0123456789", 5) != std::string::npos) continue;
+    found[std::stoi(name.substr(5))] = best;
+  }
+  if (found.empty()) {
+    throw UsageError(fmt::format("--run: {}: holds no fold_K/best.safetensors", run));
+  }
+  std::vector<std::string> paths;
+  for (const auto& [fold, path] : found) paths.push_back(path);
+  return paths;
+}
+
+std::vector<LoadedModel> load_checkpoints(const std::vector<std::string>& paths) {
+  std::vector<LoadedModel> models;
+  for (const std::string& path : paths) {
+    models.push_back(load_model(path));
+    if (to_metadata(models.back().card) != to_metadata(models.front().card)) {
+      throw FormatError(
+          fmt::format("{}: other classes, preprocessing or network than {}", path, paths.front()));
+    }
+  }
+  return models;
+}
+
+std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
+                                            const data::Dataset& dataset,
+                                            const std::vector<std::int64_t>& samples,
+                                            const std::function<void(std::int64_t)>& on_batch) {
+  const auto classes = static_cast<std::int64_t>(models.front().card.class_names.size());
+  Evaluation together(classes);
+  for (LoadedModel& loaded : models) {
+    const std::optional<Evaluation> one =
+        evaluate(*loaded.model, loader, samples, classes, Tensor(), on_batch);
+    if (!one) return {};
+    add_to(together.probabilities, one->probabilities);
+    add_to(together.logits, one->logits);
+    together.loss += one->loss;
+  }
+  const auto count = static_cast<float>(models.size());
+  for (float& value : together.probabilities) value /= count;
+  for (float& value : together.logits) value /= count;
+  together.loss /= static_cast<double>(models.size());
+  together.samples = samples;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const float* row = together.probabilities.data() + i * static_cast<std::size_t>(classes);
+    together.predicted.push_back(std::max_element(row, row + classes) - row);
+    const std::int64_t truth = dataset.samples[static_cast<std::size_t>(samples[i])].label;
+    if (truth >= 0) together.confusion.add(truth, together.predicted.back());
+  }
+  return together;
+}
+
+}  // namespace hanok::training

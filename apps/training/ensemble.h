@@ -1,0 +1,33 @@
+// Several networks that answer together: their probabilities are averaged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/training/checkpoint.h"
+#include "apps/training/evaluation.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+
+namespace hanok::training {
+
+/// The best checkpoints of a run's folds, in the order of their numbers. Throws UsageError if
+/// `run` is no folder or holds none.
+std::vector<std::string> checkpoints_of_run(const std::string& run);
+
+/// Throws FormatError unless all agree in network, classes and preprocessing.
+std::vector<LoadedModel> load_checkpoints(const std::vector<std::string>& paths);
+
+/// Every network's answers for `samples` of `dataset`, which `loader` reads, averaged in order:
+/// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the
+/// confusion matrix are those of the averaged probabilities (the first class on ties). `on_batch`
+/// hears how many images each batch of each network had. Empty if the user interrupted.
+std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
+                                            const data::Dataset& dataset,
+                                            const std::vector<std::int64_t>& samples,
+                                            const std::function<void(std::int64_t)>& on_batch = {});
+
+}  // namespace hanok::training
