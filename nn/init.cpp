@@ -82,4 +82,11 @@ void xavier_normal(Tensor& weight, float gain, Generator& generator) {
   normal(weight, 0, static_cast<float>(std::sqrt(xavier_variance(weight, gain))), generator);
 }
 
+void uniform_by_fan_in(Tensor& weight, Tensor& bias) {
+  kaiming_uniform(weight, std::sqrt(5.0F));
+  if (!bias.defined()) return;
+  const float bound = 1.0F / std::sqrt(static_cast<float>(fan(weight, Fan::In)));
+  uniform(bias, -bound, bound);
+}
+
 }  // namespace hanok::nn::init

@@ -24,4 +24,8 @@ void kaiming_normal(Tensor& weight, float a = 0, Fan mode = Fan::In,
 void xavier_uniform(Tensor& weight, float gain = 1, Generator& generator = Generator::global());
 void xavier_normal(Tensor& weight, float gain = 1, Generator& generator = Generator::global());
 
+/// Weight and bias (if it is defined) uniform within 1/sqrt(fan in): what Linear and convolutions
+/// of PyTorch start with.
+void uniform_by_fan_in(Tensor& weight, Tensor& bias);
+
 }  // namespace hanok::nn::init

@@ -1,31 +1,13 @@
 #include "nn/layers.h"
 
-#include <algorithm>
-#include <cmath>
 #include <fmt/format.h>
-#include <typeinfo>
 
 #include "kernels/base/error.h"
 #include "nn/init.h"
+#include "nn/positive.h"
 
 namespace hanok::nn {
 namespace {
-
-// PyTorch's initialisation of Linear and Conv2d: weight and bias uniform within 1/sqrt(fan_in).
-void reset_parameters(Parameter& weight, Parameter& bias) {
-  init::kaiming_uniform(weight.data(), std::sqrt(5.0F));
-  if (!bias.defined()) return;
-  const auto fan_in = static_cast<float>(init::fan(weight, init::Fan::In));
-  const float bound = 1.0F / std::sqrt(fan_in);
-  init::uniform(bias.data(), -bound, bound);
-}
-
-std::int64_t positive(const char* layer, const char* what, std::int64_t value) {
-  if (value < 1) {
-    throw ValueError(fmt::format("{}: {} must be positive, got {}", layer, what, value));
-  }
-  return value;
-}
 
 const Conv2dOptions& checked(const Conv2dOptions& o) {
   positive("Conv2d", "in_channels", o.in_channels);
@@ -58,10 +40,16 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, bool with_bi
       out_features(positive("Linear", "out_features", out_features)),
       weight(this, "weight", Tensor::empty({out_features, in_features})),
       bias(this, "bias", with_bias ? Tensor::empty({out_features}) : Tensor()) {
-  reset_parameters(weight, bias);
+  init::uniform_by_fan_in(weight.data(), bias.data());
 }
 
-Tensor Linear::forward(const Tensor& x) { return ops::linear(x, weight, bias); }
+Tensor Linear::forward(const Tensor& x) {
+  // The op takes rank 2 and says what is wrong with sizes.
+  if (x.rank() <= 2 || x.size(-1) != in_features) return ops::linear(x, weight, bias);
+  std::vector<std::int64_t> sizes(x.shape().begin(), x.shape().end());
+  sizes.back() = out_features;
+  return ops::reshape(ops::linear(ops::reshape(x, {-1, in_features}), weight, bias), sizes);
+}
 
 std::unique_ptr<Module> Linear::clone() const {
   return clone_as<Linear>(in_features, out_features, bias.defined());
@@ -80,7 +68,7 @@ Conv2d::Conv2d(const Conv2dOptions& given)
              Tensor::empty({options.out_channels, options.in_channels / options.groups,
                             options.kernel_h, options.kernel_w})),
       bias(this, "bias", options.bias ? Tensor::empty({options.out_channels}) : Tensor()) {
-  reset_parameters(weight, bias);
+  init::uniform_by_fan_in(weight.data(), bias.data());
 }
 
 ops::Conv2dArguments Conv2d::arguments() const {
@@ -216,54 +204,72 @@ std::string Flatten::extra_repr() const {
 
 std::unique_ptr<Module> Identity::clone() const { return clone_as<Identity>(); }
 
-// ---- Sequential ----
+std::unique_ptr<Module> Permute::clone() const { return clone_as<Permute>(order); }
 
-Sequential::Sequential(std::vector<std::unique_ptr<Module>> modules) {
-  for (auto& module : modules) append(std::move(module));
-}
-
-void Sequential::append(std::unique_ptr<Module> module) {
-  if (module == nullptr) throw ValueError("Sequential: cannot append an empty pointer");
-  slots_.push_back(
-      std::make_unique<Child<Module>>(this, std::to_string(slots_.size()), std::move(module)));
-}
-
-Module& Sequential::operator[](std::size_t i) const {
-  if (i >= slots_.size()) {
-    throw ValueError(fmt::format("Sequential: no module {} among {}", i, slots_.size()));
+// A mask [N,1,...] of zeros and 1/(1-p) is dropout of ones.
+StochasticDepth::StochasticDepth(float p) : p(p) {
+  if (!(p >= 0 && p <= 1)) {
+    throw ValueError(fmt::format("StochasticDepth: p must be in [0,1], got {}", p));
   }
-  return **slots_[i];
 }
-
-// Runs modules i, i+1 (and i+2) as one op if they are a convolution, a batch norm (and a ReLU);
-// returns how many it ran.
-std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
-  const auto is = [&](std::size_t at, const std::type_info& type) {
-    const Module* module = at < size() ? slots_[at]->module() : nullptr;
-    return module != nullptr && typeid(*module) == type;
-  };
-  if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return 0;
-  const bool relu = is(i + 2, typeid(ReLU)) && !slots_[i + 2]->module()->has_forward_hooks();
-  y = conv_bn_act(y, static_cast<Conv2d&>((*this)[i]), static_cast<BatchNorm2d&>((*this)[i + 1]),
-                  {}, relu ? Activation::Relu : Activation::None);
-  return relu ? 3 : 2;
+Tensor StochasticDepth::forward(const Tensor& x) {
+  if (!is_training() || p == 0) return x;
+  if (x.rank() == 0) throw ShapeError("StochasticDepth: expected an input [N,...], got []");
+  Shape samples = x.shape();
+  for (int d = 1; d < samples.rank(); ++d) samples[d] = 1;
+  return ops::mul(x, ops::dropout(Tensor::ones(samples, {DType::F32, x.device()}), p, true));
 }
+std::unique_ptr<Module> StochasticDepth::clone() const { return clone_as<StochasticDepth>(p); }
+std::string StochasticDepth::extra_repr() const { return fmt::format("p={}, mode=row", p); }
 
-Tensor Sequential::forward(const Tensor& x) {
-  Tensor y = x;
-  for (std::size_t i = 0; i < size();) {
-    const std::size_t fused = run_fused(i, y);
-    if (fused == 0) y = (*this)[i](y);
-    i += std::max<std::size_t>(fused, 1);
+// ---- Embedding ----
+
+Embedding::Embedding(std::int64_t rows, std::int64_t dimension)
+    : rows(positive("Embedding", "rows", rows)),
+      dimension(positive("Embedding", "dimension", dimension)),
+      weight(this, "weight", Tensor::empty({rows, dimension})) {
+  init::normal(weight.data(), 0, 1);
+}
+Tensor Embedding::forward(const Tensor& indices) { return ops::embedding(indices, weight); }
+std::unique_ptr<Module> Embedding::clone() const { return clone_as<Embedding>(rows, dimension); }
+std::string Embedding::extra_repr() const { return fmt::format("{}, {}", rows, dimension); }
+
+// ---- Upsample ----
+
+Upsample::Upsample(const UpsampleOptions& given) : options(given) {
+  const bool by_size = options.out_h > 0 && options.out_w > 0 && options.scale_factor == 0;
+  const bool by_factor = options.out_h == 0 && options.out_w == 0 && options.scale_factor > 0;
+  if (!by_size && !by_factor) {
+    throw ValueError(fmt::format(
+        "Upsample: expected either a positive size or a positive scale factor, got size {}x{} and "
+        "factor {}",
+        options.out_h, options.out_w, options.scale_factor));
   }
-  return y;
+  if (options.align_corners && options.mode == UpsampleOptions::Mode::Nearest) {
+    throw ValueError("Upsample: only bilinear mode can align corners");
+  }
 }
 
-std::unique_ptr<Module> Sequential::clone() const {
-  auto copy = std::make_unique<Sequential>();
-  copy->train(is_training());  // before the children come: they keep their own modes
-  for (const auto& slot : slots_) copy->append((*slot)->clone());
-  return copy;
+Tensor Upsample::forward(const Tensor& x) {
+  std::int64_t out_h = options.out_h, out_w = options.out_w;
+  if (options.scale_factor != 0 && x.rank() == 4) {
+    out_h = x.size(2) * options.scale_factor;
+    out_w = x.size(3) * options.scale_factor;
+  }
+  if (options.mode == UpsampleOptions::Mode::Nearest) {
+    return ops::upsample_nearest2d(x, out_h, out_w);
+  }
+  return ops::upsample_bilinear2d(x, out_h, out_w, options.align_corners);
+}
+
+std::unique_ptr<Module> Upsample::clone() const { return clone_as<Upsample>(options); }
+
+std::string Upsample::extra_repr() const {
+  const bool nearest = options.mode == UpsampleOptions::Mode::Nearest;
+  const std::string size = options.scale_factor != 0
+                               ? fmt::format("scale_factor={}.0", options.scale_factor)
+                               : fmt::format("size=({}, {})", options.out_h, options.out_w);
+  return fmt::format("{}, mode='{}'", size, nearest ? "nearest" : "bilinear");
 }
 
 }  // namespace hanok::nn

@@ -8,11 +8,12 @@
 
 #include "engine/ops.h"
 #include "nn/activations.h"
+#include "nn/containers.h"
 #include "nn/module.h"
 
 namespace hanok::nn {
 
-/// x [N,in] -> [N,out]. Weight and bias start uniform within 1/sqrt(in). Every constructor here
+/// x [...,in] -> [...,out]. Weight and bias start uniform within 1/sqrt(in). Every constructor here
 /// throws ValueError for sizes below one.
 class Linear : public Module {
  public:
@@ -142,23 +143,57 @@ class Identity : public Module {
   std::string type_name() const override { return "Identity"; }
 };
 
-/// Runs its modules one after the other; their names are "0", "1", ... A Conv2d, a BatchNorm2d and
-/// (if there is one) a ReLU in a row run as conv_bn_act.
-class Sequential : public Module {
+/// The dimensions of x in another order: result dimension i is x's dimension order[i].
+class Permute : public Module {
  public:
-  Sequential() = default;
-  explicit Sequential(std::vector<std::unique_ptr<Module>> modules);
-  void append(std::unique_ptr<Module> module);
-  std::size_t size() const { return slots_.size(); }
-  /// Throws ValueError beyond the end.
-  Module& operator[](std::size_t i) const;
+  explicit Permute(std::vector<int> order) : order(std::move(order)) {}
+  Tensor forward(const Tensor& x) override { return ops::permute(x, order); }
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Permute"; }
+  const std::vector<int> order;
+};
+
+/// Training: each sample of x [N,...] is zero with probability p, else x / (1-p); for residual
+/// branches (Huang et al., Deep Networks with Stochastic Depth, 2016). Otherwise x itself.
+class StochasticDepth : public Module {
+ public:
+  explicit StochasticDepth(float p);
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
-  std::string type_name() const override { return "Sequential"; }
+  std::string type_name() const override { return "StochasticDepth"; }
+  std::string extra_repr() const override;
+  const float p;
+};
 
- private:
-  std::size_t run_fused(std::size_t i, Tensor& y) const;
-  std::vector<std::unique_ptr<Child<Module>>> slots_;
+/// indices i64 of any shape -> that shape + [dimension]: rows of the table, which start
+/// normal(0,1).
+class Embedding : public Module {
+ public:
+  Embedding(std::int64_t rows, std::int64_t dimension);
+  Tensor forward(const Tensor& indices) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Embedding"; }
+  std::string extra_repr() const override;
+  const std::int64_t rows, dimension;
+  Parameter weight;  // [rows,dimension]
+};
+
+struct UpsampleOptions {
+  std::int64_t out_h = 0, out_w = 0;  // either both,
+  std::int64_t scale_factor = 0;      // or this: a whole number, out_h = scale_factor * H
+  enum class Mode { Nearest, Bilinear } mode = Mode::Nearest;
+  bool align_corners = false;  // bilinear only
+};
+
+/// x [N,C,H,W] -> [N,C,out_h,out_w].
+class Upsample : public Module {
+ public:
+  explicit Upsample(const UpsampleOptions& options);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Upsample"; }
+  std::string extra_repr() const override;
+  const UpsampleOptions options;
 };
 
 }  // namespace hanok::nn

@@ -4,7 +4,10 @@
 #include <fmt/ranges.h>
 
 #include "kernels/base/error.h"
+#include "nn/models/convnext.h"
+#include "nn/models/efficientnet.h"
 #include "nn/models/mobilenet.h"
+#include "nn/models/mobilenet_v3.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
 #include "nn/models/vgg.h"
@@ -34,6 +37,9 @@ const std::vector<Entry>& entries() {
       {{"wide_resnet50_2", "fc", 2048, 32, false}, any_size<wide_resnet50_2>},
       {{"resnext50_32x4d", "fc", 2048, 32, false}, any_size<resnext50_32x4d>},
       {{"mobilenet_v2", "classifier.1", 1280, 32, false}, any_size<mobilenet_v2>},
+      {{"mobilenet_v3_small", "classifier.3", 1024, 32, false}, any_size<mobilenet_v3_small>},
+      {{"efficientnet_b0", "classifier.1", 1280, 32, false}, any_size<efficientnet_b0>},
+      {{"convnext_tiny", "classifier.2", 768, 32, false}, any_size<convnext_tiny>},
       {{"vgg16_bn", "classifier.6", 4096, 32, false}, any_size<vgg16_bn>},
       {{"lenet", "fc3", 84, 16, true},
        [](std::int64_t classes, std::int64_t image_size) -> std::unique_ptr<Module> {

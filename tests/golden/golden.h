@@ -52,17 +52,50 @@ inline std::int64_t spread_of(double stddev, int bits) {
       std::floor(std::sqrt(3.0) * stddev * std::ldexp(1.0, bits) + 0.5));
 }
 
-/// The formula: (center - spread + hash mod (2 spread + 1)) * 2^-bits, in logical row-major order.
+/// How the formula spreads its values: (center - spread + hash mod (2 spread + 1)) * 2^-bits.
+struct Spread {
+  std::int64_t spread = 0;
+  int bits = 0;
+  std::int64_t center = 0;
+};
+
+/// Overwrites a tensor by the formula; element i counts in logical row-major order.
+inline void fill(Tensor& target, const std::string& name, const Spread& s) {
+  const std::uint32_t hash = name_hash(name);
+  // Products and sums of these small integers and a power of two are exact in float.
+  const float scale = std::ldexp(1.0F, -s.bits);
+  // 32-bit arithmetic: a model has up to 138 million elements.
+  const auto count = static_cast<std::uint32_t>(2 * s.spread + 1);
+  const auto lowest = static_cast<std::int32_t>(s.center - s.spread);
+  const auto value = [=](std::uint32_t i) {
+    const auto draw = static_cast<std::int32_t>(element_hash(hash, i) % count);
+    return static_cast<float>(draw + lowest) * scale;
+  };
+  float* out = target.mutable_data<float>();
+  const Shape& shape = target.shape();
+  if (shape.rank() != 4) {
+    const auto total = static_cast<std::uint32_t>(shape.numel());
+    for (std::uint32_t i = 0; i < total; ++i) out[i] = value(i);
+    return;
+  }
+  std::uint32_t i = 0;  // rank 4 lies in memory in another order
+  const Strides strides = dense_strides(shape);
+  for (std::int64_t a = 0; a < shape[0]; ++a) {
+    for (std::int64_t b = 0; b < shape[1]; ++b) {
+      for (std::int64_t c = 0; c < shape[2]; ++c) {
+        for (std::int64_t d = 0; d < shape[3]; ++d) {
+          out[a * strides[0] + b * strides[1] + c * strides[2] + d * strides[3]] = value(i++);
+        }
+      }
+    }
+  }
+}
+
 inline Tensor tensor(const std::string& name, const Shape& shape, std::int64_t spread, int bits,
                      std::int64_t center = 0) {
-  const std::uint32_t hash = name_hash(name);
-  std::vector<float> values(static_cast<std::size_t>(shape.numel()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto draw = static_cast<std::int64_t>(element_hash(hash, static_cast<std::uint32_t>(i)));
-    const std::int64_t integer = draw % (2 * spread + 1) + (center - spread);
-    values[i] = static_cast<float>(std::ldexp(static_cast<double>(integer), -bits));
-  }
-  return Tensor::from_vector(values, shape);
+  Tensor result = Tensor::empty(shape);
+  fill(result, name, {spread, bits, center});
+  return result;
 }
 
 inline Shape shape_of(const Json& sizes) {
@@ -89,17 +122,24 @@ inline std::vector<std::int64_t> integers(const std::string& name, std::int64_t 
 
 /// The rule for a model's parameter or buffer, by its role: weights as He initialisation spreads
 /// them, batch norm weights and variances near 1, the rest near 0.
-inline Tensor parameter(const std::string& name, const std::string& full_name, const Shape& shape) {
+inline void fill_parameter(Tensor& target, const std::string& name, const std::string& full_name) {
   constexpr int kBits = 14;
   constexpr std::int64_t kOne = std::int64_t{1} << kBits;
   const std::int64_t tenth = spread_of(0.1, kBits);
-  if (name.ends_with("running_var")) return tensor(full_name, shape, tenth, kBits, kOne);
+  const Shape& shape = target.shape();
+  if (name.ends_with("running_var")) return fill(target, full_name, {tenth, kBits, kOne});
   if (name.ends_with("running_mean") || name.ends_with("bias")) {
-    return tensor(full_name, shape, tenth, kBits);
+    return fill(target, full_name, {tenth, kBits, 0});
   }
-  if (shape.rank() == 1) return tensor(full_name, shape, tenth, kBits, kOne);
+  if (shape.rank() == 1) return fill(target, full_name, {tenth, kBits, kOne});
   const double fan_in = static_cast<double>(shape.numel() / shape[0]);
-  return tensor(full_name, shape, spread_of(std::sqrt(2.0 / fan_in), kBits), kBits);
+  fill(target, full_name, {spread_of(std::sqrt(2.0 / fan_in), kBits), kBits, 0});
+}
+
+inline Tensor parameter(const std::string& name, const std::string& full_name, const Shape& shape) {
+  Tensor result = Tensor::empty(shape);
+  fill_parameter(result, name, full_name);
+  return result;
 }
 
 /// How far `actual` is from a fingerprint, relative to the tensor's L2 norm: the largest of the

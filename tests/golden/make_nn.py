@@ -17,6 +17,7 @@ import torchvision
 from sklearn import metrics
 
 import formula
+import nn_layers
 import nn_models
 import nn_ops
 import nn_ops_more
@@ -219,6 +220,7 @@ def content_of(make):
 def files():
     yield from ((name, lambda m=make: {"cases": m()}) for name, make in
                (nn_ops.FILES | nn_ops_more.FILES).items())
+    yield from nn_layers.FILES.items()
     yield from nn_models.FILES.items()
     yield "nn_optimizers.json", optimizers
     yield "nn_schedules.json", schedules

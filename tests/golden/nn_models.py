@@ -52,6 +52,9 @@ MODELS = {
     "wide_resnet50_2": (None, 2, [3, 32, 32], 0),
     "resnext50_32x4d": (None, 2, [3, 32, 32], 18),
     "mobilenet_v2": (None, 2, [3, 32, 32], 32),
+    "mobilenet_v3_small": (None, 2, [3, 32, 32], 12),
+    "efficientnet_b0": (None, 2, [3, 32, 32], 0),  # smooth: it decides nothing
+    "convnext_tiny": (None, 2, [3, 32, 32], 0),  # the same
     "vgg16_bn": (None, 1, [3, 32, 32], 0),
 }
 FURTHER = list(MODELS)[2:]
@@ -97,6 +100,9 @@ def decisions(model, images):
         if isinstance(module, nn.ReLU6):
             hooks.append(module.register_forward_pre_hook(
                 lambda _, inputs: seen.extend([inputs[0].clone(), inputs[0] - 6])))
+        elif isinstance(module, (nn.Hardswish, nn.Hardsigmoid)):
+            hooks.append(module.register_forward_pre_hook(
+                lambda _, inputs: seen.extend([inputs[0] + 3, inputs[0] - 3])))
         elif isinstance(module, nn.ReLU):
             hooks.append(module.register_forward_pre_hook(before_relu))
         if isinstance(module, nn.MaxPool2d):

@@ -21,7 +21,7 @@ void fill(Module& module, const std::string& prefix) {
     if (name.ends_with("num_batches_tracked")) {
       target.copy_from(Tensor::zeros({}, {DType::I64}));
     } else {
-      target.copy_from(golden::parameter(name, prefix + name, tensor.shape()));
+      golden::fill_parameter(target, name, prefix + name);
     }
   }
 }
@@ -144,7 +144,8 @@ TEST_P(FurtherModels, LogitsAndGradientNormsEqualTorchvision) {
 
 INSTANTIATE_TEST_SUITE_P(All, FurtherModels,
                          testing::Values("resnet34", "resnet50", "resnet101", "wide_resnet50_2",
-                                         "resnext50_32x4d", "mobilenet_v2", "vgg16_bn"),
+                                         "resnext50_32x4d", "mobilenet_v2", "mobilenet_v3_small",
+                                         "efficientnet_b0", "convnext_tiny", "vgg16_bn"),
                          [](const auto& info) { return std::string(info.param); });
 
 // Runs the golden's steps on its one batch and checks the losses; leaves the parameters' start

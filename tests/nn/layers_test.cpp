@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/base/error.h"
+#include "nn/convolutions.h"
+#include "nn/norms.h"
 
 namespace hanok::nn {
 namespace {
@@ -211,6 +213,50 @@ TEST(Sequential, EmptyGivesItsInput) {
   EXPECT_EQ(net(image()).to_vector(), image().to_vector());
 }
 
+TEST(ModuleList, NumbersItsModulesAndDoesNotRun) {
+  ModuleList list;
+  list.append(std::make_unique<Linear>(3, 4));
+  list.append(std::make_unique<ReLU>());
+  EXPECT_EQ(list.size(), 2U);
+  EXPECT_EQ(list.named_parameters()[0].name, "0.weight");
+  EXPECT_EQ(list[1].type_name(), "ReLU");
+  EXPECT_EQ(
+      list.to_string(),
+      "ModuleList(\n  (0): Linear(in_features=3, out_features=4, bias=True)\n  (1): ReLU()\n)");
+  list[1].eval();
+  const auto copy = list.clone();
+  EXPECT_EQ(copy->to_string(), list.to_string());
+  EXPECT_FALSE(copy->get_submodule("1").is_training());
+  EXPECT_EQ(copy->named_parameters()[0].tensor.to_vector(), list[0].parameters()[0].to_vector());
+  EXPECT_THROW(list(image()), ValueError);
+  EXPECT_THROW(list[2], ValueError);
+  EXPECT_THROW(list.append(nullptr), ValueError);
+}
+
+TEST(StochasticDepth, DropsWholeSamplesInTrainingOnly) {
+  StochasticDepth layer(0.25F);
+  EXPECT_EQ(layer.to_string(), "StochasticDepth(p=0.25, mode=row)");
+  Tensor x = Tensor::ones({400, 3, 2, 1});
+  x.set_requires_grad(true);
+  const Tensor y = layer(x);
+  ops::sum(y).backward();
+  const auto values = y.to_vector();
+  EXPECT_EQ(x.grad().to_vector(), values);  // the factor of each element
+  int kept = 0;
+  for (std::size_t n = 0; n < 400; ++n) {
+    for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(values[6 * n + i], values[6 * n]);
+    if (values[6 * n] == 0) continue;
+    EXPECT_FLOAT_EQ(values[6 * n], 1 / 0.75F);
+    ++kept;
+  }
+  EXPECT_NEAR(kept, 300, 45);  // five standard deviations
+  layer.eval();
+  EXPECT_EQ(layer(x).id(), x.id());
+  StochasticDepth all(1);
+  EXPECT_EQ(all(Tensor::ones({2, 2})).to_vector(), std::vector<float>(4));
+  EXPECT_THROW(StochasticDepth(-0.1F), ValueError);
+}
+
 TEST(Layers, EveryLayerClonesToTheSame) {
   std::vector<std::unique_ptr<Module>> layers;
   layers.push_back(std::make_unique<Conv2d>(conv_options()));
@@ -221,6 +267,8 @@ TEST(Layers, EveryLayerClonesToTheSame) {
   layers.push_back(std::make_unique<AdaptiveAvgPool2d>(2, 3));
   layers.push_back(std::make_unique<Dropout>(0.25F));
   layers.push_back(std::make_unique<Flatten>(2));
+  layers.push_back(std::make_unique<Permute>(std::vector<int>{0, 2, 3, 1}));
+  layers.push_back(std::make_unique<StochasticDepth>(0.5F));
   for (auto& layer : layers) {
     layer->eval();
     const auto copy = layer->clone();
@@ -249,6 +297,27 @@ TEST(Layers, RefuseSizesThatCannotBe) {
   options = conv_options();
   options.window.stride_w = 0;
   EXPECT_THROW(Conv2d{options}, ValueError);
+  EXPECT_THROW(Embedding(0, 3), ValueError);
+  EXPECT_THROW(LayerNorm({}), ValueError);
+  EXPECT_THROW(LayerNorm({3, 0}, 1e-5, false), ValueError);
+  EXPECT_THROW(LayerNorm2d(0), ValueError);
+  EXPECT_THROW(GroupNorm(4, 6), ValueError);
+  EXPECT_THROW(Upsample({0, 0, 0, UpsampleOptions::Mode::Nearest, false}), ValueError);
+  EXPECT_THROW(Upsample({4, 4, 2, UpsampleOptions::Mode::Nearest, false}), ValueError);
+  EXPECT_THROW(Upsample({4, 4, 0, UpsampleOptions::Mode::Nearest, true}), ValueError);
+  EXPECT_THROW(Conv1d({4, 6, 0, {}, 1, true}), ValueError);
+  EXPECT_THROW(Conv1d({4, 6, 3, {}, 4, true}), ValueError);
+  EXPECT_THROW(ConvTranspose2d({4, 6, 3, 0, {}, 0, 0, 1, true}), ValueError);
+  EXPECT_THROW(ConvTranspose2d({4, 6, 3, 3, {}, 0, 0, 4, true}), ValueError);
+}
+
+TEST(Layers, RefuseInputsOfOtherSizes) {
+  EXPECT_THROW(LayerNorm({5}, 1e-5, false)(Tensor::ones({3, 4})), ShapeError);
+  EXPECT_THROW(LayerNorm({3, 4, 5})(Tensor::ones({4, 5})), ShapeError);
+  EXPECT_THROW(LayerNorm2d(3)(image()), ShapeError);
+  EXPECT_THROW(GroupNorm(2, 6, 1e-5, false)(image()), ShapeError);
+  EXPECT_THROW(Linear(3, 2)(Tensor::ones({2, 2, 4})), ShapeError);
+  EXPECT_THROW(Embedding(3, 2)(Tensor::from_vector(std::vector<std::int64_t>{3}, {1})), Error);
 }
 
 }  // namespace

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "engine/autograd.h"
+#include "engine/generator.h"
 #include "kernels/base/error.h"
+#include "nn/init.h"
+#include "nn/models/convnext.h"
 #include "nn/models/registry.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
@@ -42,10 +45,12 @@ TEST(Registry, ModelsHaveTorchvisionsSizes) {
     std::size_t entries;
   };
   const WithoutInit without_init;
-  for (const Size& size : {Size{"resnet34", 21797672, 218}, Size{"resnet50", 25557032, 320},
-                           Size{"resnet101", 44549160, 626}, Size{"wide_resnet50_2", 68883240, 320},
-                           Size{"resnext50_32x4d", 25028904, 320},
-                           Size{"mobilenet_v2", 3504872, 314}, Size{"vgg16_bn", 138365992, 97}}) {
+  for (const Size& size :
+       {Size{"resnet34", 21797672, 218}, Size{"resnet50", 25557032, 320},
+        Size{"resnet101", 44549160, 626}, Size{"wide_resnet50_2", 68883240, 320},
+        Size{"resnext50_32x4d", 25028904, 320}, Size{"mobilenet_v2", 3504872, 314},
+        Size{"mobilenet_v3_small", 2542856, 244}, Size{"efficientnet_b0", 5288548, 360},
+        Size{"convnext_tiny", 28589128, 182}, Size{"vgg16_bn", 138365992, 97}}) {
     const auto net = make_model(size.name, 1000);
     EXPECT_EQ(parameter_count(*net), size.parameters) << size.name;
     EXPECT_EQ(net->state_dict().size(), size.entries) << size.name;
@@ -144,6 +149,70 @@ TEST(Registry, EveryModelRunsAndItsHeadIsWhereItSays) {
     net->replace_submodule(info.head, std::make_unique<Flatten>());
     EXPECT_EQ(net->get_submodule(info.head).type_name(), "Flatten");
   }
+}
+
+// The names that torchvision's weight files use.
+TEST(Registry, LaterModelsHaveTorchvisionsNames) {
+  const WithoutInit without_init;
+  const auto shape_of = [](const char* model, const char* name) {
+    return make_model(model, 1000)->state_dict().at(name).shape();
+  };
+  EXPECT_EQ(shape_of("mobilenet_v3_small", "features.4.block.2.fc1.weight"), (Shape{24, 96, 1, 1}));
+  EXPECT_EQ(shape_of("mobilenet_v3_small", "features.1.block.0.0.weight"), (Shape{16, 1, 3, 3}));
+  EXPECT_EQ(shape_of("efficientnet_b0", "features.2.0.block.2.fc1.bias"), (Shape{4}));
+  EXPECT_EQ(shape_of("efficientnet_b0", "features.8.1.running_var"), (Shape{1280}));
+  EXPECT_EQ(shape_of("convnext_tiny", "features.3.2.layer_scale"), (Shape{192, 1, 1}));
+  EXPECT_EQ(shape_of("convnext_tiny", "features.7.0.block.5.weight"), (Shape{768, 3072}));
+}
+
+TEST(ConvNeXt, WatchedLayersRunOneByOneToTheSameValues) {
+  Generator::global().set_seed(11);
+  ConvNeXtBlock block(8, 0);
+  init::normal(block.layer_scale.data(), 0, 1);
+  const Tensor x = Tensor::empty({2, 8, 5, 3});
+  Tensor values = x;
+  init::normal(values, 0, 1);
+  const auto fused = block(x).to_vector();
+  std::vector<Shape> seen;
+  for (const char* path : {"block.1", "block.3"}) {
+    block.get_submodule(path).register_forward_hook(
+        [&](Module&, const Tensor&, const Tensor& y) { seen.push_back(y.shape()); });
+  }
+  const auto plain = block(x).to_vector();
+  EXPECT_EQ(seen, (std::vector<Shape>{{2, 5, 3, 8}, {2, 5, 3, 32}}));
+  for (std::size_t i = 0; i < fused.size(); ++i) EXPECT_NEAR(fused[i], plain[i], 1e-5);
+}
+
+TEST(ConvNeXt, AReplacedLayerRuns) {
+  ConvNeXtBlock block(4, 0);
+  block.replace_submodule("block.4", std::make_unique<Identity>());
+  init::constant(block.layer_scale.data(), 1);
+  const Tensor x = Tensor::ones({1, 4, 3, 3});
+  EXPECT_EQ(block(x).to_vector(), ops::add((*block.block)(x), x).to_vector());
+}
+
+// In training whole samples lose a block's branch; which ones follows from seed and step alone.
+TEST(ConvNeXt, TrainingDropsBranchesBySample) {
+  Generator::global().set_seed(5);
+  ConvNeXtBlock block(4, 0.5F);
+  init::constant(block.layer_scale.data(), 1);
+  std::vector<float> values(64 * 4 * 2 * 2);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 17) / 17;
+  const Tensor x = Tensor::from_vector(values, {64, 4, 2, 2});
+  block.eval();
+  const auto branch = ops::sub(block(x), x).to_vector();
+  block.train();
+  const auto trained = ops::sub(block(x), x).to_vector();
+  int dropped = 0;
+  for (std::size_t n = 0; n < 64; ++n) {
+    const float factor = trained[n * 16] == 0 ? 0 : 2;
+    dropped += factor == 0 ? 1 : 0;
+    for (std::size_t i = n * 16; i < n * 16 + 16; ++i) {
+      EXPECT_NEAR(trained[i], factor * branch[i], 1e-5);
+    }
+  }
+  EXPECT_GT(dropped, 16);
+  EXPECT_LT(dropped, 48);
 }
 
 TEST(Registry, NamesNearModels) {

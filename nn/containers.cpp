@@ -1,0 +1,96 @@
+#include "nn/containers.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <typeinfo>
+
+#include "kernels/base/error.h"
+#include "nn/layers.h"
+
+namespace hanok::nn {
+namespace {
+
+using Slots = std::vector<std::unique_ptr<Child<Module>>>;
+
+void append_slot(Module& owner, Slots& slots, std::unique_ptr<Module> module) {
+  if (module == nullptr) {
+    throw ValueError(fmt::format("{}: cannot append an empty pointer", owner.type_name()));
+  }
+  slots.push_back(
+      std::make_unique<Child<Module>>(&owner, std::to_string(slots.size()), std::move(module)));
+}
+
+Module& module_at(const Module& owner, const Slots& slots, std::size_t i) {
+  if (i >= slots.size()) {
+    throw ValueError(fmt::format("{}: no module {} among {}", owner.type_name(), i, slots.size()));
+  }
+  return **slots[i];
+}
+
+template <typename Container>
+std::unique_ptr<Module> clone_container(const Container& container) {
+  auto copy = std::make_unique<Container>();
+  copy->train(container.is_training());  // before the children come: they keep their own modes
+  for (std::size_t i = 0; i < container.size(); ++i) copy->append(container[i].clone());
+  return copy;
+}
+
+}  // namespace
+
+// ---- Sequential ----
+
+Sequential::Sequential(std::vector<std::unique_ptr<Module>> modules) {
+  for (auto& module : modules) append(std::move(module));
+}
+
+void Sequential::append(std::unique_ptr<Module> module) {
+  append_slot(*this, slots_, std::move(module));
+}
+
+Module& Sequential::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
+
+// Runs modules i, i+1 (and i+2) as one op if they are a convolution, a batch norm (and a ReLU);
+// returns how many it ran.
+std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
+  const auto is = [&](std::size_t at, const std::type_info& type) {
+    const Module* module = at < size() ? slots_[at]->module() : nullptr;
+    return module != nullptr && typeid(*module) == type;
+  };
+  if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return 0;
+  const bool relu = is(i + 2, typeid(ReLU)) && !slots_[i + 2]->module()->has_forward_hooks();
+  y = conv_bn_act(y, static_cast<Conv2d&>((*this)[i]), static_cast<BatchNorm2d&>((*this)[i + 1]),
+                  {}, relu ? Activation::Relu : Activation::None);
+  return relu ? 3 : 2;
+}
+
+Tensor Sequential::forward(const Tensor& x) {
+  Tensor y = x;
+  for (std::size_t i = 0; i < size();) {
+    const std::size_t fused = run_fused(i, y);
+    if (fused == 0) y = (*this)[i](y);
+    i += std::max<std::size_t>(fused, 1);
+  }
+  return y;
+}
+
+std::unique_ptr<Module> Sequential::clone() const { return clone_container(*this); }
+
+// ---- ModuleList ----
+
+ModuleList::ModuleList(std::vector<std::unique_ptr<Module>> modules) {
+  for (auto& module : modules) append(std::move(module));
+}
+
+void ModuleList::append(std::unique_ptr<Module> module) {
+  append_slot(*this, slots_, std::move(module));
+}
+
+Module& ModuleList::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
+
+Tensor ModuleList::forward(const Tensor& /*x*/) {
+  throw ValueError("ModuleList: only holds modules; its owner calls them one by one");
+}
+
+std::unique_ptr<Module> ModuleList::clone() const { return clone_container(*this); }
+
+}  // namespace hanok::nn

@@ -1,0 +1,49 @@
+// EfficientNet (Tan and Le 2019), with torchvision's structure and names.
+#pragma once
+
+#include <memory>
+
+#include "nn/layers.h"
+
+namespace hanok::nn {
+
+struct MBConvOptions {
+  std::int64_t in_channels = 0, out_channels = 0;
+  std::int64_t expansion = 1, kernel = 3, stride = 1;
+  float drop_probability = 0;  // of the stochastic depth
+};
+
+/// A 1x1 convolution that widens `expansion` times (left out at 1), a depthwise convolution,
+/// squeeze and excitation, a 1x1 convolution that narrows again without activation; where shapes
+/// agree the input is added, and in training the rest is dropped for some samples
+/// (StochasticDepth).
+class MBConv : public Module {
+ public:
+  explicit MBConv(const MBConvOptions& options);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "MBConv"; }
+
+  const MBConvOptions options;
+  Child<Sequential> block;
+  Child<StochasticDepth> stochastic_depth;
+};
+
+/// EfficientNet-B0. Blocks are dropped with probabilities that rise from 0 to almost 0.2.
+class EfficientNet : public Module {
+ public:
+  explicit EfficientNet(std::int64_t classes = 1000);
+  /// images [N,3,H,W] -> logits [N,classes].
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "EfficientNet"; }
+
+  const std::int64_t classes;
+  Child<Sequential> features;
+  Child<AdaptiveAvgPool2d> avgpool;
+  Child<Sequential> classifier;  // dropout, then the head: "classifier.1"
+};
+
+std::unique_ptr<EfficientNet> efficientnet_b0(std::int64_t classes = 1000);
+
+}  // namespace hanok::nn
