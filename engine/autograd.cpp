@@ -163,14 +163,14 @@ namespace {
 std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
   std::unordered_map<TensorImpl*, std::int64_t> uses;
   std::unordered_set<Node*> seen{&root};
-  std::vector<Node*> todo{&root};
-  while (!todo.empty()) {
-    Node* node = todo.back();
-    todo.pop_back();
+  std::vector<Node*> unvisited{&root};
+  while (!unvisited.empty()) {
+    Node* node = unvisited.back();
+    unvisited.pop_back();
     for (const Edge& edge : node->edges) {
       if (edge.leaf != nullptr && !edge.leaf->grad_hooks.empty()) ++uses[edge.leaf.get()];
       if (edge.node != nullptr && seen.insert(edge.node.get()).second)
-        todo.push_back(edge.node.get());
+        unvisited.push_back(edge.node.get());
     }
   }
   return uses;
@@ -276,18 +276,18 @@ std::string graph_to_dot(const Tensor& output) {
   std::ostringstream dot;
   dot << "digraph gradients {\n  rankdir=BT;\n  node [shape=box, fontname=\"sans-serif\"];\n";
   std::unordered_set<const void*> seen;
-  std::vector<std::shared_ptr<Node>> todo;
-  if (output.requires_grad() && !output.is_leaf()) todo.push_back(output.impl().node);
-  if (!todo.empty()) seen.insert(todo.front().get());
-  while (!todo.empty()) {
-    const std::shared_ptr<Node> node = std::move(todo.back());
-    todo.pop_back();
+  std::vector<std::shared_ptr<Node>> unvisited;
+  if (output.requires_grad() && !output.is_leaf()) unvisited.push_back(output.impl().node);
+  if (!unvisited.empty()) seen.insert(unvisited.front().get());
+  while (!unvisited.empty()) {
+    const std::shared_ptr<Node> node = std::move(unvisited.back());
+    unvisited.pop_back();
     dot << "  n" << node->number << " [label=\"" << node->name() << "\\n"
         << node->output_shape.to_string() << "\"];\n";
     for (const Edge& edge : node->edges) {
       if (edge.node != nullptr) {
         dot << "  n" << edge.node->number << " -> n" << node->number << ";\n";
-        if (seen.insert(edge.node.get()).second) todo.push_back(edge.node);
+        if (seen.insert(edge.node.get()).second) unvisited.push_back(edge.node);
       } else if (edge.leaf != nullptr) {
         dot << "  \"" << edge.leaf.get() << "\" -> n" << node->number << ";\n";
         if (seen.insert(edge.leaf.get()).second) {

@@ -125,8 +125,11 @@ int main(int argc, char** argv) {
   if (const char* threads = std::getenv("HANOK_BENCH_THREADS")) {
     hanok::set_num_threads(std::atoi(threads));
   }
-  register_model("ResNet18", "resnet18",
-                 {{"full", {}}, {"layer4", {"layer4", "fc"}}, {"head", {"fc"}}});
+  const std::vector<TrainMode> resnet_modes = {
+      {"full", {}}, {"layer4", {"layer4", "fc"}}, {"head", {"fc"}}};
+  register_model("ResNet18", "resnet18", resnet_modes);
+  register_model("ResNet50", "resnet50", resnet_modes);
+  register_model("MobileNetV2", "mobilenet_v2", {{"full", {}}, {"head", {"classifier"}}});
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;

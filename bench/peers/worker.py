@@ -16,7 +16,6 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 SIDE, CLASSES = 224, 18
 HEADS = {"resnet18": "fc", "resnet50": "fc", "mobilenet_v2": "classifier"}
-LAST_STAGES = {"resnet18": "layer4", "resnet50": "layer4", "mobilenet_v2": "features.18"}
 
 
 def torch_model(classes):
@@ -48,7 +47,7 @@ def torch_training():
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(True)
     model = torch_model(CLASSES).to(memory_format=torch.channels_last)
-    trained = {"train/full": [""], "train/layer4": [LAST_STAGES[MODEL], HEADS[MODEL]], "train/head": [HEADS[MODEL]]}[WORK]
+    trained = {"train/full": [""], "train/layer4": ["layer4", HEADS[MODEL]], "train/head": [HEADS[MODEL]]}[WORK]
     model.train()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(any(name.startswith(prefix) for prefix in trained))
