@@ -6,8 +6,8 @@
 //
 // A band's source rows are read from memory once and then, for the other taps, from L2. The middle
 // of a row is one run with all taps; pixels at its ends have fewer. Backward data is the same loop
-// over dy, once per phase of the stride (conv2d_patches.h). Weights are packed as [taps][K], so
-// that a tap's weights are a vector.
+// over dy; of a row of dx, pixels of one phase of the stride (conv2d_patches.h) make the runs.
+// Weights are packed as [taps][K], so that a tap's weights are a vector.
 //
 // With m > 1 filters a channel, a band's source rows are first repeated m-fold in scratch; backward
 // data sums m neighbours of a scratch row. The inner loops know m = 1 only.
@@ -70,9 +70,12 @@ struct Grid {
   const Patches& patches;
   std::vector<Segment> segments;
   std::int64_t height, width, channels;  // of the source, after repetition
+  std::int64_t reach = 0;                // the first source row below those that output row 0 reads
 
   Grid(const Patches& p, std::int64_t h, std::int64_t w, std::int64_t c)
-      : patches(p), segments(column_segments(p, w)), height(h), width(w), channels(c) {}
+      : patches(p), segments(column_segments(p, w)), height(h), width(w), channels(c) {
+    for (const PatchRun& tap : p.runs) reach = std::max(reach, tap.offset_h + 1);
+  }
 
   // Source rows that output rows [begin, end) read.
   std::int64_t first_source_row(std::int64_t begin) const {
@@ -116,6 +119,12 @@ void for_runs(const Grid& grid, const SourceRows& source, std::int64_t i, const 
     DepthwiseRun run;
     run.taps = taps.data();
     run.tap_count = static_cast<std::int64_t>(taps.size());
+    run.ahead = source.data + ((i * patches.step_h + grid.reach - source.first) * grid.width +
+                               segment.begin * patches.step_w) *
+                                  grid.channels;
+    run.ahead_rows = patches.step_h;
+    run.x_row = grid.width * grid.channels;
+    run.step_w = patches.step_w;
     run.pixels = segment.pixels;
     run.channels = grid.channels;
     run.x_step = patches.step_w * grid.channels;
@@ -127,6 +136,18 @@ void for_runs(const Grid& grid, const SourceRows& source, std::int64_t i, const 
 void repeat_channels(const float* x, std::int64_t values, std::int64_t m, float* out) {
   for (std::int64_t i = 0; i < values; ++i) {
     for (std::int64_t j = 0; j < m; ++j) out[i * m + j] = x[i];
+  }
+}
+
+// out [pixels, channels] = sums of m neighbours of x [pixels, channels * m].
+void sum_neighbours(const float* x, std::int64_t pixels, std::int64_t channels, std::int64_t m,
+                    float* out, std::int64_t out_step) {
+  for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      float sum = 0;
+      for (std::int64_t j = 0; j < m; ++j) sum += *x++;
+      out[pixel * out_step + c] = sum;
+    }
   }
 }
 
@@ -204,6 +225,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
       for_runs(grid, source, p, packed, nullptr, taps, [&](DepthwiseRun& run, std::int64_t q) {
         const std::int64_t at = row + q * s.k;
         run.y_step = s.k;
+        run.y_row = s.q() * s.k;
         TileEpilogue here = tile;
         if (tile.residual) here.residual += at;
         kernels.depthwise.convolve(run, here, y + at);
@@ -226,39 +248,39 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
 void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
                    const float* dy, const float* packed, float* dx) {
   const std::int64_t m = multiplier(s);
-  for (const Patches& phase : backward_data_patches(s)) {
-    const Grid grid(phase, s.p(), s.q(), s.k);
-    const Bands bands(phase.grid_h, phase.grid_w * s.k);
-    context.pool.run(s.n * bands.per_image, [&](std::int64_t band) {
-      const std::int64_t n = band / bands.per_image;
-      const std::int64_t begin = band % bands.per_image * bands.rows;
-      const std::int64_t end = std::min(begin + bands.rows, phase.grid_h);
-      const SourceRows source{dy + n * s.p() * s.q() * s.k, 0};
-      std::vector<DepthwiseTap> taps;
-      for (std::int64_t i = begin; i < end; ++i) {
-        const std::int64_t h = phase.begin_h + i * phase.stride_h;
-        float* row = dx + ((n * s.h + h) * s.w + phase.begin_w) * s.c;
-        const std::int64_t step = phase.stride_w * s.c;
-        for_runs(grid, source, i, packed, nullptr, taps, [&](DepthwiseRun& run, std::int64_t j) {
-          if (m == 1) {
-            run.y_step = step;
-            kernels.depthwise.convolve(run, {}, row + j * step);
-            return;
-          }
-          float* scratch = thread_scratch(run.pixels * s.k);
-          run.y_step = s.k;
-          kernels.depthwise.convolve(run, {}, scratch);
-          for (std::int64_t pixel = 0; pixel < run.pixels; ++pixel) {
-            for (std::int64_t c = 0; c < s.c; ++c) {
-              float sum = 0;
-              for (std::int64_t k = c * m; k < (c + 1) * m; ++k) sum += scratch[pixel * s.k + k];
-              row[(j + pixel) * step + c] = sum;
-            }
-          }
-        });
-      }
-    });
-  }
+  const std::vector<Patches> phases = backward_data_patches(s);
+  std::vector<Grid> grids;
+  for (const Patches& phase : phases) grids.emplace_back(phase, s.p(), s.q(), s.k);
+  const Window2d& window = s.window;
+  const Bands bands(s.h, s.w * s.k);
+  context.pool.run(s.n * bands.per_image, [&](std::int64_t band) {
+    const std::int64_t n = band / bands.per_image;
+    const std::int64_t begin = band % bands.per_image * bands.rows;
+    const std::int64_t end = std::min(begin + bands.rows, s.h);
+    const SourceRows source{dy + n * s.p() * s.q() * s.k, 0};
+    std::vector<DepthwiseTap> taps;
+    // A row of dx takes turns among the phases of its columns.
+    for (std::int64_t at = begin * window.stride_w; at < end * window.stride_w; ++at) {
+      const std::int64_t h = at / window.stride_w;
+      const std::int64_t b = at % window.stride_w;
+      const Grid& grid = grids[static_cast<std::size_t>(h % window.stride_h * window.stride_w + b)];
+      float* row = dx + ((n * s.h + h) * s.w + b) * s.c;
+      const std::int64_t step = window.stride_w * s.c;
+      for_runs(grid, source, h / window.stride_h, packed, nullptr, taps,
+               [&](DepthwiseRun& run, std::int64_t j) {
+                 if (m == 1) {
+                   run.y_step = step;
+                   run.y_row = s.w * s.c;
+                   kernels.depthwise.convolve(run, {}, row + j * step);
+                   return;
+                 }
+                 float* scratch = thread_scratch(run.pixels * s.k);
+                 run.y_step = s.k;
+                 kernels.depthwise.convolve(run, {}, scratch);
+                 sum_neighbours(scratch, run.pixels, s.c, m, row + j * step, step);
+               });
+    }
+  });
 }
 
 void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
@@ -286,6 +308,7 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
         const float* row = dy + (n * s.p() + p) * s.q() * s.k;
         for_runs(grid, source, p, nullptr, part, taps, [&](DepthwiseRun& run, std::int64_t q) {
           run.y_step = s.k;
+          run.y_row = s.q() * s.k;
           kernels.depthwise.add_gradients(run, row + q * s.k);
         });
       }

@@ -22,6 +22,12 @@ struct DepthwiseRun {
   int64_t channels = 0;
   int64_t x_step = 0;  // floats from one pixel's source to the next one's
   int64_t y_step = 0;  // floats from one output pixel to the next
+  // What will be needed soon.
+  const float* ahead = nullptr;  // the source row below all taps, at the first pixel's column
+  int64_t ahead_rows = 0;        // that many source rows from there on
+  int64_t x_row = 0;             // floats from one source row to the next
+  int64_t y_row = 0;             // floats from one output row to the next
+  int64_t step_w = 0;            // source pixels from one output pixel to the next
 };
 
 struct DepthwiseKernels {
