@@ -205,5 +205,30 @@ TEST(Autograd, TheGraphPrintsAsDot) {
   EXPECT_NE(dot.find("leaf\\n[3]"), std::string::npos);
 }
 
+TEST(Autograd, TheGraphShowsEachNodeOnceWithItsShapeAndAllItsEdges) {
+  const auto count = [](const std::string& text, const std::string& part) {
+    int found = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  Tensor x = Tensor::ones({2, 3, 4, 5}), weight = Tensor::ones({6, 3, 1, 1});
+  x.set_requires_grad(true);
+  weight.set_requires_grad(true);
+  const Tensor y = ops::conv2d(x, weight);  // [2,6,4,5], read twice
+  const Tensor frozen = Tensor::ones({6, 1, 1});
+  const Tensor both = ops::add(ops::mul(y, frozen), ops::relu(y));
+  const std::string dot = graph_to_dot(ops::sum(both, {}, true));
+  for (const char* node :
+       {"conv2d\\n[2,6,4,5]", "mul\\n[2,6,4,5]", "relu\\n[2,6,4,5]", "add\\n[2,6,4,5]",
+        "sum\\n[1,1,1,1]", "leaf\\n[2,3,4,5]", "leaf\\n[6,3,1,1]"}) {
+    EXPECT_EQ(count(dot, std::string("[label=\"") + node), 1) << node << " in\n" << dot;
+  }
+  EXPECT_EQ(count(dot, "[label="), 7) << dot;  // what needs no gradient is not drawn
+  EXPECT_EQ(count(dot, " -> "), 7) << dot;
+  EXPECT_EQ(count(graph_to_dot(Tensor::ones({2})), "label"), 0);
+}
+
 }  // namespace
 }  // namespace hanok::testing

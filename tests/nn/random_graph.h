@@ -1,0 +1,61 @@
+// Small random graphs of ops, for comparison with PyTorch: how they are drawn, run, shrunk and
+// printed. random_graph.py runs the same graphs there.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/tensor.h"
+
+namespace hanok::random_graph {
+
+using Json = nlohmann::json;
+
+/// One op, or a leaf: a tensor of the golden formula, {"name", "spread", "bits", "center", "grad"}.
+struct Step {
+  std::string op;
+  std::vector<int> inputs;  // earlier steps
+  Json attributes;
+  Shape shape;  // of the result
+};
+
+/// The loss is the sum over all steps that no other step reads, each weighted by a formula tensor.
+struct Graph {
+  std::uint64_t seed = 0;
+  std::vector<Step> steps;
+};
+
+using Op = std::function<Tensor(const std::vector<Tensor>& inputs, const Json& attributes)>;
+using OpTable = std::map<std::string, Op>;
+
+/// The ops of hanok under the names that random_graph.py knows too.
+const OpTable& ops_of_hanok();
+
+/// A graph of up to `size` steps beside its leaves; the same one for the same seed.
+Graph draw(std::uint64_t seed, int size);
+
+struct Results {
+  std::vector<std::vector<double>> values;     // of each step, in logical order
+  std::vector<std::vector<double>> gradients;  // of each step; empty where there is none
+};
+/// Forward, and backward if anything requires a gradient.
+Results run(const Graph& graph, const OpTable& table = ops_of_hanok());
+
+/// For random_graph.py.
+Json to_json(const Graph& graph);
+
+/// One line a step.
+std::string to_string(const Graph& graph);
+
+/// Every graph that is one step simpler: without a step and what reads it, with a leaf in a step's
+/// place, with a step taken out, or with a leaf that needs no gradient.
+std::vector<Graph> simpler(const Graph& graph);
+
+/// Where the two differ ("t3: ..."), or "".
+std::string difference(const Graph& graph, const Results& hanok, const Results& other);
+
+}  // namespace hanok::random_graph
