@@ -49,7 +49,10 @@ double flop_of(nn::Module& module, const Shape& input, const Shape& output, bool
   if (const auto* linear = dynamic_cast<nn::Linear*>(&module)) {
     return 2.0 * static_cast<double>(output.numel()) * static_cast<double>(linear->in_features);
   }
-  for (const Tensor& parameter : own_parameters(module)) known = known && parameter.rank() < 2;
+  for (const Tensor& parameter : own_parameters(module)) {
+    // A scale or shift of channels, [C] or [C,1,1], is no matrix.
+    known = known && (parameter.rank() < 2 || parameter.numel() == parameter.size(0));
+  }
   return 0;
 }
 
