@@ -162,16 +162,19 @@ TEST(RandomGraphs, AWrongGradientIsFoundAndShrunkToItsOp) {
     const Tensor y = ops::tanh(x[0]);
     return ops::add(ops::affine(y, 0.5F, 0), ops::affine(y.detach(), 0.5F, 0));
   };
+  std::vector<Graph> graphs;
+  for (std::uint64_t seed = 1; graphs.size() < 10; ++seed) {
+    Graph graph = draw(seed, 4);
+    if (to_string(graph).find("= tanh(") != std::string::npos) graphs.push_back(std::move(graph));
+  }
   Torch torch;
-  for (std::uint64_t seed = 1; seed < 200; ++seed) {
-    const Graph graph = draw(seed, 4);
-    if (to_string(graph).find("tanh(") == std::string::npos) continue;
-    const std::vector<Answer> answers = torch.run({graph});
-    if (!torch.skip.empty()) GTEST_SKIP() << torch.skip;
-    ASSERT_EQ(answers.size(), 1U);
-    std::string what = problem(graph, answers[0], wrong);
-    if (what.empty()) continue;
-    const Graph small = shrink(torch, graph, wrong, what);
+  const std::vector<Answer> answers = torch.run(graphs);
+  if (!torch.skip.empty()) GTEST_SKIP() << torch.skip;
+  ASSERT_EQ(answers.size(), graphs.size());
+  for (std::size_t i = 0; i < graphs.size(); ++i) {
+    std::string what = problem(graphs[i], answers[i], wrong);
+    if (what.empty()) continue;  // nothing asks for the gradient there
+    const Graph small = shrink(torch, graphs[i], wrong, what);
     EXPECT_THAT(what, testing::HasSubstr("gradient of t0"));
     ASSERT_EQ(small.steps.size(), 2U) << to_string(small);
     EXPECT_EQ(small.steps[1].op, "tanh");
