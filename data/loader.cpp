@@ -299,6 +299,8 @@ bool Loader::next(Batch& batch) { return impl_->next(batch); }
 
 std::int64_t Loader::batch_count() const { return impl_->batch_count; }
 
+std::int64_t Loader::batch_size() const { return impl_->options.batch_size; }
+
 std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers) {
   std::vector<std::string> reasons(dataset.samples.size());
   ThreadPool pool(std::max(workers, 1));

@@ -55,6 +55,8 @@ class Loader {
   bool next(Batch& batch);
   /// Batches of the epoch that was started.
   std::int64_t batch_count() const;
+  /// Images of every batch but perhaps the last.
+  std::int64_t batch_size() const;
 
  private:
   struct Impl;

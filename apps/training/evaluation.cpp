@@ -5,6 +5,7 @@
 #include "apps/training/signals.h"
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/runtime.h"
 
 namespace hanok::training {
 namespace {
@@ -41,6 +42,7 @@ std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
                                    const Tensor& class_weights,
                                    const std::function<void(std::int64_t)>& on_batch) {
   const NoGrad no_grad;
+  const NominalBatch nominal_batch(loader.batch_size());
   model.eval();
   Evaluation evaluation(classes);
   LossSum sum;

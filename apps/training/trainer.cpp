@@ -11,6 +11,7 @@
 #include "data/sampler.h"
 #include "engine/generator.h"
 #include "engine/ops.h"
+#include "engine/runtime.h"
 #include "engine/transaction.h"
 #include "nn/models/registry.h"
 
@@ -191,6 +192,7 @@ bool Trainer::train_epoch() {
 /// at all.
 void Trainer::step(const data::Batch& batch) {
   StepTransaction transaction;
+  const NominalBatch nominal_batch(job_.options.batch_size);
   Generator::global().begin_step(epoch_, step_in_epoch_);
   optimizer_->zero_grad();
 
