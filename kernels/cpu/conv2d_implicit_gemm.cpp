@@ -83,6 +83,7 @@ void run_block(const GemmKernels& kernels, const PatchGemm& g, std::int64_t i, s
     if (direct) {
       block.a = g.source.data + i * g.source.pixel_stride + k0;
       block.a_row_stride = g.source.pixel_stride;
+      block.fetch_a = g.source.pixel_stride <= 2 * block.k;  // else most of it is another block's
     } else {
       float* scratch = thread_scratch(kBlockRows * kBlockK);
       kernels.gather_patches(g.source, i, i + rows, k0, k0 + block.k, scratch, k_block);

@@ -33,6 +33,9 @@ void multiply(const GemmBlock& g) {
   constexpr int64_t kLine = kPanelColumns * sizeof(float);
   for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
     t.b = g.b + j / kPanelColumns * g.b_panel_stride;
+    // While the first panel runs, A's next rows are asked for instead.
+    const bool fetch_a = g.fetch_a && j == 0 && g.k > 0;
+    const int64_t a_step = fetch_a ? 4 * kTileRows * g.a_row_stride / g.k : 0;
     const bool prefetch = g.b_k_stride == kPanelColumns && j + kPanelColumns < g.columns;
     t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
     t.prefetch_step = prefetch ? (kLine + tiles - 1) / tiles : 0;
@@ -48,6 +51,10 @@ void multiply(const GemmBlock& g) {
     for (int64_t i = 0; i < g.rows; i += kTileRows) {
       t.a = g.a + i * g.a_row_stride;
       t.c_row_offset = g.c_row_offset + i;
+      if (fetch_a) {
+        t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
+        t.prefetch_step = a_step;
+      }
       run_tile_rows(t, min_of(kTileRows, g.rows - i));
       t.prefetch += t.k * t.prefetch_step;
     }

@@ -33,7 +33,8 @@ struct GemmBlock {
   int64_t b_panel_stride, b_k_stride;
   float* c;
   const int64_t* c_row_offset;
-  bool accumulate;               // add what C holds
+  bool fetch_a;     // A comes from memory, rows side by side: ask for the next rows ahead
+  bool accumulate;  // add what C holds
   const TileEpilogue* epilogue;  // null except for the last k block
 };
 
