@@ -76,9 +76,12 @@ Image preprocess(const Image& image, const Preprocessing& preprocessing) {
   if (size < 1) throw ValueError("preprocess: image_size is " + std::to_string(size));
   if (preprocessing.resize < 0)
     throw ValueError("preprocess: resize is " + std::to_string(preprocessing.resize));
-  if (preprocessing.resize == 0) return resize(image, size, size, preprocessing.filter);
-  return center_crop(resize_shorter_side(image, preprocessing.resize, preprocessing.filter), size,
-                     size);
+  Image result =
+      preprocessing.resize == 0
+          ? resize(image, size, size, preprocessing.filter)
+          : center_crop(resize_shorter_side(image, preprocessing.resize, preprocessing.filter),
+                        size, size);
+  return preprocessing.grayscale ? grayscale(result) : result;
 }
 
 Augment parse_augment(const std::string& name) {

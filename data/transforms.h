@@ -18,6 +18,7 @@ struct Preprocessing {
   std::array<float, 3> mean{0.485F, 0.456F, 0.406F};
   std::array<float, 3> stddev{0.229F, 0.224F, 0.225F};
   Filter filter = Filter::Bilinear;
+  bool grayscale = false;  // three equal channels
 
   /// What torchvision's pretrained classifiers expect: resize 256, crop 224.
   static Preprocessing imagenet();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/recipe.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 #include "nn/models/registry.h"
@@ -35,6 +36,7 @@ json preprocessing_to_json(const data::Preprocessing& p) {
           {"image_size", p.image_size},
           {"mean", p.mean},
           {"stddev", p.stddev},
+          {"grayscale", p.grayscale},
           {"filter", p.filter == data::Filter::Bilinear ? "bilinear" : "bicubic"}};
 }
 
@@ -44,6 +46,7 @@ data::Preprocessing preprocessing_from_json(const json& value) {
   p.image_size = value.at("image_size").get<int>();
   p.mean = value.at("mean").get<std::array<float, 3>>();
   p.stddev = value.at("stddev").get<std::array<float, 3>>();
+  p.grayscale = value.value("grayscale", false);
   const auto filter = value.at("filter").get<std::string>();
   if (filter != "bilinear" && filter != "bicubic") {
     throw FormatError(fmt::format("unknown filter \"{}\"", filter));
@@ -56,6 +59,16 @@ data::Preprocessing preprocessing_from_json(const json& value) {
 std::int64_t head_rows(const nn::StateDict& tensors, const std::string& head) {
   const Tensor* weight = tensors.find(head + ".weight");
   return weight == nullptr || weight->rank() < 1 ? 0 : weight->size(0);
+}
+
+/// Names and shapes of everything below the head.
+using HeadShapes = std::map<std::string, Shape>;
+HeadShapes head_shapes(const nn::StateDict& tensors, const std::string& head) {
+  HeadShapes shapes;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.rfind(head + ".", 0) == 0) shapes.emplace(name, tensor.shape());
+  }
+  return shapes;
 }
 
 class Fnv {
@@ -76,6 +89,7 @@ std::map<std::string, std::string> to_metadata(const ModelCard& card) {
   return {{"hanok.version", std::to_string(kCardVersion)},
           {"hanok.model", card.model},
           {"hanok.class_names", json(card.class_names).dump()},
+          {"hanok.hidden", json(card.hidden).dump()},
           {"hanok.preprocessing", preprocessing_to_json(card.preprocessing).dump()}};
 }
 
@@ -95,6 +109,9 @@ ModelCard card_from_metadata(const std::string& path,
         json::parse(need(path, metadata, "hanok.class_names")).get<std::vector<std::string>>();
     card.preprocessing =
         preprocessing_from_json(json::parse(need(path, metadata, "hanok.preprocessing")));
+    if (const auto hidden = metadata.find("hanok.hidden"); hidden != metadata.end()) {
+      card.hidden = json::parse(hidden->second).get<std::vector<std::int64_t>>();
+    }
     return card;
   } catch (const json::exception& error) {
     throw FormatError(fmt::format("{}: damaged record: {}", path, error.what()));
@@ -115,8 +132,8 @@ LoadedModel load_model(const std::string& path) {
   LoadedModel loaded{card_from_metadata(path, file.metadata), nullptr, file.metadata};
   try {
     loaded.model =
-        nn::make_model(loaded.card.model, static_cast<std::int64_t>(loaded.card.class_names.size()),
-                       loaded.card.preprocessing.image_size);
+        make_network(loaded.card.model, static_cast<std::int64_t>(loaded.card.class_names.size()),
+                     loaded.card.preprocessing.image_size, loaded.card.hidden);
     loaded.model->load_state_dict(file.tensors);
   } catch (const ValueError& error) {
     throw FormatError(fmt::format("{}: {}", path, error.what()));
@@ -133,7 +150,7 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
     throw FormatError(
         fmt::format("{}: holds no \"{}.weight\", the head of {}", path, head, model_name));
   }
-  LoadedModel loaded{{model_name, {}, data::Preprocessing::imagenet()}, nullptr, file.metadata};
+  LoadedModel loaded{{model_name, {}, data::Preprocessing::imagenet(), {}}, nullptr, file.metadata};
   const std::vector<std::string>& imagenet = weights::imagenet_classes();
   if (classes == static_cast<std::int64_t>(imagenet.size())) {
     loaded.card.class_names = imagenet;
@@ -156,12 +173,11 @@ StartReport start_from(nn::Module& model, const std::string& head, const std::st
   file.tensors = weights::with_f32_values(file.tensors);
   const nn::StateDict own = model.state_dict();
   StartReport report;
-  const std::int64_t rows = head_rows(file.tensors, head);
-  if (rows != 0 && rows != head_rows(own, head)) {
+  const HeadShapes theirs = head_shapes(file.tensors, head);
+  if (!theirs.empty() && theirs != head_shapes(own, head)) {
+    for (const auto& [name, shape] : theirs) file.tensors.erase(name);
     for (const auto& [name, tensor] : own) {
-      if (name.rfind(head + ".", 0) != 0) continue;
-      file.tensors.erase(name);
-      file.tensors.insert(name, tensor);
+      if (name.rfind(head + ".", 0) == 0) file.tensors.insert(name, tensor);
     }
     report.head_kept = true;
   }

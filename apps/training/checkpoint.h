@@ -19,6 +19,7 @@ struct ModelCard {
   std::string model;                     // name in nn's registry
   std::vector<std::string> class_names;  // in the order of the logits
   data::Preprocessing preprocessing;
+  std::vector<std::int64_t> hidden;  // units of the layers in front of the head
 };
 
 /// The card as safetensors metadata, and back. Reading throws FormatError (file name first) for a
@@ -43,8 +44,9 @@ LoadedModel load_model(const std::string& path);
 /// have ImageNet's names, others their numbers. Preprocessing is ImageNet's.
 LoadedModel load_bare_model(const std::string& model_name, const std::string& path);
 
-/// Starts `model` from a state_dict file. A head of another size stays as it is; `head_kept` then
-/// tells so. Throws ValueError listing every missing key, unexpected key and shape mismatch.
+/// Starts `model` from a state_dict file. A head of another size or structure stays as it is;
+/// `head_kept` then tells so. Throws ValueError listing every missing key, unexpected key and shape
+/// mismatch.
 struct StartReport {
   bool head_kept = false;
 };

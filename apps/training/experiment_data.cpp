@@ -55,25 +55,33 @@ void split(ExperimentData& data, const Options& options) {
   data.grouped = options.group == "auto" && data.dataset.has_groups;
   const std::vector<std::string> groups =
       data.grouped ? groups_of(data.dataset) : std::vector<std::string>();
-  if (options.val_fraction > 0) {
-    data.fold_count = 1;
-    data.folds = data::stratified_hold_out(labels, groups, options.val_fraction, options.seed);
+  if (!options.folds_file.empty()) {
+    data.repeats = {data::read_folds(options.folds_file, data.dataset, data.warnings)};
+    data.folds = 1 + *std::max_element(data.repeats[0].begin(), data.repeats[0].end());
+  } else if (options.val_fraction > 0) {
+    data.folds = 1;
+    data.repeats = {data::stratified_hold_out(labels, groups, options.val_fraction, options.seed)};
   } else {
-    data.fold_count = static_cast<int>(options.folds);
+    data.folds = static_cast<int>(options.folds);
     const std::size_t units =
         data.grouped ? std::set<std::string>(groups.begin(), groups.end()).size() : labels.size();
-    if (units < static_cast<std::size_t>(data.fold_count)) {
+    if (units < static_cast<std::size_t>(data.folds)) {
       throw ValueError(fmt::format("{}: {} folds need at least as many {}, but there are {}",
-                                   data.dataset.root, data.fold_count,
+                                   data.dataset.root, data.folds,
                                    data.grouped ? "groups" : "images", units));
     }
-    data.folds = data.grouped ? data::stratified_group_k_fold(labels, groups, data.fold_count)
-                              : data::stratified_k_fold(labels, data.fold_count);
-    for (std::string& line :
-         data::fold_warnings(labels, data.dataset.class_names, data.fold_count)) {
+    if (options.repeats > 1) {
+      data.repeats = data::repeated_stratified_k_fold(
+          labels, groups, data.folds, static_cast<int>(options.repeats), options.seed);
+    } else {
+      data.repeats = {data.grouped ? data::stratified_group_k_fold(labels, groups, data.folds)
+                                   : data::stratified_k_fold(labels, data.folds)};
+    }
+    for (std::string& line : data::fold_warnings(labels, data.dataset.class_names, data.folds)) {
       data.warnings.push_back(std::move(line));
     }
   }
+  data.fold_count = data.folds * static_cast<int>(data.repeats.size());
   for (int fold = 0; fold < data.fold_count; ++fold) {
     if (data.validation(fold).empty() || data.training(fold).empty()) {
       throw ValueError(fmt::format(
@@ -85,24 +93,23 @@ void split(ExperimentData& data, const Options& options) {
 
 }  // namespace
 
-std::vector<std::int64_t> ExperimentData::validation(int fold) const {
+std::vector<std::int64_t> ExperimentData::members(int fold, bool in_fold) const {
+  const data::Folds& numbers = repeats[static_cast<std::size_t>(fold / folds)];
   std::vector<std::int64_t> samples;
-  for (std::size_t i = 0; i < folds.size(); ++i) {
-    if (folds[i] == fold) samples.push_back(static_cast<std::int64_t>(i));
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    if ((numbers[i] == fold % folds) == in_fold) samples.push_back(static_cast<std::int64_t>(i));
   }
   return samples;
 }
 
-std::vector<std::int64_t> ExperimentData::training(int fold) const {
-  std::vector<std::int64_t> samples;
-  for (std::size_t i = 0; i < folds.size(); ++i) {
-    if (folds[i] != fold) samples.push_back(static_cast<std::int64_t>(i));
-  }
-  return samples;
-}
+std::vector<std::int64_t> ExperimentData::validation(int fold) const { return members(fold, true); }
+
+std::vector<std::int64_t> ExperimentData::training(int fold) const { return members(fold, false); }
 
 ExperimentData prepare_data(const Options& options) {
-  if (!std::filesystem::is_directory(options.data)) {
+  const bool table = options.layout == "auto" || options.layout == "csv";
+  if (!std::filesystem::is_directory(options.data) &&
+      !(table && std::filesystem::is_regular_file(options.data))) {
     throw UsageError(fmt::format("--data: {}: no such folder", options.data));
   }
   ExperimentData data;
@@ -114,13 +121,17 @@ ExperimentData prepare_data(const Options& options) {
 }
 
 std::string folds_to_csv(const ExperimentData& data) {
-  std::string out = "path,label,group,fold\n";
+  std::string out = "path,label,group,fold";
+  for (std::size_t r = 1; r < data.repeats.size(); ++r) out += fmt::format(",fold_{}", r + 1);
+  out += "\n";
   for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
     const data::Sample& sample = data.dataset.samples[i];
     out += fmt::format(
-        "{},{},{},{}\n", data::csv_field(sample.path),
+        "{},{},{}", data::csv_field(sample.path),
         data::csv_field(data.dataset.class_names[static_cast<std::size_t>(sample.label)]),
-        data::csv_field(sample.group), data.folds[i]);
+        data::csv_field(sample.group));
+    for (const data::Folds& folds : data.repeats) out += fmt::format(",{}", folds[i]);
+    out += "\n";
   }
   return out;
 }
@@ -132,7 +143,11 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
   const std::size_t path_column = csv.column("path");
   const std::size_t label_column = csv.column("label");
   const std::size_t group_column = csv.column("group");
-  const std::size_t fold_column = csv.column("fold");
+  std::vector<std::size_t> fold_columns = {csv.column("fold")};
+  for (std::int64_t r = 2; r <= options.repeats; ++r) {
+    fold_columns.push_back(csv.column(fmt::format("fold_{}", r)));
+  }
+  data.repeats.resize(fold_columns.size());
   std::map<std::string, std::int64_t> label_of;
   for (std::size_t i = 0; i < data.dataset.class_names.size(); ++i) {
     label_of[data.dataset.class_names[i]] = static_cast<std::int64_t>(i);
@@ -145,10 +160,16 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
                                     options.data));
     }
     data.dataset.samples.push_back({row[path_column], label->second, row[group_column]});
-    data.folds.push_back(std::stoi(row[fold_column]));
+    for (std::size_t r = 0; r < fold_columns.size(); ++r) {
+      data.repeats[r].push_back(std::stoi(row[fold_columns[r]]));
+    }
   }
   data.grouped = options.group == "auto" && data.dataset.has_groups;
-  data.fold_count = options.val_fraction > 0 ? 1 : static_cast<int>(options.folds);
+  data.folds = options.val_fraction > 0 ? 1 : static_cast<int>(options.folds);
+  if (!options.folds_file.empty()) {
+    data.folds = 1 + *std::max_element(data.repeats[0].begin(), data.repeats[0].end());
+  }
+  data.fold_count = data.folds * static_cast<int>(data.repeats.size());
   return data;
 }
 
@@ -185,9 +206,13 @@ std::string describe(const ExperimentData& data) {
   }
   for (const std::string& line : dataset.warnings) out += "warning: " + line + "\n";
   for (const std::string& line : data.warnings) out += "warning: " + line + "\n";
-  // A hold-out has two columns: what is validated on, and the rest.
-  return out + data::fold_table(data.folds, std::max(2, data.fold_count), labels_of(dataset),
-                                dataset.class_names);
+  for (std::size_t r = 0; r < data.repeats.size(); ++r) {
+    if (data.repeats.size() > 1) out += fmt::format("repeat {}\n", r + 1);
+    // A hold-out has two columns: what is validated on, and the rest.
+    out += data::fold_table(data.repeats[r], std::max(2, data.folds), labels_of(dataset),
+                            dataset.class_names);
+  }
+  return out;
 }
 
 std::vector<float> class_weights(const std::string& kind, const data::Dataset& dataset,

@@ -13,16 +13,20 @@
 namespace hanok::training {
 
 struct ExperimentData {
-  data::Dataset dataset;            // without the unreadable images
-  std::vector<data::BadImage> bad;  // left out: counted and listed
-  data::Folds folds;                // of each sample
-  int fold_count = 0;               // folds that are ever validated on
-  bool grouped = false;             // groups never cross folds
+  data::Dataset dataset;             // without the unreadable images
+  std::vector<data::BadImage> bad;   // left out: counted and listed
+  std::vector<data::Folds> repeats;  // of each sample; one, or --repeats of them
+  int folds = 0;                     // of each repeat
+  int fold_count = 0;                // folds that are ever validated on: of all repeats
+  bool grouped = false;              // groups never cross folds
   std::vector<std::string> warnings;
 
   /// Indices of the samples that fold `fold` validates on, and of those it trains on.
   std::vector<std::int64_t> validation(int fold) const;
   std::vector<std::int64_t> training(int fold) const;
+
+ private:
+  std::vector<std::int64_t> members(int fold, bool in_fold) const;
 };
 
 /// Reads, decodes every image once, splits. Throws IoError for a missing folder; ValueError for an
@@ -30,7 +34,8 @@ struct ExperimentData {
 /// images (unless --allow-bad).
 ExperimentData prepare_data(const Options& options);
 
-/// folds.csv of a run folder: path,label,group,fold. The label is the class's name.
+/// folds.csv of a run folder: path,label,group,fold, and fold_2, ... of further repeats. The label
+/// is the class's name.
 std::string folds_to_csv(const ExperimentData& data);
 /// The same data as when folds.csv was written, whatever has been added to the folder since.
 ExperimentData data_from_folds_csv(const Options& options, const std::string& path);

@@ -9,9 +9,11 @@
 #include "apps/training/experiment_data.h"
 #include "apps/training/files.h"
 #include "apps/training/fold_result.h"
+#include "apps/training/recipe.h"
 #include "apps/training/run_folder.h"
 #include "apps/training/signals.h"
 #include "apps/training/trainer.h"
+#include "data/sampler.h"
 #include "data/synthetic.h"
 #include "engine/runtime.h"
 #include "nn/models/registry.h"
@@ -38,18 +40,28 @@ void check_network(const Options& options, std::int64_t classes) {
   const nn::WithoutInit without_init;
   std::unique_ptr<nn::Module> model;
   try {
-    model = nn::make_model(options.model, classes, options.image_size);
+    model = make_network(options.model, classes, options.image_size, options.hidden);
   } catch (const ValueError& error) {
     throw UsageError(fmt::format("--model, --image-size: {}", error.what()));
   }
   const std::string head = nn::head_name(options.model);
   const std::string start = start_weights(options);
   if (!start.empty()) start_from(*model, head, start);
-  try {
+  const auto named = [](const char* option, const auto& action) {
+    try {
+      action();
+    } catch (const ValueError& error) {
+      throw UsageError(fmt::format("{}: {}", option, error.what()));
+    }
+  };
+  named("--freeze", [&] {
     const FreezingPlan plan(*model, head, options.mode, options.freeze, options.epochs);
-  } catch (const ValueError& error) {
-    throw UsageError(fmt::format("--freeze: {}", error.what()));
-  }
+  });
+  named("--unfreeze-at", [&] {
+    const FreezingPlan plan(*model, head, options.mode, options.freeze, options.epochs,
+                            options.unfreeze_at);
+    named("--lr-group", [&] { parameter_groups(options, *model, plan); });
+  });
   if (trainable_parameters(*model) == 0) {
     throw UsageError("--freeze: freezes everything; nothing is left to learn");
   }
@@ -66,10 +78,14 @@ void print_plan(const Options& options, Trainer& trainer) {
   }
   fmt::print("{}, {} mode\n{}", options.model, options.mode,
              trainer.freezing().table(trainer.model()));
+  std::vector<nn::ParameterGroup> groups =
+      parameter_groups(options, trainer.model(), trainer.freezing());
+  fmt::print("{}", rates_table(groups));
 }
 
 /// "fold 0: with_mask 897 + 224, ..." : members of each class in training + validation.
-void print_fold_classes(const ExperimentData& data, int fold) {
+/// With a --sampler that repeats or leaves out: what it does with each class.
+void print_fold_classes(const Options& options, const ExperimentData& data, int fold) {
   const std::vector<std::int64_t> training = data.training(fold);
   const std::vector<std::int64_t> validation = data.validation(fold);
   const auto count = [&data](const std::vector<std::int64_t>& samples) {
@@ -91,6 +107,14 @@ void print_fold_classes(const ExperimentData& data, int fold) {
         in_training[c] == 0 && in_validation[c] > 0 ? "  warning: nothing to learn from" : "");
   }
   fmt::print("{:<{}}{:>10}{:>12}\n", "all", width, training.size(), validation.size());
+  if (options.sampler == "shuffled") return;
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t i : training) {
+    labels.push_back(data.dataset.samples[static_cast<std::size_t>(i)].label);
+  }
+  fmt::print("\n--sampler {}\n{}", options.sampler,
+             data::sampling_table(data::parse_sampling(options.sampler), labels,
+                                  data.dataset.class_names, options.seed, options.epochs));
 }
 
 /// Trains one fold and its baseline; empty if interrupted.
@@ -98,7 +122,7 @@ std::optional<FoldResult> train_fold(const Options& options, const ExperimentDat
                                      const RunFolder& folder, MetricsLog& log, int fold,
                                      bool with_plan) {
   FoldJob job{options, data, fold, &folder, &log, start_weights(options), false};
-  print_fold_classes(data, fold);
+  print_fold_classes(options, data, fold);
   Trainer trainer(job);
   if (with_plan) print_plan(options, trainer);
   std::optional<FoldResult> result = trainer.run();
@@ -155,7 +179,7 @@ int train_folds(const Options& options, const ExperimentData& data, const RunFol
   MetricsLog log(folder);
   std::vector<FoldResult> results;
   bool with_plan = true;
-  for (const int fold : selected_folds(options)) {
+  for (const int fold : selected_folds(options, data.fold_count)) {
     const std::string done = folder.fold_result(fold);
     if (std::filesystem::exists(done)) {
       results.push_back(fold_result_from_json(done, read_file(done)));
@@ -193,6 +217,7 @@ int start_run(Options options, const std::string& out) {
   if (options.weights != "none" && options.weights != "imagenet") {
     options.weights = absolute(options.weights);
   }
+  if (!options.folds_file.empty()) options.folds_file = absolute(options.folds_file);
   use_machine(options);
   start_weights(options);  // a missing file is told before the data are read
   const ExperimentData data = prepare_data(options);
@@ -231,8 +256,8 @@ void dry_run(const Options& options) {
   check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
   fmt::print("{}", describe(data));
   bool first = true;
-  for (const int fold : selected_folds(options)) {
-    print_fold_classes(data, fold);
+  for (const int fold : selected_folds(options, data.fold_count)) {
+    print_fold_classes(options, data, fold);
     if (!first) continue;
     Trainer trainer(FoldJob{options, data, fold, nullptr, nullptr, start_weights(options), false});
     print_plan(options, trainer);

@@ -241,7 +241,7 @@ std::string final_table(const std::vector<FoldResult>& folds) {
   std::string out = fmt::format("{:<6}{:>10}{:>10}{:>12}{:>12}", "fold", "macro F1", "accuracy",
                                 "best epoch", "majority F1");
   const bool shuffled = folds.front().shuffled_labels_macro_f1.has_value();
-  if (shuffled) out += fmt::format("{:>19}", "shuffled labels F1");
+  if (shuffled) out += fmt::format("{:>20}", "shuffled labels F1");
   for (const auto& [glob, ignored] : folds.front().subsets) out += fmt::format("  F1 on {}", glob);
   out += "\n";
   for (const FoldResult& fold : folds) {
@@ -249,7 +249,7 @@ std::string final_table(const std::vector<FoldResult>& folds) {
         fmt::format("{:<6}{:>10.4f}{:>10.4f}{:>12}{:>12.4f}", fold.fold, fold.confusion.macro_f1(),
                     fold.confusion.accuracy(), fold.best_epoch, fold.majority_macro_f1);
     if (fold.shuffled_labels_macro_f1) {
-      out += fmt::format("{:>19.4f}", *fold.shuffled_labels_macro_f1);
+      out += fmt::format("{:>20.4f}", *fold.shuffled_labels_macro_f1);
     }
     for (const auto& [glob, matrix] : fold.subsets) {
       out += fmt::format("  {:>{}.4f}", matrix.macro_f1(), glob.size() + 6);

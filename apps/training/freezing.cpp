@@ -36,8 +36,10 @@ bool below(const std::string& parameter, const std::string& module) {
 }  // namespace
 
 FreezingPlan::FreezingPlan(nn::Module& model, const std::string& head, const std::string& mode,
-                           std::vector<std::string> freeze_globs, std::int64_t epochs)
+                           std::vector<std::string> freeze_globs, std::int64_t epochs,
+                           const std::vector<std::string>& unfreeze_at)
     : parts_(cut_into_parts(model, head)), head_(head), globs_(std::move(freeze_globs)) {
+  for (const std::string& text : unfreeze_at) unfreeze_at_.push_back(parse_unfreeze_at(text));
   const auto count = static_cast<std::int64_t>(parts_.size());
   for (std::int64_t i = 1; i < count; ++i) {
     Part& part = parts_[static_cast<std::size_t>(i)];
@@ -60,25 +62,36 @@ bool FreezingPlan::apply(nn::Module& model, std::int64_t epoch) const {
     for (const std::string& module : part.modules) model.freeze(module);
   }
   model.unfreeze(head_);  // also where the head lies inside a frozen part
+  for (const EpochGlob& rule : unfreeze_at_) {
+    if (epoch + 1 < rule.epoch) {
+      model.freeze(rule.glob);
+    } else {
+      model.unfreeze(rule.glob);
+    }
+  }
   for (const std::string& glob : globs_) model.freeze(glob);
   return std::any_of(parts_.begin(), parts_.end(),
-                     [epoch](const Part& part) { return part.first_epoch == epoch; });
+                     [epoch](const Part& part) { return part.first_epoch == epoch; }) ||
+         std::any_of(unfreeze_at_.begin(), unfreeze_at_.end(),
+                     [epoch](const EpochGlob& rule) { return rule.epoch == epoch + 1; });
+}
+
+std::size_t FreezingPlan::part_of(const std::string& parameter) const {
+  const auto found = std::find_if(parts_.begin(), parts_.end(), [&parameter](const Part& part) {
+    return std::any_of(part.modules.begin(), part.modules.end(),
+                       [&](const std::string& module) { return below(parameter, module); });
+  });
+  if (found == parts_.end()) {
+    throw ValueError(fmt::format("freezing: \"{}\" belongs to no part of the network", parameter));
+  }
+  return static_cast<std::size_t>(found - parts_.begin());
 }
 
 std::vector<nn::ParameterGroup> FreezingPlan::parameter_groups(nn::Module& model) const {
   std::vector<nn::ParameterGroup> groups;
   for (const Part& part : parts_) groups.push_back({part.name, {}, -1, -1});
   for (const nn::NamedTensor& parameter : model.named_parameters()) {
-    for (std::size_t i = 0; i < parts_.size(); ++i) {
-      const auto& modules = parts_[i].modules;
-      if (!std::any_of(modules.begin(), modules.end(), [&parameter](const std::string& module) {
-            return below(parameter.name, module);
-          })) {
-        continue;
-      }
-      groups[i].parameters.push_back(parameter.tensor);
-      break;
-    }
+    groups[part_of(parameter.name)].parameters.push_back(parameter.tensor);
   }
   return groups;
 }
@@ -100,10 +113,15 @@ std::string FreezingPlan::table(nn::Module& model) const {
     std::string when = "from the start";
     if (first < 0 || (first == 0 && trainable == 0)) when = "never (frozen)";
     if (first == 0 && trainable > 0 && trainable < all) when = "in part (--freeze)";
+    if (!unfreeze_at_.empty() && trainable < all) when += "; see --unfreeze-at";
     if (first > 0) when = fmt::format("from epoch {}", first + 1);
     out += fmt::format("{:<16}{:>14}{:>14}  {}\n", groups[i].name, all, trainable, when);
   }
-  return out + fmt::format("{:<16}{:>14}{:>14}\n", "all", total, trainable_parameters(model));
+  out += fmt::format("{:<16}{:>14}{:>14}\n", "all", total, trainable_parameters(model));
+  for (const EpochGlob& rule : unfreeze_at_) {
+    out += fmt::format("{} learns from epoch {}\n", rule.glob, rule.epoch);
+  }
+  return out;
 }
 
 std::int64_t trainable_parameters(nn::Module& model) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/option_pairs.h"
 #include "nn/module.h"
 #include "nn/optim.h"
 
@@ -18,7 +19,9 @@ namespace hanok::training {
 ///   gradual              the head learns from the first epoch; the epochs are cut into as many
 ///                        equal stages as there are parts, and each stage adds the next part down
 ///
-/// Whatever the mode, parameters that match one of the user's globs stay frozen throughout.
+/// --unfreeze-at EPOCH=GLOB rules over the mode: what matches is frozen before that epoch and
+/// learns from it on; of several that match, the last counts. Whatever the mode and rules,
+/// parameters that match one of the user's globs stay frozen throughout.
 class FreezingPlan {
  public:
   struct Part {
@@ -29,9 +32,13 @@ class FreezingPlan {
 
   /// Throws ValueError with near names if a glob matches nothing. Leaves `model` as in epoch 0.
   FreezingPlan(nn::Module& model, const std::string& head, const std::string& mode,
-               std::vector<std::string> freeze_globs, std::int64_t epochs);
+               std::vector<std::string> freeze_globs, std::int64_t epochs,
+               const std::vector<std::string>& unfreeze_at = {});
 
   const std::vector<Part>& parts() const { return parts_; }
+  const std::string& head() const { return head_; }
+  /// The part that a parameter belongs to; its name is dotted and full.
+  std::size_t part_of(const std::string& parameter) const;
   /// Freezes and unfreezes `model` as `epoch` demands. True if that differs from the epoch before.
   bool apply(nn::Module& model, std::int64_t epoch) const;
   /// One optimiser group a part, head first. A group's parameters take part once they are unfrozen.
@@ -43,6 +50,7 @@ class FreezingPlan {
   std::vector<Part> parts_;
   std::string head_;
   std::vector<std::string> globs_;
+  std::vector<EpochGlob> unfreeze_at_;
 };
 
 /// Elements of the parameters that learn at present.

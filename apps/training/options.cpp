@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "apps/training/errors.h"
+#include "apps/training/option_pairs.h"
 #include "nn/models/registry.h"
 #include "nn/state_dict.h"
 
@@ -118,6 +119,41 @@ OptionEntry list(const char* section, const char* name, const char* value_name, 
   return entry;
 }
 
+/// A list whose every value `check` looks at; it throws UsageError.
+OptionEntry checked_list(const char* section, const char* name, const char* value_name,
+                         const char* help, std::vector<std::string> Options::*member,
+                         void (*check)(const std::string&)) {
+  OptionEntry entry = list(section, name, value_name, help, member);
+  entry.set = [member, check](Options& options, const Texts& values) {
+    for (const std::string& value : values) check(value);
+    options.*member = values;
+  };
+  return entry;
+}
+
+/// --hidden: units of each layer, in order.
+OptionEntry hidden_option() {
+  OptionEntry entry{
+      "Model",    "hidden", "N", "put a layer of N units in front of the head; repeatable",
+      Kind::List, {},       {},  {}};
+  entry.get = [](const Options& options) {
+    Texts texts;
+    for (const std::int64_t units : options.hidden) texts.push_back(std::to_string(units));
+    return texts;
+  };
+  entry.set = [](Options& options, const Texts& values) {
+    std::vector<std::int64_t> hidden;
+    for (const std::string& value : values) {
+      hidden.push_back(parse_number<std::int64_t>("hidden", value, "a whole number"));
+      if (hidden.back() < 1 || hidden.back() > 65536) {
+        throw UsageError(fmt::format("--hidden: must lie between 1 and 65536, got {}", value));
+      }
+    }
+    options.hidden = hidden;
+  };
+  return entry;
+}
+
 /// --fold takes a number or "all".
 OptionEntry fold_option() {
   OptionEntry entry =
@@ -140,13 +176,20 @@ std::vector<OptionEntry> make_table() {
 
   add(text("Data", "data", "DIR", "folder with the images", &Options::data));
   add(text("Data", "layout", "L",
-           "how the folder is laid out: a folder per class, or the mask competition's train.csv",
-           &Options::layout, {"auto", "folder", "competition"}));
+           "how the folder is laid out: a folder per class, the mask competition's train.csv, or a "
+           "labels.csv with columns path, label and perhaps group (--data may name the file)",
+           &Options::layout, {"auto", "folder", "competition", "csv"}));
   add(text("Data", "group", "G",
            "auto: files of one person or photograph never cross folds; none: every file by itself",
            &Options::group, {"auto", "none"}));
   add(integer<std::int64_t>("Data", "folds", "number of stratified folds", &Options::folds, 2,
                             1000));
+  add(integer<std::int64_t>("Data", "repeats",
+                            "above 1: so many shuffled K-folds; fold I is number I % K of them",
+                            &Options::repeats, 1, 100));
+  add(text("Data", "folds-file", "CSV",
+           "take the folds from a table with columns path and fold, such as a run's folds.csv",
+           &Options::folds_file));
   add(fold_option());
   add(real("Data", "val-fraction",
            "above 0: one stratified hold-out of this share instead of folds",
@@ -165,27 +208,75 @@ std::vector<OptionEntry> make_table() {
   add(list("Model", "freeze", "GLOB",
            "keep matching parameters or layers as they are, e.g. 'layer[12]*'; repeatable",
            &Options::freeze));
+  add(checked_list("Model", "unfreeze-at", "EPOCH=GLOB",
+                   "what matches learns from this epoch on and is frozen before, e.g. 3=layer4; "
+                   "repeatable",
+                   &Options::unfreeze_at,
+                   [](const std::string& value) { parse_unfreeze_at(value); }));
+  add(hidden_option());
 
   add(integer<std::int64_t>("Training", "epochs", "passes over the training images",
                             &Options::epochs, 1));
   add(integer<std::int64_t>("Training", "batch-size", "images a step", &Options::batch_size, 1));
   add(text("Training", "optimizer", "O", "update rule (sgd has Nesterov momentum 0.9)",
-           &Options::optimizer, {"adamw", "adam", "sgd"}));
+           &Options::optimizer, {"adamw", "adam", "sgd", "rmsprop"}));
   add(real("Training", "lr", "learning rate (its highest value, under a schedule)", &Options::lr, 0,
            infinity, true));
+  add(real("Training", "head-lr", "learning rate of the head; 0: as the rest", &Options::head_lr, 0,
+           infinity));
+  add(checked_list("Training", "lr-group", "GLOB=LR",
+                   "learning rate of what matches, e.g. 'layer[12]=1e-4'; repeatable",
+                   &Options::lr_group, [](const std::string& value) { parse_lr_group(value); }));
   add(real("Training", "weight-decay", "weight decay", &Options::weight_decay, 0, infinity));
   add(text("Training", "scheduler", "S", "course of the learning rate", &Options::scheduler,
            {"one-cycle", "cosine", "constant"}));
+  add(integer<std::int64_t>("Training", "warmup",
+                            "steps in which the learning rate rises before a cosine or constant "
+                            "schedule (one-cycle warms up by itself)",
+                            &Options::warmup, 0));
+  add(text("Training", "loss", "L",
+           "what is minimised; focal looks less at images that are right already. val_loss is the "
+           "cross-entropy with either",
+           &Options::loss, {"cross-entropy", "focal"}));
+  add(real("Training", "focal-gamma", "exponent of focal loss", &Options::focal_gamma, 0, 100));
+  add(real("Training", "label-smoothing", "share of each target spread over all classes",
+           &Options::label_smoothing, 0, 1));
   add(text("Training", "class-weights", "C",
            "balanced: a rare class's images count for more in the loss", &Options::class_weights,
            {"none", "balanced"}));
+  add(text("Training", "sampler", "S",
+           "images of an epoch: shuffled: each once; over: small classes again and again; under: "
+           "as many of each class as the smallest has; class-balanced: drawn, classes equally "
+           "likely",
+           &Options::sampler, {"shuffled", "over", "under", "class-balanced"}));
+  add(real("Training", "clip-norm", "scale gradients down to this norm; 0: never",
+           &Options::clip_norm, 0, infinity));
+  add(real("Training", "ema",
+           "validate and keep an exponential average of the weights with this decay, e.g. 0.99; 0: "
+           "the weights themselves",
+           &Options::ema, 0, 1));
+  add(integer<std::int64_t>("Training", "accumulate",
+                            "compute each batch in N parts, whose gradients add up: less memory, "
+                            "the same mean",
+                            &Options::accumulate, 1, 4096));
   add(integer<std::int64_t>("Training", "max-steps", "end each fold after N steps; 0: no limit",
                             &Options::max_steps, 0));
 
   add(integer<std::int64_t>("Images", "image-size", "images are scaled to N x N pixels",
                             &Options::image_size, 8, 4096));
-  add(text("Images", "augment", "A", "light: random flips and small shifts", &Options::augment,
-           {"none", "light"}));
+  add(text("Images", "crop", "C",
+           "center: scale the shorter side to 8/7 of the image size and cut the middle out; none: "
+           "scale all of the image, whatever its shape",
+           &Options::crop, {"none", "center"}));
+  add(toggle("Images", "grayscale", "take the colour out of all images", &Options::grayscale));
+  add(text("Images", "augment", "A",
+           "light: random flips and small shifts; strong: also crops, turns, colours, blur, "
+           "erasing; randaugment: light and two random operations",
+           &Options::augment, {"none", "light", "strong", "randaugment"}));
+  add(real("Images", "mixup", "mix pairs of images by shares from Beta(X,X); 0: never",
+           &Options::mixup, 0, 100));
+  add(real("Images", "cutmix", "paste rectangles of other images, areas from Beta(X,X); 0: never",
+           &Options::cutmix, 0, 100));
 
   add(integer<std::int64_t>("Stopping and reports", "patience",
                             "epochs without improvement before a fold ends; 0: never ends early",
@@ -200,6 +291,9 @@ std::vector<OptionEntry> make_table() {
            &Options::report_subset));
   add(toggle("Stopping and reports", "baselines",
              "also train on shuffled labels and report that macro F1", &Options::baselines));
+  add(integer<std::int64_t>("Stopping and reports", "log-steps",
+                            "print every Nth step and keep it in fold_K/steps.csv; 0: none",
+                            &Options::log_steps, 0));
 
   add(integer<std::uint64_t>("Machine", "seed", "of all random numbers", &Options::seed, 0));
   add(integer<std::int64_t>("Machine", "threads",
@@ -230,23 +324,72 @@ const OptionEntry& find_option(const std::string& name) {
                                fmt::join(nn::near_names(name, names), ", ")));
 }
 
-void check_options(const Options& options) {
-  if (options.data.empty()) throw UsageError("--data: missing; name the folder with the images");
-  if (options.val_fraction == 0 && options.fold != "all" &&
-      std::stoll(options.fold) >= options.folds) {
+namespace {
+
+void check_folds(const Options& options) {
+  const bool hold_out = options.val_fraction > 0;
+  if (hold_out && options.repeats > 1) {
     throw UsageError(
-        fmt::format("--fold: must be below --folds ({}), got {}", options.folds, options.fold));
+        "--repeats: repeats K-folds, --val-fraction makes one split; give one of them");
   }
-  if (options.val_fraction > 0 && options.fold != "all" && options.fold != "0") {
+  if (!options.folds_file.empty() && (hold_out || options.repeats > 1)) {
+    throw UsageError("--folds-file: has the folds; --val-fraction and --repeats make others");
+  }
+  if (options.fold == "all") return;
+  if (hold_out && options.fold != "0") {
     throw UsageError(
         fmt::format("--fold: --val-fraction makes one split, number 0; got {}", options.fold));
   }
+  const std::int64_t count = options.folds * options.repeats;
+  if (options.folds_file.empty() && !hold_out && std::stoll(options.fold) >= count) {
+    throw UsageError(fmt::format("--fold: must be below --folds{} ({}), got {}",
+                                 options.repeats > 1 ? " times --repeats" : "", count,
+                                 options.fold));
+  }
 }
 
-std::vector<int> selected_folds(const Options& options) {
-  if (options.val_fraction > 0) return {0};
-  if (options.fold != "all") return {std::stoi(options.fold)};
-  std::vector<int> folds(static_cast<std::size_t>(options.folds));
+void check_loss(const Options& options) {
+  const bool mixed = options.mixup > 0 || options.cutmix > 0;
+  if (options.mixup > 0 && options.cutmix > 0) {
+    throw UsageError("--mixup, --cutmix: a batch is mixed in one way; give one of them");
+  }
+  for (const auto& [name, alpha] :
+       {std::pair("mixup", options.mixup), {"cutmix", options.cutmix}}) {
+    if (alpha > 0 && alpha < 0.05) {
+      throw UsageError(fmt::format("--{}: must be 0 or at least 0.05, got {}", name, alpha));
+    }
+  }
+  if (options.loss == "focal" && (mixed || options.label_smoothing > 0)) {
+    throw UsageError(
+        "--loss: focal takes plain labels, without --label-smoothing, --mixup and --cutmix");
+  }
+}
+
+}  // namespace
+
+void check_options(const Options& options) {
+  if (options.data.empty()) throw UsageError("--data: missing; name the folder with the images");
+  check_folds(options);
+  check_loss(options);
+  if (options.warmup > 0 && options.scheduler == "one-cycle") {
+    throw UsageError("--warmup: one-cycle warms up by itself; take --scheduler cosine or constant");
+  }
+  if (options.accumulate > options.batch_size) {
+    throw UsageError(fmt::format("--accumulate: {} parts of a batch of {} images",
+                                 options.accumulate, options.batch_size));
+  }
+}
+
+std::vector<int> selected_folds(const Options& options, int fold_count) {
+  if (options.fold != "all") {
+    const int fold = std::stoi(options.fold);
+    if (fold >= fold_count) {
+      throw UsageError(
+          fmt::format("--fold: must be below {}, the number of folds; got {}", fold_count, fold));
+    }
+    return {fold};
+  }
+  std::vector<int> folds(static_cast<std::size_t>(fold_count));
   std::iota(folds.begin(), folds.end(), 0);
   return folds;
 }

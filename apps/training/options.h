@@ -15,6 +15,8 @@ struct Options {
   std::string layout = "auto";
   std::string group = "auto";
   std::int64_t folds = 5;
+  std::int64_t repeats = 1;
+  std::string folds_file;
   std::string fold = "all";
   double val_fraction = 0;
   bool allow_bad = false;
@@ -23,24 +25,41 @@ struct Options {
   std::string weights = "imagenet";
   std::string mode = "finetune";
   std::vector<std::string> freeze;
+  std::vector<std::string> unfreeze_at;
+  std::vector<std::int64_t> hidden;
   // training
   std::int64_t epochs = 12;
   std::int64_t batch_size = 32;
   std::string optimizer = "adamw";
   double lr = 1e-3;
+  double head_lr = 0;
+  std::vector<std::string> lr_group;
   double weight_decay = 0.01;
   std::string scheduler = "one-cycle";
+  std::int64_t warmup = 0;
+  std::string loss = "cross-entropy";
+  double focal_gamma = 2;
+  double label_smoothing = 0;
   std::string class_weights = "none";
+  std::string sampler = "shuffled";
+  double clip_norm = 0;
+  double ema = 0;
+  std::int64_t accumulate = 1;
   std::int64_t max_steps = 0;
   // images
   std::int64_t image_size = 224;
+  std::string crop = "none";
+  bool grayscale = false;
   std::string augment = "light";
+  double mixup = 0;
+  double cutmix = 0;
   // when to stop, what to report
   std::int64_t patience = 5;
   double min_delta = 0;
   std::string monitor = "val_loss";
   std::vector<std::string> report_subset;
   bool baselines = false;
+  std::int64_t log_steps = 0;
   // machine
   std::uint64_t seed = 0;
   std::int64_t threads = 0;
@@ -77,7 +96,7 @@ void apply_toml(Options& options, const std::string& text, const std::string& na
 /// Checks what concerns several options at once. Throws UsageError.
 void check_options(const Options& options);
 
-/// The folds to train: all of them, or the one of --fold.
-std::vector<int> selected_folds(const Options& options);
+/// The folds to train: all of them, or the one of --fold. Throws UsageError if there is no such.
+std::vector<int> selected_folds(const Options& options, int fold_count);
 
 }  // namespace hanok::training

@@ -75,6 +75,7 @@ std::string scalar_text(const OptionEntry& entry, const toml::node& node) {
       throw wrong("a text in quotes");
     case Kind::List:
       if (const auto value = node.value_exact<std::string>()) return *value;
+      if (const auto value = node.value_exact<std::int64_t>()) return std::to_string(*value);
       throw wrong("texts in quotes, in brackets");
   }
   return "";

@@ -6,6 +6,7 @@
 //   fold_K/best.safetensors      the best epoch's weights with the model card
 //   fold_K/last/state.safetensors  full state for exact resume
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
+//   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json                of all folds
 // Every file is whole or absent, so a run killed at any moment can go on.
 #pragma once
@@ -37,6 +38,7 @@ class RunFolder {
   std::string fold(int k) const { return path_ + "/fold_" + std::to_string(k); }
   std::string best(int k) const { return fold(k) + "/best.safetensors"; }
   std::string last(int k) const { return fold(k) + "/last/state.safetensors"; }
+  std::string steps(int k) const { return fold(k) + "/steps.csv"; }
   std::string fold_result(int k) const { return fold(k) + "/result.json"; }
   std::string fold_predictions(int k) const { return fold(k) + "/predictions.csv"; }
 

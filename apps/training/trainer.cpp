@@ -7,12 +7,14 @@
 
 #include "apps/training/errors.h"
 #include "apps/training/files.h"
+#include "apps/training/recipe.h"
 #include "apps/training/signals.h"
 #include "data/sampler.h"
 #include "engine/generator.h"
 #include "engine/ops.h"
 #include "engine/runtime.h"
 #include "engine/transaction.h"
+#include "nn/gradients.h"
 #include "nn/models/registry.h"
 
 namespace hanok::training {
@@ -35,40 +37,6 @@ void shuffle_labels(data::Dataset& dataset, const std::vector<std::int64_t>& sam
   }
 }
 
-std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options,
-                                              std::vector<nn::ParameterGroup> groups) {
-  if (options.optimizer == "sgd") {
-    nn::SgdOptions sgd;
-    sgd.learning_rate = options.lr;
-    sgd.momentum = 0.9;
-    sgd.nesterov = true;
-    sgd.weight_decay = options.weight_decay;
-    return nn::make_sgd(std::move(groups), sgd);
-  }
-  nn::AdamOptions adam;
-  adam.learning_rate = options.lr;
-  adam.weight_decay = options.weight_decay;
-  return options.optimizer == "adam" ? nn::make_adam(std::move(groups), adam)
-                                     : nn::make_adamw(std::move(groups), adam);
-}
-
-std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t total_steps) {
-  if (options.scheduler == "cosine") return nn::make_cosine(total_steps);
-  if (options.scheduler == "constant") return nn::make_constant();
-  return nn::make_one_cycle(total_steps);
-}
-
-data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last) {
-  data::LoaderOptions loader;
-  loader.preprocessing.image_size = static_cast<int>(options.image_size);
-  loader.augment = training ? data::parse_augment(options.augment) : data::Augment::None;
-  loader.batch_size = options.batch_size;
-  loader.workers = static_cast<int>(options.workers);
-  loader.seed = options.seed;
-  loader.drop_last = drop_last;
-  return loader;
-}
-
 }  // namespace
 
 Trainer::Trainer(const FoldJob& job)
@@ -86,7 +54,8 @@ Trainer::Trainer(const FoldJob& job)
   if (job.shuffle_labels) shuffle_labels(dataset_, training_, options.seed);
 
   // A last batch of one image has no batch statistics worth the name: it is left out.
-  const auto images = static_cast<std::int64_t>(training_.size());
+  const auto images =
+      static_cast<std::int64_t>(training_order(options, dataset_, training_, 0).size());
   const bool drop_last = images > options.batch_size && images % options.batch_size == 1;
   steps_per_epoch_ = (images + options.batch_size - 1) / options.batch_size - (drop_last ? 1 : 0);
   images_per_epoch_ = images - (drop_last ? 1 : 0);
@@ -96,26 +65,30 @@ Trainer::Trainer(const FoldJob& job)
   // Initial weights depend on the seed alone, not on what was trained before in this process.
   Generator::global().set_seed(options.seed);
   Generator::global().begin_step(0, 0);
-  model_ = nn::make_model(options.model, classes_, static_cast<int>(options.image_size));
+  model_ = make_network(options.model, classes_, options.image_size, options.hidden);
   if (!job.start_weights.empty()) {
     const StartReport report = start_from(*model_, head_, job.start_weights);
     start_note_ = fmt::format(
         "starting from {}{}", job.start_weights,
         report.head_kept ? fmt::format("; new head \"{}\" for {} classes", head_, classes_) : "");
   }
-  freezing_ =
-      std::make_unique<FreezingPlan>(*model_, head_, options.mode, options.freeze, options.epochs);
-  optimizer_ = make_optimizer(options, freezing_->parameter_groups(*model_));
+  freezing_ = std::make_unique<FreezingPlan>(*model_, head_, options.mode, options.freeze,
+                                             options.epochs, options.unfreeze_at);
+  optimizer_ = make_optimizer(options, parameter_groups(options, *model_, *freezing_));
   schedule_ = make_schedule(options, total_steps);
   if (options.class_weights != "none") {
     class_weights_ = Tensor::from_vector(class_weights(options.class_weights, dataset_, training_),
                                          Shape{classes_});
   }
+  loss_ = std::make_unique<TrainingLoss>(options, classes_, class_weights_);
+  if (options.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options.ema);
   training_loader_ =
       std::make_unique<data::Loader>(dataset_, loader_options(options, true, drop_last));
   validation_loader_ =
       std::make_unique<data::Loader>(dataset_, loader_options(options, false, false));
   if (job.folder != nullptr) load_last();
+  const bool logged = job.folder != nullptr && options.log_steps > 0;
+  step_log_ = std::make_unique<StepLog>(logged ? job.folder->steps(job.fold) : "", step_);
 }
 
 bool Trainer::finished() const {
@@ -143,6 +116,7 @@ std::optional<FoldResult> Trainer::run() {
   if (early_stopping_.best_epoch() >= 0) {
     model_->load_state_dict(best_weights_);
   } else {
+    if (ema_) ema_->swap();
     save_best();  // no epoch had a finite validation loss: the last weights are all there is
   }
   const std::optional<Evaluation> evaluation =
@@ -161,11 +135,7 @@ std::optional<FoldResult> Trainer::run() {
 /// The steps of one epoch from step_in_epoch_ on; false if interrupted.
 bool Trainer::train_epoch() {
   const Options& options = job_.options;
-  std::vector<std::int64_t> order;
-  for (const std::int64_t i :
-       data::shuffled(static_cast<std::int64_t>(training_.size()), options.seed, epoch_)) {
-    order.push_back(training_[static_cast<std::size_t>(i)]);
-  }
+  const std::vector<std::int64_t> order = training_order(options, dataset_, training_, epoch_);
   model_->train();
   Progress progress(fmt::format("{}fold {} epoch {}/{}", job_.shuffle_labels ? "shuffled " : "",
                                 job_.fold, epoch_ + 1, options.epochs),
@@ -188,45 +158,81 @@ bool Trainer::train_epoch() {
   return true;
 }
 
+/// Forward and backward over the batch in --accumulate parts, whose losses and gradients add up to
+/// the whole batch's.
+Trainer::StepOutcome Trainer::accumulate_gradients(data::Batch& batch) {
+  const std::int64_t images = batch.labels.numel();
+  const Tensor targets = loss_->targets(batch, epoch_, step_in_epoch_);
+  const double denominator = loss_->denominator(targets);
+  // A part of one image has no batch statistics worth the name.
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(job_.options.accumulate, 1, std::max<std::int64_t>(1, images / 2));
+  const NominalBatch nominal(parts > 1 ? images : nominal_batch());
+  StepOutcome outcome;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const std::int64_t begin = images * part / parts;
+    const std::int64_t end = images * (part + 1) / parts;
+    const Tensor logits = (*model_)(ops::slice(batch.images, 0, begin, end));
+    const Tensor loss = (*loss_)(logits, ops::slice(targets, 0, begin, end), denominator);
+    outcome.loss += loss.item();
+    if (!std::isfinite(outcome.loss)) {
+      throw NonFiniteLoss(fmt::format(
+          "fold {}, epoch {}, step {}: the loss is {}; nothing of this step was kept. Try a lower "
+          "--lr. Images of this batch:{}",
+          job_.fold, epoch_ + 1, step_in_epoch_ + 1, outcome.loss, batch_names(batch)));
+    }
+    loss.backward();
+    for (const std::int64_t answer : ops::argmax(logits.detach(), 1).to_int_vector()) {
+      outcome.predicted.push_back(answer);
+    }
+  }
+  return outcome;
+}
+
 /// One step as a transaction: parameters, running statistics and counters change at its end or not
 /// at all.
-void Trainer::step(const data::Batch& batch) {
+void Trainer::step(data::Batch& batch) {
+  const Options& options = job_.options;
   StepTransaction transaction;
   const NominalBatch nominal_batch(job_.options.batch_size);
   Generator::global().begin_step(epoch_, step_in_epoch_);
   optimizer_->zero_grad();
-
-  const Tensor logits = (*model_)(batch.images);
-  ops::CrossEntropyOptions loss_options;
-  loss_options.class_weights = class_weights_;
-  const Tensor loss = ops::cross_entropy(logits, batch.labels, loss_options);
-  const double value = loss.item();
-  if (!std::isfinite(value)) {
-    throw NonFiniteLoss(fmt::format(
-        "fold {}, epoch {}, step {}: the loss is {}; nothing of this step was kept. Try a lower "
-        "--lr. Images of this batch:{}",
-        job_.fold, epoch_ + 1, step_in_epoch_ + 1, value, batch_names(batch)));
-  }
-  loss.backward();
+  const StepOutcome outcome = accumulate_gradients(batch);
   schedule_->apply(*optimizer_, step_);
+  const bool logged = options.log_steps > 0 && (step_ + 1) % options.log_steps == 0;
+  Tensor norm;
+  if (options.clip_norm > 0) {
+    norm = nn::clip_gradient_norm(model_->parameters(), options.clip_norm);
+  } else if (logged) {
+    norm = nn::gradient_norm(model_->parameters());
+  }
   optimizer_->step();
   transaction.commit();
+  if (ema_) ema_->update();
 
-  const std::vector<std::int64_t> predicted = ops::argmax(logits.detach(), 1).to_int_vector();
   const std::vector<std::int64_t> truth = batch.labels.to_int_vector();
-  for (std::size_t i = 0; i < truth.size(); ++i) correct_ += predicted[i] == truth[i] ? 1 : 0;
+  for (std::size_t i = 0; i < truth.size(); ++i) {
+    correct_ += outcome.predicted[i] == truth[i] ? 1 : 0;
+  }
   const auto images = static_cast<std::int64_t>(truth.size());
-  loss_sum_ += value * static_cast<double>(images);
+  loss_sum_ += outcome.loss * static_cast<double>(images);
   seen_ += images;
   images_trained_ += images;
   ++step_in_epoch_;
   ++step_;
+  if (logged) {
+    step_log_->append(
+        {epoch_ + 1, step_, outcome.loss, optimizer_->learning_rate(), norm.to_vector()[0]});
+  }
 }
 
 /// Validation, the epoch's line, early stopping; false if interrupted.
 bool Trainer::end_epoch() {
   const Options& options = job_.options;
   const Clock::time_point start = Clock::now();
+  // With --ema the averages are what is validated and kept.
+  const std::optional<nn::EmaScope> averages =
+      ema_ ? std::optional<nn::EmaScope>(std::in_place, *ema_) : std::nullopt;
   const std::optional<Evaluation> evaluation =
       evaluate(*model_, *validation_loader_, validation_, classes_, class_weights_);
   if (!evaluation) return false;

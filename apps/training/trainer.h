@@ -13,10 +13,13 @@
 #include "apps/training/experiment_data.h"
 #include "apps/training/fold_result.h"
 #include "apps/training/freezing.h"
+#include "apps/training/loss.h"
 #include "apps/training/options.h"
 #include "apps/training/progress.h"
 #include "apps/training/run_folder.h"
+#include "apps/training/step_log.h"
 #include "data/loader.h"
+#include "nn/ema.h"
 #include "nn/module.h"
 #include "nn/optim.h"
 #include "nn/schedule.h"
@@ -45,13 +48,19 @@ class Trainer {
 
   nn::Module& model() { return *model_; }
   const FreezingPlan& freezing() const { return *freezing_; }
+  const nn::Optimizer& optimizer() const { return *optimizer_; }
   /// What the starting weights left out; for the user.
   const std::string& start_note() const { return start_note_; }
 
  private:
   bool finished() const;
   bool train_epoch();
-  void step(const data::Batch& batch);
+  struct StepOutcome {
+    double loss = 0;
+    std::vector<std::int64_t> predicted;
+  };
+  StepOutcome accumulate_gradients(data::Batch& batch);
+  void step(data::Batch& batch);
   bool end_epoch();
   FoldResult make_result(const Evaluation& evaluation) const;
   std::string batch_names(const data::Batch& batch) const;
@@ -72,6 +81,9 @@ class Trainer {
   std::unique_ptr<FreezingPlan> freezing_;
   std::unique_ptr<nn::Optimizer> optimizer_;
   std::unique_ptr<nn::Schedule> schedule_;
+  std::unique_ptr<TrainingLoss> loss_;
+  std::unique_ptr<nn::Ema> ema_;  // null without --ema
+  std::unique_ptr<StepLog> step_log_;
   std::unique_ptr<data::Loader> training_loader_, validation_loader_;
   EarlyStopping early_stopping_;
   nn::StateDict best_weights_;

@@ -8,6 +8,7 @@
 
 #include "apps/training/errors.h"
 #include "apps/training/files.h"
+#include "apps/training/recipe.h"
 #include "apps/training/trainer.h"
 #include "weights/weights.h"
 
@@ -20,9 +21,8 @@ constexpr double kSaveShare = 0.05;  // saving may take this share of the time
 }  // namespace
 
 ModelCard Trainer::card() const {
-  data::Preprocessing preprocessing;
-  preprocessing.image_size = static_cast<int>(job_.options.image_size);
-  return {job_.options.model, dataset_.class_names, preprocessing};
+  return {job_.options.model, dataset_.class_names, preprocessing(job_.options),
+          job_.options.hidden};
 }
 
 void Trainer::save_best() {
@@ -62,8 +62,10 @@ void Trainer::save_last() {
   for (const auto& [name, tensor] : model_->state_dict()) state.tensors["model." + name] = tensor;
   state.merge("optimizer", optimizer_->state());
   state.merge("early_stopping", early_stopping_.state());
+  if (ema_) state.merge("ema", ema_->state());
   const std::string path = job_.folder->last(job_.fold);
   make_folder(std::filesystem::path(path).parent_path().string());
+  step_log_->save();
   save_state(path, state);
   saved_ = true;
   last_saved_ = Clock::now();
@@ -97,6 +99,7 @@ void Trainer::load_last() {
   model_->load_state_dict(tensors);
   optimizer_->load_state(state.sub("optimizer"));
   early_stopping_.load_state(state.sub("early_stopping"));
+  if (ema_) ema_->load_state(state.sub("ema"));
   if (early_stopping_.best_epoch() >= 0) {
     for (const auto& [name, tensor] : weights::load(job_.folder->best(job_.fold)).tensors) {
       best_weights_.insert(name, tensor.clone());

@@ -4,81 +4,11 @@
 #include <gtest/gtest.h>
 #include <set>
 
-#include "tests/apps/program.h"
+#include "tests/apps/flags.h"
 #include "weights/weights.h"
 
 namespace hanok::test {
 namespace {
-
-using Arguments = std::vector<std::string>;
-
-/// A finished run, as its folder tells.
-struct FinishedRun {
-  std::string folder;
-  Outcome outcome;
-  nlohmann::json summary;
-  std::string config, folds;
-
-  std::size_t epochs() const { return lines_of(read_text(folder + "/metrics.jsonl")).size(); }
-  std::string last_hash() const { return summary.at("last_weights_hash").get<std::string>(); }
-};
-
-class Flags : public ::testing::Test {
- protected:
-  Flags() {
-    draw_photos(folder_ / "photos");
-    base_ = {"--data",       folder_ / "photos",
-             "--model",      "lenet",
-             "--weights",    "none",
-             "--image-size", "32",
-             "--batch-size", "8",
-             "--epochs",     "2",
-             "--folds",      "2",
-             "--fold",       "0",
-             "--threads",    "1"};
-  }
-
-  /// The base command with some options replaced or added; `drop` names options to leave out.
-  FinishedRun run(const Arguments& more, const std::set<std::string>& drop = {}) {
-    Arguments arguments;
-    std::set<std::string> replaced = drop;
-    for (const std::string& argument : more) {
-      if (argument.rfind("--", 0) == 0) replaced.insert(argument);
-    }
-    for (std::size_t i = 0; i < base_.size(); i += 2) {
-      if (replaced.count(base_[i]) == 0) arguments = arguments + Arguments{base_[i], base_[i + 1]};
-    }
-    FinishedRun run;
-    run.folder = folder_ / ("run" + std::to_string(runs_++));
-    run.outcome = finetune(arguments + more + Arguments{"--out", run.folder});
-    EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.output;
-    if (run.outcome.exit_code != 0) throw std::runtime_error("the run failed");
-    run.summary = read_json(run.folder + "/summary.json");
-    run.config = read_text(run.folder + "/config.toml");
-    run.folds = read_text(run.folder + "/folds.csv");
-    return run;
-  }
-
-  /// Both runs' configurations and weights differ.
-  void expect_other_weights(const Arguments& a, const Arguments& b) {
-    const FinishedRun first = run(a);
-    const FinishedRun second = run(b);
-    EXPECT_NE(first.config, second.config);
-    EXPECT_NE(first.last_hash(), second.last_hash());
-  }
-
-  /// The configurations differ, the weights must not.
-  void expect_same_weights(const Arguments& a, const Arguments& b) {
-    const FinishedRun first = run(a);
-    const FinishedRun second = run(b);
-    EXPECT_NE(first.config, second.config);
-    EXPECT_EQ(first.last_hash(), second.last_hash());
-  }
-
-  TemporaryFolder folder_;
-  Arguments base_;
-  int runs_ = 0;
-};
 
 TEST_F(Flags, TheSameCommandGivesTheSameWeights) {
   const FinishedRun a = run({});
@@ -102,6 +32,25 @@ TEST_F(Flags, LayoutAutoFindsTheFolderLayout) {
   expect_same_weights({"--layout", "auto"}, {"--layout", "folder"});
   EXPECT_EQ(
       finetune(base_ + Arguments{"--layout", "competition", "--out", folder_ / "x"}).exit_code, 1);
+}
+
+TEST_F(Flags, LayoutCsvReadsATable) {
+  std::string table = "path,label,group\n";
+  for (int c = 0; c < 3; ++c) {
+    for (int i = 0; i < 12; ++i) {
+      const std::string name = "photo" + std::string(i < 10 ? "0" : "") + std::to_string(i);
+      table += "class" + std::to_string(c) + "/" + name + ".png,kind" + std::to_string(c) + ",g" +
+               std::to_string(c) + std::to_string(i / 2) + "\n";
+    }
+  }
+  write_text(folder_ / "photos/labels.csv", table);
+  const FinishedRun a = run({"--layout", "csv"});
+  const FinishedRun b = run({"--layout", "folder"});
+  EXPECT_NE(a.config, b.config);
+  EXPECT_THAT(a.folds, ::testing::HasSubstr(",kind0,g00,"));
+  EXPECT_THAT(b.folds, ::testing::HasSubstr(",class0,"));
+  // --data may name the table itself.
+  EXPECT_EQ(run({"--data", folder_ / "photos/labels.csv"}).last_hash(), a.last_hash());
 }
 
 TEST_F(Flags, GroupKeepsPhotographsOfOneGroupTogether) {
@@ -235,7 +184,7 @@ TEST_F(Flags, BatchSizeChangesTheSteps) {
 
 TEST_F(Flags, OptimizerChangesTheWeights) {
   expect_other_weights({"--optimizer", "adamw"}, {"--optimizer", "adam"});
-  expect_other_weights({"--optimizer", "adamw"}, {"--optimizer", "sgd"});
+  expect_other_weights({"--optimizer", "sgd"}, {"--optimizer", "rmsprop"});
 }
 
 TEST_F(Flags, LearningRateChangesTheWeights) {
@@ -266,6 +215,7 @@ TEST_F(Flags, ImageSizeIsWhatTheCheckpointCarries) {
 
 TEST_F(Flags, AugmentChangesTheWeights) {
   expect_other_weights({"--augment", "none"}, {"--augment", "light"});
+  expect_other_weights({"--augment", "strong"}, {"--augment", "randaugment"});
 }
 
 TEST_F(Flags, PatienceEndsEarly) {
@@ -341,11 +291,14 @@ TEST_F(Flags, OutNamesTheFolderAndIsNoPartOfTheConfiguration) {
 
 TEST_F(Flags, EveryOptionOfTheTableHasACase) {
   const std::set<std::string> covered = {
-      "data",       "layout",     "group",    "folds",     "fold",    "val-fraction",
-      "allow-bad",  "model",      "weights",  "mode",      "freeze",  "epochs",
-      "batch-size", "optimizer",  "lr",       "scheduler", "augment", "weight-decay",
-      "max-steps",  "image-size", "patience", "min-delta", "monitor", "class-weights",
-      "baselines",  "seed",       "threads",  "workers",   "device",  "report-subset"};
+      "data", "layout", "group", "folds", "fold", "val-fraction", "allow-bad", "model", "weights",
+      "mode", "freeze", "epochs", "batch-size", "optimizer", "lr", "scheduler", "augment",
+      "weight-decay", "max-steps", "image-size", "patience", "min-delta", "monitor",
+      "class-weights", "baselines", "seed", "threads", "workers", "device", "report-subset",
+      // in test_flags_training.cpp
+      "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
+      "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
+      "grayscale", "mixup", "cutmix", "log-steps"};
   std::set<std::string> keys;
   for (const std::string& line : lines_of(finetune({"--print-config"}).output)) {
     const std::size_t equals = line.find(" = ");

@@ -90,6 +90,26 @@ TEST_F(Resume, AfterInterruptsEndsBitwiseEqual) {
   expect_same_end(folder_ / "whole", broken);
 }
 
+TEST_F(Resume, WithAveragesPartsSamplersAndMixingEndsBitwiseEqual) {
+  const auto with_all = [this](const std::string& out) {
+    return command(out) +
+           Arguments{"--ema",    "0.9", "--accumulate", "2",     "--sampler",     "over",
+                     "--mixup",  "0.3", "--clip-norm",  "1",     "--log-steps",   "7",
+                     "--hidden", "12",  "--head-lr",    "0.002", "--unfreeze-at", "5=conv1"};
+  };
+  ASSERT_EQ(finetune(with_all(folder_ / "whole")).exit_code, 0);
+  const std::string broken = folder_ / "broken";
+  EXPECT_EQ(break_run(with_all(broken), SIGKILL, 3).exit_code, 128 + SIGKILL);
+  EXPECT_EQ(break_run({"--resume", broken}, SIGINT, 4).exit_code, 3);
+  EXPECT_EQ(break_run({"--resume", broken}, SIGKILL, 31).exit_code, 128 + SIGKILL);
+  const Outcome last = finetune({"--resume", broken});
+  ASSERT_EQ(last.exit_code, 0) << last.output;
+  expect_same_end(folder_ / "whole", broken);
+  for (const char* file : {"/fold_0/steps.csv", "/fold_1/steps.csv"}) {
+    EXPECT_EQ(read_text((folder_ / "whole") + file), read_text(broken + file)) << file;
+  }
+}
+
 TEST_F(Resume, AfterKillsEndsBitwiseEqual) {
   ASSERT_EQ(finetune(command(folder_ / "whole")).exit_code, 0);
   const std::string broken = folder_ / "broken";

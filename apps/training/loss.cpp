@@ -1,0 +1,52 @@
+#include "apps/training/loss.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "data/mix.h"
+#include "engine/ops.h"
+
+namespace hanok::training {
+
+TrainingLoss::TrainingLoss(const Options& options, std::int64_t classes, Tensor class_weights)
+    : options_(options), classes_(classes), class_weights_(std::move(class_weights)) {}
+
+Tensor TrainingLoss::targets(data::Batch& batch, std::int64_t epoch, std::int64_t step) const {
+  if (options_.mixup > 0) {
+    return data::mixup(batch, classes_, options_.mixup, options_.seed, epoch, step);
+  }
+  if (options_.cutmix > 0) {
+    return data::cutmix(batch, classes_, options_.cutmix, options_.seed, epoch, step);
+  }
+  return batch.labels;
+}
+
+double TrainingLoss::denominator(const Tensor& targets) const {
+  const auto count = static_cast<double>(targets.size(0));
+  if (targets.dtype() != DType::I64) return count;  // soft targets count one each
+  if (options_.loss == "focal" || !class_weights_.defined()) return count;
+  const std::vector<float> weights = class_weights_.to_vector();
+  double sum = 0;
+  for (const std::int64_t label : targets.to_int_vector()) {
+    sum += static_cast<double>(weights[static_cast<std::size_t>(label)]);
+  }
+  return std::max(sum, 1e-12);  // all of weight 0: the loss is 0
+}
+
+Tensor TrainingLoss::operator()(const Tensor& logits, const Tensor& targets,
+                                double denominator) const {
+  if (options_.loss == "focal") {
+    ops::FocalLossOptions focal;
+    focal.gamma = static_cast<float>(options_.focal_gamma);
+    focal.alpha = class_weights_;
+    focal.denominator = denominator;
+    return ops::focal_loss(logits, targets, focal);
+  }
+  ops::CrossEntropyOptions cross_entropy;
+  cross_entropy.class_weights = class_weights_;
+  cross_entropy.label_smoothing = static_cast<float>(options_.label_smoothing);
+  cross_entropy.denominator = denominator;
+  return ops::cross_entropy(logits, targets, cross_entropy);
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,32 @@
+// What a training step minimises: --loss, --label-smoothing, --class-weights, --mixup, --cutmix.
+#pragma once
+
+#include <cstdint>
+
+#include "apps/training/options.h"
+#include "data/loader.h"
+#include "engine/tensor.h"
+
+namespace hanok::training {
+
+class TrainingLoss {
+ public:
+  /// `class_weights` [C] may be undefined; focal loss takes them as its alpha.
+  TrainingLoss(const Options& options, std::int64_t classes, Tensor class_weights);
+
+  /// The targets of one batch: its labels, or with --mixup and --cutmix soft targets f32 [N,C],
+  /// for which the images are mixed in place.
+  Tensor targets(data::Batch& batch, std::int64_t epoch, std::int64_t step) const;
+  /// What the batch's mean divides by. Parts of a batch, each divided by the whole's, add up to the
+  /// whole's loss and gradients.
+  double denominator(const Tensor& targets) const;
+  /// Sum over `logits` [N,C] and their targets, divided by `denominator`: a scalar.
+  Tensor operator()(const Tensor& logits, const Tensor& targets, double denominator) const;
+
+ private:
+  const Options& options_;
+  std::int64_t classes_;
+  Tensor class_weights_;
+};
+
+}  // namespace hanok::training

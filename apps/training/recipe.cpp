@@ -1,0 +1,172 @@
+#include "apps/training/recipe.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+
+#include "apps/training/option_pairs.h"
+#include "data/sampler.h"
+#include "kernels/base/error.h"
+#include "nn/layers.h"
+#include "nn/models/registry.h"
+#include "nn/state_dict.h"
+
+namespace hanok::training {
+namespace {
+
+/// The rates that --head-lr and --lr-group give, by parameter.
+std::map<std::string, double> own_rates(const Options& options,
+                                        const std::vector<nn::NamedTensor>& parameters,
+                                        const std::string& head) {
+  std::map<std::string, double> rates;
+  const auto give = [&](const std::string& glob, double rate) {
+    bool any = false;
+    std::vector<std::string> names;
+    for (const nn::NamedTensor& parameter : parameters) {
+      names.push_back(parameter.name);
+      if (!glob_matches_path(glob, parameter.name)) continue;
+      rates[parameter.name] = rate;
+      any = true;
+    }
+    if (!any) {
+      throw ValueError(fmt::format("\"{}\" matches no parameter; near names: {}", glob,
+                                   fmt::join(nn::near_names(glob, names), ", ")));
+    }
+  };
+  if (options.head_lr > 0) give(head, options.head_lr);
+  for (const std::string& text : options.lr_group) {
+    const GlobRate pair = parse_lr_group(text);
+    give(pair.glob, pair.rate);
+  }
+  return rates;
+}
+
+}  // namespace
+
+std::unique_ptr<nn::Module> make_network(const std::string& model, std::int64_t classes,
+                                         std::int64_t image_size,
+                                         const std::vector<std::int64_t>& hidden) {
+  std::unique_ptr<nn::Module> network = nn::make_model(model, classes, image_size);
+  if (hidden.empty()) return network;
+  const nn::ModelInfo& info = nn::model_info(model);
+  auto head = std::make_unique<nn::Sequential>();
+  std::int64_t features = info.head_features;
+  for (const std::int64_t units : hidden) {
+    head->append(std::make_unique<nn::Linear>(features, units));
+    head->append(std::make_unique<nn::ReLU>());
+    features = units;
+  }
+  head->append(std::make_unique<nn::Linear>(features, classes));
+  network->replace_submodule(info.head, std::move(head));
+  return network;
+}
+
+std::vector<nn::ParameterGroup> parameter_groups(const Options& options, nn::Module& model,
+                                                 const FreezingPlan& freezing) {
+  const std::vector<nn::NamedTensor> parameters = model.named_parameters();
+  const std::map<std::string, double> rates = own_rates(options, parameters, freezing.head());
+  if (rates.empty()) return freezing.parameter_groups(model);
+  // By part, then by rate; a negative rate stands for --lr and comes first.
+  std::map<std::pair<std::size_t, double>, nn::ParameterGroup> groups;
+  for (const nn::NamedTensor& parameter : parameters) {
+    const std::size_t part = freezing.part_of(parameter.name);
+    const auto own = rates.find(parameter.name);
+    const double rate = own == rates.end() ? -1 : own->second;
+    nn::ParameterGroup& group = groups[{part, rate}];
+    group.name = freezing.parts()[part].name;
+    group.learning_rate = rate;
+    group.parameters.push_back(parameter.tensor);
+  }
+  std::vector<nn::ParameterGroup> ordered;
+  for (auto& [key, group] : groups) ordered.push_back(std::move(group));
+  return ordered;
+}
+
+std::string rates_table(const std::vector<nn::ParameterGroup>& groups) {
+  std::string out;
+  for (const nn::ParameterGroup& group : groups) {
+    if (group.learning_rate < 0) continue;
+    std::int64_t count = 0;
+    for (const Tensor& parameter : group.parameters) count += parameter.numel();
+    out += fmt::format("learning rate {} for {} parameters of {}\n", group.learning_rate, count,
+                       group.name);
+  }
+  return out;
+}
+
+std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options,
+                                              std::vector<nn::ParameterGroup> groups) {
+  if (options.optimizer == "sgd") {
+    nn::SgdOptions sgd;
+    sgd.learning_rate = options.lr;
+    sgd.momentum = 0.9;
+    sgd.nesterov = true;
+    sgd.weight_decay = options.weight_decay;
+    return nn::make_sgd(std::move(groups), sgd);
+  }
+  if (options.optimizer == "rmsprop") {
+    nn::RmsPropOptions rmsprop;
+    rmsprop.learning_rate = options.lr;
+    rmsprop.weight_decay = options.weight_decay;
+    return nn::make_rmsprop(std::move(groups), rmsprop);
+  }
+  nn::AdamOptions adam;
+  adam.learning_rate = options.lr;
+  adam.weight_decay = options.weight_decay;
+  return options.optimizer == "adam" ? nn::make_adam(std::move(groups), adam)
+                                     : nn::make_adamw(std::move(groups), adam);
+}
+
+std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t total_steps) {
+  const std::int64_t warm_up = std::min(options.warmup, total_steps - 1);
+  const std::int64_t rest = total_steps - std::max<std::int64_t>(0, warm_up);
+  std::unique_ptr<nn::Schedule> course;
+  if (options.scheduler == "cosine") {
+    course = nn::make_cosine(rest);
+  } else if (options.scheduler == "constant") {
+    course = nn::make_constant();
+  } else {
+    course = nn::make_one_cycle(rest);
+  }
+  if (warm_up <= 0) return course;
+  std::vector<std::unique_ptr<nn::Schedule>> both;
+  both.push_back(nn::make_linear_warm_up(warm_up, 1.0 / static_cast<double>(warm_up + 1)));
+  both.push_back(std::move(course));
+  return nn::make_sequential(std::move(both), {warm_up});
+}
+
+data::Preprocessing preprocessing(const Options& options) {
+  data::Preprocessing result;
+  result.image_size = static_cast<int>(options.image_size);
+  // ImageNet's models see the middle 224 of 256 pixels.
+  if (options.crop == "center") result.resize = (result.image_size * 8 + 3) / 7;
+  result.grayscale = options.grayscale;
+  return result;
+}
+
+data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last) {
+  data::LoaderOptions loader;
+  loader.preprocessing = preprocessing(options);
+  loader.augment = training ? data::parse_augment(options.augment) : data::Augment::None;
+  loader.batch_size = options.batch_size;
+  loader.workers = static_cast<int>(options.workers);
+  loader.seed = options.seed;
+  loader.drop_last = drop_last;
+  return loader;
+}
+
+std::vector<std::int64_t> training_order(const Options& options, const data::Dataset& dataset,
+                                         const std::vector<std::int64_t>& samples,
+                                         std::int64_t epoch) {
+  std::vector<std::int64_t> labels;
+  for (const std::int64_t i : samples) {
+    labels.push_back(dataset.samples[static_cast<std::size_t>(i)].label);
+  }
+  std::vector<std::int64_t> order =
+      data::epoch_order(data::parse_sampling(options.sampler), labels, options.seed, epoch);
+  for (std::int64_t& i : order) i = samples[static_cast<std::size_t>(i)];
+  return order;
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,32 @@
+// --log-steps: some steps of a fold, one line each, on the screen and in fold_K/steps.csv.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace hanok::training {
+
+struct StepMetrics {
+  std::int64_t epoch = 0, step = 0;  // 1 is the first; steps count over the whole fold
+  double loss = 0;
+  double learning_rate = 0;
+  double gradient_norm = 0;  // before clipping
+};
+
+class StepLog {
+ public:
+  /// With `path` empty nothing is written. Takes up the lines that are there up to `last_step`:
+  /// later ones come after the checkpoint and are computed again.
+  StepLog(std::string path, std::int64_t last_step);
+  void append(const StepMetrics& metrics);
+  /// Writes the file whole, if there is anything new.
+  void save();
+
+ private:
+  std::string path_;
+  std::string text_;
+  bool changed_ = false;
+};
+
+}  // namespace hanok::training
