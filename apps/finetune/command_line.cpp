@@ -45,6 +45,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       "  finetune --data DIR --out RUN [options]     start a run\n"
       "  finetune --resume RUN                       go on with an interrupted one\n"
       "  finetune --demo --out RUN                   try it on drawn faces\n"
+      "  finetune --data DIR --check [options]       see whether this recipe can learn at all\n"
       "Exit codes: 0 done, 1 failure, 2 usage, 3 interrupted and saved, 4 loss not finite.",
       "finetune");
   app.get_formatter()->column_width(44);
@@ -59,6 +60,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_flag("--print-config", command.print_config, "print all options as TOML and end")
       ->group("Run");
   app.add_flag("--dry-run", command.dry_run, "check data and options, train and write nothing")
+      ->group("Run");
+  app.add_flag("--check", command.check,
+               "check the recipe on one batch and end: split, labels, first loss, gradients, "
+               "overfitting, prediction")
       ->group("Run");
   app.add_flag("--demo", command.demo,
                "train on faces drawn into RUN/data, small enough for a few minutes")

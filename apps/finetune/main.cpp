@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/finetune/command_line.h"
+#include "apps/training/check.h"
 #include "apps/training/errors.h"
 #include "apps/training/finetune.h"
 #include "apps/training/run_folder.h"
@@ -57,6 +58,7 @@ int run(int argc, const char* const* argv) {
     fmt::print("{}", to_toml(command.options));
     return kSuccess;
   }
+  if (command.check) return check_recipe(command.options);
   if (command.dry_run) {
     dry_run(command.options);
     return kSuccess;

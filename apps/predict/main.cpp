@@ -1,5 +1,6 @@
 // predict: argument parsing plus one call into apps/training.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 #include <string>
 
@@ -12,7 +13,7 @@ namespace {
 using namespace hanok::training;
 
 void check(const PredictOptions& options) {
-  const int sources = (options.run.empty() ? 0 : 1) + (options.checkpoint.empty() ? 0 : 1) +
+  const int sources = (options.runs.empty() ? 0 : 1) + (options.checkpoint.empty() ? 0 : 1) +
                       (options.weights.empty() ? 0 : 1);
   if (sources != 1) {
     throw UsageError("give one of --run RUN, --checkpoint FILE, or --model NAME --weights FILE");
@@ -35,14 +36,22 @@ int run(int argc, const char* const* argv) {
       "Exit codes: 0 done, 1 failure, 2 usage.",
       "predict");
   PredictOptions options;
-  app.add_option("--run", options.run, "run folder of finetune; its folds are averaged");
-  app.add_option("--checkpoint", options.checkpoint, "one best.safetensors");
-  app.add_option("--model", options.model, "network of a bare --weights file");
+  app.add_option("--run", options.runs,
+                 "run folder of finetune; its folds are averaged, and several runs if repeated")
+      ->type_name("RUN")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  app.add_option("--checkpoint", options.checkpoint, "one best.safetensors")->type_name("FILE");
+  app.add_option("--model", options.model, "network of a bare --weights file")->type_name("NAME");
   app.add_option("--weights", options.weights,
-                 "bare state_dict (.pth, .safetensors): ImageNet preprocessing");
-  app.add_option("--images", options.images,
-                 "folders, files, or one CSV with ImageID (then a submission is written)");
-  app.add_option("--out", options.out, "CSV to write");
+                 "bare state_dict (.pth, .safetensors): ImageNet preprocessing")
+      ->type_name("FILE");
+  app.add_option(
+         "--images", options.images,
+         "folders, files, - (a list of them on standard input), or one CSV with ImageID (then "
+         "a submission is written)")
+      ->type_name("FILE ...");
+  app.add_option("--out", options.out, "CSV to write")->type_name("FILE");
   app.add_flag("--probabilities", options.probabilities, "add each class's probability");
   app.add_flag("--logits", options.logits, "add each class's raw logit");
   app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
@@ -58,8 +67,11 @@ int run(int argc, const char* const* argv) {
   }
   check(options);
   watch_for_interrupts();
-  const std::int64_t rows = predict(options);
-  fmt::print("wrote {} rows to {}\n", rows, options.out);
+  const PredictSummary summary = predict(options);
+  fmt::print("wrote {} rows to {}\n", summary.rows, options.out);
+  fmt::print("{} network{}, {:.1f} s, {:.1f} images/s\n", summary.networks,
+             summary.networks == 1 ? "" : "s", summary.seconds,
+             static_cast<double>(summary.rows) / std::max(summary.seconds, 1e-9));
   return kSuccess;
 }
 

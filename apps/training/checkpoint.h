@@ -19,7 +19,7 @@ struct ModelCard {
   std::string model;                     // name in nn's registry
   std::vector<std::string> class_names;  // in the order of the logits
   data::Preprocessing preprocessing;
-  std::vector<std::int64_t> hidden;  // units of the layers in front of the head
+  std::vector<std::int64_t> hidden{};  // units of the layers in front of the head
 };
 
 /// The card as safetensors metadata, and back. Reading throws FormatError (file name first) for a

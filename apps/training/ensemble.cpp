@@ -49,6 +49,37 @@ std::vector<LoadedModel> load_checkpoints(const std::vector<std::string>& paths)
   return models;
 }
 
+std::vector<LoadedModel> load_runs(const std::vector<std::string>& runs) {
+  std::vector<LoadedModel> all;
+  for (const std::string& run : runs) {
+    for (LoadedModel& model : load_checkpoints(checkpoints_of_run(run))) {
+      if (!all.empty() && model.card.class_names != all.front().card.class_names) {
+        throw FormatError(fmt::format("{}: other classes than {}", run, runs.front()));
+      }
+      all.push_back(std::move(model));
+    }
+  }
+  return all;
+}
+
+Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector<float>& shares) {
+  Evaluation mean(parts.front().classes);
+  mean.samples = parts.front().samples;
+  mean.probabilities.assign(parts.front().probabilities.size(), 0.0F);
+  mean.logits = mean.probabilities;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    for (std::size_t i = 0; i < mean.logits.size(); ++i) {
+      mean.probabilities[i] += shares[p] * parts[p].probabilities[i];
+      mean.logits[i] += shares[p] * parts[p].logits[i];
+    }
+  }
+  for (std::size_t i = 0; i < mean.samples.size(); ++i) {
+    const float* row = mean.probabilities.data() + i * static_cast<std::size_t>(mean.classes);
+    mean.predicted.push_back(std::max_element(row, row + mean.classes) - row);
+  }
+  return mean;
+}
+
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,

@@ -26,14 +26,6 @@ std::string absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
-/// The file to start from; empty for random weights. Throws where ImageNet's are not on this
-/// machine.
-std::string start_weights(const Options& options) {
-  if (options.weights == "none") return "";
-  if (options.weights == "imagenet") return weights::find_pretrained(options.model);
-  return options.weights;
-}
-
 /// Builds the network once without training it, so that bad options and weights are told before the
 /// run folder exists.
 void check_network(const Options& options, std::int64_t classes) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <iostream>
 
 #include "kernels/base/error.h"
 
@@ -55,9 +56,27 @@ void add_csv(ImageList& list, const std::string& path) {
   list.submission = true;
 }
 
+/// The arguments, "-" replaced by the lines of standard input.
+std::vector<std::string> with_standard_input(const std::vector<std::string>& given) {
+  std::vector<std::string> arguments;
+  for (const std::string& argument : given) {
+    if (argument != "-") {
+      arguments.push_back(argument);
+      continue;
+    }
+    for (std::string line; std::getline(std::cin, line);) {
+      if (!line.empty() && line.back() == '\r') line.pop_back();
+      if (!line.empty()) arguments.push_back(line);
+    }
+  }
+  if (arguments.empty()) throw ValueError("standard input: names no images");
+  return arguments;
+}
+
 }  // namespace
 
-ImageList list_images(const std::vector<std::string>& arguments) {
+ImageList list_images(const std::vector<std::string>& given) {
+  const std::vector<std::string> arguments = with_standard_input(given);
   ImageList list;
   list.dataset.root = "";
   list.dataset.layout = "files";

@@ -15,8 +15,9 @@ struct ImageList {
 };
 
 /// Folders are searched through for .jpg, .jpeg and .png in the order of their names, without
-/// hidden files; a CSV's images lie in images/ beside it, or beside it. Throws IoError for what is
-/// not there and ValueError if nothing is left.
+/// hidden files; "-" is a list of files and folders, one a line, on standard input; a CSV's images
+/// lie in images/ beside it, or beside it. Throws IoError for what is not there and ValueError if
+/// nothing is left.
 ImageList list_images(const std::vector<std::string>& arguments);
 
 }  // namespace hanok::training

@@ -8,6 +8,7 @@
 #include "apps/training/ensemble.h"
 #include "apps/training/files.h"
 #include "apps/training/image_list.h"
+#include "apps/training/progress.h"
 #include "data/loader.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
@@ -21,8 +22,7 @@ std::vector<LoadedModel> load_models(const PredictOptions& options) {
     models.push_back(load_bare_model(options.model, options.weights));
     return models;
   }
-  return load_checkpoints(options.run.empty() ? std::vector<std::string>{options.checkpoint}
-                                              : checkpoints_of_run(options.run));
+  return options.runs.empty() ? load_checkpoints({options.checkpoint}) : load_runs(options.runs);
 }
 
 /// Leaves out what cannot be read, or throws listing it.
@@ -55,18 +55,30 @@ void drop_unreadable(ImageList& images, const PredictOptions& options) {
   images = std::move(kept);
 }
 
-Evaluation ask(std::vector<LoadedModel>& models, const ImageList& images,
+/// All networks' answers, averaged. Those that see images alike share one loader and its cache.
+Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
                const PredictOptions& options) {
-  data::LoaderOptions loader_options;
-  loader_options.preprocessing = models.front().card.preprocessing;
-  loader_options.batch_size = options.batch_size;
-  loader_options.workers = static_cast<int>(options.workers);
-  data::Loader loader(images.dataset, loader_options);
+  const auto total = static_cast<float>(models.size());
   std::vector<std::int64_t> order(images.names.size());
   std::iota(order.begin(), order.end(), 0);
-  std::optional<Evaluation> answers = evaluate_together(models, loader, images.dataset, order);
-  if (!answers) throw Error("interrupted; nothing was written");
-  return *std::move(answers);
+  std::map<std::string, std::vector<LoadedModel>> alike;
+  for (LoadedModel& model : models) {
+    alike[to_metadata(model.card).at("hanok.preprocessing")].push_back(std::move(model));
+  }
+  std::vector<Evaluation> parts;
+  std::vector<float> shares;
+  for (auto& [record, group] : alike) {
+    data::LoaderOptions loader_options;
+    loader_options.preprocessing = group.front().card.preprocessing;
+    loader_options.batch_size = options.batch_size;
+    loader_options.workers = static_cast<int>(options.workers);
+    data::Loader loader(images.dataset, loader_options);
+    std::optional<Evaluation> answers = evaluate_together(group, loader, images.dataset, order);
+    if (!answers) throw Error("interrupted; nothing was written");
+    parts.push_back(*std::move(answers));
+    shares.push_back(static_cast<float>(group.size()) / total);
+  }
+  return parts.size() == 1 ? std::move(parts.front()) : weighted_mean(parts, shares);
 }
 
 std::string to_csv(const ImageList& images, const std::vector<std::string>& class_names,
@@ -101,15 +113,21 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 
 }  // namespace
 
-std::int64_t predict(const PredictOptions& options) {
+PredictSummary predict(const PredictOptions& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   std::vector<LoadedModel> models = load_models(options);
+  const std::vector<std::string> class_names = models.front().card.class_names;
+  PredictSummary summary;
+  summary.networks = static_cast<std::int64_t>(models.size());
   ImageList images = list_images(options.images);
   drop_unreadable(images, options);
   if (images.names.empty()) throw ValueError("no image is left to predict");
-  const Evaluation answers = ask(models, images, options);
-  write_file(options.out, to_csv(images, models.front().card.class_names, answers, options));
-  return static_cast<std::int64_t>(images.names.size());
+  summary.rows = static_cast<std::int64_t>(images.names.size());
+  const Clock::time_point start = Clock::now();
+  const Evaluation answers = ask(std::move(models), images, options);
+  summary.seconds = seconds_since(start);
+  write_file(options.out, to_csv(images, class_names, answers, options));
+  return summary;
 }
 
 }  // namespace hanok::training

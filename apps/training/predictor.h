@@ -8,11 +8,12 @@
 namespace hanok::training {
 
 struct PredictOptions {
-  // Exactly one of the three: a run (its folds' probabilities are averaged), one checkpoint, or a
-  // bare state_dict file of `model` (ImageNet's preprocessing, classes by number).
-  std::string run, checkpoint, weights;
+  // Exactly one of the three: runs (the probabilities of all their folds are averaged), one
+  // checkpoint, or a bare state_dict file of `model` (ImageNet's preprocessing and classes).
+  std::vector<std::string> runs;
+  std::string checkpoint, weights;
   std::string model;
-  std::vector<std::string> images;  // folders, files, or one CSV with a column ImageID
+  std::vector<std::string> images;  // folders, files, "-", or one CSV with a column ImageID
   std::string out;
   bool probabilities = false;  // adds a column a class
   bool logits = false;         // adds a column a class: "logit:CLASS"
@@ -20,9 +21,14 @@ struct PredictOptions {
   std::int64_t batch_size = 32, threads = 0, workers = 2;
 };
 
+struct PredictSummary {
+  std::int64_t rows = 0, networks = 0;
+  double seconds = 0;  // from the first image read to the last answer
+};
+
 /// Writes `out`: `ImageID,ans` (the class's number) in the CSV's order for a CSV of images, else
-/// `path,label,probability`. Returns the number of rows. Throws UsageError, IoError, FormatError;
+/// `path,label,probability`. Throws UsageError, IoError, FormatError;
 /// ValueError listing all unreadable images.
-std::int64_t predict(const PredictOptions& options);
+PredictSummary predict(const PredictOptions& options);
 
 }  // namespace hanok::training

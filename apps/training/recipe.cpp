@@ -11,6 +11,7 @@
 #include "nn/layers.h"
 #include "nn/models/registry.h"
 #include "nn/state_dict.h"
+#include "weights/weights.h"
 
 namespace hanok::training {
 namespace {
@@ -134,6 +135,12 @@ std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t
   both.push_back(nn::make_linear_warm_up(warm_up, 1.0 / static_cast<double>(warm_up + 1)));
   both.push_back(std::move(course));
   return nn::make_sequential(std::move(both), {warm_up});
+}
+
+std::string start_weights(const Options& options) {
+  if (options.weights == "none") return "";
+  if (options.weights == "imagenet") return weights::find_pretrained(options.model);
+  return options.weights;
 }
 
 data::Preprocessing preprocessing(const Options& options) {

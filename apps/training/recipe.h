@@ -36,6 +36,10 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options,
 /// The course of the rate over `total_steps`, the first --warmup of which rise in a straight line.
 std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t total_steps);
 
+/// The file of --weights to start from; empty for random weights. Throws where ImageNet's are not
+/// on this machine.
+std::string start_weights(const Options& options);
+
 /// How images become input: what the checkpoint carries.
 data::Preprocessing preprocessing(const Options& options);
 data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last);

@@ -41,18 +41,23 @@ class Flags : public ::testing::Test {
   }
 
   /// The base command with some options replaced or added; `drop` names options to leave out.
-  FinishedRun run(const Arguments& more, const std::set<std::string>& drop = {}) {
+  Arguments replaced(const Arguments& more, const std::set<std::string>& drop = {}) const {
     Arguments arguments;
-    std::set<std::string> replaced = drop;
+    std::set<std::string> left_out = drop;
     for (const std::string& argument : more) {
-      if (argument.rfind("--", 0) == 0) replaced.insert(argument);
+      if (argument.rfind("--", 0) == 0) left_out.insert(argument);
     }
     for (std::size_t i = 0; i < base_.size(); i += 2) {
-      if (replaced.count(base_[i]) == 0) arguments = arguments + Arguments{base_[i], base_[i + 1]};
+      if (left_out.count(base_[i]) == 0) arguments = arguments + Arguments{base_[i], base_[i + 1]};
     }
+    return arguments + more;
+  }
+
+  /// A run that must succeed, with options as above.
+  FinishedRun run(const Arguments& more, const std::set<std::string>& drop = {}) {
     FinishedRun run;
     run.folder = folder_ / ("run" + std::to_string(runs_++));
-    run.outcome = finetune(arguments + more + Arguments{"--out", run.folder});
+    run.outcome = finetune(replaced(more, drop) + Arguments{"--out", run.folder});
     EXPECT_EQ(run.outcome.exit_code, 0) << run.outcome.output;
     if (run.outcome.exit_code != 0) throw std::runtime_error("the run failed");
     run.summary = read_json(run.folder + "/summary.json");
