@@ -4,6 +4,7 @@
 //     for each 256 of k                              pack the B block into panels (in parallel)
 //       for each (144 rows, some panels)             one task; packs its 144 x 256 of A (147 KB,
 //       L2)
+//                                                    unless that meets few panels
 //         GemmKernels::multiply                      panels of B in L1, tiles in registers
 //
 // A task is a rectangle of C: rectangles are cut by m and n alone and every element sums its k in
@@ -72,9 +73,17 @@ void pack_b(ExecContext& context, const GemmKernels& kernels, const Product& p,
   });
 }
 
-// Packs rows [i, i + rows) and k [k_begin, k_begin + k) of A into the thread's scratch.
+// Packs rows [i, i + rows) and k [k_begin, k_begin + k) of A into the thread's scratch, or leaves
+// them where they lie if they meet few columns only, for which a copy would not pay.
 void pack_a(const GemmKernels& kernels, const Product& p, std::int64_t i, std::int64_t rows,
             std::int64_t k_begin, std::int64_t k, GemmBlock& block) {
+  // Rows whole pages apart would fall into the same sets of L1.
+  if (!p.shape.transpose_a && block.columns <= 4 * kPanelColumns && p.shape.lda % 1024 != 0) {
+    block.a = p.a + i * p.shape.lda + k_begin;
+    block.a_row_stride = p.shape.lda;
+    block.a_k_stride = 1;
+    return;
+  }
   float* scratch =
       thread_scratch(std::max(packed_row_stride(k) * rows, packed_row_stride(rows) * k));
   block.a = scratch;
