@@ -2,9 +2,8 @@
 //
 //   for each 2048 columns of C                       B block: 256 x 2048 floats, 2 MB, in L3
 //     for each 256 of k                              pack the B block into panels (in parallel)
-//       for each (144 rows, some panels)             one task; packs its 144 x 256 of A (147 KB,
-//       L2)
-//                                                    unless that meets few panels
+//       for each (144 rows, some panels)             one task; packs its 144 x 256 of A (147 KB of
+//                                                    L2) unless that meets few panels
 //         GemmKernels::multiply                      panels of B in L1, tiles in registers
 //
 // A task is a rectangle of C: rectangles are cut by m and n alone and every element sums its k in
