@@ -13,6 +13,16 @@ endforeach()
 foreach(app finetune predict convert evaluate inspect)
   if(TARGET ${app})
     install(TARGETS ${app} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    # The program writes its own manual page and completion, from the options that --help shows.
+    install(CODE "
+      set(prefix \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\")
+      set(man \"\${prefix}/${CMAKE_INSTALL_MANDIR}/man1\")
+      set(bash \"\${prefix}/${CMAKE_INSTALL_DATADIR}/bash-completion/completions\")
+      file(MAKE_DIRECTORY \"\${man}\" \"\${bash}\")
+      execute_process(COMMAND $<TARGET_FILE:${app}> --man
+                      OUTPUT_FILE \"\${man}/${app}.1\" COMMAND_ERROR_IS_FATAL ANY)
+      execute_process(COMMAND $<TARGET_FILE:${app}> --completion bash
+                      OUTPUT_FILE \"\${bash}/${app}\" COMMAND_ERROR_IS_FATAL ANY)")
   endif()
 endforeach()
 

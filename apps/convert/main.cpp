@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/manual.h"
 #include "apps/training/weight_table.h"
 #include "kernels/base/error.h"
 #include "weights/catalogue.h"
@@ -151,6 +152,7 @@ int main(int argc, char** argv) {
       "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
       "HANOK_MIRROR, a URL below which files are fetched instead of their own.\n"
       "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
+  hanok::training::add_manual_options(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -6,6 +6,7 @@
 
 #include "apps/training/errors.h"
 #include "apps/training/evaluator.h"
+#include "apps/training/manual.h"
 #include "apps/training/signals.h"
 
 namespace {
@@ -56,6 +57,7 @@ int run(int argc, const char* const* argv) {
       "one; compare it with that of always answering the most frequent class, printed beside it.\n"
       "Data that the network was trained on give scores that are too good: keep a test set apart.\n"
       "Exit codes: 0 done, 1 failure, 2 usage.");
+  add_manual_options(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

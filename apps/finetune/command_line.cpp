@@ -7,6 +7,7 @@
 
 #include "apps/training/errors.h"
 #include "apps/training/finetune.h"
+#include "apps/training/manual.h"
 
 namespace hanok::training {
 namespace {
@@ -79,6 +80,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   std::map<std::string, bool> switches;
   add_table(app, given, switches);
 
+  add_manual_options(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

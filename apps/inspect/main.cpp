@@ -6,6 +6,7 @@
 
 #include "apps/inspect/inspect.h"
 #include "apps/training/errors.h"
+#include "apps/training/manual.h"
 #include "engine/runtime.h"
 #include "nn/models/registry.h"
 
@@ -130,6 +131,7 @@ int run(int argc, const char* const* argv) {
   add_devices(app);
   add_augment(app, arguments);
   app.footer("inspect COMMAND --help tells more of each. Exit codes: 0 done, 1 failure, 2 usage.");
+  training::add_manual_options(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

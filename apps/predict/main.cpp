@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/training/errors.h"
+#include "apps/training/manual.h"
 #include "apps/training/predictor.h"
 #include "apps/training/signals.h"
 
@@ -58,6 +59,7 @@ int run(int argc, const char* const* argv) {
   app.add_option("--batch-size", options.batch_size, "images at a time");
   app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
   app.add_option("--workers", options.workers, "threads that read images ahead");
+  add_manual_options(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {

@@ -1,5 +1,6 @@
 // predict: from runs, checkpoints and bare weights; for folders, files and a CSV.
 #include <cmath>
+#include <cstdlib>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include "engine/autograd.h"
 #include "nn/models/registry.h"
 #include "tests/apps/program.h"
+#include "tests/support/paths.h"
 #include "weights/weights.h"
 
 namespace hanok::test {
@@ -207,6 +209,57 @@ TEST_F(Predict, SaysWhatIsWrong) {
   write_text(folder_ / "photos/class0/broken.png", "nothing");
   expect(Arguments{"--run", folder_ / "run"} + images, 1, "broken.png");
   EXPECT_EQ(ask(Arguments{"--run", folder_ / "run", "--allow-bad"} + images).size(), 37U);
+}
+
+TEST_F(Predict, SeveralRunsAreAveragedWhateverTheirPreprocessing) {
+  const Outcome other = finetune({"--data", folder_ / "photos", "--model", "mlp", "--weights",
+                                  "none", "--image-size", "16", "--epochs", "2", "--folds", "2",
+                                  "--fold", "0", "--grayscale", "--out", folder_ / "other"});
+  ASSERT_EQ(other.exit_code, 0) << other.output;
+  const Arguments rest = {"--images", folder_ / "photos", "--probabilities"};
+  const Table a = ask(Arguments{"--run", folder_ / "run"} + rest);    // two folds
+  const Table b = ask(Arguments{"--run", folder_ / "other"} + rest);  // one
+  const Table both = ask(Arguments{"--run", folder_ / "run", "--run", folder_ / "other"} + rest);
+  ASSERT_EQ(both.size(), 37U);
+  for (std::size_t i = 1; i < both.size(); ++i) {
+    for (std::size_t c = 3; c < 6; ++c) {
+      EXPECT_NEAR(std::stod(both[i][c]), (2 * std::stod(a[i][c]) + std::stod(b[i][c])) / 3, 3e-6);
+    }
+  }
+  // Networks that know other classes cannot be averaged.
+  std::filesystem::rename(folder_ / "photos/class2", folder_ / "photos/third");
+  ASSERT_EQ(
+      finetune({"--data", folder_ / "photos", "--model", "mlp", "--weights", "none", "--image-size",
+                "16", "--epochs", "1", "--folds", "2", "--fold", "0", "--out", folder_ / "renamed"})
+          .exit_code,
+      0);
+  const Outcome refused = predict(Arguments{"--run", folder_ / "run", "--run", folder_ / "renamed",
+                                            "--out", folder_ / "x.csv"} +
+                                  rest);
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("other classes"));
+}
+
+TEST_F(Predict, ReadsTheListFromStandardInputAndTellsItsSpeed) {
+  write_text(folder_ / "list.txt", (folder_ / "photos/class1/photo03.png") + "\r\n\n" +
+                                       (folder_ / "photos/class0/photo01.png") + "\n");
+  const auto from_list = [this](const std::string& list) {
+    const std::string command = "\"" + binary_dir() + "/bin/predict\" --run \"" +
+                                (folder_ / "run") + "\" --images - --out \"" +
+                                (folder_ / "listed.csv") + "\" < \"" + list + "\" > \"" +
+                                (folder_ / "said.txt") + "\" 2>&1";
+    return std::system(command.c_str());  // NOLINT(*-env33-c,concurrency-mt-unsafe): a redirection
+  };
+  EXPECT_EQ(from_list(folder_ / "list.txt"), 0);
+  const Table table = read_plain_csv(folder_ / "listed.csv");
+  ASSERT_EQ(table.size(), 3U);
+  EXPECT_EQ(table[1][0], folder_ / "photos/class1/photo03.png");
+  EXPECT_EQ(table[2][0], folder_ / "photos/class0/photo01.png");
+  const std::string said = read_text(folder_ / "said.txt");
+  EXPECT_THAT(said, ::testing::ContainsRegex("2 networks, [0-9.]+ s, [0-9.]+ images/s"));
+  write_text(folder_ / "empty.txt", "\n");
+  EXPECT_NE(from_list(folder_ / "empty.txt"), 0);
+  EXPECT_THAT(read_text(folder_ / "said.txt"), HasSubstr("standard input: names no images"));
 }
 
 }  // namespace

@@ -1,0 +1,20 @@
+// Manual page and shell completion of a program, made from the same options as its --help.
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace hanok::training {
+
+/// Adds --man and --completion bash to `app`: they print and end the program with success.
+void add_manual_options(CLI::App& app);
+
+/// The manual page in troff's man macros: `man -l FILE` shows it.
+std::string man_page(const CLI::App& app);
+/// A script for bash: options, their choices, files and folders.
+std::string bash_completion(const CLI::App& app);
+
+}  // namespace hanok::training
