@@ -80,7 +80,10 @@ class CpuAllocator final : public Allocator {
     block.tag = tag;
     statistics_.in_use += block.size;
     statistics_.in_use_by_tag[tag] += block.size;
-    statistics_.peak = std::max(statistics_.peak, statistics_.in_use);
+    if (statistics_.in_use > statistics_.peak) {
+      statistics_.peak = statistics_.in_use;
+      statistics_.peak_by_tag = statistics_.in_use_by_tag;
+    }
     return pointer;
   }
 
@@ -100,6 +103,7 @@ class CpuAllocator final : public Allocator {
   void reset_peak() override {
     const std::lock_guard lock(mutex_);
     statistics_.peak = statistics_.in_use;
+    statistics_.peak_by_tag = statistics_.in_use_by_tag;
   }
   void set_budget(std::size_t bytes) override {
     const std::lock_guard lock(mutex_);

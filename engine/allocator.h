@@ -17,6 +17,7 @@ struct MemoryStatistics {
   std::size_t cached = 0;  // bytes kept for reuse
   std::size_t budget = 0;  // in_use + cached stay below this
   std::map<std::string, std::size_t> in_use_by_tag;
+  std::map<std::string, std::size_t> peak_by_tag;  // in_use_by_tag when peak was reached
 };
 
 class Allocator {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "engine/allocator.h"
+#include "engine/layer_scope.h"
 #include "engine/runtime.h"
 #include "engine/storage.h"
 #include "engine/tensor_impl.h"
@@ -109,6 +110,7 @@ void set_inputs(Node& node, const std::vector<Tensor>& inputs) {
 void record(Tensor& output, std::shared_ptr<Node> node) {
   node->number = next_node_number++;
   node->output_shape = output.shape();
+  node->layer = LayerScope::current().layer;
   output.impl().node = std::move(node);
 }
 
@@ -212,6 +214,7 @@ void Tensor::backward(const Tensor& gradient) const {
   }
   const NoGrad no_grad;
   const MemoryTag tag("gradients");
+  const LayerScope outside(nullptr, true);
   if (is_leaf()) {
     accumulate_leaf(*impl_, seed);
     for (const auto& hook : impl_->grad_hooks) hook(impl_->grad);
@@ -238,6 +241,7 @@ void Tensor::backward(const Tensor& gradient) const {
           std::string(node.name()) +
           ": backward runs a second time through a graph whose saved tensors are freed");
     }
+    const LayerScope layer(node.layer, true);
     std::vector<Tensor> grads = node.backward(current.grad);
     node.release_saved();
     node.released = true;

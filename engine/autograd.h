@@ -56,6 +56,7 @@ class Node {
   std::vector<Edge> edges;
   std::uint64_t number = 0;  // counts up with each node recorded on this thread
   Shape output_shape;
+  const void* layer = nullptr;  // whose op it is (layer_scope.h)
   bool released = false;
 };
 

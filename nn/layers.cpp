@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/layer_scope.h"
 #include "kernels/base/error.h"
 #include "nn/init.h"
 #include "nn/positive.h"
@@ -141,6 +142,7 @@ Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor&
     if (residual.defined()) y = ops::add(y, residual);
     return activation == Activation::Relu ? ops::relu(y) : y;
   }
+  const LayerScope layer(&conv);  // the fused op counts as the convolution's
   return ops::conv_bn_act(x, conv.arguments(), bn.state(), residual, activation);
 }
 

@@ -6,6 +6,8 @@
 #include <ostream>
 #include <unordered_set>
 
+#include "engine/allocator.h"
+#include "engine/layer_scope.h"
 #include "kernels/base/error.h"
 
 namespace hanok::nn {
@@ -77,6 +79,8 @@ void Module::check_new_name(const std::string& name) const {
 // ---- forward ----
 
 Tensor Module::operator()(const Tensor& x) {
+  const LayerScope layer(this);
+  const MemoryTag tag("activations");
   Tensor output = forward(x);
   // By index over a copy: a hook may remove itself.
   const auto hooks = forward_hooks_;

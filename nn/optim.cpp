@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "engine/allocator.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 
@@ -69,6 +70,7 @@ void Optimizer::zero_grad() {
 }
 
 void Optimizer::step() {
+  const MemoryTag tag("optimizer");
   // All memory is taken before anything is written: a step that runs out of it changes nothing.
   for (std::size_t g = 0; g < groups_.size(); ++g) {
     for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {

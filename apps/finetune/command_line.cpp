@@ -66,6 +66,10 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                "check the recipe on one batch and end: split, labels, first loss, gradients, "
                "overfitting, prediction")
       ->group("Run");
+  app.add_flag("--plan", command.plan,
+               "measure a few steps and print what the run would take in time and memory, and what "
+               "each --mode saves; write nothing")
+      ->group("Run");
   app.add_flag("--demo", command.demo,
                "train on faces drawn into RUN/data, small enough for a few minutes")
       ->group("Run");

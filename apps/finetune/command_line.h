@@ -15,7 +15,7 @@ struct CommandLine {
   std::vector<std::string> given;  // names of the options on the command line
   std::string out, resume, write_synthetic;
   std::int64_t people = 0;
-  bool demo = false, print_config = false, dry_run = false, check = false;
+  bool demo = false, print_config = false, dry_run = false, check = false, plan = false;
 };
 
 /// Throws UsageError.

@@ -17,12 +17,14 @@ using namespace hanok::training;
 
 /// Beside --resume only options that leave the result alone may be given.
 int resume(const CommandLine& command) {
-  constexpr std::array<const char*, 3> kFree = {"threads", "workers", "device"};
+  constexpr std::array<const char*, 6> kFree = {"threads",        "workers",      "device",
+                                                "cache-features", "cache-budget", "profile"};
   for (const std::string& name : command.given) {
     if (std::find(kFree.begin(), kFree.end(), name) == kFree.end()) {
       throw UsageError(fmt::format(
           "--resume: goes on with the options in the run's config.toml; beside it only --threads, "
-          "--workers and --device may be given (found --{})",
+          "--workers, --device, --cache-features, --cache-budget and --profile may be given (found "
+          "--{})",
           name));
     }
   }
@@ -61,6 +63,10 @@ int run(int argc, const char* const* argv) {
   if (command.check) return check_recipe(command.options);
   if (command.dry_run) {
     dry_run(command.options);
+    return kSuccess;
+  }
+  if (command.plan) {
+    plan_run(command.options);
     return kSuccess;
   }
   return command.resume.empty() ? start(command) : resume(command);

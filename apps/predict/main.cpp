@@ -55,6 +55,9 @@ int run(int argc, const char* const* argv) {
   app.add_option("--out", options.out, "CSV to write")->type_name("FILE");
   app.add_flag("--probabilities", options.probabilities, "add each class's probability");
   app.add_flag("--logits", options.logits, "add each class's raw logit");
+  app.add_flag("--profile", options.profile,
+               "write where the time of the first batches goes: OUT.profile.json (a trace for "
+               "Perfetto), OUT.profile.txt");
   app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
   app.add_option("--batch-size", options.batch_size, "images at a time");
   app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");

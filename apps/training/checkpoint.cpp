@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/training/recipe.h"
+#include "engine/allocator.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 #include "nn/models/registry.h"
@@ -230,6 +231,7 @@ std::string weights_hash(nn::Module& model) {
 }
 
 nn::StateDict copy_state_dict(nn::Module& model) {
+  const MemoryTag tag("best weights");
   nn::StateDict copy;
   for (const auto& [name, tensor] : model.state_dict()) copy.insert(name, tensor.clone());
   return copy;

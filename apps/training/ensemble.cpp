@@ -83,12 +83,20 @@ Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,
-                                            const std::function<void(std::int64_t)>& on_batch) {
+                                            const std::function<void(std::int64_t)>& on_batch,
+                                            StepProfile* profile) {
   const auto classes = static_cast<std::int64_t>(models.front().card.class_names.size());
   Evaluation together(classes);
   for (LoadedModel& loaded : models) {
+    ImageBatches images(*loaded.model, loader);
+    std::optional<ProfiledBatches> profiled;
+    if (profile != nullptr) {
+      profile->add_model(*loaded.model);
+      profiled.emplace(images, *profile, [&loader] { return loader.batch_count(); });
+    }
+    BatchSource& batches = profiled ? static_cast<BatchSource&>(*profiled) : images;
     const std::optional<Evaluation> one =
-        evaluate(*loaded.model, loader, samples, classes, Tensor(), on_batch);
+        evaluate(*loaded.model, batches, samples, classes, Tensor(), on_batch);
     if (!one) return {};
     add_to(together.probabilities, one->probabilities);
     add_to(together.logits, one->logits);

@@ -9,6 +9,7 @@
 
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation.h"
+#include "apps/training/profile.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 
@@ -32,10 +33,12 @@ Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector
 /// Every network's answers for `samples` of `dataset`, which `loader` reads, averaged in order:
 /// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the
 /// confusion matrix are those of the averaged probabilities (the first class on ties). `on_batch`
-/// hears how many images each batch of each network had. Empty if the user interrupted.
+/// hears how many images each batch of each network had; `profile`, where given, sees the batches
+/// as steps. Empty if the user interrupted.
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,
-                                            const std::function<void(std::int64_t)>& on_batch = {});
+                                            const std::function<void(std::int64_t)>& on_batch = {},
+                                            StepProfile* profile = nullptr);
 
 }  // namespace hanok::training

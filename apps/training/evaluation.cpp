@@ -37,20 +37,20 @@ struct LossSum {
 
 }  // namespace
 
-std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
+std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
                                    const std::vector<std::int64_t>& samples, std::int64_t classes,
                                    const Tensor& class_weights,
                                    const std::function<void(std::int64_t)>& on_batch) {
   const NoGrad no_grad;
-  const NominalBatch nominal_batch(loader.batch_size());
+  const NominalBatch nominal_batch(batches.batch_size());
   model.eval();
   Evaluation evaluation(classes);
   LossSum sum;
-  loader.start_epoch(0, samples);
+  batches.start_epoch(0, samples);
   data::Batch batch;
-  while (loader.next(batch)) {
+  while (batches.next(batch)) {
     if (interrupted()) return {};
-    const Tensor logits = model(batch.images);
+    const Tensor logits = batches.forward(batch.images);
     append(evaluation.logits, logits);
     append(evaluation.probabilities, ops::softmax(logits, 1));
     const std::vector<std::int64_t> predicted = ops::argmax(logits, 1).to_int_vector();
@@ -67,6 +67,14 @@ std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
   }
   evaluation.loss = sum.weight > 0 ? sum.loss / sum.weight : 0;
   return evaluation;
+}
+
+std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
+                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
+                                   const Tensor& class_weights,
+                                   const std::function<void(std::int64_t)>& on_batch) {
+  ImageBatches batches(model, loader);
+  return evaluate(model, batches, samples, classes, class_weights, on_batch);
 }
 
 }  // namespace hanok::training

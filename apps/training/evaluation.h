@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "apps/training/batch_source.h"
 #include "data/loader.h"
 #include "nn/metrics.h"
 #include "nn/module.h"
@@ -24,8 +25,14 @@ struct Evaluation {
   double loss = 0;  // mean cross entropy over all labelled samples, weighted by class
 };
 
-/// Runs `model` in evaluation mode over `samples`. `class_weights` [C] may be undefined. `on_batch`
-/// hears how many images each batch had. Empty if the user interrupted.
+/// Runs `model` in evaluation mode over `samples`, on what `batches` makes of them. `class_weights`
+/// [C] may be undefined. `on_batch` hears how many images each batch had. Empty if the user
+/// interrupted.
+std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
+                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
+                                   const Tensor& class_weights,
+                                   const std::function<void(std::int64_t)>& on_batch = {});
+/// The same on the loader's images.
 std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
                                    const std::vector<std::int64_t>& samples, std::int64_t classes,
                                    const Tensor& class_weights,

@@ -7,14 +7,17 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/errors.h"
 #include "apps/training/experiment_data.h"
+#include "apps/training/feature_cache_plan.h"
 #include "apps/training/files.h"
 #include "apps/training/fold_result.h"
+#include "apps/training/plan.h"
 #include "apps/training/recipe.h"
 #include "apps/training/run_folder.h"
 #include "apps/training/signals.h"
 #include "apps/training/trainer.h"
 #include "data/sampler.h"
 #include "data/synthetic.h"
+#include "engine/allocator.h"
 #include "engine/runtime.h"
 #include "nn/models/registry.h"
 #include "weights/weights.h"
@@ -54,6 +57,7 @@ void check_network(const Options& options, std::int64_t classes) {
                             options.unfreeze_at);
     named("--lr-group", [&] { parameter_groups(options, *model, plan); });
   });
+  plan_feature_cache(options, *model, 0, 0, false, "");  // says what --cache-features lacks
   if (trainable_parameters(*model) == 0) {
     throw UsageError("--freeze: freezes everything; nothing is left to learn");
   }
@@ -112,13 +116,18 @@ void print_fold_classes(const Options& options, const ExperimentData& data, int 
 /// Trains one fold and its baseline; empty if interrupted.
 std::optional<FoldResult> train_fold(const Options& options, const ExperimentData& data,
                                      const RunFolder& folder, MetricsLog& log, int fold,
-                                     bool with_plan) {
-  FoldJob job{options, data, fold, &folder, &log, start_weights(options), false};
+                                     bool with_plan, StepProfile* profile) {
+  FoldJob job{options, data, fold, &folder, &log, start_weights(options), false, profile};
   print_fold_classes(options, data, fold);
+  Allocator& allocator = allocator_of(Device::cpu());
+  allocator.reset_peak();
   Trainer trainer(job);
   if (with_plan) print_plan(options, trainer);
   std::optional<FoldResult> result = trainer.run();
+  if (profile != nullptr) profile->finish();
+  fmt::print("{}\n", describe_peak(allocator.statistics()));
   if (result && options.baselines) {
+    job.profile = nullptr;
     job.folder = nullptr;
     job.log = nullptr;
     job.shuffle_labels = true;
@@ -171,13 +180,21 @@ int train_folds(const Options& options, const ExperimentData& data, const RunFol
   MetricsLog log(folder);
   std::vector<FoldResult> results;
   bool with_plan = true;
+  std::unique_ptr<StepProfile> profile;
+  if (options.profile) {
+    profile = std::make_unique<StepProfile>(
+        folder.profile(), fmt::format("finetune {}, batch {}, {} px", options.model,
+                                      options.batch_size, options.image_size));
+  }
   for (const int fold : selected_folds(options, data.fold_count)) {
     const std::string done = folder.fold_result(fold);
     if (std::filesystem::exists(done)) {
       results.push_back(fold_result_from_json(done, read_file(done)));
       continue;
     }
-    std::optional<FoldResult> result = train_fold(options, data, folder, log, fold, with_plan);
+    std::optional<FoldResult> result =
+        train_fold(options, data, folder, log, fold, with_plan, profile.get());
+    profile.reset();  // the first fold's steps are enough
     if (!result) {
       fmt::print("\ninterrupted; saved. Go on with: finetune --resume {}\n", folder.path());
       return kInterrupted;
@@ -251,11 +268,23 @@ void dry_run(const Options& options) {
   for (const int fold : selected_folds(options, data.fold_count)) {
     print_fold_classes(options, data, fold);
     if (!first) continue;
-    Trainer trainer(FoldJob{options, data, fold, nullptr, nullptr, start_weights(options), false});
+    Trainer trainer(
+        FoldJob{options, data, fold, nullptr, nullptr, start_weights(options), false, nullptr});
     print_plan(options, trainer);
     first = false;
   }
   fmt::print("\ndry run: nothing was trained, nothing written\n");
+}
+
+void plan_run(const Options& options) {
+  check_options(options);
+  use_machine(options);
+  const ExperimentData data = prepare_data(options);
+  check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
+  fmt::print("{}\n{}, batch {}, {} px, {} threads\n", describe(data), options.model,
+             options.batch_size, options.image_size, num_threads());
+  fmt::print("{}\nplan: nothing was trained, nothing written\n",
+             plan_text(options, data, start_weights(options)));
 }
 
 void apply_demo_preset(Options& options) {

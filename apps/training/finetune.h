@@ -21,6 +21,9 @@ int resume_run(const std::string& path, const std::function<void(Options&)>& adj
 /// Reads and checks the data, builds the network, prints what would be done. Writes nothing.
 void dry_run(const Options& options);
 
+/// Measures a few steps in each freezing mode and prints what a run would take. Writes nothing.
+void plan_run(const Options& options);
+
 /// Options with which the demo differs from the defaults.
 void apply_demo_preset(Options& options);
 /// Draws the demo's synthetic faces into `root`; returns the folder to train on.

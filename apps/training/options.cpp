@@ -277,6 +277,10 @@ std::vector<OptionEntry> make_table() {
            &Options::mixup, 0, 100));
   add(real("Images", "cutmix", "paste rectangles of other images, areas from Beta(X,X); 0: never",
            &Options::cutmix, 0, 100));
+  add(integer<std::int64_t>("Images", "augment-repeats",
+                            "above 0: each image has N augmentations that come again in turn, "
+                            "instead of a new one every epoch",
+                            &Options::augment_repeats, 0, 1000));
 
   add(integer<std::int64_t>("Stopping and reports", "patience",
                             "epochs without improvement before a fold ends; 0: never ends early",
@@ -304,6 +308,20 @@ std::vector<OptionEntry> make_table() {
                             &Options::workers, 1, 256));
   add(text("Machine", "device", "D", "where to compute; auto takes the best there is",
            &Options::device, {"auto", "cpu"}));
+  add(text("Machine", "cache-features", "C",
+           "keep what frozen layers at the start of the network make of each image, so that later "
+           "epochs need not compute it; auto: where images are not augmented. The result does not "
+           "depend on it",
+           &Options::cache_features, {"auto", "yes", "no"}));
+  add(integer<std::int64_t>("Machine", "cache-budget",
+                            "memory for cached features in MiB; what exceeds it goes into a file "
+                            "that is gone at the end. The result does not depend on it",
+                            &Options::cache_budget, 0, std::int64_t{1} << 30));
+  add(toggle(
+      "Machine", "profile",
+      "write where the time of the first steps goes: profile.json (a trace for Perfetto) and "
+      "profile.txt (a table). The result does not depend on it",
+      &Options::profile));
   return table;
 }
 

@@ -53,6 +53,7 @@ struct Options {
   std::string augment = "light";
   double mixup = 0;
   double cutmix = 0;
+  std::int64_t augment_repeats = 0;
   // when to stop, what to report
   std::int64_t patience = 5;
   double min_delta = 0;
@@ -65,6 +66,9 @@ struct Options {
   std::int64_t threads = 0;
   std::int64_t workers = 2;
   std::string device = "auto";
+  std::string cache_features = "auto";
+  std::int64_t cache_budget = 1024;  // MiB
+  bool profile = false;
 };
 
 /// One option: how it is called, what it takes, and how it is read from and written into Options.

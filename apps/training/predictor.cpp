@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <map>
+#include <memory>
 #include <numeric>
 
 #include "apps/training/checkpoint.h"
@@ -61,6 +62,12 @@ Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
   const auto total = static_cast<float>(models.size());
   std::vector<std::int64_t> order(images.names.size());
   std::iota(order.begin(), order.end(), 0);
+  std::unique_ptr<StepProfile> profile;
+  if (options.profile) {
+    profile = std::make_unique<StepProfile>(
+        options.out + ".profile",
+        fmt::format("predict {}, batch {}", models.front().card.model, options.batch_size));
+  }
   std::map<std::string, std::vector<LoadedModel>> alike;
   for (LoadedModel& model : models) {
     alike[to_metadata(model.card).at("hanok.preprocessing")].push_back(std::move(model));
@@ -73,11 +80,13 @@ Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
     loader_options.batch_size = options.batch_size;
     loader_options.workers = static_cast<int>(options.workers);
     data::Loader loader(images.dataset, loader_options);
-    std::optional<Evaluation> answers = evaluate_together(group, loader, images.dataset, order);
+    std::optional<Evaluation> answers =
+        evaluate_together(group, loader, images.dataset, order, {}, profile.get());
     if (!answers) throw Error("interrupted; nothing was written");
     parts.push_back(*std::move(answers));
     shares.push_back(static_cast<float>(group.size()) / total);
   }
+  if (profile) profile->finish();
   return parts.size() == 1 ? std::move(parts.front()) : weighted_mean(parts, shares);
 }
 

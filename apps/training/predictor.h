@@ -17,6 +17,7 @@ struct PredictOptions {
   std::string out;
   bool probabilities = false;  // adds a column a class
   bool logits = false;         // adds a column a class: "logit:CLASS"
+  bool profile = false;        // write where the first batches' time goes: OUT.profile.json, .txt
   bool allow_bad = false;      // leave out unreadable images instead of failing
   std::int64_t batch_size = 32, threads = 0, workers = 2;
 };

@@ -3,6 +3,7 @@
 //   folds.csv          path,label,group,fold
 //   unreadable.csv     path,reason of the images left out; only if there are any
 //   metrics.jsonl/csv  one line an epoch
+//   profile.json, profile.txt    with --profile
 //   fold_K/best.safetensors      the best epoch's weights with the model card
 //   fold_K/last/state.safetensors  full state for exact resume
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
@@ -35,6 +36,7 @@ class RunFolder {
   std::string summary() const { return path_ + "/summary.json"; }
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }
   std::string metrics_csv() const { return path_ + "/metrics.csv"; }
+  std::string profile() const { return path_ + "/profile"; }  // .json and .txt
   std::string fold(int k) const { return path_ + "/fold_" + std::to_string(k); }
   std::string best(int k) const { return fold(k) + "/best.safetensors"; }
   std::string last(int k) const { return fold(k) + "/last/state.safetensors"; }

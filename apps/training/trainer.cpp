@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fmt/format.h>
 #include <limits>
 
 #include "apps/training/errors.h"
+#include "apps/training/feature_cache_plan.h"
 #include "apps/training/files.h"
 #include "apps/training/recipe.h"
 #include "apps/training/signals.h"
@@ -86,9 +88,27 @@ Trainer::Trainer(const FoldJob& job)
       std::make_unique<data::Loader>(dataset_, loader_options(options, true, drop_last));
   validation_loader_ =
       std::make_unique<data::Loader>(dataset_, loader_options(options, false, false));
+  make_batch_sources(drop_last);
   if (job.folder != nullptr) load_last();
   const bool logged = job.folder != nullptr && options.log_steps > 0;
   step_log_ = std::make_unique<StepLog>(logged ? job.folder->steps(job.fold) : "", step_);
+}
+
+void Trainer::make_batch_sources(bool drop_last) {
+  std::string spill_folder = std::filesystem::temp_directory_path().string();
+  if (job_.folder != nullptr) {
+    spill_folder = job_.folder->fold(job_.fold);
+    make_folder(spill_folder);
+  }
+  const FeatureCachePlan plan =
+      plan_feature_cache(job_.options, *model_, static_cast<std::int64_t>(training_.size()),
+                         static_cast<std::int64_t>(validation_.size()), drop_last, spill_folder);
+  training_batches_ =
+      std::make_unique<FeatureCache>(*model_, *training_loader_, dataset_, plan.training);
+  validation_batches_ =
+      std::make_unique<FeatureCache>(*model_, *validation_loader_, dataset_, plan.validation);
+  if (!plan.note.empty()) start_note_ += (start_note_.empty() ? "" : "\n") + plan.note;
+  if (job_.profile != nullptr) job_.profile->add_model(*model_);
 }
 
 bool Trainer::finished() const {
@@ -98,6 +118,8 @@ bool Trainer::finished() const {
 }
 
 std::optional<FoldResult> Trainer::run() {
+  // An image gives the same bits in a short last batch as in a full one.
+  const NominalBatch nominal(job_.options.batch_size);
   const double seconds_before = seconds_;
   started_ = Clock::now();
   const auto note_time = [&] { seconds_ = seconds_before + seconds_since(started_); };
@@ -120,7 +142,7 @@ std::optional<FoldResult> Trainer::run() {
     save_best();  // no epoch had a finite validation loss: the last weights are all there is
   }
   const std::optional<Evaluation> evaluation =
-      evaluate(*model_, *validation_loader_, validation_, classes_, class_weights_);
+      evaluate(*model_, *validation_batches_, validation_, classes_, class_weights_);
   if (!evaluation) return {};
   note_time();
   FoldResult result = make_result(*evaluation);
@@ -141,13 +163,14 @@ bool Trainer::train_epoch() {
                                 job_.fold, epoch_ + 1, options.epochs),
                     images_per_epoch_ - seen_);
   if (step_in_epoch_ < steps_per_epoch_) {
-    training_loader_->start_epoch(epoch_, order, step_in_epoch_);
+    training_batches_->start_epoch(augmentation_draw(options, epoch_), order, step_in_epoch_);
     const std::int64_t later = (options.epochs - epoch_ - 1) * images_per_epoch_;
     const double seconds_before = epoch_seconds_;
     const Clock::time_point start = Clock::now();
     data::Batch batch;
-    while (training_loader_->next(batch)) {
+    while (profiled_next(batch)) {
       step(batch);
+      if (job_.profile != nullptr) job_.profile->end_step();
       epoch_seconds_ = seconds_before + seconds_since(start);
       progress.advance(batch.labels.numel(), later);
       if (options.max_steps > 0 && step_ >= options.max_steps) break;
@@ -167,12 +190,11 @@ Trainer::StepOutcome Trainer::accumulate_gradients(data::Batch& batch) {
   // A part of one image has no batch statistics worth the name.
   const std::int64_t parts =
       std::clamp<std::int64_t>(job_.options.accumulate, 1, std::max<std::int64_t>(1, images / 2));
-  const NominalBatch nominal(parts > 1 ? images : nominal_batch());
   StepOutcome outcome;
   for (std::int64_t part = 0; part < parts; ++part) {
     const std::int64_t begin = images * part / parts;
     const std::int64_t end = images * (part + 1) / parts;
-    const Tensor logits = (*model_)(ops::slice(batch.images, 0, begin, end));
+    const Tensor logits = training_batches_->forward(ops::slice(batch.images, 0, begin, end));
     const Tensor loss = (*loss_)(logits, ops::slice(targets, 0, begin, end), denominator);
     outcome.loss += loss.item();
     if (!std::isfinite(outcome.loss)) {
@@ -187,6 +209,22 @@ Trainer::StepOutcome Trainer::accumulate_gradients(data::Batch& batch) {
     }
   }
   return outcome;
+}
+
+/// The next batch. What the frozen beginning of the network computes for it belongs to the step.
+bool Trainer::profiled_next(data::Batch& batch) {
+  if (job_.profile != nullptr) job_.profile->begin_step(steps_left() - 1);
+  if (training_batches_->next(batch)) return true;
+  if (job_.profile != nullptr) job_.profile->abandon_step();
+  return false;
+}
+
+/// Steps of the fold that are still to come, if it is not stopped early.
+std::int64_t Trainer::steps_left() const {
+  const Options& options = job_.options;
+  std::int64_t total = options.epochs * steps_per_epoch_;
+  if (options.max_steps > 0) total = std::min(total, options.max_steps);
+  return total - step_;
 }
 
 /// One step as a transaction: parameters, running statistics and counters change at its end or not
@@ -234,7 +272,7 @@ bool Trainer::end_epoch() {
   const std::optional<nn::EmaScope> averages =
       ema_ ? std::optional<nn::EmaScope>(std::in_place, *ema_) : std::nullopt;
   const std::optional<Evaluation> evaluation =
-      evaluate(*model_, *validation_loader_, validation_, classes_, class_weights_);
+      evaluate(*model_, *validation_batches_, validation_, classes_, class_weights_);
   if (!evaluation) return false;
   const double macro_f1 = evaluation->confusion.macro_f1();
   const bool best =
@@ -265,6 +303,7 @@ bool Trainer::end_epoch() {
   std::fflush(stdout);
 
   if (best) {
+    best_weights_ = nn::StateDict();  // never two copies at a time
     best_weights_ = copy_state_dict(*model_);
     save_best();
   }

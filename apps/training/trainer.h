@@ -11,10 +11,13 @@
 #include "apps/training/early_stopping.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/experiment_data.h"
+#include "apps/training/feature_cache.h"
 #include "apps/training/fold_result.h"
 #include "apps/training/freezing.h"
 #include "apps/training/loss.h"
 #include "apps/training/options.h"
+#include "apps/training/plan.h"
+#include "apps/training/profile.h"
 #include "apps/training/progress.h"
 #include "apps/training/run_folder.h"
 #include "apps/training/step_log.h"
@@ -33,8 +36,9 @@ struct FoldJob {
   int fold = 0;
   const RunFolder* folder = nullptr;
   MetricsLog* log = nullptr;
-  std::string start_weights;    // file to start from; empty: random weights
-  bool shuffle_labels = false;  // the training images' labels, as a baseline
+  std::string start_weights;       // file to start from; empty: random weights
+  bool shuffle_labels = false;     // the training images' labels, as a baseline
+  StepProfile* profile = nullptr;  // of the first steps; may be null
 };
 
 class Trainer {
@@ -46,7 +50,11 @@ class Trainer {
   /// NonFiniteLoss.
   std::optional<FoldResult> run();
 
-  nn::Module& model() { return *model_; }
+  /// Measures what training as in `epoch` takes, on a few steps. The trainer is not to be run
+  /// afterwards.
+  Rehearsal rehearse(std::int64_t epoch);
+
+  nn::Module& model() const { return *model_; }
   const FreezingPlan& freezing() const { return *freezing_; }
   const nn::Optimizer& optimizer() const { return *optimizer_; }
   /// What the starting weights left out; for the user.
@@ -61,6 +69,9 @@ class Trainer {
   };
   StepOutcome accumulate_gradients(data::Batch& batch);
   void step(data::Batch& batch);
+  void make_batch_sources(bool drop_last);
+  bool profiled_next(data::Batch& batch);
+  std::int64_t steps_left() const;
   bool end_epoch();
   FoldResult make_result(const Evaluation& evaluation) const;
   std::string batch_names(const data::Batch& batch) const;
@@ -85,6 +96,7 @@ class Trainer {
   std::unique_ptr<nn::Ema> ema_;  // null without --ema
   std::unique_ptr<StepLog> step_log_;
   std::unique_ptr<data::Loader> training_loader_, validation_loader_;
+  std::unique_ptr<FeatureCache> training_batches_, validation_batches_;
   EarlyStopping early_stopping_;
   nn::StateDict best_weights_;
 

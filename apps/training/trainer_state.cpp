@@ -10,6 +10,7 @@
 #include "apps/training/files.h"
 #include "apps/training/recipe.h"
 #include "apps/training/trainer.h"
+#include "engine/allocator.h"
 #include "weights/weights.h"
 
 namespace hanok::training {
@@ -43,6 +44,7 @@ void Trainer::save_last_if_due() {
 void Trainer::save_last() {
   if (job_.folder == nullptr) return;
   const Clock::time_point start = Clock::now();
+  const MemoryTag tag("checkpoint");
   nn::State state;
   state.integers["version"] = kStateVersion;
   state.integers["fold"] = job_.fold;

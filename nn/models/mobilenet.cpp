@@ -80,8 +80,12 @@ MobileNetV2::MobileNetV2(std::int64_t classes)
       features(this, "features", make_features()),
       classifier(this, "classifier", make_classifier(classes)) {}
 
-Tensor MobileNetV2::forward(const Tensor& x) {
-  return classifier(ops::flatten(ops::adaptive_avg_pool2d(features(x), 1, 1), 1));
+std::vector<Stage> MobileNetV2::stages() {
+  return {{{&features},
+           [this](const Tensor& x) {
+             return ops::flatten(ops::adaptive_avg_pool2d(features(x), 1, 1), 1);
+           }},
+          {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 
 std::unique_ptr<Module> MobileNetV2::clone() const { return clone_as<MobileNetV2>(classes); }

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "nn/layers.h"
+#include "nn/stages.h"
 
 namespace hanok::nn {
 
@@ -21,11 +23,11 @@ class InvertedResidual : public Module {
   Child<Sequential> conv;
 };
 
-class MobileNetV2 : public Module {
+class MobileNetV2 : public StagedModule {
  public:
   explicit MobileNetV2(std::int64_t classes = 1000);
   /// images [N,3,H,W] -> logits [N,classes].
-  Tensor forward(const Tensor& x) override;
+  std::vector<Stage> stages() override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "MobileNetV2"; }
 

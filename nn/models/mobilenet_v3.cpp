@@ -101,8 +101,9 @@ MobileNetV3::MobileNetV3(std::int64_t classes)
       avgpool(this, "avgpool", 1, 1),
       classifier(this, "classifier", make_classifier(classes)) {}
 
-Tensor MobileNetV3::forward(const Tensor& x) {
-  return classifier(ops::flatten(avgpool(features(x)), 1));
+std::vector<Stage> MobileNetV3::stages() {
+  return {{{&features}, [this](const Tensor& x) { return ops::flatten(avgpool(features(x)), 1); }},
+          {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 
 std::unique_ptr<Module> MobileNetV3::clone() const { return clone_as<MobileNetV3>(classes); }

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "nn/layers.h"
+#include "nn/stages.h"
 
 namespace hanok::nn {
 
@@ -30,11 +32,11 @@ class InvertedResidualV3 : public Module {
 };
 
 /// The small one of the paper's two networks.
-class MobileNetV3 : public Module {
+class MobileNetV3 : public StagedModule {
  public:
   explicit MobileNetV3(std::int64_t classes = 1000);
   /// images [N,3,H,W] -> logits [N,classes].
-  Tensor forward(const Tensor& x) override;
+  std::vector<Stage> stages() override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "MobileNetV3"; }
 

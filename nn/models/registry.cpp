@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/allocator.h"
 #include "kernels/base/error.h"
 #include "nn/models/convnext.h"
 #include "nn/models/efficientnet.h"
@@ -94,6 +95,7 @@ std::unique_ptr<Module> make_model(const std::string& name, std::int64_t classes
     throw ValueError(fmt::format("model: {} takes images of at least {} pixels a side, got {}",
                                  name, found.info.min_image_size, image_size));
   }
+  const MemoryTag tag("parameters");
   return found.make(classes, image_size);
 }
 

@@ -119,13 +119,20 @@ ResNet::ResNet(const ResNetOptions& given)
       avgpool(this, "avgpool", 1, 1),
       fc(this, "fc", std::make_unique<Linear>(512 * expansion(options), options.classes)) {}
 
-Tensor ResNet::forward_features(const Tensor& x) {
-  Tensor y = maxpool(conv_bn_act(x, *conv1, *bn1));
-  y = layer4(layer3(layer2(layer1(y))));
-  return ops::flatten(avgpool(y), 1);
+std::vector<Stage> ResNet::stages() {
+  const auto one = [](Child<Sequential>& layer) {
+    return Stage{{&layer}, [&layer](const Tensor& x) { return layer(x); }};
+  };
+  return {
+      {{&conv1, &bn1}, [this](const Tensor& x) { return maxpool(conv_bn_act(x, *conv1, *bn1)); }},
+      one(layer1),
+      one(layer2),
+      one(layer3),
+      {{&layer4}, [this](const Tensor& x) { return ops::flatten(avgpool(layer4(x)), 1); }},
+      {{&fc}, [this](const Tensor& x) { return fc(x); }}};
 }
 
-Tensor ResNet::forward(const Tensor& x) { return fc(forward_features(x)); }
+Tensor ResNet::forward_features(const Tensor& x) { return forward_stages(x, 0, 5); }
 
 std::unique_ptr<Module> ResNet::clone() const { return clone_as<ResNet>(options); }
 

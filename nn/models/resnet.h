@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "nn/layers.h"
+#include "nn/stages.h"
 
 namespace hanok::nn {
 
@@ -54,12 +55,12 @@ struct ResNetOptions {
   std::int64_t classes = 1000;
 };
 
-class ResNet : public Module {
+class ResNet : public StagedModule {
  public:
   /// Throws ValueError for other than four stages, an empty stage, or a widened BasicBlock.
   explicit ResNet(const ResNetOptions& options);
-  /// images [N,3,H,W] -> logits [N,classes].
-  Tensor forward(const Tensor& x) override;
+  /// images [N,3,H,W] -> logits [N,classes]: the stem, layer1 to layer4 (pooled), the head.
+  std::vector<Stage> stages() override;
   /// images -> pooled features [N,512], with bottlenecks [N,2048].
   Tensor forward_features(const Tensor& x);
   std::unique_ptr<Module> clone() const override;

@@ -49,7 +49,10 @@ Mlp::Mlp(const std::vector<std::int64_t>& layer_sizes)
       hidden(this, "hidden", make_hidden(sizes)),
       head(this, "head", std::make_unique<Linear>(sizes[sizes.size() - 2], sizes.back())) {}
 
-Tensor Mlp::forward(const Tensor& x) { return head(hidden(ops::flatten(x, 1))); }
+std::vector<Stage> Mlp::stages() {
+  return {{{&hidden}, [this](const Tensor& x) { return hidden(ops::flatten(x, 1)); }},
+          {{&head}, [this](const Tensor& x) { return head(x); }}};
+}
 
 std::unique_ptr<Module> Mlp::clone() const { return clone_as<Mlp>(sizes); }
 
@@ -63,12 +66,17 @@ LeNet::LeNet(std::int64_t classes, std::int64_t in_channels, std::int64_t image_
       fc2(this, "fc2", 120, 84),
       fc3(this, "fc3", std::make_unique<Linear>(84, classes)) {}
 
-Tensor LeNet::forward(const Tensor& x) {
-  const Window2d halve{2, 2, 0, 0, 1, 1};
-  Tensor y = ops::max_pool2d(ops::relu(conv1(x)), 2, 2, halve);
-  y = ops::max_pool2d(ops::relu(conv2(y)), 2, 2, halve);
-  y = ops::relu(fc1(ops::flatten(y, 1)));
-  return fc3(ops::relu(fc2(y)));
+std::vector<Stage> LeNet::stages() {
+  const auto convolve = [](Child<Conv2d>& conv) {
+    return Stage{{&conv}, [&conv](const Tensor& x) {
+                   return ops::max_pool2d(ops::relu(conv(x)), 2, 2, {2, 2, 0, 0, 1, 1});
+                 }};
+  };
+  return {convolve(conv1),
+          convolve(conv2),
+          {{&fc1}, [this](const Tensor& x) { return ops::relu(fc1(ops::flatten(x, 1))); }},
+          {{&fc2}, [this](const Tensor& x) { return ops::relu(fc2(x)); }},
+          {{&fc3}, [this](const Tensor& x) { return fc3(x); }}};
 }
 
 std::unique_ptr<Module> LeNet::clone() const {

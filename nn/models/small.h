@@ -5,16 +5,17 @@
 #include <vector>
 
 #include "nn/layers.h"
+#include "nn/stages.h"
 
 namespace hanok::nn {
 
 /// Multi-layer perceptron: flatten, then Linear and ReLU in turn; the last layer has no ReLU.
-class Mlp : public Module {
+class Mlp : public StagedModule {
  public:
   /// `sizes`: features in, hidden features..., classes; at least two.
   explicit Mlp(const std::vector<std::int64_t>& sizes);
   /// x [N,...] with sizes[0] elements a sample -> logits [N,sizes.back()].
-  Tensor forward(const Tensor& x) override;
+  std::vector<Stage> stages() override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Mlp"; }
 
@@ -25,12 +26,12 @@ class Mlp : public Module {
 
 /// LeNet-5 (LeCun et al. 1998) as it is taught today: 5x5 convolutions without padding, ReLU, 2x2
 /// max pooling.
-class LeNet : public Module {
+class LeNet : public StagedModule {
  public:
   explicit LeNet(std::int64_t classes = 10, std::int64_t in_channels = 1,
                  std::int64_t image_size = 32);
   /// images [N,in_channels,S,S] -> logits [N,classes].
-  Tensor forward(const Tensor& x) override;
+  std::vector<Stage> stages() override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "LeNet"; }
 

@@ -47,7 +47,10 @@ Vgg::Vgg(std::int64_t classes)
       avgpool(this, "avgpool", kPooledSide, kPooledSide),
       classifier(this, "classifier", make_classifier(classes)) {}
 
-Tensor Vgg::forward(const Tensor& x) { return classifier(ops::flatten(avgpool(features(x)), 1)); }
+std::vector<Stage> Vgg::stages() {
+  return {{{&features}, [this](const Tensor& x) { return ops::flatten(avgpool(features(x)), 1); }},
+          {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
+}
 
 std::unique_ptr<Module> Vgg::clone() const { return clone_as<Vgg>(classes); }
 

@@ -2,17 +2,19 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "nn/layers.h"
+#include "nn/stages.h"
 
 namespace hanok::nn {
 
-class Vgg : public Module {
+class Vgg : public StagedModule {
  public:
   /// VGG-16: thirteen 3x3 convolutions, five poolings, three fully connected layers.
   explicit Vgg(std::int64_t classes = 1000);
   /// images [N,3,H,W], sides of 32 or more -> logits [N,classes].
-  Tensor forward(const Tensor& x) override;
+  std::vector<Stage> stages() override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "VGG"; }
 

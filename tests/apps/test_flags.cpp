@@ -271,6 +271,12 @@ TEST_F(Flags, BaselinesAddTheShuffledLabels) {
   EXPECT_EQ(without.last_hash(), with.last_hash());  // the baseline is trained apart
 }
 
+TEST_F(Flags, AugmentRepeatsBringsTheSameAugmentationsAgain) {
+  expect_other_weights({"--augment-repeats", "0"}, {"--augment-repeats", "1"});
+  // As many as there are epochs: each epoch has its own, as without the option.
+  expect_same_weights({"--augment-repeats", "0"}, {"--augment-repeats", "2"});
+}
+
 TEST_F(Flags, SeedChangesTheWeights) { expect_other_weights({"--seed", "1"}, {"--seed", "2"}); }
 
 TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
@@ -279,6 +285,10 @@ TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
   expect_same_weights({"--workers", "1"}, {"--workers", "3"});
   // The CPU is the only device of this build, so auto takes it.
   expect_same_weights({"--device", "auto"}, {"--device", "cpu"});
+  expect_same_weights({}, {"--profile"});
+  // tests/apps/test_feature_cache.cpp has the cases in which features are cached.
+  expect_same_weights({"--cache-features", "auto"}, {"--cache-features", "no"});
+  expect_same_weights({"--cache-budget", "0"}, {"--cache-budget", "100"});
 }
 
 TEST_F(Flags, OutNamesTheFolderAndIsNoPartOfTheConfiguration) {
@@ -298,7 +308,9 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       // in test_flags_training.cpp
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
-      "grayscale", "mixup", "cutmix", "log-steps"};
+      "grayscale", "mixup", "cutmix", "log-steps",
+      // in test_feature_cache.cpp and test_profile.cpp
+      "augment-repeats", "cache-features", "cache-budget", "profile"};
   std::set<std::string> keys;
   for (const std::string& line : lines_of(finetune({"--print-config"}).output)) {
     const std::size_t equals = line.find(" = ");

@@ -1,0 +1,48 @@
+// What a loop over samples runs on: batches, and the network's answers for them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/loader.h"
+#include "nn/module.h"
+
+namespace hanok::training {
+
+class BatchSource {
+ public:
+  BatchSource() = default;
+  virtual ~BatchSource() = default;
+  BatchSource(const BatchSource&) = delete;
+  BatchSource& operator=(const BatchSource&) = delete;
+
+  /// As data::Loader::start_epoch; `draw` keys the augmentation.
+  virtual void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
+                           std::int64_t first_batch = 0) = 0;
+  /// False at the end. `batch.images` is what forward() takes: images, or what a frozen beginning
+  /// of the network made of them.
+  virtual bool next(data::Batch& batch) = 0;
+  /// The logits of a batch, or of a part of it.
+  virtual Tensor forward(const Tensor& inputs) = 0;
+  /// Images of a full batch.
+  virtual std::int64_t batch_size() const = 0;
+};
+
+/// Images from a loader through the whole network.
+class ImageBatches final : public BatchSource {
+ public:
+  ImageBatches(nn::Module& model, data::Loader& loader) : model_(model), loader_(loader) {}
+  void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
+                   std::int64_t first_batch = 0) override {
+    loader_.start_epoch(draw, std::move(order), first_batch);
+  }
+  bool next(data::Batch& batch) override { return loader_.next(batch); }
+  Tensor forward(const Tensor& inputs) override { return model_(inputs); }
+  std::int64_t batch_size() const override { return loader_.batch_size(); }
+
+ private:
+  nn::Module& model_;
+  data::Loader& loader_;
+};
+
+}  // namespace hanok::training

@@ -1,0 +1,97 @@
+// Where the time of a step goes: --profile of finetune and predict.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/training/batch_source.h"
+#include "engine/profiler.h"
+#include "nn/module.h"
+
+namespace hanok::training {
+
+/// What the machine can do at most, measured.
+struct Ceilings {
+  double flop_per_second = 0, bytes_per_second = 0;
+  /// Seconds that a kernel needs at least.
+  double bound(const KernelCall& call) const;
+};
+
+/// Everything that was recorded.
+struct ProfileData {
+  struct Step {
+    double start = 0, end = 0;  // on the clock of the calls
+  };
+  std::string title;  // "finetune resnet18, batch 32"
+  std::vector<Step> steps;
+  std::vector<KernelCall> calls;
+  std::map<const void*, std::string> layer_names;
+  std::vector<const void*> layer_order;
+  Ceilings ceilings;
+  std::size_t peak_memory = 0;  // highest sum of in-use bytes after a kernel, and what made it up
+  std::map<std::string, std::size_t> peak_memory_by_tag;
+
+  std::string layer_name(const KernelCall& call) const;
+};
+
+/// The trace in Chrome's event format, which Perfetto and chrome://tracing open: steps with their
+/// passes, kernels, and memory by tag over time.
+std::string trace_json(const ProfileData& data);
+/// A row a layer and pass: time, FLOP, bytes, per cent of the roofline; then memory by tag.
+std::string profile_table(const ProfileData& data);
+
+/// Profiles the first steps of a loop and then gets out of the way.
+class StepProfile {
+ public:
+  static constexpr std::int64_t kWarmUpSteps = 2, kRecordedSteps = 20;
+
+  /// Writes `path`.json (the trace) and `path`.txt (the table). Measures the ceilings: about 0.1 s.
+  StepProfile(std::string path, std::string title);
+  /// Names the layers of a network that the steps run through.
+  void add_model(nn::Module& model);
+
+  /// Around each step. `remaining`: steps that will follow this one for sure; where there are too
+  /// few to warm up, the first ones are recorded.
+  void begin_step(std::int64_t remaining);
+  void end_step();
+  /// Takes back begin_step(): there was no step to do.
+  void abandon_step();
+  bool is_done() const { return profiler_ == nullptr; }
+  /// Writes the files, prints the table. Does nothing if no step was recorded or if it is done.
+  void finish();
+
+ private:
+  std::string path_;
+  ProfileData data_;
+  std::unique_ptr<Profiler> profiler_;
+  std::int64_t begun_ = 0;
+  bool in_step_ = false;  // a recorded one
+};
+
+/// Makes steps of what happens between one batch and the next.
+class ProfiledBatches final : public BatchSource {
+ public:
+  /// `batch_count` tells how many batches an epoch has, once it was started.
+  ProfiledBatches(BatchSource& batches, StepProfile& profile,
+                  std::function<std::int64_t()> batch_count)
+      : batches_(batches), profile_(profile), batch_count_(std::move(batch_count)) {}
+  void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
+                   std::int64_t first_batch = 0) override;
+  bool next(data::Batch& batch) override;
+  Tensor forward(const Tensor& inputs) override { return batches_.forward(inputs); }
+  std::int64_t batch_size() const override { return batches_.batch_size(); }
+
+ private:
+  BatchSource& batches_;
+  StepProfile& profile_;
+  std::function<std::int64_t()> batch_count_;
+  std::int64_t next_batch_ = 0;
+};
+
+}  // namespace hanok::training

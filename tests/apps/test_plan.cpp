@@ -1,0 +1,103 @@
+// finetune --plan: what it foresees is what a run then measures.
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <regex>
+
+#include "tests/apps/program.h"
+
+namespace hanok::test {
+namespace {
+
+using ::testing::HasSubstr;
+using Arguments = std::vector<std::string>;
+
+/// The numbers of the line that begins with `name`.
+std::vector<double> numbers_of(const std::string& text, const std::string& name) {
+  std::vector<double> numbers;
+  for (const std::string& line : lines_of(text)) {
+    if (line.rfind(name + " ", 0) != 0) continue;
+    const std::string rest = line.substr(name.size());
+    const std::regex number("-?[0-9]+(\\.[0-9]+)?");
+    for (std::sregex_iterator i(rest.begin(), rest.end(), number), end; i != end; ++i) {
+      numbers.push_back(std::stod(i->str()));
+    }
+    return numbers;
+  }
+  ADD_FAILURE() << "no line \"" << name << "\" in\n" << text;
+  return {};
+}
+
+class Plan : public ::testing::TestWithParam<const char*> {
+ protected:
+  Plan() {
+    PhotoOptions photos;
+    photos.members = 40;
+    draw_photos(folder_ / "photos", photos);
+  }
+
+  Arguments command() const {
+    return {"--data",       folder_ / "photos",
+            "--model",      "resnet18",
+            "--weights",    "none",
+            "--folds",      "2",
+            "--fold",       "0",
+            "--epochs",     "2",
+            "--mode",       GetParam(),
+            "--image-size", "48",
+            "--augment",    "none",
+            "--batch-size", "8",
+            "--threads",    "2"};
+  }
+
+  TemporaryFolder folder_;
+};
+
+TEST_P(Plan, ForeseesMemoryAndTimeAndWritesNothing) {
+  const Outcome plan = finetune(command() + Arguments{"--plan", "--out", folder_ / "run"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.output;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
+
+  const Outcome run = finetune(command() + Arguments{"--out", folder_ / "run"});
+  ASSERT_EQ(run.exit_code, 0) << run.output;
+  const std::vector<double> measured = numbers_of(run.output, "tensors took");
+  ASSERT_FALSE(measured.empty());
+  const std::vector<double> own = numbers_of(plan.output, "as configured");
+  ASSERT_EQ(own.size(), 4U);  // seconds, saved, MiB, saved
+  EXPECT_NEAR(own[2], measured[0], 0.05 * measured[0]) << plan.output << run.output;
+  const std::vector<double> all = numbers_of(plan.output, "all");
+  EXPECT_NEAR(all[0], own[2], 0.1);
+
+  // Time is the machine's mood: only the order of magnitude is certain here.
+  const std::vector<std::string> lines = lines_of(read_text(folder_ / "run/metrics.jsonl"));
+  const double seconds = nlohmann::json::parse(lines.back()).at("seconds");
+  EXPECT_GT(own[0] + 1e-3, seconds / 8);
+  EXPECT_LT(own[0], seconds * 8 + 1e-2);
+
+  // Freezing saves: gradients and moments of the frozen, and most of the time.
+  const std::vector<double> head = numbers_of(plan.output, "feature-extraction");
+  const std::vector<double> everything = numbers_of(plan.output, "finetune");
+  EXPECT_LT(head[2], everything[2]);
+  EXPECT_LT(head[0], everything[0]);
+  const std::vector<double> optimizer = numbers_of(plan.output, "optimizer");
+  EXPECT_LT(optimizer[1], 1);          // configured, feature-extraction, gradual, finetune
+  EXPECT_NEAR(optimizer[3], 85.3, 1);  // two moments of 11.2 million parameters
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, Plan, ::testing::Values("finetune", "feature-extraction"));
+
+TEST(PlanErrors, AreThoseOfARun) {
+  EXPECT_EQ(finetune({"--plan"}).exit_code, 2);
+  const TemporaryFolder folder;
+  const Arguments absent = {"--data", folder / "absent", "--weights",
+                            "none",   "--out",           folder / "run"};
+  const Outcome run = finetune(absent);
+  EXPECT_NE(run.exit_code, 0);
+  const Outcome plan = finetune(absent + Arguments{"--plan"});
+  EXPECT_EQ(plan.exit_code, run.exit_code);
+  EXPECT_EQ(plan.output, run.output);
+  EXPECT_THAT(finetune({"--help"}).output, HasSubstr("--plan"));
+}
+
+}  // namespace
+}  // namespace hanok::test
