@@ -41,6 +41,7 @@ __attribute__((target("avx2,fma"), noinline)) float fused_chains(std::int64_t st
   const __m256 b = _mm256_set1_ps(0.001F);
   for (std::int64_t step = 0; step < steps; ++step) {
 #pragma GCC unroll 12
+    // NOLINTNEXTLINE(modernize-loop-convert): the pragma wants a counted loop
     for (int i = 0; i < kChains; ++i) sums[i] = _mm256_fmadd_ps(sums[i], a, b);
   }
   for (int i = 1; i < kChains; ++i) sums[0] = _mm256_add_ps(sums[0], sums[i]);

@@ -20,6 +20,8 @@ void max_strip(const PoolTap* taps, int64_t count, int64_t c, float* y, uint8_t*
     const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
     for (int v = 0; v < kVectors; ++v) {
       const F32x8 value = load8(values + v * kLanes);
+      // A NaN is the only value that differs from itself: it wins, so that it is seen.
+      // NOLINTNEXTLINE(misc-redundant-expression)
       const I32x8 better = (value > best[v]) | (value != value);
       best[v] = better ? value : best[v];
       index[v] = better ? number : index[v];
