@@ -1,0 +1,19 @@
+// The one place that brings in CUDA's own runtime header, and the translation of its errors into
+// ours.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include "kernels/exec_context.h"
+
+namespace hanok::cuda {
+
+/// Throws OutOfMemory for cudaErrorMemoryAllocation and DeviceError for every other failure; the
+/// message holds `what`, CUDA's name of the error and its explanation.
+void check(cudaError_t status, const char* what);
+
+inline cudaStream_t stream_of(const ExecContext& context) {
+  return static_cast<cudaStream_t>(context.stream);
+}
+
+}  // namespace hanok::cuda

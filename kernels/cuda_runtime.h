@@ -1,0 +1,71 @@
+// What the engine needs of CUDA besides arithmetic: devices, memory, streams, copies, captured
+// graphs. The interface is here so that the engine includes no CUDA header; a program has one
+// implementation linked in (kernels/cuda, or the tests' stand-in) or none.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+
+namespace hanok {
+
+struct CudaDeviceInfo {
+  int index = 0;
+  std::string name;
+  int major = 0, minor = 0;  // compute capability
+  std::size_t total_bytes = 0, free_bytes = 0;
+};
+
+/// A recorded sequence of device work that can be replayed; destroyed with its handle.
+class CudaGraph {
+ public:
+  virtual ~CudaGraph() = default;
+  /// Enqueues the whole recording on the compute stream.
+  virtual void replay() = 0;
+};
+
+/// Streams and events are opaque handles. All functions name the device by index and throw
+/// DeviceError, whose text says what was found and what is needed.
+class CudaRuntime {
+ public:
+  virtual ~CudaRuntime() = default;
+
+  /// The devices that hanok can use. Throws DeviceError if there is no driver, it is too old, or
+  /// nothing of sm_75 or newer is there.
+  virtual std::vector<CudaDeviceInfo> devices() = 0;
+  /// One line a part (driver, cuBLAS, cuDNN, devices): its version, or what is missing. For
+  /// `inspect devices`; never throws.
+  virtual std::vector<std::string> describe() = 0;
+  virtual std::unique_ptr<Backend> make_backend(int device) = 0;
+
+  /// Null if the device has no such piece of memory left.
+  virtual void* allocate(int device, std::size_t bytes) = 0;
+  virtual void release(int device, void* pointer) = 0;
+  /// Page-locked host memory, for copies that run beside compute. Null if there is none.
+  virtual void* allocate_pinned(std::size_t bytes) = 0;
+  virtual void release_pinned(void* pointer) = 0;
+
+  enum class Stream { Compute, Copy };
+  /// The device's stream as a cudaStream_t.
+  virtual void* stream(int device, Stream) = 0;
+  enum class Copy { HostToDevice, DeviceToHost, DeviceToDevice };
+  /// Enqueues a copy. Host memory must be pinned and stay as it is until the stream has passed the
+  /// copy; ordinary host memory is copied before the call returns.
+  virtual void copy(int device, Stream, Copy, void* to, const void* from, std::size_t bytes) = 0;
+  /// Work enqueued on `waiting` from now on starts after what `done` holds now.
+  virtual void wait(int device, Stream waiting, Stream done) = 0;
+  /// Blocks the host until the stream is empty; reports errors of everything before.
+  virtual void synchronize(int device, Stream) = 0;
+
+  /// Records what is enqueued on the compute stream from now on, instead of running it.
+  virtual void begin_capture(int device) = 0;
+  virtual std::unique_ptr<CudaGraph> end_capture(int device) = 0;
+};
+
+/// The implementation linked into this program; null in a build without CUDA.
+CudaRuntime* cuda_runtime();
+
+}  // namespace hanok
