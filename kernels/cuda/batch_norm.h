@@ -1,0 +1,14 @@
+// Batch norm on CUDA; see Backend for its meaning. x, y, dy, residual, dx and dresidual share one
+// storage type (f32, f16 or bf16, DTypeError otherwise); statistics and parameters are f32.
+#pragma once
+
+#include "kernels/backend.h"
+
+namespace hanok::cuda {
+
+void batch_norm_statistics(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels,
+                           View mean_var);
+void batch_norm_apply(ExecContext& ctx, const BatchNormApply& op);
+void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op);
+
+}  // namespace hanok::cuda

@@ -1,0 +1,25 @@
+// Hand-written convolutions on CUDA, f32: what runs where cuDNN is missing or refuses a shape.
+// Every Conv2dShape is served, by one of three algorithms:
+//   implicit_gemm   the patch matrix is gathered tile by tile into shared memory and multiplied
+//   winograd4x4     F(4x4, 3x3): a quarter of the multiplications, for 3x3 with stride 1
+//   direct          one thread an output, for groups of few channels (depthwise)
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/backend.h"
+
+namespace hanok::cuda {
+
+/// Scratch that a call takes from ctx.workspace, bn_mean_var of the epilogue included.
+std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
+/// Name of the algorithm: a pure function of its arguments.
+const char* conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape);
+void conv2d_forward(ExecContext& ctx, const Conv2dShape& shape, ConstView x, ConstView w,
+                    const Epilogue& epilogue, View y);
+void conv2d_backward_data(ExecContext& ctx, const Conv2dShape& shape, ConstView dy, ConstView w,
+                          View dx);
+void conv2d_backward_weights(ExecContext& ctx, const Conv2dShape& shape, ConstView x, ConstView dy,
+                             View dw);
+
+}  // namespace hanok::cuda
