@@ -2,7 +2,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(rooms hanok_flags hanok_kernels hanok_engine hanok_nn hanok_data hanok_weights hanok_training)
+set(rooms hanok_flags hanok_cuda_none hanok_kernels hanok_engine hanok_nn hanok_data hanok_weights hanok_training)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/hanok)
 
 foreach(room IN LISTS rooms)

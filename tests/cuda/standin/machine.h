@@ -1,0 +1,87 @@
+// The state behind the stand-in's runtime API. One lock guards all of it; work runs under it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "tests/cuda/standin/control.h"
+#include "tests/cuda/standin/runtime_api.h"
+
+namespace hanok::standin {
+
+struct EventState {
+  std::uint64_t recorded = 0;   // how often cudaEventRecord was called
+  std::uint64_t completed = 0;  // up to which of these the stream has got
+};
+
+/// One entry of a stream: work, or waiting for an event, or passing one.
+struct Operation {
+  const char* name = "";
+  std::function<void()> work;
+  std::shared_ptr<EventState> event;
+  std::uint64_t event_number = 0;
+  enum class Kind { Work, WaitEvent, RecordEvent } kind = Kind::Work;
+
+  bool ready() const { return kind != Kind::WaitEvent || event->completed >= event_number; }
+};
+
+struct Mapping {
+  std::size_t bytes = 0;   // asked for
+  std::size_t mapped = 0;  // whole pages
+  int device = 0;
+};
+
+struct Machine {
+  std::recursive_mutex mutex;
+  Settings settings;
+  Counters counters;
+  std::uint64_t random = 0;
+  std::vector<cudaStream_t> streams;
+  std::map<char*, Mapping> memory;  // live device memory by address
+  std::map<char*, std::size_t> pinned;
+  std::size_t in_use = 0;
+  bool memory_open = false;  // device memory may be touched: work is running
+  int device = 0;            // current one
+  cudaError_t last = cudaSuccess;
+  cudaError_t sticky = cudaSuccess;  // after a failed launch everything fails
+
+  Machine();
+  /// Remembers an error for cudaGetLastError.
+  cudaError_t result(cudaError_t error);
+  std::uint64_t draw();
+};
+Machine& machine();
+using Lock = std::lock_guard<std::recursive_mutex>;
+
+/// Runs streams' heads, chosen by draw(), until done() holds.
+void run_until(const std::function<bool()>& done);
+void run_all();
+/// Lets the host touch device memory, or makes that a fault.
+void open_memory(bool open);
+bool is_pinned(const void* address);
+bool is_device(const void* address);
+/// True if any stream is being captured.
+bool capturing();
+
+}  // namespace hanok::standin
+
+struct CUstream_st {
+  std::deque<hanok::standin::Operation> queue;
+  std::unique_ptr<std::vector<hanok::standin::Operation>> capture;  // null: not capturing
+  bool capture_broken = false;
+};
+struct CUevent_st {
+  std::shared_ptr<hanok::standin::EventState> state;
+};
+struct CUgraph_st {
+  std::vector<hanok::standin::Operation> operations;
+};
+struct CUgraphExec_st {
+  std::shared_ptr<const std::vector<hanok::standin::Operation>> operations;
+};
