@@ -1,7 +1,7 @@
 #include "kernels/cpu/elementwise.h"
 
+#include "kernels/base/strided.h"
 #include "kernels/cpu/isa/elementwise.h"
-#include "kernels/cpu/strided.h"
 
 namespace hanok::cpu {
 namespace {

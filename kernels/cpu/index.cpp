@@ -4,7 +4,7 @@
 #include <numeric>
 #include <vector>
 
-#include "kernels/cpu/strided.h"
+#include "kernels/base/strided.h"
 
 namespace hanok::cpu {
 namespace {

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "kernels/base/half.h"
+#include "kernels/base/strided.h"
 #include "kernels/cpu/isa/elementwise.h"
-#include "kernels/cpu/strided.h"
 
 namespace hanok::cpu {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/base/strided.h"
 #include "kernels/cpu/isa/reduce.h"
-#include "kernels/cpu/strided.h"
 
 namespace hanok::cpu {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "kernels/base/shape.h"
 
-namespace hanok::cpu {
+namespace hanok {
 
 /// `count` operands of the same sizes, each with its own strides. Dimensions of size 1 are dropped
 /// and neighbours that all operands step through evenly are merged, so that rows are long.
@@ -93,4 +93,4 @@ class StridedLoop {
   std::array<Offsets, kMaxRank> steps_{};
 };
 
-}  // namespace hanok::cpu
+}  // namespace hanok

@@ -1,0 +1,8 @@
+// Marks functions that device code calls too; nothing where no CUDA compiler reads it.
+#pragma once
+
+#ifdef __CUDACC__
+#define HANOK_HOST_DEVICE __host__ __device__
+#else
+#define HANOK_HOST_DEVICE
+#endif
