@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernels/base/error.h"
+#include "nn/convolution_repr.h"
 #include "nn/init.h"
 #include "nn/positive.h"
 
@@ -91,14 +92,8 @@ std::unique_ptr<Module> ConvTranspose2d::clone() const {
 }
 
 std::string ConvTranspose2d::extra_repr() const {
-  const Window2d& w = options.window;
-  std::string text =
-      fmt::format("{}, {}, kernel_size=({}, {}), stride=({}, {})", options.in_channels,
-                  options.out_channels, options.kernel_h, options.kernel_w, w.stride_h, w.stride_w);
-  if (w.pad_h != 0 || w.pad_w != 0) text += fmt::format(", padding=({}, {})", w.pad_h, w.pad_w);
-  if (w.dilation_h != 1 || w.dilation_w != 1) {
-    text += fmt::format(", dilation=({}, {})", w.dilation_h, w.dilation_w);
-  }
+  std::string text = convolution_repr(options.in_channels, options.out_channels, options.kernel_h,
+                                      options.kernel_w, options.window);
   if (options.output_pad_h != 0 || options.output_pad_w != 0) {
     text += fmt::format(", output_padding=({}, {})", options.output_pad_h, options.output_pad_w);
   }

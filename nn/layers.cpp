@@ -4,6 +4,7 @@
 
 #include "engine/layer_scope.h"
 #include "kernels/base/error.h"
+#include "nn/convolution_repr.h"
 #include "nn/init.h"
 #include "nn/positive.h"
 
@@ -83,14 +84,8 @@ Tensor Conv2d::forward(const Tensor& x) {
 std::unique_ptr<Module> Conv2d::clone() const { return clone_as<Conv2d>(options); }
 
 std::string Conv2d::extra_repr() const {
-  const Window2d& w = options.window;
-  std::string text =
-      fmt::format("{}, {}, kernel_size=({}, {}), stride=({}, {})", options.in_channels,
-                  options.out_channels, options.kernel_h, options.kernel_w, w.stride_h, w.stride_w);
-  if (w.pad_h != 0 || w.pad_w != 0) text += fmt::format(", padding=({}, {})", w.pad_h, w.pad_w);
-  if (w.dilation_h != 1 || w.dilation_w != 1) {
-    text += fmt::format(", dilation=({}, {})", w.dilation_h, w.dilation_w);
-  }
+  std::string text = convolution_repr(options.in_channels, options.out_channels, options.kernel_h,
+                                      options.kernel_w, options.window);
   if (options.groups != 1) text += fmt::format(", groups={}", options.groups);
   if (!bias.defined()) text += ", bias=False";
   return text;

@@ -23,9 +23,7 @@ void check(const EvaluateOptions& options) {
     throw UsageError(fmt::format(
         "--out: {}: let the name end in .json (scores) or .csv (an answer an image)", options.out));
   }
-  if (options.batch_size < 1 || options.workers < 1 || options.threads < 0) {
-    throw UsageError("--batch-size and --workers must be at least 1, --threads at least 0");
-  }
+  check_reading_options(options);
 }
 
 int run(int argc, const char* const* argv) {
@@ -46,25 +44,16 @@ int run(int argc, const char* const* argv) {
   app.add_option("--out", options.out,
                  "also write the scores (.json) or an answer with probabilities an image (.csv)")
       ->type_name("FILE");
-  app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
   app.add_flag("--allow-missing-classes", options.allow_missing_classes,
                "score data that lack some of the network's classes");
-  app.add_option("--batch-size", options.batch_size, "images at a time");
-  app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
-  app.add_option("--workers", options.workers, "threads that read images ahead");
+  add_reading_options(app, options);
   app.footer(
       "Macro F1 is the mean of the classes' F1, so that a small class counts as much as a large\n"
       "one; compare it with that of always answering the most frequent class, printed beside it.\n"
       "Data that the network was trained on give scores that are too good: keep a test set apart.\n"
       "Exit codes: 0 done, 1 failure, 2 usage.");
   add_manual_options(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{} (evaluate --help lists the options)", error.what()));
-  }
+  if (!parse_arguments(app, argc, argv)) return kSuccess;
   check(options);
   watch_for_interrupts();
   evaluate_data(options);

@@ -85,14 +85,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   add_table(app, given, switches);
 
   add_manual_options(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    app.exit(success);
+  if (!parse_arguments(app, argc, argv)) {
     command.done = true;
     return command;
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{} (finetune --help lists the options)", error.what()));
   }
   if (command.people < 1) {
     throw UsageError(fmt::format("--people: must be at least 1, got {}", command.people));

@@ -132,13 +132,7 @@ int run(int argc, const char* const* argv) {
   add_augment(app, arguments);
   app.footer("inspect COMMAND --help tells more of each. Exit codes: 0 done, 1 failure, 2 usage.");
   training::add_manual_options(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{} (inspect --help lists the commands)", error.what()));
-  }
+  if (!training::parse_arguments(app, argc, argv)) return training::kSuccess;
   check(arguments);
   if (arguments.threads > 0) set_num_threads(static_cast<int>(arguments.threads));
   const std::string command = app.get_subcommands().front()->get_name();

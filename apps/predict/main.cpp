@@ -24,9 +24,7 @@ void check(const PredictOptions& options) {
   }
   if (options.images.empty()) throw UsageError("--images: missing; name folders, files or a CSV");
   if (options.out.empty()) throw UsageError("--out: missing; name the CSV to write");
-  if (options.batch_size < 1 || options.workers < 1 || options.threads < 0) {
-    throw UsageError("--batch-size and --workers must be at least 1, --threads at least 0");
-  }
+  check_reading_options(options);
 }
 
 int run(int argc, const char* const* argv) {
@@ -58,18 +56,9 @@ int run(int argc, const char* const* argv) {
   app.add_flag("--profile", options.profile,
                "write where the time of the first batches goes: OUT.profile.json (a trace for "
                "Perfetto), OUT.profile.txt");
-  app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
-  app.add_option("--batch-size", options.batch_size, "images at a time");
-  app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
-  app.add_option("--workers", options.workers, "threads that read images ahead");
+  add_reading_options(app, options);
   add_manual_options(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {
-    return app.exit(success);
-  } catch (const CLI::ParseError& error) {
-    throw UsageError(fmt::format("{} (predict --help lists the options)", error.what()));
-  }
+  if (!parse_arguments(app, argc, argv)) return kSuccess;
   check(options);
   watch_for_interrupts();
   const PredictSummary summary = predict(options);

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <vector>
 
+#include "apps/training/errors.h"
+
 namespace hanok::training {
 namespace {
 
@@ -180,6 +182,19 @@ std::string bash_completion(const CLI::App& app) {
                    "}}\n"
                    "complete -o default -F _hanok_{0} {0}\n",
                    name);
+}
+
+bool parse_arguments(CLI::App& app, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+    return true;
+  } catch (const CLI::Success& success) {
+    app.exit(success);
+    return false;
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(fmt::format("{} ({} --help lists the {})", error.what(), app.get_name(),
+                                 subcommands(app).empty() ? "options" : "commands"));
+  }
 }
 
 }  // namespace hanok::training

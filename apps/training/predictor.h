@@ -5,9 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "apps/training/reading_options.h"
+
 namespace hanok::training {
 
-struct PredictOptions {
+struct PredictOptions : ReadingOptions {
   // Exactly one of the three: runs (the probabilities of all their folds are averaged), one
   // checkpoint, or a bare state_dict file of `model` (ImageNet's preprocessing and classes).
   std::vector<std::string> runs;
@@ -18,8 +20,6 @@ struct PredictOptions {
   bool probabilities = false;  // adds a column a class
   bool logits = false;         // adds a column a class: "logit:CLASS"
   bool profile = false;        // write where the first batches' time goes: OUT.profile.json, .txt
-  bool allow_bad = false;      // leave out unreadable images instead of failing
-  std::int64_t batch_size = 32, threads = 0, workers = 2;
 };
 
 struct PredictSummary {

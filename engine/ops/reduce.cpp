@@ -64,12 +64,24 @@ Tensor reduce(const char* name, ReduceOp op, const Tensor& x, const std::vector<
   return reshape(y, kept);
 }
 
+/// What came from one place along a dimension sends its gradient back there.
+class ChosenAlongNode : public Node {
+ public:
+  ChosenAlongNode(const Shape& input, int dim, const Tensor& indices)
+      : input_(input), dim_(dim), indices_(indices) {}
+  void release_saved() override { indices_.release(); }
+
+ protected:
+  Shape input_;
+  int dim_;
+  SavedTensor indices_;
+};
+
 // ---- the k largest along one dimension: as max, for each of k rows; dx by the indices ----
 
-class TopkNode final : public Node {
+class TopkNode final : public ChosenAlongNode {
  public:
-  TopkNode(const Shape& input, int dim, const Tensor& indices)
-      : input_(input), dim_(dim), indices_(indices) {}
+  using ChosenAlongNode::ChosenAlongNode;
   const char* name() const override { return "topk"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, input_);
@@ -80,22 +92,15 @@ class TopkNode final : public Node {
         dy.view(), indices_.get(name()).view(), dx.mutable_view());
     return {dx};
   }
-  void release_saved() override { indices_.release(); }
-
- private:
-  Shape input_;
-  int dim_;
-  SavedTensor indices_;
 };
 
 // ---- maximum along one dimension ----
 //
 // y[o,i] = x[o, k(o,i), i] with k the first index of the maximum.   dx[o,k,i] = dy[o,i], else 0
 
-class MaxNode final : public Node {
+class MaxNode final : public ChosenAlongNode {
  public:
-  MaxNode(const Shape& input, int dim, const Tensor& indices)
-      : input_(input), dim_(dim), indices_(indices) {}
+  using ChosenAlongNode::ChosenAlongNode;
   const char* name() const override { return "max"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, input_);
@@ -105,12 +110,6 @@ class MaxNode final : public Node {
                                  lanes.outer, lanes.length, lanes.inner, dx.mutable_view());
     return {dx};
   }
-  void release_saved() override { indices_.release(); }
-
- private:
-  Shape input_;
-  int dim_;
-  SavedTensor indices_;
 };
 
 /// Values and indices with size 1 in `dim`; outside the graph.

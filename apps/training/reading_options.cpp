@@ -1,0 +1,22 @@
+#include "apps/training/reading_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "apps/training/errors.h"
+
+namespace hanok::training {
+
+void add_reading_options(CLI::App& app, ReadingOptions& options) {
+  app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
+  app.add_option("--batch-size", options.batch_size, "images at a time");
+  app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
+  app.add_option("--workers", options.workers, "threads that read images ahead");
+}
+
+void check_reading_options(const ReadingOptions& options) {
+  if (options.batch_size < 1 || options.workers < 1 || options.threads < 0) {
+    throw UsageError("--batch-size and --workers must be at least 1, --threads at least 0");
+  }
+}
+
+}  // namespace hanok::training

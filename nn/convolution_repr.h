@@ -1,0 +1,16 @@
+// How convolutions print themselves.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "kernels/conv2d.h"
+
+namespace hanok::nn {
+
+/// "3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3)": padding and dilation only where they
+/// do something.
+std::string convolution_repr(std::int64_t in_channels, std::int64_t out_channels,
+                             std::int64_t kernel_h, std::int64_t kernel_w, const Window2d& window);
+
+}  // namespace hanok::nn
