@@ -1,0 +1,23 @@
+// The ranges of memory that kernels may touch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace hanok::emulator {
+
+struct Range {
+  std::uintptr_t begin = 0, end = 0;
+  bool alive = false;
+  std::string name;
+};
+
+/// Changes with every register_memory and unregister_memory.
+std::uint64_t memory_generation();
+/// The range, alive or freed, that holds the address.
+std::optional<Range> range_at(std::uintptr_t address);
+/// The nearest range before the address, to say what an access ran beyond.
+std::optional<Range> range_before(std::uintptr_t address);
+
+}  // namespace hanok::emulator
