@@ -27,6 +27,14 @@ class CudaGraph {
   virtual void replay() = 0;
 };
 
+/// A place in a stream: everything enqueued before it was recorded.
+class CudaMark {
+ public:
+  virtual ~CudaMark() = default;
+  /// Blocks the host until the stream has passed it.
+  virtual void wait() = 0;
+};
+
 /// Streams and events are opaque handles. All functions name the device by index and throw
 /// DeviceError, whose text says what was found and what is needed.
 class CudaRuntime {
@@ -40,6 +48,8 @@ class CudaRuntime {
   /// `inspect devices`; never throws.
   virtual std::vector<std::string> describe() = 0;
   virtual std::unique_ptr<Backend> make_backend(int device) = 0;
+  /// Free device memory. Throws DeviceError if there is too little to begin with.
+  virtual std::size_t free_bytes(int device) = 0;
 
   /// Null if the device has no such piece of memory left.
   virtual void* allocate(int device, std::size_t bytes) = 0;
@@ -52,16 +62,19 @@ class CudaRuntime {
   /// The device's stream as a cudaStream_t.
   virtual void* stream(int device, Stream) = 0;
   enum class Copy { HostToDevice, DeviceToHost, DeviceToDevice };
-  /// Enqueues a copy. Host memory must be pinned and stay as it is until the stream has passed the
-  /// copy; ordinary host memory is copied before the call returns.
+  /// Enqueues a copy. Pinned host memory must stay as it is until the stream has passed the copy;
+  /// ordinary host memory has been read or written when the call returns.
   virtual void copy(int device, Stream, Copy, void* to, const void* from, std::size_t bytes) = 0;
   /// Work enqueued on `waiting` from now on starts after what `done` holds now.
   virtual void wait(int device, Stream waiting, Stream done) = 0;
+  virtual std::unique_ptr<CudaMark> mark(int device, Stream) = 0;
   /// Blocks the host until the stream is empty; reports errors of everything before.
   virtual void synchronize(int device, Stream) = 0;
 
   /// Records what is enqueued on the compute stream from now on, instead of running it.
+  /// Host memory copied to or from meanwhile must be pinned.
   virtual void begin_capture(int device) = 0;
+  /// Throws DeviceError if something that cannot be recorded happened since.
   virtual std::unique_ptr<CudaGraph> end_capture(int device) = 0;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cuda_runtime.h>
 #include <deque>
 #include <functional>
 #include <map>
@@ -11,7 +12,6 @@
 #include <vector>
 
 #include "tests/cuda/standin/control.h"
-#include "tests/cuda/standin/runtime_api.h"
 
 namespace hanok::standin {
 
@@ -59,11 +59,23 @@ struct Machine {
 Machine& machine();
 using Lock = std::lock_guard<std::recursive_mutex>;
 
+/// Puts work on a stream (null: the default stream, which waits for all others), as a launch does:
+/// it runs later, when somebody waits for it. While the stream is being captured it is recorded
+/// instead, to run at every replay. `name` stays valid. What `work` throws is the error of
+/// everything that follows.
+cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work);
+
 /// Runs streams' heads, chosen by draw(), until done() holds.
 void run_until(const std::function<bool()>& done);
 void run_all();
 /// Lets the host touch device memory, or makes that a fault.
 void open_memory(bool open);
+/// A live piece of device memory, from cudaMalloc.
+struct Allocation {
+  char* base = nullptr;  // null: the address lies in none
+  std::size_t bytes = 0;
+};
+Allocation find_allocation(const void* address);
 bool is_pinned(const void* address);
 bool is_device(const void* address);
 /// True if any stream is being captured.

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "hanok_emulator.h"
 #include "tests/cuda/standin/machine.h"
 
 namespace hanok::standin {
@@ -117,6 +118,8 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   if (!m.memory_open) mprotect(first, mapped, PROT_NONE);
   m.memory[first] = {bytes, mapped, m.device};
   m.in_use += bytes;
+  hanok::emulator::register_memory(base, bytes,
+                                   "device memory of " + std::to_string(bytes) + " bytes");
   ++m.counters.allocations;
   *pointer = base;
   return cudaSuccess;
@@ -138,6 +141,7 @@ cudaError_t cudaFree(void* pointer) {
   mmap(found->first, found->second.mapped, PROT_NONE,
        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   m.in_use -= found->second.bytes;
+  hanok::emulator::unregister_memory(found->first);
   m.memory.erase(found);
   if (!whole) m.sticky = cudaErrorIllegalAddress;
   return m.result(cudaSuccess);
@@ -160,5 +164,19 @@ cudaError_t cudaFreeHost(void* pointer) {
   run_all();
   if (m.pinned.erase(static_cast<char*>(pointer)) == 0) return m.result(cudaErrorInvalidValue);
   std::free(pointer);
+  return m.result(cudaSuccess);
+}
+
+cudaError_t cudaHostAlloc(void** pointer, std::size_t bytes, unsigned) {
+  return cudaMallocHost(pointer, bytes);
+}
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  Machine& m = machine();
+  const Lock lock(m.mutex);
+  *attributes = {};
+  attributes->type = is_device(pointer)   ? cudaMemoryTypeDevice
+                     : is_pinned(pointer) ? cudaMemoryTypeHost
+                                          : cudaMemoryTypeUnregistered;
   return m.result(cudaSuccess);
 }
