@@ -21,9 +21,10 @@ struct Coefficients {
   float* slope;   // invstd * dgamma / rows
 };
 
-__global__ void combine_sums_kernel(const double* partial, std::int64_t blocks,
-                                    std::int64_t channels, std::int64_t rows, const float* invstd,
-                                    Coefficients coefficients, float* dgamma, float* dbeta) {
+__global__ void combine_batch_norm_sums_kernel(const double* partial, std::int64_t blocks,
+                                               std::int64_t channels, std::int64_t rows,
+                                               const float* invstd, Coefficients coefficients,
+                                               float* dgamma, float* dbeta) {
   __shared__ double shared[2 * kCombineChannels * kCombineLanes];
   const std::int64_t c = blockIdx.x * std::int64_t{kCombineChannels} + threadIdx.x;
   double totals[2];
@@ -46,7 +47,7 @@ struct BackwardPointers {
 };
 
 template <typename T, int kWidth>
-__global__ void backward_kernel(BackwardPointers<T> p, ColumnTiles tiles) {
+__global__ void batch_norm_backward_kernel(BackwardPointers<T> p, ColumnTiles tiles) {
   const ColumnPlace place = column_place(tiles);
   if (!place.inside) return;
   const std::int64_t c = place.packet * kWidth;
@@ -87,7 +88,8 @@ template <typename T, int kWidth>
 void launch_backward(ExecContext& ctx, const BackwardPointers<T>& pointers, std::int64_t rows,
                      std::int64_t channels) {
   const ColumnTiles tiles = column_tiles(rows, channels / kWidth, 8, 0);
-  launch(backward_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), pointers, tiles);
+  launch(batch_norm_backward_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx),
+         pointers, tiles);
 }
 
 }  // namespace
@@ -139,7 +141,7 @@ void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
     sums.mean = op.mean;
     const PartialSums partial = column_sums(ctx, name, sums, rows, channels, scope);
     const auto grid = static_cast<unsigned>((channels + kCombineChannels - 1) / kCombineChannels);
-    launch(combine_sums_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
+    launch(combine_batch_norm_sums_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
            stream_of(ctx), partial.data, partial.blocks, channels, rows, op.invstd.f32(),
            coefficients, op.dgamma.f32(), op.dbeta.f32());
   }

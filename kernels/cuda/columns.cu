@@ -26,7 +26,7 @@ struct AffinePointers {
 };
 
 template <typename T, int kWidth>
-__global__ void affine_kernel(AffinePointers<T> p, ColumnTiles tiles) {
+__global__ void affine_columns_kernel(AffinePointers<T> p, ColumnTiles tiles) {
   const ColumnPlace place = column_place(tiles);
   if (!place.inside) return;
   const std::int64_t c = place.packet * kWidth;
@@ -56,7 +56,8 @@ __global__ void affine_kernel(AffinePointers<T> p, ColumnTiles tiles) {
 
 /// partial: double [row blocks, 2, channels], mean and sum of squared deviations of each block.
 template <typename T, int kWidth>
-__global__ void moments_kernel(const T* x, RowLayout layout, ColumnTiles tiles, double* partial) {
+__global__ void column_moments_kernel(const T* x, RowLayout layout, ColumnTiles tiles,
+                                      double* partial) {
   __shared__ double shared[2 * kWidth * kColumnThreads];
   const ColumnPlace place = column_place(tiles);
   const auto row_of = [&](std::int64_t row) {
@@ -113,9 +114,9 @@ __device__ void add_moments(Moments& to, const Moments& next) {
 }
 
 /// Lane y of a channel combines every kCombineLanes-th block; lane 0 the lanes. mean_var [2,C].
-__global__ void combine_moments_kernel(const double* partial, std::int64_t blocks,
-                                       std::int64_t rows_per_block, std::int64_t rows,
-                                       std::int64_t channels, float* mean_var) {
+__global__ void combine_column_moments_kernel(const double* partial, std::int64_t blocks,
+                                              std::int64_t rows_per_block, std::int64_t rows,
+                                              std::int64_t channels, float* mean_var) {
   __shared__ double shared[3][kCombineLanes][kCombineChannels];
   const std::int64_t c = blockIdx.x * std::int64_t{kCombineChannels} + threadIdx.x;
   Moments total;
@@ -144,8 +145,8 @@ __global__ void combine_moments_kernel(const double* partial, std::int64_t block
 // ---- sums of g and of g * (x - mean) ----
 
 template <typename T, int kWidth>
-__global__ void sums_kernel(const T* dy, const T* y, const T* x, const float* mean,
-                            ColumnTiles tiles, double* partial) {
+__global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const float* mean,
+                                   ColumnTiles tiles, double* partial) {
   __shared__ double shared[2 * kWidth * kColumnThreads];
   const ColumnPlace place = column_place(tiles);
   double sums[2 * kWidth] = {};
@@ -201,7 +202,8 @@ void launch_affine(ExecContext& ctx, const AffineColumns& a, std::int64_t rows,
   const AffinePointers<T> pointers{
       a.x.as<T>(),   a.center.f32(),     a.scale_a.f32(), a.scale_b.f32(),
       a.shift.f32(), a.residual.as<T>(), a.y.as<T>(),     a.activation == Activation::Relu};
-  launch(affine_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), pointers, tiles);
+  launch(affine_columns_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), pointers,
+         tiles);
 }
 
 template <typename T, int kWidth>
@@ -212,11 +214,11 @@ void launch_moments(ExecContext& ctx, const T* x, const RowLayout& layout, std::
   Workspace::Scope scope(ctx.workspace);
   auto* partial = scope.take_array<double>(2 * tiles.row_blocks * channels);
   if (tiles.row_blocks > 0) {
-    launch(moments_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), x, layout, tiles,
-           partial);
+    launch(column_moments_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), x, layout,
+           tiles, partial);
   }
   const auto grid = static_cast<unsigned>((channels + kCombineChannels - 1) / kCombineChannels);
-  launch(combine_moments_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
+  launch(combine_column_moments_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
          stream_of(ctx), partial, tiles.row_blocks, tiles.rows_per_block, rows, channels, mean_var);
 }
 
@@ -228,7 +230,7 @@ PartialSums launch_sums(ExecContext& ctx, const ColumnSums& s, std::int64_t rows
   partial.data = scope.take_array<double>(2 * tiles.row_blocks * channels);
   partial.blocks = tiles.row_blocks;
   if (tiles.row_blocks > 0) {
-    launch(sums_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), s.dy.as<T>(),
+    launch(column_sums_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), s.dy.as<T>(),
            s.y.as<T>(), s.x.as<T>(), s.mean.f32(), tiles, partial.data);
   }
   return partial;
