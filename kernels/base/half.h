@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "kernels/base/host_device.h"
+
 namespace hanok {
 
 struct F16 {
@@ -68,16 +70,16 @@ inline F16 to_f16(float x) {
 
 /// Rounds to a float so that a second rounding to 16 bits gives what one rounding would: an inexact
 /// result gets its last bit set ("round to odd").
-inline float to_float_odd(double x) {
+HANOK_HOST_DEVICE inline float to_float_odd(double x) {
   const auto nearest = static_cast<float>(x);
   const double back = nearest;
-  auto bits = std::bit_cast<std::uint32_t>(nearest);
+  auto bits = __builtin_bit_cast(std::uint32_t, nearest);
   if (back == x || x != x || (bits & 0x7f800000U) == 0x7f800000U) {
     return nearest;
   }
   const bool away = x > 0 ? back > x : back < x;
   bits -= static_cast<std::uint32_t>(away);  // truncated towards zero
-  return std::bit_cast<float>(bits | 1U);
+  return __builtin_bit_cast(float, bits | 1U);
 }
 
 }  // namespace hanok

@@ -9,29 +9,30 @@
 
 #include "kernels/base/dtype.h"
 #include "kernels/base/error.h"
+#include "kernels/base/host_device.h"
 #include "kernels/cuda/cuda.h"
 
 namespace hanok::cuda {
 
 // ---- one element ----
 
-__device__ inline float to_float(float x) { return x; }
-__device__ inline float to_float(__half x) { return __half2float(x); }
-__device__ inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
+HANOK_HOST_DEVICE inline float to_float(float x) { return x; }
+HANOK_HOST_DEVICE inline float to_float(__half x) { return __half2float(x); }
+HANOK_HOST_DEVICE inline float to_float(__nv_bfloat16 x) { return __bfloat162float(x); }
 
 /// Rounds to nearest, ties to even.
 template <typename T>
-__device__ T from_float(float x);
+HANOK_HOST_DEVICE T from_float(float x);
 template <>
-__device__ inline float from_float<float>(float x) {
+HANOK_HOST_DEVICE inline float from_float<float>(float x) {
   return x;
 }
 template <>
-__device__ inline __half from_float<__half>(float x) {
+HANOK_HOST_DEVICE inline __half from_float<__half>(float x) {
   return __float2half_rn(x);
 }
 template <>
-__device__ inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
+HANOK_HOST_DEVICE inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
   return __float2bfloat16_rn(x);
 }
 
@@ -47,34 +48,50 @@ struct alignas(sizeof(T) * count) Pack {
 template <typename T>
 inline constexpr int kPackOf = 16 / static_cast<int>(sizeof(T));
 
-/// Loads x[0..count) as floats. `packed`: x is aligned to 16 bytes (or to count elements, if these
-/// are fewer bytes); else one load an element.
+/// Loads x[0..count). `packed`: x is aligned to 16 bytes (or to count elements, if these are fewer
+/// bytes); else one load an element.
 template <int count, typename T>
-__device__ void load_floats(const T* x, bool packed, float (&values)[count]) {
+__device__ void load_elements(const T* x, bool packed, T (&values)[count]) {
   if (packed) {
     constexpr int kEach = count < kPackOf<T> ? count : kPackOf<T>;
     for (int i = 0; i < count; i += kEach) {
       const auto pack = *reinterpret_cast<const Pack<T, kEach>*>(x + i);
-      for (int j = 0; j < kEach; ++j) values[i + j] = to_float(pack.values[j]);
+      for (int j = 0; j < kEach; ++j) values[i + j] = pack.values[j];
     }
   } else {
-    for (int i = 0; i < count; ++i) values[i] = to_float(x[i]);
+    for (int i = 0; i < count; ++i) values[i] = x[i];
   }
 }
 
 /// The same for stores.
 template <int count, typename T>
-__device__ void store_floats(const float (&values)[count], bool packed, T* y) {
+__device__ void store_elements(const T (&values)[count], bool packed, T* y) {
   if (packed) {
     constexpr int kEach = count < kPackOf<T> ? count : kPackOf<T>;
     for (int i = 0; i < count; i += kEach) {
       Pack<T, kEach> pack;
-      for (int j = 0; j < kEach; ++j) pack.values[j] = from_float<T>(values[i + j]);
+      for (int j = 0; j < kEach; ++j) pack.values[j] = values[i + j];
       *reinterpret_cast<Pack<T, kEach>*>(y + i) = pack;
     }
   } else {
-    for (int i = 0; i < count; ++i) y[i] = from_float<T>(values[i]);
+    for (int i = 0; i < count; ++i) y[i] = values[i];
   }
+}
+
+/// load_elements as floats.
+template <int count, typename T>
+__device__ void load_floats(const T* x, bool packed, float (&values)[count]) {
+  T stored[count];
+  load_elements(x, packed, stored);
+  for (int i = 0; i < count; ++i) values[i] = to_float(stored[i]);
+}
+
+/// store_elements of floats, rounded.
+template <int count, typename T>
+__device__ void store_floats(const float (&values)[count], bool packed, T* y) {
+  T stored[count];
+  for (int i = 0; i < count; ++i) stored[i] = from_float<T>(values[i]);
+  store_elements(stored, packed, y);
 }
 
 // ---- on the host: what to launch ----
