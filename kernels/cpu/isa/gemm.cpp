@@ -7,7 +7,8 @@
 //     for each tile of 6 rows
 //       run_tile                       (gemm_tile.h)
 // The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
-// one run, spread evenly over them.
+// one run, spread evenly over them (or by the first of them alone, where the others are given
+// other memory to ask for).
 //
 // From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
 // cycle, an eighth of what L2 delivers.
@@ -30,6 +31,9 @@ void multiply(const GemmBlock& g) {
   t.b_k_stride = g.b_k_stride;
   t.accumulate = g.accumulate;
   const int64_t tiles = (g.rows + kTileRows - 1) / kTileRows;
+  // Register tiles of a panel that ask for the next panel.
+  const int64_t panel_tiles = g.fetch_count > 0 ? 1 : tiles;
+  int64_t fetched = 0;
   constexpr int64_t kLine = kPanelColumns * sizeof(float);
   for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
     t.b = g.b + j / kPanelColumns * g.b_panel_stride;
@@ -38,7 +42,7 @@ void multiply(const GemmBlock& g) {
     const int64_t a_step = fetch_a ? 4 * kTileRows * g.a_row_stride / g.k : 0;
     const bool prefetch = g.b_k_stride == kPanelColumns && j + kPanelColumns < g.columns;
     t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
-    t.prefetch_step = prefetch ? (kLine + tiles - 1) / tiles : 0;
+    t.prefetch_step = prefetch ? (kLine + panel_tiles - 1) / panel_tiles : 0;
     t.c = g.c + j;
     t.columns = min_of(kPanelColumns, g.columns - j);
     if (const TileEpilogue* e = g.epilogue) {
@@ -54,6 +58,10 @@ void multiply(const GemmBlock& g) {
       if (fetch_a) {
         t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
         t.prefetch_step = a_step;
+      } else if (i > 0 && g.fetch_count > 0) {
+        const bool more = fetched < g.fetch_count;
+        if (more) t.prefetch = reinterpret_cast<const char*>(g.fetch_rows[fetched++]);
+        t.prefetch_step = more ? (g.fetch_bytes + g.k - 1) / g.k : 0;
       }
       run_tile_rows(t, min_of(kTileRows, g.rows - i));
       t.prefetch += t.k * t.prefetch_step;

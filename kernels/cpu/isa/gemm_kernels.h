@@ -33,8 +33,12 @@ struct GemmBlock {
   int64_t b_panel_stride, b_k_stride;
   float* c;
   const int64_t* c_row_offset;
-  bool fetch_a;     // A comes from memory, rows side by side: ask for the next rows ahead
-  bool accumulate;  // add what C holds
+  bool fetch_a;  // A comes from memory, rows side by side: ask for the next rows ahead
+  // Memory that later work needs, asked for while the products run: one of these rows of
+  // fetch_bytes for each register tile after a panel's first, until there are no more.
+  const float* const* fetch_rows;
+  int64_t fetch_count, fetch_bytes;
+  bool accumulate;               // add what C holds
   const TileEpilogue* epilogue;  // null except for the last k block
 };
 
