@@ -26,8 +26,7 @@ void settle(const void* address) {
   if (pending.empty()) return;
   std::vector<Report> found;
   found.swap(pending);
-  const std::string kernel =
-      function_name(running.launch == nullptr ? nullptr : running.launch->kernel);
+  const std::string kernel = function_name(address);
   for (Report& one : found) {
     one.kernel = kernel;
     one.text = kernel + ": " + one.text;
