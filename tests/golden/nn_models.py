@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision import models as torchvision_models
+from torchvision.ops import StochasticDepth
 
 import formula
 
@@ -58,11 +59,15 @@ MODELS = {
     "vgg16_bn": (None, 1, [3, 32, 32], 0),
 }
 FURTHER = list(MODELS)[2:]
+# These also run in training mode, on images large enough for batch norms of some width.
+TRAINED = {"mobilenet_v3_small": (4, 64), "efficientnet_b0": (4, 64), "convnext_tiny": (4, 64)}
 
 
-def build(name, salt=None):
+def build(name, salt=None, batch_and_size=None):
     """The model with formula weights, its images and labels, and the prefix of their names."""
     constructor, batch, image_shape, default_salt = MODELS[name]
+    if batch_and_size is not None:
+        batch, image_shape = batch_and_size[0], [3, batch_and_size[1], batch_and_size[1]]
     prefix = f"{name}/{default_salt if salt is None else salt}/"
     if constructor is None:
         constructor = getattr(torchvision_models, name)
@@ -185,6 +190,29 @@ def further_model(name):
     return content
 
 
+def further_model_in_training(name):
+    """Loss, logits and norms of the gradients in training mode, nothing dropped. `drops` are the probabilities
+    of what was switched off: dropout and stochastic depth, in the order of modules().
+
+    A bias before a batch norm has no gradient but rounding: its norm is given as zero."""
+    model, images, labels, prefix = build(name, batch_and_size=TRAINED[name])
+    drops = [m for m in model.modules() if isinstance(m, (nn.Dropout, StochasticDepth))]
+    content = {"drops": [formula.number(m.p) for m in drops]}
+    for module in drops:
+        module.p = 0.0
+    logits = model.train()(images)
+    loss = F.cross_entropy(logits, labels)
+    loss.backward()
+    content.update(describe(name, prefix, images))
+    content["loss"] = formula.number(loss.item())
+    content["logits"] = formula.fingerprint(prefix + "logits", logits.detach().numpy())
+    norms = {key: p.grad.norm().item() for key, p in model.named_parameters()}
+    nothing = 1e-9 * max(norms.values())
+    content["gradient_norms"] = {key: formula.number(norm if norm > nothing else 0.0)
+                                 for key, norm in norms.items()}
+    return content
+
+
 SGD = {"learning_rate": 0.001, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 ADAMW = {"learning_rate": 1e-3, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.01}
 STEPS = 10
@@ -243,6 +271,7 @@ FILES = {
     "nn_resnet18_sgd.json": lambda: training("resnet18", "sgd"),
     "nn_resnet18_adamw.json": lambda: training("resnet18", "adamw"),
     **{f"nn_{name}.json": lambda n=name: further_model(n) for name in FURTHER},
+    **{f"nn_{name}_train.json": lambda n=name: further_model_in_training(n) for name in TRAINED},
 }
 
 

@@ -1,7 +1,10 @@
 // Whole networks against PyTorch's double-precision results (tests/golden/nn_*.json): logits, every
 // parameter's gradient, running statistics, and ten steps of SGD and AdamW.
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <map>
 
+#include "nn/layers.h"
 #include "nn/models/registry.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
@@ -146,6 +149,53 @@ INSTANTIATE_TEST_SUITE_P(All, FurtherModels,
                          testing::Values("resnet34", "resnet50", "resnet101", "wide_resnet50_2",
                                          "resnext50_32x4d", "mobilenet_v2", "mobilenet_v3_small",
                                          "efficientnet_b0", "convnext_tiny", "vgg16_bn"),
+                         [](const auto& info) { return std::string(info.param); });
+
+/// Switches dropout and stochastic depth off; their probabilities, in the order of modules().
+std::vector<double> switch_drops_off(Module& net) {
+  std::vector<double> probabilities;
+  for (Module* module : net.modules()) {
+    auto* dropout = dynamic_cast<Dropout*>(module);
+    auto* depth = dynamic_cast<StochasticDepth*>(module);
+    if (dropout == nullptr && depth == nullptr) continue;
+    probabilities.push_back(static_cast<double>(dropout != nullptr ? dropout->p : depth->p));
+    module->eval();
+  }
+  return probabilities;
+}
+
+class LaterModels : public testing::TestWithParam<const char*> {};
+
+TEST_P(LaterModels, TrainingWithoutDropsEqualsTorchvision) {
+  const Json json = golden::load(std::string("nn_") + GetParam() + "_train.json");
+  const std::string prefix = json.at("prefix");
+  const auto net = make_model(GetParam(), json.at("classes"), json.at("images").at("shape")[2]);
+  fill(*net, prefix);
+  const std::vector<double> drops = switch_drops_off(*net);
+  ASSERT_EQ(drops.size(), json.at("drops").size());
+  for (std::size_t i = 0; i < drops.size(); ++i) {
+    EXPECT_NEAR(drops[i], json.at("drops")[i].get<double>(), 1e-6) << "drop " << i;
+  }
+  const Tensor logits = (*net)(images_of(json));
+  EXPECT_TRUE(golden::is_near(prefix + "logits", logits.detach(), json.at("logits"), kTolerance));
+  const Tensor loss = ops::cross_entropy(logits, labels_of(json));
+  EXPECT_NEAR(loss.item(), json.at("loss").get<double>(), kTolerance);
+  loss.backward();
+  const auto norms = json.at("gradient_norms").get<std::map<std::string, double>>();
+  double largest = 0;
+  for (const auto& [name, norm] : norms) largest = std::max(largest, norm);
+  const auto parameters = net->named_parameters();
+  ASSERT_EQ(parameters.size(), norms.size());
+  for (const auto& [name, parameter] : parameters) {
+    // Where the gradient is nothing but rounding, rounding is measured against the others.
+    EXPECT_NEAR(norm_of(parameter.grad()), norms.at(name),
+                kTolerance * norms.at(name) + 1e-6 * largest)
+        << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LaterModels,
+                         testing::Values("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"),
                          [](const auto& info) { return std::string(info.param); });
 
 // Runs the golden's steps on its one batch and checks the losses; leaves the parameters' start
