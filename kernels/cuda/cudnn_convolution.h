@@ -1,0 +1,37 @@
+// Convolutions by cuDNN, through its graph API: the convolution and what follows it in one kernel
+// where cuDNN has one. No header of cuDNN is included here.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/convolution.h"
+
+namespace hanok::cuda {
+
+/// How plans are chosen. A plan is cuDNN's word for one of its kernels with all its settings.
+struct CudnnOptions {
+  /// Measure the best few plans of each shape once, instead of believing cuDNN's heuristics.
+  /// Initially HANOK_CUDNN_AUTOTUNE=1.
+  bool autotune = false;
+  /// Folders in which plans are looked for, first to last, and written into all of them: a run's
+  /// own folder, then one for the machine. Initially HANOK_CUDNN_PLANS, a list with colons.
+  std::vector<std::string> plan_folders;
+};
+CudnnOptions cudnn_options();
+/// Holds for plans that are made from now on.
+void set_cudnn_options(const CudnnOptions& options);
+
+/// Convolutions by cuDNN on that device; null and a reason where the library is missing or too old.
+std::unique_ptr<Convolution> make_cudnn_convolution(int device, std::string* missing);
+
+/// "9.19.0" of the library that is loaded, or "" where there is none.
+std::string cudnn_version();
+
+/// One line a plan that this process chose so far, in order: its convolution, the engine, scratch
+/// bytes and where the choice came from; also one line for each fused graph that had no engine and
+/// was computed by separate kernels instead.
+std::vector<std::string> cudnn_plan_records();
+
+}  // namespace hanok::cuda
