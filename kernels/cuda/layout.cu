@@ -154,7 +154,9 @@ __global__ void normalize_kernel(const std::uint8_t* x, const float* mean, const
   if (whole) {
     load_elements(x + begin, aligned, pixels);
   } else {
-    for (std::int64_t i = begin; i < count; ++i) pixels[i - begin] = x[i];
+    for (int i = 0; i < kCount; ++i) {
+      if (begin + i < count) pixels[i] = x[begin + i];
+    }
   }
   std::int64_t c = begin % channels;
   for (int i = 0; i < kCount; ++i) {
@@ -164,7 +166,9 @@ __global__ void normalize_kernel(const std::uint8_t* x, const float* mean, const
   if (whole) {
     store_floats(values, aligned, y + begin);
   } else {
-    for (std::int64_t i = begin; i < count; ++i) y[i] = from_float<T>(values[i - begin]);
+    for (int i = 0; i < kCount; ++i) {
+      if (begin + i < count) y[begin + i] = from_float<T>(values[i]);
+    }
   }
 }
 
