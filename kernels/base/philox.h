@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "kernels/base/host_device.h"
+
 namespace hanok {
 
 /// Every consumer of random numbers has its own stream, so that adding one never disturbs another.
@@ -34,22 +36,31 @@ inline PhiloxKey philox_key(std::uint64_t seed, RandomStream stream) {
 /// Counter words by convention: (epoch, sample or step, draw, lane).
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 
-inline std::array<std::uint32_t, 4> philox(PhiloxKey key, PhiloxCounter counter) {
+/// Ten rounds: turns the counter's words into random ones.
+HANOK_HOST_DEVICE inline void philox_rounds(PhiloxKey key, std::uint32_t (&words)[4]) {
   std::uint32_t k0 = key.seed_low;
   std::uint32_t k1 = key.seed_high_and_stream;
   for (int round = 0; round < 10; ++round) {
-    const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * counter[0];
-    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * counter[2];
-    counter = {
-        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ k0, static_cast<std::uint32_t>(p1),
-        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ k1, static_cast<std::uint32_t>(p0)};
+    const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * words[0];
+    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * words[2];
+    words[0] = static_cast<std::uint32_t>(p1 >> 32) ^ words[1] ^ k0;
+    words[1] = static_cast<std::uint32_t>(p1);
+    words[2] = static_cast<std::uint32_t>(p0 >> 32) ^ words[3] ^ k1;
+    words[3] = static_cast<std::uint32_t>(p0);
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  return counter;
+}
+
+inline std::array<std::uint32_t, 4> philox(PhiloxKey key, PhiloxCounter counter) {
+  std::uint32_t words[4] = {counter[0], counter[1], counter[2], counter[3]};
+  philox_rounds(key, words);
+  return {words[0], words[1], words[2], words[3]};
 }
 
 /// Uniform in [0, 1) with 24 random bits.
-inline float to_unit_float(std::uint32_t bits) { return static_cast<float>(bits >> 8) * 0x1p-24f; }
+HANOK_HOST_DEVICE inline float to_unit_float(std::uint32_t bits) {
+  return static_cast<float>(bits >> 8) * 0x1p-24f;
+}
 
 }  // namespace hanok

@@ -6,24 +6,27 @@
 // made of them: a plain loop over them becomes vector code.
 //
 // Polynomials are Taylor series, short because arguments are reduced first; erfc's is a Chebyshev
-// fit. Includes C headers only and everything is static: the files of kernels/cpu/isa use it too.
+// fit. Includes C headers (and one macro) only and everything is static: the files of
+// kernels/cpu/isa use it too.
 #pragma once
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/base/host_device.h"
+
 namespace hanok::math {
 
 // ---- in double, for arguments that come from floats; relative error about 1e-10 ----
 
-static inline uint64_t bits_of(double x) {
+HANOK_HOST_DEVICE static inline uint64_t bits_of(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
   return bits;
 }
 
-static inline double double_of(uint64_t bits) {
+HANOK_HOST_DEVICE static inline double double_of(uint64_t bits) {
   double x;
   memcpy(&x, &bits, sizeof x);
   return x;
@@ -51,7 +54,7 @@ static inline double exp_double(double x) {
 }
 
 /// ln x = e ln 2 + ln m, m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh(s) with s = (m-1)/(m+1).
-static inline double log_double(double x) {
+HANOK_HOST_DEVICE static inline double log_double(double x) {
   constexpr uint64_t kSqrtHalf = 0x3fe6a09e667f3bcdULL;
   constexpr uint64_t kOne = 0x3ff0000000000000ULL;
   const uint64_t offset = bits_of(x) - kSqrtHalf + kOne;
@@ -169,7 +172,7 @@ static inline Quadrant reduce_quadrant(float x) {
   return (bits >> 31) != 0 ? Quadrant{0 - quadrant, -r} : Quadrant{quadrant, r};
 }
 
-static inline double sin_kernel(double r) {
+HANOK_HOST_DEVICE static inline double sin_kernel(double r) {
   const double t = r * r;
   double p = -1.0 / 39916800;
   p = p * t + 1.0 / 362880;
@@ -179,7 +182,7 @@ static inline double sin_kernel(double r) {
   return r + r * t * p;
 }
 
-static inline double cos_kernel(double r) {
+HANOK_HOST_DEVICE static inline double cos_kernel(double r) {
   const double t = r * r;
   double p = 1.0 / 479001600;
   p = p * t - 1.0 / 3628800;
@@ -191,7 +194,7 @@ static inline double cos_kernel(double r) {
 }
 
 /// sin(r + quadrant pi/2)
-static inline double sin_of_quadrant(uint64_t quadrant, double r) {
+HANOK_HOST_DEVICE static inline double sin_of_quadrant(uint64_t quadrant, double r) {
   const double value = (quadrant & 1) != 0 ? cos_kernel(r) : sin_kernel(r);
   return (quadrant & 2) != 0 ? -value : value;
 }
