@@ -40,6 +40,11 @@ std::optional<Range> range_at(std::uintptr_t address) {
   return range && address < range->end ? range : std::nullopt;
 }
 
+bool any_range_in(std::uintptr_t begin, std::uintptr_t end) {
+  const std::optional<Range> range = range_before(end - 1);
+  return range && range->end > begin;
+}
+
 std::optional<Range> range_before(std::uintptr_t address) {
   const std::lock_guard lock(mutex);
   auto it = ranges.upper_bound(address);

@@ -17,6 +17,8 @@ struct Range {
 std::uint64_t memory_generation();
 /// The range, alive or freed, that holds the address.
 std::optional<Range> range_at(std::uintptr_t address);
+/// Whether any range, alive or freed, overlaps [begin, end).
+bool any_range_in(std::uintptr_t begin, std::uintptr_t end);
 /// The nearest range before the address, to say what an access ran beyond.
 std::optional<Range> range_before(std::uintptr_t address);
 

@@ -23,17 +23,6 @@ struct Function {
   std::string symbol, file;  // the file is known for local symbols only
 };
 
-std::uintptr_t load_address() {
-  std::uintptr_t address = 0;
-  dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* result) {
-        *static_cast<std::uintptr_t*>(result) = info->dlpi_addr;
-        return 1;  // the program itself comes first
-      },
-      &address);
-  return address;
-}
-
 std::string program_path() {
   std::array<char, 4096> path{};
   const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
@@ -91,6 +80,17 @@ std::string base_name(std::string text) {
 }
 
 }  // namespace
+
+std::uintptr_t load_address() {
+  std::uintptr_t address = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* result) {
+        *static_cast<std::uintptr_t*>(result) = info->dlpi_addr;
+        return 1;  // the program itself comes first
+      },
+      &address);
+  return address;
+}
 
 std::string function_name(const void* address) {
   // Never destroyed: the counters are written at exit.

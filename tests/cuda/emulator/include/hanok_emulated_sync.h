@@ -18,7 +18,7 @@ struct Site {
 };
 
 /// Read as threadIdx, blockIdx, blockDim and gridDim by the running thread.
-struct Indices {
+struct alignas(4096) Indices {  // a page of its own: no race is about these
   uint3 thread, block;
   dim3 block_dim, grid_dim;
 };
