@@ -17,7 +17,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TITLES = {"resnet18": "ResNet18", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}
-BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32]}
+# For "loader" the numbers are of its workers: 384x512 JPEG to augmented, normalised batches of 32, no network.
+BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32], "loader": [1, 2]}
 PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
 
 
@@ -27,7 +28,7 @@ class Peer:
     def __init__(self, system, model, work, batch, threads, cache):
         self.system = system
         command = [sys.executable, os.path.join(HERE, "worker.py"), system, model, work, str(batch), str(threads)]
-        environment = dict(os.environ, HANOK_PEERS_CACHE=cache)
+        environment = dict(os.environ, HANOK_PEERS_CACHE=cache, HANOK_BENCH_PHOTOS=photographs(cache))
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
@@ -47,17 +48,28 @@ class Peer:
         self.process.wait()
 
 
-def hanok_images_per_second(program, title, work, batch, seconds, threads):
+def photographs(cache):
+    return os.path.join(cache, "photographs")
+
+
+def hanok_images_per_second(options, title, work, batch, cache):
+    program, name = "bench_resnet", f"{title}/{work}/batch:{batch}"
+    if work == "loader":
+        program, name = "bench_loader", f"Loader/light/workers:{batch}/real_time"
     output = subprocess.run(
-        [program, f"--benchmark_filter=^{title}/{work}/batch:{batch}$", f"--benchmark_min_time={seconds}"],
+        [
+            os.path.join(options.programs, program),
+            f"--benchmark_filter=^{name}$",
+            f"--benchmark_min_time={options.seconds}",
+        ],
         check=True,
         capture_output=True,
         text=True,
-        env=dict(os.environ, HANOK_BENCH_THREADS=str(threads)),
+        env=dict(os.environ, HANOK_BENCH_THREADS=str(options.threads), HANOK_BENCH_PHOTOS=photographs(cache)),
     ).stdout
     match = re.search(r"items_per_second=([0-9.]+)(k?)/?", output)
     if match is None:
-        sys.exit(f"{program} printed no rate for {title}/{work}/batch:{batch}:\n{output}")
+        sys.exit(f"{program} printed no rate for {name}:\n{output}")
     return float(match[1]) * (1000 if match[2] else 1)
 
 
@@ -69,12 +81,11 @@ def percentiles(values):
 
 def run_work(options, model, work, batch, cache):
     """Rows (model, work, batch, system, its images/s, hanok's, ratios, settings)."""
+    hanok_images_per_second(options, TITLES[model], work, batch, cache)  # warm; draws the loader's photographs
     peers = [Peer(system, model, work, batch, options.threads, cache) for system in PEERS.get(work, ["torch"])]
     rates, hanok = {peer.system: [] for peer in peers}, []
     for pair in range(options.pairs):
-        hanok.append(
-            hanok_images_per_second(options.program, TITLES[model], work, batch, options.seconds, options.threads)
-        )
+        hanok.append(hanok_images_per_second(options, TITLES[model], work, batch, cache))
         for peer in peers:
             rates[peer.system].append(peer.images_per_second(options.seconds))
         shown = ", ".join(f"{system} {values[-1]:.1f}" for system, values in rates.items())
@@ -93,7 +104,7 @@ def markdown(rows, options):
         f"Images per second (median) and hanok's ratio to each peer; {options.pairs} interleaved pairs, "
         f"{options.threads} threads, f32, 224x224, {platform.machine()}.",
         "",
-        "| model | work | batch | peer | peer's images/s | hanok's | ratio: median (10-90%) |",
+        "| model | work | batch (workers) | peer | peer's images/s | hanok's | ratio: median (10-90%) |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for model, work, batch, system, theirs, ours, ratios, _ in rows:
@@ -133,7 +144,7 @@ def svg(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", default="build/bin/bench_resnet")
+    parser.add_argument("--programs", default="build/bin", help="folder of bench_resnet and bench_loader")
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=2.0, help="per system and pair")
     parser.add_argument("--threads", type=int, default=2)
@@ -147,6 +158,8 @@ def main():
             for work in options.work.split(","):
                 if work == "train/layer4" and model == "mobilenet_v2":
                     continue  # has no such stage
+                if work == "loader" and model != options.model.split(",")[0]:
+                    continue  # knows no network
                 for batch in BATCHES[work]:
                     rows += run_work(options, model, work, batch, cache)
     table = markdown(rows, options)

@@ -2,7 +2,7 @@
 
     worker.py SYSTEM MODEL WORK BATCH THREADS
 
-SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4 or train/head.
+SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4, train/head or loader (then BATCH counts its workers).
 It prints "ready SETTINGS" once it is warm; then for each line "SECONDS" that it reads it repeats the work for about that long and prints images per second.
 """
 
@@ -70,6 +70,40 @@ def torch_training():
     return step, f"torch {torch.__version__}, channels_last, fused AdamW, denormals flushed"
 
 
+def torch_loader():
+    """torchvision's data path over bench_loader's photographs: decode, resize, shift, flip, normalise; batches of 32."""
+    import glob
+
+    import torch
+    from PIL import Image
+    from torchvision import transforms
+
+    files = sorted(glob.glob(os.path.join(os.environ["HANOK_BENCH_PHOTOS"], "train/images/*/*.jpg")))
+    prepare = transforms.Compose(
+        [
+            transforms.Resize((SIDE, SIDE)),
+            transforms.RandomCrop(SIDE, padding=SIDE // 16),
+            transforms.RandomHorizontalFlip(),
+            transforms.ToTensor(),
+            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ]
+    )
+
+    class Photographs(torch.utils.data.Dataset):
+        def __len__(self):
+            return 10**6  # an endless epoch: the start of workers does not count
+
+        def __getitem__(self, i):
+            with Image.open(files[i % len(files)]) as image:
+                return prepare(image.convert("RGB"))
+
+    torch.set_num_threads(1)
+    batches = iter(torch.utils.data.DataLoader(Photographs(), batch_size=32, num_workers=BATCH, prefetch_factor=4))
+    for _ in range(6):
+        next(batches)
+    return (lambda: next(batches)), f"torchvision loader, {BATCH} worker processes, prefetch 4"
+
+
 def exported(path):
     """Writes the model as ONNX once; the file is shared by the peers that read it."""
     import torch
@@ -129,12 +163,12 @@ def measure(step, seconds):
         step()
         count += 1
     elapsed = time.perf_counter() - start
-    return count * BATCH / elapsed, elapsed / count
+    return count * (32 if WORK == "loader" else BATCH) / elapsed, elapsed / count
 
 
 def main():
     make = {
-        "torch": torch_inference if WORK == "inference" else torch_training,
+        "torch": {"inference": torch_inference, "loader": torch_loader}.get(WORK, torch_training),
         "onnxruntime": onnxruntime_inference,
         "openvino": openvino_inference,
     }[SYSTEM]

@@ -58,6 +58,26 @@ TEST(Resize, EqualsPillowToTheBit) {
   }
 }
 
+// Rows that stand alone, and strips too narrow for a vector, are filtered plainly; a whole image
+// may take vectors of four rows and of 16 bytes. Both must give the same pixels.
+TEST(Resize, VectorsGiveThePlainPixels) {
+  for (const auto& [width, height, size] :
+       {std::array{31, 9, 12}, {64, 5, 33}, {7, 6, 3}, {40, 23, 97}}) {
+    const Image image = noise("vectors", width, height);
+    const Image narrower = resize(image, size, height);
+    const Image lower = resize(image, width, size);
+    for (int y = 0; y < height; ++y) {
+      const Image row = resize(crop(image, 0, y, width, 1), size, 1);
+      EXPECT_TRUE(std::equal(row.pixels.begin(), row.pixels.end(), narrower.row(y))) << y;
+    }
+    for (int x = 0; x < width; ++x) {
+      EXPECT_EQ(resize(crop(image, x, 0, 1, height), 1, size).pixels,
+                crop(lower, x, 0, 1, size).pixels)
+          << x;
+    }
+  }
+}
+
 TEST(Resize, ToTheSameSizeChangesNothing) {
   const Image image = noise("same", 13, 9);
   EXPECT_EQ(resize(image, 13, 9, Filter::Bicubic).pixels, image.pixels);

@@ -1,0 +1,187 @@
+// The loader on drawn 384x512 photographs (JPEG): decode, resize to 224x224, augment, normalise;
+// alone, and beside the training step that it feeds.
+//
+//   bench_loader --benchmark_filter='Loader/light'
+//
+// HANOK_BENCH_PHOTOS=DIR keeps the photographs in DIR (drawn there at the first run), so that
+// another system can read the same ones. No decoded image is cached: every epoch reads the files.
+// items_per_second counts images by the wall clock.
+#include <benchmark/benchmark.h>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "data/loader.h"
+#include "data/synthetic.h"
+#include "engine/ops.h"
+#include "engine/transaction.h"
+#include "nn/models/registry.h"
+#include "nn/optim.h"
+
+namespace {
+
+using hanok::Tensor;
+namespace data = hanok::data;
+namespace nn = hanok::nn;
+namespace ops = hanok::ops;
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kBatch = 32;
+constexpr int kPeople = 28;  // with 7 photographs each
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// The folder of photographs: the user's, or one that is removed at the end.
+class Photographs {
+ public:
+  Photographs() {
+    if (const char* kept = std::getenv("HANOK_BENCH_PHOTOS")) {
+      root_ = kept;
+    } else {
+      root_ = (std::filesystem::temp_directory_path() /
+               ("hanok-bench-photographs-" + std::to_string(getpid())))
+                  .string();
+      temporary_ = true;
+    }
+    if (!std::filesystem::exists(root_ + "/train/train.csv")) {
+      data::SyntheticOptions options;
+      options.people = kPeople;
+      options.width = 384;
+      options.height = 512;
+      data::write_synthetic_competition(root_, options);
+    }
+    dataset_ = data::load_competition(root_);
+    std::erase_if(dataset_.samples, [](const data::Sample& sample) {  // drawn as JPEG and as PNG
+      return !sample.path.ends_with(".jpg");
+    });
+  }
+  ~Photographs() {
+    std::error_code ignored;  // a folder that stays behind in the system's temporary folder
+    if (temporary_) std::filesystem::remove_all(root_, ignored);
+  }
+  Photographs(const Photographs&) = delete;
+  Photographs& operator=(const Photographs&) = delete;
+
+  const data::Dataset& dataset() const { return dataset_; }
+
+ private:
+  std::string root_;
+  bool temporary_ = false;
+  data::Dataset dataset_;
+};
+
+/// An endless row of full batches, epoch after epoch.
+class Batches {
+ public:
+  Batches(const data::Dataset& dataset, data::Augment augment, int workers)
+      : order_(dataset.samples.size()), loader_(dataset, options(augment, workers)) {
+    std::iota(order_.begin(), order_.end(), 0);
+    loader_.start_epoch(epoch_, order_);
+  }
+
+  const data::Batch& next() {
+    while (!loader_.next(batch_)) loader_.start_epoch(++epoch_, order_);
+    return batch_;
+  }
+
+ private:
+  static data::LoaderOptions options(data::Augment augment, int workers) {
+    data::LoaderOptions options;
+    options.augment = augment;
+    options.batch_size = kBatch;
+    options.workers = workers;
+    options.cache_bytes = 0;
+    options.drop_last = true;
+    return options;
+  }
+
+  std::vector<std::int64_t> order_;
+  data::Loader loader_;
+  std::int64_t epoch_ = 0;
+  data::Batch batch_;
+};
+
+void loading(benchmark::State& state, const Photographs& photographs, data::Augment augment) {
+  Batches batches(photographs.dataset(), augment, static_cast<int>(state.range(0)));
+  for (int i = 0; i < 6; ++i) batches.next();  // what was read ahead does not count
+  const Clock::time_point start = Clock::now();
+  for (auto _ : state) benchmark::DoNotOptimize(batches.next());
+  state.counters["items_per_second"] =
+      static_cast<double>(state.iterations() * kBatch) / seconds_since(start);
+}
+
+/// ResNet18's full step, on a batch that stays and on the loader's, in turn; `ratio` is the sum of
+/// the times with the loader over that without.
+void step_with_loader(benchmark::State& state, const Photographs& photographs) {
+  Batches batches(photographs.dataset(), data::Augment::Light, 2);
+  const auto model = nn::make_model("resnet18", 18, 224);
+  const auto optimizer = nn::make_adamw({{"all", model->parameters()}}, {});
+  const data::Batch& first = batches.next();
+  const Tensor resident_images = first.images.clone();
+  const Tensor resident_labels = first.labels.clone();
+  const auto step = [&](const Tensor& images, const Tensor& labels) {
+    hanok::StepTransaction transaction;
+    optimizer->zero_grad();
+    const Tensor loss = ops::cross_entropy((*model)(images), labels);
+    loss.backward();
+    optimizer->step();
+    transaction.commit();
+    benchmark::DoNotOptimize(loss.item());
+  };
+  step(resident_images, resident_labels);
+  double resident = 0;
+  double loaded = 0;
+  for (auto _ : state) {
+    // The workers fill their queue and rest while the resident batch is trained on, but for the
+    // few batches that they are behind: so each side runs several steps.
+    constexpr int kSteps = 8;
+    for (int i = 0; i < kSteps; ++i) {  // uses up what was read ahead, then keeps pace
+      const Clock::time_point start = Clock::now();
+      const data::Batch& batch = batches.next();
+      step(batch.images, batch.labels);
+      if (i >= kSteps / 2) loaded += seconds_since(start);
+    }
+    for (int i = 0; i < kSteps; ++i) {  // the workers catch up, then rest
+      const Clock::time_point start = Clock::now();
+      step(resident_images, resident_labels);
+      if (i >= kSteps / 2) resident += seconds_since(start);
+    }
+  }
+  state.counters["ratio"] = loaded / resident;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  const Photographs photographs;
+  const auto add = [&](const char* name, data::Augment augment) {
+    benchmark::RegisterBenchmark(
+        name, [&, augment](benchmark::State& state) { loading(state, photographs, augment); })
+        ->ArgName("workers")
+        ->Arg(1)
+        ->Arg(2)
+        ->UseRealTime()
+        ->Unit(benchmark::kMillisecond);
+  };
+  add("Loader/none", data::Augment::None);
+  add("Loader/light", data::Augment::Light);
+  add("Loader/strong", data::Augment::Strong);
+  benchmark::RegisterBenchmark(
+      "ResNet18/train/full/with_loader",
+      [&](benchmark::State& state) { step_with_loader(state, photographs); })
+      ->Iterations(1)
+      ->UseRealTime()
+      ->Unit(benchmark::kMillisecond);
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
