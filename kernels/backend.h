@@ -72,8 +72,11 @@ struct BatchNormApply {
 ///   training: dx = gamma*invstd * (g - dbeta/rows - xhat*dgamma/rows);  frozen statistics: dx =
 ///   gamma*invstd*g
 struct BatchNormBackward {
-  ConstView x, y, dy;  // y only where activation is Relu
+  ConstView x, y, dy;
   ConstView mean, invstd, gamma;
+  /// Where activation is Relu, g needs y > 0: from y or, if y is undefined, computed again from x,
+  /// gamma and beta (undefined: 1 and 0), bit for bit as batch_norm_apply did without a residual.
+  ConstView beta;
   Activation activation = Activation::None;
   bool frozen_statistics = false;
   View dx;             // undefined: not wanted; may be dy (in place)

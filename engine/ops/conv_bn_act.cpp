@@ -18,7 +18,8 @@ namespace {
 //
 // Three ways forward, by what the backward pass will read:
 //   batch statistics: the convolution's epilogue gives mean and variance of z, a second pass
-//     writes y - over z itself if nothing is recorded. dz needs z and y.
+//     writes y - over z itself if nothing is recorded. dz needs z, and y too if there is a
+//     residual: without one y > 0 is computed again from z, and y need not be kept.
 //   running statistics, gamma trained: the same two passes; dgamma needs z.
 //   running statistics otherwise: batch norm is a scale and a shift of the convolution's epilogue,
 //     z never exists. dz = scale g needs only y.
@@ -34,13 +35,17 @@ class ConvBnActNode final : public Node {
 
   /// z is undefined where batch norm was folded.
   void save(const Tensor& x, const Tensor& weight, const Conv2dShape& shape, const Tensor& z,
-            const Tensor& y, const NormStatistics& statistics, const Tensor& gamma) {
+            const Tensor& y, const NormStatistics& statistics, const BatchNormState& bn,
+            bool with_residual) {
     conv_.save(*this, x, weight, shape);
     if (z.defined()) z_ = z;
     if (z.defined()) mean_ = statistics.mean;
-    if (activation_ == Activation::Relu) y_ = y;
+    const bool gated = activation_ == Activation::Relu;
+    const bool gate_from_z = gated && z.defined() && !with_residual;
+    if (gated && !gate_from_z) y_ = y;
+    if (gate_from_z) beta_ = bn.bias;
     invstd_ = statistics.invstd;
-    if (gamma.defined() && needs_conv()) gamma_ = gamma;
+    if (needs_conv() || gate_from_z) gamma_ = bn.weight;
   }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
@@ -56,6 +61,7 @@ class ConvBnActNode final : public Node {
     call.mean = saved(mean_);
     call.invstd = saved(invstd_);
     call.gamma = saved(gamma_);
+    call.beta = saved(beta_);
     call.activation = activation_;
     call.frozen_statistics = frozen_;
     if (needs_conv()) {
@@ -83,13 +89,13 @@ class ConvBnActNode final : public Node {
 
  private:
   void release_norm() {
-    for (SavedTensor* saved : {&z_, &y_, &mean_, &invstd_, &gamma_}) saved->release();
+    for (SavedTensor* saved : {&z_, &y_, &mean_, &invstd_, &gamma_, &beta_}) saved->release();
   }
 
   Activation activation_;
   bool frozen_;
   Conv2dBackward conv_;
-  SavedTensor z_, y_, mean_, invstd_, gamma_;
+  SavedTensor z_, y_, mean_, invstd_, gamma_, beta_;
 };
 
 /// gamma invstd and beta + (bias - mean) gamma invstd: batch norm as a scale and a shift.
@@ -158,7 +164,7 @@ Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNorm
   if (recorded) {
     auto node = std::make_shared<ConvBnActNode>(activation, !from_batch);
     set_inputs(*node, inputs);
-    node->save(x, conv.weight, shape, z, y, statistics, bn.weight);
+    node->save(x, conv.weight, shape, z, y, statistics, bn, residual.defined());
     record(y, std::move(node));
   }
   return y;

@@ -80,7 +80,11 @@ void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
     block.x = op.x.f32() + begin * channels;
     block.residual = at_row(op.residual, begin * channels);
     block.out = op.y.f32() + begin * channels;
-    kernels(isa).apply(block, op.mean.f32(), scale, shift, op.activation == Activation::Relu);
+    BatchNormChannels per_channel;
+    per_channel.mean = op.mean.f32();
+    per_channel.scale = scale;
+    per_channel.shift = shift;
+    kernels(isa).apply(block, per_channel, op.activation == Activation::Relu);
   });
 }
 
@@ -91,24 +95,31 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
   const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
   Workspace::Scope scope(ctx.workspace);
 
+  const bool gated = op.activation == Activation::Relu;
   const auto block_of = [&](std::int64_t begin, std::int64_t end) {
     BatchNormBlock block;
     block.rows = end - begin;
     block.channels = channels;
     block.x = at_row(op.x, begin * channels);
-    block.y = op.activation == Activation::Relu ? op.y.f32() + begin * channels : nullptr;
+    block.y = gated ? at_row(op.y, begin * channels) : nullptr;
     block.dy = op.dy.f32() + begin * channels;
     block.out = op.dx.defined() ? op.dx.f32() + begin * channels : nullptr;
     block.dresidual = op.dresidual.defined() ? op.dresidual.f32() + begin * channels : nullptr;
     return block;
   };
 
-  auto* scale = scope.take_array<float>(3 * channels);  // gamma * invstd
-  float* offset = scale + channels;                     // dbeta / rows
-  float* slope = offset + channels;                     // invstd * dgamma / rows
+  auto* scale = scope.take_array<float>(4 * channels);
+  float* shift = scale + channels;
+  float* offset = shift + channels;
+  float* slope = offset + channels;
   for (std::int64_t c = 0; c < channels; ++c) {
     scale[c] = op.gamma.defined() ? op.gamma.f32()[c] * op.invstd.f32()[c] : op.invstd.f32()[c];
+    shift[c] = op.beta.defined() ? op.beta.f32()[c] : 0.0F;
   }
+  BatchNormChannels per_channel;
+  per_channel.mean = op.mean.f32();
+  per_channel.scale = scale;
+  per_channel.shift = gated && !op.y.defined() ? shift : nullptr;
 
   const bool sums_needed =
       op.dgamma.defined() || op.dbeta.defined() || (op.dx.defined() && !op.frozen_statistics);
@@ -116,7 +127,7 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
     auto* partial = scope.take_array<double>(blocks * 2 * channels);
     ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
       double* sum_g = partial + begin / block_rows * 2 * channels;
-      kernels(isa).backward_sums(block_of(begin, end), op.mean.f32(), sum_g, sum_g + channels);
+      kernels(isa).backward_sums(block_of(begin, end), per_channel, sum_g, sum_g + channels);
     });
     const auto count = static_cast<double>(rows);
     ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
@@ -152,16 +163,16 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
   if (!op.dx.defined()) {  // dresidual alone is 1 * g
     std::fill(scale, scale + channels, 1.0F);
   }
-  ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
-    BatchNormBlock block = block_of(begin, end);
-    if (block.out == nullptr) {
-      std::swap(block.out, block.dresidual);
-      kernels(isa).backward_frozen(block, scale);
-    } else if (op.frozen_statistics) {
-      kernels(isa).backward_frozen(block, scale);
-    } else {
-      kernels(isa).backward_apply(block, op.mean.f32(), scale, offset, slope);
-    }
+  if (op.dx.defined() && !op.frozen_statistics) {
+    per_channel.offset = offset;
+    per_channel.slope = slope;
+  }
+  // Last block first: its operands are what the sums left in the caches.
+  ctx.pool.run(blocks, [&](std::int64_t task) {
+    const std::int64_t begin = (blocks - 1 - task) * block_rows;
+    BatchNormBlock block = block_of(begin, std::min(begin + block_rows, rows));
+    if (block.out == nullptr) std::swap(block.out, block.dresidual);
+    kernels(isa).backward_apply(block, per_channel);
   });
 }
 

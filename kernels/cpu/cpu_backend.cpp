@@ -265,8 +265,8 @@ class CpuBackend final : public Backend {
 
   void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) override {
     const FlushDenormals flush;
-    require_f32("batch_norm_backward", {op.x, op.y, op.dy, op.mean, op.invstd, op.gamma, op.dx,
-                                        op.dgamma, op.dbeta, op.dresidual});
+    require_f32("batch_norm_backward", {op.x, op.y, op.dy, op.mean, op.invstd, op.gamma, op.beta,
+                                        op.dx, op.dgamma, op.dbeta, op.dresidual});
     cpu::batch_norm_backward(ctx, isa_, op);
   }
 

@@ -42,7 +42,9 @@ template <typename T>
 struct BackwardPointers {
   const T *dy, *y, *x;                 // y and x may be null
   const float *gamma, *invstd, *mean;  // gamma may be null; mean is read with x
-  Coefficients coefficients;           // read with x
+  GateFromX gate;                      // with x
+  bool centred;                        // dx takes the statistics' gradients into account
+  Coefficients coefficients;           // read if centred
   T *dx, *dresidual;                   // either may be null; dx may be dy
 };
 
@@ -55,12 +57,14 @@ __global__ void batch_norm_backward_kernel(BackwardPointers<T> p, ColumnTiles ti
   float offset[kWidth] = {};
   float slope[kWidth] = {};
   float mean[kWidth] = {};
+  float shift[kWidth] = {};
   for (int i = 0; i < kWidth; ++i) {
     scale[i] = p.gamma ? p.gamma[c + i] * p.invstd[c + i] : p.invstd[c + i];
-    if (p.x) {
+    if (p.x) mean[i] = p.mean[c + i];
+    if (p.gate.wanted) shift[i] = p.gate.shift(c + i);
+    if (p.centred) {
       offset[i] = p.coefficients.offset[c + i];
       slope[i] = p.coefficients.slope[c + i];
-      mean[i] = p.mean[c + i];
     }
   }
   for (std::int64_t row = place.row; row < place.row_end; row += blockDim.y) {
@@ -73,6 +77,9 @@ __global__ void batch_norm_backward_kernel(BackwardPointers<T> p, ColumnTiles ti
       float gate[kWidth];
       load<kWidth>(p.y + at, gate);
       for (int i = 0; i < kWidth; ++i) g[i] = gate[i] > 0.0F ? g[i] : 0.0F;
+    }
+    for (int i = 0; p.gate.wanted && i < kWidth; ++i) {
+      g[i] = (x[i] - mean[i]) * scale[i] + shift[i] > 0.0F ? g[i] : 0.0F;
     }
     if (p.dresidual) store<kWidth>(g, p.dresidual + at);
     if (p.dx) {
@@ -124,11 +131,12 @@ void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
     check_dtype(name, "an activation or its gradient", view, storage_type);
   }
   for (const ConstView& view :
-       {op.mean, op.invstd, op.gamma, ConstView(op.dgamma), ConstView(op.dbeta)}) {
+       {op.mean, op.invstd, op.gamma, op.beta, ConstView(op.dgamma), ConstView(op.dbeta)}) {
     check_dtype(name, "a parameter of the channels", view, DType::F32);
   }
   const bool gated = op.activation == Activation::Relu;
   const bool centred = op.dx.defined() && !op.frozen_statistics;
+  const GateFromX gate{gated && !op.y.defined(), op.gamma.f32(), op.invstd.f32(), op.beta.f32()};
 
   Workspace::Scope scope(ctx.workspace);
   const Coefficients coefficients{scope.take_array<float>(channels),
@@ -137,6 +145,7 @@ void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
     ColumnSums sums;
     sums.dy = op.dy;
     if (gated) sums.y = op.y;
+    sums.gate = gate;
     sums.x = op.x;
     sums.mean = op.mean;
     const PartialSums partial = column_sums(ctx, name, sums, rows, channels, scope);
@@ -150,10 +159,12 @@ void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
     using T = decltype(storage);
     const BackwardPointers<T> p{op.dy.as<T>(),
                                 gated ? op.y.as<T>() : nullptr,
-                                centred ? op.x.as<T>() : nullptr,
+                                centred || gate.wanted ? op.x.as<T>() : nullptr,
                                 op.gamma.f32(),
                                 op.invstd.f32(),
                                 op.mean.f32(),
+                                gate,
+                                centred,
                                 coefficients,
                                 op.dx.as<T>(),
                                 op.dresidual.as<T>()};

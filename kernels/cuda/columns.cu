@@ -146,13 +146,19 @@ __global__ void combine_column_moments_kernel(const double* partial, std::int64_
 
 template <typename T, int kWidth>
 __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const float* mean,
-                                   ColumnTiles tiles, double* partial) {
+                                   GateFromX gate_from_x, ColumnTiles tiles, double* partial) {
   __shared__ double shared[2 * kWidth * kColumnThreads];
   const ColumnPlace place = column_place(tiles);
   double sums[2 * kWidth] = {};
   if (place.inside) {
     float center[kWidth] = {};
     for (int i = 0; x && i < kWidth; ++i) center[i] = mean[place.packet * kWidth + i];
+    float scale[kWidth] = {};
+    float shift[kWidth] = {};
+    for (int i = 0; gate_from_x.wanted && i < kWidth; ++i) {
+      scale[i] = gate_from_x.scale(place.packet * kWidth + i);
+      shift[i] = gate_from_x.shift(place.packet * kWidth + i);
+    }
     std::int64_t row = place.row;
     while (row < place.row_end) {
       float sum[kWidth] = {};
@@ -169,6 +175,9 @@ __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const fl
         float values[kWidth] = {};
         if (x) load<kWidth>(x + at, values);
         for (int i = 0; i < kWidth; ++i) {
+          if (gate_from_x.wanted && !((values[i] - center[i]) * scale[i] + shift[i] > 0.0F)) {
+            g[i] = 0;
+          }
           sum[i] += g[i];
           products[i] += g[i] * (values[i] - center[i]);
         }
@@ -231,7 +240,7 @@ PartialSums launch_sums(ExecContext& ctx, const ColumnSums& s, std::int64_t rows
   partial.blocks = tiles.row_blocks;
   if (tiles.row_blocks > 0) {
     launch(column_sums_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), s.dy.as<T>(),
-           s.y.as<T>(), s.x.as<T>(), s.mean.f32(), tiles, partial.data);
+           s.y.as<T>(), s.x.as<T>(), s.mean.f32(), s.gate, tiles, partial.data);
   }
   return partial;
 }

@@ -96,10 +96,21 @@ struct AffineColumns {
 void affine_columns(ExecContext& ctx, const char* op, const AffineColumns& affine,
                     std::int64_t rows, std::int64_t channels);
 
-/// Sums over rows of g = dy (0 where y, if defined, is not positive) and of g * (x - mean).
-/// Without x the second sum is 0.
+/// ReLU's gate computed again from x where y was not kept: open where
+/// (x - mean) * scale + shift > 0, in the arithmetic of affine_columns.
+struct GateFromX {
+  bool wanted = false;
+  const float *gamma = nullptr, *invstd = nullptr, *beta = nullptr;  // gamma, beta may be null
+
+  __device__ float scale(std::int64_t c) const { return (gamma ? gamma[c] : 1.0F) * invstd[c]; }
+  __device__ float shift(std::int64_t c) const { return beta ? beta[c] : 0.0F; }
+};
+
+/// Sums over rows of g = dy (0 where y, if defined, is not positive, or where the gate is shut) and
+/// of g * (x - mean). Without x the second sum is 0.
 struct ColumnSums {
   ConstView dy, y, x, mean;
+  GateFromX gate;
 };
 /// Partial results of fixed row blocks, to be added in order: double [blocks, 2, channels].
 struct PartialSums {

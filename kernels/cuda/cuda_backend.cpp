@@ -254,7 +254,8 @@ class CudaBackend final : public Backend {
 
   void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) override {
     require_alike("batch_norm_backward", {op.x, op.y, op.dy, op.dx, op.dresidual});
-    require_f32("batch_norm_backward", {op.mean, op.invstd, op.gamma, op.dgamma, op.dbeta});
+    require_f32("batch_norm_backward",
+                {op.mean, op.invstd, op.gamma, op.beta, op.dgamma, op.dbeta});
     run(ctx, "batch_norm_backward", [&] { cuda::batch_norm_backward(ctx, op); });
   }
 

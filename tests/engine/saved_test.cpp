@@ -39,13 +39,14 @@ std::vector<Case> cases() {
       state.running_mean = Tensor::zeros({6});
       state.running_var = Tensor::ones({6});
       state.training = training;
-      return ops::conv_bn_act(x[0], {x[1], {}, {}, 1}, state, x[4]);
+      return ops::conv_bn_act(x[0], {x[1], {}, {}, 1}, state, x.size() > 4 ? x[4] : Tensor());
     };
   };
   const std::vector<Shape> conv_inputs = {map, {6, 4, 3, 3}, {6}};
   const std::vector<Shape> linear_inputs = {{3, 4}, {6, 4}, {6}};
   const std::vector<Shape> norm_inputs = {map, {4}, {4}};
   const std::vector<Shape> fused_inputs = {map, {6, 4, 3, 3}, {6}, {6}, {2, 6, 3, 3}};
+  const std::vector<Shape> plain_inputs = {map, {6, 4, 3, 3}, {6}, {6}};
   return {
       {"add", [](const auto& x) { return ops::add(x[0], x[1]); }, {map, map}, 0, {}},
       {"mul", [](const auto& x) { return ops::mul(x[0], x[1]); }, {map, map}, 0, {1}},
@@ -70,6 +71,7 @@ std::vector<Case> cases() {
       {"conv_bn_act, residual", fused(true), fused_inputs, 4, {}},
       {"folded conv_bn_act, weight", fused(false), fused_inputs, 1, {0, 2}},
       {"folded conv_bn_act, beta", fused(false), fused_inputs, 3, {}},
+      {"conv_bn_act without residual, beta", fused(true), plain_inputs, 3, {2}},
       {"where",
        [](const auto& x) {
          return ops::where(Tensor::ones({5}, {DType::U8, Device::cpu()}), x[0], x[1]);
@@ -102,6 +104,24 @@ TEST(SavedTensors, AreOnlyThoseThatTheGradientsReadAndGoWithTheWalk) {
     expect_alive(c.kept, "after the forward pass");
     y.backward(Tensor::ones(y.shape()));
     expect_alive({}, "after the backward pass");
+  }
+}
+
+// ReLU's gate is computed again from the convolution's output, so nobody but the next op needs y.
+TEST(SavedTensors, OfConvBnActWithoutAResidualDoNotHoldItsOutput) {
+  for (const bool with_residual : {false, true}) {
+    Tensor weight = to_tensor(random_array({6, 4, 3, 3}, 1)).set_requires_grad(true);
+    const Tensor x = to_tensor(random_array({2, 4, 5, 5}, 2));
+    ops::BatchNormState state;
+    state.training = true;
+    Tensor y = ops::conv_bn_act(x, {weight, {}, {}, 1}, state,
+                                with_residual ? Tensor::ones({2, 6, 3, 3}) : Tensor());
+    const std::weak_ptr<Storage> output = y.storage();
+    const Tensor pooled = ops::max_pool2d(y, 2, 2, {});  // keeps indices only
+    y = Tensor();
+    EXPECT_EQ(output.expired(), !with_residual);
+    ops::sum(pooled).backward();
+    EXPECT_TRUE(output.expired());
   }
 }
 

@@ -170,6 +170,56 @@ Gradients reference_gradients(const Problem& p, const std::vector<float>& y, boo
   return g;
 }
 
+TEST_P(BatchNorm, BackwardWithoutYGatesByWhatApplyGave) {
+  const Problem p(GetParam());
+  const Shape per_channel{p.channels};
+  for (const bool with_gamma : {false, true}) {
+    for (const bool frozen : {false, true}) {
+      // The same call with y, as batch_norm_apply gives it on the same path, and without.
+      const auto run = [&](bool with_y) {
+        return [&, with_y](Backend& backend, ExecContext& context) {
+          std::vector<float> y(p.x.size());
+          BatchNormApply apply;
+          apply.x = test::view_of(p.x, p.shape());
+          apply.mean = test::view_of(p.mean, per_channel);
+          apply.invstd = test::view_of(p.invstd, per_channel);
+          if (with_gamma) apply.gamma = test::view_of(p.gamma, per_channel);
+          if (with_gamma) apply.beta = test::view_of(p.beta, per_channel);
+          apply.activation = Activation::Relu;
+          apply.y = test::view_of(y, p.shape());
+          backend.batch_norm_apply(context, apply);
+          std::vector<float> dx(p.x.size());
+          std::vector<float> sums(static_cast<std::size_t>(2 * p.channels));
+          BatchNormBackward op;
+          op.x = apply.x;
+          if (with_y) op.y = test::view_of(y, p.shape());
+          op.dy = test::view_of(p.dy, p.shape());
+          op.mean = apply.mean;
+          op.invstd = apply.invstd;
+          op.gamma = apply.gamma;
+          op.beta = apply.beta;
+          op.activation = Activation::Relu;
+          op.frozen_statistics = frozen;
+          op.dx = test::view_of(dx, p.shape());
+          op.dgamma = {sums.data(), DType::F32, per_channel};
+          op.dbeta = {sums.data() + p.channels, DType::F32, per_channel};
+          backend.batch_norm_backward(context, op);
+          dx.insert(dx.end(), sums.begin(), sums.end());
+          return dx;
+        };
+      };
+      std::vector<std::vector<float>> want;  // in the order of the paths
+      test::on_every_path(run(true), [&](const std::vector<float>& all) { want.push_back(all); });
+      std::size_t path = 0;
+      test::on_every_path(run(false), [&](const std::vector<float>& all) {
+        ASSERT_LT(path, want.size());
+        EXPECT_EQ(all, want[path++]);
+      });
+      EXPECT_EQ(path, want.size());
+    }
+  }
+}
+
 TEST_P(BatchNorm, BackwardIsTheFormula) {
   const Problem p(GetParam());
   std::vector<float> y;

@@ -77,15 +77,14 @@ void statistics(const float* x, int64_t rows, int64_t channels, double* mean, do
 }
 
 template <bool kResidual, bool kRelu>
-void apply_rows(const BatchNormBlock& b, const float* mean, const float* scale,
-                const float* shift) {
+void apply_rows(const BatchNormBlock& b, const BatchNormChannels& k) {
   for (int64_t row = 0; row < b.rows; ++row) {
     const float* x = b.x + row * b.channels;
     const float* residual = kResidual ? b.residual + row * b.channels : nullptr;
     float* y = b.out + row * b.channels;
     HANOK_INDEPENDENT
     for (int64_t c = 0; c < b.channels; ++c) {
-      float value = (x[c] - mean[c]) * scale[c] + shift[c];
+      float value = (x[c] - k.mean[c]) * k.scale[c] + k.shift[c];
       if (kResidual) {
         value += residual[c];
       }
@@ -94,37 +93,54 @@ void apply_rows(const BatchNormBlock& b, const float* mean, const float* scale,
   }
 }
 
-void apply(const BatchNormBlock& b, const float* mean, const float* scale, const float* shift,
-           bool relu) {
+void apply(const BatchNormBlock& b, const BatchNormChannels& k, bool relu) {
   if (b.residual != nullptr) {
-    relu ? apply_rows<true, true>(b, mean, scale, shift)
-         : apply_rows<true, false>(b, mean, scale, shift);
+    relu ? apply_rows<true, true>(b, k) : apply_rows<true, false>(b, k);
   } else {
-    relu ? apply_rows<false, true>(b, mean, scale, shift)
-         : apply_rows<false, false>(b, mean, scale, shift);
+    relu ? apply_rows<false, true>(b, k) : apply_rows<false, false>(b, k);
+  }
+}
+
+/// What decides whether ReLU let a value pass.
+enum class Gate { None, Y, X };
+
+/// Calls `run` with the block's gate as a compile-time constant.
+template <typename Run>
+void with_gate(const BatchNormBlock& b, const BatchNormChannels& k, const Run& run) {
+  if (b.y != nullptr) {
+    run.template operator()<Gate::Y>();
+  } else if (k.shift != nullptr) {
+    run.template operator()<Gate::X>();
+  } else {
+    run.template operator()<Gate::None>();
   }
 }
 
 /// Without x (frozen statistics, gamma not wanted) sum_gx is 0.
-template <bool kGate, bool kWithX, int kVectors>
-void sums_strip(const BatchNormBlock& b, int64_t begin, int64_t rows, int64_t c, const float* mean,
-                double* sum_g, double* sum_gx) {
+template <Gate kGate, bool kWithX, int kVectors>
+void sums_strip(const BatchNormBlock& b, const BatchNormChannels& k, int64_t begin, int64_t rows,
+                int64_t c, double* sum_g, double* sum_gx) {
   F32x8 center[kVectors] = {};
   F32x8 sums[kVectors] = {};
   F32x8 products[kVectors] = {};
   for (int v = 0; kWithX && v < kVectors; ++v) {
-    center[v] = load8(mean + c + v * kLanes);
+    center[v] = load8(k.mean + c + v * kLanes);
   }
   for (int64_t row = begin; row < begin + rows; ++row) {
     for (int v = 0; v < kVectors; ++v) {
-      const int64_t at = row * b.channels + c + v * kLanes;
+      const int64_t channel = c + v * kLanes;
+      const int64_t at = row * b.channels + channel;
+      const F32x8 d = kWithX ? load8(b.x + at) - center[v] : F32x8{};
       F32x8 g = load8(b.dy + at);
-      if (kGate) {
+      if (kGate == Gate::Y) {
         g = load8(b.y + at) > 0.0F ? g : F32x8{};
+      }
+      if (kGate == Gate::X) {
+        g = d * load8(k.scale + channel) + load8(k.shift + channel) > 0.0F ? g : F32x8{};
       }
       sums[v] += g;
       if (kWithX) {
-        products[v] += g * (load8(b.x + at) - center[v]);
+        products[v] += g * d;
       }
     }
   }
@@ -134,8 +150,8 @@ void sums_strip(const BatchNormBlock& b, int64_t begin, int64_t rows, int64_t c,
   }
 }
 
-template <bool kGate, bool kWithX>
-void sums_rows(const BatchNormBlock& b, const float* mean, double* sum_g, double* sum_gx) {
+template <Gate kGate, bool kWithX>
+void sums_rows(const BatchNormBlock& b, const BatchNormChannels& k, double* sum_g, double* sum_gx) {
   for (int64_t c = 0; c < b.channels; ++c) {
     sum_g[c] = 0;
     sum_gx[c] = 0;
@@ -144,80 +160,75 @@ void sums_rows(const BatchNormBlock& b, const float* mean, double* sum_g, double
     const int64_t group = b.rows - begin < kGroup ? b.rows - begin : kGroup;
     int64_t c = 0;
     for (; c + kStrip * kLanes <= b.channels; c += kStrip * kLanes) {
-      sums_strip<kGate, kWithX, kStrip>(b, begin, group, c, mean, sum_g, sum_gx);
+      sums_strip<kGate, kWithX, kStrip>(b, k, begin, group, c, sum_g, sum_gx);
     }
     for (; c + kLanes <= b.channels; c += kLanes) {
-      sums_strip<kGate, kWithX, 1>(b, begin, group, c, mean, sum_g, sum_gx);
+      sums_strip<kGate, kWithX, 1>(b, k, begin, group, c, sum_g, sum_gx);
     }
     for (; c < b.channels; ++c) {
       for (int64_t row = begin; row < begin + group; ++row) {
         const int64_t at = row * b.channels + c;
-        const double g = kGate && !(b.y[at] > 0.0F) ? 0.0 : b.dy[at];
+        const float d = kWithX ? b.x[at] - k.mean[c] : 0.0F;
+        const bool passed = kGate == Gate::Y   ? b.y[at] > 0.0F
+                            : kGate == Gate::X ? d * k.scale[c] + k.shift[c] > 0.0F
+                                               : true;
+        const double g = passed ? b.dy[at] : 0.0;
         sum_g[c] += g;
-        sum_gx[c] += kWithX ? g * (static_cast<double>(b.x[at]) - mean[c]) : 0.0;
+        sum_gx[c] += kWithX ? g * (static_cast<double>(b.x[at]) - k.mean[c]) : 0.0;
       }
     }
   }
 }
 
-void backward_sums(const BatchNormBlock& b, const float* mean, double* sum_g, double* sum_gx) {
-  if (b.x != nullptr) {
-    b.y != nullptr ? sums_rows<true, true>(b, mean, sum_g, sum_gx)
-                   : sums_rows<false, true>(b, mean, sum_g, sum_gx);
-  } else {
-    b.y != nullptr ? sums_rows<true, false>(b, mean, sum_g, sum_gx)
-                   : sums_rows<false, false>(b, mean, sum_g, sum_gx);
-  }
+void backward_sums(const BatchNormBlock& b, const BatchNormChannels& k, double* sum_g,
+                   double* sum_gx) {
+  with_gate(b, k, [&]<Gate kGate>() {
+    b.x != nullptr || kGate == Gate::X ? sums_rows<kGate, true>(b, k, sum_g, sum_gx)
+                                       : sums_rows<kGate, false>(b, k, sum_g, sum_gx);
+  });
 }
 
-template <bool kGate, bool kResidual, bool kFrozen>
-void backward_rows(const BatchNormBlock& b, const float* mean, const float* scale,
-                   const float* offset, const float* slope) {
+template <Gate kGate, bool kResidual, bool kFrozen>
+void backward_rows(const BatchNormBlock& b, const BatchNormChannels& k) {
   for (int64_t row = 0; row < b.rows; ++row) {
     const int64_t at = row * b.channels;
-    const float* x = kFrozen ? nullptr : b.x + at;
-    const float* y = kGate ? b.y + at : nullptr;
+    const float* x = kFrozen && kGate != Gate::X ? nullptr : b.x + at;
+    const float* y = kGate == Gate::Y ? b.y + at : nullptr;
     const float* dy = b.dy + at;
     float* dx = b.out + at;
     float* dresidual = kResidual ? b.dresidual + at : nullptr;
     HANOK_INDEPENDENT
     for (int64_t c = 0; c < b.channels; ++c) {
       float g = dy[c];
-      if (kGate) {
+      if (kGate == Gate::Y) {
         g = y[c] > 0.0F ? g : 0.0F;
+      }
+      if (kGate == Gate::X) {
+        g = (x[c] - k.mean[c]) * k.scale[c] + k.shift[c] > 0.0F ? g : 0.0F;
       }
       if (kResidual) {
         dresidual[c] = g;
       }
-      dx[c] = kFrozen ? scale[c] * g : scale[c] * ((g - offset[c]) - (x[c] - mean[c]) * slope[c]);
+      dx[c] = kFrozen ? k.scale[c] * g
+                      : k.scale[c] * ((g - k.offset[c]) - (x[c] - k.mean[c]) * k.slope[c]);
     }
   }
 }
 
-template <bool kFrozen>
-void backward_choose(const BatchNormBlock& b, const float* mean, const float* scale,
-                     const float* offset, const float* slope) {
-  if (b.y != nullptr) {
-    b.dresidual != nullptr ? backward_rows<true, true, kFrozen>(b, mean, scale, offset, slope)
-                           : backward_rows<true, false, kFrozen>(b, mean, scale, offset, slope);
-  } else {
-    b.dresidual != nullptr ? backward_rows<false, true, kFrozen>(b, mean, scale, offset, slope)
-                           : backward_rows<false, false, kFrozen>(b, mean, scale, offset, slope);
-  }
-}
-
-void backward_apply(const BatchNormBlock& b, const float* mean, const float* scale,
-                    const float* offset, const float* slope) {
-  backward_choose<false>(b, mean, scale, offset, slope);
-}
-
-void backward_frozen(const BatchNormBlock& b, const float* scale) {
-  backward_choose<true>(b, nullptr, scale, nullptr, nullptr);
+void backward_apply(const BatchNormBlock& b, const BatchNormChannels& k) {
+  with_gate(b, k, [&]<Gate kGate>() {
+    if (k.slope == nullptr) {
+      b.dresidual != nullptr ? backward_rows<kGate, true, true>(b, k)
+                             : backward_rows<kGate, false, true>(b, k);
+    } else {
+      b.dresidual != nullptr ? backward_rows<kGate, true, false>(b, k)
+                             : backward_rows<kGate, false, false>(b, k);
+    }
+  });
 }
 
 }  // namespace
 
-const BatchNormKernels batch_norm = {statistics, apply, backward_sums, backward_apply,
-                                     backward_frozen};
+const BatchNormKernels batch_norm = {statistics, apply, backward_sums, backward_apply};
 
 }  // namespace hanok::cpu::HANOK_ISA
