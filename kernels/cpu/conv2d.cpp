@@ -32,11 +32,19 @@ depthwise::Kernels depthwise_kernels(Isa isa) {
   return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::depthwise : portable::depthwise};
 }
 
-// The weights in packed form: the caller's, or packed now into the workspace.
+// Whether a call without packed weights reads them as they are.
+bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
+  return choose_conv2d(pass, shape) == Conv2dAlgorithm::Winograd4x4 &&
+         winograd::packs_itself(pass, shape);
+}
+
+// The weights in packed form: the caller's, or packed now into the workspace; null where nobody
+// needs them so.
 const float* packed_weights(ExecContext& context, Isa isa, Conv2dPass pass,
                             const Conv2dShape& shape, ConstView w, const void* packed,
                             Workspace::Scope& scope) {
   if (packed) return static_cast<const float*>(packed);
+  if (packs_itself(pass, shape)) return nullptr;
   void* scratch = scope.take(std::max<std::size_t>(conv2d_packed_bytes(isa, pass, shape), 64));
   conv2d_pack(context, isa, pass, shape, w, scratch);
   return static_cast<const float*>(scratch);
@@ -74,8 +82,9 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
 }
 
 std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& shape) {
-  const std::size_t packed =
-      pass == Conv2dPass::BackwardWeights ? 0 : conv2d_packed_bytes(isa, pass, shape);
+  const std::size_t packed = pass == Conv2dPass::BackwardWeights || packs_itself(pass, shape)
+                                 ? 0
+                                 : conv2d_packed_bytes(isa, pass, shape);
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return packed + winograd::workspace_bytes(pass, shape);
@@ -109,8 +118,8 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
   const float* weights = packed_weights(context, isa, Conv2dPass::Forward, shape, w, packed, scope);
   switch (choose_conv2d(Conv2dPass::Forward, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
-      return winograd::forward(context, winograd_kernels(isa), shape, x.f32(), weights, epilogue,
-                               y.f32());
+      return winograd::forward(context, winograd_kernels(isa), shape, x.f32(), w.f32(), weights,
+                               epilogue, y.f32());
     case Conv2dAlgorithm::Depthwise:
       return depthwise::forward(context, depthwise_kernels(isa), shape, x.f32(), weights, epilogue,
                                 y.f32());
@@ -129,8 +138,8 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
       packed_weights(context, isa, Conv2dPass::BackwardData, shape, w, packed, scope);
   switch (choose_conv2d(Conv2dPass::BackwardData, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
-      return winograd::backward_data(context, winograd_kernels(isa), shape, dy.f32(), weights,
-                                     dx.f32());
+      return winograd::backward_data(context, winograd_kernels(isa), shape, dy.f32(), w.f32(),
+                                     weights, dx.f32());
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
                                       dx.f32());

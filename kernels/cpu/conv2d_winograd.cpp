@@ -255,6 +255,59 @@ void run_staged(ExecContext& context, const Run& run) {
   }
 }
 
+// Where the weights come unpacked and serve one block only: a task takes 16 output channels from
+// their filters to the stored outputs. Its part of U (592 KB for 256 input channels) and of M (295
+// KB) stay in L2, V is read from L3; U as a whole (38 MB at 512 x 512) never reaches memory. The
+// sums are those of run_staged, bit for bit.
+void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const float* w) {
+  const Problem& p = run.problem;
+  const std::int64_t tiles = p.tiles();
+  const std::int64_t k_block = k_block_size(p.in_channels);
+  const TileLayout v_layout(tiles, p.in_channels);
+  const TileLayout m_layout(tiles, kPanelColumns);
+  Workspace::Scope scope(context.workspace);
+  auto* v = scope.take_array<float>(v_layout.floats());
+  const auto m_row_offset = row_offsets(tiles, m_layout.tile_stride);
+  context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+    transform_input(run, first, last, v + first * v_layout.tile_stride, v_layout);
+  });
+  context.pool.run(divide_up(p.out_channels, kPanelColumns), [&](std::int64_t panel) {
+    const std::int64_t column = panel * kPanelColumns;
+    const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
+    float* m = thread_scratch(m_layout.floats() + kWinogradPoints * winograd_point_floats(k_block));
+    float* u = m + m_layout.floats();
+    GemmBlock block{};
+    block.rows = tiles;
+    block.columns = columns;
+    block.a_row_stride = v_layout.tile_stride;
+    block.a_k_stride = 1;
+    block.b_k_stride = kPanelColumns;
+    block.c_row_offset = m_row_offset.data();
+    block.fetch_a = true;
+    for (std::int64_t k0 = 0; k0 < p.in_channels; k0 += k_block) {
+      block.k = std::min(k_block, p.in_channels - k0);
+      block.accumulate = k0 > 0;
+      if (pass == Conv2dPass::Forward) {
+        run.kernels.winograd.pack_forward(w + column * 9 * p.in_channels + k0, p.in_channels,
+                                          block.k, columns, u);
+      } else {
+        run.kernels.winograd.pack_backward_data(w + k0 * 9 * p.out_channels + column,
+                                                p.out_channels, block.k, columns, u);
+      }
+      for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+        block.a = v + point * v_layout.point_stride + k0;
+        block.b = u + point * winograd_point_floats(block.k);
+        block.c = m + point * m_layout.point_stride;
+        run.kernels.gemm.multiply(block);
+      }
+    }
+    for (std::int64_t first = 0; first < tiles; first += kStagedGroup) {
+      transform_output(run, first, std::min(first + kStagedGroup, tiles), column, columns,
+                       m + first * m_layout.tile_stride, m_layout, first / kStagedGroup);
+    }
+  });
+}
+
 // Stored outputs of tiles [begin, end).
 std::int64_t pixels_of_tiles(const Problem& p, std::int64_t begin, std::int64_t end) {
   const WinogradTiles grid = p.grid();
@@ -268,8 +321,11 @@ std::int64_t pixels_of_tiles(const Problem& p, std::int64_t begin, std::int64_t 
   return pixels;
 }
 
-void convolve(ExecContext& context, const Kernels& kernels, const Problem& p, const float* x,
-              const float* packed, const Epilogue& epilogue, float* y) {
+// The weights are `packed` or, if it is null, `w`: see packs_itself.
+void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
+              const Conv2dShape& shape, const float* x, const float* w, const float* packed,
+              const Epilogue& epilogue, float* y) {
+  const Problem p = problem_of(pass, shape);
   Workspace::Scope scope(context.workspace);
   BlockMoments moments;
   if (epilogue.bn_mean_var.defined()) {
@@ -280,6 +336,8 @@ void convolve(ExecContext& context, const Kernels& kernels, const Problem& p, co
   const Run run{kernels, p, x, packed, tile_epilogue("conv2d_forward", epilogue), y, moments};
   if (p.fused()) {
     run_fused(context, run);
+  } else if (!packed) {
+    run_panels(context, run, pass, w);
   } else {
     run_staged(context, run);
   }
@@ -322,21 +380,27 @@ void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const C
     const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
     float* out = packed + panel * panel_floats(p);
     if (pass == Conv2dPass::Forward) {
-      kernels.winograd.pack_forward(w + column * 9 * p.in_channels, p.in_channels, columns, out);
+      kernels.winograd.pack_forward(w + column * 9 * p.in_channels, p.in_channels, p.in_channels,
+                                    columns, out);
     } else {
       kernels.winograd.pack_backward_data(w + column, p.out_channels, p.in_channels, columns, out);
     }
   });
 }
 
+bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
+  const Problem p = problem_of(pass, shape);
+  return !p.fused() && p.blocks() == 1;
+}
+
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y) {
-  convolve(context, kernels, problem_of(Conv2dPass::Forward, shape), x, packed, epilogue, y);
+             const float* w, const float* packed, const Epilogue& epilogue, float* y) {
+  convolve(context, kernels, Conv2dPass::Forward, shape, x, w, packed, epilogue, y);
 }
 
 void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
-                   const float* dy, const float* packed, float* dx) {
-  convolve(context, kernels, problem_of(Conv2dPass::BackwardData, shape), dy, packed, {}, dx);
+                   const float* dy, const float* w, const float* packed, float* dx) {
+  convolve(context, kernels, Conv2dPass::BackwardData, shape, dy, w, packed, {}, dx);
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) {

@@ -93,41 +93,24 @@ void copy_rows(const float* x, int64_t x_stride, int64_t rows, int64_t columns, 
   for (int64_t i = 0; i < rows; ++i) copy_floats(x + i * x_stride, columns, out + i * out_stride);
 }
 
-#ifdef HANOK_ISA_avx2
-// out[p * 16 + j] = x[j * stride + p] for 8 x 8 floats: three rounds of interleaving.
-void transpose_8x8(const float* x, int64_t stride, float* out) {
-  __m256 r[8];
-  __m256 s[8];
-  for (int i = 0; i < 8; ++i) r[i] = _mm256_loadu_ps(x + i * stride);
-  for (int i = 0; i < 4; ++i) {
-    s[2 * i] = _mm256_unpacklo_ps(r[2 * i], r[2 * i + 1]);
-    s[2 * i + 1] = _mm256_unpackhi_ps(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 2; ++i) {
-    r[4 * i] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
-    r[4 * i + 1] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0xEE);
-    r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
-    r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xEE);
-  }
-  for (int i = 0; i < 4; ++i) {
-    _mm256_storeu_ps(out + i * kPanelColumns, _mm256_permute2f128_ps(r[i], r[i + 4], 0x20));
-    _mm256_storeu_ps(out + (i + 4) * kPanelColumns, _mm256_permute2f128_ps(r[i], r[i + 4], 0x31));
-  }
+// out[p * 16 + j] = x[j * stride + p] for 8 x 8 floats.
+inline void transpose_8x8(const float* x, int64_t stride, float* out) {
+  Vec8 rows[8];
+  for (int i = 0; i < 8; ++i) rows[i] = load8(x + i * stride);
+  transpose8(rows);
+  for (int i = 0; i < 8; ++i) store8(out + i * kPanelColumns, rows[i]);
 }
-#endif
 
 // One panel whose columns are far apart and whose k lie side by side: a transposition.
 void pack_transposed_panel(const float* b, int64_t column_stride, int64_t k, int64_t columns,
                            float* out) {
   int64_t p = 0;
-#ifdef HANOK_ISA_avx2
   if (columns == kPanelColumns) {
     for (; p + 8 <= k; p += 8) {
       transpose_8x8(b + p, column_stride, out + p * kPanelColumns);
       transpose_8x8(b + p + 8 * column_stride, column_stride, out + p * kPanelColumns + 8);
     }
   }
-#endif
   for (; p < k; ++p) {
     float* row = out + p * kPanelColumns;
     for (int64_t j = 0; j < columns; ++j) row[j] = b[p + j * column_stride];

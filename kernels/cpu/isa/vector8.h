@@ -28,6 +28,25 @@ inline Vec8 mul_add(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmadd_ps(a.v, b.v, 
 inline Vec8 mul_sub(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmsub_ps(a.v, b.v, c.v)}; }
 inline Vec8 sub_mul(Vec8 c, Vec8 a, Vec8 b) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
 inline Vec8 relu8(Vec8 a) { return {_mm256_max_ps(_mm256_setzero_ps(), a.v)}; }  // keeps NaN
+// Lane j of row i becomes lane i of row j: three rounds of interleaving.
+inline void transpose8(Vec8* rows) {
+  __m256 s[8];
+  __m256 r[8];
+  for (int i = 0; i < 4; ++i) {
+    s[2 * i] = _mm256_unpacklo_ps(rows[2 * i].v, rows[2 * i + 1].v);
+    s[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i].v, rows[2 * i + 1].v);
+  }
+  for (int i = 0; i < 2; ++i) {
+    r[4 * i] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
+    r[4 * i + 1] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0xEE);
+    r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
+    r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    rows[i].v = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
+    rows[i + 4].v = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+  }
+}
 
 #else
 
@@ -65,6 +84,15 @@ inline Vec8 sub_mul(Vec8 c, Vec8 a, Vec8 b) { return c - a * b; }
 inline Vec8 relu8(Vec8 a) {
   for (float& v : a.v) v = v < 0.0F ? 0.0F : v;  // keeps NaN
   return a;
+}
+inline void transpose8(Vec8* rows) {
+  for (int i = 0; i < 8; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const float v = rows[i].v[j];
+      rows[i].v[j] = rows[j].v[i];
+      rows[j].v[i] = v;
+    }
+  }
 }
 
 #endif

@@ -253,23 +253,29 @@ inline void store_filter(const Vec8* u, int64_t rows, int64_t row, int64_t colum
   }
 }
 
-void pack_forward(const float* w, int64_t rows, int64_t columns, float* out) {
+// Packing reads w from memory in short pieces far apart, which the processor does not foresee.
+constexpr int64_t kFetchRows = 4;  // rows of a backward-data panel to ask for ahead
+
+void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
   for (int64_t row = 0; row < rows; row += kWinogradLanes) {
-    // 8 input channels of 16 filters: [channel][tap][filter].
-    float g[kWinogradLanes][9][kPanelColumns] = {};
-    for (int64_t column = 0; column < columns; ++column) {
+    for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
+      // 8 input channels of 8 filters, turned so that a lane is a filter.
+      Vec8 g[kWinogradLanes][9];
       for (int64_t tap = 0; tap < 9; ++tap) {
-        const float* channels = w + (column * 9 + tap) * rows + row;
-        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap][column] = channels[l];
+        Vec8 filters[kWinogradLanes];
+        for (int64_t l = 0; l < kWinogradLanes; ++l) {
+          const int64_t column = first + l;
+          const float* at = w + (column * 9 + tap) * channels + row;
+          if (column < columns) __builtin_prefetch(at + 4 * kWinogradLanes);
+          filters[l] = column < columns ? load8(at) : all8(0);
+        }
+        transpose8(filters);
+        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
       }
-    }
-    for (int64_t l = 0; l < kWinogradLanes; ++l) {
-      for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
-        Vec8 taps[9];
-        for (int64_t tap = 0; tap < 9; ++tap) taps[tap] = load8(&g[l][tap][column]);
+      for (int64_t l = 0; l < kWinogradLanes; ++l) {
         Vec8 u[kWinogradPoints];
-        transform_filter(taps, u);
-        store_filter(u, rows, row + l, column, out);
+        transform_filter(g[l], u);
+        store_filter(u, rows, row + l, first, out);
       }
     }
   }
@@ -278,6 +284,11 @@ void pack_forward(const float* w, int64_t rows, int64_t columns, float* out) {
 void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t columns,
                         float* out) {
   for (int64_t row = 0; row < rows; ++row) {
+    if (row + kFetchRows < rows) {
+      for (int64_t tap = 0; tap < 9; ++tap) {
+        __builtin_prefetch(w + ((row + kFetchRows) * 9 + tap) * channels);
+      }
+    }
     for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
       Vec8 g[9];
       for (int64_t tap = 0; tap < 9; ++tap) {

@@ -56,11 +56,11 @@ struct WinogradKernels {
   void (*output_transform)(const WinogradOutputBlock& block);
   // One panel of 16 of the product's columns of U = G g G^T -> out[point][row][16],
   // points winograd_point_floats(rows) apart.
-  // Forward: rows are input channels, columns output channels; w [K,3,3,C] at the panel's first
-  // output channel.
-  void (*pack_forward)(const float* w, int64_t rows, int64_t columns, float* out);
+  // w is [K,3,3,channels], at the panel's first row and column.
+  // Forward: rows are input channels, columns output channels.
+  void (*pack_forward)(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out);
   // Backward data: rows are output channels, columns input channels, the filter turned by 180
-  // degrees; w at the panel's first input channel, `channels` = C.
+  // degrees.
   void (*pack_backward_data)(const float* w, int64_t channels, int64_t rows, int64_t columns,
                              float* out);
   // A dy A^T of the 4x4 pixels from (4i, 4j); padding is not used.
