@@ -30,7 +30,7 @@ using hanok::Tensor;
 namespace nn = hanok::nn;
 namespace ops = hanok::ops;
 
-constexpr std::int64_t kImageSize = 224;
+constexpr std::int64_t kImageSize = 224;  // but for the growth suite
 constexpr std::int64_t kClasses = 18;
 
 /// Counts images per second of wall time: Google Benchmark's own rate follows the CPU time of one
@@ -52,9 +52,9 @@ class ImageRate {
   std::chrono::steady_clock::time_point start_;
 };
 
-Tensor random_images(std::int64_t count) {
+Tensor random_images(std::int64_t count, std::int64_t size = kImageSize) {
   Generator generator(1);
-  return hanok::random_normal({count, 3, kImageSize, kImageSize}, 0, 1, generator);
+  return hanok::random_normal({count, 3, size, size}, 0, 1, generator);
 }
 
 void inference(benchmark::State& state, const std::string& model_name) {
@@ -97,6 +97,31 @@ void training_step(benchmark::State& state, const std::string& model_name,
   for (auto _ : state) step();
 }
 
+/// ResNet18's cost against batch, image size and threads: milliseconds an image.
+void growth(benchmark::State& state) {
+  const int threads_before = hanok::num_threads();
+  hanok::set_num_threads(static_cast<int>(state.range(2)));
+  const auto model = nn::make_model("resnet18", 1000, static_cast<int>(state.range(1)));
+  model->eval();
+  const Tensor images = random_images(state.range(0), state.range(1));
+  {
+    const NoGrad no_grad;
+    benchmark::DoNotOptimize((*model)(images));
+    const ImageRate rate(state);
+    for (auto _ : state) benchmark::DoNotOptimize((*model)(images));
+  }
+  hanok::set_num_threads(threads_before);
+  state.counters["ms_per_image"] = 1000 / state.counters["items_per_second"].value;
+}
+
+void register_growth(int threads) {
+  auto* entry = benchmark::RegisterBenchmark("ResNet18/growth/inference", growth);
+  entry->ArgNames({"batch", "size", "threads"})->UseRealTime()->Unit(benchmark::kMillisecond);
+  for (const int batch : {1, 2, 4, 8, 16, 32, 64}) entry->Args({batch, kImageSize, threads});
+  for (const int size : {64, 96, 128, 160, 192, 256, 288, 320}) entry->Args({16, size, threads});
+  for (int fewer = 1; fewer < threads; fewer *= 2) entry->Args({16, kImageSize, fewer});
+}
+
 /// What is trained, by name; no globs: everything.
 struct TrainMode {
   std::string name;
@@ -130,6 +155,7 @@ int main(int argc, char** argv) {
   register_model("ResNet18", "resnet18", resnet_modes);
   register_model("ResNet50", "resnet50", resnet_modes);
   register_model("MobileNetV2", "mobilenet_v2", {{"full", {}}, {"head", {"classifier"}}});
+  register_growth(hanok::num_threads());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
