@@ -1,7 +1,9 @@
 // Which kernels and barriers ran, in this process, and at exit in the file of all processes.
-#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <unistd.h>
@@ -15,11 +17,28 @@ std::map<const void*, std::uint64_t> launches;
 std::map<std::pair<const char*, int>, std::pair<const char*, std::uint64_t>> barriers;
 std::mutex mutex;
 
+const auto started = std::chrono::steady_clock::now();
+
+/// The value of --gtest_filter, so that whoever reads the counters can run this again; "*" if none.
+std::string test_filter() {
+  std::ifstream in("/proc/self/cmdline");
+  const std::string option = "--gtest_filter=";
+  for (std::string argument; std::getline(in, argument, '\0');) {
+    if (argument.rfind(option, 0) == 0) return argument.substr(option.size());
+  }
+  return "*";
+}
+
 /// One write of O_APPEND a process: lines of several processes do not mix.
 void append_to_file() {
   const char* path = std::getenv("HANOK_EMULATOR_COUNTERS");
-  if (path == nullptr || *path == '\0') return;
-  std::string text;
+  if (path == nullptr || *path == '\0' || launches.empty()) return;
+  const std::string program = program_path();
+  std::error_code error;
+  const auto time = std::filesystem::last_write_time(program, error).time_since_epoch().count();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - started;
+  std::string text = "process " + std::to_string(time) + " " + std::to_string(seconds.count()) +
+                     " " + test_filter() + " " + program + "\n";
   for (const KernelCount& kernel : kernel_counts()) {
     text += "kernel " + kernel.name + " " + std::to_string(kernel.launches) + "\n";
   }
@@ -28,7 +47,6 @@ void append_to_file() {
     text += "barrier " + file.substr(file.rfind('/') + 1) + ":" + std::to_string(place.second) +
             " " + count.first + " " + std::to_string(count.second) + "\n";
   }
-  if (text.empty()) return;
   const int file = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   if (file < 0) return;
   [[maybe_unused]] const ssize_t written = write(file, text.data(), text.size());

@@ -86,7 +86,8 @@ void settle(const void* kernel);
 
 /// "reduce.cu:sum_kernel" of a function's address.
 std::string function_name(const void* address);
-/// Where the program was loaded.
+/// The running program's file, and where it was loaded.
+std::string program_path();
 std::uintptr_t load_address();
 /// "reduce.cu:31" of code addresses; asks addr2line once for all of them.
 std::vector<std::string> lines_of(const std::vector<std::uintptr_t>& addresses);

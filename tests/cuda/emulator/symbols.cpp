@@ -5,12 +5,14 @@
 #include <cstring>
 #include <cxxabi.h>
 #include <elf.h>
-#include <fstream>
+#include <fcntl.h>
 #include <link.h>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <stdio.h>  // popen
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/cuda/emulator/executor.h"
@@ -20,35 +22,44 @@ namespace {
 
 struct Function {
   std::uintptr_t begin, end;
-  std::string symbol, file;  // the file is known for local symbols only
+  const char *symbol, *file;  // the file is known for local symbols only
 };
 
-std::string program_path() {
-  std::array<char, 4096> path{};
-  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
-  return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "";
-}
+/// The program's file, mapped: only the pages that hold symbols are read.
+struct Image {
+  const char* bytes = nullptr;
+  std::size_t size = 0;
+  Image() {
+    const int file = open(program_path().c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat status {};
+    if (file >= 0 && fstat(file, &status) == 0) {
+      size = static_cast<std::size_t>(status.st_size);
+      void* memory = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0);
+      if (memory != MAP_FAILED) bytes = static_cast<const char*>(memory);
+    }
+    if (file >= 0) close(file);
+  }
+};
 
 std::vector<Function> read_functions() {
-  std::ifstream in(program_path(), std::ios::binary);
-  const std::string image((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+  const auto& image = *new Image;  // kept: symbols point into it
   std::vector<Function> functions;
-  if (image.size() < sizeof(Elf64_Ehdr)) return functions;
+  if (image.bytes == nullptr || image.size < sizeof(Elf64_Ehdr)) return functions;
   Elf64_Ehdr header;
-  std::memcpy(&header, image.data(), sizeof(header));
+  std::memcpy(&header, image.bytes, sizeof(header));
   const auto section = [&](unsigned index) {
     Elf64_Shdr result;
-    std::memcpy(&result, image.data() + header.e_shoff + index * sizeof(result), sizeof(result));
+    std::memcpy(&result, image.bytes + header.e_shoff + index * sizeof(result), sizeof(result));
     return result;
   };
   for (unsigned i = 0; i < header.e_shnum; ++i) {
     const Elf64_Shdr table = section(i);
     if (table.sh_type != SHT_SYMTAB) continue;
-    const char* names = image.data() + section(table.sh_link).sh_offset;
-    std::string file;
+    const char* names = image.bytes + section(table.sh_link).sh_offset;
+    const char* file = "";
     for (std::size_t at = 0; at < table.sh_size; at += sizeof(Elf64_Sym)) {
       Elf64_Sym symbol;
-      std::memcpy(&symbol, image.data() + table.sh_offset + at, sizeof(symbol));
+      std::memcpy(&symbol, image.bytes + table.sh_offset + at, sizeof(symbol));
       const unsigned type = ELF64_ST_TYPE(symbol.st_info);
       if (type == STT_FILE) file = names + symbol.st_name;
       if (type != STT_FUNC || symbol.st_size == 0) continue;
@@ -81,6 +92,12 @@ std::string base_name(std::string text) {
 
 }  // namespace
 
+std::string program_path() {
+  std::array<char, 4096> path{};
+  const ssize_t length = readlink("/proc/self/exe", path.data(), path.size() - 1);
+  return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "";
+}
+
 std::uintptr_t load_address() {
   std::uintptr_t address = 0;
   dl_iterate_phdr(
@@ -106,7 +123,8 @@ std::string function_name(const void* address) {
   std::string name = "unknown kernel";
   if (it != functions.begin() && value < (--it)->end) {
     name = base_name(demangled(it->symbol));
-    if (!it->file.empty()) name = it->file.substr(it->file.rfind('/') + 1) + ":" + name;
+    const std::string file = it->file;
+    if (!file.empty()) name = file.substr(file.rfind('/') + 1) + ":" + name;
   }
   return known[address] = name;
 }

@@ -79,7 +79,10 @@ bool detects_races();
 // ---- counters ----
 
 /// "elementwise.cu:unary_kernel" and how many launches of it ran in this process. At exit they are
-/// appended to the file that HANOK_EMULATOR_COUNTERS names, if it names one.
+/// appended, with the barriers passed, to the file that HANOK_EMULATOR_COUNTERS names, if any:
+///   process <the program's file time> <seconds> <--gtest_filter> <program>
+///   kernel <file>:<name> <launches>
+///   barrier <file>:<line> <function> <times>
 struct KernelCount {
   std::string name;
   std::uint64_t launches;
