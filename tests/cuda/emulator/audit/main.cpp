@@ -73,7 +73,8 @@ int check_barriers(const std::string& record, const std::string& folder) {
     }
   }
   int unnoticed = 0, count = 0;
-  for (const auto& [barrier, text] : barriers_in(folder)) {
+  for (const auto& entry : barriers_in(folder)) {
+    const std::string& barrier = entry.first;
     ++count;
     auto& candidates = runs[barrier];
     std::sort(candidates.begin(), candidates.end(),
@@ -87,7 +88,7 @@ int check_barriers(const std::string& record, const std::string& folder) {
                                       [&](const Run& run) { return notices(run, barrier); });
     if (noticed != candidates.end()) continue;
     ++unnoticed;
-    std::printf("%s: %s: %s\n", barrier.c_str(), text.c_str(),
+    std::printf("%s: %s: %s\n", barrier.c_str(), entry.second.c_str(),
                 candidates.empty() ? "no test passes this barrier"
                                    : "left out, no test fails: needless, or a test is missing");
   }
