@@ -11,9 +11,11 @@
 
 #include "kernels/cuda/matrix_product.h"
 
+struct cublasContext;
+
 namespace hanok::cuda {
 
-using CublasHandle = struct cublasContext*;
+using CublasHandle = cublasContext*;
 using CublasStatus = int;  // 0 is success
 
 inline constexpr int kCublasOpN = 0, kCublasOpT = 1;

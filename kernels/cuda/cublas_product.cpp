@@ -1,14 +1,13 @@
 // Matrix products by cuBLAS. BLAS is column-major and hanok row-major: a row-major [m,n] matrix is
 // the column-major [n,m] matrix of its transpose, so C = A B is computed as C^T = B^T A^T: the same
 // memory, with the operands swapped and no copy.
-#include <cstdint>
-
 #include "kernels/base/error.h"
 #include "kernels/cuda/cublas.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/epilogue.h"
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/precision.h"
+#include "kernels/cuda/scratch.h"
 
 namespace hanok::cuda {
 namespace {
@@ -16,7 +15,6 @@ namespace {
 // What cuBLAS itself would allocate on Hopper; given by us so that a captured step allocates
 // nothing and results do not depend on what else runs.
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
-constexpr std::size_t kWorkspaceAlignment = 256;
 
 int cuda_type(DType dtype) {
   switch (dtype) {
@@ -70,11 +68,7 @@ class CublasProduct final : public MatrixProduct {
     }
     Workspace::Scope scope(context.workspace);
     check(functions_.set_stream(handle_, stream_of(context)), "cublasSetStream");
-    auto workspace =
-        reinterpret_cast<std::uintptr_t>(scope.take(kWorkspaceBytes + kWorkspaceAlignment));
-    workspace = (workspace + kWorkspaceAlignment - 1) / kWorkspaceAlignment * kWorkspaceAlignment;
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): alignment of a pointer
-    check(functions_.set_workspace(handle_, reinterpret_cast<void*>(workspace), kWorkspaceBytes),
+    check(functions_.set_workspace(handle_, take_aligned(scope, kWorkspaceBytes), kWorkspaceBytes),
           "cublasSetWorkspace");
     const float one = 1, beta = shape.accumulate ? 1 : 0;
     const bool tf32 = a.dtype == DType::F32 && tf32_allowed();

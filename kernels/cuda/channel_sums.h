@@ -1,0 +1,17 @@
+// From sums to moments, for convolutions whose kernel sums its own output.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/base/view.h"
+#include "kernels/exec_context.h"
+
+namespace hanok::cuda {
+
+/// mean_var f32 [2,C] = (sum / rows, sum_of_squares / rows - mean^2) of f32 sums [C]. The
+/// difference cancels where a mean is large beside its deviation: use it where activations are
+/// stored in 16 bits, whose own rounding is coarser.
+void moments_from_sums(ExecContext& ctx, const float* sum, const float* sum_of_squares,
+                       std::int64_t rows, std::int64_t channels, View mean_var);
+
+}  // namespace hanok::cuda

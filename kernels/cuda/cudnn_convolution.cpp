@@ -1,0 +1,248 @@
+// Finds a plan for each problem once: in memory, on disk, by cuDNN's heuristics or by measuring.
+#include "kernels/cuda/cudnn_convolution.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+
+#include "kernels/cuda/cuda.h"
+#include "kernels/cuda/cudnn_graph.h"
+#include "kernels/cuda/cudnn_plans.h"
+#include "kernels/cuda/fused_convolution.h"
+#include "kernels/cuda/scratch.h"
+
+namespace hanok::cuda {
+namespace {
+
+constexpr std::size_t kWorkspaceLimit = std::size_t{1} << 30;
+constexpr std::size_t kPlansToMeasure = 8;
+constexpr int kRunsToMeasure = 5;
+
+// ---- what the whole process shares: options and records ----
+
+struct Shared {
+  std::mutex mutex;
+  CudnnOptions options;
+  std::vector<std::string> records;
+};
+
+Shared& shared() {
+  static Shared state;
+  static const bool initialised = [] {
+    const char* autotune = std::getenv("HANOK_CUDNN_AUTOTUNE");
+    state.options.autotune = autotune != nullptr && std::string(autotune) == "1";
+    const char* folders = std::getenv("HANOK_CUDNN_PLANS");
+    std::string folder;
+    for (const char* p = folders != nullptr ? folders : ""; *p != '\0'; ++p) {
+      if (*p != ':') folder += *p;
+      if ((*p == ':' || p[1] == '\0') && !folder.empty()) {
+        state.options.plan_folders.push_back(folder);
+        folder.clear();
+      }
+    }
+    return true;
+  }();
+  static_cast<void>(initialised);
+  return state;
+}
+
+void record(std::string line) {
+  const std::lock_guard lock(shared().mutex);
+  shared().records.push_back(std::move(line));
+}
+
+// ---- the plans of one device ----
+
+// Measures on events; the first run loads the kernel and is not counted.
+float fastest_milliseconds(const CudnnPlan& plan, CudnnHandle handle, cudaStream_t stream,
+                           const TensorPointers& tensors, void* workspace) {
+  cudaEvent_t begin = nullptr, end = nullptr;
+  check(cudaEventCreate(&begin), "cudaEventCreate");
+  check(cudaEventCreate(&end), "cudaEventCreate");
+  float fastest = 1e30F;
+  for (int run = 0; run <= kRunsToMeasure; ++run) {
+    check(cudaEventRecord(begin, stream), "cudaEventRecord");
+    plan.execute(handle, tensors, workspace);
+    check(cudaEventRecord(end, stream), "cudaEventRecord");
+    check(cudaEventSynchronize(end), "cudaEventSynchronize");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin, end), "cudaEventElapsedTime");
+    if (run > 0) fastest = std::min(fastest, milliseconds);
+  }
+  check(cudaEventDestroy(begin), "cudaEventDestroy");
+  check(cudaEventDestroy(end), "cudaEventDestroy");
+  return fastest;
+}
+
+bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
+}
+
+class Plans final : public ConvolutionEngines {
+ public:
+  explicit Plans(int device) {
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
+    device_ = std::string(properties.name) + ", sm_" + std::to_string(properties.major) +
+              std::to_string(properties.minor);
+    int current = 0;
+    check(cudaGetDevice(&current), "cudaGetDevice");
+    check(cudaSetDevice(device), "cudaSetDevice");
+    handle_ = create_cudnn_handle();
+    check(cudaSetDevice(current), "cudaSetDevice");
+  }
+  ~Plans() override {
+    plans_.clear();
+    destroy_cudnn_handle(handle_);
+  }
+  Plans(const Plans&) = delete;
+  Plans& operator=(const Plans&) = delete;
+
+  bool run(ExecContext& context, const ConvolutionProblem& problem,
+           const TensorPointers& tensors) override {
+    const CudnnPlan* plan = find(problem, &context, &tensors);
+    if (plan == nullptr) return false;
+    Workspace::Scope scope(context.workspace);
+    set_cudnn_stream(handle_, stream_of(context));
+    plan->execute(handle_, tensors, take_aligned(scope, plan->workspace_bytes()));
+    return true;
+  }
+
+  std::string engine(const ConvolutionProblem& problem) override {
+    const CudnnPlan* plan = find(problem, nullptr, nullptr);
+    return plan != nullptr ? "cudnn " + plan->engine() : "";
+  }
+
+  std::size_t workspace_bytes(const ConvolutionProblem& problem) override {
+    const CudnnPlan* plan = find(problem, nullptr, nullptr);
+    return plan != nullptr ? plan->workspace_bytes() + kScratchAlignment : 0;
+  }
+
+ private:
+  // Null where cuDNN has no engine. `context` and `tensors` (null for both: do not measure) are
+  // those of the call to come, whose outputs measuring may overwrite.
+  const CudnnPlan* find(const ConvolutionProblem& problem, ExecContext* context,
+                        const TensorPointers* tensors) {
+    const std::string text = problem.text();
+    if (const auto known = plans_.find(text); known != plans_.end()) return known->second.get();
+    const CudnnOptions options = cudnn_options();
+    const bool measure =
+        options.autotune && context != nullptr && !is_capturing(stream_of(*context));
+    StoredPlan stored{text, device_, cudnn_version(), "", 0, measure, ""};
+    std::unique_ptr<CudnnPlan> plan;
+    if (load(options, stored, plan)) return keep(text, std::move(plan));
+    std::string origin = "chosen by cuDNN";
+    try {
+      auto plans = build_plans(problem, handle_, measure ? kPlansToMeasure : 1, kWorkspaceLimit);
+      if (measure) origin = choose_fastest(plans, *context, *tensors);
+      plan = std::move(plans.front());
+      stored.engine = plan->engine();
+      stored.workspace_bytes = plan->workspace_bytes();
+      stored.plan = plan->serialize();
+      record(text + ": " + stored.engine + ", scratch " + std::to_string(stored.workspace_bytes) +
+             " bytes, " + origin);
+    } catch (const CudnnRefusal& refusal) {
+      record(text + ": no engine, separate kernels instead (" + refusal.what() + ")");
+    }
+    // Only what was asked for is remembered on disk: not a guess where measuring was wanted.
+    if (measure || !options.autotune) save(options, stored);
+    return keep(text, std::move(plan));
+  }
+
+  const CudnnPlan* keep(const std::string& text, std::unique_ptr<CudnnPlan> plan) {
+    return plans_.emplace(text, std::move(plan)).first->second.get();
+  }
+
+  bool load(const CudnnOptions& options, const StoredPlan& wanted,
+            std::unique_ptr<CudnnPlan>& plan) {
+    for (const std::string& folder : options.plan_folders) {
+      try {
+        const auto found = read_plan(folder, wanted.problem, wanted.device, wanted.cudnn);
+        if (!found || (wanted.tuned && !found->tuned)) continue;
+        if (!found->engine.empty()) plan = load_plan(handle_, found->plan);
+        record(wanted.problem + ": " +
+               (found->engine.empty() ? "no engine, separate kernels instead" : found->engine) +
+               ", scratch " + std::to_string(found->workspace_bytes) + " bytes, from " + folder);
+        save(options, *found);
+        return true;
+      } catch (const Error& error) {
+        record(wanted.problem + ": a stored plan is not used: " + error.what());
+      }
+    }
+    return false;
+  }
+
+  void save(const CudnnOptions& options, const StoredPlan& plan) {
+    for (const std::string& folder : options.plan_folders) {
+      try {
+        const auto there = read_plan(folder, plan.problem, plan.device, plan.cudnn);
+        if (!there || (plan.tuned && !there->tuned)) write_plan(folder, plan);
+      } catch (const Error& error) {
+        record(std::string("a plan is not stored: ") + error.what());
+      }
+    }
+  }
+
+  // Moves the fastest plan to the front; returns what to record.
+  std::string choose_fastest(std::vector<std::unique_ptr<CudnnPlan>>& plans, ExecContext& context,
+                             const TensorPointers& tensors) {
+    std::size_t best = 0;
+    float best_milliseconds = 1e30F;
+    set_cudnn_stream(handle_, stream_of(context));
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+      try {
+        Workspace::Scope scope(context.workspace);
+        const float milliseconds =
+            fastest_milliseconds(*plans[i], handle_, stream_of(context), tensors,
+                                 take_aligned(scope, plans[i]->workspace_bytes()));
+        if (milliseconds < best_milliseconds) {
+          best_milliseconds = milliseconds;
+          best = i;
+        }
+      } catch (const OutOfMemory&) {  // a plan whose scratch does not fit is not a candidate
+        continue;
+      }
+    }
+    std::swap(plans.front(), plans[best]);
+    return "fastest of " + std::to_string(plans.size()) + ": " +
+           std::to_string(best_milliseconds * 1000) + " us";
+  }
+
+  std::string device_;
+  CudnnHandle handle_ = nullptr;
+  std::map<std::string, std::unique_ptr<CudnnPlan>> plans_;
+};
+
+}  // namespace
+
+CudnnOptions cudnn_options() {
+  const std::lock_guard lock(shared().mutex);
+  return shared().options;
+}
+
+void set_cudnn_options(const CudnnOptions& options) {
+  const std::lock_guard lock(shared().mutex);
+  shared().options = options;
+}
+
+std::unique_ptr<Convolution> make_cudnn_convolution(int device, std::string* missing) {
+  if (!open_cudnn(missing)) return nullptr;
+  return make_fused_convolution(std::make_unique<Plans>(device));
+}
+
+std::string cudnn_version() {
+  const std::size_t version = cudnn_version_number();
+  if (version == 0) return "";
+  return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
+         std::to_string(version % 100);
+}
+
+std::vector<std::string> cudnn_plan_records() {
+  const std::lock_guard lock(shared().mutex);
+  return shared().records;
+}
+
+}  // namespace hanok::cuda

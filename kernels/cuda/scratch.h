@@ -1,0 +1,21 @@
+// Scratch for libraries that want more than the workspace's 64-byte alignment.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/exec_context.h"
+
+namespace hanok::cuda {
+
+/// As cudaMalloc aligns.
+inline constexpr std::size_t kScratchAlignment = 256;
+
+/// Memory of the scope, aligned to kScratchAlignment, for which it takes that much more.
+inline void* take_aligned(Workspace::Scope& scope, std::size_t bytes) {
+  char* memory = static_cast<char*>(scope.take(bytes + kScratchAlignment));
+  const std::size_t over = reinterpret_cast<std::uintptr_t>(memory) % kScratchAlignment;
+  return memory + (kScratchAlignment - over) % kScratchAlignment;
+}
+
+}  // namespace hanok::cuda
