@@ -1,10 +1,12 @@
 // The sweeps of columns.h. All are bound by memory: affine moves 8 bytes an element (12 with a
-// residual), moments read 4, sums read 4 to 12. Statistics add in f32 over at most 16 rows and
-// then in double, which costs 1/16 of the additions even where double is slow.
+// residual), moments read 4, sums read 4 to 12. Statistics add in f32 over 4 rows and then in
+// double: few enough additions that memory stays the limit even where double runs at 1/64 rate.
 //
 // Moments are sums of d = x - pivot and d^2, pivot being the block's first row: they lose nothing
 // where the mean is large, and are combined by Chan's formula (Chan, Golub, LeVeque: "Updating
 // formulae and a pairwise algorithm for computing sample variances", 1979).
+#include <type_traits>
+
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/packet.h"
 
@@ -12,7 +14,8 @@ namespace hanok::cuda {
 namespace {
 
 constexpr std::int64_t kMostBlocks = 2048;  // 15 for each multiprocessor of a large GPU
-constexpr int kGroup = 16;                  // rows that a sum in f32 may hold
+constexpr int kGroup = 4;                   // rows that a sum in f32 may hold
+constexpr std::int64_t kRowTurns = 16;      // rows a thread, at least
 
 // ---- y = activation((x - center) * scale + shift + residual) ----
 
@@ -144,9 +147,12 @@ __global__ void combine_column_moments_kernel(const double* partial, std::int64_
 
 // ---- sums of g and of g * (x - mean) ----
 
+/// A thread with one channel (odd channel counts) waits for its narrow loads in any case, and sums
+/// in double throughout.
 template <typename T, int kWidth>
 __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const float* mean,
                                    GateFromX gate_from_x, ColumnTiles tiles, double* partial) {
+  using Group = std::conditional_t<kWidth == 1, double, float>;
   __shared__ double shared[2 * kWidth * kColumnThreads];
   const ColumnPlace place = column_place(tiles);
   double sums[2 * kWidth] = {};
@@ -161,8 +167,8 @@ __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const fl
     }
     std::int64_t row = place.row;
     while (row < place.row_end) {
-      float sum[kWidth] = {};
-      float products[kWidth] = {};
+      Group sum[kWidth] = {};
+      Group products[kWidth] = {};
       for (int turn = 0; turn < kGroup && row < place.row_end; ++turn, row += blockDim.y) {
         const std::int64_t at = (row * tiles.packets + place.packet) * kWidth;
         float g[kWidth];
@@ -178,8 +184,9 @@ __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const fl
           if (gate_from_x.wanted && !((values[i] - center[i]) * scale[i] + shift[i] > 0.0F)) {
             g[i] = 0;
           }
-          sum[i] += g[i];
-          products[i] += g[i] * (values[i] - center[i]);
+          sum[i] += static_cast<Group>(g[i]);
+          products[i] += static_cast<Group>(g[i]) *
+                         (static_cast<Group>(values[i]) - static_cast<Group>(center[i]));
         }
       }
       for (int i = 0; i < kWidth; ++i) {
@@ -201,7 +208,7 @@ __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const fl
 // ---- the choice of width ----
 
 ColumnTiles reduction_tiles(std::int64_t rows, std::int64_t packets) {
-  return column_tiles(rows, packets, kGroup, kMostBlocks);
+  return column_tiles(rows, packets, kRowTurns, kMostBlocks);
 }
 
 template <typename T, int kWidth>

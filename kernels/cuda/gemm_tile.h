@@ -186,7 +186,9 @@ __device__ inline void multiply_tile(const A& a, const B& b, const Result& resul
       }
       for (int i = 0; i < Sizes::kMine; ++i) {
         for (int g = 0; g < kGroupsAcross; ++g) {
-          for (int j = 0; j < 4; ++j) sums[i][g][j] += mine_a[i / 4][i % 4] * mine_b[g][j];
+          for (int j = 0; j < 4; ++j) {
+            sums[i][g][j] += mine_a[i / 4][i % 4] * mine_b[g][j];
+          }
         }
       }
     }

@@ -44,9 +44,9 @@ __device__ V join_warp(V value) {
   return value;
 }
 
-/// Joins the values of the kLanes threads of a row. `shared` (one float a warp) serves one call.
-template <typename Join, int kLanes>
-__device__ float join_row(float value, float* shared) {
+/// Joins the values of the kLanes threads of a row. `shared` (one element a warp) serves one call.
+template <typename Join, int kLanes, typename V>
+__device__ V join_row(V value, V* shared) {
   value = join_warp<Join>(value);
   if constexpr (kLanes > kWarp) {
     if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = value;
@@ -59,7 +59,8 @@ __device__ float join_row(float value, float* shared) {
 
 template <typename T, bool kLog, int kLanes>
 __global__ void softmax_rows_kernel(const T* x, std::int64_t rows, std::int64_t length, T* y) {
-  __shared__ float shared[2][kWide / kWarp];
+  __shared__ float shared_largest[kWide / kWarp];
+  __shared__ double shared_sum[kWide / kWarp];
   const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(blockDim.y) + threadIdx.y;
   if (row >= rows) return;  // a whole warp
   x += row * length;
@@ -68,16 +69,17 @@ __global__ void softmax_rows_kernel(const T* x, std::int64_t rows, std::int64_t 
   for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
     largest = Max::join(to_float(x[i]), largest);
   }
-  largest = join_row<Max, kLanes>(largest, shared[0]);
-  float sum = 0;
+  largest = join_row<Max, kLanes>(largest, shared_largest);
+  double sum = 0;
   for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
-    sum += expf(to_float(x[i]) - largest);
+    sum += static_cast<double>(expf(to_float(x[i]) - largest));
   }
-  sum = join_row<Sum, kLanes>(sum, shared[1]);
-  const float log_sum = logf(sum);
+  sum = join_row<Sum, kLanes>(sum, shared_sum);
+  const auto total = static_cast<float>(sum);
+  const float log_sum = logf(total);
   for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
     const float shifted = to_float(x[i]) - largest;
-    from_float(kLog ? shifted - log_sum : expf(shifted) / sum, y[i]);
+    from_float(kLog ? shifted - log_sum : expf(shifted) / total, y[i]);
   }
 }
 
@@ -91,35 +93,42 @@ __global__ void softmax_columns_kernel(const T* x, std::int64_t columns, std::in
   y += first;
   float largest = to_float(x[0]);
   for (std::int64_t i = 1; i < length; ++i) largest = Max::join(to_float(x[i * inner]), largest);
-  float sum = 0;
-  for (std::int64_t i = 0; i < length; ++i) sum += expf(to_float(x[i * inner]) - largest);
-  const float log_sum = logf(sum);
+  double sum = 0;
+  for (std::int64_t i = 0; i < length; ++i) {
+    sum += static_cast<double>(expf(to_float(x[i * inner]) - largest));
+  }
+  const auto total = static_cast<float>(sum);
+  const float log_sum = logf(total);
   for (std::int64_t i = 0; i < length; ++i) {
     const float shifted = to_float(x[i * inner]) - largest;
-    from_float(kLog ? shifted - log_sum : expf(shifted) / sum, y[i * inner]);
+    from_float(kLog ? shifted - log_sum : expf(shifted) / total, y[i * inner]);
   }
 }
 
-// softmax: dx = y (dy - sum y dy); log-softmax: dx = dy - exp(y) sum dy.
+// softmax: dx = y (dy - sum y dy); log-softmax: dx = dy - exp(y) sum dy. In double: where one class
+// takes all, both cancel.
 template <typename T, bool kLog>
-__device__ float summand(const T* y, const T* dy) {
-  return kLog ? to_float(*dy) : to_float(*y) * to_float(*dy);
+__device__ double summand(const T* y, const T* dy) {
+  const auto gradient = static_cast<double>(to_float(*dy));
+  return kLog ? gradient : static_cast<double>(to_float(*y)) * gradient;
 }
 template <typename T, bool kLog>
-__device__ void store_gradient(const T* y, const T* dy, float sum, T* dx) {
+__device__ void store_gradient(const T* y, const T* dy, double sum, T* dx) {
   const float value = to_float(*y);
-  const float gradient = to_float(*dy);
-  from_float(kLog ? gradient - expf(value) * sum : value * (gradient - sum), *dx);
+  const auto gradient = static_cast<double>(to_float(*dy));
+  const double result = kLog ? gradient - static_cast<double>(expf(value)) * sum
+                             : static_cast<double>(value) * (gradient - sum);
+  from_float(static_cast<float>(result), *dx);
 }
 
 template <typename T, bool kLog, int kLanes>
 __global__ void softmax_backward_rows_kernel(const T* y, const T* dy, std::int64_t rows,
                                              std::int64_t length, T* dx) {
-  __shared__ float shared[kWide / kWarp];
+  __shared__ double shared[kWide / kWarp];
   const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(blockDim.y) + threadIdx.y;
   if (row >= rows) return;
   const std::int64_t end = (row + 1) * length;
-  float sum = 0;
+  double sum = 0;
   for (std::int64_t i = row * length + threadIdx.x; i < end; i += kLanes) {
     sum += summand<T, kLog>(y + i, dy + i);
   }
@@ -136,7 +145,7 @@ __global__ void softmax_backward_columns_kernel(const T* y, const T* dy, std::in
   if (column >= columns) return;
   const std::int64_t first = column / inner * length * inner + column % inner;
   const std::int64_t end = first + length * inner;
-  float sum = 0;
+  double sum = 0;
   for (std::int64_t i = first; i < end; i += inner) sum += summand<T, kLog>(y + i, dy + i);
   for (std::int64_t i = first; i < end; i += inner) {
     store_gradient<T, kLog>(y + i, dy + i, sum, dx + i);
