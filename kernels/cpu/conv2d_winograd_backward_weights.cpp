@@ -11,7 +11,9 @@
 // halve it. The slices are added in index order.
 //
 // Deep layers have one dU (38 MB at 512 x 512) and few tiles: blocks of about 128 tiles are
-// transformed in parallel, then the products run in parallel over points and rows of dU.
+// transformed in parallel, then the products run in parallel over pieces of dU, 48 rows by 64
+// columns for all 36 points, which stay in L2. The last block's task ends with the inverse
+// transform of its piece; where there is one block only, dU never exists as a whole.
 #include <algorithm>
 #include <vector>
 
@@ -25,7 +27,18 @@ constexpr std::int64_t kMinSliceTiles = 192;  // tiles of a slice, so that addin
 constexpr std::int64_t kSlicedMaxChannels = 256;  // C + K
 constexpr std::int64_t kStagedTiles = 128;
 constexpr std::int64_t kStagedGroup = 4;
-constexpr std::int64_t kRowBlock = 132;  // rows of dU per task
+
+// Pieces of dU in deep layers, [36][48][64] and a little more a point: 454 KB.
+constexpr std::int64_t kPieceRows = 48;
+constexpr std::int64_t kPieceColumns = 64;
+constexpr std::int64_t kPiecePointFloats = (kPieceRows + 1) * kPieceColumns + kPanelColumns;
+constexpr std::int64_t kPieceFloats = kWinogradPoints * kPiecePointFloats;
+
+std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
+  std::vector<std::int64_t> offsets(static_cast<std::size_t>(rows));
+  for (std::int64_t i = 0; i < rows; ++i) offsets[static_cast<std::size_t>(i)] = i * stride;
+  return offsets;
+}
 
 struct Cut {
   WinogradTiles grid;
@@ -34,7 +47,7 @@ struct Cut {
   std::int64_t step_tiles;  // tiles transformed before their products run
   std::int64_t slices;
   std::int64_t slice_tiles;
-  std::int64_t du_floats;
+  std::int64_t du_floats;  // of a slice
 };
 
 Cut cut_work(const Conv2dShape& s) {
@@ -42,8 +55,8 @@ Cut cut_work(const Conv2dShape& s) {
   cut.grid = tiles_of(s.p(), s.q());
   cut.tiles = s.n * cut.grid.tiles_h * cut.grid.tiles_w;
   cut.sliced = s.c + s.k <= kSlicedMaxChannels;
-  cut.du_floats = kWinogradPoints * s.k * s.c;
   if (cut.sliced) {
+    cut.du_floats = kWinogradPoints * s.k * s.c;
     cut.step_tiles = s.c + s.k <= 128 ? 24 : 64;
     const std::int64_t most = cut.tiles / kMinSliceTiles;
     cut.slices = std::clamp<std::int64_t>(most, 1, kWantedTasks / 2);
@@ -55,6 +68,8 @@ Cut cut_work(const Conv2dShape& s) {
     cut.step_tiles = std::max<std::int64_t>(divide_up(cut.tiles, blocks), 1);
     cut.slices = 1;
     cut.slice_tiles = cut.tiles;
+    cut.du_floats =
+        blocks == 1 ? 0 : divide_up(s.k, kPieceRows) * divide_up(s.c, kPieceColumns) * kPieceFloats;
   }
   return cut;
 }
@@ -95,42 +110,65 @@ void transform_tiles(const Operands& o, std::int64_t begin, std::int64_t end, fl
   o.kernels.winograd.gradient_transform(block);
 }
 
-// Rows [row, row + rows) of dU[point] (+)= G[point]^T * V[point] over `tiles` tiles.
+// Rows [row, row + rows) and columns [column, column + columns) of dU[point] (+)= G[point]^T *
+// V[point] over `tiles` tiles; `block` says where dU lies.
 void multiply_point(const Operands& o, std::int64_t point, std::int64_t tiles, std::int64_t row,
-                    std::int64_t rows, const float* v, const float* g,
-                    const std::int64_t* row_offset, bool accumulate, float* du) {
-  const Conv2dShape& s = o.shape;
-  GemmBlock block{};
-  block.rows = rows;
-  block.columns = s.c;
+                    std::int64_t column, const float* v, const float* g, GemmBlock& block) {
   block.k = tiles;
   block.a = g + point * o.g_layout.point_stride + row;
   block.a_row_stride = 1;
   block.a_k_stride = o.g_layout.tile_stride;
-  block.b = v + point * o.v_layout.point_stride;
+  block.b = v + point * o.v_layout.point_stride + column;
   block.b_panel_stride = kPanelColumns;
   block.b_k_stride = o.v_layout.tile_stride;
-  block.c = du + (point * s.k + row) * s.c;
-  block.c_row_offset = row_offset;
-  block.accumulate = accumulate;
   o.kernels.gemm.multiply(block);
 }
 
-void run_sliced(ExecContext& context, const Operands& o, const std::int64_t* row_offset,
-                float* du) {
+// The 4x4 pixels of tiles [begin, end) that the next step reads, to be asked for meanwhile.
+void add_pixel_rows(const float* pixels, const WinogradTiles& grid, std::int64_t height,
+                    std::int64_t width, std::int64_t channels, std::int64_t begin, std::int64_t end,
+                    std::vector<const float*>& rows) {
+  for (std::int64_t tile = begin; tile < end; ++tile) {
+    const std::int64_t n = tile / (grid.tiles_h * grid.tiles_w);
+    const std::int64_t i = tile / grid.tiles_w % grid.tiles_h * kWinogradTile;
+    const std::int64_t j = tile % grid.tiles_w * kWinogradTile;
+    for (std::int64_t h = i; j < width && h < std::min(i + kWinogradTile, height); ++h) {
+      rows.push_back(pixels + ((n * height + h) * width + j) * channels);
+    }
+  }
+}
+
+void run_sliced(ExecContext& context, const Operands& o, float* du) {
   const Cut& cut = o.cut;
+  const Conv2dShape& s = o.shape;
+  const auto row_offset = row_offsets(s.k, s.c);
   context.pool.run(cut.slices, [&](std::int64_t slice) {
     float* v = thread_scratch(o.v_layout.floats() + o.g_layout.floats());
     float* g = v + o.v_layout.floats();
     const std::int64_t begin = slice * cut.slice_tiles;
     const std::int64_t end = std::min(begin + cut.slice_tiles, cut.tiles);
+    std::vector<const float*> rows;
+    GemmBlock block{};
+    block.rows = s.k;
+    block.columns = s.c;
+    block.c_row_offset = row_offset.data();
+    block.fetch_bytes = 4 * kWinogradTile * std::max(s.c, s.k);
     // Without any tile (an empty batch) the gradient is still stored as zeros.
     for (std::int64_t t = begin; t == begin || t < end; t += cut.step_tiles) {
       const std::int64_t tiles = std::max<std::int64_t>(std::min(cut.step_tiles, end - t), 0);
       transform_tiles(o, t, t + tiles, v, g);
+      const std::int64_t next_end = std::min(t + 2 * cut.step_tiles, end);
+      rows.clear();
+      add_pixel_rows(o.x, cut.grid, s.h, s.w, s.c, t + tiles, next_end, rows);
+      add_pixel_rows(o.dy, cut.grid, s.p(), s.q(), s.k, t + tiles, next_end, rows);
+      block.accumulate = t > begin;
+      const auto count = static_cast<std::int64_t>(rows.size());
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-        multiply_point(o, point, tiles, 0, o.shape.k, v, g, row_offset, t > begin,
-                       du + slice * cut.du_floats);
+        const std::int64_t first = count * point / kWinogradPoints;
+        block.fetch_rows = rows.data() + first;
+        block.fetch_count = count * (point + 1) / kWinogradPoints - first;
+        block.c = du + slice * cut.du_floats + point * s.k * s.c;
+        multiply_point(o, point, tiles, 0, 0, v, g, block);
       }
     }
   });
@@ -142,10 +180,14 @@ void run_sliced(ExecContext& context, const Operands& o, const std::int64_t* row
   }
 }
 
-void run_staged(ExecContext& context, const Operands& o, const std::int64_t* row_offset, float* v,
-                float* g, float* du) {
+// `du` holds the pieces one after the other; null where there is one block: then they need no
+// memory but scratch.
+void run_staged(ExecContext& context, const Operands& o, float* v, float* g, float* du, float* dw) {
   const Cut& cut = o.cut;
-  const std::int64_t row_blocks = divide_up(o.shape.k, kRowBlock);
+  const Conv2dShape& s = o.shape;
+  const std::int64_t column_blocks = divide_up(s.c, kPieceColumns);
+  const std::int64_t pieces = divide_up(s.k, kPieceRows) * column_blocks;
+  const auto row_offset = row_offsets(kPieceRows, kPieceColumns);
   for (std::int64_t begin = 0; begin == 0 || begin < cut.tiles; begin += cut.step_tiles) {
     const std::int64_t tiles =
         std::max<std::int64_t>(std::min(cut.step_tiles, cut.tiles - begin), 0);
@@ -153,10 +195,23 @@ void run_staged(ExecContext& context, const Operands& o, const std::int64_t* row
       transform_tiles(o, begin + first, begin + last, v + first * o.v_layout.tile_stride,
                       g + first * o.g_layout.tile_stride);
     });
-    context.pool.run(kWinogradPoints * row_blocks, [&](std::int64_t task) {
-      const std::int64_t row = task % row_blocks * kRowBlock;
-      multiply_point(o, task / row_blocks, tiles, row, std::min(kRowBlock, o.shape.k - row), v, g,
-                     row_offset, begin > 0, du);
+    context.pool.run(pieces, [&](std::int64_t piece) {
+      const std::int64_t row = piece / column_blocks * kPieceRows;
+      const std::int64_t column = piece % column_blocks * kPieceColumns;
+      float* out = du ? du + piece * kPieceFloats : thread_scratch(kPieceFloats);
+      GemmBlock block{};
+      block.rows = std::min(kPieceRows, s.k - row);
+      block.columns = std::min(kPieceColumns, s.c - column);
+      block.c_row_offset = row_offset.data();
+      block.accumulate = begin > 0;
+      block.fetch_a = true;
+      for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+        block.c = out + point * kPiecePointFloats;
+        multiply_point(o, point, tiles, row, column, v, g, block);
+      }
+      if (begin + cut.step_tiles < cut.tiles) return;
+      o.kernels.winograd.weights_transform(out, kPiecePointFloats, kPieceColumns, block.rows,
+                                           block.columns, dw + row * 9 * s.c + column, s.c);
     });
   }
 }
@@ -177,20 +232,19 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
   const Cut cut = cut_work(s);
   const Operands o{
       kernels, s, cut, x, dy, TileLayout(cut.step_tiles, s.c), TileLayout(cut.step_tiles, s.k)};
-  std::vector<std::int64_t> row_offset(static_cast<std::size_t>(s.k));
-  for (std::int64_t i = 0; i < s.k; ++i) row_offset[static_cast<std::size_t>(i)] = i * s.c;
   Workspace::Scope scope(context.workspace);
-  auto* du = scope.take_array<float>(cut.slices * cut.du_floats);
+  float* du = cut.du_floats > 0 ? scope.take_array<float>(cut.slices * cut.du_floats) : nullptr;
   if (cut.sliced) {
-    run_sliced(context, o, row_offset.data(), du);
+    run_sliced(context, o, du);
+    context.pool.run_blocks(s.k, 8, [&](std::int64_t begin, std::int64_t end) {
+      kernels.winograd.weights_transform(du + begin * s.c, s.k * s.c, s.c, end - begin, s.c,
+                                         dw + begin * 9 * s.c, s.c);
+    });
   } else {
     auto* v = scope.take_array<float>(o.v_layout.floats());
     auto* g = scope.take_array<float>(o.g_layout.floats());
-    run_staged(context, o, row_offset.data(), v, g, du);
+    run_staged(context, o, v, g, du, dw);
   }
-  context.pool.run_blocks(s.k, 8, [&](std::int64_t begin, std::int64_t end) {
-    kernels.winograd.weights_transform(du, s.k * s.c, s.c, begin, end, dw);
-  });
 }
 
 }  // namespace hanok::cpu::winograd

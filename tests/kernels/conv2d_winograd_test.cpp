@@ -49,7 +49,7 @@ const std::vector<Conv2dShape>& winograd_shapes() {
       conv3x3(12, 32, 2, 3, 32),        // images smaller than a tile
       conv3x3(12, 32, 1, 1, 40),        // one pixel
       conv3x3(1, 136, 17, 12, 128),     // deep: staged, two blocks of k
-      conv3x3(9, 264, 7, 7, 40),        // deep: several blocks of tiles, uneven channels
+      conv3x3(36, 264, 7, 7, 40),       // deep: several blocks of tiles, uneven channels
       conv3x3(4, 32, 41, 33, 32),       // several slices of the weight gradient
   };
   return shapes;

@@ -34,15 +34,18 @@ void multiply(const GemmBlock& g) {
   // Register tiles of a panel that ask for the next panel.
   const int64_t panel_tiles = g.fetch_count > 0 ? 1 : tiles;
   int64_t fetched = 0;
+  // B's rows lie far apart: a panel's first tile asks for all of the next one.
+  const bool strided_b = g.b_k_stride != kPanelColumns;
   constexpr int64_t kLine = kPanelColumns * sizeof(float);
   for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
     t.b = g.b + j / kPanelColumns * g.b_panel_stride;
     // While the first panel runs, A's next rows are asked for instead.
     const bool fetch_a = g.fetch_a && j == 0 && g.k > 0;
     const int64_t a_step = fetch_a ? 4 * kTileRows * g.a_row_stride / g.k : 0;
-    const bool prefetch = g.b_k_stride == kPanelColumns && j + kPanelColumns < g.columns;
+    const bool prefetch = j + kPanelColumns < g.columns;
     t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
     t.prefetch_step = prefetch ? (kLine + panel_tiles - 1) / panel_tiles : 0;
+    if (prefetch && strided_b) t.prefetch_step = 4 * g.b_k_stride;
     t.c = g.c + j;
     t.columns = min_of(kPanelColumns, g.columns - j);
     if (const TileEpilogue* e = g.epilogue) {
@@ -55,7 +58,10 @@ void multiply(const GemmBlock& g) {
     for (int64_t i = 0; i < g.rows; i += kTileRows) {
       t.a = g.a + i * g.a_row_stride;
       t.c_row_offset = g.c_row_offset + i;
-      if (fetch_a) {
+      if (fetch_a && strided_b && i > 0) {  // a line of each k: the rows of three tiles
+        t.prefetch = reinterpret_cast<const char*>(t.a + kPanelColumns);
+        t.prefetch_step = 4 * g.a_k_stride;
+      } else if (fetch_a && !strided_b) {
         t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
         t.prefetch_step = a_step;
       } else if (i > 0 && g.fetch_count > 0) {
@@ -65,6 +71,7 @@ void multiply(const GemmBlock& g) {
       }
       run_tile_rows(t, min_of(kTileRows, g.rows - i));
       t.prefetch += t.k * t.prefetch_step;
+      if (strided_b) t.prefetch_step = 0;
     }
   }
 }

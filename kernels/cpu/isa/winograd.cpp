@@ -302,15 +302,15 @@ void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t 
   }
 }
 
-void weights_transform(const float* du, int64_t point_stride, int64_t channels, int64_t row_begin,
-                       int64_t row_end, float* dw) {
-  for (int64_t row = row_begin; row < row_end; ++row) {
-    for (int64_t c = 0; c < channels; c += kWinogradLanes) {
+void weights_transform(const float* du, int64_t point_stride, int64_t row_stride, int64_t rows,
+                       int64_t columns, float* dw, int64_t channels) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t c = 0; c < columns; c += kWinogradLanes) {
       Vec8 half[3 * kD];  // [3 rows][6 points]
       for (int q = 0; q < kD; ++q) {
         Vec8 u[kD];
         for (int p = 0; p < kD; ++p) {
-          u[p] = load8(du + (p * kD + q) * point_stride + row * channels + c);
+          u[p] = load8(du + (p * kD + q) * point_stride + row * row_stride + c);
         }
         map_filter_gradient(u, 1, half + q, kD);
       }

@@ -65,10 +65,10 @@ struct WinogradKernels {
                              float* out);
   // A dy A^T of the 4x4 pixels from (4i, 4j); padding is not used.
   void (*gradient_transform)(const WinogradInputBlock& block);
-  // dw[k][3][3][c] = G^T du[point][k][c] G for rows k in [row_begin, row_end) of du [.., rows,
-  // channels].
-  void (*weights_transform)(const float* du, int64_t point_stride, int64_t channels,
-                            int64_t row_begin, int64_t row_end, float* dw);
+  // dw[k][3][3][c] = G^T du[point][k][c] G for `rows` rows k, `row_stride` apart in du, and
+  // `columns` columns c; dw [K,3,3,channels] at the first row and column.
+  void (*weights_transform)(const float* du, int64_t point_stride, int64_t row_stride, int64_t rows,
+                            int64_t columns, float* dw, int64_t channels);
 };
 
 namespace portable {
