@@ -130,7 +130,7 @@ std::string function_name(const void* address) {
 }
 
 std::vector<std::string> lines_of(const std::vector<std::uintptr_t>& addresses) {
-  static std::map<std::uintptr_t, std::string> known;
+  static auto& known = *new std::map<std::uintptr_t, std::string>;
   std::string command = "addr2line -a -i -e '" + program_path() + "'";
   bool ask = false;
   for (const std::uintptr_t address : addresses) {

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# lab.sh FILE.cu [arguments of its main...]: compiles a CUDA file with g++ alone, runs it in the
+# emulator, tells what its memory accesses cost and what is wrong with it. 0: nothing found.
+# CXX names another compiler, HANOK_LAB_DIR another folder for what it makes (default build/cuda-lab).
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../.." && pwd)
+file=$(realpath -- "$1")
+shift
+here=$root/tests/cuda/emulator
+out=${HANOK_LAB_DIR:-$root/build/cuda-lab}
+compiler=${CXX:-g++}
+includes=(-I "$here/include" -I "$root" -I "$here/lab")
+mkdir -p "$out/source"
+
+# The emulator itself: compiled at the first run, and what has changed since (some 20 s on 2 cores).
+launcher=()
+if command -v ccache >/dev/null; then launcher=(ccache); fi
+objects=()
+if [ ! -e "$out/stamp" ] ||
+  [ -n "$(find "$here" "$root/tests/cuda/standin" -name '*.h' -newer "$out/stamp")" ]; then
+  rm -f "$out"/*.o
+fi
+compile=()
+for source in "$here"/*.cpp "$here"/races/*.cpp "$here"/lab/*.cpp "$root"/tests/cuda/standin/*.cpp; do
+  object=$out/$(basename "$(dirname "$source")")_$(basename "$source" .cpp).o
+  objects+=("$object")
+  if [ ! -e "$object" ] || [ "$source" -nt "$object" ]; then compile+=("$source" "$object"); fi
+done
+if [ ${#compile[@]} -gt 0 ]; then
+  echo "compiling the emulator (once)" >&2
+  printf '%s\n' "${compile[@]}" | xargs -P "$(nproc)" -n 2 bash -c \
+    '"${@:1:$#-2}" -c "${@:$#-1:1}" -o "${@:$#}"' _ "${launcher[@]}" "$compiler" -std=c++20 -O2 "${includes[@]}"
+  touch "$out/stamp"
+fi
+
+# A file with a main() of its own needs none.
+name=$(basename "$file" .cu)
+if grep -qE '^ *(int|auto) +main *\(' "$file"; then
+  kept=()
+  for object in "${objects[@]}"; do [[ $object == */lab_main.o ]] || kept+=("$object"); done
+  objects=("${kept[@]}")
+fi
+
+# CUDA's two notations that are no C++ become calls; lines keep their numbers.
+{
+  echo '#include "hanok_lab.h"'
+  echo "#line 1 \"$file\""
+  sed -E -z \
+    -e 's/([A-Za-z_][A-Za-z0-9_:]*(<[^<>;(){}]*>)?)[[:space:]]*<<<([^>;]*)>>>/::hanok::lab::Launcher(\1, \3)/g' \
+    -e 's/extern[[:space:]]+__shared__[[:space:]]+(__align__\([^)]*\)[[:space:]]*)?([A-Za-z_][A-Za-z0-9_ ]*[ ])([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*\[[[:space:]]*\]/auto* \3 = ::hanok::cuda::dynamic_shared<\2>()/g' \
+    "$file"
+} >"$out/source/$name.cu"
+# -O1 keeps an access an access; -fsanitize=thread makes each call the emulator (whose functions,
+# not the sanitizer's, are linked).
+"$compiler" -std=c++20 -O1 -g -fsanitize=thread -fno-strict-aliasing -Wall -Wno-unknown-pragmas \
+  -Wno-sign-compare -iquote "$(dirname "$file")" "${includes[@]}" -x c++ -c "$out/source/$name.cu" -o "$out/$name.cu.o"
+"$compiler" "$out/$name.cu.o" "${objects[@]}" -lpthread -o "$out/$name"
+HANOK_LAB_FILE=$file HANOK_LAB_PICTURE=$out/$name.svg "$out/$name" "$@"

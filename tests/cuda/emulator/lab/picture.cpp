@@ -1,0 +1,140 @@
+// Draws access patterns as SVG: one panel each, lanes above, banks or sectors below.
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
+
+#include "tests/cuda/emulator/lab/access_pattern.h"
+
+namespace hanok::emulator::lab {
+namespace {
+
+constexpr int kLeft = 90, kStep = 22, kBox = 18;
+constexpr int kWidth = kLeft + 32 * kStep + 20;
+constexpr int kPanel = 190;
+
+/// printf into a growing text.
+__attribute__((format(printf, 2, 3))) void put(std::string& out, const char* format, ...) {
+  char text[512];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(text, sizeof(text), format, arguments);
+  va_end(arguments);
+  out += text;
+}
+
+std::string escaped(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '<') {
+      result += "&lt;";
+    } else if (c == '>') {
+      result += "&gt;";
+    } else if (c == '&') {
+      result += "&amp;";
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+/// From green (best) to red.
+const char* colour(int times) {
+  return times <= 1 ? "#2e7d32" : times <= 2 ? "#9e9d24" : times <= 4 ? "#ef6c00" : "#c62828";
+}
+
+void box(std::string& out, double x, double y, double width, const char* fill, int number) {
+  put(out, "<rect x='%.1f' y='%.1f' width='%.1f' height='%d' rx='3' fill='%s'/>\n", x, y, width,
+      kBox, fill);
+  if (number >= 0 && width >= 14) {
+    put(out, "<text x='%.1f' y='%.1f' fill='white' text-anchor='middle'>%d</text>\n", x + width / 2,
+        y + 13, number);
+  }
+}
+
+void panel(std::string& out, const Pattern& pattern, int top) {
+  const WarpAccess& access = pattern.worst;
+  put(out, "<text x='10' y='%d' font-size='13'>%s %s: %s %s of %d bytes a lane, ", top + 16,
+      escaped(pattern.kernel).c_str(), escaped(pattern.line).c_str(),
+      pattern.shared ? "shared" : "global", pattern.verb, pattern.bytes);
+  put(out, "%d %s, best %d: %s</text>\n", pattern.worst_cost.actual,
+      pattern.shared ? "passes" : "sectors", pattern.worst_cost.best,
+      escaped(verdict(pattern)).c_str());
+  const int lanes_y = top + 34, targets_y = top + 120;
+  put(out, "<text x='10' y='%d'>lane</text><text x='10' y='%d'>%s</text>\n", lanes_y + 13,
+      targets_y + 13, pattern.shared ? "bank" : "sector");
+
+  // Where a lane's first byte goes, and how loaded that place is.
+  const auto busy = words_of_banks(access);
+  const auto sectors = sectors_of(access);
+  const double sector_step =
+      std::min(double{kStep}, 32.0 * kStep / std::max<std::size_t>(1, sectors.size()));
+  const int excess =
+      pattern.worst_cost.best == 0 ? 1 : pattern.worst_cost.actual / pattern.worst_cost.best;
+  for (int lane = 0; lane < 32; ++lane) {
+    const double x = kLeft + lane * kStep;
+    if (access.bytes[lane] == 0) {
+      box(out, x, lanes_y, kBox, "#bdbdbd", lane);
+      continue;
+    }
+    double target = 0;
+    const char* line = colour(excess);
+    if (pattern.shared) {
+      const int bank = static_cast<int>(access.address[lane] / kBankBytes % kBanks);
+      target = kLeft + bank * kStep + kBox / 2.0;
+      line = colour(busy[bank]);
+    } else {
+      const auto at =
+          std::lower_bound(sectors.begin(), sectors.end(), access.address[lane] / kSectorBytes) -
+          sectors.begin();
+      target = kLeft + (static_cast<double>(at) + 0.5) * sector_step;
+    }
+    put(out, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='%s' stroke-width='1.3'/>\n",
+        x + kBox / 2.0, lanes_y + kBox, target, targets_y, line);
+    box(out, x, lanes_y, kBox, "#455a64", lane);
+  }
+  if (pattern.shared) {
+    for (int bank = 0; bank < kBanks; ++bank) {
+      box(out, kLeft + bank * kStep, targets_y, kBox,
+          busy[bank] == 0 ? "#bdbdbd" : colour(busy[bank]), bank);
+      if (busy[bank] > 1) {
+        put(out, "<text x='%d' y='%d' text-anchor='middle'>%dx</text>\n",
+            kLeft + bank * kStep + kBox / 2, targets_y + 33, busy[bank]);
+      }
+    }
+    return;
+  }
+  for (std::size_t i = 0; i < sectors.size(); ++i) {
+    box(out, kLeft + static_cast<double>(i) * sector_step, targets_y, sector_step - 2,
+        colour(excess), static_cast<int>(i));
+    // A gap in the addresses.
+    if (i > 0 && sectors[i] != sectors[i - 1] + 1) {
+      put(out, "<line x1='%.1f' y1='%d' x2='%.1f' y2='%d' stroke='#c62828' stroke-width='2'/>\n",
+          kLeft + static_cast<double>(i) * sector_step - 1, targets_y - 3,
+          kLeft + static_cast<double>(i) * sector_step - 1, targets_y + kBox + 3);
+    }
+  }
+}
+
+}  // namespace
+
+std::string picture(const std::vector<Pattern>& patterns) {
+  std::string out;
+  const int height = kPanel * static_cast<int>(patterns.size()) + 30;
+  put(out,
+      "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' "
+      "font-family='sans-serif' font-size='10'>\n<rect width='%d' height='%d' fill='white'/>\n",
+      kWidth + 60, height, kWidth + 60, height);
+  int top = 5;
+  for (const Pattern& pattern : patterns) {
+    panel(out, pattern, top);
+    top += kPanel;
+  }
+  put(out,
+      "<text x='10' y='%d'>Each panel: the costliest execution by one warp. Red strokes between "
+      "sectors are gaps in the addresses.</text>\n</svg>\n",
+      top + 12);
+  return out;
+}
+
+}  // namespace hanok::emulator::lab
