@@ -54,15 +54,18 @@ struct ColumnPlace {
   bool inside;  // its channels exist; threads beside them still meet the block's barriers
 };
 
-__device__ inline ColumnPlace column_place(const ColumnTiles& t) {
+__device__ inline ColumnPlace column_place(const ColumnTiles& t, std::int64_t block) {
   ColumnPlace p;
-  p.row_block = blockIdx.x / t.tiles;
-  p.packet = blockIdx.x % t.tiles * blockDim.x + threadIdx.x;
+  p.row_block = block / t.tiles;
+  p.packet = block % t.tiles * blockDim.x + threadIdx.x;
   p.row = p.row_block * t.rows_per_block + threadIdx.y;
   p.row_end = p.row_block * t.rows_per_block + t.rows_per_block;
   if (p.row_end > t.rows) p.row_end = t.rows;
   p.inside = p.packet < t.packets;
   return p;
+}
+__device__ inline ColumnPlace column_place(const ColumnTiles& t) {
+  return column_place(t, blockIdx.x);
 }
 
 /// Sums `values` over the block's rows (threadIdx.y) in a fixed tree; row 0 holds the result.

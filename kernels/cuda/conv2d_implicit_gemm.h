@@ -1,0 +1,39 @@
+// Any convolution as a matrix product whose operand A (or B) is the patch matrix, which never
+// exists: each tile gathers its part of it. Also the direct form for groups of few channels.
+// Functions take f32 pointers that kernels/cuda/conv2d.cu has checked.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/gemm_tile.h"
+
+namespace hanok::cuda {
+
+namespace implicit_gemm {
+/// `result` lies as y does: one row a pixel of y, shape.k channels.
+void forward(ExecContext& ctx, const Conv2dShape& shape, const float* x, const float* w,
+             const MatrixResult& result);
+void backward_data(ExecContext& ctx, const Conv2dShape& shape, const float* dy, const float* w,
+                   float* dx);
+std::size_t backward_weights_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& ctx, const Conv2dShape& shape, const float* x, const float* dy,
+                      float* dw);
+}  // namespace implicit_gemm
+
+namespace direct_conv2d {
+void forward(ExecContext& ctx, const Conv2dShape& shape, const float* x, const float* w,
+             const MatrixResult& result);
+void backward_data(ExecContext& ctx, const Conv2dShape& shape, const float* dy, const float* w,
+                   float* dx);
+std::size_t backward_weights_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& ctx, const Conv2dShape& shape, const float* x, const float* dy,
+                      float* dw);
+}  // namespace direct_conv2d
+
+/// out[i] = sum of partial[piece][i] in order of the pieces, in double.
+void sum_pieces(ExecContext& ctx, const float* partial, std::int64_t pieces, std::int64_t count,
+                float* out);
+
+}  // namespace hanok::cuda
