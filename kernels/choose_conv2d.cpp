@@ -10,10 +10,20 @@ bool fits_winograd(const Conv2dShape& s) {
          s.k % 8 == 0;
 }
 
+bool fits_winograd_stem(const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  return s.r >= 5 && s.r <= 7 && s.s >= 5 && s.s <= 7 && s.groups == 1 && w.stride_h == 2 &&
+         w.stride_w == 2 && w.dilation_h == 1 && w.dilation_w == 1 && s.c <= 4 && s.k % 8 == 0;
+}
+
 }  // namespace
 
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
   if (s.groups > 1 && s.groups == s.c) return Conv2dAlgorithm::Depthwise;
+  // With fewer filters or smaller images the input's transform and unused margins cost too much.
+  if (pass == Conv2dPass::Forward && fits_winograd_stem(s) && s.k >= 16 && s.q() >= 12) {
+    return Conv2dAlgorithm::WinogradStem;
+  }
   // Below 32 channels the transforms cost as much as the products that they save.
   if (!fits_winograd(s) || s.c < 32 || s.k < 32) return Conv2dAlgorithm::ImplicitGemm;
   // 4x4 tiles of the pass's output (of y for the weights), counted with their unused margins.
@@ -34,6 +44,8 @@ const char* name_of(Conv2dAlgorithm algorithm) {
       return "implicit_gemm";
     case Conv2dAlgorithm::Winograd4x4:
       return "winograd4x4";
+    case Conv2dAlgorithm::WinogradStem:
+      return "winograd_stem";
     case Conv2dAlgorithm::Depthwise:
       return "depthwise";
   }

@@ -10,6 +10,7 @@
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d_depthwise.h"
 #include "kernels/cpu/conv2d_implicit_gemm.h"
+#include "kernels/cpu/conv2d_stem.h"
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/gemm.h"
 
@@ -26,6 +27,10 @@ void check_f32(const char* op, const char* what, const ConstView& view) {
 winograd::Kernels winograd_kernels(Isa isa) {
   return {gemm_kernels(isa),
           isa == Isa::Avx2 ? avx2::winograd_kernels() : portable::winograd_kernels()};
+}
+
+stem::Kernels stem_kernels(Isa isa) {
+  return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::stem_kernels() : portable::stem_kernels()};
 }
 
 depthwise::Kernels depthwise_kernels(Isa isa) {
@@ -55,11 +60,11 @@ const float* packed_weights(ExecContext& context, Isa isa, Conv2dPass pass,
 const char* conv2d_algorithm(Isa /*isa*/, Conv2dPass pass, const Conv2dShape& shape) {
   const Conv2dAlgorithm algorithm = choose_conv2d(pass, shape);
   const Window2d& w = shape.window;
-  if (pass != Conv2dPass::BackwardData || (w.stride_h == 1 && w.stride_w == 1)) {
-    return name_of(algorithm);
-  }
-  // Packed weights of a strided backward-data pass are ordered by the phases of stride, padding and
-  // dilation; the name tells such orders apart. Names live as long as the program.
+  const bool by_phase = pass == Conv2dPass::BackwardData && (w.stride_h != 1 || w.stride_w != 1);
+  if (!by_phase && algorithm != Conv2dAlgorithm::WinogradStem) return name_of(algorithm);
+  // Packed weights of a strided backward-data pass, and of the stem, are ordered by the phases of
+  // stride, padding and dilation; the name tells such orders apart. Names live as long as the
+  // program.
   static std::mutex mutex;
   static std::set<std::string> names;
   const std::lock_guard lock(mutex);
@@ -73,6 +78,8 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::packed_bytes(pass, shape);
+    case Conv2dAlgorithm::WinogradStem:
+      return stem::packed_bytes(shape);
     case Conv2dAlgorithm::Depthwise:
       return depthwise::packed_bytes(shape);
     case Conv2dAlgorithm::ImplicitGemm:
@@ -88,6 +95,8 @@ std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& 
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return packed + winograd::workspace_bytes(pass, shape);
+    case Conv2dAlgorithm::WinogradStem:
+      return packed + stem::workspace_bytes(shape);
     case Conv2dAlgorithm::Depthwise:
       return packed + depthwise::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::ImplicitGemm:
@@ -103,6 +112,8 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::pack(context, winograd_kernels(isa), pass, shape, w.f32(), out);
+    case Conv2dAlgorithm::WinogradStem:
+      return stem::pack(context, shape, w.f32(), out);
     case Conv2dAlgorithm::Depthwise:
       return depthwise::pack(shape, w.f32(), out);
     case Conv2dAlgorithm::ImplicitGemm:
@@ -120,6 +131,8 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::forward(context, winograd_kernels(isa), shape, x.f32(), w.f32(), weights,
                                epilogue, y.f32());
+    case Conv2dAlgorithm::WinogradStem:
+      return stem::forward(context, stem_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
     case Conv2dAlgorithm::Depthwise:
       return depthwise::forward(context, depthwise_kernels(isa), shape, x.f32(), weights, epilogue,
                                 y.f32());
@@ -143,6 +156,7 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
                                       dx.f32());
+    case Conv2dAlgorithm::WinogradStem:  // forward only
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights,
                                           dx.f32());
@@ -161,6 +175,7 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_weights(context, depthwise_kernels(isa), shape, x.f32(), dy.f32(),
                                          dw.f32());
+    case Conv2dAlgorithm::WinogradStem:  // forward only
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(),
                                              dw.f32());

@@ -1,0 +1,310 @@
+// The stem's convolution: 7x7 with stride 2 over few channels, as Winograd F(3x3, 4x4).
+//
+// Stride 2 stands in the way of Winograd, so the image is read as cells of 2x2 pixels, each with
+// 4 * C channels (space to depth). Over cells the convolution has stride 1 and 4x4 taps; those that
+// no pixel of the 7x7 filter falls on are 0 (192 instead of 147 products at C = 3):
+//
+//   y(p, q) = sum over a, b in 0..3 and the cell's channels of g(a, b) * cell(p + a, q + b)
+//
+// Cells start at pixel -pad, or one before where pad is odd, so that an output's first tap lies in
+// the upper left of a cell or one pixel further. F(3x3, 4x4) needs 36 products for 9 outputs of 16
+// taps: 36 * 12 / 9 = 48 multiply-adds an output and filter instead of 147. Its points, and so its
+// input transform and its accuracy, are those of F(4x4, 3x3) (isa/winograd.cpp).
+//
+//   for each row of tiles of an image                                           one task
+//     vertical transform of 12 rows of pixels, tiles overlapping      34 KB at 224 pixels
+//     for each 12 tiles of the row
+//       horizontal transform        V [36][12 tiles, 12]                           30 KB
+//       for each 64 filters
+//         36 products               M [36][12 tiles, 64]     U [36][12, 64]  2 * 110 KB
+//         output transform, epilogue, store
+//
+// Measured with 16, 32 and 64 filters of one M: whole pixels of y, stored in one go, are worth more
+// than an M that fits into L1.
+//
+// Roofline: a tile of 9 outputs takes 36 * 12 * K / 8 vector multiply-adds (1728 cycles at K = 64
+// and two a cycle), beside about 150 cycles of input and 400 of output transforms; the direct
+// algorithm takes 5292. Then what is written, 4 * K bytes an output, counts as well: the products
+// ask for the next block's part of y.
+#include "kernels/cpu/conv2d_stem.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu::stem {
+namespace {
+
+using winograd::TileLayout;
+
+constexpr std::int64_t kTaps = 4;           // cells, along each axis
+constexpr std::int64_t kBlockTiles = 12;    // 2 register tiles; a row's last block has up to 23
+constexpr std::int64_t kBlockColumns = 64;  // filters of one M
+constexpr std::int64_t kPoints = kWinogradPoints;
+
+// 1 where the padding is odd: the filter's first tap is the second pixel of a cell.
+std::int64_t shift_of(std::int64_t pad) { return pad % 2; }
+
+std::int64_t tiles_h(const Conv2dShape& s) { return divide_up(s.p(), kStemTile); }
+std::int64_t tiles_w(const Conv2dShape& s) { return divide_up(s.q(), kStemTile); }
+std::int64_t blocks_per_row(const Conv2dShape& s) {
+  return std::max<std::int64_t>(tiles_w(s) / kBlockTiles, 1);
+}
+std::int64_t blocks(const Conv2dShape& s) { return s.n * tiles_h(s) * blocks_per_row(s); }
+
+std::int64_t rows_of(const Conv2dShape& s) { return 4 * s.c; }  // of U: a cell's channels
+
+std::int64_t panel_floats(const Conv2dShape& s) {
+  return kPoints * winograd_point_floats(rows_of(s));
+}
+
+// Tiles of a row that block b computes.
+struct Block {
+  std::int64_t begin, end;
+  Block(const Conv2dShape& s, std::int64_t b)
+      : begin(b * kBlockTiles),
+        end(b + 1 == blocks_per_row(s) ? tiles_w(s) : (b + 1) * kBlockTiles) {}
+};
+
+// G of F(3, 4): 4 taps -> 6 points 0, 2/3, -2/3, 3/2, -3/2, infinity.
+std::array<double, 6> map_filter(const std::array<double, kTaps>& g) {
+  const double even1 = 81.0 / 130 * g[0] + 18.0 / 65 * g[2];
+  const double odd1 = 27.0 / 65 * g[1] + 12.0 / 65 * g[3];
+  const double even2 = 8.0 / 65 * g[0] + 18.0 / 65 * g[2];
+  const double odd2 = 12.0 / 65 * g[1] + 27.0 / 65 * g[3];
+  return {g[0], even1 + odd1, even1 - odd1, even2 + odd2, even2 - odd2, g[3]};
+}
+
+// G g G^T of one filter and one channel of a cell.
+void transform_filter(const std::array<std::array<double, kTaps>, kTaps>& g, float* out,
+                      std::int64_t point_stride) {
+  std::array<std::array<double, 6>, kTaps> rows{};
+  for (std::size_t a = 0; a < kTaps; ++a) rows[a] = map_filter(g[a]);
+  for (std::size_t q = 0; q < 6; ++q) {
+    const auto column = map_filter({rows[0][q], rows[1][q], rows[2][q], rows[3][q]});
+    for (std::size_t p = 0; p < 6; ++p) {
+      out[static_cast<std::int64_t>(p * 6 + q) * point_stride] = static_cast<float>(column[p]);
+    }
+  }
+}
+
+// The taps of filter k that fall on one channel of the cells: pixel (row, column) of the cell,
+// channel c of the pixel.
+std::array<std::array<double, kTaps>, kTaps> cell_taps(const Conv2dShape& s, const float* w,
+                                                       std::int64_t k, std::int64_t row,
+                                                       std::int64_t column, std::int64_t c) {
+  std::array<std::array<double, kTaps>, kTaps> taps{};
+  for (std::int64_t a = 0; a < kTaps; ++a) {
+    for (std::int64_t b = 0; b < kTaps; ++b) {
+      const std::int64_t r = 2 * a + row - shift_of(s.window.pad_h);
+      const std::int64_t t = 2 * b + column - shift_of(s.window.pad_w);
+      if (r < 0 || r >= s.r || t < 0 || t >= s.s) continue;
+      taps[static_cast<std::size_t>(a)][static_cast<std::size_t>(b)] =
+          w[((k * s.r + r) * s.s + t) * s.c + c];
+    }
+  }
+  return taps;
+}
+
+// What every task of one convolution needs.
+struct Run {
+  const Kernels& kernels;
+  const Conv2dShape& s;
+  const float* x;
+  const float* packed;
+  TileEpilogue epilogue;
+  float* y;
+  BlockMoments moments;
+
+  std::int64_t cells() const { return tiles_w(s) * kStemTile + kTaps - 1; }
+  /// Floats of a row of cells and at least a vector more, an odd number of cache lines.
+  std::int64_t row_floats() const { return packed_row_stride(cells() * 2 * s.c + kWinogradLanes); }
+};
+
+// Rows of y's pixels that block b of a row of tiles owns; rows are counted over all images.
+std::vector<const float*> pixel_rows(const Run& run, std::int64_t tile_row, std::int64_t b) {
+  const Conv2dShape& s = run.s;
+  std::vector<const float*> rows;
+  if (tile_row >= s.n * tiles_h(s)) return rows;
+  const Block block(s, b);
+  const std::int64_t n = tile_row / tiles_h(s);
+  const std::int64_t first = tile_row % tiles_h(s) * kStemTile;
+  for (std::int64_t j = block.begin; j < block.end; ++j) {
+    for (std::int64_t p = first; p < std::min(first + kStemTile, s.p()); ++p) {
+      rows.push_back(run.y + ((n * s.p() + p) * s.q() + j * kStemTile) * s.k);
+    }
+  }
+  return rows;
+}
+
+// The vertical transform of a row of tiles.
+void transform_rows(const Run& run, std::int64_t n, std::int64_t i, float* lines, float* out) {
+  const Conv2dShape& s = run.s;
+  StemRows rows{};
+  rows.image = run.x + n * s.h * s.w * s.c;
+  rows.height = s.h;
+  rows.width = s.w;
+  rows.channels = s.c;
+  rows.h0 = 2 * kStemTile * i - s.window.pad_h - shift_of(s.window.pad_h);
+  rows.w0 = -s.window.pad_w - shift_of(s.window.pad_w);
+  rows.cells = run.cells();
+  rows.row_floats = run.row_floats();
+  rows.lines = lines;
+  rows.out = out;
+  run.kernels.stem.transform_rows(rows);
+}
+
+// M[point] = V[point] * U[point] for one panel of filters; asks for a share of
+// `y_rows` meanwhile.
+void multiply(const Run& run, std::int64_t tiles, std::int64_t column, const float* v,
+              const TileLayout& v_layout, float* m, const TileLayout& m_layout,
+              const std::int64_t* m_row_offset, const std::vector<const float*>& y_rows) {
+  const std::int64_t rows = rows_of(run.s);
+  GemmBlock block{};
+  block.rows = tiles;
+  block.columns = std::min(kBlockColumns, run.s.k - column);
+  block.b_panel_stride = panel_floats(run.s);
+  block.k = rows;
+  block.a_row_stride = v_layout.tile_stride;
+  block.a_k_stride = 1;
+  block.b_k_stride = kPanelColumns;
+  block.c_row_offset = m_row_offset;
+  block.fetch_bytes = 4 * kStemTile * run.s.k;
+  const float* u = run.packed + column / kPanelColumns * panel_floats(run.s);
+  const std::int64_t groups = divide_up(run.s.k, kBlockColumns);
+  const auto count = static_cast<std::int64_t>(y_rows.size());
+  for (std::int64_t point = 0; point < kPoints; ++point) {
+    block.a = v + point * v_layout.point_stride;
+    block.b = u + point * winograd_point_floats(rows);
+    block.c = m + point * m_layout.point_stride;
+    const std::int64_t share = column / kBlockColumns * kPoints + point;
+    const std::int64_t first = count * share / (groups * kPoints);
+    block.fetch_rows = y_rows.data() + first;
+    block.fetch_count = count * (share + 1) / (groups * kPoints) - first;
+    run.kernels.gemm.multiply(block);
+  }
+}
+
+void transform_output(const Run& run, std::int64_t first_tile, const Block& tiles,
+                      std::int64_t column, const float* m, const TileLayout& layout,
+                      std::int64_t moment_block) {
+  const Conv2dShape& s = run.s;
+  WinogradOutputBlock block{};
+  block.tiles = {tiles_h(s), tiles_w(s)};
+  block.m = m;
+  block.point_stride = layout.point_stride;
+  block.tile_stride = layout.tile_stride;
+  block.tile_begin = first_tile + tiles.begin;
+  block.tile_end = first_tile + tiles.end;
+  block.y = run.y + column;
+  block.height = s.p();
+  block.width = s.q();
+  block.channels = s.k;
+  block.columns = std::min(kBlockColumns, s.k - column);
+  block.epilogue = run.epilogue;
+  if (block.epilogue.scale) block.epilogue.scale += column;
+  if (block.epilogue.shift) block.epilogue.shift += column;
+  if (block.epilogue.residual) block.epilogue.residual += column;
+  if (run.moments.mean) {
+    block.mean = run.moments.mean + moment_block * s.k + column;
+    block.deviations = run.moments.deviations + moment_block * s.k + column;
+  }
+  run.kernels.stem.output_transform(block);
+}
+
+// A row of tiles, counted over all images. `next_row` is the one that this thread will most likely
+// be given next.
+void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
+  const Conv2dShape& s = run.s;
+  const TileLayout v_layout(2 * kBlockTiles, rows_of(s));
+  const TileLayout m_layout(2 * kBlockTiles, kBlockColumns);
+  std::array<std::int64_t, 2 * kBlockTiles> m_row_offset;
+  for (std::size_t t = 0; t < m_row_offset.size(); ++t) {
+    m_row_offset[t] = static_cast<std::int64_t>(t) * m_layout.tile_stride;
+  }
+  const std::int64_t row_floats = run.row_floats();
+  float* lines = thread_scratch(24 * row_floats + v_layout.floats() + m_layout.floats());
+  float* rows = lines + 12 * row_floats;
+  float* v = rows + 12 * row_floats;
+  float* m = v + v_layout.floats();
+  transform_rows(run, tile_row / tiles_h(s), tile_row % tiles_h(s), lines, rows);
+  for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
+    const Block block(s, b);
+    StemTiles tiles{};
+    tiles.rows = rows;
+    tiles.row_floats = row_floats;
+    tiles.channels = s.c;
+    tiles.tile_begin = block.begin;
+    tiles.tile_end = block.end;
+    tiles.out = v;
+    tiles.point_stride = v_layout.point_stride;
+    tiles.tile_stride = v_layout.tile_stride;
+    run.kernels.stem.transform_tiles(tiles);
+    const bool last = b + 1 == blocks_per_row(s);
+    const auto y_rows = pixel_rows(run, last ? next_row : tile_row, last ? 0 : b + 1);
+    for (std::int64_t column = 0; column < s.k; column += kBlockColumns) {
+      multiply(run, block.end - block.begin, column, v, v_layout, m, m_layout, m_row_offset.data(),
+               y_rows);
+      transform_output(run, tile_row * tiles_w(s), block, column, m, m_layout,
+                       tile_row * blocks_per_row(s) + b);
+    }
+  }
+}
+
+// Outputs of each block, in order.
+std::vector<std::int64_t> block_pixels(const Conv2dShape& s) {
+  std::vector<std::int64_t> pixels;
+  for (std::int64_t row = 0; row < s.n * tiles_h(s); ++row) {
+    const std::int64_t height = std::min(kStemTile, s.p() - row % tiles_h(s) * kStemTile);
+    for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
+      const Block block(s, b);
+      pixels.push_back(height * (std::min(block.end * kStemTile, s.q()) - block.begin * kStemTile));
+    }
+  }
+  return pixels;
+}
+
+}  // namespace
+
+std::size_t packed_bytes(const Conv2dShape& s) {
+  return static_cast<std::size_t>(divide_up(s.k, kPanelColumns) * panel_floats(s)) * sizeof(float);
+}
+
+void pack(ExecContext& context, const Conv2dShape& s, const float* w, float* packed) {
+  const std::int64_t point_floats = winograd_point_floats(rows_of(s));
+  context.pool.run(divide_up(s.k, kPanelColumns), [&](std::int64_t panel) {
+    float* out = packed + panel * panel_floats(s);
+    std::fill(out, out + panel_floats(s), 0.0F);
+    const std::int64_t begin = panel * kPanelColumns;
+    for (std::int64_t k = begin; k < std::min(begin + kPanelColumns, s.k); ++k) {
+      for (std::int64_t channel = 0; channel < rows_of(s); ++channel) {
+        const std::int64_t row = channel / (2 * s.c);
+        const std::int64_t column = channel / s.c % 2;
+        transform_filter(cell_taps(s, w, k, row, column, channel % s.c),
+                         out + channel * kPanelColumns + (k - begin), point_floats);
+      }
+    }
+  });
+}
+
+std::size_t workspace_bytes(const Conv2dShape& s) { return block_moments_bytes(blocks(s), s.k); }
+
+void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
+             const float* packed, const Epilogue& epilogue, float* y) {
+  Workspace::Scope scope(context.workspace);
+  BlockMoments moments;
+  if (epilogue.bn_mean_var.defined()) {
+    moments.channels = s.k;
+    moments.mean = scope.take_array<float>(2 * blocks(s) * s.k);
+    moments.deviations = moments.mean + blocks(s) * s.k;
+  }
+  const Run run{kernels, s, x, packed, tile_epilogue("conv2d_forward", epilogue), y, moments};
+  context.pool.run(s.n * tiles_h(s),
+                   [&](std::int64_t task) { run_row(run, task, task + context.pool.threads()); });
+  if (moments.mean) combine_moments(moments, block_pixels(s), epilogue.bn_mean_var.f32());
+}
+
+}  // namespace hanok::cpu::stem

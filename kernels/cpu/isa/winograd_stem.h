@@ -1,0 +1,51 @@
+// The instruction-set-dependent pieces of the stem's convolution (kernels/cpu/conv2d_stem.cpp), as
+// one table per path.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/cpu/isa/winograd_kernels.h"
+
+namespace hanok::cpu {
+
+constexpr int64_t kStemTile = 3;      // outputs of a tile along each axis
+constexpr int64_t kStemInput = 6;     // cells that they read
+constexpr int64_t kStemChannels = 4;  // of the image, at most: two pixels fill a vector of 8
+
+// One row of tiles of one image [height, width, channels]: twelve rows of pixels from h0 on become
+// out[point][parity of the row][row_floats], the vertical half of the input's transform. A row
+// holds `cells` cells from pixel w0 on, 2 * channels floats each; what is outside of the image is
+// 0. row_floats is a multiple of 8 with at least 8 floats behind the cells.
+struct StemRows {
+  const float* image;
+  int64_t height, width, channels;
+  int64_t h0, w0;
+  int64_t cells, row_floats;
+  float* lines;  // scratch: 12 * row_floats
+  float* out;
+};
+
+// Tiles [tile_begin, tile_end) of the row -> out[point][tile - tile_begin][4 * channels], the
+// horizontal half. Of each tile's row of out, 16 floats are written.
+struct StemTiles {
+  const float* rows;  // StemRows::out
+  int64_t row_floats, channels;
+  int64_t tile_begin, tile_end;
+  float* out;
+  int64_t point_stride, tile_stride;
+};
+
+struct StemKernels {
+  void (*transform_rows)(const StemRows& rows);
+  void (*transform_tiles)(const StemTiles& tiles);
+  void (*output_transform)(const WinogradOutputBlock& block);  // 3x3 outputs a tile
+};
+
+namespace portable {
+const StemKernels& stem_kernels();
+}
+namespace avx2 {
+const StemKernels& stem_kernels();
+}
+
+}  // namespace hanok::cpu

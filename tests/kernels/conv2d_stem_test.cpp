@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <string>
+
+#include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/kernel_context.h"
+
+namespace hanok {
+namespace {
+
+using test::forward;
+using test::forward_reference;
+using test::name;
+using test::Operands;
+using test::shape_of;
+
+// The worst single element over the rms of all outputs.
+constexpr double kWorst = 2e-5;
+
+Conv2dShape stem(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, std::int64_t k,
+                 std::int64_t r = 7, std::int64_t s = 7, std::int64_t pad_h = 3,
+                 std::int64_t pad_w = 3) {
+  return shape_of(n, c, h, w, k, r, s, 1, {2, 2, pad_h, pad_w, 1, 1});
+}
+
+const std::vector<Conv2dShape>& stem_shapes() {
+  static const std::vector<Conv2dShape> shapes = {
+      stem(2, 3, 36, 42, 64),              // whole tiles
+      stem(1, 3, 31, 77, 40),              // odd image, tiles cut, panels cut by 8, two blocks
+      stem(1, 3, 40, 224, 16),             // a row of three blocks and a rest
+      stem(2, 1, 25, 30, 72),              // one channel, two groups of filters
+      stem(1, 2, 28, 26, 16, 7, 7, 2, 3),  // even padding above
+      stem(1, 4, 29, 33, 24, 5, 6, 2, 0),  // smaller kernels, no padding beside
+      stem(1, 3, 7, 30, 16, 6, 5, 5, 1),   // much padding, few rows
+      stem(3, 3, 5, 23, 16, 5, 7, 0, 4),   // one row of outputs
+  };
+  return shapes;
+}
+
+TEST(Conv2dStem, MatchesDoubleReference) {
+  for (const Conv2dShape& s : stem_shapes()) {
+    ASSERT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::WinogradStem) << name(s);
+    const Operands o(s);
+    const auto want = forward_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      const auto y = forward(s, o, isa, {}, 1);
+      EXPECT_LE(test::error_over_rms(y, want), kWorst) << name(s);
+      EXPECT_EQ(forward(s, o, isa, {}, 3), y) << name(s) << ": the thread count shows";
+    }
+  }
+}
+
+TEST(Conv2dStem, LargeMeansAndRangesKeepTheBound) {
+  const Conv2dShape s = stem(1, 3, 64, 64, 64);
+  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
+    const Operands o(s, mean, range);
+    const auto want = forward_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 1e-4);
+    }
+  }
+}
+
+TEST(Conv2dStem, EpilogueInEveryCombination) {
+  const Conv2dShape s = stem(2, 3, 27, 78, 72);
+  const Operands o(s);
+  const auto plain = forward_reference(s, o);
+  const auto scale = test::test_data(s.k, 4, 1, 0.5F);
+  const auto shift = test::test_data(s.k, 5, 10, 3);
+  const auto residual = test::test_data(s.output_shape().numel(), 6, 0, 5);
+  for (int bits = 0; bits < 16; ++bits) {
+    Epilogue e;
+    std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k), -1.0F);
+    if (bits & 1) e.scale = test::view_of(scale, {s.k});
+    if (bits & 2) e.shift = test::view_of(shift, {s.k});
+    if (bits & 4) e.residual = test::view_of(residual, s.output_shape());
+    if (bits & 8) e.activation = Activation::Relu;
+    e.bn_mean_var = test::view_of(mean_var, {2, s.k});
+    auto want = plain;
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const std::size_t k = i % static_cast<std::size_t>(s.k);
+      if (bits & 1) want[i] *= scale[k];
+      if (bits & 2) want[i] += shift[k];
+      if (bits & 4) want[i] += residual[i];
+      if (bits & 8) want[i] = std::max(want[i], 0.0);
+    }
+    for (const cpu::Isa isa : test::testable_isas()) {
+      const auto y = forward(s, o, isa, e);
+      EXPECT_LE(test::error_over_rms(y, want), kWorst) << "epilogue " << bits;
+      const auto moments = test::moments_reference(y, s.k);
+      for (std::size_t k = 0; k < static_cast<std::size_t>(s.k); ++k) {
+        const auto variance = k + static_cast<std::size_t>(s.k);
+        EXPECT_NEAR(mean_var[k], moments[k], 1e-5 * (1 + std::abs(moments[k])));
+        EXPECT_NEAR(mean_var[variance], moments[variance], 1e-4 * moments[variance] + 1e-6);
+      }
+    }
+  }
+}
+
+// Packed weights of an odd and an even padding differ, and so must what they are filed under.
+TEST(Conv2dStem, NamesTellPaddingsApart) {
+  const cpu::Isa isa = cpu::Isa::Portable;
+  const auto algorithm = [&](std::int64_t pad_h, std::int64_t pad_w) {
+    return std::string(cpu::conv2d_algorithm(isa, Conv2dPass::Forward,
+                                             stem(1, 3, 40, 40, 16, 7, 7, pad_h, pad_w)));
+  };
+  EXPECT_EQ(algorithm(3, 3), algorithm(1, 3));
+  EXPECT_NE(algorithm(3, 3), algorithm(2, 3));
+  EXPECT_NE(algorithm(3, 3), algorithm(3, 2));
+}
+
+TEST(Conv2dStem, OtherPassesAndShapesGoElsewhere) {
+  const Conv2dShape s = stem(1, 3, 40, 40, 16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, s), Conv2dAlgorithm::ImplicitGemm);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, s), Conv2dAlgorithm::ImplicitGemm);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, stem(1, 5, 40, 40, 16)),
+            Conv2dAlgorithm::ImplicitGemm);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, stem(1, 3, 40, 40, 20)),
+            Conv2dAlgorithm::ImplicitGemm);
+}
+
+}  // namespace
+}  // namespace hanok
