@@ -1,5 +1,5 @@
-// Random transforms: what each draws, and the policies that a user can name. Every draw comes from
-// the RandomDraws that is passed in, so an image is a function of (seed, epoch, sample).
+// Random transforms: what each draws. Every draw comes from the RandomDraws that is passed in, so
+// an image is a function of (seed, epoch, sample).
 #pragma once
 
 #include <array>

@@ -1,45 +1,59 @@
-// Images after the deterministic part of preprocessing, kept as bytes within a budget. Private to
-// this room.
+// Images after the deterministic part of preprocessing, kept as bytes. Private to this room.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "data/image.h"
+#include "data/loader.h"
+#include "data/record_store.h"
 
 namespace hanok::data {
 
 class ImageCache {
  public:
-  ImageCache(std::size_t samples, std::int64_t budget_bytes)
-      : images_(samples), left_(budget_bytes) {}
+  /// For a data set of `samples` images of `side` x `side` pixels. Throws IoError where the disk
+  /// has no room for what is to lie there.
+  ImageCache(std::int64_t samples, std::int64_t side, ImageCacheOptions options)
+      : side_(side), samples_(samples), options_(std::move(options)) {
+    if (options_.images <= 0) options_.images = samples;
+    if (!options_.spill_folder.empty()) make_store();
+  }
 
-  /// The image of `sample`, from `make` unless it is kept. What fits into the budget stays: every
-  /// epoch visits every image once, so throwing out old ones for new ones would gain nothing. Safe
-  /// to call from several threads.
+  /// The image of `sample`, from `make` unless it is kept. What fits stays: every epoch visits
+  /// every image once, so throwing out old ones for new ones would gain nothing. Safe to call from
+  /// several threads.
   template <typename Make>
-  std::shared_ptr<const Image> get(std::int64_t sample, const Make& make) {
-    std::shared_ptr<const Image>& place = images_[static_cast<std::size_t>(sample)];
-    {
-      const std::lock_guard lock(mutex_);
-      if (place) return place;
+  Image get(std::int64_t sample, const Make& make) {
+    if (const std::uint8_t* kept = find(sample)) {
+      const int side = static_cast<int>(side_);
+      return {side, side, std::vector<std::uint8_t>(kept, kept + side_ * side_ * 3)};
     }
-    auto image = std::make_shared<const Image>(make());
-    const std::int64_t bytes = static_cast<std::int64_t>(image->pixels.size());
+    Image image = make();
     const std::lock_guard lock(mutex_);
-    if (!place && bytes <= left_) {
-      left_ -= bytes;
-      place = image;
-    }
+    if (!store_) make_store();
+    store_->put(sample, image.pixels.data());
     return image;
   }
 
  private:
+  /// Null if it is not kept.
+  const std::uint8_t* find(std::int64_t sample) {
+    const std::lock_guard lock(mutex_);
+    if (!store_ || !store_->holds(sample)) return nullptr;
+    return static_cast<const std::uint8_t*>(store_->get(sample));
+  }
+  void make_store() {
+    store_.emplace(samples_, options_.images, side_ * side_ * 3, options_.budget,
+                   options_.spill_folder, "cached images");
+  }
+
   std::mutex mutex_;
-  std::vector<std::shared_ptr<const Image>> images_;
-  std::int64_t left_;
+  std::int64_t side_, samples_;
+  ImageCacheOptions options_;
+  std::optional<RecordStore> store_;  // made when the first image comes, unless it needs a file
 };
 
 }  // namespace hanok::data

@@ -11,6 +11,7 @@
 #include <exception>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #ifdef __linux__
 #include <sys/resource.h>
@@ -60,7 +61,7 @@ void check_options(const LoaderOptions& options) {
   demand(options.batch_size >= 1, "batch_size", options.batch_size, ">= 1");
   demand(options.workers >= 0, "workers", options.workers, ">= 0");
   demand(options.prefetch >= 1, "prefetch", options.prefetch, ">= 1");
-  demand(options.cache_bytes >= 0, "cache_bytes", options.cache_bytes, ">= 0");
+  demand(options.cache.budget >= 0, "cache.budget", options.cache.budget, ">= 0");
   demand(options.preprocessing.image_size >= 1, "image_size", options.preprocessing.image_size,
          ">= 1");
   for (const float stddev : options.preprocessing.stddev)
@@ -84,9 +85,10 @@ struct Loader::Impl {
 
   Impl(const Dataset& data, LoaderOptions opts)
       : dataset(data),
-        options(opts),
+        options(std::move(opts)),
         table(normalization_table(options.preprocessing)),
-        cache(data.samples.size(), options.cache_bytes) {
+        cache(static_cast<std::int64_t>(data.samples.size()), options.preprocessing.image_size,
+              options.cache) {
     for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
   }
 
@@ -241,15 +243,15 @@ struct Loader::Impl {
     std::exception_ptr error;
     try {
       const std::int64_t sample = slot.batch.samples[static_cast<std::size_t>(position)];
-      const std::shared_ptr<const Image> fixed = cache.get(sample, [&] {
+      const Image fixed = cache.get(sample, [&] {
         return preprocess(decode_image_file(dataset.full_path(static_cast<std::size_t>(sample))),
                           options.preprocessing);
       });
-      float* out = slot.images + position * static_cast<std::int64_t>(fixed->pixels.size());
-      if (options.augment == Augment::None)
-        write_normalized(*fixed, table, out);
+      float* out = slot.images + position * static_cast<std::int64_t>(fixed.pixels.size());
+      if (options.augmentation.empty())
+        write_normalized(fixed, table, out);
       else
-        write_normalized(augment(*fixed, options.augment, options.seed, epoch, sample,
+        write_normalized(augment(fixed, options.augmentation, options.seed, epoch, sample,
                                  occurrence[static_cast<std::size_t>(slot.begin + position)]),
                          table, out);
     } catch (...) {
@@ -285,7 +287,7 @@ struct Loader::Impl {
 
 Loader::Loader(const Dataset& dataset, LoaderOptions options) {
   check_options(options);
-  impl_ = std::make_unique<Impl>(dataset, options);
+  impl_ = std::make_unique<Impl>(dataset, std::move(options));
 }
 
 Loader::~Loader() = default;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "data/augmentation.h"
 #include "data/dataset.h"
 #include "data/transforms.h"
 #include "engine/tensor.h"
@@ -19,15 +20,24 @@ struct Batch {
   std::vector<std::int64_t> samples;  // indices into the data set
 };
 
+/// Images after the deterministic part of preprocessing are kept, as bytes.
+struct ImageCacheOptions {
+  /// Memory for images. What does not fit is decoded anew every time, or lies in a file.
+  std::int64_t budget = std::int64_t{512} << 20;
+  /// Where that file is to be; empty: none.
+  std::string spill_folder;
+  /// Different images that will ever be asked for; 0: all of the data set.
+  std::int64_t images = 0;
+};
+
 struct LoaderOptions {
   Preprocessing preprocessing;
-  Augment augment = Augment::None;
+  Augmentation augmentation;
   std::int64_t batch_size = 32;
   int workers = 2;   // threads besides the compute threads, at lower priority
   int prefetch = 4;  // batches ahead
   std::uint64_t seed = 0;
-  std::int64_t cache_bytes = std::int64_t{512}
-                             << 20;  // for images after the deterministic part, as u8
+  ImageCacheOptions cache;
   bool drop_last = false;
 };
 

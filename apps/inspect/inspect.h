@@ -1,4 +1,4 @@
-// The five reports of `inspect`. Each prints to standard output and throws what went wrong.
+// The reports of `inspect`. Each prints to standard output and throws what went wrong.
 #pragma once
 
 #include <cstdint>
@@ -36,13 +36,18 @@ void inspect_devices();
 struct AugmentOptions {
   std::string source;  // a data set's folder or table, or one photograph
   std::string layout = "auto";
-  std::string out;  // .png or .jpg
-  std::vector<std::string> kinds = {"light", "strong", "randaugment"};
+  std::string out;                 // .png or .jpg
+  std::vector<std::string> kinds;  // names of lists or transforms, files, mixup, cutmix, all
+  double alpha = 1;                // of mixup and cutmix
   std::int64_t epochs = 6, image_size = 224, sample = 0;
   std::uint64_t seed = 0;
 };
 /// One photograph as training would see it, a row for each kind of augmentation and a column for
-/// each epoch; the first column is the photograph itself.
+/// each epoch; the first column is the photograph itself. Without kinds: light, strong and
+/// randaugment, and for a data set mixup and cutmix with a photograph of another class.
 void inspect_augment(const AugmentOptions& options);
+
+/// All transforms with their parameters, for --augment FILE.
+void inspect_transforms();
 
 }  // namespace hanok::inspection

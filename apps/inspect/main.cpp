@@ -89,7 +89,10 @@ void add_augment(CLI::App& app, Arguments& arguments) {
   command->add_option("--out", options.out, "picture to write (.png or .jpg)")
       ->required()
       ->type_name("FILE");
-  command->add_option("--augment", options.kinds, "kinds to draw: none, light, strong, randaugment")
+  command->add_option("--augment", options.kinds,
+                      "rows: none, light, strong, randaugment, TOML files of transforms, single "
+                      "transforms (inspect transforms lists them), mixup, cutmix; all: everything");
+  command->add_option("--alpha", options.alpha, "of mixup and cutmix, as finetune's --mixup")
       ->capture_default_str();
   command->add_option("--epochs", options.epochs, "columns")->capture_default_str();
   command->add_option("--image-size", options.image_size, "side of each picture")
@@ -102,6 +105,20 @@ void add_augment(CLI::App& app, Arguments& arguments) {
       "With the same --seed, --image-size and --augment these are the very pictures that finetune\n"
       "trains with, as long as no file before this one is unreadable.\n"
       "Example: inspect augment photos/ --sample 12 --out sheet.png");
+}
+
+void add_transforms(CLI::App& app) {
+  CLI::App* command = app.add_subcommand(
+      "transforms",
+      "The transforms that a TOML file for --augment can list, with their parameters,\n"
+      "what they are without a word, and what they may be.");
+  command->footer(
+      "Such a file has a table for each transform, in the order in which they are applied:\n"
+      "  [[transform]]\n"
+      "  name = \"rotate\"\n"
+      "  probability = 0.5\n"
+      "  degrees = 20\n"
+      "docs/augment.toml is an example: it is what --augment strong does.");
 }
 
 void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
@@ -117,6 +134,10 @@ void check(const Arguments& arguments) {
   require_between("--image-size", arguments.model.image_size, 1, 4096);
   require_between("--image-size", arguments.augment.image_size, 1, 4096);
   require_between("--epochs", arguments.augment.epochs, 1, 100);
+  if (!(arguments.augment.alpha >= 0.05 && arguments.augment.alpha <= 100)) {
+    throw UsageError(
+        fmt::format("--alpha: must lie between 0.05 and 100, got {}", arguments.augment.alpha));
+  }
   require_between("--sample", arguments.augment.sample, 0, INT32_MAX);
 }
 
@@ -130,6 +151,7 @@ int run(int argc, const char* const* argv) {
   add_weights(app, arguments);
   add_devices(app);
   add_augment(app, arguments);
+  add_transforms(app);
   app.footer("inspect COMMAND --help tells more of each. Exit codes: 0 done, 1 failure, 2 usage.");
   training::add_manual_options(app);
   if (!training::parse_arguments(app, argc, argv)) return training::kSuccess;
@@ -141,6 +163,7 @@ int run(int argc, const char* const* argv) {
   if (command == "weights") inspect_weights(arguments.weights);
   if (command == "devices") inspect_devices();
   if (command == "augment") inspect_augment(arguments.augment);
+  if (command == "transforms") inspect_transforms();
   return training::kSuccess;
 }
 

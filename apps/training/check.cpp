@@ -286,6 +286,7 @@ int check_recipe(Options options) {
 
   // The plain recipe: what makes learning by heart harder on purpose is left out.
   options.augment = "none";
+  options.augmentation = {};
   options.loss = "cross-entropy";
   options.label_smoothing = options.mixup = options.cutmix = 0;
   options.batch_size = std::min(kBatch, static_cast<std::int64_t>(data.training(fold).size()));

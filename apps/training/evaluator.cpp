@@ -111,6 +111,7 @@ Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset
   loader_options.preprocessing = models.front().card.preprocessing;
   loader_options.batch_size = options.batch_size;
   loader_options.workers = static_cast<int>(options.workers);
+  if (models.size() == 1) loader_options.cache.budget = 0;  // each image is read once
   data::Loader loader(dataset, loader_options);
   Progress progress("evaluating", static_cast<std::int64_t>(samples.size() * models.size()));
   std::optional<Evaluation> answers =

@@ -109,7 +109,7 @@ void FeatureCache::compute(data::Batch& batch) {
   const std::int64_t floats = features.numel() / n;
   if (store_ == nullptr) {
     feature_shape_ = features.shape();
-    make_store(floats);
+    make_store(floats * static_cast<std::int64_t>(sizeof(float)));
   }
   batch.images = features;
   if (store_ == nullptr) return;
@@ -120,19 +120,19 @@ void FeatureCache::compute(data::Batch& batch) {
 }
 
 /// Without room for it there is no cache, unless the user insists on one.
-void FeatureCache::make_store(std::int64_t floats) {
+void FeatureCache::make_store(std::int64_t bytes) {
   const std::int64_t capacity = options_.samples * options_.draws;
   try {
-    const auto file_bytes =
-        capacity * floats * static_cast<std::int64_t>(sizeof(float)) - options_.budget;
+    const std::int64_t file_bytes = capacity * bytes - options_.budget;
     const auto room = static_cast<std::int64_t>(
         std::filesystem::space(options_.spill_folder).available / (options_.required ? 1 : 2));
     if (file_bytes > room) {
       throw IoError(fmt::format("{}: no room for {} MiB of cached features", options_.spill_folder,
                                 file_bytes >> 20));
     }
-    store_ = std::make_unique<FeatureStore>(images_ * options_.draws, capacity, floats,
-                                            options_.budget, options_.spill_folder);
+    store_ = std::make_unique<data::RecordStore>(images_ * options_.draws, capacity, bytes,
+                                                 options_.budget, options_.spill_folder,
+                                                 "cached features");
   } catch (const Error& error) {
     if (options_.required) throw;
     fmt::print("features are not cached: {}\n", error.what());
@@ -146,10 +146,11 @@ void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch&
   Shape shape = feature_shape_;
   shape[0] = n;
   Tensor features = Tensor::empty(shape);
+  const std::int64_t floats = features.numel() / std::max<std::int64_t>(1, n);
   auto* out = features.mutable_data<float>();
   std::vector<std::int64_t> labels;
   for (const std::int64_t sample : samples) {
-    out = std::copy_n(store_->get(key(sample)), store_->floats(), out);
+    out = std::copy_n(static_cast<const float*>(store_->get(key(sample))), floats, out);
     labels.push_back(dataset_.samples[static_cast<std::size_t>(sample)].label);
   }
   batch.images = features;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "apps/training/batch_source.h"
-#include "apps/training/feature_store.h"
+#include "data/record_store.h"
 #include "nn/stages.h"
 
 namespace hanok::training {
@@ -63,7 +63,7 @@ class FeatureCache final : public BatchSource {
   std::int64_t key(std::int64_t sample) const { return draw_ * images_ + sample; }
   bool is_known(const std::vector<std::int64_t>& samples) const;
   void compute(data::Batch& batch);
-  void make_store(std::int64_t floats);
+  void make_store(std::int64_t bytes);
   void recall(const std::vector<std::int64_t>& samples, data::Batch& batch) const;
 
   nn::Module& model_;
@@ -76,7 +76,7 @@ class FeatureCache final : public BatchSource {
   std::int64_t draw_ = 0;
   std::deque<Piece> pieces_;  // this epoch's batches to come
   std::int64_t known_batches_ = 0;
-  std::unique_ptr<FeatureStore> store_;
+  std::unique_ptr<data::RecordStore> store_;
   std::vector<Version> versions_;  // of the frozen stages' tensors when it was filled
   Shape feature_shape_;            // of a batch
 };

@@ -11,7 +11,7 @@ namespace {
 
 /// Why features cannot be cached; empty if they can.
 std::string obstacle(const Options& options, nn::Module& model) {
-  if (options.augment != "none" && options.augment_repeats == 0) {
+  if (!options.augmentation.empty() && options.augment_repeats == 0) {
     return "every epoch augments images anew; it needs --augment none or --augment-repeats N";
   }
   if (options.mixup > 0 || options.cutmix > 0) {
@@ -39,7 +39,7 @@ FeatureCachePlan plan_feature_cache(const Options& options, nn::Module& model,
     throw UsageError(fmt::format("--cache-features yes: {}", reason));
   }
   FeatureCacheOptions common;
-  common.augmented = options.augment != "none";
+  common.augmented = !options.augmentation.empty();
   // Augmented images are cached only when asked for: N augmentations take N times the room.
   common.enabled =
       reason.empty() && (insisted || (options.cache_features == "auto" && !common.augmented));

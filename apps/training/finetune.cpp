@@ -227,6 +227,7 @@ int start_run(Options options, const std::string& out) {
     options.weights = absolute(options.weights);
   }
   if (!options.folds_file.empty()) options.folds_file = absolute(options.folds_file);
+  if (!data::is_augmentation_name(options.augment)) options.augment = absolute(options.augment);
   use_machine(options);
   start_weights(options);  // a missing file is told before the data are read
   const ExperimentData data = prepare_data(options);

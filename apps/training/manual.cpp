@@ -85,8 +85,12 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
 
 /// What bash offers behind the option.
 std::string offer_for(const CLI::Option& option) {
-  const std::vector<std::string> choices = choices_of(option);
-  if (!choices.empty()) return fmt::format("-W \"{}\"", fmt::join(choices, " "));
+  std::vector<std::string> choices = choices_of(option);
+  const bool or_file = !choices.empty() && choices.back() == "FILE";
+  if (or_file) choices.pop_back();
+  if (!choices.empty()) {
+    return fmt::format("{}-W \"{}\"", or_file ? "-f " : "", fmt::join(choices, " "));
+  }
   const std::string type = option.get_type_name().substr(0, option.get_type_name().find(' '));
   if (type == "DIR" || type == "RUN") return "-d";
   if (type == "FILE" || type == "CSV" || type == "W" || type == "TEXT") return "-f";

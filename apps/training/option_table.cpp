@@ -1,7 +1,10 @@
 // The options of a run, in the order of --help and config.toml.
+#include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <limits>
 
+#include "apps/training/augmentation_toml.h"
 #include "apps/training/errors.h"
 #include "apps/training/option_entry.h"
 #include "apps/training/option_pairs.h"
@@ -46,6 +49,35 @@ OptionEntry fold_option() {
       throw UsageError(fmt::format("--fold: must be at least 0, got {}", value));
     }
     options.fold = value;
+  };
+  return entry;
+}
+
+/// --augment takes a name or a file; the file is read at once.
+OptionEntry augment_option() {
+  OptionEntry entry{"Images",
+                    "augment",
+                    "A",
+                    "random changes of each image. light: flips and small shifts; strong: also "
+                    "crops, turns, colours, blur, erasing; randaugment: light and two random "
+                    "operations; or a TOML file that lists transforms, as docs/augment.toml",
+                    Kind::Text,
+                    data::augmentation_names(),
+                    {},
+                    {}};
+  entry.choices.emplace_back("FILE");
+  entry.get = [](const Options& options) { return Texts{options.augment}; };
+  entry.set = [](Options& options, const Texts& values) {
+    const std::string value = single("augment", values);
+    if (data::is_augmentation_name(value)) {
+      options.augmentation = data::named_augmentation(value);
+    } else if (std::filesystem::is_regular_file(value)) {
+      options.augmentation = read_augmentation(value);
+    } else {
+      throw UsageError(fmt::format("--augment: expects one of {}, or a TOML file; got \"{}\"",
+                                   fmt::join(data::augmentation_names(), ", "), value));
+    }
+    options.augment = value;
   };
   return entry;
 }
@@ -150,10 +182,7 @@ std::vector<OptionEntry> make_table() {
            "scale all of the image, whatever its shape",
            &Options::crop, {"none", "center"}));
   add(toggle("Images", "grayscale", "take the colour out of all images", &Options::grayscale));
-  add(text("Images", "augment", "A",
-           "light: random flips and small shifts; strong: also crops, turns, colours, blur, "
-           "erasing; randaugment: light and two random operations",
-           &Options::augment, {"none", "light", "strong", "randaugment"}));
+  add(augment_option());
   add(real("Images", "mixup", "mix pairs of images by shares from Beta(X,X); 0: never",
            &Options::mixup, 0, 100));
   add(real("Images", "cutmix", "paste rectangles of other images, areas from Beta(X,X); 0: never",
@@ -189,6 +218,14 @@ std::vector<OptionEntry> make_table() {
                             &Options::workers, 1, 256));
   add(text("Machine", "device", "D", "where to compute; auto takes the best there is",
            &Options::device, {"auto", "cpu"}));
+  add(text("Machine", "cache-images", "C",
+           "keep images decoded and scaled, so that later epochs need not do it; auto: as many as "
+           "--image-budget holds; yes: the rest in a file that is gone at the end. The result does "
+           "not depend on it",
+           &Options::cache_images, {"auto", "yes", "no"}));
+  add(integer<std::int64_t>("Machine", "image-budget",
+                            "memory for cached images in MiB. The result does not depend on it",
+                            &Options::image_budget, 0, std::int64_t{1} << 30));
   add(text("Machine", "cache-features", "C",
            "keep what frozen layers at the start of the network make of each image, so that later "
            "epochs need not compute it; auto: where images are not augmented. The result does not "

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "data/augmentation.h"
+
 namespace hanok::training {
 
 struct Options {
@@ -51,6 +53,7 @@ struct Options {
   std::string crop = "none";
   bool grayscale = false;
   std::string augment = "light";
+  data::Augmentation augmentation = data::named_augmentation("light");  // what `augment` means
   double mixup = 0;
   double cutmix = 0;
   std::int64_t augment_repeats = 0;
@@ -66,6 +69,8 @@ struct Options {
   std::int64_t threads = 0;
   std::int64_t workers = 2;
   std::string device = "auto";
+  std::string cache_images = "auto";
+  std::int64_t image_budget = 512;  // MiB
   std::string cache_features = "auto";
   std::int64_t cache_budget = 1024;  // MiB
   bool profile = false;

@@ -4,6 +4,7 @@
 #include <sstream>
 #include <toml++/toml.h>
 
+#include "apps/training/augmentation_toml.h"
 #include "apps/training/errors.h"
 #include "apps/training/files.h"
 #include "apps/training/options.h"
@@ -83,7 +84,10 @@ std::string scalar_text(const OptionEntry& entry, const toml::node& node) {
 
 void apply_table(Options& options, const toml::table& table) {
   for (const auto& [key, node] : table) {
+    if (key.str() == "transform") continue;
     const OptionEntry& entry = find_option(std::string(key.str()));
+    // Its transforms are in this file: the file of that name may have changed since.
+    if (entry.name == "augment" && table.contains("transform")) continue;
     std::vector<std::string> values;
     if (const toml::array* array = node.as_array(); array != nullptr && entry.kind == Kind::List) {
       for (const toml::node& item : *array) values.push_back(scalar_text(entry, item));
@@ -110,12 +114,25 @@ std::string to_toml(const Options& options) {
     if (entry.kind == Kind::Integer && value.size() >= 19) value = quoted(value);
     out += fmt::format("# {}\n{} = {}\n", help, entry.name, value);
   }
-  return out;
+  if (data::is_augmentation_name(options.augment)) return out;
+  return out + "\n# ---- What the file of --augment held; it is not read again ----\n" +
+         transforms_to_toml(options.augmentation);
 }
 
 void apply_toml(Options& options, const std::string& text, const std::string& name) {
+  bool transforms_here = false;
   try {
-    apply_table(options, toml::parse(text, name));
+    const toml::table table = toml::parse(text, name);
+    apply_table(options, table);
+    if (table.contains("transform")) {
+      options.augment = table["augment"].value_or(name);
+      if (data::is_augmentation_name(options.augment)) {
+        throw UsageError(
+            fmt::format("augment: \"{}\" has its own transforms; leave it or [[transform]] out",
+                        options.augment));
+      }
+      transforms_here = true;
+    }
   } catch (const toml::parse_error& error) {
     std::ostringstream where;
     where << error.source().begin;
@@ -123,6 +140,7 @@ void apply_toml(Options& options, const std::string& text, const std::string& na
   } catch (const UsageError& error) {
     throw UsageError(fmt::format("{}: {}", name, error.what()));
   }
+  if (transforms_here) options.augmentation = transforms_in_toml(text, name);
 }
 
 void apply_toml_file(Options& options, const std::string& path) {

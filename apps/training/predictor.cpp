@@ -79,6 +79,7 @@ Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
     loader_options.preprocessing = group.front().card.preprocessing;
     loader_options.batch_size = options.batch_size;
     loader_options.workers = static_cast<int>(options.workers);
+    if (group.size() == 1) loader_options.cache.budget = 0;  // each image is read once
     data::Loader loader(images.dataset, loader_options);
     std::optional<Evaluation> answers =
         evaluate_together(group, loader, images.dataset, order, {}, profile.get());

@@ -7,6 +7,7 @@
 
 #include "apps/training/option_pairs.h"
 #include "data/sampler.h"
+#include "engine/allocator.h"
 #include "kernels/base/error.h"
 #include "nn/layers.h"
 #include "nn/models/registry.h"
@@ -155,12 +156,28 @@ data::Preprocessing preprocessing(const Options& options) {
 data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last) {
   data::LoaderOptions loader;
   loader.preprocessing = preprocessing(options);
-  loader.augment = training ? data::parse_augment(options.augment) : data::Augment::None;
+  if (training) loader.augmentation = options.augmentation;
   loader.batch_size = options.batch_size;
   loader.workers = static_cast<int>(options.workers);
   loader.seed = options.seed;
   loader.drop_last = drop_last;
   return loader;
+}
+
+data::ImageCacheOptions image_cache(const Options& options, std::int64_t images, std::int64_t all,
+                                    const std::string& spill_folder) {
+  data::ImageCacheOptions cache;
+  cache.images = images;
+  cache.budget = 0;
+  if (options.cache_images == "no") return cache;
+  const MemoryStatistics memory = allocator_of(Device::cpu()).statistics();
+  const std::size_t left = memory.budget > memory.in_use ? memory.budget - memory.in_use : 0;
+  const std::int64_t budget =
+      std::min(options.image_budget << 20, static_cast<std::int64_t>(left / 4));
+  const double share = static_cast<double>(images) / static_cast<double>(std::max(images, all));
+  cache.budget = static_cast<std::int64_t>(static_cast<double>(budget) * share);
+  if (options.cache_images == "yes") cache.spill_folder = spill_folder;
+  return cache;
 }
 
 std::vector<std::int64_t> training_order(const Options& options, const data::Dataset& dataset,

@@ -43,6 +43,10 @@ std::string start_weights(const Options& options);
 /// How images become input: what the checkpoint carries.
 data::Preprocessing preprocessing(const Options& options);
 data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last);
+/// What --cache-images means for a loader that reads `images` of the `all` images of a fold: its
+/// share of the memory (at most a quarter of what tensors have left, all loaders together).
+data::ImageCacheOptions image_cache(const Options& options, std::int64_t images, std::int64_t all,
+                                    const std::string& spill_folder);
 
 /// The order in which --sampler visits `samples` in `epoch`: indices into the data set.
 std::vector<std::int64_t> training_order(const Options& options, const data::Dataset& dataset,

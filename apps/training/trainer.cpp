@@ -80,25 +80,32 @@ Trainer::Trainer(const FoldJob& job)
   }
   loss_ = std::make_unique<TrainingLoss>(options, classes_, class_weights_);
   if (options.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options.ema);
-  training_loader_ =
-      std::make_unique<data::Loader>(dataset_, loader_options(options, true, drop_last));
-  validation_loader_ =
-      std::make_unique<data::Loader>(dataset_, loader_options(options, false, false));
-  make_batch_sources(drop_last);
+  make_loaders(drop_last);
   if (job.folder != nullptr) load_last();
   const bool logged = job.folder != nullptr && options.log_steps > 0;
   step_log_ = std::make_unique<StepLog>(logged ? job.folder->steps(job.fold) : "", step_);
 }
 
-void Trainer::make_batch_sources(bool drop_last) {
-  std::string spill_folder = std::filesystem::temp_directory_path().string();
-  if (job_.folder != nullptr) {
-    spill_folder = job_.folder->fold(job_.fold);
-    make_folder(spill_folder);
-  }
-  const FeatureCachePlan plan =
-      plan_feature_cache(job_.options, *model_, static_cast<std::int64_t>(training_.size()),
-                         static_cast<std::int64_t>(validation_.size()), drop_last, spill_folder);
+/// Where files without a name may lie while the fold is trained.
+std::string Trainer::spill_folder() const {
+  if (job_.folder == nullptr) return std::filesystem::temp_directory_path().string();
+  std::string folder = job_.folder->fold(job_.fold);
+  make_folder(folder);
+  return folder;
+}
+
+void Trainer::make_loaders(bool drop_last) {
+  const auto training_images = static_cast<std::int64_t>(training_.size());
+  const auto validation_images = static_cast<std::int64_t>(validation_.size());
+  const std::int64_t all = training_images + validation_images;
+  data::LoaderOptions training = loader_options(job_.options, true, drop_last);
+  data::LoaderOptions validation = loader_options(job_.options, false, false);
+  training.cache = image_cache(job_.options, training_images, all, spill_folder());
+  validation.cache = image_cache(job_.options, validation_images, all, spill_folder());
+  training_loader_ = std::make_unique<data::Loader>(dataset_, training);
+  validation_loader_ = std::make_unique<data::Loader>(dataset_, validation);
+  const FeatureCachePlan plan = plan_feature_cache(job_.options, *model_, training_images,
+                                                   validation_images, drop_last, spill_folder());
   training_batches_ =
       std::make_unique<FeatureCache>(*model_, *training_loader_, dataset_, plan.training);
   validation_batches_ =

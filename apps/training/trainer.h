@@ -69,7 +69,8 @@ class Trainer {
   };
   StepOutcome accumulate_gradients(data::Batch& batch);
   void step(data::Batch& batch);
-  void make_batch_sources(bool drop_last);
+  std::string spill_folder() const;
+  void make_loaders(bool drop_last);
   bool profiled_next(data::Batch& batch);
   std::int64_t steps_left() const;
   bool end_epoch();

@@ -3,6 +3,7 @@
 
 #include "apps/training/checkpoint.h"
 #include "apps/training/feature_cache_plan.h"
+#include "apps/training/recipe.h"
 #include "apps/training/trainer.h"
 #include "engine/allocator.h"
 #include "engine/runtime.h"
@@ -36,10 +37,12 @@ double read_images(data::Loader& loader, const std::vector<std::int64_t>& sample
   return seconds / static_cast<double>(samples.size());
 }
 
-/// Share of `images` decoded images for which the loader's cache has no room.
-double not_cached(std::int64_t images, std::int64_t image_size) {
-  const auto bytes = static_cast<double>(images * image_size * image_size * 3);
-  const auto room = static_cast<double>(data::LoaderOptions().cache_bytes);
+/// Share of `images` decoded images of a fold's `all` that the loader does not keep.
+double not_cached(const Options& options, std::int64_t images, std::int64_t all) {
+  const data::ImageCacheOptions cache = image_cache(options, images, all, ".");
+  if (!cache.spill_folder.empty()) return 0;
+  const auto bytes = static_cast<double>(images * options.image_size * options.image_size * 3);
+  const auto room = static_cast<double>(cache.budget);
   return bytes > room ? 1 - room / bytes : 0;
 }
 
@@ -88,12 +91,12 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
   const auto validation_images = static_cast<double>(validation_.size());
   const auto steps = static_cast<double>(steps_per_epoch_);
   const double reading = read_seconds * (training_images + validation_images);
+  const auto all = static_cast<std::int64_t>(training_.size() + validation_.size());
+  const auto count = static_cast<std::int64_t>(validation_.size());
   const double again =
       caching ? 0
-              : read_seconds *
-                    (training_images * not_cached(images_per_epoch_, options.image_size) +
-                     validation_images * not_cached(static_cast<std::int64_t>(validation_.size()),
-                                                    options.image_size));
+              : read_seconds * (training_images * not_cached(options, images_per_epoch_, all) +
+                                validation_images * not_cached(options, count, all));
   result.epoch_seconds =
       steps * step_seconds +
       validation_seconds * validation_images / static_cast<double>(validation.size()) + again;

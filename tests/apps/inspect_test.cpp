@@ -7,7 +7,9 @@
 #include <regex>
 
 #include "apps/training/image_header.h"
+#include "data/augmentation.h"
 #include "data/image.h"
+#include "data/mix.h"
 #include "data/transforms.h"
 #include "tests/apps/program.h"
 #include "weights/weights.h"
@@ -235,7 +237,8 @@ TEST_F(InspectData, AugmentDrawsWhatTrainingSees) {
   preprocessing.image_size = 40;
   const data::Image image =
       data::preprocess(data::decode_image_file(photos_ + "/class1/photo01.png"), preprocessing);
-  const data::Augment kinds[2] = {data::Augment::Strong, data::Augment::Light};
+  const data::Augmentation kinds[2] = {data::named_augmentation("strong"),
+                                       data::named_augmentation("light")};
   for (int row = 0; row < 2; ++row) {
     EXPECT_EQ(tile(sheet, 40, 0, row).pixels, image.pixels);
     for (int epoch = 0; epoch < 3; ++epoch) {
@@ -244,6 +247,54 @@ TEST_F(InspectData, AugmentDrawsWhatTrainingSees) {
     }
   }
   EXPECT_NE(tile(sheet, 40, 1, 0).pixels, tile(sheet, 40, 2, 0).pixels);
+}
+
+// Every transform, list and mix has a row, and each row shows something.
+TEST_F(InspectData, AugmentShowsEverythingThereIs) {
+  const std::string file = folder_ / "mine.toml";
+  write_text(file, "[[transform]]\nname = \"invert\"\n");
+  const std::string text = inspect({"augment", photos_, "--image-size", "32", "--epochs", "8",
+                                    "--augment", "all", file, "--out", folder_ / "sheet.png"});
+  std::vector<std::string> rows;
+  for (const data::TransformKind& kind : data::transform_kinds()) rows.push_back(kind.name);
+  for (const char* name : {"light", "strong", "randaugment", "mixup with ", "cutmix with "}) {
+    rows.emplace_back(name);
+  }
+  rows.push_back(file);
+  const data::Image sheet = data::decode_image_file(folder_ / "sheet.png");
+  ASSERT_EQ(sheet.height, 4 + static_cast<int>(rows.size()) * 36);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    EXPECT_THAT(text, HasSubstr("row " + std::to_string(row + 1) + ": " + rows[row]));
+    int changed = 0;
+    for (int epoch = 0; epoch < 8; ++epoch) {
+      changed += tile(sheet, 32, epoch + 1, static_cast<int>(row)).pixels !=
+                 tile(sheet, 32, 0, static_cast<int>(row)).pixels;
+    }
+    EXPECT_GT(changed, 0) << rows[row];
+  }
+}
+
+// mixup is the batch's: a share of this photograph and the rest of the other.
+TEST_F(InspectData, AugmentMixesWithAPhotographOfAnotherClass) {
+  const std::string text =
+      inspect({"augment", photos_, "--image-size", "24", "--epochs", "3", "--seed", "4",
+               "--augment", "mixup", "--alpha", "0.5", "--out", folder_ / "sheet.png"});
+  EXPECT_THAT(text, HasSubstr("row 1: mixup with " + photos_ + "/class1/photo00.png"));
+  data::Preprocessing preprocessing;
+  preprocessing.image_size = 24;
+  const data::Image own =
+      data::preprocess(data::decode_image_file(photos_ + "/class0/photo00.png"), preprocessing);
+  const data::Image other =
+      data::preprocess(data::decode_image_file(photos_ + "/class1/photo00.png"), preprocessing);
+  const data::Image sheet = data::decode_image_file(folder_ / "sheet.png");
+  for (int epoch = 0; epoch < 3; ++epoch) {
+    data::RandomDraws random(4, RandomStream::Mixup, epoch, 0);
+    const double share = data::draw_beta(0.5, random);
+    const data::Image shown = tile(sheet, 24, epoch + 1, 0);
+    for (std::size_t i = 0; i < shown.pixels.size(); ++i) {
+      EXPECT_NEAR(shown.pixels[i], share * own.pixels[i] + (1 - share) * other.pixels[i], 0.51);
+    }
+  }
 }
 
 TEST_F(InspectData, AugmentTakesOnePhotographAndWritesJpeg) {
@@ -278,6 +329,9 @@ TEST_F(InspectData, EveryMistakeIsNamed) {
   expect({"augment", photos_}, 2, "--out");
   expect({"augment", photos_, "--out", folder_ / "sheet.bmp"}, 2, ".png or .jpg");
   expect({"augment", photos_, "--out", out, "--augment", "wild"}, 2, "known: none, light");
+  expect({"augment", photos_, "--out", out, "--alpha", "0"}, 2, "--alpha");
+  expect({"augment", photos_ + "/class0/photo00.png", "--out", out, "--augment", "mixup"}, 2,
+         "mixes two photographs");
   expect({"augment", photos_, "--out", out, "--sample", "12"}, 2, "samples 0 to 11");
   expect({"augment", photos_, "--out", out, "--epochs", "0"}, 2, "--epochs");
   expect({"augment", photos_, "--out", out, "--epochs", "100", "--image-size", "1000"}, 2,
@@ -290,12 +344,13 @@ TEST_F(InspectData, EveryMistakeIsNamed) {
 
 TEST(Inspect, HelpTeaches) {
   const std::string text = inspect({"--help"});
-  for (const char* command : {"data", "model", "weights", "devices", "augment"}) {
+  for (const char* command : {"data", "model", "weights", "devices", "augment", "transforms"}) {
     EXPECT_GE(matching_lines(text, std::string("^  ") + command + " "), 1) << command;
     EXPECT_EQ(run_program("inspect", {command, "--help"}).exit_code, 0);
   }
   EXPECT_THAT(text, HasSubstr("Exit codes"));
   EXPECT_THAT(inspect({"model", "--help"}), HasSubstr("resnet18"));
+  EXPECT_THAT(inspect({"transforms"}), ContainsRegex("rotate\n[^\n]*\n[^\n]*\n  degrees +15 "));
   EXPECT_THAT(inspect({"augment", "--help"}), HasSubstr("Example: inspect augment"));
 }
 

@@ -3,8 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "apps/training/feature_store.h"
-#include "kernels/base/error.h"
 #include "tests/apps/program.h"
 
 namespace hanok::test {
@@ -85,7 +83,7 @@ TEST_F(FeatureCaching, GivesTheSameBitsFromAFile) {
   expect_same_bits({"--model", "lenet", "--epochs", "4", "--augment", "none", "--freeze", "conv1"},
                    {"--cache-budget", "0"});
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ / "cached0")) {
-    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("features")));
+    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr("records")));
   }
 }
 
@@ -139,34 +137,6 @@ TEST_F(FeatureCaching, SaysWhyItCannotBe) {
   EXPECT_THAT(
       message({"--model", "efficientnet_b0", "--augment", "none", "--mode", "feature-extraction"}),
       HasSubstr("efficientnet_b0 is not cut into stages"));
-}
-
-TEST(FeatureStore, KeepsArraysInMemoryAndFile) {
-  const TemporaryFolder folder;
-  // Room for ten arrays of three numbers; four of them fit into the budget.
-  training::FeatureStore store(100, 10, 3, 4 * 12, folder.path());
-  EXPECT_EQ(store.memory_bytes(), 48U);
-  EXPECT_EQ(store.file_bytes(), 72U);
-  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));  // the file has no name
-  for (int i = 0; i < 12; ++i) {
-    const auto x = static_cast<float>(i);
-    const float values[] = {x, 2 * x, 3 * x};
-    store.put(7 * i, values);
-  }
-  for (int i = 0; i < 12; ++i) {
-    EXPECT_EQ(store.holds(7 * i), i < 10);
-    if (i < 10) {
-      EXPECT_EQ(store.get(7 * i)[2], 3.0F * static_cast<float>(i));
-    }
-  }
-  EXPECT_FALSE(store.holds(1));
-}
-
-TEST(FeatureStore, TellsWhenTheDiskHasNoRoom) {
-  const TemporaryFolder folder;
-  EXPECT_THROW(training::FeatureStore(1, std::int64_t{1} << 40, 1 << 10, 0, folder.path()),
-               IoError);
-  EXPECT_THROW(training::FeatureStore(1, 10, 3, 0, folder / "absent"), IoError);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/apps/flags.h"
+#include "tests/support/paths.h"
 #include "weights/weights.h"
 
 namespace hanok::test {
@@ -218,6 +219,72 @@ TEST_F(Flags, AugmentChangesTheWeights) {
   expect_other_weights({"--augment", "strong"}, {"--augment", "randaugment"});
 }
 
+TEST_F(Flags, AugmentReadsAFileAndRecordsWhatItHeld) {
+  const std::string file = folder_ / "mine.toml";
+  write_text(file, "[[transform]]\nname = \"rotate\"\ndegrees = 40\n");
+  const FinishedRun mine = run({"--augment", file});
+  write_text(file, "[[transform]]\nname = \"rotate\"\ndegrees = 5\n");
+  const FinishedRun other = run({"--augment", file});
+  EXPECT_NE(mine.last_hash(), other.last_hash());
+  EXPECT_THAT(mine.config, ::testing::HasSubstr("augment = \"" + file + "\""));
+  EXPECT_THAT(
+      mine.config,
+      ::testing::EndsWith("[[transform]]\nname = \"rotate\"\nprobability = 1\ndegrees = 40\n"));
+  // The record repeats the run, whatever has become of the file.
+  std::filesystem::remove(file);
+  const std::string again = folder_ / "again";
+  const Outcome outcome = finetune({"--config", mine.folder + "/config.toml", "--out", again});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(read_json(again + "/summary.json").at("last_weights_hash"), mine.last_hash());
+  EXPECT_EQ(read_text(again + "/config.toml"), mine.config);
+  // A name on the command line takes its place.
+  const Outcome light =
+      finetune({"--config", mine.folder + "/config.toml", "--augment", "light", "--print-config"});
+  EXPECT_THAT(light.output, ::testing::Not(::testing::HasSubstr("[[transform]]")));
+}
+
+TEST_F(Flags, TheDocumentedAugmentationIsStrong) {
+  const FinishedRun strong = run({"--augment", "strong"});
+  const FinishedRun file = run({"--augment", source_dir() + "/docs/augment.toml"});
+  EXPECT_EQ(strong.last_hash(), file.last_hash());
+}
+
+TEST_F(Flags, AugmentFilesAreReadStrictly) {
+  const auto expect = [this](const std::string& text, const std::string& message) {
+    const std::string file = folder_ / "bad.toml";
+    write_text(file, text);
+    const Outcome outcome = finetune(replaced({"--augment", file, "--out", folder_ / "bad"}));
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    EXPECT_THAT(outcome.output, ::testing::HasSubstr("bad.toml: " + message));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "bad"));
+  };
+  const std::string blur = "[[transform]]\nname = \"blur\"\n";
+  expect("", "no [[transform]] in it");
+  expect("[[transform]\n", "line 1: ");
+  expect("transforms = 1\n", "line 1: transforms: unknown key");
+  expect("\ntransform = 1\n", "line 2: transform: expects tables");
+  expect("[[transform]]\nkernel = 3\n", "line 1: transform: name is missing");
+  expect("[[transform]]\nname = 3\n", "line 1: transform: name is missing, a text");
+  expect("[[transform]]\nname = \"twist\"\n", "line 2: name: unknown transform 'twist' (known: ");
+  expect("[[transform]]\nname = \"mixup\"\n", "line 2: name: mixup mixes the images of a batch");
+  expect(blur + "size = 3\n", "line 3: blur: unknown parameter 'size' (blur has: kernel, sigma");
+  expect(blur + "\nkernel = 4\n", "line 4: blur: kernel: expects an odd number");
+  expect(blur + "kernel = \"5\"\n", "line 3: blur: kernel: expects a number");
+  expect(blur + "sigma = 2\n", "line 3: blur: sigma: expects a range");
+  expect(blur + "sigma = [2, 1]\n", "line 3: blur: sigma: the range begins at 2 and ends at 1");
+  expect(blur + "probability = 2\n", "line 3: blur: probability: must lie between 0 and 1, got 2");
+  expect(blur + "probability = [0, 1]\n", "line 3: blur: probability: expects one number");
+  // In a configuration the same, and no contradiction.
+  write_text(folder_ / "run.toml", "augment = \"light\"\n" + blur);
+  const Outcome both = finetune(replaced({"--config", folder_ / "run.toml", "--print-config"}));
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.output, ::testing::HasSubstr("\"light\" has its own transforms"));
+  write_text(folder_ / "run.toml", "epochs = 3\n" + blur + "kernel = 0\n");
+  const Outcome bad = finetune(replaced({"--config", folder_ / "run.toml", "--print-config"}));
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_THAT(bad.output, ::testing::HasSubstr("run.toml: line 4: blur: kernel: expects an odd"));
+}
+
 TEST_F(Flags, PatienceEndsEarly) {
   // No gain reaches min-delta, so only the first epoch counts as an improvement.
   const Arguments never_better = {"--epochs", "6", "--min-delta", "100"};
@@ -291,6 +358,15 @@ TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
   expect_same_weights({"--cache-budget", "0"}, {"--cache-budget", "100"});
 }
 
+TEST_F(Flags, CachingImagesLeavesTheWeightsAlone) {
+  expect_same_weights({"--cache-images", "no"}, {"--cache-images", "auto"});
+  expect_same_weights({"--cache-images", "auto", "--image-budget", "1"},
+                      {"--cache-images", "yes", "--image-budget", "0"});
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
+    EXPECT_THAT(entry.path().filename().string(), ::testing::Not(::testing::HasSubstr("records")));
+  }
+}
+
 TEST_F(Flags, OutNamesTheFolderAndIsNoPartOfTheConfiguration) {
   // config.toml repeats a run, and a repetition needs another folder.
   const FinishedRun a = run({});
@@ -310,7 +386,8 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
       "grayscale", "mixup", "cutmix", "log-steps",
       // in test_feature_cache.cpp and test_profile.cpp
-      "augment-repeats", "cache-features", "cache-budget", "profile"};
+      "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
+      "profile"};
   std::set<std::string> keys;
   for (const std::string& line : lines_of(finetune({"--print-config"}).output)) {
     const std::size_t equals = line.find(" = ");

@@ -67,6 +67,9 @@ TEST(Manual, BashCompletesOptionsAndTheirChoices) {
   EXPECT_EQ(offered(finetune_script, "finetune", {"--label-s"}, folder), "--label-smoothing\n");
   EXPECT_EQ(offered(finetune_script, "finetune", {"--data", "x", "--layout", "c"}, folder),
             "competition csv\n");
+  EXPECT_EQ(offered(finetune_script, "finetune", {"--augment", "st"}, folder), "strong\n");
+  EXPECT_EQ(offered(finetune_script, "finetune", {"--augment", folder / "insp"}, folder),
+            (folder / "inspect") + "\n");
   EXPECT_EQ(offered(finetune_script, "finetune", {"--epochs", ""}, folder), "\n");
   EXPECT_EQ(offered(finetune_script, "finetune", {"--resume", (folder / "fine")}, folder), "\n");
   EXPECT_EQ(offered(folder / "inspect", "inspect", {"mo"}, folder), "model\n");

@@ -4,7 +4,6 @@
 
 #include "data/adjust.h"
 #include "data/augment.h"
-#include "data/transforms.h"
 #include "kernels/base/error.h"
 #include "tests/data/support.h"
 
@@ -142,47 +141,6 @@ TEST(RandAugment, ErrorsNameTheValues) {
               HasSubstr("unknown operation 'Twist'"));
   EXPECT_EQ(rand_augment(image, 0, 9, random).pixels, image.pixels);
 }
-
-class Policies : public testing::TestWithParam<Augment> {};
-
-TEST_P(Policies, AreFunctionsOfSeedEpochSampleAndOccurrence) {
-  const Image image = resize(noise("policy", 7, 9), 48, 40, Filter::Bicubic);
-  const auto result = [&](std::uint64_t seed, std::int64_t epoch, std::int64_t sample,
-                          std::uint32_t occurrence) {
-    const Image out = augment(image, GetParam(), seed, epoch, sample, occurrence);
-    EXPECT_EQ(out.width, 48);
-    EXPECT_EQ(out.height, 40);
-    return bytes(out);
-  };
-  const auto first = result(1, 2, 3, 0);
-  EXPECT_EQ(first, result(1, 2, 3, 0));
-  int same = 0;
-  for (int i = 0; i < 10; ++i) {
-    const auto other = static_cast<std::uint64_t>(10 + i);
-    same += (first == result(other, 2, 3, 0)) + (first == result(1, 10 + i, 3, 0)) +
-            (first == result(1, 2, 10 + i, 0)) +
-            (first == result(1, 2, 3, static_cast<std::uint32_t>(i + 1)));
-  }
-  EXPECT_LE(same, 3);
-}
-
-// An image is seen in a hundred ways over a hundred epochs, give or take.
-TEST_P(Policies, TwoEpochsHardlyEverLookAlike) {
-  const Image image = resize(noise("policy", 7, 9), 64, 64, Filter::Bicubic);
-  std::set<std::string> seen;
-  for (int epoch = 0; epoch < 100; ++epoch)
-    seen.insert(bytes(augment(image, GetParam(), 1, epoch, 5)));
-  EXPECT_GE(seen.size(), GetParam() == Augment::Light ? 60U : 98U);
-}
-
-TEST_P(Policies, TinyImagesAreFine) {
-  for (const int size : {1, 2, 3, 5})
-    for (int sample = 0; sample < 60; ++sample)
-      EXPECT_EQ(augment(noise("tiny", size, size), GetParam(), 1, 0, sample).width, size);
-}
-
-INSTANTIATE_TEST_SUITE_P(All, Policies,
-                         testing::Values(Augment::Light, Augment::Strong, Augment::RandAugment));
 
 }  // namespace
 }  // namespace hanok::data

@@ -26,7 +26,7 @@ class LoaderTest : public testing::Test {
     dataset_ = load_image_folder(folder_.path());
     options_.preprocessing.image_size = 12;
     options_.batch_size = 4;
-    options_.augment = Augment::Light;
+    options_.augmentation = named_augmentation("light");
     options_.seed = 5;
   }
 
@@ -78,7 +78,7 @@ TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
       EXPECT_EQ(labels[static_cast<std::size_t>(n)], dataset_.samples[at].label);
       const Image image =
           augment(preprocess(decode_image_file(dataset_.full_path(at)), options_.preprocessing),
-                  Augment::Light, 5, 3, sample);
+                  options_.augmentation, 5, 3, sample);
       for (int c = 0; c < 3; ++c)
         for (int y = 0; y < 12; ++y)
           for (int x = 0; x < 12; ++x) {
@@ -104,9 +104,46 @@ TEST_F(LoaderTest, SameBitsForAnyNumberOfWorkersPrefetchAndCache) {
         LoaderOptions options = options_;
         options.workers = workers;
         options.prefetch = prefetch;
-        options.cache_bytes = cache;
+        options.cache.budget = cache;
         EXPECT_TRUE(run(options) == reference) << workers << " " << prefetch << " " << cache;
       }
+}
+
+TEST_F(LoaderTest, WhatMemoryDoesNotHoldLiesInAFile) {
+  const Output reference = run(options_);
+  const test::TempFolder spill;
+  LoaderOptions options = options_;
+  options.cache.spill_folder = spill.path();
+  for (const std::int64_t budget : {0, 2000, 1 << 20}) {
+    options.cache.budget = budget;
+    EXPECT_TRUE(run(options) == reference) << budget;
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(spill.path()));  // the file has no name
+  options.cache.budget = 0;
+  options.cache.spill_folder = spill.path() + "/absent";
+  EXPECT_THROW(Loader(dataset_, options), IoError);
+}
+
+// Once every image is kept, an epoch needs no file.
+TEST_F(LoaderTest, KeptImagesAreNotReadAgain) {
+  const test::TempFolder spill;
+  for (const std::int64_t budget : {0, 1 << 20}) {
+    LoaderOptions options = options_;
+    options.cache.budget = budget;
+    options.cache.spill_folder = spill.path();
+    Dataset dataset = dataset_;
+    Loader loader(dataset, options);
+    Batch batch;
+    const std::vector<std::int64_t> order = shuffled(23, 1, 0);
+    loader.start_epoch(0, order);
+    while (loader.next(batch)) {
+    }
+    dataset.root = spill.path() + "/gone";
+    loader.start_epoch(1, order);
+    std::int64_t images = 0;
+    while (loader.next(batch)) images += batch.labels.numel();
+    EXPECT_EQ(images, 23);
+  }
 }
 
 TEST_F(LoaderTest, ResumesAtABatch) {
@@ -139,7 +176,7 @@ TEST_F(LoaderTest, TheOrderMayRepeatAndLeaveOut) {
   EXPECT_THAT(output.samples, ElementsAre(ElementsAre(7, 7, 7, 7), ElementsAre(7)));
   // Repeated samples are varied each time, in a way that does not depend on the batches.
   options_.batch_size = 1;
-  options_.augment = Augment::Strong;
+  options_.augmentation = named_augmentation("strong");
   Loader strong(dataset_, options_);
   Output whole, resumed;
   strong.start_epoch(0, {7, 7, 7, 7, 7});
@@ -246,7 +283,7 @@ TEST_F(LoaderTest, ErrorsNameTheValues) {
               HasSubstr("batch_size is 0, expected >= 1"));
   EXPECT_THAT(error_of([](LoaderOptions& o) { o.workers = -1; }), HasSubstr("workers is -1"));
   EXPECT_THAT(error_of([](LoaderOptions& o) { o.prefetch = 0; }), HasSubstr("prefetch is 0"));
-  EXPECT_THAT(error_of([](LoaderOptions& o) { o.cache_bytes = -1; }), HasSubstr("cache_bytes"));
+  EXPECT_THAT(error_of([](LoaderOptions& o) { o.cache.budget = -1; }), HasSubstr("cache.budget"));
   EXPECT_THAT(error_of([](LoaderOptions& o) { o.preprocessing.image_size = 0; }),
               HasSubstr("image_size is 0"));
   EXPECT_THAT(error_of([](LoaderOptions& o) { o.preprocessing.stddev[1] = 0; }),

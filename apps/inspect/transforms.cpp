@@ -1,0 +1,11 @@
+// inspect transforms: what a file for --augment can list.
+#include <fmt/format.h>
+
+#include "apps/inspect/inspect.h"
+#include "apps/training/augmentation_toml.h"
+
+namespace hanok::inspection {
+
+void inspect_transforms() { fmt::print("{}", training::transforms_table()); }
+
+}  // namespace hanok::inspection

@@ -1,0 +1,69 @@
+#include "data/record_store.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "engine/allocator.h"
+#include "kernels/base/error.h"
+
+namespace hanok::data {
+namespace {
+
+/// A file without a name, `bytes` long, mapped for reading and writing.
+std::uint8_t* map_unnamed_file(const std::string& folder, std::size_t bytes, const char* what) {
+  std::string path = folder + "/records.XXXXXX";
+  const auto fail = [&](const char* verb, int error) {
+    throw IoError(path + ": cannot " + verb + " " + std::to_string(bytes) + " bytes for " + what +
+                  ": " + std::strerror(error));
+  };
+  const int file = mkstemp(path.data());
+  if (file < 0) fail("make a file of", errno);
+  unlink(path.c_str());
+  // Room is taken now: a write to a mapped page without room behind it would end the process.
+  const int error = posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  void* data =
+      error == 0 ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;
+  const int map_error = errno;
+  close(file);
+  if (error != 0) fail("reserve", error);
+  if (data == MAP_FAILED) fail("map", map_error);
+  return static_cast<std::uint8_t*>(data);
+}
+
+}  // namespace
+
+RecordStore::RecordStore(std::int64_t keys, std::int64_t capacity, std::int64_t bytes,
+                         std::int64_t budget, const std::string& folder, const char* tag)
+    : capacity_(capacity), bytes_(bytes), slots_(static_cast<std::size_t>(keys), -1) {
+  in_memory_ = std::clamp<std::int64_t>(budget / bytes, 0, capacity);
+  if (folder.empty()) capacity_ = in_memory_;
+  file_bytes_ = static_cast<std::size_t>((capacity_ - in_memory_) * bytes);
+  if (in_memory_ > 0) {
+    const MemoryTag memory_tag(tag);
+    memory_ = Tensor::empty({in_memory_ * bytes}, {DType::U8});
+    memory_data_ = memory_.mutable_data<std::uint8_t>();
+  }
+  if (file_bytes_ > 0) file_data_ = map_unnamed_file(folder, file_bytes_, tag);
+}
+
+RecordStore::~RecordStore() {
+  if (file_data_ != nullptr) munmap(file_data_, file_bytes_);
+}
+
+std::uint8_t* RecordStore::at(std::int64_t slot) const {
+  return slot < in_memory_ ? memory_data_ + slot * bytes_
+                           : file_data_ + (slot - in_memory_) * bytes_;
+}
+
+void RecordStore::put(std::int64_t key, const void* record) {
+  if (holds(key) || used_ == capacity_) return;
+  std::memcpy(at(used_), record, static_cast<std::size_t>(bytes_));
+  slots_[static_cast<std::size_t>(key)] = used_++;
+}
+
+}  // namespace hanok::data
