@@ -22,7 +22,7 @@ namespace {
 constexpr int kWarp = 32;
 constexpr int kWide = 256;        // threads of a block that takes one row
 constexpr int kRowsPerBlock = 4;  // where a warp takes a row
-constexpr std::int64_t kWarpRow = 1024;
+constexpr std::int64_t kWarpRow = 512;
 constexpr unsigned kAllLanes = 0xffffffffU;
 
 struct Max {
