@@ -134,7 +134,7 @@ struct Quadrant {
   double r;
 };
 
-static inline Quadrant reduce_quadrant(float x) {
+HANOK_HOST_DEVICE static inline Quadrant reduce_quadrant(float x) {
   const double wide = x;
   if (wide < 0x1p24 && wide > -0x1p24) {
     constexpr double kRound = 0x1.8p52;
@@ -207,7 +207,7 @@ static inline float tanh(float x) { return static_cast<float>(tanh_double(x)); }
 static inline float erf(float x) { return static_cast<float>(erf_double(x)); }
 static inline float sigmoid(float x) { return static_cast<float>(sigmoid_double(x)); }
 
-static inline float sin(float x) {
+HANOK_HOST_DEVICE static inline float sin(float x) {
   if (!(x - x == 0.0F)) {  // infinite or not a number
     return x - x;
   }
@@ -215,7 +215,7 @@ static inline float sin(float x) {
   return x == 0.0F ? x : static_cast<float>(sin_of_quadrant(q.number, q.r));
 }
 
-static inline float cos(float x) {
+HANOK_HOST_DEVICE static inline float cos(float x) {
   if (!(x - x == 0.0F)) {
     return x - x;
   }
