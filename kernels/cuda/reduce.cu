@@ -309,12 +309,6 @@ void reduce(ExecContext& ctx, ReduceOp op, const StridedConstView& x, std::uint3
          stream_of(ctx), second, partial, blocks);
 }
 
-void sum_rows(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels, View out) {
-  const Shape sizes{rows, channels};
-  reduce(ctx, ReduceOp::Sum, {x.data, x.dtype, sizes, row_major_strides(sizes)}, 0b01,
-         {out.data, out.dtype, Shape{channels}});
-}
-
 void max_along(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
                std::int64_t inner, View values, View indices) {
   topk(ctx, x, outer, length, inner, 1, values, indices);  // has the same order of elements

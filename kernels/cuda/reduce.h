@@ -8,8 +8,6 @@
 namespace hanok::cuda {
 
 void reduce(ExecContext& ctx, ReduceOp op, const StridedConstView& x, std::uint32_t dims, View out);
-/// Backend::sum_rows.
-void sum_rows(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels, View out);
 void max_along(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
                std::int64_t inner, View values, View indices);
 void scatter_along(ExecContext& ctx, ConstView dy, ConstView indices, std::int64_t outer,
