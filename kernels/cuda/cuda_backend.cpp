@@ -14,6 +14,7 @@
 #include "kernels/cuda/batch_norm.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/gemm.h"
 #include "kernels/cuda/index.h"
 #include "kernels/cuda/layout.h"
 #include "kernels/cuda/optimizer_step.h"
