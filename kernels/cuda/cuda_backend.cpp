@@ -91,14 +91,12 @@ class CudaBackend final : public Backend {
   void random_uniform(ExecContext& ctx, const RandomCall& call, float low, float high,
                       View out) override {
     require("random_uniform", DType::I64, {call.epoch_step});
-    require_f32("random_uniform", {out});
     run(ctx, "random_uniform", [&] { cuda::random_uniform(ctx, call, low, high, out); });
   }
 
   void random_normal(ExecContext& ctx, const RandomCall& call, float mean, float stddev,
                      View out) override {
     require("random_normal", DType::I64, {call.epoch_step});
-    require_f32("random_normal", {out});
     run(ctx, "random_normal", [&] { cuda::random_normal(ctx, call, mean, stddev, out); });
   }
 
@@ -137,21 +135,19 @@ class CudaBackend final : public Backend {
 
   void reduce(ExecContext& ctx, ReduceOp op, StridedConstView x, std::uint32_t dims,
               View out) override {
-    require("reduce", DType::F32, x.dtype);
-    require_f32("reduce", {out});
     run(ctx, "reduce", [&] { cuda::reduce(ctx, op, x, dims, out); });
   }
 
   void max_along(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
                  std::int64_t inner, View values, View indices) override {
-    require_f32("max_along", {x, values});
+    require_alike("max_along", {x, values});
     require("max_along", DType::I64, {indices});
     run(ctx, "max_along", [&] { cuda::max_along(ctx, x, outer, length, inner, values, indices); });
   }
 
   void scatter_along(ExecContext& ctx, ConstView dy, ConstView indices, std::int64_t outer,
                      std::int64_t length, std::int64_t inner, View dx) override {
-    require_f32("scatter_along", {dy, dx});
+    require_alike("scatter_along", {dy, dx});
     require("scatter_along", DType::I64, {indices});
     run(ctx, "scatter_along",
         [&] { cuda::scatter_along(ctx, dy, indices, outer, length, inner, dx); });
@@ -159,7 +155,7 @@ class CudaBackend final : public Backend {
 
   void topk(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
             std::int64_t inner, std::int64_t k, View values, View indices) override {
-    require_f32("topk", {x, values});
+    require_alike("topk", {x, values});
     require("topk", DType::I64, indices.dtype);
     run(ctx, "topk", [&] { cuda::topk(ctx, x, outer, length, inner, k, values, indices); });
   }
@@ -177,9 +173,8 @@ class CudaBackend final : public Backend {
   void select(ExecContext& ctx, StridedConstView condition, StridedConstView a, StridedConstView b,
               View out) override {
     require("select", DType::U8, condition.dtype);
-    require("select", DType::F32, a.dtype);
-    require("select", DType::F32, b.dtype);
-    require_f32("select", {out});
+    require("select", a.dtype, b.dtype);
+    require("select", a.dtype, out.dtype);
     run(ctx, "select", [&] { cuda::select(ctx, condition, a, b, out); });
   }
 
