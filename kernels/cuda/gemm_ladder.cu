@@ -321,7 +321,9 @@ __global__ void __launch_bounds__(kThreads) gemm_tensor_kernel(Product p) {
       for (int j = 0; j < 4; ++j) {
         Format::load_b(&tiles.b[buffer][depth], warp_column + 8 * j + g, t, b[j]);
       }
+#pragma unroll
       for (int i = 0; i < 4; ++i) {
+#pragma unroll
         for (int j = 0; j < 4; ++j) Format::multiply(sums[i][j], a[i], b[j]);
       }
     }
