@@ -35,7 +35,10 @@ Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
   // The transformed weights are four times as large as the weights: they must be used often. Where
   // they stay in the caches, and are packed once for many calls, few tiles are enough.
   const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
-  return tiles >= (small ? 4 : 12) ? Conv2dAlgorithm::Winograd4x4 : Conv2dAlgorithm::ImplicitGemm;
+  if (tiles >= (small ? 4 : 12)) return Conv2dAlgorithm::Winograd4x4;
+  // Between these, transformed weights of half that size are still worth it.
+  if (pass == Conv2dPass::Forward && tiles >= 4) return Conv2dAlgorithm::Winograd2x2;
+  return Conv2dAlgorithm::ImplicitGemm;
 }
 
 const char* name_of(Conv2dAlgorithm algorithm) {
@@ -44,6 +47,8 @@ const char* name_of(Conv2dAlgorithm algorithm) {
       return "implicit_gemm";
     case Conv2dAlgorithm::Winograd4x4:
       return "winograd4x4";
+    case Conv2dAlgorithm::Winograd2x2:
+      return "winograd2x2";
     case Conv2dAlgorithm::WinogradStem:
       return "winograd_stem";
     case Conv2dAlgorithm::Depthwise:

@@ -12,6 +12,7 @@
 #include "kernels/cpu/conv2d_implicit_gemm.h"
 #include "kernels/cpu/conv2d_stem.h"
 #include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/conv2d_winograd2x2.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
@@ -27,6 +28,11 @@ void check_f32(const char* op, const char* what, const ConstView& view) {
 winograd::Kernels winograd_kernels(Isa isa) {
   return {gemm_kernels(isa),
           isa == Isa::Avx2 ? avx2::winograd_kernels() : portable::winograd_kernels()};
+}
+
+winograd2x2::Kernels winograd2_kernels(Isa isa) {
+  return {gemm_kernels(isa),
+          isa == Isa::Avx2 ? avx2::winograd2_kernels() : portable::winograd2_kernels()};
 }
 
 stem::Kernels stem_kernels(Isa isa) {
@@ -78,6 +84,8 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::packed_bytes(pass, shape);
+    case Conv2dAlgorithm::Winograd2x2:
+      return winograd2x2::packed_bytes(shape);
     case Conv2dAlgorithm::WinogradStem:
       return stem::packed_bytes(shape);
     case Conv2dAlgorithm::Depthwise:
@@ -95,6 +103,8 @@ std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& 
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return packed + winograd::workspace_bytes(pass, shape);
+    case Conv2dAlgorithm::Winograd2x2:
+      return packed + winograd2x2::workspace_bytes(shape);
     case Conv2dAlgorithm::WinogradStem:
       return packed + stem::workspace_bytes(shape);
     case Conv2dAlgorithm::Depthwise:
@@ -112,6 +122,8 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::pack(context, winograd_kernels(isa), pass, shape, w.f32(), out);
+    case Conv2dAlgorithm::Winograd2x2:
+      return winograd2x2::pack(context, winograd2_kernels(isa), shape, w.f32(), out);
     case Conv2dAlgorithm::WinogradStem:
       return stem::pack(context, shape, w.f32(), out);
     case Conv2dAlgorithm::Depthwise:
@@ -131,6 +143,9 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::forward(context, winograd_kernels(isa), shape, x.f32(), w.f32(), weights,
                                epilogue, y.f32());
+    case Conv2dAlgorithm::Winograd2x2:
+      return winograd2x2::forward(context, winograd2_kernels(isa), shape, x.f32(), weights,
+                                  epilogue, y.f32());
     case Conv2dAlgorithm::WinogradStem:
       return stem::forward(context, stem_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
     case Conv2dAlgorithm::Depthwise:
@@ -156,7 +171,8 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
                                       dx.f32());
-    case Conv2dAlgorithm::WinogradStem:  // forward only
+    case Conv2dAlgorithm::Winograd2x2:  // these two: forward only
+    case Conv2dAlgorithm::WinogradStem:
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights,
                                           dx.f32());
@@ -175,7 +191,8 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_weights(context, depthwise_kernels(isa), shape, x.f32(), dy.f32(),
                                          dw.f32());
-    case Conv2dAlgorithm::WinogradStem:  // forward only
+    case Conv2dAlgorithm::Winograd2x2:  // these two: forward only
+    case Conv2dAlgorithm::WinogradStem:
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(),
                                              dw.f32());

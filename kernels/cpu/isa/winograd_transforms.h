@@ -1,5 +1,6 @@
 // The transforms of Winograd's minimal filtering as templates over the map of one dimension.
-// winograd.cpp tells the mathematics; what it and winograd_stem.cpp call are instances of these.
+// winograd.cpp tells the mathematics; what it, winograd2x2.cpp and winograd_stem.cpp call are
+// instances of these.
 //
 // The points 0, 2/3, -2/3, 3/2, -3/2 and infinity serve every F(m, r) with m + r = 7: the input's
 // map B^T is the same for F(4, 3) and F(3, 4), and the output's A^T just ends one power earlier.
@@ -50,26 +51,6 @@ inline void map_output3(const Vec8* m, int s, Vec8* out, int t) {
   out[0] = m[0] + (even1 + even2);
   out[t] = mul_add(all8(2.0F / 3), odd1, all8(3.0F / 2) * odd2);
   out[2 * t] = mul_add(all8(4.0F / 9), even1, mul_add(all8(9.0F / 4), even2, m[5 * s]));
-}
-
-// F(2, 3) with the points 0, 1, -1 and infinity.
-//   B^T = [1  0 -1  0]   G = [1    0    0 ]   A^T = [1  1  1  0]
-//         [0  1  1  0]       [1/2  1/2 1/2]         [0  1 -1  1]
-//         [0 -1  1  0]       [1/2 -1/2 1/2]
-//         [0 -1  0  1]       [0    0    1 ]
-
-// B^T d: 4 -> 4.
-inline void map_input2(const Vec8* d, int s, Vec8* out, int t) {
-  out[0] = d[0] - d[2 * s];
-  out[t] = d[s] + d[2 * s];
-  out[2 * t] = d[2 * s] - d[s];
-  out[3 * t] = d[3 * s] - d[s];
-}
-
-// A^T m: 4 -> 2.
-inline void map_output2(const Vec8* m, int s, Vec8* out, int t) {
-  out[0] = m[0] + (m[s] + m[2 * s]);
-  out[t] = (m[s] - m[2 * s]) + m[3 * s];
 }
 
 // ---- two-dimensional maps: columns first, then rows ----

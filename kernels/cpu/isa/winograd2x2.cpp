@@ -1,0 +1,89 @@
+// Winograd's minimal filtering F(2x2, 3x3): 4 outputs of a 3x3 convolution from 16 products instead
+// of 36. Like F(4x4, 3x3) (winograd.cpp) with the points 0, 1, -1 and infinity; there is nothing
+// but additions in B and A, and the error is that of the direct algorithm.
+#include "kernels/cpu/isa/winograd2x2.h"
+
+#include "kernels/cpu/isa/winograd_transforms.h"
+
+namespace hanok::cpu::HANOK_ISA {
+namespace {
+
+constexpr int kT = kWinograd2Tile;
+constexpr int kD = kWinograd2Input;
+
+// The maps:
+//
+//   B^T = [1  0 -1  0]   G = [1    0    0 ]   A^T = [1  1  1  0]
+//         [0  1  1  0]       [1/2  1/2 1/2]         [0  1 -1  1]
+//         [0 -1  1  0]       [1/2 -1/2 1/2]
+//         [0 -1  0  1]       [0    0    1 ]
+//
+// s and t: distance between consecutive elements of what is read and written.
+
+// B^T d: 4 -> 4.
+inline void map_input2(const Vec8* d, int s, Vec8* out, int t) {
+  out[0] = d[0] - d[2 * s];
+  out[t] = d[s] + d[2 * s];
+  out[2 * t] = d[2 * s] - d[s];
+  out[3 * t] = d[3 * s] - d[s];
+}
+
+// A^T m: 4 -> 2.
+inline void map_output2(const Vec8* m, int s, Vec8* out, int t) {
+  out[0] = m[0] + (m[s] + m[2 * s]);
+  out[t] = (m[s] - m[2 * s]) + m[3 * s];
+}
+
+// G g: 3 -> 4.
+inline void map_filter2(const Vec8* g, int s, Vec8* out, int t) {
+  const Vec8 even = g[0] + g[2 * s];
+  out[0] = g[0];
+  out[t] = all8(0.5F) * (even + g[s]);
+  out[2 * t] = all8(0.5F) * (even - g[s]);
+  out[3 * t] = g[2 * s];
+}
+
+void input_transform(const WinogradInputBlock& b) {
+  transform_tiles<kT, kD, kD, map_input2>(b, b.pad_h, b.pad_w);
+}
+
+void output_transform(const WinogradOutputBlock& b) { output_tiles<kT, kD, map_output2>(b); }
+
+void pack(const float* w, int64_t channels, int64_t columns, float* out) {
+  for (int64_t c = 0; c < channels; c += kWinogradLanes) {
+    for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
+      // 8 channels of 8 filters, turned so that a lane is a filter.
+      Vec8 g[kWinogradLanes][9];
+      for (int64_t tap = 0; tap < 9; ++tap) {
+        Vec8 filters[kWinogradLanes];
+        for (int64_t l = 0; l < kWinogradLanes; ++l) {
+          const int64_t column = first + l;
+          filters[l] = column < columns ? load8(w + (column * 9 + tap) * channels + c) : all8(0);
+        }
+        transpose8(filters);
+        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
+      }
+      for (int64_t l = 0; l < kWinogradLanes; ++l) {
+        Vec8 half[kD * 3];
+        for (int s = 0; s < 3; ++s) map_filter2(g[l] + s, 3, half + s, 3);
+        float* at = out + (c + l) * kPanelColumns + first;
+        for (int p = 0; p < kD; ++p) {
+          Vec8 u[kD];
+          map_filter2(half + p * 3, 1, u, 1);
+          for (int q = 0; q < kD; ++q) {
+            store8(at + (p * kD + q) * winograd_point_floats(channels), u[q]);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+const Winograd2Kernels& winograd2_kernels() {
+  static constexpr Winograd2Kernels kTable = {input_transform, output_transform, pack};
+  return kTable;
+}
+
+}  // namespace hanok::cpu::HANOK_ISA

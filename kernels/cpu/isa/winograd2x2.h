@@ -1,0 +1,32 @@
+// The instruction-set-dependent pieces of Winograd convolution F(2x2, 3x3), as one table per path.
+// The schedule stands in kernels/cpu/conv2d_winograd2x2.cpp.
+#pragma once
+
+#include <stdint.h>
+
+#include "kernels/cpu/isa/winograd_kernels.h"
+
+namespace hanok::cpu {
+
+constexpr int64_t kWinograd2Tile = 2;     // outputs of a tile along each axis
+constexpr int64_t kWinograd2Input = 4;    // inputs that they read
+constexpr int64_t kWinograd2Points = 16;  // products per channel pair and tile
+
+// Channels are multiples of 8 everywhere.
+struct Winograd2Kernels {
+  // B^T d B of the 4x4 pixels from (2i - pad_h, 2j - pad_w) -> 16 points.
+  void (*input_transform)(const WinogradInputBlock& block);
+  void (*output_transform)(const WinogradOutputBlock& block);
+  // One panel of `columns` <= 16 filters of w [K,3,3,channels], from its first filter on
+  // -> out[point][channel][16], points winograd_point_floats(channels) apart.
+  void (*pack)(const float* w, int64_t channels, int64_t columns, float* out);
+};
+
+namespace portable {
+const Winograd2Kernels& winograd2_kernels();
+}
+namespace avx2 {
+const Winograd2Kernels& winograd2_kernels();
+}
+
+}  // namespace hanok::cpu
