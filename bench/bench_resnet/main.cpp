@@ -3,11 +3,14 @@
 //
 //   bench_resnet --benchmark_filter='ResNet18/train/full'
 //
+// --device cuda[:N] runs on a GPU (and knows larger batches); TF32 is allowed with HANOK_TF32=1.
 // HANOK_BENCH_THREADS=N sets the number of threads. items_per_second counts images by the wall
 // clock. What the train modes leave out is what fine-tuning leaves out: "layer4" trains layer4 and
 // the head over a frozen rest, "head" only the head; frozen layers run as in evaluation.
+#include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -18,6 +21,8 @@
 #include "engine/ops.h"
 #include "engine/runtime.h"
 #include "engine/transaction.h"
+#include "kernels/base/error.h"
+#include "kernels/cuda_runtime.h"
 #include "nn/models/registry.h"
 #include "nn/optim.h"
 
@@ -33,6 +38,14 @@ namespace ops = hanok::ops;
 constexpr std::int64_t kImageSize = 224;  // but for the growth suite
 constexpr std::int64_t kClasses = 18;
 
+hanok::Device device = hanok::Device::cpu();
+
+/// Waits for the device, so that a clock that is read next counts finished work.
+void synchronize() {
+  if (device.is_cpu()) return;
+  hanok::cuda_runtime()->synchronize(device.index, hanok::CudaRuntime::Stream::Compute);
+}
+
 /// Counts images per second of wall time: Google Benchmark's own rate follows the CPU time of one
 /// thread.
 class ImageRate {
@@ -40,6 +53,7 @@ class ImageRate {
   explicit ImageRate(benchmark::State& state)
       : state_(state), start_(std::chrono::steady_clock::now()) {}
   ~ImageRate() {
+    synchronize();
     const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start_;
     state_.counters["items_per_second"] =
         static_cast<double>(state_.iterations() * state_.range(0)) / elapsed.count();
@@ -54,15 +68,17 @@ class ImageRate {
 
 Tensor random_images(std::int64_t count, std::int64_t size = kImageSize) {
   Generator generator(1);
-  return hanok::random_normal({count, 3, size, size}, 0, 1, generator);
+  return hanok::random_normal({count, 3, size, size}, 0, 1, generator).to(device);
 }
 
 void inference(benchmark::State& state, const std::string& model_name) {
   const auto model = nn::make_model(model_name, 1000, kImageSize);
+  model->to(device);
   model->eval();
   const Tensor images = random_images(state.range(0));
   const NoGrad no_grad;
-  benchmark::DoNotOptimize((*model)(images));  // packs the weights
+  benchmark::DoNotOptimize((*model)(images));  // packs the weights; on a GPU chooses kernels
+  synchronize();
   const ImageRate rate(state);
   for (auto _ : state) benchmark::DoNotOptimize((*model)(images));
 }
@@ -70,6 +86,7 @@ void inference(benchmark::State& state, const std::string& model_name) {
 void training_step(benchmark::State& state, const std::string& model_name,
                    const std::vector<std::string>& trainable) {
   const auto model = nn::make_model(model_name, kClasses, kImageSize);
+  model->to(device);
   if (!trainable.empty()) {
     model->freeze("*");
     for (const std::string& glob : trainable) model->unfreeze(glob);
@@ -82,7 +99,7 @@ void training_step(benchmark::State& state, const std::string& model_name,
   const Tensor images = random_images(state.range(0));
   std::vector<std::int64_t> classes;
   for (std::int64_t i = 0; i < state.range(0); ++i) classes.push_back(i % kClasses);
-  const Tensor labels = Tensor::from_vector(classes, {state.range(0)});
+  const Tensor labels = Tensor::from_vector(classes, {state.range(0)}).to(device);
   const auto step = [&] {
     StepTransaction transaction;
     optimizer->zero_grad();
@@ -90,9 +107,11 @@ void training_step(benchmark::State& state, const std::string& model_name,
     loss.backward();
     optimizer->step();
     transaction.commit();
-    benchmark::DoNotOptimize(loss.item());
+    // On a GPU reading the loss would wait for the step; trainers read it a step late.
+    if (device.is_cpu()) benchmark::DoNotOptimize(loss.item());
   };
   step();  // makes the optimiser's moments and fills the allocator's cache
+  synchronize();
   const ImageRate rate(state);
   for (auto _ : state) step();
 }
@@ -134,6 +153,9 @@ void register_model(const std::string& title, const std::string& model,
     auto* entry = benchmark::RegisterBenchmark((title + "/" + name).c_str(), run);
     entry->ArgName("batch")->Unit(benchmark::kMillisecond);
     for (const int batch : batches) entry->Arg(batch);
+    if (!device.is_cpu()) {
+      entry->UseRealTime()->Arg(64)->Arg(256);
+    }
   };
   add("inference", [=](benchmark::State& state) { inference(state, model); }, {1, 16});
   for (const TrainMode& mode : modes) {
@@ -142,9 +164,25 @@ void register_model(const std::string& title, const std::string& model,
   }
 }
 
-}  // namespace
+/// Takes "--device NAME" out of the arguments. Throws ValueError for what is no device.
+void take_device(int& argc, char** argv) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::string(argv[i]) != "--device") continue;
+    const std::string name = argv[i + 1];
+    if (name.rfind("cuda", 0) == 0) {
+      device = hanok::Device::cuda(name.size() > 5 ? std::atoi(name.c_str() + 5) : 0);
+    } else if (name != "cpu") {
+      throw hanok::ValueError("bench_resnet: --device " + name + ": cpu, cuda or cuda:N");
+    }
+    std::copy(argv + i + 2, argv + argc, argv + i);
+    argc -= 2;
+    hanok::backend_of(device);  // says what is missing, if something is
+    return;
+  }
+}
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
+  take_device(argc, argv);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   if (const char* threads = std::getenv("HANOK_BENCH_THREADS")) {
@@ -155,8 +193,19 @@ int main(int argc, char** argv) {
   register_model("ResNet18", "resnet18", resnet_modes);
   register_model("ResNet50", "resnet50", resnet_modes);
   register_model("MobileNetV2", "mobilenet_v2", {{"full", {}}, {"head", {"classifier"}}});
-  register_growth(hanok::num_threads());
+  if (device.is_cpu()) register_growth(hanok::num_threads());
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const hanok::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
 }

@@ -1,6 +1,6 @@
 """hanok beside other systems: the same work in turn on the same machine, told as ratios.
 
-    ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18]
+    ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18] [--device cuda]
 
 Each pair runs hanok and then each peer for some seconds; a pair gives one ratio, so that the machine's moods fall on both. Writes bench-peers.md and
 bench-peers.svg into --out.
@@ -19,16 +19,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TITLES = {"resnet18": "ResNet18", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}
 # For "loader" the numbers are of its workers: 384x512 JPEG to augmented, normalised batches of 32, no network.
 BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32], "loader": [1, 2]}
+CUDA_BATCHES = {"inference": [256, 16], "train/full": [256, 64]}
 PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
 
 
 class Peer:
     """A warm worker process."""
 
-    def __init__(self, system, model, work, batch, threads, cache):
+    def __init__(self, system, model, work, batch, options, cache):
         self.system = system
-        command = [sys.executable, os.path.join(HERE, "worker.py"), system, model, work, str(batch), str(threads)]
-        environment = dict(os.environ, HANOK_PEERS_CACHE=cache, HANOK_BENCH_PHOTOS=photographs(cache))
+        command = [sys.executable, os.path.join(HERE, "worker.py"), system, model, work, str(batch), str(options.threads)]
+        environment = dict(
+            os.environ,
+            HANOK_PEERS_CACHE=cache,
+            HANOK_BENCH_PHOTOS=photographs(cache),
+            HANOK_BENCH_DEVICE=options.device,
+            HANOK_BENCH_PRECISION=options.precision,
+        )
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
@@ -56,16 +63,21 @@ def hanok_images_per_second(options, title, work, batch, cache):
     program, name = "bench_resnet", f"{title}/{work}/batch:{batch}"
     if work == "loader":
         program, name = "bench_loader", f"Loader/light/workers:{batch}/real_time"
+    device = []
+    if options.device != "cpu":
+        name, device = name + "/real_time", ["--device", options.device]
     output = subprocess.run(
         [
             os.path.join(options.programs, program),
+            *device,
             f"--benchmark_filter=^{name}$",
             f"--benchmark_min_time={options.seconds}",
         ],
         check=True,
         capture_output=True,
         text=True,
-        env=dict(os.environ, HANOK_BENCH_THREADS=str(options.threads), HANOK_BENCH_PHOTOS=photographs(cache)),
+        env=dict(os.environ, HANOK_BENCH_THREADS=str(options.threads), HANOK_BENCH_PHOTOS=photographs(cache),
+                 HANOK_TF32="1" if options.device != "cpu" else "0"),
     ).stdout
     match = re.search(r"items_per_second=([0-9.]+)(k?)/?", output)
     if match is None:
@@ -82,7 +94,8 @@ def percentiles(values):
 def run_work(options, model, work, batch, cache):
     """Rows (model, work, batch, system, its images/s, hanok's, ratios, settings)."""
     hanok_images_per_second(options, TITLES[model], work, batch, cache)  # warm; draws the loader's photographs
-    peers = [Peer(system, model, work, batch, options.threads, cache) for system in PEERS.get(work, ["torch"])]
+    systems = PEERS.get(work, ["torch"]) if options.device == "cpu" else ["torch"]
+    peers = [Peer(system, model, work, batch, options, cache) for system in systems]
     rates, hanok = {peer.system: [] for peer in peers}, []
     for pair in range(options.pairs):
         hanok.append(hanok_images_per_second(options, TITLES[model], work, batch, cache))
@@ -102,7 +115,7 @@ def run_work(options, model, work, batch, cache):
 def markdown(rows, options):
     lines = [
         f"Images per second (median) and hanok's ratio to each peer; {options.pairs} interleaved pairs, "
-        f"{options.threads} threads, f32, 224x224, {platform.machine()}.",
+        f"{options.threads} threads, 224x224, {platform.machine()}, on {options.device}.",
         "",
         "| model | work | batch (workers) | peer | peer's images/s | hanok's | ratio: median (10-90%) |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -149,18 +162,21 @@ def main():
     parser.add_argument("--seconds", type=float, default=2.0, help="per system and pair")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default="resnet18", help="comma-separated: " + ", ".join(TITLES))
-    parser.add_argument("--work", default=",".join(BATCHES), help="comma-separated")
+    parser.add_argument("--work", help="comma-separated; default: all that the device knows")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda torch is the peer")
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"], help="torch's, on cuda; hanok's is f32 with TF32")
     parser.add_argument("--out", default=".")
     options = parser.parse_args()
+    batches = BATCHES if options.device == "cpu" else CUDA_BATCHES
     rows = []
     with tempfile.TemporaryDirectory() as cache:
         for model in options.model.split(","):
-            for work in options.work.split(","):
+            for work in (options.work or ",".join(batches)).split(","):
                 if work == "train/layer4" and model == "mobilenet_v2":
                     continue  # has no such stage
                 if work == "loader" and model != options.model.split(",")[0]:
                     continue  # knows no network
-                for batch in BATCHES[work]:
+                for batch in batches[work]:
                     rows += run_work(options, model, work, batch, cache)
     table = markdown(rows, options)
     print("\n" + table)

@@ -3,6 +3,7 @@
     worker.py SYSTEM MODEL WORK BATCH THREADS
 
 SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4, train/head or loader (then BATCH counts its workers).
+HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last, bf16 autocast (HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
 It prints "ready SETTINGS" once it is warm; then for each line "SECONDS" that it reads it repeats the work for about that long and prints images per second.
 """
 
@@ -14,6 +15,8 @@ SYSTEM, MODEL, WORK, BATCH, THREADS = sys.argv[1:4] + [int(a) for a in sys.argv[
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[variable] = str(THREADS)
 
+DEVICE = os.environ.get("HANOK_BENCH_DEVICE", "cpu")
+PRECISION = os.environ.get("HANOK_BENCH_PRECISION", "bf16")  # on a GPU
 SIDE, CLASSES = 224, 18
 HEADS = {"resnet18": "fc", "resnet50": "fc", "mobilenet_v2": "classifier"}
 
@@ -26,27 +29,55 @@ def torch_model(classes):
     return getattr(torchvision.models, MODEL)(weights=None, num_classes=classes)
 
 
-def torch_inference():
+def prepare_torch():
+    """Sets torch up for the device; returns the context in which to compute, a compiler, and words for the settings."""
+    import contextlib
+
     import torch
 
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(True)
-    model = torch_model(1000).eval().to(memory_format=torch.channels_last)
-    x = torch.randn(BATCH, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
+    if DEVICE == "cpu":
+        return contextlib.nullcontext, lambda function: function, f"torch {torch.__version__}, channels_last"
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    autocast = contextlib.nullcontext if PRECISION == "f32" else lambda: torch.autocast("cuda", torch.bfloat16)
+    precision = "f32 with TF32" if PRECISION == "f32" else "bf16 autocast"
+    return (
+        autocast,
+        lambda function: torch.compile(function, mode="max-autotune"),  # with CUDA graphs
+        f"torch {torch.__version__}, {torch.cuda.get_device_name()}, channels_last, {precision}, torch.compile max-autotune",
+    )
+
+
+def synchronize():
+    if DEVICE != "cpu":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def torch_inference():
+    import torch
+
+    precision, compiled, settings = prepare_torch()
+    model = torch_model(1000).eval().to(DEVICE, memory_format=torch.channels_last)
+    run = compiled(model)
+    x = torch.randn(BATCH, 3, SIDE, SIDE).to(DEVICE, memory_format=torch.channels_last)
 
     def step():
-        with torch.inference_mode():
-            model(x)
+        with torch.inference_mode(), precision():
+            run(x)
 
-    return step, f"torch {torch.__version__}, channels_last, inference_mode, denormals flushed"
+    return step, settings + ", inference_mode, denormals flushed"
 
 
 def torch_training():
     import torch
 
-    torch.set_num_threads(THREADS)
-    torch.set_flush_denormal(True)
-    model = torch_model(CLASSES).to(memory_format=torch.channels_last)
+    precision, compiled, settings = prepare_torch()
+    model = torch_model(CLASSES).to(DEVICE, memory_format=torch.channels_last)
     trained = {"train/full": [""], "train/layer4": ["layer4", HEADS[MODEL]], "train/head": [HEADS[MODEL]]}[WORK]
     model.train()
     for name, parameter in model.named_parameters():
@@ -57,17 +88,20 @@ def torch_training():
                 module.eval()
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, fused=True)
-    x = torch.randn(BATCH, 3, SIDE, SIDE).to(memory_format=torch.channels_last)
-    y = torch.arange(BATCH) % CLASSES
+    x = torch.randn(BATCH, 3, SIDE, SIDE).to(DEVICE, memory_format=torch.channels_last)
+    y = (torch.arange(BATCH) % CLASSES).to(DEVICE)
+    run = compiled(model)
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(model(x), y)
+        with precision():
+            loss = torch.nn.functional.cross_entropy(run(x), y)
         loss.backward()
         optimizer.step()
-        loss.item()
+        if DEVICE == "cpu":
+            loss.item()
 
-    return step, f"torch {torch.__version__}, channels_last, fused AdamW, denormals flushed"
+    return step, settings + ", fused AdamW, denormals flushed"
 
 
 def torch_loader():
@@ -162,6 +196,9 @@ def measure(step, seconds):
     while count == 0 or time.perf_counter() - start < seconds:
         step()
         count += 1
+        if DEVICE != "cpu" and count % 10 == 0:
+            synchronize()  # the host runs far ahead of a GPU
+    synchronize()
     elapsed = time.perf_counter() - start
     return count * (32 if WORK == "loader" else BATCH) / elapsed, elapsed / count
 
@@ -173,8 +210,9 @@ def main():
         "openvino": openvino_inference,
     }[SYSTEM]
     step, settings = make()
-    for _ in range(2):
+    for _ in range(2 if DEVICE == "cpu" else 10):
         step()
+    synchronize()
     print("ready", settings, flush=True)
     for line in sys.stdin:
         print(measure(step, float(line))[0], flush=True)
