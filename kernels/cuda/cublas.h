@@ -1,15 +1,12 @@
 // The part of cuBLAS that hanok calls, as one table of functions that is filled at run time.
 // Types and numbers are declared here, so that no header of cuBLAS is needed to build;
-// tests/cuda/cublas_abi_test.cpp compares them with the real ones.
+// tests/cudnn/libraries_test.cpp compares them with the real ones.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cuda_runtime.h>
-#include <memory>
 #include <string>
-
-#include "kernels/cuda/matrix_product.h"
 
 struct cublasContext;
 
@@ -49,11 +46,5 @@ struct CublasFunctions {
 /// The table, filled once for the process; null if the library or one of its functions is missing,
 /// and then `missing` (if given) says what is missing and how to get it.
 const CublasFunctions* open_cublas(std::string* missing);
-
-/// "13.0.2" of the library that is loaded, or "" where there is none.
-std::string cublas_version();
-
-/// Matrix products by cuBLAS on that device; null and a reason where the library is missing.
-std::unique_ptr<MatrixProduct> make_cublas_product(int device, std::string* missing);
 
 }  // namespace hanok::cuda

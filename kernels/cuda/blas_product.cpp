@@ -1,8 +1,11 @@
 // Matrix products by cuBLAS. BLAS is column-major and hanok row-major: a row-major [m,n] matrix is
 // the column-major [n,m] matrix of its transpose, so C = A B is computed as C^T = B^T A^T: the same
 // memory, with the operands swapped and no copy.
+#include "kernels/cuda/blas_product.h"
+
+#include <utility>
+
 #include "kernels/base/error.h"
-#include "kernels/cuda/cublas.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/epilogue.h"
 #include "kernels/cuda/gemm.h"
@@ -37,8 +40,8 @@ bool has_epilogue(const Epilogue& epilogue) {
 
 class CublasProduct final : public MatrixProduct {
  public:
-  CublasProduct(const CublasFunctions& functions, int device)
-      : functions_(functions), name_("cuBLAS " + cublas_version()) {
+  CublasProduct(const CublasFunctions& functions, int device, std::string name)
+      : functions_(functions), name_(std::move(name)) {
     int current = 0;
     hanok::cuda::check(cudaGetDevice(&current), "cudaGetDevice");
     hanok::cuda::check(cudaSetDevice(device), "cudaSetDevice");
@@ -99,10 +102,9 @@ class CublasProduct final : public MatrixProduct {
 
 }  // namespace
 
-std::unique_ptr<MatrixProduct> make_cublas_product(int device, std::string* missing) {
-  const CublasFunctions* functions = open_cublas(missing);
-  if (functions == nullptr) return nullptr;
-  return std::make_unique<CublasProduct>(*functions, device);
+std::unique_ptr<MatrixProduct> make_blas_product(const CublasFunctions& functions, int device,
+                                                 std::string name) {
+  return std::make_unique<CublasProduct>(functions, device, std::move(name));
 }
 
 }  // namespace hanok::cuda
