@@ -1,6 +1,4 @@
-// The CPU's caching allocator: freed blocks are kept by size and handed out again, so that a
-// training step, which asks for the same sizes over and over, meets the system's allocator only
-// once.
+// Where each device's memory comes from and how much of it may be used.
 #include "engine/allocator.h"
 
 #include <algorithm>
@@ -9,22 +7,18 @@
 #include <limits>
 #include <mutex>
 #include <sys/mman.h>
-#include <unordered_map>
 
+#include "engine/caching_allocator.h"
+#include "engine/runtime.h"
 #include "kernels/base/error.h"
+#include "kernels/cuda_runtime.h"
 
 namespace hanok {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kCudaAlignment = 512;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-
-/// Sizes are rounded up so that nearly equal requests share blocks: to 64 bytes, and above 1 MiB to
-/// 64 KiB.
-std::size_t block_size(std::size_t bytes) {
-  const std::size_t unit = bytes >= (std::size_t{1} << 20) ? (std::size_t{64} << 10) : kAlignment;
-  return std::max(unit, (bytes + unit - 1) / unit * unit);
-}
 
 /// A number from a one-line file of the kernel, or the largest number if it is absent or says
 /// "max".
@@ -57,101 +51,53 @@ std::size_t available_memory() {
   return available;
 }
 
-class CpuAllocator final : public Allocator {
+class SystemMemory final : public MemorySource {
  public:
-  CpuAllocator() {
-    const std::size_t available = available_memory();
-    statistics_.budget = available / 5 * 4;
-  }
-
-  void* allocate(std::size_t bytes, const char* tag) override {
-    const std::size_t size = block_size(bytes);
-    const std::lock_guard lock(mutex_);
-    void* pointer = take_cached(size);
-    if (pointer == nullptr) {
-      if (statistics_.in_use + statistics_.cached + size > statistics_.budget) free_cached();
-      if (statistics_.in_use + size <= statistics_.budget) pointer = from_system(size);
-      if (pointer == nullptr) {
-        throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
-      }
-      blocks_[pointer] = {size, tag};
-    }
-    Block& block = blocks_[pointer];
-    block.tag = tag;
-    statistics_.in_use += block.size;
-    statistics_.in_use_by_tag[tag] += block.size;
-    if (statistics_.in_use > statistics_.peak) {
-      statistics_.peak = statistics_.in_use;
-      statistics_.peak_by_tag = statistics_.in_use_by_tag;
-    }
+  void* take(std::size_t bytes) override {
+    const std::size_t aligned = bytes >= kHugePage ? kHugePage : kAlignment;
+    void* pointer = nullptr;
+    if (posix_memalign(&pointer, aligned, bytes) != 0) return nullptr;
+    if (aligned == kHugePage) madvise(pointer, bytes, MADV_HUGEPAGE);
     return pointer;
   }
+  void give_back(void* pointer) noexcept override { std::free(pointer); }
+  std::size_t alignment() const override { return kAlignment; }
+  bool in_segments() const override { return false; }
+};
 
-  void deallocate(void* pointer) noexcept override {
-    const std::lock_guard lock(mutex_);
-    const Block& block = blocks_.at(pointer);
-    statistics_.in_use -= block.size;
-    statistics_.in_use_by_tag[block.tag] -= block.size;
-    statistics_.cached += block.size;
-    cached_.emplace(block.size, pointer);
+class CudaMemory final : public MemorySource {
+ public:
+  explicit CudaMemory(int device) : device_(device) {}
+  void* take(std::size_t bytes) override { return cuda_runtime()->allocate(device_, bytes); }
+  void give_back(void* pointer) noexcept override {
+    try {
+      cuda_runtime()->release(device_, pointer);
+    } catch (const Error&) {
+      // The device is broken: whoever uses it next is told.
+    }
   }
-
-  MemoryStatistics statistics() const override {
-    const std::lock_guard lock(mutex_);
-    return statistics_;
-  }
-  void reset_peak() override {
-    const std::lock_guard lock(mutex_);
-    statistics_.peak = statistics_.in_use;
-    statistics_.peak_by_tag = statistics_.in_use_by_tag;
-  }
-  void set_budget(std::size_t bytes) override {
-    const std::lock_guard lock(mutex_);
-    statistics_.budget = bytes;
-  }
-  void release_cached() override {
-    const std::lock_guard lock(mutex_);
-    free_cached();
-  }
+  std::size_t alignment() const override { return kCudaAlignment; }
+  bool in_segments() const override { return true; }
 
  private:
-  struct Block {
-    std::size_t size = 0;
-    const char* tag = "";
-  };
-
-  /// A cached block of `size` bytes or up to an eighth more.
-  void* take_cached(std::size_t size) {
-    const auto found = cached_.lower_bound(size);
-    if (found == cached_.end() || found->first > size + size / 8) return nullptr;
-    void* pointer = found->second;
-    statistics_.cached -= found->first;
-    cached_.erase(found);
-    return pointer;
-  }
-
-  static void* from_system(std::size_t size) {
-    const std::size_t alignment = size >= kHugePage ? kHugePage : kAlignment;
-    void* pointer = nullptr;
-    if (posix_memalign(&pointer, alignment, size) != 0) return nullptr;
-    if (alignment == kHugePage) madvise(pointer, size, MADV_HUGEPAGE);
-    return pointer;
-  }
-
-  void free_cached() {
-    for (const auto& [size, pointer] : cached_) {
-      blocks_.erase(pointer);
-      std::free(pointer);
-    }
-    cached_.clear();
-    statistics_.cached = 0;
-  }
-
-  mutable std::mutex mutex_;
-  std::unordered_map<void*, Block> blocks_;   // all blocks, in use or cached
-  std::multimap<std::size_t, void*> cached_;  // by size
-  MemoryStatistics statistics_;
+  int device_;
 };
+
+constexpr std::size_t share_of(std::size_t bytes) { return bytes / 5 * 4; }
+
+/// Allocators are never destroyed: tensors of static lifetime may outlive any order of destruction.
+Allocator& cuda_allocator(int device) {
+  static auto* mutex = new std::mutex();  // NOLINT(cppcoreguidelines-owning-memory)
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
+  static auto* allocators = new std::map<int, std::unique_ptr<Allocator>>();
+  const std::lock_guard lock(*mutex);
+  std::unique_ptr<Allocator>& allocator = (*allocators)[device];
+  if (allocator == nullptr) {
+    const std::size_t budget = share_of(cuda_runtime()->free_bytes(device));
+    allocator = std::make_unique<CachingAllocator>(std::make_unique<CudaMemory>(device), budget);
+  }
+  return *allocator;
+}
 
 thread_local const char* current_tag = "other";
 
@@ -159,10 +105,12 @@ thread_local const char* current_tag = "other";
 
 Allocator& allocator_of(Device device) {
   if (!device.is_cpu()) {
-    throw DeviceError("device " + device.to_string() + ": this build has no CUDA backend");
+    require_cuda(device);
+    return cuda_allocator(device.index);
   }
-  // Never destroyed: tensors of static lifetime may outlive any order of destruction.
-  static auto* allocator = new CpuAllocator();  // NOLINT(cppcoreguidelines-owning-memory)
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
+  static auto* allocator =
+      new CachingAllocator(std::make_unique<SystemMemory>(), share_of(available_memory()));
   return *allocator;
 }
 

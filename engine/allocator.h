@@ -32,10 +32,46 @@ class Allocator {
   virtual void set_budget(std::size_t bytes) = 0;
   /// Gives cached blocks back to the system.
   virtual void release_cached() = 0;
+
+  // A pool's blocks are handed out to its own requests only, whether they are in use or free, until
+  // it is dropped: a captured graph goes on reading and writing the addresses of its capture. See
+  // MemoryPool.
+  virtual int make_pool() = 0;
+  virtual void drop_pool(int pool) = 0;
+  /// The pool that this thread's requests are served from (0: everybody's); returns the one before.
+  virtual int exchange_pool(int pool) = 0;
+};
+
+/// A pool that lives as long as this object.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Allocator& allocator) : allocator_(allocator), pool_(allocator.make_pool()) {}
+  ~MemoryPool() { allocator_.drop_pool(pool_); }
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  /// While one lives, this thread's requests are served from the pool.
+  class Scope {
+   public:
+    explicit Scope(MemoryPool& pool)
+        : allocator_(pool.allocator_), saved_(allocator_.exchange_pool(pool.pool_)) {}
+    ~Scope() { allocator_.exchange_pool(saved_); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Allocator& allocator_;
+    int saved_;
+  };
+
+ private:
+  Allocator& allocator_;
+  int pool_;
 };
 
 /// The process-wide allocator of a device. The CPU's default budget is 80% of what the control
-/// group or the machine has left.
+/// group or the machine has left, a GPU's 80% of its free memory. Throws DeviceError if the device
+/// is not there.
 Allocator& allocator_of(Device device);
 
 /// Names what is allocated on this thread while it lives: "activations", "parameters", "gradients",

@@ -1,5 +1,6 @@
 #include "engine/generator.h"
 
+#include "engine/device_copy.h"
 #include "engine/runtime.h"
 
 namespace hanok {
@@ -18,7 +19,14 @@ void Generator::begin_step(std::int64_t epoch, std::int64_t step) {
   const std::uint32_t init_draws = draws_[static_cast<std::size_t>(RandomStream::Init)];
   draws_.fill(0);
   draws_[static_cast<std::size_t>(RandomStream::Init)] = init_draws;
-  epoch_step_ = Tensor();
+  if (epoch_step_.defined() && !epoch_step_.device().is_cpu()) {
+    // In place: a captured step reads its position from where it lay at the capture.
+    const std::vector<std::int64_t> position{epoch, step};
+    copy_bytes(epoch_step_.device(), epoch_step_.mutable_view().data, Device::cpu(),
+               position.data(), position.size() * sizeof(std::int64_t));
+  } else {
+    epoch_step_ = Tensor();
+  }
 }
 
 RandomCall Generator::next(RandomStream stream, Device device) {

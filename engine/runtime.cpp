@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "engine/allocator.h"
 #include "kernels/base/error.h"
 #include "kernels/cpu/cpu_backend.h"
+#include "kernels/cuda_runtime.h"
 
 namespace hanok {
 namespace {
@@ -47,60 +49,90 @@ Pool& pool() {
   return *instance;
 }
 
-/// Each thread that runs ops has its own scratch memory; the compute threads are shared.
+/// Each thread that runs ops has its own scratch memory a device; the compute threads are shared.
 struct ThreadContext {
   std::shared_ptr<ThreadPool> threads;
-  Workspace workspace;
+  std::unique_ptr<Workspace> own;
+  Workspace* workspace;  // own, or what OwnWorkspace put in its place
+  void* stream;
   std::optional<ExecContext> context;
 
-  ThreadContext()
-      : workspace(
-            [](std::size_t bytes) {
-              return allocator_of(Device::cpu()).allocate(bytes, "workspace");
-            },
-            [](void* data, std::size_t) { allocator_of(Device::cpu()).deallocate(data); }) {}
+  explicit ThreadContext(Device device)
+      : own(make_workspace(device)),
+        workspace(own.get()),
+        stream(device.is_cpu()
+                   ? nullptr
+                   : cuda_runtime()->stream(device.index, CudaRuntime::Stream::Compute)) {}
 
   ExecContext& get() {
     std::shared_ptr<ThreadPool> current = pool().get();
-    if (current != threads) {
+    if (current != threads || &context->workspace != workspace) {
       threads = std::move(current);
-      context.emplace(ExecContext{*threads, workspace, nullptr});
+      context.emplace(ExecContext{*threads, *workspace, stream});
     }
     return *context;
   }
 };
 
-void require_cpu(Device device) {
-  if (!device.is_cpu()) {
-    throw DeviceError("device " + device.to_string() + ": this build has no CUDA backend");
+/// Of this thread.
+ThreadContext& thread_context(Device device) {
+  if (device.is_cpu()) {
+    thread_local ThreadContext context(Device::cpu());
+    return context;
   }
+  require_cuda(device);
+  thread_local std::map<int, ThreadContext> contexts;
+  const auto found = contexts.find(device.index);
+  if (found != contexts.end()) return found->second;
+  return contexts.emplace(device.index, device).first->second;
+}
+
+/// Kept to the end of the process, like the tensors of static lifetime that may need them.
+std::unique_ptr<Backend>& backend_slot(Device device) {
+  if (device.is_cpu()) {
+    static std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());
+    return backend;
+  }
+  require_cuda(device);
+  static auto* mutex = new std::mutex();  // NOLINT(cppcoreguidelines-owning-memory)
+  // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
+  static auto* backends = new std::map<int, std::unique_ptr<Backend>>();
+  const std::lock_guard lock(*mutex);
+  std::unique_ptr<Backend>& backend = (*backends)[device.index];
+  if (backend == nullptr) backend = cuda_runtime()->make_backend(device.index);
+  return backend;
 }
 
 thread_local std::int64_t nominal_batch_here = 0;
 
-std::unique_ptr<Backend>& cpu_backend() {
-  static std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());
-  return backend;
-}
-
 }  // namespace
 
-Backend& backend_of(Device device) {
-  require_cpu(device);
-  return *cpu_backend();
+void require_cuda(Device device) {
+  if (device.is_cpu()) throw DeviceError("device cpu: a CUDA device is needed here");
+  if (cuda_runtime() == nullptr) {
+    throw DeviceError("device " + device.to_string() + ": this build has no CUDA backend");
+  }
 }
+
+Backend& backend_of(Device device) { return *backend_slot(device); }
 
 std::unique_ptr<Backend> exchange_backend(Device device, std::unique_ptr<Backend> backend) {
-  require_cpu(device);
   if (backend == nullptr) throw ValueError("exchange_backend: the new backend is null");
-  return std::exchange(cpu_backend(), std::move(backend));
+  return std::exchange(backend_slot(device), std::move(backend));
 }
 
-ExecContext& context_of(Device device) {
-  require_cpu(device);
-  thread_local ThreadContext context;
-  return context.get();
+ExecContext& context_of(Device device) { return thread_context(device).get(); }
+
+std::unique_ptr<Workspace> make_workspace(Device device) {
+  return std::make_unique<Workspace>(
+      [device](std::size_t bytes) { return allocator_of(device).allocate(bytes, "workspace"); },
+      [device](void* data, std::size_t) { allocator_of(device).deallocate(data); });
 }
+
+OwnWorkspace::OwnWorkspace(Device device, Workspace& workspace)
+    : device_(device), saved_(std::exchange(thread_context(device).workspace, &workspace)) {}
+
+OwnWorkspace::~OwnWorkspace() { thread_context(device_).workspace = saved_; }
 
 void set_num_threads(int threads) {
   if (threads < 1) {

@@ -11,12 +11,32 @@ namespace hanok {
 /// The backend of a device; created at first use. Throws DeviceError if the device is not there.
 Backend& backend_of(Device device);
 
+/// Throws DeviceError unless `device` is a GPU and this build has a CUDA backend.
+void require_cuda(Device device);
+
 /// Puts another backend in a device's place and returns the one before: to count or time its calls.
 /// Not while ops run.
 std::unique_ptr<Backend> exchange_backend(Device device, std::unique_ptr<Backend> backend);
 
 /// Threads, workspace and stream that ops on this device use.
 ExecContext& context_of(Device device);
+
+/// While one lives, ops of this thread on the scratch's device take their scratch memory from it: a
+/// captured graph goes on using the addresses of its capture.
+class OwnWorkspace {
+ public:
+  OwnWorkspace(Device device, Workspace& workspace);
+  ~OwnWorkspace();
+  OwnWorkspace(const OwnWorkspace&) = delete;
+  OwnWorkspace& operator=(const OwnWorkspace&) = delete;
+
+ private:
+  Device device_;
+  Workspace* saved_;
+};
+
+/// Scratch memory from a device's allocator.
+std::unique_ptr<Workspace> make_workspace(Device device);
 
 /// Number of compute threads (default: the CPUs that this process may use). Not while ops run.
 void set_num_threads(int threads);

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "engine/device_copy.h"
 #include "engine/runtime.h"
 #include "engine/storage.h"
 #include "engine/tensor_impl.h"
@@ -191,8 +192,9 @@ std::vector<std::int64_t> Tensor::to_int_vector() const {
 
 Tensor Tensor::to(Device target) const {
   if (target == device()) return *this;
-  backend_of(target);  // throws: no second kind of device in this build
-  throw DeviceError("to: cannot copy from " + device().to_string() + " to " + target.to_string());
+  Tensor result = empty(shape(), {dtype(), target});
+  copy_bytes(target, result.mutable_view().data, device(), view().data, bytes());
+  return result;
 }
 
 Tensor Tensor::to(DType target) const {
@@ -217,15 +219,7 @@ void Tensor::copy_from(const Tensor& source) {
   if (source.shape() != shape() || source.dtype() != dtype()) {
     throw ShapeError("copy_from: cannot copy " + source.to_string() + " into " + to_string());
   }
-  const View target = mutable_view();
-  const Tensor here = source.to(device());
-  if (device().is_cpu()) {
-    std::memmove(target.data, here.view().data, bytes());
-    return;
-  }
-  const Shape flat{numel()};
-  backend_of(device()).strided_copy(context_of(device()), {target.data, dtype(), flat, {1}},
-                                    {here.view().data, dtype(), flat, {1}});
+  copy_bytes(device(), mutable_view().data, source.device(), source.view().data, bytes());
 }
 
 void Tensor::swap_contents(const Tensor& other) {

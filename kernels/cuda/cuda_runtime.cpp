@@ -9,10 +9,11 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/cuda/cublas.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_devices.h"
-#include "kernels/cuda/libraries.h"
+#include "kernels/cuda/cudnn_convolution.h"
 
 namespace hanok::cuda {
 namespace {
@@ -101,11 +102,15 @@ class Runtime final : public CudaRuntime {
     lines.push_back("CUDA runtime: " + version(runtime));
     lines.push_back("driver: " + (driver == 0 ? "none" : "for CUDA " + version(driver)));
     std::string missing;
-    const std::string cublas = cublas_version(&missing);
-    lines.push_back("cuBLAS: " +
-                    (cublas.empty() ? "missing (" + missing + "); own kernels" : cublas));
-    const std::string cudnn = cudnn_version(&missing);
-    lines.push_back("cuDNN: " + (cudnn.empty() ? "missing (" + missing + "); own kernels" : cudnn));
+    open_cublas(&missing);
+    lines.push_back("cuBLAS: " + found_or(cublas_version(), missing));
+    missing = "cuDNN 9 was not found";
+    try {
+      if (cudnn_version().empty()) make_cudnn_convolution(0, &missing);
+    } catch (const Error&) {
+      // Without a device there is no more to say than that it is missing.
+    }
+    lines.push_back("cuDNN: " + found_or(cudnn_version(), missing));
     try {
       for (const CudaDeviceInfo& device : all_devices()) {
         try {
@@ -216,6 +221,10 @@ class Runtime final : public CudaRuntime {
   }
 
  private:
+  static std::string found_or(const std::string& version, const std::string& missing) {
+    return version.empty() ? "missing, so hanok's own kernels compute (" + missing + ")" : version;
+  }
+
   struct Streams {
     cudaStream_t compute = nullptr;
     cudaStream_t copy = nullptr;

@@ -1,0 +1,197 @@
+#include "engine/caching_allocator.h"
+
+#include <algorithm>
+
+#include "kernels/base/error.h"
+
+namespace hanok {
+namespace {
+
+constexpr std::size_t kMebibyte = std::size_t{1} << 20;
+constexpr std::size_t kSegment = 2 * kMebibyte;  // sizes of segments are multiples of this
+
+std::size_t round_up(std::size_t bytes, std::size_t unit) {
+  return std::max(unit, (bytes + unit - 1) / unit * unit);
+}
+
+/// The pool that this thread's requests are served from; 0 is everybody's.
+thread_local int current_pool = 0;
+
+}  // namespace
+
+CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source, std::size_t budget)
+    : source_(std::move(source)) {
+  statistics_.budget = budget;
+}
+
+/// Nearly equal requests share blocks: sizes are multiples of the alignment, above 1 MiB of 64 KiB.
+std::size_t CachingAllocator::block_size(std::size_t bytes) const {
+  return round_up(bytes, bytes >= kMebibyte ? std::size_t{64} << 10 : source_->alignment());
+}
+
+void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
+  const std::size_t size = block_size(bytes);
+  const bool small = source_->in_segments() && size < kMebibyte;
+  const std::lock_guard lock(mutex_);
+  Block* block = take_cached(size, small, current_pool);
+  if (block == nullptr) block = take_segment(size, small, current_pool);
+  if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
+  block->tag = tag;
+  statistics_.in_use += block->size;
+  statistics_.in_use_by_tag[tag] += block->size;
+  if (statistics_.in_use > statistics_.peak) {
+    statistics_.peak = statistics_.in_use;
+    statistics_.peak_by_tag = statistics_.in_use_by_tag;
+  }
+  return block->data;
+}
+
+void CachingAllocator::deallocate(void* pointer) noexcept {
+  const std::lock_guard lock(mutex_);
+  Block* block = blocks_.at(pointer).get();
+  statistics_.in_use -= block->size;
+  statistics_.in_use_by_tag[block->tag] -= block->size;
+  statistics_.cached += block->size;
+  block->free = true;
+  if (block->after != nullptr && block->after->free) {
+    free_list(*block).erase({block->after->size, block->after});
+    merge_with_next(*block);
+  }
+  if (block->before != nullptr && block->before->free) {
+    block = block->before;
+    free_list(*block).erase({block->size, block});
+    merge_with_next(*block);
+  }
+  free_list(*block).emplace(block->size, block);
+}
+
+/// The smallest free block that is large enough, cut to size; null if there is none.
+CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool small, int pool) {
+  FreeList& list = free_[{pool, small}];
+  const auto found = list.lower_bound({size, nullptr});
+  // Without splitting, a block of up to an eighth more is near enough.
+  if (found == list.end()) return nullptr;
+  if (!source_->in_segments() && found->first > size + size / 8) return nullptr;
+  Block* block = found->second;
+  list.erase(found);
+  block->free = false;
+  statistics_.cached -= block->size;
+  if (source_->in_segments()) split(*block, size);
+  return block;
+}
+
+/// A block from the source, within the budget. Cached memory makes room where it must.
+CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool small, int pool) {
+  const auto held = [this] { return statistics_.in_use + statistics_.cached; };
+  std::size_t wanted = size;
+  if (source_->in_segments()) wanted = round_up(size, kSegment);
+  if (held() + wanted > statistics_.budget) free_segments();
+  if (held() + wanted > statistics_.budget) wanted = size;  // the last of it
+  if (held() + wanted > statistics_.budget) return nullptr;
+  Block* block = new_segment(wanted, small, pool);
+  if (block == nullptr) {
+    free_segments();
+    block = new_segment(wanted, small, pool);
+  }
+  if (block == nullptr && wanted > size) block = new_segment(size, small, pool);
+  if (block != nullptr && block->size > size) split(*block, size);
+  return block;
+}
+
+CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool small, int pool) {
+  void* data = source_->take(size);
+  if (data == nullptr) return nullptr;
+  auto block = std::make_unique<Block>();
+  block->data = static_cast<char*>(data);
+  block->size = size;
+  block->small = small;
+  block->pool = pool;
+  return (blocks_[data] = std::move(block)).get();
+}
+
+/// Frees what `block` has beyond `size`, if it is worth a block of its own.
+void CachingAllocator::split(Block& block, std::size_t size) {
+  const std::size_t least = block.small ? source_->alignment() : kMebibyte;
+  if (block.size < size + least) return;
+  auto rest = std::make_unique<Block>();
+  rest->data = block.data + size;
+  rest->size = block.size - size;
+  rest->free = true;
+  rest->small = block.small;
+  rest->pool = block.pool;
+  rest->before = &block;
+  rest->after = block.after;
+  if (block.after != nullptr) block.after->before = rest.get();
+  block.after = rest.get();
+  block.size = size;
+  statistics_.cached += rest->size;
+  free_list(*rest).emplace(rest->size, rest.get());
+  blocks_[rest->data] = std::move(rest);
+}
+
+void CachingAllocator::merge_with_next(Block& block) {
+  Block* next = block.after;
+  block.size += next->size;
+  block.after = next->after;
+  if (block.after != nullptr) block.after->before = &block;
+  blocks_.erase(next->data);
+}
+
+/// Gives back the segments of everybody's pool that are free as a whole.
+void CachingAllocator::free_segments() {
+  for (const bool small : {false, true}) {
+    FreeList& list = free_[{0, small}];
+    for (auto it = list.begin(); it != list.end();) {
+      Block* block = it->second;
+      if (block->before != nullptr || block->after != nullptr) {
+        ++it;
+        continue;
+      }
+      it = list.erase(it);
+      statistics_.cached -= block->size;
+      source_->give_back(block->data);
+      blocks_.erase(block->data);
+    }
+  }
+}
+
+MemoryStatistics CachingAllocator::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+void CachingAllocator::reset_peak() {
+  const std::lock_guard lock(mutex_);
+  statistics_.peak = statistics_.in_use;
+  statistics_.peak_by_tag = statistics_.in_use_by_tag;
+}
+
+void CachingAllocator::set_budget(std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  statistics_.budget = bytes;
+}
+
+void CachingAllocator::release_cached() {
+  const std::lock_guard lock(mutex_);
+  free_segments();
+}
+
+int CachingAllocator::make_pool() {
+  const std::lock_guard lock(mutex_);
+  return ++pools_;
+}
+
+void CachingAllocator::drop_pool(int pool) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [address, block] : blocks_) {
+    if (block->pool == pool) block->pool = 0;
+  }
+  for (const bool small : {false, true}) {
+    free_[{0, small}].merge(free_[{pool, small}]);
+    free_.erase({pool, small});
+  }
+}
+
+int CachingAllocator::exchange_pool(int pool) { return std::exchange(current_pool, pool); }
+
+}  // namespace hanok

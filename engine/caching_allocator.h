@@ -1,0 +1,83 @@
+// One caching allocator for every kind of memory: freed blocks are kept by size and handed out
+// again, so that a training step, which asks for the same sizes over and over, meets the system's
+// allocator only once.
+//
+// Where memory is dear to get (CUDA), it is taken in segments that are split into blocks; a freed
+// block grows together with its free neighbours. Best fit and a fixed rounding make a step's
+// requests meet the same blocks again. Small requests (below 1 MiB) have segments of their own, so
+// that they do not break up large ones.
+//
+// On CUDA a block is handed out again while the device may still be working on its old content:
+// that is safe because all tensors are read and written on one stream, in order.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "engine/allocator.h"
+
+namespace hanok {
+
+/// Where a caching allocator gets its memory.
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  /// Null if there is none.
+  virtual void* take(std::size_t bytes) = 0;
+  virtual void give_back(void* pointer) noexcept = 0;
+  /// Sizes are rounded up to a multiple of this, and addresses are aligned to it.
+  virtual std::size_t alignment() const = 0;
+  /// True: segments are split into blocks. False: every block is taken by itself.
+  virtual bool in_segments() const = 0;
+};
+
+class CachingAllocator final : public Allocator {
+ public:
+  CachingAllocator(std::unique_ptr<MemorySource> source, std::size_t budget);
+
+  void* allocate(std::size_t bytes, const char* tag) override;
+  void deallocate(void* pointer) noexcept override;
+  MemoryStatistics statistics() const override;
+  void reset_peak() override;
+  void set_budget(std::size_t bytes) override;
+  void release_cached() override;
+
+  int make_pool() override;
+  void drop_pool(int pool) override;
+  int exchange_pool(int pool) override;
+
+ private:
+  struct Block {
+    char* data = nullptr;
+    std::size_t size = 0;
+    bool free = false;
+    bool small = false;
+    int pool = 0;
+    const char* tag = "";
+    Block* before = nullptr;  // neighbours within the segment
+    Block* after = nullptr;
+  };
+  using FreeList = std::set<std::pair<std::size_t, Block*>>;
+
+  std::size_t block_size(std::size_t bytes) const;
+  FreeList& free_list(const Block& block) { return free_[{block.pool, block.small}]; }
+  Block* take_cached(std::size_t size, bool small, int pool);
+  Block* take_segment(std::size_t size, bool small, int pool);
+  Block* new_segment(std::size_t size, bool small, int pool);
+  void split(Block& block, std::size_t size);
+  void merge_with_next(Block& block);
+  void free_segments();
+
+  std::unique_ptr<MemorySource> source_;
+  mutable std::mutex mutex_;
+  std::unordered_map<void*, std::unique_ptr<Block>> blocks_;  // in use or cached, by address
+  std::map<std::pair<int, bool>, FreeList> free_;             // by pool and smallness
+  MemoryStatistics statistics_;
+  int pools_ = 0;
+};
+
+}  // namespace hanok
