@@ -31,6 +31,8 @@ namespace {
 
 constexpr std::int64_t kFusedTiles = 12;
 constexpr std::int64_t kFusedColumns = 64;
+constexpr std::int64_t kFusedRun = 4;            // blocks per task at most,
+constexpr std::int64_t kFusedMinTasks = 32;      // as long as there are that many tasks
 constexpr std::int64_t kFusedMaxChannels = 256;  // C + K
 constexpr std::int64_t kStagedTiles = 132;       // 22 register tiles
 constexpr std::int64_t kStagedGroup = 6;         // tiles per task of a transform
@@ -190,40 +192,53 @@ void add_pixel_rows(const float* pixels, const WinogradTiles& grid, std::int64_t
   }
 }
 
-void run_fused(ExecContext& context, const Run& run) {
+// Block b, from the input's transform to the stored outputs; `next` is the block that this thread
+// will most likely be given afterwards.
+void run_fused_block(const Run& run, std::int64_t b, std::int64_t next, const TileLayout& v_layout,
+                     const TileLayout& m_layout, const std::vector<std::int64_t>& m_row_offset) {
   const Problem& p = run.problem;
   const std::int64_t block_tiles = p.block_tiles();
   const std::int64_t group = std::min(kFusedColumns, p.out_channels);
-  const TileLayout v_layout(block_tiles, p.in_channels);
-  const TileLayout m_layout(block_tiles, group);
-  const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
-  context.pool.run(p.blocks(), [&](std::int64_t b) {
-    const std::int64_t begin = b * block_tiles;
-    const std::int64_t end = std::min(begin + block_tiles, p.tiles());
-    float* v = thread_scratch(v_layout.floats() + m_layout.floats());
-    float* m = v + v_layout.floats();
-    transform_input(run, begin, end, v, v_layout);
-    std::vector<const float*> rows;
-    const Fetch fetch{&rows, 4 * kWinogradTile * std::max(p.in_channels, p.out_channels)};
-    for (std::int64_t column = 0; column < p.out_channels; column += group) {
-      rows.clear();
-      if (column == 0) {
-        add_pixel_rows(run.y, p.grid(), p.out_h, p.out_w, p.out_channels, begin, end, rows);
-        add_pixel_rows(run.epilogue.residual, p.grid(), p.out_h, p.out_w, p.out_channels, begin,
-                       end, rows);
-      }
-      if (column + group >= p.out_channels) {
-        // The block that this thread will most likely be given next.
-        const std::int64_t next = std::min(begin + context.pool.threads() * block_tiles, p.tiles());
-        add_pixel_rows(run.x, p.grid(), p.in_h, p.in_w, p.in_channels, next,
-                       std::min(next + block_tiles, p.tiles()), rows);
-      }
-      const std::int64_t columns = std::min(group, p.out_channels - column);
-      for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-        multiply_point(run, point, end - begin, column, columns, v, v_layout, m, m_layout,
-                       m_row_offset.data(), fetch);
-      }
-      transform_output(run, begin, end, column, columns, m, m_layout, b);
+  const std::int64_t begin = b * block_tiles;
+  const std::int64_t end = std::min(begin + block_tiles, p.tiles());
+  float* v = thread_scratch(v_layout.floats() + m_layout.floats());
+  float* m = v + v_layout.floats();
+  transform_input(run, begin, end, v, v_layout);
+  std::vector<const float*> rows;
+  const Fetch fetch{&rows, 4 * kWinogradTile * std::max(p.in_channels, p.out_channels)};
+  for (std::int64_t column = 0; column < p.out_channels; column += group) {
+    rows.clear();
+    if (column == 0) {
+      add_pixel_rows(run.y, p.grid(), p.out_h, p.out_w, p.out_channels, begin, end, rows);
+      add_pixel_rows(run.epilogue.residual, p.grid(), p.out_h, p.out_w, p.out_channels, begin, end,
+                     rows);
+    }
+    if (column + group >= p.out_channels) {
+      add_pixel_rows(run.x, p.grid(), p.in_h, p.in_w, p.in_channels, next * block_tiles,
+                     std::min((next + 1) * block_tiles, p.tiles()), rows);
+    }
+    const std::int64_t columns = std::min(group, p.out_channels - column);
+    for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+      multiply_point(run, point, end - begin, column, columns, v, v_layout, m, m_layout,
+                     m_row_offset.data(), fetch);
+    }
+    transform_output(run, begin, end, column, columns, m, m_layout, b);
+  }
+}
+
+void run_fused(ExecContext& context, const Run& run) {
+  const Problem& p = run.problem;
+  const TileLayout v_layout(p.block_tiles(), p.in_channels);
+  const TileLayout m_layout(p.block_tiles(), std::min(kFusedColumns, p.out_channels));
+  const auto m_row_offset = row_offsets(p.block_tiles(), m_layout.tile_stride);
+  // Blocks side by side go to one thread, which then knows what to ask for.
+  const std::int64_t run_length =
+      std::clamp<std::int64_t>(p.blocks() / kFusedMinTasks, 1, kFusedRun);
+  context.pool.run_blocks(p.blocks(), run_length, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const bool last = b + 1 == end;
+      const std::int64_t next = last ? begin + context.pool.threads() * run_length : b + 1;
+      run_fused_block(run, b, next, v_layout, m_layout, m_row_offset);
     }
   });
 }
