@@ -107,4 +107,10 @@ std::unique_ptr<MatrixProduct> make_blas_product(const CublasFunctions& function
   return std::make_unique<CublasProduct>(functions, device, std::move(name));
 }
 
+std::unique_ptr<MatrixProduct> make_cublas_product(int device, std::string* missing) {
+  const CublasFunctions* functions = open_cublas(missing);
+  if (functions == nullptr) return nullptr;
+  return make_blas_product(*functions, device, "cuBLAS " + cublas_version());
+}
+
 }  // namespace hanok::cuda

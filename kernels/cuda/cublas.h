@@ -6,7 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cuda_runtime.h>
+#include <memory>
 #include <string>
+
+#include "kernels/cuda/matrix_product.h"
 
 struct cublasContext;
 
@@ -46,5 +49,11 @@ struct CublasFunctions {
 /// The table, filled once for the process; null if the library or one of its functions is missing,
 /// and then `missing` (if given) says what is missing and how to get it.
 const CublasFunctions* open_cublas(std::string* missing);
+
+/// "13.0.2" of the library that is loaded, or "" where there is none.
+std::string cublas_version();
+
+/// Matrix products by cuBLAS on that device; null and a reason where the library is missing.
+std::unique_ptr<MatrixProduct> make_cublas_product(int device, std::string* missing);
 
 }  // namespace hanok::cuda

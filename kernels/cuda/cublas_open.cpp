@@ -1,8 +1,6 @@
 // Fills the table of cuBLAS's functions from the library on this machine.
-#include "kernels/cuda/blas_product.h"
 #include "kernels/cuda/cublas.h"
 #include "kernels/cuda/dynamic_library.h"
-#include "kernels/cuda/libraries.h"
 
 namespace hanok::cuda {
 namespace {
@@ -63,8 +61,8 @@ const CublasFunctions* open_cublas(std::string* missing) {
   return nullptr;
 }
 
-std::string cublas_version(std::string* missing) {
-  if (open_cublas(missing) == nullptr) return "";
+std::string cublas_version() {
+  if (!opened().complete) return "";
   std::string version;
   for (int part = 0; part < 3; ++part) {  // MAJOR_VERSION, MINOR_VERSION, PATCH_LEVEL
     int value = 0;
@@ -72,12 +70,6 @@ std::string cublas_version(std::string* missing) {
     version += (part > 0 ? "." : "") + std::to_string(value);
   }
   return version;
-}
-
-std::unique_ptr<MatrixProduct> make_cublas_product(int device, std::string* missing) {
-  const CublasFunctions* functions = open_cublas(missing);
-  if (functions == nullptr) return nullptr;
-  return make_blas_product(*functions, device, "cuBLAS " + cublas_version(nullptr));
 }
 
 }  // namespace hanok::cuda

@@ -10,7 +10,6 @@
 #include "kernels/cuda/cudnn_graph.h"
 #include "kernels/cuda/cudnn_plans.h"
 #include "kernels/cuda/fused_convolution.h"
-#include "kernels/cuda/libraries.h"
 #include "kernels/cuda/scratch.h"
 
 namespace hanok::cuda {
@@ -132,7 +131,7 @@ class Plans final : public ConvolutionEngines {
     const CudnnOptions options = cudnn_options();
     const bool measure =
         options.autotune && context != nullptr && !is_capturing(stream_of(*context));
-    StoredPlan stored{text, device_, cudnn_version(nullptr), "", 0, measure, ""};
+    StoredPlan stored{text, device_, cudnn_version(), "", 0, measure, ""};
     std::unique_ptr<CudnnPlan> plan;
     if (load(options, stored, plan)) return keep(text, std::move(plan));
     std::string origin = "chosen by cuDNN";
@@ -234,9 +233,9 @@ std::unique_ptr<Convolution> make_cudnn_convolution(int device, std::string* mis
   return make_fused_convolution(std::make_unique<Plans>(device));
 }
 
-std::string cudnn_version(std::string* missing) {
-  if (!open_cudnn(missing)) return "";
+std::string cudnn_version() {
   const std::size_t version = cudnn_version_number();
+  if (version == 0) return "";
   return std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
          std::to_string(version % 100);
 }

@@ -1,8 +1,12 @@
-// How cuDNN's kernels are chosen, and which were. make_cudnn_convolution() is in libraries.h.
+// Convolutions by cuDNN, through its graph API: the convolution and what follows it in one kernel
+// where cuDNN has one. No header of cuDNN is included here.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "kernels/cuda/convolution.h"
 
 namespace hanok::cuda {
 
@@ -18,6 +22,13 @@ struct CudnnOptions {
 CudnnOptions cudnn_options();
 /// Holds for plans that are made from now on.
 void set_cudnn_options(const CudnnOptions& options);
+
+/// Convolutions by cuDNN on that device; null and a reason where the library is missing or too old.
+/// Throws DeviceError where it is there and cannot be set up.
+std::unique_ptr<Convolution> make_cudnn_convolution(int device, std::string* missing);
+
+/// "9.19.0" of the library that is loaded, or "" where there is none.
+std::string cudnn_version();
 
 /// One line a plan that this process chose so far, in order: its convolution, the engine, scratch
 /// bytes and where the choice came from; also one line for each fused graph that had no engine and

@@ -1,6 +1,6 @@
 // What stands in for cuBLAS and cuDNN: the CPU's kernels, which read and write the same memory, as
 // deferred work on the stream like everything else. What is built on the two libraries
-// (cublas_product.cpp, fused_convolution.cpp) is the real thing.
+// (blas_product.cpp, fused_convolution.cpp) is the real thing.
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
