@@ -149,14 +149,13 @@ void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
     sums.x = op.x;
     sums.mean = op.mean;
     const PartialSums partial = column_sums(ctx, name, sums, rows, channels, scope);
-    const auto grid = static_cast<unsigned>((channels + kCombineChannels - 1) / kCombineChannels);
-    launch(combine_batch_norm_sums_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
-           stream_of(ctx), partial.data, partial.blocks, channels, rows, op.invstd.f32(),
-           coefficients, op.dgamma.f32(), op.dbeta.f32());
+    launch(combine_batch_norm_sums_kernel, grid_for(channels, kCombineChannels),
+           dim3(kCombineChannels, kCombineLanes), 0, stream_of(ctx), partial.data, partial.blocks,
+           channels, rows, op.invstd.f32(), coefficients, op.dgamma.f32(), op.dbeta.f32());
   }
   if (rows == 0 || (!op.dx.defined() && !op.dresidual.defined())) return;
   with_storage(name, storage_type, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const BackwardPointers<T> p{op.dy.as<T>(),
                                 gated ? op.y.as<T>() : nullptr,
                                 centred || gate.wanted ? op.x.as<T>() : nullptr,
@@ -169,7 +168,7 @@ void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
                                 op.dx.as<T>(),
                                 op.dresidual.as<T>()};
     if (packets_fit<T>(channels, p.dy, p.y, p.x, p.dx, p.dresidual)) {
-      launch_backward<T, kPacket<T>>(ctx, p, rows, channels);
+      launch_backward<T, kPackOf<T>>(ctx, p, rows, channels);
     } else {
       launch_backward<T, 1>(ctx, p, rows, channels);
     }

@@ -233,9 +233,9 @@ void launch_moments(ExecContext& ctx, const T* x, const RowLayout& layout, std::
     launch(column_moments_kernel<T, kWidth>, tiles.grid, tiles.block, 0, stream_of(ctx), x, layout,
            tiles, partial);
   }
-  const auto grid = static_cast<unsigned>((channels + kCombineChannels - 1) / kCombineChannels);
-  launch(combine_column_moments_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
-         stream_of(ctx), partial, tiles.row_blocks, tiles.rows_per_block, rows, channels, mean_var);
+  launch(combine_column_moments_kernel, grid_for(channels, kCombineChannels),
+         dim3(kCombineChannels, kCombineLanes), 0, stream_of(ctx), partial, tiles.row_blocks,
+         tiles.rows_per_block, rows, channels, mean_var);
 }
 
 template <typename T, int kWidth>
@@ -263,9 +263,9 @@ void affine_columns(ExecContext& ctx, const char* op, const AffineColumns& a, st
   }
   if (rows == 0 || channels == 0) return;
   with_storage(op, a.y.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     if (packets_fit<T>(channels, a.x.as<T>(), a.residual.as<T>(), a.y.as<T>())) {
-      launch_affine<T, kPacket<T>>(ctx, a, rows, channels);
+      launch_affine<T, kPackOf<T>>(ctx, a, rows, channels);
     } else {
       launch_affine<T, 1>(ctx, a, rows, channels);
     }
@@ -279,9 +279,9 @@ PartialSums column_sums(ExecContext& ctx, const char* op, const ColumnSums& s, s
   check_dtype(op, "mean", s.mean, DType::F32);
   PartialSums partial;
   with_storage(op, s.dy.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     if (packets_fit<T>(channels, s.dy.as<T>(), s.y.as<T>(), s.x.as<T>())) {
-      partial = launch_sums<T, kPacket<T>>(ctx, s, rows, channels, scope);
+      partial = launch_sums<T, kPackOf<T>>(ctx, s, rows, channels, scope);
     } else {
       partial = launch_sums<T, 1>(ctx, s, rows, channels, scope);
     }
@@ -305,12 +305,12 @@ void column_moments(ExecContext& ctx, ConstView x, const RowLayout& layout, std:
   check_dtype("batch_norm_statistics", "mean_var", mean_var, DType::F32);
   if (channels == 0) return;
   with_storage("batch_norm_statistics", x.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const bool packets = packets_fit<T>(channels, x.as<T>()) &&
-                         layout.row_stride % kPacket<T> == 0 &&
-                         layout.batch_stride % kPacket<T> == 0;
+                         layout.row_stride % kPackOf<T> == 0 &&
+                         layout.batch_stride % kPackOf<T> == 0;
     if (packets) {
-      launch_moments<T, kPacket<T>>(ctx, x.as<T>(), layout, channels, mean_var.f32());
+      launch_moments<T, kPackOf<T>>(ctx, x.as<T>(), layout, channels, mean_var.f32());
     } else {
       launch_moments<T, 1>(ctx, x.as<T>(), layout, channels, mean_var.f32());
     }

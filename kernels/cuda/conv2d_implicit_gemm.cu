@@ -444,9 +444,8 @@ void backward_weights(ExecContext& ctx, const Conv2dShape& s, const float* x, co
 
 void sum_pieces(ExecContext& ctx, const float* partial, std::int64_t pieces, std::int64_t count,
                 float* out) {
-  const auto blocks = static_cast<unsigned>(divide_up(count, kSumThreads));
-  launch(sum_pieces_kernel, dim3(blocks), dim3(kSumThreads), 0, stream_of(ctx), partial, pieces,
-         count, out);
+  launch(sum_pieces_kernel, grid_for(count, kSumThreads), dim3(kSumThreads), 0, stream_of(ctx),
+         partial, pieces, count, out);
 }
 
 }  // namespace hanok::cuda

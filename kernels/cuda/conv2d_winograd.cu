@@ -238,10 +238,6 @@ Problem problem_of(Conv2dPass pass, const Conv2dShape& s) {
   return p;
 }
 
-dim3 blocks_for(std::int64_t items) {
-  return dim3(static_cast<unsigned>(divide_up(items, kThreads)));
-}
-
 void run(ExecContext& ctx, const Problem& p, bool backward, const float* source, const float* w,
          const MatrixResult& result) {
   if (p.tiles() == 0) return;
@@ -252,13 +248,13 @@ void run(ExecContext& ctx, const Problem& p, bool backward, const float* source,
   auto* v = scope.take_array<float>(kPoints * chunk * p.inputs);
   auto* m = scope.take_array<float>(kPoints * chunk * p.outputs);
   // U is [36, K, C] as w is, whichever of both is summed over.
-  launch(winograd_filter_kernel, blocks_for(filters), dim3(kThreads), 0, stream_of(ctx), w,
+  launch(winograd_filter_kernel, grid_for(filters, kThreads), dim3(kThreads), 0, stream_of(ctx), w,
          backward ? p.inputs : p.outputs, static_cast<int>(backward ? p.outputs : p.inputs),
          backward, u);
   for (std::int64_t first = 0; first < p.tiles(); first += chunk) {
     const std::int64_t tiles = std::min(chunk, p.tiles() - first);
-    launch(winograd_input_kernel, blocks_for(tiles * p.inputs), dim3(kThreads), 0, stream_of(ctx),
-           p.source, source, first, tiles, v);
+    launch(winograd_input_kernel, grid_for(tiles * p.inputs, kThreads), dim3(kThreads), 0,
+           stream_of(ctx), p.source, source, first, tiles, v);
     GemmShape product;
     product.m = tiles;
     product.n = p.outputs;
@@ -274,8 +270,8 @@ void run(ExecContext& ctx, const Problem& p, bool backward, const float* source,
     gemm(ctx, product, {v, DType::F32, {kPoints, tiles, p.inputs}},
          {u, DType::F32, {kPoints, p.inputs, p.outputs}}, Epilogue{},
          {m, DType::F32, {kPoints, tiles, p.outputs}});
-    launch(winograd_output_kernel, blocks_for(tiles * p.outputs), dim3(kThreads), 0, stream_of(ctx),
-           p.target, m, first, tiles, result);
+    launch(winograd_output_kernel, grid_for(tiles * p.outputs, kThreads), dim3(kThreads), 0,
+           stream_of(ctx), p.target, m, first, tiles, result);
   }
 }
 

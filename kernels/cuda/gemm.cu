@@ -135,9 +135,9 @@ void sum_rows(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t cha
   ColumnSums sums;
   sums.dy = x;
   const PartialSums partial = column_sums(ctx, "sum_rows", sums, rows, channels, scope);
-  const auto grid = static_cast<unsigned>(divide_up(channels, kCombineChannels));
-  launch(combine_row_sums_kernel, dim3(grid), dim3(kCombineChannels, kCombineLanes), 0,
-         stream_of(ctx), partial.data, partial.blocks, channels, out.f32());
+  launch(combine_row_sums_kernel, grid_for(channels, kCombineChannels),
+         dim3(kCombineChannels, kCombineLanes), 0, stream_of(ctx), partial.data, partial.blocks,
+         channels, out.f32());
 }
 
 }  // namespace hanok::cuda

@@ -24,6 +24,7 @@
 
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/sizes.h"
+#include "kernels/cuda/storage.h"
 
 namespace hanok::cuda {
 
@@ -236,10 +237,6 @@ __device__ inline TilePlace tile_place(const TileGrid& grid) {
 /// Whether a result is worth large tiles: they must at least half fill a large GPU.
 inline bool wants_large_tiles(std::int64_t rows, std::int64_t columns, std::int64_t batch) {
   return divide_up(rows, 128) * divide_up(columns, 128) * batch >= 64 && rows > 64 && columns > 64;
-}
-
-inline bool aligned16(const void* pointer) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0;
 }
 
 }  // namespace hanok::cuda

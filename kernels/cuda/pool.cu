@@ -229,14 +229,14 @@ void average(ExecContext& ctx, const char* op, const Axis& rows, const Axis& col
   const std::int64_t images = result.shape[0];
   const std::int64_t channels = result.shape[1];
   with_storage(op, operand.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const auto run = [&](auto kernel, int width) {
       const Pixels p = pixels_of(rows, columns, images, channels / width);
       launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, operand.as<T>(),
              result.as<T>());
     };
     if (packets_fit<T>(channels, operand.as<T>(), result.as<T>())) {
-      run(average_pool_kernel<T, kPacket<T>, kLinks>, kPacket<T>);
+      run(average_pool_kernel<T, kPackOf<T>, kLinks>, kPackOf<T>);
     } else {
       run(average_pool_kernel<T, 1, kLinks>, 1);
     }
@@ -251,7 +251,7 @@ void max_pool2d(ExecContext& ctx, const Pool2dShape& shape, ConstView x, View y,
   check_dtype(op, "indices", indices, DType::U8);
   if (y.numel() == 0) return;
   with_storage(op, x.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const auto run = [&](auto kernel, int width) {
       const Pixels p =
           pixels_of(row_axis(op, shape), column_axis(op, shape), shape.n, shape.c / width);
@@ -259,7 +259,7 @@ void max_pool2d(ExecContext& ctx, const Pool2dShape& shape, ConstView x, View y,
              indices.as<std::uint8_t>());
     };
     if (packets_fit<T>(shape.c, x.as<T>(), y.as<T>(), indices.as<std::uint8_t>())) {
-      run(max_pool_kernel<T, kPacket<T>>, kPacket<T>);
+      run(max_pool_kernel<T, kPackOf<T>>, kPackOf<T>);
     } else {
       run(max_pool_kernel<T, 1>, 1);
     }
@@ -273,7 +273,7 @@ void max_pool2d_backward(ExecContext& ctx, const Pool2dShape& shape, ConstView d
   check_dtype(op, "indices", indices, DType::U8);
   if (dx.numel() == 0) return;
   with_storage(op, dy.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const auto run = [&](auto kernel, int width) {
       const Pixels p = pixels_of(backward(row_axis(op, shape)), backward(column_axis(op, shape)),
                                  shape.n, shape.c / width);
@@ -281,7 +281,7 @@ void max_pool2d_backward(ExecContext& ctx, const Pool2dShape& shape, ConstView d
              indices.as<std::uint8_t>(), dx.as<T>());
     };
     if (packets_fit<T>(shape.c, dy.as<T>(), indices.as<std::uint8_t>(), dx.as<T>())) {
-      run(max_pool_backward_kernel<T, kPacket<T>>, kPacket<T>);
+      run(max_pool_backward_kernel<T, kPackOf<T>>, kPackOf<T>);
     } else {
       run(max_pool_backward_kernel<T, 1>, 1);
     }

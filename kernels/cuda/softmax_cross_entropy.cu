@@ -79,7 +79,7 @@ __global__ void softmax_rows_kernel(const T* x, std::int64_t rows, std::int64_t 
   const float log_sum = logf(total);
   for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
     const float shifted = to_float(x[i]) - largest;
-    from_float(kLog ? shifted - log_sum : expf(shifted) / total, y[i]);
+    y[i] = from_float<T>(kLog ? shifted - log_sum : expf(shifted) / total);
   }
 }
 
@@ -101,7 +101,7 @@ __global__ void softmax_columns_kernel(const T* x, std::int64_t columns, std::in
   const float log_sum = logf(total);
   for (std::int64_t i = 0; i < length; ++i) {
     const float shifted = to_float(x[i * inner]) - largest;
-    from_float(kLog ? shifted - log_sum : expf(shifted) / total, y[i * inner]);
+    y[i * inner] = from_float<T>(kLog ? shifted - log_sum : expf(shifted) / total);
   }
 }
 
@@ -118,7 +118,7 @@ __device__ void store_gradient(const T* y, const T* dy, double sum, T* dx) {
   const auto gradient = static_cast<double>(to_float(*dy));
   const double result = kLog ? gradient - static_cast<double>(expf(value)) * sum
                              : static_cast<double>(value) * (gradient - sum);
-  from_float(static_cast<float>(result), *dx);
+  *dx = from_float<T>(static_cast<float>(result));
 }
 
 template <typename T, bool kLog, int kLanes>
@@ -255,21 +255,17 @@ CrossEntropyArguments arguments_of(const char* name, const CrossEntropy& op) {
           op.logits.shape[1]};
 }
 
-dim3 blocks_for(std::int64_t count, std::int64_t per_block) {
-  return dim3(static_cast<unsigned>(divide_up(count, per_block)));
-}
-
 template <typename T, bool kLog>
 void launch_softmax(ExecContext& ctx, const T* x, std::int64_t columns, std::int64_t length,
                     std::int64_t inner, T* y) {
   if (inner > 1) {
-    launch(softmax_columns_kernel<T, kLog>, blocks_for(columns, kWide), dim3(kWide), 0,
+    launch(softmax_columns_kernel<T, kLog>, grid_for(columns, kWide), dim3(kWide), 0,
            stream_of(ctx), x, columns, length, inner, y);
   } else if (length > kWarpRow) {
-    launch(softmax_rows_kernel<T, kLog, kWide>, blocks_for(columns, 1), dim3(kWide), 0,
+    launch(softmax_rows_kernel<T, kLog, kWide>, grid_for(columns, 1), dim3(kWide), 0,
            stream_of(ctx), x, columns, length, y);
   } else {
-    launch(softmax_rows_kernel<T, kLog, kWarp>, blocks_for(columns, kRowsPerBlock),
+    launch(softmax_rows_kernel<T, kLog, kWarp>, grid_for(columns, kRowsPerBlock),
            dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), x, columns, length, y);
   }
 }
@@ -278,13 +274,13 @@ template <typename T, bool kLog>
 void launch_softmax_backward(ExecContext& ctx, const T* y, const T* dy, std::int64_t columns,
                              std::int64_t length, std::int64_t inner, T* dx) {
   if (inner > 1) {
-    launch(softmax_backward_columns_kernel<T, kLog>, blocks_for(columns, kWide), dim3(kWide), 0,
+    launch(softmax_backward_columns_kernel<T, kLog>, grid_for(columns, kWide), dim3(kWide), 0,
            stream_of(ctx), y, dy, columns, length, inner, dx);
   } else if (length > kWarpRow) {
-    launch(softmax_backward_rows_kernel<T, kLog, kWide>, blocks_for(columns, 1), dim3(kWide), 0,
+    launch(softmax_backward_rows_kernel<T, kLog, kWide>, grid_for(columns, 1), dim3(kWide), 0,
            stream_of(ctx), y, dy, columns, length, dx);
   } else {
-    launch(softmax_backward_rows_kernel<T, kLog, kWarp>, blocks_for(columns, kRowsPerBlock),
+    launch(softmax_backward_rows_kernel<T, kLog, kWarp>, grid_for(columns, kRowsPerBlock),
            dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), y, dy, columns, length, dx);
   }
 }
@@ -296,7 +292,7 @@ void softmax(ExecContext& ctx, bool log, ConstView x, std::int64_t outer, std::i
   check_dtype("softmax", "y", y, x.dtype);
   if (outer * length * inner == 0) return;
   with_storage("softmax", x.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const auto run = log ? launch_softmax<T, true> : launch_softmax<T, false>;
     run(ctx, x.as<T>(), outer * inner, length, inner, y.as<T>());
   });
@@ -308,7 +304,7 @@ void softmax_backward(ExecContext& ctx, bool log, ConstView y, ConstView dy, std
   check_dtype("softmax_backward", "dx", dx, y.dtype);
   if (outer * length * inner == 0) return;
   with_storage("softmax_backward", y.dtype, [&](auto storage) {
-    using T = decltype(storage);
+    using T = typename decltype(storage)::type;
     const auto run = log ? launch_softmax_backward<T, true> : launch_softmax_backward<T, false>;
     run(ctx, y.as<T>(), dy.as<T>(), outer * inner, length, inner, dx.as<T>());
   });
@@ -317,7 +313,7 @@ void softmax_backward(ExecContext& ctx, bool log, ConstView y, ConstView dy, std
 void cross_entropy(ExecContext& ctx, const CrossEntropy& op, View losses, View weights) {
   const CrossEntropyArguments a = arguments_of("cross_entropy", op);
   if (a.samples == 0) return;
-  launch(cross_entropy_kernel, blocks_for(a.samples, kRowsPerBlock), dim3(kWarp, kRowsPerBlock), 0,
+  launch(cross_entropy_kernel, grid_for(a.samples, kRowsPerBlock), dim3(kWarp, kRowsPerBlock), 0,
          stream_of(ctx), a, losses.f32(), weights.f32());
 }
 
@@ -326,7 +322,7 @@ void cross_entropy_backward(ExecContext& ctx, const CrossEntropy& op, ConstView 
   const CrossEntropyArguments a = arguments_of("cross_entropy_backward", op);
   check_dtype("cross_entropy_backward", "scale", scale, DType::F32);
   if (a.samples == 0) return;
-  launch(cross_entropy_backward_kernel, blocks_for(a.samples, kRowsPerBlock),
+  launch(cross_entropy_backward_kernel, grid_for(a.samples, kRowsPerBlock),
          dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), a, scale.f32(), dlogits.f32());
 }
 
