@@ -8,6 +8,7 @@
 
 #include "engine/allocator.h"
 #include "engine/layer_scope.h"
+#include "engine/packed_weights.h"
 #include "kernels/base/error.h"
 
 namespace hanok::nn {
@@ -180,6 +181,12 @@ void Module::replace_submodule(const std::string& path, std::unique_ptr<Module> 
 
 void Module::train(bool mode) {
   training_ = mode;
+  for (Parameter* parameter : parameters_) {
+    // What evaluation packed would be stale after the next step.
+    if (mode && parameter->defined() && parameter->requires_grad()) {
+      drop_packed_weights(parameter->value_);
+    }
+  }
   for (const ChildSlot* slot : children_) {
     if (slot->module() != nullptr) slot->module()->train(mode);
   }

@@ -7,8 +7,15 @@
 
 #include "engine/allocator.h"
 #include "engine/ops/common.h"
+#include "engine/packed_weights.h"
 #include "engine/storage.h"
 #include "engine/tensor_impl.h"
+
+namespace hanok {
+
+void drop_packed_weights(const Tensor& weight) { weight.impl().packs.clear(); }
+
+}  // namespace hanok
 
 namespace hanok::ops {
 

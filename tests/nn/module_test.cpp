@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "engine/allocator.h"
+#include "engine/autograd.h"
 #include "engine/generator.h"
 #include "kernels/base/error.h"
+#include "nn/containers.h"
 #include "nn/layers.h"
 
 namespace hanok::nn {
@@ -147,6 +150,35 @@ TEST(Module, TrainAndEvalReachAllChildren) {
   for (Module* module : net.modules()) EXPECT_FALSE(module->is_training());
   net.train();
   for (Module* module : net.modules()) EXPECT_TRUE(module->is_training());
+}
+
+TEST(Module, TrainingDropsThePackedWeightsOfEvaluationUnlessTheyAreFrozen) {
+  const auto packed_bytes = [] {
+    const auto by_tag = allocator_of(Device::cpu()).statistics().in_use_by_tag;
+    const auto found = by_tag.find("packed weights");
+    return found == by_tag.end() ? 0 : found->second;
+  };
+  const std::size_t before = packed_bytes();
+  Sequential model;
+  Conv2dOptions conv;
+  conv.in_channels = 32;
+  conv.out_channels = 32;
+  conv.kernel_h = conv.kernel_w = 3;
+  model.append(std::make_unique<Conv2d>(conv));
+  model.append(std::make_unique<Conv2d>(conv));
+  model.freeze("0.*");
+  model.eval();
+  {
+    const NoGrad no_grad;
+    model(Tensor::ones({4, 32, 12, 12}));
+  }
+  const std::size_t evaluated = packed_bytes() - before;
+  EXPECT_GE(evaluated, 2 * 36 * 32 * 32 * sizeof(float));  // F(4x4) packs of both
+  model.train();
+  EXPECT_EQ(packed_bytes() - before, evaluated / 2);  // the frozen one's
+  model.unfreeze("*");
+  model.train();
+  EXPECT_EQ(packed_bytes(), before);
 }
 
 TEST(Module, ApplyVisitsChildrenBeforeParents) {
