@@ -126,12 +126,15 @@ Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
 Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w);
 
 // ---- resizing: x [N,C,H,W] -> [N,C,out_h,out_w] ----
+// As PyTorch's F.interpolate. Where `scale` is given (> 0), 1/scale stands for H/P and W/Q: they
+// differ where the scaled size was rounded.
 /// Output pixel p is input pixel floor(p H / P), likewise for W.
-Tensor upsample_nearest2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w);
+Tensor upsample_nearest2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w,
+                          double scale = 0);
 /// Linear interpolation at (p + 1/2) H/P - 1/2, or at p (H-1)/(P-1) if corners are aligned; clamped
-/// at the border, no antialiasing. As PyTorch's F.interpolate.
+/// at the border, no antialiasing.
 Tensor upsample_bilinear2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w,
-                           bool align_corners = false);
+                           bool align_corners = false, double scale = 0);
 
 // ---- softmax and losses ----
 Tensor softmax(const Tensor& x, int dim);
@@ -201,8 +204,9 @@ Tensor index_select(const Tensor& x, int dim, const Tensor& indices);
 /// y[..., j, ...] = x[..., indices[..., j, ...], ...] along `dim`; indices have x's sizes but in
 /// `dim`.
 Tensor gather(const Tensor& x, int dim, const Tensor& indices);
-/// Rows of table [V,D]: indices of any shape -> that shape + [D].
-Tensor embedding(const Tensor& indices, const Tensor& table);
+/// Rows of table [V,D]: indices of any shape -> that shape + [D]. The table's gradient is zero in
+/// row `padding_index` (-1: no such row).
+Tensor embedding(const Tensor& indices, const Tensor& table, std::int64_t padding_index = -1);
 
 // ---- shape; logical (NCHW) meaning, copying only where the memory order demands it ----
 /// One size may be -1: inferred.

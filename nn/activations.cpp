@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "engine/ops.h"
+#include "kernels/base/error.h"
 
 namespace hanok::nn {
 
@@ -11,6 +12,15 @@ std::unique_ptr<Module> ReLU::clone() const { return clone_as<ReLU>(); }
 
 Tensor ReLU6::forward(const Tensor& x) { return ops::clamp(x, 0, 6); }
 std::unique_ptr<Module> ReLU6::clone() const { return clone_as<ReLU6>(); }
+
+Hardtanh::Hardtanh(float low, float high) : low(low), high(high) {
+  if (!(low < high)) throw ValueError(fmt::format("Hardtanh: low {} is not below {}", low, high));
+}
+Tensor Hardtanh::forward(const Tensor& x) { return ops::clamp(x, low, high); }
+std::unique_ptr<Module> Hardtanh::clone() const { return clone_as<Hardtanh>(low, high); }
+std::string Hardtanh::extra_repr() const {
+  return fmt::format("min_val={:.1f}, max_val={:.1f}", low, high);
+}
 
 Tensor LeakyReLU::forward(const Tensor& x) { return ops::leaky_relu(x, slope); }
 std::unique_ptr<Module> LeakyReLU::clone() const { return clone_as<LeakyReLU>(slope); }

@@ -19,6 +19,16 @@ class ReLU6 : public Module {
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "ReLU6"; }
 };
+/// x limited to [low, high]. Throws ValueError unless low < high.
+class Hardtanh : public Module {
+ public:
+  explicit Hardtanh(float low = -1, float high = 1);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "Hardtanh"; }
+  std::string extra_repr() const override;
+  const float low, high;
+};
 /// x, or slope * x where x < 0.
 class LeakyReLU : public Module {
  public:

@@ -1,5 +1,7 @@
 #include "nn/layers.h"
 
+#include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 
 #include "engine/layer_scope.h"
@@ -221,15 +223,30 @@ std::string StochasticDepth::extra_repr() const { return fmt::format("p={}, mode
 
 // ---- Embedding ----
 
-Embedding::Embedding(std::int64_t rows, std::int64_t dimension)
+Embedding::Embedding(std::int64_t rows, std::int64_t dimension, std::int64_t padding_index)
     : rows(positive("Embedding", "rows", rows)),
       dimension(positive("Embedding", "dimension", dimension)),
+      padding_index(padding_index),
       weight(this, "weight", Tensor::empty({rows, dimension})) {
+  if (padding_index < -1 || padding_index >= rows) {
+    throw ValueError(fmt::format("Embedding: padding index {} is outside the {} rows (-1: none)",
+                                 padding_index, rows));
+  }
   init::normal(weight.data(), 0, 1);
+  if (padding_index >= 0) {
+    std::fill_n(weight.data().mutable_data<float>() + padding_index * dimension, dimension, 0.0F);
+  }
 }
-Tensor Embedding::forward(const Tensor& indices) { return ops::embedding(indices, weight); }
-std::unique_ptr<Module> Embedding::clone() const { return clone_as<Embedding>(rows, dimension); }
-std::string Embedding::extra_repr() const { return fmt::format("{}, {}", rows, dimension); }
+Tensor Embedding::forward(const Tensor& indices) {
+  return ops::embedding(indices, weight, padding_index);
+}
+std::unique_ptr<Module> Embedding::clone() const {
+  return clone_as<Embedding>(rows, dimension, padding_index);
+}
+std::string Embedding::extra_repr() const {
+  return fmt::format("{}, {}{}", rows, dimension,
+                     padding_index < 0 ? "" : fmt::format(", padding_idx={}", padding_index));
+}
 
 // ---- Upsample ----
 
@@ -250,21 +267,26 @@ Upsample::Upsample(const UpsampleOptions& given) : options(given) {
 Tensor Upsample::forward(const Tensor& x) {
   std::int64_t out_h = options.out_h, out_w = options.out_w;
   if (options.scale_factor != 0 && x.rank() == 4) {
-    out_h = x.size(2) * options.scale_factor;
-    out_w = x.size(3) * options.scale_factor;
+    const auto scaled = [this](std::int64_t size) {
+      return static_cast<std::int64_t>(
+          std::floor(static_cast<double>(size) * options.scale_factor));
+    };
+    out_h = scaled(x.size(2));
+    out_w = scaled(x.size(3));
   }
   if (options.mode == UpsampleOptions::Mode::Nearest) {
-    return ops::upsample_nearest2d(x, out_h, out_w);
+    return ops::upsample_nearest2d(x, out_h, out_w, options.scale_factor);
   }
-  return ops::upsample_bilinear2d(x, out_h, out_w, options.align_corners);
+  return ops::upsample_bilinear2d(x, out_h, out_w, options.align_corners, options.scale_factor);
 }
 
 std::unique_ptr<Module> Upsample::clone() const { return clone_as<Upsample>(options); }
 
 std::string Upsample::extra_repr() const {
   const bool nearest = options.mode == UpsampleOptions::Mode::Nearest;
+  const char* point = std::floor(options.scale_factor) == options.scale_factor ? ".0" : "";
   const std::string size = options.scale_factor != 0
-                               ? fmt::format("scale_factor={}.0", options.scale_factor)
+                               ? fmt::format("scale_factor={}{}", options.scale_factor, point)
                                : fmt::format("size=({}, {})", options.out_h, options.out_w);
   return fmt::format("{}, mode='{}'", size, nearest ? "nearest" : "bilinear");
 }

@@ -166,21 +166,22 @@ class StochasticDepth : public Module {
 };
 
 /// indices i64 of any shape -> that shape + [dimension]: rows of the table, which start
-/// normal(0,1).
+/// normal(0,1). The row `padding_index` (-1: none) starts with zeros and never learns.
 class Embedding : public Module {
  public:
-  Embedding(std::int64_t rows, std::int64_t dimension);
+  /// Throws ValueError for sizes below one and a padding index outside the rows.
+  Embedding(std::int64_t rows, std::int64_t dimension, std::int64_t padding_index = -1);
   Tensor forward(const Tensor& indices) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Embedding"; }
   std::string extra_repr() const override;
-  const std::int64_t rows, dimension;
+  const std::int64_t rows, dimension, padding_index;
   Parameter weight;  // [rows,dimension]
 };
 
 struct UpsampleOptions {
   std::int64_t out_h = 0, out_w = 0;  // either both,
-  std::int64_t scale_factor = 0;      // or this: a whole number, out_h = scale_factor * H
+  double scale_factor = 0;            // or this: out_h = floor(scale_factor * H)
   enum class Mode { Nearest, Bilinear } mode = Mode::Nearest;
   bool align_corners = false;  // bilinear only
 };

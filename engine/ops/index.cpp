@@ -42,17 +42,25 @@ class WhereNode final : public Node {
 };
 
 // ---- gather: y[o,j,i] = x[o, k, i], k = index[j] or index[o,j,i]; dx[o,k,i] sums dy[o,j,i] ----
+// An embedding's padding row gets no gradient: its row of dx is zero.
 
 class GatherNode final : public Node {
  public:
-  GatherNode(const char* name, const Shape& input, const GatherShape& shape, const Tensor& indices)
-      : name_(name), input_(input), shape_(shape), indices_(indices) {}
+  GatherNode(const char* name, const Shape& input, const GatherShape& shape, const Tensor& indices,
+             std::int64_t padding_row)
+      : name_(name), input_(input), shape_(shape), indices_(indices), padding_row_(padding_row) {}
   const char* name() const override { return name_; }
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, input_);
     const Target target(dy);
     target.backend.gather_backward(target.context, shape_, dy.view(), indices_.get(name_).view(),
                                    dx.mutable_view());
+    if (padding_row_ >= 0) {
+      View row = dx.mutable_view();
+      row.data = row.f32() + padding_row_ * shape_.inner;
+      row.shape = Shape{shape_.inner};
+      target.backend.fill(target.context, row, 0);
+    }
     return {dx};
   }
   void release_saved() override { indices_.release(); }
@@ -62,6 +70,7 @@ class GatherNode final : public Node {
   Shape input_;
   GatherShape shape_;
   SavedTensor indices_;
+  std::int64_t padding_row_;  // -1: none
 };
 
 void check_indices(const char* op, const Tensor& x, const Tensor& indices, std::int64_t length) {
@@ -80,7 +89,7 @@ void check_indices(const char* op, const Tensor& x, const Tensor& indices, std::
 }
 
 Tensor gather_along(const char* name, const Tensor& x, int dim, const Tensor& indices,
-                    std::int64_t count, bool shared) {
+                    std::int64_t count, bool shared, std::int64_t padding_row = -1) {
   Shape out = x.shape();
   out[dim] = count;
   const Lanes lanes = lanes_along(x.shape(), dim);
@@ -89,7 +98,7 @@ Tensor gather_along(const char* name, const Tensor& x, int dim, const Tensor& in
   const Target target(x);
   target.backend.gather(target.context, shape, x.view(), indices.view(), y.mutable_view());
   if (any_requires_grad({x})) {
-    auto node = std::make_shared<GatherNode>(name, x.shape(), shape, indices);
+    auto node = std::make_shared<GatherNode>(name, x.shape(), shape, indices, padding_row);
     set_inputs(*node, {x});
     record(y, std::move(node));
   }
@@ -140,18 +149,22 @@ Tensor gather(const Tensor& x, int dim, const Tensor& indices) {
   return gather_along("gather", x, dim, indices, indices.shape()[dim], false);
 }
 
-Tensor embedding(const Tensor& indices, const Tensor& table) {
+Tensor embedding(const Tensor& indices, const Tensor& table, std::int64_t padding_index) {
   check_f32("embedding", {{"table", table}});
   check_defined("embedding", {{"indices", indices}, {"table", table}});
   if (table.rank() != 2) {
     throw_shape_error("embedding", "expected a table [V,D]",
                       {{"indices", indices}, {"table", table}});
   }
+  if (padding_index < -1 || padding_index >= table.size(0)) {
+    throw_value_error("embedding", fmt::format("padding index {} is not a row", padding_index),
+                      {{"table", table}});
+  }
   check_indices("embedding", table, indices, table.size(0));
   std::vector<std::int64_t> sizes(indices.shape().begin(), indices.shape().end());
   sizes.push_back(table.size(1));
-  const Tensor rows =
-      gather_along("embedding", table, 0, reshape(indices, {-1}), indices.numel(), true);
+  const Tensor rows = gather_along("embedding", table, 0, reshape(indices, {-1}), indices.numel(),
+                                   true, padding_index);
   return reshape(rows, sizes);
 }
 

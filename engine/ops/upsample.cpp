@@ -76,33 +76,42 @@ Tensor resample(const char* name, const Tensor& x, const Tensor& rows, const Ten
   return y;
 }
 
-void check_resample(const char* op, const Tensor& x, std::int64_t out_h, std::int64_t out_w) {
+void check_resample(const char* op, const Tensor& x, std::int64_t out_h, std::int64_t out_w,
+                    double scale) {
   check_f32(op, {{"input", x}});
   if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
   if (out_h < 1 || out_w < 1 || x.size(2) < 1 || x.size(3) < 1) {
     throw_value_error(op, fmt::format("cannot resize to {}x{} pixels", out_h, out_w),
                       {{"input", x}});
   }
+  if (!(scale >= 0 && std::isfinite(scale))) {
+    throw_value_error(op, fmt::format("scale is {}, expected a positive number", scale),
+                      {{"input", x}});
+  }
 }
 
-Tensor nearest_weights(std::int64_t from, std::int64_t to, Device device) {
+Tensor nearest_weights(std::int64_t from, std::int64_t to, double scale, Device device) {
   std::vector<float> weights(static_cast<std::size_t>(from * to), 0);
+  const auto step = static_cast<float>(1 / scale);  // PyTorch places pixels in single precision
   for (std::int64_t i = 0; i < to; ++i) {
-    weights[static_cast<std::size_t>(i * from + i * from / to)] = 1;
+    const std::int64_t nearest =
+        scale > 0 ? static_cast<std::int64_t>(std::floor(static_cast<float>(i) * step))
+                  : i * from / to;
+    weights[static_cast<std::size_t>(i * from + std::min(nearest, from - 1))] = 1;
   }
   return Tensor::from_vector(weights, {to, from}).to(device);
 }
 
-Tensor linear_weights(std::int64_t from, std::int64_t to, bool align_corners, Device device) {
+Tensor linear_weights(std::int64_t from, std::int64_t to, bool align_corners, double scale,
+                      Device device) {
+  const double step = scale > 0 ? 1 / scale : static_cast<double>(from) / static_cast<double>(to);
   std::vector<float> weights(static_cast<std::size_t>(from * to), 0);
   for (std::int64_t i = 0; i < to; ++i) {
     double position = 0;
     if (align_corners) {
       position = to > 1 ? static_cast<double>(i * (from - 1)) / static_cast<double>(to - 1) : 0;
     } else {
-      position =
-          (static_cast<double>(i) + 0.5) * static_cast<double>(from) / static_cast<double>(to) -
-          0.5;
+      position = (static_cast<double>(i) + 0.5) * step - 0.5;
     }
     position = std::clamp(position, 0.0, static_cast<double>(from - 1));
     const auto below = static_cast<std::int64_t>(position);
@@ -116,18 +125,18 @@ Tensor linear_weights(std::int64_t from, std::int64_t to, bool align_corners, De
 
 }  // namespace
 
-Tensor upsample_nearest2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w) {
-  check_resample("upsample_nearest2d", x, out_h, out_w);
-  return resample("upsample_nearest2d", x, nearest_weights(x.size(2), out_h, x.device()),
-                  nearest_weights(x.size(3), out_w, x.device()));
+Tensor upsample_nearest2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w, double scale) {
+  check_resample("upsample_nearest2d", x, out_h, out_w, scale);
+  return resample("upsample_nearest2d", x, nearest_weights(x.size(2), out_h, scale, x.device()),
+                  nearest_weights(x.size(3), out_w, scale, x.device()));
 }
 
 Tensor upsample_bilinear2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w,
-                           bool align_corners) {
-  check_resample("upsample_bilinear2d", x, out_h, out_w);
+                           bool align_corners, double scale) {
+  check_resample("upsample_bilinear2d", x, out_h, out_w, scale);
   return resample("upsample_bilinear2d", x,
-                  linear_weights(x.size(2), out_h, align_corners, x.device()),
-                  linear_weights(x.size(3), out_w, align_corners, x.device()));
+                  linear_weights(x.size(2), out_h, align_corners, scale, x.device()),
+                  linear_weights(x.size(3), out_w, align_corners, scale, x.device()));
 }
 
 }  // namespace hanok::ops

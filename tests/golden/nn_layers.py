@@ -24,6 +24,9 @@ LAYERS = {
     "group_norm": (lambda: nn.GroupNorm(3, 6), [2, 6, 3, 4]),
     "group_norm_plain": (lambda: nn.GroupNorm(2, 6, eps=1e-3, affine=False), [3, 6, 5]),
     "embedding": (lambda: nn.Embedding(ROWS, 7), None),
+    "embedding_padding": (lambda: nn.Embedding(ROWS, 7, padding_idx=2), None),
+    "hardtanh": (lambda: nn.Hardtanh(), [4, 9]),
+    "hardtanh_range": (lambda: nn.Hardtanh(-0.5, 2.0), [4, 9]),
     "conv1d": (lambda: nn.Conv1d(4, 6, 3), [2, 4, 11]),
     "conv1d_uneven": (lambda: nn.Conv1d(6, 4, 4, 2, 2, 2, 2, False), [2, 6, 15]),
     "conv_transpose2d": (lambda: nn.ConvTranspose2d(4, 3, 3), [2, 4, 5, 6]),
@@ -33,6 +36,12 @@ LAYERS = {
     "upsample_nearest": (lambda: nn.Upsample(scale_factor=3), [2, 3, 4, 5]),
     "upsample_nearest_size": (lambda: nn.Upsample((7, 9)), [1, 3, 5, 4]),
     "upsample_bilinear": (lambda: nn.Upsample(scale_factor=2, mode="bilinear"), [2, 3, 4, 5]),
+    "upsample_nearest_fraction": (lambda: nn.Upsample(scale_factor=1.7), [2, 3, 5, 7]),
+    "upsample_nearest_smaller": (lambda: nn.Upsample(scale_factor=0.6), [1, 3, 9, 7]),
+    "upsample_bilinear_fraction": (
+        lambda: nn.Upsample(scale_factor=1.7, mode="bilinear"), [2, 3, 5, 7]),
+    "upsample_bilinear_smaller": (
+        lambda: nn.Upsample(scale_factor=0.6, mode="bilinear"), [1, 3, 9, 7]),
     "upsample_bilinear_corners": (
         lambda: nn.Upsample((7, 9), mode="bilinear", align_corners=True), [2, 3, 4, 5]),
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <map>
 
+#include "nn/activations.h"
 #include "nn/convolutions.h"
 #include "nn/layers.h"
 #include "nn/norms.h"
@@ -51,7 +52,7 @@ std::unique_ptr<Module> uneven_transposed() {
   return std::make_unique<ConvTranspose2d>(options);
 }
 
-std::unique_ptr<Module> upsample(std::int64_t scale_factor, std::int64_t out_h, std::int64_t out_w,
+std::unique_ptr<Module> upsample(double scale_factor, std::int64_t out_h, std::int64_t out_w,
                                  UpsampleOptions::Mode mode, bool align_corners = false) {
   UpsampleOptions options;
   options.scale_factor = scale_factor;
@@ -81,6 +82,9 @@ const std::map<std::string, std::function<std::unique_ptr<Module>()>>& layers() 
       {"group_norm", [] { return std::make_unique<GroupNorm>(3, 6); }},
       {"group_norm_plain", [] { return std::make_unique<GroupNorm>(2, 6, 1e-3, false); }},
       {"embedding", [] { return std::make_unique<Embedding>(5, 7); }},
+      {"embedding_padding", [] { return std::make_unique<Embedding>(5, 7, 2); }},
+      {"hardtanh", [] { return std::make_unique<Hardtanh>(); }},
+      {"hardtanh_range", [] { return std::make_unique<Hardtanh>(-0.5F, 2.0F); }},
       {"conv1d", [] { return std::make_unique<Conv1d>(conv1d(4, 6, 3)); }},
       {"conv1d_uneven", uneven_conv1d},
       {"conv_transpose2d", [] { return std::make_unique<ConvTranspose2d>(transposed(3, 3, 3)); }},
@@ -88,6 +92,10 @@ const std::map<std::string, std::function<std::unique_ptr<Module>()>>& layers() 
       {"upsample_nearest", [] { return upsample(3, 0, 0, kNearest); }},
       {"upsample_nearest_size", [] { return upsample(0, 7, 9, kNearest); }},
       {"upsample_bilinear", [] { return upsample(2, 0, 0, kBilinear); }},
+      {"upsample_nearest_fraction", [] { return upsample(1.7, 0, 0, kNearest); }},
+      {"upsample_nearest_smaller", [] { return upsample(0.6, 0, 0, kNearest); }},
+      {"upsample_bilinear_fraction", [] { return upsample(1.7, 0, 0, kBilinear); }},
+      {"upsample_bilinear_smaller", [] { return upsample(0.6, 0, 0, kBilinear); }},
       {"upsample_bilinear_corners", [] { return upsample(0, 7, 9, kBilinear, true); }},
   };
   return all;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/base/error.h"
+#include "nn/activations.h"
 #include "nn/convolutions.h"
 #include "nn/norms.h"
 
@@ -298,11 +299,19 @@ TEST(Layers, RefuseSizesThatCannotBe) {
   options.window.stride_w = 0;
   EXPECT_THROW(Conv2d{options}, ValueError);
   EXPECT_THROW(Embedding(0, 3), ValueError);
+  EXPECT_THROW(Embedding(4, 3, 4), ValueError);
+  EXPECT_THROW(Embedding(4, 3, -2), ValueError);
+  EXPECT_THROW(Hardtanh(1, 1), ValueError);
   EXPECT_THROW(LayerNorm({}), ValueError);
   EXPECT_THROW(LayerNorm({3, 0}, 1e-5, false), ValueError);
   EXPECT_THROW(LayerNorm2d(0), ValueError);
   EXPECT_THROW(GroupNorm(4, 6), ValueError);
   EXPECT_THROW(Upsample({0, 0, 0, UpsampleOptions::Mode::Nearest, false}), ValueError);
+  EXPECT_THROW(Upsample({0, 0, -0.5, UpsampleOptions::Mode::Nearest, false}), ValueError);
+  // Nothing is left of five rows.
+  EXPECT_THROW(
+      Upsample({0, 0, 0.1, UpsampleOptions::Mode::Nearest, false})(Tensor::zeros({1, 1, 5, 50})),
+      ValueError);
   EXPECT_THROW(Upsample({4, 4, 2, UpsampleOptions::Mode::Nearest, false}), ValueError);
   EXPECT_THROW(Upsample({4, 4, 0, UpsampleOptions::Mode::Nearest, true}), ValueError);
   EXPECT_THROW(Conv1d({4, 6, 0, {}, 1, true}), ValueError);
@@ -317,6 +326,10 @@ TEST(Layers, RefuseInputsOfOtherSizes) {
   EXPECT_THROW(LayerNorm2d(3)(image()), ShapeError);
   EXPECT_THROW(GroupNorm(2, 6, 1e-5, false)(image()), ShapeError);
   EXPECT_THROW(Linear(3, 2)(Tensor::ones({2, 2, 4})), ShapeError);
+  const Tensor table = Tensor::zeros({3, 2});
+  const Tensor row = Tensor::from_vector(std::vector<std::int64_t>{0}, {1});
+  EXPECT_THROW(ops::embedding(row, table, 3), ValueError);
+  EXPECT_THROW(ops::upsample_nearest2d(Tensor::zeros({1, 1, 2, 2}), 3, 3, -1), ValueError);
   EXPECT_THROW(Embedding(3, 2)(Tensor::from_vector(std::vector<std::int64_t>{3}, {1})), Error);
 }
 
