@@ -31,7 +31,7 @@ install(DIRECTORY kernels engine nn data weights DESTINATION ${CMAKE_INSTALL_INC
         FILES_MATCHING PATTERN "*.h" PATTERN "isa" EXCLUDE)
 install(DIRECTORY apps/training DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hanok/apps
         FILES_MATCHING PATTERN "*.h")
-install(FILES LICENSE THIRD_PARTY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE THIRD_PARTY.md docs/augment.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT hanok_targets NAMESPACE hanok:: FILE hanokTargets.cmake DESTINATION ${package_dir})
 configure_package_config_file(cmake/hanokConfig.cmake.in ${CMAKE_BINARY_DIR}/hanokConfig.cmake
