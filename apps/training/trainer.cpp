@@ -194,6 +194,7 @@ bool Trainer::end_epoch() {
   const std::optional<Evaluation> evaluation =
       evaluate(*model_, *validation_batches_, validation_, classes_, class_weights_);
   if (!evaluation) return false;
+  model_->train();  // drops what evaluation packed, before weights and state are copied
   const double macro_f1 = evaluation->confusion.macro_f1();
   const bool best =
       early_stopping_.update(epoch_, options.monitor == "val_loss" ? evaluation->loss : macro_f1);

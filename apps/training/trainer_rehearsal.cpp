@@ -70,6 +70,7 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
   };
   const auto validate = [&] {
     evaluate(*model_, *validation_batches_, validation, classes_, class_weights_);
+    model_->train();
   };
   // What an epoch does, in its order and with its memory: steps, validation, the best weights, a
   // checkpoint (which copies the optimiser's state), and the next epoch's steps.

@@ -6,7 +6,8 @@
 // --device cuda[:N] runs on a GPU (and knows larger batches); TF32 is allowed with HANOK_TF32=1.
 // HANOK_BENCH_THREADS=N sets the number of threads. items_per_second counts images by the wall
 // clock. What the train modes leave out is what fine-tuning leaves out: "layer4" trains layer4 and
-// the head over a frozen rest, "head" only the head; frozen layers run as in evaluation.
+// the head over a frozen rest, "head" only the head; frozen layers run as in evaluation, and
+// "cached_features" trains the head where their outputs are kept from an earlier epoch.
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
@@ -25,6 +26,7 @@
 #include "kernels/cuda_runtime.h"
 #include "nn/models/registry.h"
 #include "nn/optim.h"
+#include "nn/stages.h"
 
 namespace {
 
@@ -83,13 +85,19 @@ void inference(benchmark::State& state, const std::string& model_name) {
   for (auto _ : state) benchmark::DoNotOptimize((*model)(images));
 }
 
-void training_step(benchmark::State& state, const std::string& model_name,
-                   const std::vector<std::string>& trainable) {
+/// What is trained, by name; no globs: everything.
+struct TrainMode {
+  std::string name;
+  std::vector<std::string> trainable;
+  bool cached_features = false;  // the frozen stages' outputs are at hand, as in later epochs
+};
+
+void training_step(benchmark::State& state, const std::string& model_name, const TrainMode& mode) {
   const auto model = nn::make_model(model_name, kClasses, kImageSize);
   model->to(device);
-  if (!trainable.empty()) {
+  if (!mode.trainable.empty()) {
     model->freeze("*");
-    for (const std::string& glob : trainable) model->unfreeze(glob);
+    for (const std::string& glob : mode.trainable) model->unfreeze(glob);
   }
   std::vector<Tensor> parameters;
   for (const Tensor& parameter : model->parameters()) {
@@ -100,10 +108,20 @@ void training_step(benchmark::State& state, const std::string& model_name,
   std::vector<std::int64_t> classes;
   for (std::int64_t i = 0; i < state.range(0); ++i) classes.push_back(i % kClasses);
   const Tensor labels = Tensor::from_vector(classes, {state.range(0)}).to(device);
+  auto* staged = dynamic_cast<nn::StagedModule*>(model.get());
+  Tensor features;
+  if (mode.cached_features) {
+    const NoGrad no_grad;
+    features = staged->forward_stages(images, 0, staged->frozen_stages());
+  }
+  const auto logits = [&] {
+    if (!mode.cached_features) return (*model)(images);
+    return staged->forward_stages(features, staged->frozen_stages(), staged->stages().size());
+  };
   const auto step = [&] {
     StepTransaction transaction;
     optimizer->zero_grad();
-    const Tensor loss = ops::cross_entropy((*model)(images), labels);
+    const Tensor loss = ops::cross_entropy(logits(), labels);
     loss.backward();
     optimizer->step();
     transaction.commit();
@@ -141,12 +159,6 @@ void register_growth(int threads) {
   for (int fewer = 1; fewer < threads; fewer *= 2) entry->Args({16, kImageSize, fewer});
 }
 
-/// What is trained, by name; no globs: everything.
-struct TrainMode {
-  std::string name;
-  std::vector<std::string> trainable;
-};
-
 void register_model(const std::string& title, const std::string& model,
                     const std::vector<TrainMode>& modes) {
   const auto add = [&](const std::string& name, const auto& run, const std::vector<int>& batches) {
@@ -159,8 +171,8 @@ void register_model(const std::string& title, const std::string& model,
   };
   add("inference", [=](benchmark::State& state) { inference(state, model); }, {1, 16});
   for (const TrainMode& mode : modes) {
-    add("train/" + mode.name,
-        [=](benchmark::State& state) { training_step(state, model, mode.trainable); }, {32});
+    add("train/" + mode.name, [=](benchmark::State& state) { training_step(state, model, mode); },
+        {32});
   }
 }
 
@@ -188,8 +200,10 @@ int run(int argc, char** argv) {
   if (const char* threads = std::getenv("HANOK_BENCH_THREADS")) {
     hanok::set_num_threads(std::atoi(threads));
   }
-  const std::vector<TrainMode> resnet_modes = {
-      {"full", {}}, {"layer4", {"layer4", "fc"}}, {"head", {"fc"}}};
+  const std::vector<TrainMode> resnet_modes = {{"full", {}},
+                                               {"layer4", {"layer4", "fc"}},
+                                               {"head", {"fc"}},
+                                               {"cached_features", {"fc"}, true}};
   register_model("ResNet18", "resnet18", resnet_modes);
   register_model("ResNet50", "resnet50", resnet_modes);
   register_model("MobileNetV2", "mobilenet_v2", {{"full", {}}, {"head", {"classifier"}}});

@@ -18,8 +18,10 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 TITLES = {"resnet18": "ResNet18", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}
 # For "loader" the numbers are of its workers: 384x512 JPEG to augmented, normalised batches of 32, no network.
-BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32], "loader": [1, 2]}
+BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32], "train/cached_features": [32], "loader": [1, 2]}
 CUDA_BATCHES = {"inference": [256, 16], "train/full": [256, 64]}
+# A peer that keeps no features of frozen layers does the whole step of the head.
+PEER_WORK = {"train/cached_features": "train/head"}
 PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
 
 
@@ -79,10 +81,10 @@ def hanok_images_per_second(options, title, work, batch, cache):
         env=dict(os.environ, HANOK_BENCH_THREADS=str(options.threads), HANOK_BENCH_PHOTOS=photographs(cache),
                  HANOK_TF32="1" if options.device != "cpu" else "0"),
     ).stdout
-    match = re.search(r"items_per_second=([0-9.]+)(k?)/?", output)
+    match = re.search(r"items_per_second=([0-9.]+)([kM]?)/?", output)
     if match is None:
         sys.exit(f"{program} printed no rate for {name}:\n{output}")
-    return float(match[1]) * (1000 if match[2] else 1)
+    return float(match[1]) * {"": 1, "k": 1e3, "M": 1e6}[match[2]]
 
 
 def percentiles(values):
@@ -95,7 +97,7 @@ def run_work(options, model, work, batch, cache):
     """Rows (model, work, batch, system, its images/s, hanok's, ratios, settings)."""
     hanok_images_per_second(options, TITLES[model], work, batch, cache)  # warm; draws the loader's photographs
     systems = PEERS.get(work, ["torch"]) if options.device == "cpu" else ["torch"]
-    peers = [Peer(system, model, work, batch, options, cache) for system in systems]
+    peers = [Peer(system, model, PEER_WORK.get(work, work), batch, options, cache) for system in systems]
     rates, hanok = {peer.system: [] for peer in peers}, []
     for pair in range(options.pairs):
         hanok.append(hanok_images_per_second(options, TITLES[model], work, batch, cache))
@@ -172,7 +174,7 @@ def main():
     with tempfile.TemporaryDirectory() as cache:
         for model in options.model.split(","):
             for work in (options.work or ",".join(batches)).split(","):
-                if work == "train/layer4" and model == "mobilenet_v2":
+                if work in ("train/layer4", "train/cached_features") and model == "mobilenet_v2":
                     continue  # has no such stage
                 if work == "loader" and model != options.model.split(",")[0]:
                     continue  # knows no network

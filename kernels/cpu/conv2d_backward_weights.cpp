@@ -1,15 +1,15 @@
 // Weight gradient by implicit GEMM: dw [K, R*S*C] = dy^T [K, pixels] * patches(x) [pixels, R*S*C].
 //
-//   for each (slice of pixels, <= 126 of K, <= 576 of R*S*C)              one task
-//     for each 128 pixels of the slice
-//       copy dy [128, 126] and gather patches [128, 576] into scratch     64 KB + 300 KB, L2
+//   for each (slice of pixels, <= 126 of K, <= 384 of R*S*C)              one task
+//     for each 192 pixels of the slice
+//       copy dy [192, 126] and gather patches [192, 384] into scratch     97 KB + 300 KB, L2
 //       GemmKernels::multiply, adding to the task's part of dw            dw tile in registers
 //   sum the slices' gradients in index order
 //
 // Tasks are cut over dw first; the pixels are sliced only where dw alone gives too few tasks (the
-// early layers: 64 x 576 is one piece). Slices depend on the sizes alone. Both operands are read as
-// they lie, pixel by pixel: for dy that is the k-major order that tiles want (a_row_stride 1).
-// Every sum runs over 128 pixels in registers before it is added to dw, which keeps rounding errors
+// early layers: 64 x 576 are two pieces). Slices depend on the sizes alone. Both operands are read
+// as they lie, pixel by pixel: for dy that is the k-major order that tiles want (a_row_stride 1).
+// Every sum runs over 192 pixels in registers before it is added to dw, which keeps rounding errors
 // of the long sum over all pixels small.
 #include <algorithm>
 #include <array>
@@ -21,9 +21,9 @@
 namespace hanok::cpu::implicit_gemm {
 namespace {
 
-constexpr std::int64_t kPixelBlock = 128;
+constexpr std::int64_t kPixelBlock = 192;
 constexpr std::int64_t kMaxRows = 126;     // of K: 21 tiles of 6
-constexpr std::int64_t kMaxColumns = 576;  // of R*S*C: 36 panels
+constexpr std::int64_t kMaxColumns = 384;  // of R*S*C: 24 panels
 constexpr std::int64_t kMinSlicePixels = 512;
 
 // How the work of one convolution is cut.
