@@ -78,10 +78,7 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
   return result;
 }
 
-Tensor mixup(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
-             std::int64_t epoch, std::int64_t step) {
-  RandomDraws random(seed, RandomStream::Mixup, epoch, step);
-  const float own = static_cast<float>(draw_beta(alpha, random));
+Tensor mixup_by(Batch& batch, std::int64_t classes, float own) {
   Tensor targets = mixed_targets(batch.labels, classes, own);
   const std::int64_t values = batch.images.numel() / batch.images.size(0);
   with_previous(batch.images, [&](float* image, const float* previous) {
@@ -90,25 +87,38 @@ Tensor mixup(Batch& batch, std::int64_t classes, double alpha, std::uint64_t see
   return targets;
 }
 
-Tensor cutmix(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
-              std::int64_t epoch, std::int64_t step) {
-  RandomDraws random(seed, RandomStream::Mixup, epoch, step, 1);
+Tensor cutmix_by(Batch& batch, std::int64_t classes, const Rectangle& part) {
+  const std::int64_t channels = batch.images.size(1);  // innermost in memory
   const std::int64_t height = batch.images.size(2);
   const std::int64_t width = batch.images.size(3);
-  const double side = std::sqrt(1 - draw_beta(alpha, random));
-  const Span columns = random_span(width, side, random);
-  const Span rows = random_span(height, side, random);
-  const std::int64_t area = (columns.end - columns.begin) * (rows.end - rows.begin);
-  const float own = 1 - static_cast<float>(area) / static_cast<float>(height * width);
-  Tensor targets = mixed_targets(batch.labels, classes, own);
-  const std::int64_t channels = batch.images.size(1);  // innermost in memory
+  const float area = static_cast<float>(std::int64_t{part.width} * part.height);
+  Tensor targets =
+      mixed_targets(batch.labels, classes, 1 - area / static_cast<float>(height * width));
   with_previous(batch.images, [&](float* image, const float* previous) {
-    for (std::int64_t y = rows.begin; y < rows.end; ++y) {
-      const std::int64_t first = (y * width + columns.begin) * channels;
-      std::copy_n(previous + first, (columns.end - columns.begin) * channels, image + first);
+    for (std::int64_t y = part.y; y < part.y + part.height; ++y) {
+      const std::int64_t first = (y * width + part.x) * channels;
+      std::copy_n(previous + first, part.width * channels, image + first);
     }
   });
   return targets;
+}
+
+Tensor mixup(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
+             std::int64_t epoch, std::int64_t step) {
+  RandomDraws random(seed, RandomStream::Mixup, epoch, step);
+  return mixup_by(batch, classes, static_cast<float>(draw_beta(alpha, random)));
+}
+
+Tensor cutmix(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
+              std::int64_t epoch, std::int64_t step) {
+  RandomDraws random(seed, RandomStream::Mixup, epoch, step, 1);
+  const double side = std::sqrt(1 - draw_beta(alpha, random));
+  const Span columns = random_span(batch.images.size(3), side, random);
+  const Span rows = random_span(batch.images.size(2), side, random);
+  const auto whole = [](std::int64_t pixels) { return static_cast<int>(pixels); };
+  return cutmix_by(batch, classes,
+                   {whole(columns.begin), whole(rows.begin), whole(columns.end - columns.begin),
+                    whole(rows.end - rows.begin)});
 }
 
 }  // namespace hanok::data

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "data/augment.h"
 #include "data/loader.h"
 #include "data/random.h"
 
@@ -15,14 +16,20 @@ double draw_beta(double alpha, RandomDraws& random);
 /// Rows of ones at the labels: f32 [N,classes]. Throws ValueError for a label outside.
 Tensor one_hot(const Tensor& labels, std::int64_t classes);
 
-/// mixup (Zhang et al., 2018): x_i = l x_i + (1 - l) x_{i-1}, the first with the last, as
-/// torchvision pairs them; l is drawn from Beta(alpha, alpha) for (seed, epoch, step). Writes
-/// batch.images and returns the targets, mixed alike: f32 [N,classes].
+/// mixup (Zhang et al., 2018): x_i = own x_i + (1 - own) x_{i-1}, the first with the last, as
+/// torchvision pairs them. Writes batch.images and returns the targets, mixed alike: f32
+/// [N,classes].
+Tensor mixup_by(Batch& batch, std::int64_t classes, float own);
+/// CutMix (Yun et al., 2019): the rectangle comes from x_{i-1}, and so does its share of the
+/// targets. It lies within the images.
+Tensor cutmix_by(Batch& batch, std::int64_t classes, const Rectangle& part);
+
+/// mixup_by with `own` drawn from Beta(alpha, alpha) for (seed, epoch, step).
 Tensor mixup(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
              std::int64_t epoch, std::int64_t step);
 
-/// CutMix (Yun et al., 2019): a rectangle of about (1 - l) of the area comes from x_{i-1}; the
-/// targets follow the area that it really has.
+/// cutmix_by with a rectangle of the share 1 - l of the area, l from Beta(alpha, alpha), around any
+/// pixel; what would lie outside is cut off.
 Tensor cutmix(Batch& batch, std::int64_t classes, double alpha, std::uint64_t seed,
               std::int64_t epoch, std::int64_t step);
 

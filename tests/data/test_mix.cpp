@@ -52,6 +52,28 @@ TEST(Mixup, MixesEachSampleWithTheOneBefore) {
   }
 }
 
+TEST(Mix, EqualsTorchvisions) {
+  const golden::Json content = golden::load("data_mix.json");
+  int mixed = 0, cut = 0;
+  for (const golden::Json& json : content.at("cases")) {
+    const std::string name = json.at("name");
+    Batch batch = make_batch();
+    Tensor targets;
+    if (json.at("box").empty()) {
+      targets = mixup_by(batch, kClasses, json.at("own").get<float>());
+      ++mixed;
+    } else {
+      const auto box = json.at("box").get<std::vector<int>>();  // x1, y1, x2, y2
+      targets = cutmix_by(batch, kClasses, {box[0], box[1], box[2] - box[0], box[3] - box[1]});
+      ++cut;
+    }
+    EXPECT_TRUE(golden::is_near(name, batch.images, json.at("images"), 1e-6));
+    EXPECT_TRUE(golden::is_near(name + " targets", targets, json.at("targets"), 1e-6));
+  }
+  EXPECT_EQ(mixed, 2);
+  EXPECT_EQ(cut, 3);
+}
+
 TEST(CutMix, TakesOneRectangleFromTheSampleBefore) {
   const std::vector<float> before = make_batch().images.to_vector();
   int cut = 0;

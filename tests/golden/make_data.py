@@ -12,6 +12,7 @@ import io
 import json
 import os
 import sys
+import types
 import warnings
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 import torchvision
 from PIL import Image, ImageOps
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from torchvision.transforms import RandAugment, functional
+from torchvision.transforms import RandAugment, functional, v2
 from torchvision.transforms.autoaugment import _apply_op
 
 import formula
@@ -269,9 +270,43 @@ def make_transforms():
     }
 
 
+def make_mix():
+    """torchvision's MixUp and CutMix on one batch, with what they drew."""
+    images = torch.tensor(formula.tensor("mix", [5, 3, 8, 6], 1000, 8))
+    labels = torch.tensor([0, 3, 1, 1, 2])
+    torch.manual_seed(4)
+    cases = []
+    for kind, share in (("mixup", 0.25), ("mixup", 0.9), ("cutmix", 0.3), ("cutmix", 0.75), ("cutmix", 0.9)):
+        transform = (v2.MixUp if kind == "mixup" else v2.CutMix)(num_classes=4)
+        transform._dist = types.SimpleNamespace(sample=lambda _, drawn=share: torch.tensor(drawn, dtype=torch.float64))
+        drawn = {}
+        make_params = transform.make_params
+
+        def note(inputs, make=make_params, into=drawn):
+            into.update(make(inputs))
+            return dict(into)
+
+        transform.make_params = note
+        mixed, targets = transform(images.clone(), labels)
+        name = f"{kind} {share}"
+        cases.append({
+            "name": name,
+            "own": formula.number(share),
+            "box": list(drawn.get("box", [])),
+            "images": formula.fingerprint(name, mixed.numpy()),
+            "targets": formula.fingerprint(name + " targets", targets.double().numpy()),
+        })
+    return {
+        "format": 1,
+        "made_by": "make_data.py: torchvision.transforms.v2",
+        "versions": {"torchvision": torchvision.__version__},
+        "cases": cases,
+    }
+
+
 def main():
     makers = {"data_splits.json": make_splits, "data_resize.json": make_resize, "data_decode.json": make_decode,
-              "data_transforms.json": make_transforms}
+              "data_transforms.json": make_transforms, "data_mix.json": make_mix}
     problems = []
     for name, make in makers.items():
         path = os.path.join(HERE, name)
