@@ -15,6 +15,7 @@
 // Deep layers (256, 512 channels) are staged: U (9 to 38 MB) exceeds the caches, so each panel of
 // it must serve many tiles. Blocks of about 128 tiles go through one step after the other, each
 // step parallel in itself; products are parallel over the 36 points and panels of K.
+// Weights that change every step are transformed on the way instead (run_panels).
 //
 // Roofline: 36 * C * K multiply-adds a tile instead of 144 * C * K. At C = K = 64, 9216 cycles of
 // multiply-adds at the peak stand beside about 1200 of input and 1000 of output transforms.
@@ -36,6 +37,7 @@ constexpr std::int64_t kFusedMinTasks = 32;      // as long as there are that ma
 constexpr std::int64_t kFusedMaxChannels = 256;  // C + K
 constexpr std::int64_t kStagedTiles = 132;       // 22 register tiles
 constexpr std::int64_t kStagedGroup = 6;         // tiles per task of a transform
+constexpr std::int64_t kMostPackings = 4;  // blocks that each transform the weights for themselves
 
 // Forward, or backward data seen as the forward convolution of dy that it is.
 struct Problem {
@@ -270,23 +272,22 @@ void run_staged(ExecContext& context, const Run& run) {
   }
 }
 
-// Where the weights come unpacked and serve one block only: a task takes 16 output channels from
-// their filters to the stored outputs. Its part of U (592 KB for 256 input channels) and of M (295
-// KB) stay in L2, V is read from L3; U as a whole (38 MB at 512 x 512) never reaches memory. The
-// sums are those of run_staged, bit for bit.
+// Where the weights come unpacked and serve few blocks: a task takes 16 output channels of a block
+// from their filters to the stored outputs. Its part of U (592 KB for 256 input channels) and of M
+// (295 KB) stay in L2, V is read from L3; U as a whole (38 MB at 512 x 512) never reaches memory.
+// The sums are those of run_staged, bit for bit.
 void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const float* w) {
   const Problem& p = run.problem;
-  const std::int64_t tiles = p.tiles();
+  const std::int64_t block_tiles = p.block_tiles();
   const std::int64_t k_block = k_block_size(p.in_channels);
-  const TileLayout v_layout(tiles, p.in_channels);
-  const TileLayout m_layout(tiles, kPanelColumns);
+  const TileLayout v_layout(block_tiles, p.in_channels);
+  const TileLayout m_layout(block_tiles, kPanelColumns);
   Workspace::Scope scope(context.workspace);
   auto* v = scope.take_array<float>(v_layout.floats());
-  const auto m_row_offset = row_offsets(tiles, m_layout.tile_stride);
-  context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-    transform_input(run, first, last, v + first * v_layout.tile_stride, v_layout);
-  });
-  context.pool.run(divide_up(p.out_channels, kPanelColumns), [&](std::int64_t panel) {
+  const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
+  std::int64_t begin = 0;  // of the block
+  std::int64_t tiles = 0;
+  const auto run_panel = [&](std::int64_t panel) {
     const std::int64_t column = panel * kPanelColumns;
     const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
     float* m = thread_scratch(m_layout.floats() + kWinogradPoints * winograd_point_floats(k_block));
@@ -316,11 +317,20 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
         run.kernels.gemm.multiply(block);
       }
     }
+    const std::int64_t groups_before = begin / block_tiles * p.moment_groups_per_block();
     for (std::int64_t first = 0; first < tiles; first += kStagedGroup) {
-      transform_output(run, first, std::min(first + kStagedGroup, tiles), column, columns,
-                       m + first * m_layout.tile_stride, m_layout, first / kStagedGroup);
+      transform_output(run, begin + first, begin + std::min(first + kStagedGroup, tiles), column,
+                       columns, m + first * m_layout.tile_stride, m_layout,
+                       groups_before + first / kStagedGroup);
     }
-  });
+  };
+  for (; begin < p.tiles(); begin += block_tiles) {
+    tiles = std::min(block_tiles, p.tiles() - begin);
+    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+      transform_input(run, begin + first, begin + last, v + first * v_layout.tile_stride, v_layout);
+    });
+    context.pool.run(divide_up(p.out_channels, kPanelColumns), run_panel);
+  }
 }
 
 // Stored outputs of tiles [begin, end).
@@ -405,7 +415,7 @@ void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const C
 
 bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
   const Problem p = problem_of(pass, shape);
-  return !p.fused() && p.blocks() == 1;
+  return !p.fused() && p.blocks() <= kMostPackings;
 }
 
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
