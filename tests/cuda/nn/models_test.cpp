@@ -1,0 +1,168 @@
+// Whole models on CUDA against the CPU: logits, loss, the gradient of every parameter, running
+// statistics, and parameters after some steps of an optimiser. Both start from the same weights
+// and draw the same random numbers, so they agree up to rounding.
+#include <cmath>
+#include <functional>
+#include <gtest/gtest.h>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/autograd.h"
+#include "engine/generator.h"
+#include "engine/ops.h"
+#include "kernels/base/error.h"
+#include "kernels/cuda_runtime.h"
+#include "nn/models/registry.h"
+#include "nn/models/small.h"
+#include "nn/optim.h"
+#include "tests/kernels/kernel_context.h"
+
+namespace hanok::nn {
+namespace {
+
+using test::error_over_rms;
+using test::test_data;
+
+class CudaModels : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_NE(cuda_runtime(), nullptr);
+    try {
+      cuda_runtime()->devices();
+    } catch (const DeviceError& error) {
+      GTEST_SKIP() << error.what();
+    }
+  }
+};
+
+struct Batch {
+  Tensor images, targets;
+};
+
+Batch batch_of(std::int64_t n, std::int64_t channels, std::int64_t size) {
+  std::vector<std::int64_t> targets;
+  for (std::int64_t i = 0; i < n; ++i) targets.push_back(i * 3 % 7);
+  return {Tensor::from_vector(test_data(n * channels * size * size, 11), {n, channels, size, size}),
+          Tensor::from_vector(targets, {n})};
+}
+
+/// The twin of `model` on CUDA, with the same weights.
+std::unique_ptr<Module> on_cuda(const Module& model) {
+  std::unique_ptr<Module> twin = model.clone();
+  twin->to(Device::cuda(0));
+  return twin;
+}
+
+struct Outcome {
+  Tensor logits, loss;
+};
+
+/// Forward and backward of one batch, at the same place of the random streams for both devices.
+Outcome run(Module& model, const Batch& batch, Device device, std::int64_t step) {
+  Generator::global().set_seed(5);
+  Generator::global().begin_step(0, step);
+  Outcome outcome;
+  outcome.logits = model(batch.images.to(device));
+  outcome.loss = ops::cross_entropy(outcome.logits, batch.targets.to(device));
+  outcome.loss.backward();
+  return outcome;
+}
+
+std::vector<double> doubles(const Tensor& tensor) {
+  const std::vector<float> values = tensor.to_vector();
+  return {values.begin(), values.end()};
+}
+
+/// Each tensor of `got` against its namesake. Gradients that are rounding noise on the CPU (a bias
+/// before batch norm) are measured against the largest rms of all, not against their own.
+void expect_alike(const std::vector<NamedTensor>& got, const std::vector<NamedTensor>& want,
+                  const std::function<Tensor(const Tensor&)>& value, double tolerance) {
+  ASSERT_EQ(got.size(), want.size());
+  double largest = 0;
+  const auto rms = [](const std::vector<double>& values) {
+    double squares = 0;
+    for (const double v : values) squares += v * v;
+    return std::sqrt(squares / static_cast<double>(values.size()));
+  };
+  for (const NamedTensor& named : want)
+    largest = std::max(largest, rms(doubles(value(named.tensor))));
+  for (std::size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].name, want[i].name);
+    const std::vector<double> expected = doubles(value(want[i].tensor));
+    const std::vector<float> found = value(got[i].tensor).to_vector();
+    const double scale = std::max(rms(expected), 1e-3 * largest);
+    double worst = 0;
+    for (std::size_t j = 0; j < expected.size(); ++j) {
+      const double error = std::fabs(found[j] - expected[j]);
+      if (!(error <= worst)) worst = error;
+    }
+    EXPECT_LE(worst / scale, tolerance) << got[i].name;
+  }
+}
+
+/// One training step's results on both devices.
+void compare_step(Module& cpu, Module& cuda, const Batch& batch, std::int64_t step,
+                  double tolerance) {
+  const Outcome want = run(cpu, batch, Device::cpu(), step);
+  const Outcome got = run(cuda, batch, Device::cuda(0), step);
+  EXPECT_LE(error_over_rms(got.logits.to_vector(), doubles(want.logits)), tolerance);
+  EXPECT_NEAR(got.loss.item(), want.loss.item(), tolerance * std::fabs(want.loss.item()));
+  expect_alike(
+      cuda.named_parameters(), cpu.named_parameters(), [](const Tensor& p) { return p.grad(); },
+      tolerance);
+  expect_alike(
+      cuda.named_buffers(), cpu.named_buffers(), [](const Tensor& b) { return b; }, tolerance);
+}
+
+/// One step of training with momentum and decay, then the logits in evaluation. (A second step
+/// would compare how rounding grows: ReLUs near 0 open and shut.)
+void compare_training(const std::string& name, std::int64_t n, std::int64_t size,
+                      double tolerance) {
+  SCOPED_TRACE(name);
+  Generator::global().set_seed(3);
+  const std::unique_ptr<Module> cpu = make_model(name, 7, size);
+  const std::unique_ptr<Module> cuda = on_cuda(*cpu);
+  const Batch batch = batch_of(n, 3, size);
+  compare_step(*cpu, *cuda, batch, 0, tolerance);
+  for (Module* model : {cpu.get(), cuda.get()}) {
+    ParameterGroup group;
+    group.parameters = model->parameters();
+    const std::unique_ptr<Optimizer> optimizer = make_sgd({group}, {0.01, 0.9, 0, 1e-4, false});
+    optimizer->step();
+  }
+  expect_alike(
+      cuda->named_parameters(), cpu->named_parameters(), [](const Tensor& p) { return p; },
+      tolerance);
+  cpu->eval();
+  cuda->eval();
+  const NoGrad no_grad;
+  EXPECT_LE(error_over_rms((*cuda)(batch.images.to(Device::cuda(0))).to_vector(),
+                           doubles((*cpu)(batch.images))),
+            tolerance);
+}
+
+TEST_F(CudaModels, LeNetTrainsAsOnTheCpu) {
+  Generator::global().set_seed(3);
+  LeNet cpu(10, 1, 28);
+  const std::unique_ptr<Module> cuda = on_cuda(cpu);
+  compare_step(cpu, *cuda, batch_of(9, 1, 28), 0, 1e-4);
+}
+
+TEST_F(CudaModels, ResNet18TrainsAsOnTheCpu) { compare_training("resnet18", 3, 64, 2e-3); }
+
+// Depthwise convolutions, squeeze and excitation, hardswish.
+TEST_F(CudaModels, MobileNetV3TrainsAsOnTheCpu) {
+  compare_training("mobilenet_v3_small", 3, 64, 2e-3);
+}
+
+// SiLU, stochastic depth, dropout.
+TEST_F(CudaModels, EfficientNetTrainsAsOnTheCpu) {
+  compare_training("efficientnet_b0", 2, 64, 2e-3);
+}
+
+// Layer norm, GELU, layer scale.
+TEST_F(CudaModels, ConvNextTrainsAsOnTheCpu) { compare_training("convnext_tiny", 2, 32, 2e-3); }
+
+}  // namespace
+}  // namespace hanok::nn
