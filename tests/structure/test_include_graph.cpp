@@ -61,6 +61,8 @@ TEST(IncludeGraph, NoRoomIncludesFromAHigherOne) {
   for (const auto& [room, allowed] : kMayInclude) {
     for (const std::string& file : files(room)) {
       for (const std::string& included : includes(read(file)).quoted) {
+        // What stands in for the toolkit's headers is found as the toolkit's are.
+        if (std::filesystem::exists(root() / "tests/cuda/emulator/include" / included)) continue;
         ++checked;
         if (const std::string reason = objection(file, included); !reason.empty()) {
           objections.push_back(reason);
