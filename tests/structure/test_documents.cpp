@@ -134,6 +134,20 @@ TEST(Documents, ContributingQuotesTheSourcesAsTheyAre) {
       << "a block of code does not say where it is from";
 }
 
+TEST(CudaLadder, EveryRungIsInTheTable) {
+  std::vector<std::string> want = {"rung"};
+  for (const std::string& rung :
+       matches(read("kernels/cuda/gemm_ladder.cu"), R"~(return "([a-z0-9_]+)";)~")) {
+    want.push_back("`" + rung + "`");
+  }
+  EXPECT_GT(want.size(), 8U);
+  std::vector<std::string> found;
+  for (const std::vector<std::string>& row : table(read("kernels/cuda/README.md"), "rung")) {
+    found.push_back(row.front());
+  }
+  EXPECT_EQ(found, want);
+}
+
 TEST(Readme, MapShowsEveryRoom) {
   std::vector<std::string> expected = rooms();
   expected.insert(expected.end(), {"tests", "bench"});
