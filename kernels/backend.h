@@ -128,6 +128,8 @@ class Backend {
   /// The instruction-set path or device name, e.g. "avx2", "portable": part of what results depend
   /// on.
   virtual const char* name() const = 0;
+  /// Whether epilogues take Activation::Relu6.
+  virtual bool fuses_relu6() const { return false; }
 
   // ---- memory and conversion ----
   virtual void fill(ExecContext&, View out, double value) = 0;

@@ -6,7 +6,11 @@
 
 namespace hanok {
 
-enum class Activation { None, Relu };
+enum class Activation {
+  None,
+  Relu,   // max(x, 0)
+  Relu6,  // min(max(x, 0), 6); only where Backend::fuses_relu6() says so
+};
 
 /// y = activation(accumulator * scale[channel] + shift[channel] + residual). Undefined views are
 /// skipped.

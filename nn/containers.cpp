@@ -5,6 +5,7 @@
 #include <typeinfo>
 
 #include "kernels/base/error.h"
+#include "nn/activations.h"
 #include "nn/layers.h"
 
 namespace hanok::nn {
@@ -49,18 +50,22 @@ void Sequential::append(std::unique_ptr<Module> module) {
 
 Module& Sequential::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
 
-// Runs modules i, i+1 (and i+2) as one op if they are a convolution, a batch norm (and a ReLU);
-// returns how many it ran.
+// Runs modules i, i+1 (and i+2) as one op if they are a convolution, a batch norm (and a ReLU or
+// ReLU6); returns how many it ran.
 std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
   const auto is = [&](std::size_t at, const std::type_info& type) {
     const Module* module = at < size() ? slots_[at]->module() : nullptr;
     return module != nullptr && typeid(*module) == type;
   };
   if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return 0;
-  const bool relu = is(i + 2, typeid(ReLU)) && !slots_[i + 2]->module()->has_forward_hooks();
+  const bool hooked = i + 2 < size() && slots_[i + 2]->module()->has_forward_hooks();
+  const Activation activation = hooked                     ? Activation::None
+                                : is(i + 2, typeid(ReLU))  ? Activation::Relu
+                                : is(i + 2, typeid(ReLU6)) ? Activation::Relu6
+                                                           : Activation::None;
   y = conv_bn_act(y, static_cast<Conv2d&>((*this)[i]), static_cast<BatchNorm2d&>((*this)[i + 1]),
-                  {}, relu ? Activation::Relu : Activation::None);
-  return relu ? 3 : 2;
+                  {}, activation);
+  return activation == Activation::None ? 2 : 3;
 }
 
 Tensor Sequential::forward(const Tensor& x) {

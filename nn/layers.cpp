@@ -137,6 +137,7 @@ Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor&
   if (conv.has_forward_hooks() || bn.has_forward_hooks()) {
     Tensor y = bn(conv(x));
     if (residual.defined()) y = ops::add(y, residual);
+    if (activation == Activation::Relu6) return ops::clamp(y, 0, 6);
     return activation == Activation::Relu ? ops::relu(y) : y;
   }
   const LayerScope layer(&conv);  // the fused op counts as the convolution's

@@ -130,6 +130,10 @@ Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNorm
   const bool from_batch = uses_batch_statistics(bn);
   const bool folded = !from_batch && !any_requires_grad({bn.weight});
   const Target target(x);
+  // In an epilogue, or a clamp afterwards.
+  if (activation == Activation::Relu6 && (recorded || !folded || !target.backend.fuses_relu6())) {
+    return clamp(conv_bn_act(x, conv, bn, residual, Activation::None), 0, 6);
+  }
 
   NormStatistics statistics;
   Tensor z, y;

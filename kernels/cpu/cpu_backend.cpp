@@ -47,6 +47,7 @@ class CpuBackend final : public Backend {
 
   Device device() const override { return Device::cpu(); }
   const char* name() const override { return isa_ == Isa::Avx2 ? "avx2" : "portable"; }
+  bool fuses_relu6() const override { return true; }
 
   // ---- memory and conversion ----
 

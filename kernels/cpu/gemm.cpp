@@ -15,6 +15,7 @@
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <new>
 #include <string>
@@ -164,8 +165,10 @@ TileEpilogue tile_epilogue(const char* op, const Epilogue& epilogue) {
   if (epilogue.shift.defined()) check_f32(op, "the epilogue's shift", epilogue.shift);
   if (epilogue.residual.defined()) check_f32(op, "the epilogue's residual", epilogue.residual);
   if (epilogue.bn_mean_var.defined()) check_f32(op, "bn_mean_var", epilogue.bn_mean_var);
+  const bool six = epilogue.activation == Activation::Relu6;
   return {epilogue.scale.f32(), epilogue.shift.f32(), epilogue.residual.f32(),
-          epilogue.activation == Activation::Relu};
+          epilogue.activation != Activation::None,
+          six ? 6.0F : std::numeric_limits<float>::infinity()};
 }
 
 float* thread_scratch(std::int64_t floats) {

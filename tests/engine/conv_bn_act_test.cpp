@@ -34,6 +34,7 @@ const Case kCases[] = {
      true,
      true,
      Activation::None},
+    {"relu6", {2, 3, 5, 4}, {5, 3, 3, 3}, {1, 1, 1, 1, 1, 1}, 1, false, true, Activation::Relu6},
     {"bias, groups", {2, 4, 4, 4}, {6, 2, 3, 3}, {1, 1, 0, 0, 1, 1}, 2, true, false},
 };
 
@@ -79,6 +80,7 @@ Tensor fused(const Case& c, const std::vector<Tensor>& in, const Operands& o) {
 Tensor composed(const Case& c, const std::vector<Tensor>& in, const Operands& o) {
   Tensor y = ops::batch_norm(ops::conv2d(in[0], in[1], o.bias, c.window, c.groups), o.bn);
   if (c.residual) y = ops::add(y, o.residual);
+  if (c.activation == Activation::Relu6) return ops::clamp(y, 0, 6);
   return c.activation == Activation::Relu ? ops::relu(y) : y;
 }
 
@@ -92,6 +94,7 @@ Array reference(const Case& c, const std::vector<Array>& in, bool training) {
   for (std::size_t i = 0; i < y.values.size(); ++i) {
     if (c.residual) y.values[i] += in.back().values[i];
     if (c.activation == Activation::Relu) y.values[i] = std::max(y.values[i], 0.0);
+    if (c.activation == Activation::Relu6) y.values[i] = std::clamp(y.values[i], 0.0, 6.0);
   }
   return y;
 }

@@ -20,6 +20,7 @@ class CountingBackend final : public Backend {
 
   Device device() const override { return inner_->device(); }
   const char* name() const override { return inner_->name(); }
+  bool fuses_relu6() const override { return inner_->fuses_relu6(); }
   std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
     return inner_->conv2d_workspace_bytes(pass, shape);
   }

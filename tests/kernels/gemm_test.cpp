@@ -57,6 +57,7 @@ struct Case {
           if (e.shift.defined()) sum += e.shift.f32()[j];
           if (e.residual.defined()) sum += e.residual.f32()[at];
           if (e.activation == Activation::Relu) sum = std::max(sum, 0.0);
+          if (e.activation == Activation::Relu6) sum = std::clamp(sum, 0.0, 6.0);
           out[at] = sum;
         }
       }

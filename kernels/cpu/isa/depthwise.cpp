@@ -68,7 +68,7 @@ void convolve_strip(const DepthwiseRun& run, const TileEpilogue& epilogue, int64
         if (e.scale) value = value * load8(e.scale + channel);
         if (e.shift) value = value + load8(e.shift + channel);
         if (e.residual) value = value + load8(e.residual + at);
-        if (e.relu) value = relu8(value);
+        if (e.relu) value = clip8(value, all8(e.ceiling));
       }
       store8(y + at, value);
     }
@@ -86,7 +86,7 @@ void convolve_channel(const DepthwiseRun& run, const TileEpilogue& e, int64_t pi
   if (e.scale) value *= e.scale[c];
   if (e.shift) value += e.shift[c];
   if (e.residual) value += e.residual[at];
-  if (e.relu) value = value < 0.0F ? 0.0F : value;  // keeps NaN
+  if (e.relu) value = value < 0.0F ? 0.0F : value > e.ceiling ? e.ceiling : value;  // keeps NaN
   y[at] = value;
 }
 

@@ -6,6 +6,7 @@
 //   for each panel of 16 columns
 //     for each tile of 6 rows
 //       run_tile                       (gemm_tile.h)
+// (with few k and all of B in L1, the other way round).
 // The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
 // one run, spread evenly over them (or by the first of them alone, where the others are given
 // other memory to ask for).
@@ -23,13 +24,53 @@ namespace {
 
 int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
-void multiply(const GemmBlock& g) {
+Tile tile_of(const GemmBlock& g) {
   Tile t{};
   t.k = g.k;
   t.a_row_stride = g.a_row_stride;
   t.a_k_stride = g.a_k_stride;
   t.b_k_stride = g.b_k_stride;
   t.accumulate = g.accumulate;
+  t.epilogue_wanted = g.epilogue != nullptr;
+  return t;
+}
+
+// The tile moves to the panel of 16 columns from j on.
+void set_panel(const GemmBlock& g, int64_t j, Tile& t) {
+  t.b = g.b + j / kPanelColumns * g.b_panel_stride;
+  t.c = g.c + j;
+  t.columns = min_of(kPanelColumns, g.columns - j);
+  if (const TileEpilogue* e = g.epilogue) {
+    t.epilogue = *e;
+    if (e->scale) t.epilogue.scale += j;
+    if (e->shift) t.epilogue.shift += j;
+    if (e->residual) t.epilogue.residual += j;
+  }
+}
+
+// Few k: C is most of what is moved, so its rows are finished one after the other, and those of
+// the next tile asked for.
+void multiply_few_k(const GemmBlock& g) {
+  Tile t = tile_of(g);
+  for (int64_t i = 0; i < g.rows; i += kTileRows) {
+    t.a = g.a + i * g.a_row_stride;
+    t.c_row_offset = g.c_row_offset + i;
+    t.c_fetch_offset = t.c_row_offset + (i + 2 * kTileRows <= g.rows ? kTileRows : 0);
+    for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
+      set_panel(g, j, t);
+      t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
+      t.prefetch_step = j == 0 && g.k > 0 ? 4 * kTileRows * g.a_row_stride / g.k : 0;
+      run_tile_rows(t, min_of(kTileRows, g.rows - i));
+    }
+  }
+}
+
+void multiply(const GemmBlock& g) {
+  // B of up to 24 KB stays in L1 as a whole.
+  if (g.fetch_a && g.b_k_stride == kPanelColumns && g.k <= 64 && g.k * g.columns <= 6144) {
+    return multiply_few_k(g);
+  }
+  Tile t = tile_of(g);
   const int64_t tiles = (g.rows + kTileRows - 1) / kTileRows;
   // Register tiles of a panel that ask for the next panel.
   const int64_t panel_tiles = g.fetch_count > 0 ? 1 : tiles;
@@ -38,7 +79,7 @@ void multiply(const GemmBlock& g) {
   const bool strided_b = g.b_k_stride != kPanelColumns;
   constexpr int64_t kLine = kPanelColumns * sizeof(float);
   for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
-    t.b = g.b + j / kPanelColumns * g.b_panel_stride;
+    set_panel(g, j, t);
     // While the first panel runs, A's next rows are asked for instead.
     const bool fetch_a = g.fetch_a && j == 0 && g.k > 0;
     const int64_t a_step = fetch_a ? 4 * kTileRows * g.a_row_stride / g.k : 0;
@@ -46,18 +87,9 @@ void multiply(const GemmBlock& g) {
     t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
     t.prefetch_step = prefetch ? (kLine + panel_tiles - 1) / panel_tiles : 0;
     if (prefetch && strided_b) t.prefetch_step = 4 * g.b_k_stride;
-    t.c = g.c + j;
-    t.columns = min_of(kPanelColumns, g.columns - j);
-    if (const TileEpilogue* e = g.epilogue) {
-      t.epilogue.scale = e->scale ? e->scale + j : nullptr;
-      t.epilogue.shift = e->shift ? e->shift + j : nullptr;
-      t.epilogue.residual = e->residual ? e->residual + j : nullptr;
-      t.epilogue.relu = e->relu;
-    }
-    t.plain = !g.epilogue && t.columns == kPanelColumns;
     for (int64_t i = 0; i < g.rows; i += kTileRows) {
       t.a = g.a + i * g.a_row_stride;
-      t.c_row_offset = g.c_row_offset + i;
+      t.c_row_offset = t.c_fetch_offset = g.c_row_offset + i;
       if (fetch_a && strided_b && i > 0) {  // a line of each k: the rows of three tiles
         t.prefetch = reinterpret_cast<const char*>(t.a + kPanelColumns);
         t.prefetch_step = 4 * g.a_k_stride;

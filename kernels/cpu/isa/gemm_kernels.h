@@ -12,13 +12,14 @@ namespace hanok::cpu {
 // B operands are cut into panels of 16 columns: two AVX vectors.
 constexpr int64_t kPanelColumns = 16;
 
-// y = relu?(acc * scale + shift + residual); null pointers are skipped. All point at column 0;
-// residual has C's layout.
+// y = min(max(acc * scale + shift + residual, 0), ceiling), the clipping only if `relu`; null
+// pointers are skipped. All point at column 0; residual has C's layout.
 struct TileEpilogue {
   const float* scale;
   const float* shift;
   const float* residual;
   bool relu;
+  float ceiling;  // infinity, or 6
 };
 
 // C [rows, columns] (+)= A [rows, k] * B [k, columns], one cache block. A is read at

@@ -35,9 +35,10 @@ struct Tile {
   int64_t b_k_stride;
   float* c;
   const int64_t* c_row_offset;
-  int64_t columns;  // 1..16 of them are stored
+  const int64_t* c_fetch_offset;  // rows of C to ask for: this tile's, or the next one's
+  int64_t columns;                // 1..16 of them are stored
   bool accumulate;
-  bool plain;             // neither accumulation nor epilogue, and all 16 columns
+  bool epilogue_wanted;
   const char* prefetch;   // memory needed soon: one line is asked for per step of k,
   int64_t prefetch_step;  // this many bytes further each time
   TileEpilogue epilogue;
@@ -65,6 +66,11 @@ inline void store_lanes(float* p, int64_t n, __m256i mask, __m256 v) {
   }
 }
 
+// Keeps NaN.
+inline __m256 clip(const TileEpilogue& e, __m256 v) {
+  return _mm256_min_ps(_mm256_set1_ps(e.ceiling), _mm256_max_ps(_mm256_setzero_ps(), v));
+}
+
 // Eight columns of one row: previous content, epilogue, store.
 inline void finish_lanes(const Tile& t, int64_t row_offset, int64_t column, int64_t n, __m256i mask,
                          __m256 v) {
@@ -80,7 +86,7 @@ inline void finish_lanes(const Tile& t, int64_t row_offset, int64_t column, int6
     v = _mm256_add_ps(v, load_lanes(e.shift + column, n, mask));
   }
   if (e.residual) v = _mm256_add_ps(v, load_lanes(e.residual + row_offset + column, n, mask));
-  if (e.relu) v = _mm256_max_ps(_mm256_setzero_ps(), v);  // keeps NaN
+  if (e.relu) v = clip(e, v);
   store_lanes(c, n, mask, v);
 }
 
@@ -97,6 +103,51 @@ void finish_rows(const Tile& t, const float* sums, int rows) {
   }
 }
 
+// The same for a whole tile of 16 columns, in the registers of the sums.
+template <int kRows>
+inline void finish_tile(const Tile& t, __m256 (&acc)[kRows][2]) {
+  const TileEpilogue& e = t.epilogue;
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; ++h) {
+    float* c = t.c + 8 * h;
+    if (t.accumulate) {
+#pragma GCC unroll 6
+      for (int i = 0; i < kRows; ++i) {
+        acc[i][h] = _mm256_add_ps(_mm256_loadu_ps(c + t.c_row_offset[i]), acc[i][h]);
+      }
+    }
+    if (t.epilogue_wanted) {
+      if (e.scale && e.shift) {
+        const __m256 scale = _mm256_loadu_ps(e.scale + 8 * h);
+        const __m256 shift = _mm256_loadu_ps(e.shift + 8 * h);
+#pragma GCC unroll 6
+        for (int i = 0; i < kRows; ++i) acc[i][h] = _mm256_fmadd_ps(acc[i][h], scale, shift);
+      } else if (e.scale) {
+        const __m256 scale = _mm256_loadu_ps(e.scale + 8 * h);
+#pragma GCC unroll 6
+        for (int i = 0; i < kRows; ++i) acc[i][h] = _mm256_mul_ps(acc[i][h], scale);
+      } else if (e.shift) {
+        const __m256 shift = _mm256_loadu_ps(e.shift + 8 * h);
+#pragma GCC unroll 6
+        for (int i = 0; i < kRows; ++i) acc[i][h] = _mm256_add_ps(acc[i][h], shift);
+      }
+      if (e.residual) {
+        const float* residual = e.residual + 8 * h;
+#pragma GCC unroll 6
+        for (int i = 0; i < kRows; ++i) {
+          acc[i][h] = _mm256_add_ps(acc[i][h], _mm256_loadu_ps(residual + t.c_row_offset[i]));
+        }
+      }
+      if (e.relu) {
+#pragma GCC unroll 6
+        for (int i = 0; i < kRows; ++i) acc[i][h] = clip(e, acc[i][h]);
+      }
+    }
+#pragma GCC unroll 6
+    for (int i = 0; i < kRows; ++i) _mm256_storeu_ps(c + t.c_row_offset[i], acc[i][h]);
+  }
+}
+
 // Every loop over rows is unrolled, so that the accumulators are registers.
 template <int kRows>
 void run_tile(const Tile& t) {
@@ -110,10 +161,10 @@ void run_tile(const Tile& t) {
   const int64_t row = t.a_row_stride;
   const int64_t a_step = t.a_k_stride;
   const int64_t b_step = t.b_k_stride;
-  // The tile's part of C is needed last: ask for it first.
+  // C is needed last: ask for it first.
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
-    _mm_prefetch(reinterpret_cast<const char*>(t.c + t.c_row_offset[i]), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(t.c + t.c_fetch_offset[i]), _MM_HINT_T0);
   }
   const char* prefetch = t.prefetch;
   const int64_t prefetch_step = t.prefetch_step;
@@ -132,19 +183,7 @@ void run_tile(const Tile& t) {
     a3 += a_step;
     b += b_step;
   }
-  if (t.plain) {
-#pragma GCC unroll 6
-    for (int i = 0; i < kRows; ++i) {
-      float* c = t.c + t.c_row_offset[i];
-      if (t.accumulate) {
-        acc[i][0] = _mm256_add_ps(_mm256_loadu_ps(c), acc[i][0]);
-        acc[i][1] = _mm256_add_ps(_mm256_loadu_ps(c + 8), acc[i][1]);
-      }
-      _mm256_storeu_ps(c, acc[i][0]);
-      _mm256_storeu_ps(c + 8, acc[i][1]);
-    }
-    return;
-  }
+  if (t.columns == kPanelColumns) return finish_tile<kRows>(t, acc);
   alignas(32) float sums[kRows * kPanelColumns];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
@@ -194,7 +233,7 @@ void run_tile(const Tile& t) {
       if (e.scale) v *= e.scale[j];
       if (e.shift) v += e.shift[j];
       if (e.residual) v += e.residual[t.c_row_offset[i] + j];
-      if (e.relu) v = v < 0.0F ? 0.0F : v;  // keeps NaN
+      if (e.relu) v = v < 0.0F ? 0.0F : v > e.ceiling ? e.ceiling : v;  // keeps NaN
       c[j] = v;
     }
   }

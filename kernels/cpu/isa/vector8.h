@@ -27,7 +27,10 @@ inline Vec8 operator*(Vec8 a, Vec8 b) { return {_mm256_mul_ps(a.v, b.v)}; }
 inline Vec8 mul_add(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmadd_ps(a.v, b.v, c.v)}; }
 inline Vec8 mul_sub(Vec8 a, Vec8 b, Vec8 c) { return {_mm256_fmsub_ps(a.v, b.v, c.v)}; }
 inline Vec8 sub_mul(Vec8 c, Vec8 a, Vec8 b) { return {_mm256_fnmadd_ps(a.v, b.v, c.v)}; }
-inline Vec8 relu8(Vec8 a) { return {_mm256_max_ps(_mm256_setzero_ps(), a.v)}; }  // keeps NaN
+// min(max(a, 0), ceiling), keeps NaN.
+inline Vec8 clip8(Vec8 a, Vec8 ceiling) {
+  return {_mm256_min_ps(ceiling.v, _mm256_max_ps(_mm256_setzero_ps(), a.v))};
+}
 // Lane j of row i becomes lane i of row j: three rounds of interleaving.
 inline void transpose8(Vec8* rows) {
   __m256 s[8];
@@ -81,8 +84,11 @@ inline Vec8 operator*(Vec8 a, Vec8 b) {
 inline Vec8 mul_add(Vec8 a, Vec8 b, Vec8 c) { return a * b + c; }
 inline Vec8 mul_sub(Vec8 a, Vec8 b, Vec8 c) { return a * b - c; }
 inline Vec8 sub_mul(Vec8 c, Vec8 a, Vec8 b) { return c - a * b; }
-inline Vec8 relu8(Vec8 a) {
-  for (float& v : a.v) v = v < 0.0F ? 0.0F : v;  // keeps NaN
+inline Vec8 clip8(Vec8 a, Vec8 ceiling) {
+  for (int i = 0; i < 8; ++i) {
+    const float v = a.v[i];
+    a.v[i] = v < 0.0F ? 0.0F : v > ceiling.v[i] ? ceiling.v[i] : v;  // keeps NaN
+  }
   return a;
 }
 inline void transpose8(Vec8* rows) {

@@ -170,7 +170,7 @@ void output_tiles(const WinogradOutputBlock& b) {
           const int64_t pixel = offset + (r * b.width + s) * b.channels + c;
           Vec8 v = mul_add(y[s], scale, shift);
           if (e.residual) v = v + load8(e.residual + pixel);
-          if (e.relu) v = relu8(v);
+          if (e.relu) v = clip8(v, all8(e.ceiling));
           store8(b.y + pixel, v);
           values[count++] = v;
         }
