@@ -65,14 +65,13 @@ TEST(Conv2dWinograd2x2, EpilogueInEveryCombination) {
   const auto scale = test::test_data(s.k, 4, 1, 0.5F);
   const auto shift = test::test_data(s.k, 5, 10, 3);
   const auto residual = test::test_data(s.output_shape().numel(), 6, 0, 5);
-  for (int bits = 0; bits < 24; ++bits) {
+  for (int bits = 0; bits < 16; ++bits) {
     Epilogue e;
     std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k), -1.0F);
     if (bits & 1) e.scale = test::view_of(scale, {s.k});
     if (bits & 2) e.shift = test::view_of(shift, {s.k});
     if (bits & 4) e.residual = test::view_of(residual, s.output_shape());
     if (bits & 8) e.activation = Activation::Relu;
-    if (bits & 16) e.activation = Activation::Relu6;
     e.bn_mean_var = test::view_of(mean_var, {2, s.k});
     auto want = plain;
     for (std::size_t i = 0; i < want.size(); ++i) {
@@ -81,7 +80,6 @@ TEST(Conv2dWinograd2x2, EpilogueInEveryCombination) {
       if (bits & 2) want[i] += shift[k];
       if (bits & 4) want[i] += residual[i];
       if (bits & 8) want[i] = std::max(want[i], 0.0);
-      if (bits & 16) want[i] = std::clamp(want[i], 0.0, 6.0);
     }
     for (const cpu::Isa isa : test::testable_isas()) {
       const auto y = forward(s, o, isa, e);
