@@ -5,10 +5,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <hanok_emulator.h>
 #include <sstream>
 #include <stdexcept>
-
-#include "hanok_emulator.h"
 
 namespace hanok::standin {
 namespace {

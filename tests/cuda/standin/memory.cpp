@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <hanok_emulator.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "hanok_emulator.h"
 #include "tests/cuda/standin/machine.h"
 
 namespace hanok::standin {

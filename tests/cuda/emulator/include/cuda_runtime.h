@@ -3,12 +3,11 @@
 // declared here and defined by the stand-in runtime, tests/cuda/standin.
 #pragma once
 
+#include <hanok_emulated_math.h>
+#include <hanok_emulated_sync.h>
+#include <hanok_emulated_types.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "hanok_emulated_math.h"
-#include "hanok_emulated_sync.h"
-#include "hanok_emulated_types.h"
 
 #define CUDART_VERSION 13000
 

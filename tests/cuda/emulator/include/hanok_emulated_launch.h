@@ -4,10 +4,9 @@
 
 #include <cstddef>
 #include <cuda_runtime.h>
+#include <hanok_emulator.h>
 #include <memory>
 #include <tuple>
-
-#include "hanok_emulator.h"
 
 namespace hanok::cuda {
 

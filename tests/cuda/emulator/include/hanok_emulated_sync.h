@@ -2,11 +2,10 @@
 // defaulted arguments carry the line of the call into reports.
 #pragma once
 
+#include <hanok_emulated_types.h>
 #include <stdint.h>
 #include <string.h>
 #include <type_traits>
-
-#include "hanok_emulated_types.h"
 
 namespace hanok::emulator {
 
