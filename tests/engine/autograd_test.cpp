@@ -8,7 +8,7 @@ namespace hanok::testing {
 namespace {
 
 Tensor leaf(const std::vector<float>& values) {
-  Tensor x = Tensor::from_vector(values, {static_cast<std::int64_t>(values.size())});
+  Tensor x = new_from_vector(values, {static_cast<std::int64_t>(values.size())});
   return x.set_requires_grad(true);
 }
 
@@ -37,7 +37,7 @@ TEST(Autograd, GradientsThatMeetAreSummedInOrderOfNodeNumber) {
     const Tensor c = ops::affine(h, -1e8F, 0);
     // How the terms are combined afterwards changes the walk, but not the sum.
     const Tensor z = other_tree ? ops::add(c, ops::add(a, b)) : ops::add(ops::add(a, b), c);
-    z.backward(Tensor::ones({1}));
+    z.backward(new_ones({1}));
     return x.grad().item();
   };
   for (const bool through_node : {false, true}) {
@@ -68,7 +68,7 @@ TEST(Autograd, GradientsAccumulateUntilZeroed) {
 TEST(Autograd, GradientsNeverShareMemory) {
   Tensor a = leaf({1, 2});
   Tensor b = leaf({3, 4});
-  const Tensor seed = Tensor::ones({2});
+  const Tensor seed = new_ones({2});
   ops::add(a, b).backward(seed);
   EXPECT_NE(a.grad().storage(), b.grad().storage());
   EXPECT_NE(a.grad().storage(), seed.storage());
@@ -83,19 +83,19 @@ TEST(Autograd, ReadingAnOverwrittenSavedTensorIsAnError) {
   Tensor a = leaf({1, 2});
   Tensor b = leaf({3, 4});
   const Tensor y = ops::mul(a, b);
-  b.mutable_data<float>()[0] = 7;
-  EXPECT_EQ(message_of<AutogradError>([&] { y.backward(Tensor::ones({2})); }),
+  overwrite(b, 0, 7);
+  EXPECT_EQ(message_of<AutogradError>([&] { y.backward(new_ones({2})); }),
             "mul: a tensor saved for backward, Tensor f32 [2] cpu, was overwritten after the "
             "forward pass");
 }
 
 TEST(Autograd, AWriteThroughAViewIsNoticed) {
-  const Tensor base = Tensor::ones({4});
+  const Tensor base = new_ones({4});
   Tensor view = ops::slice(base, 0, 2, 4);
   Tensor x = leaf({1, 2, 3, 4});
   const Tensor y = ops::mul(x, base);
-  view.mutable_data<float>()[0] = 5;
-  EXPECT_NE(message_of<AutogradError>([&] { y.backward(Tensor::ones({4})); }).find("overwritten"),
+  overwrite(view, 0, 5);
+  EXPECT_NE(message_of<AutogradError>([&] { y.backward(new_ones({4})); }).find("overwritten"),
             std::string::npos);
 }
 
@@ -103,16 +103,16 @@ TEST(Autograd, NewContentsOfASavedParameterAreNoticed) {
   Tensor w = leaf({1, 2});
   Tensor x = leaf({3, 4});
   const Tensor y = ops::mul(x, w);
-  w.swap_contents(Tensor::ones({2}));
-  EXPECT_NE(message_of<AutogradError>([&] { y.backward(Tensor::ones({2})); }).find("overwritten"),
+  w.swap_contents(new_ones({2}));
+  EXPECT_NE(message_of<AutogradError>([&] { y.backward(new_ones({2})); }).find("overwritten"),
             std::string::npos);
 }
 
 TEST(Autograd, WritingWhatWasNotSavedIsFine) {
   Tensor a = leaf({1, 2});
   const Tensor y = ops::affine(a, 3, 0);
-  a.mutable_data<float>()[0] = 7;
-  y.backward(Tensor::ones({2}));
+  overwrite(a, 0, 7);
+  y.backward(new_ones({2}));
   EXPECT_EQ(a.grad().to_vector(), (std::vector<float>{3, 3}));
 }
 
@@ -162,9 +162,9 @@ TEST(Autograd, BackwardRecordsNothing) {
 TEST(Autograd, SavedTensorsAreFreedAsTheWalkGoes) {
   constexpr std::int64_t kCount = 1 << 18;  // 1 MiB each
   constexpr int kDepth = 16;
-  Allocator& allocator = allocator_of(Device::cpu());
-  Tensor x = Tensor::ones({kCount}).set_requires_grad(true);
-  const Tensor seed = Tensor::ones({kCount});
+  Allocator& allocator = allocator_of(test_device());
+  Tensor x = new_ones({kCount}).set_requires_grad(true);
+  const Tensor seed = new_ones({kCount});
   Tensor chain = x;
   const std::size_t before = allocator.statistics().in_use;
   for (int i = 0; i < kDepth; ++i) chain = ops::square(chain);
@@ -180,21 +180,20 @@ TEST(Autograd, SavedTensorsAreFreedAsTheWalkGoes) {
 }
 
 TEST(Autograd, ErrorsSayWhatIsWrong) {
-  const Tensor constant = Tensor::ones({2});
+  const Tensor constant = new_ones({2});
   EXPECT_EQ(message_of<AutogradError>([&] { constant.backward(); }),
             "backward: Tensor f32 [2] cpu does not depend on anything that requires a gradient");
   Tensor x = leaf({1, 2});
   EXPECT_EQ(message_of<AutogradError>([&] { ops::square(x).backward(); }),
             "backward: Tensor f32 [2] cpu has more than one element: pass the gradient to start "
             "from");
-  EXPECT_EQ(message_of<ShapeError>([&] { ops::square(x).backward(Tensor::ones({3})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { ops::square(x).backward(new_ones({3})); }),
             "backward: gradient Tensor f32 [3] cpu does not fit Tensor f32 [2] cpu");
   EXPECT_EQ(message_of<AutogradError>([&] { ops::square(x).set_requires_grad(false); }),
             "set_requires_grad: Tensor f32 [2] cpu is the result of an op; only leaves can be set "
             "(use detach())");
-  EXPECT_EQ(
-      message_of<DTypeError>([] { Tensor::zeros({2}, {DType::I64}).set_requires_grad(true); }),
-      "set_requires_grad: only f32 tensors have gradients, got Tensor i64 [2] cpu");
+  EXPECT_EQ(message_of<DTypeError>([] { new_zeros({2}, DType::I64).set_requires_grad(true); }),
+            "set_requires_grad: only f32 tensors have gradients, got Tensor i64 [2] cpu");
 }
 
 TEST(Autograd, TheGraphPrintsAsDot) {
@@ -213,11 +212,11 @@ TEST(Autograd, TheGraphShowsEachNodeOnceWithItsShapeAndAllItsEdges) {
     }
     return found;
   };
-  Tensor x = Tensor::ones({2, 3, 4, 5}), weight = Tensor::ones({6, 3, 1, 1});
+  Tensor x = new_ones({2, 3, 4, 5}), weight = new_ones({6, 3, 1, 1});
   x.set_requires_grad(true);
   weight.set_requires_grad(true);
   const Tensor y = ops::conv2d(x, weight);  // [2,6,4,5], read twice
-  const Tensor frozen = Tensor::ones({6, 1, 1});
+  const Tensor frozen = new_ones({6, 1, 1});
   const Tensor both = ops::add(ops::mul(y, frozen), ops::relu(y));
   const std::string dot = graph_to_dot(ops::sum(both, {}, true));
   for (const char* node :
@@ -227,7 +226,7 @@ TEST(Autograd, TheGraphShowsEachNodeOnceWithItsShapeAndAllItsEdges) {
   }
   EXPECT_EQ(count(dot, "[label="), 7) << dot;  // what needs no gradient is not drawn
   EXPECT_EQ(count(dot, " -> "), 7) << dot;
-  EXPECT_EQ(count(graph_to_dot(Tensor::ones({2})), "label"), 0);
+  EXPECT_EQ(count(graph_to_dot(new_ones({2})), "label"), 0);
 }
 
 }  // namespace

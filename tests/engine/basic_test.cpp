@@ -103,29 +103,29 @@ TEST(Binary, MinimumMatchesReference) {
 }
 
 TEST(Binary, MaximumSharesTheGradientOfATie) {
-  Tensor a = Tensor::from_vector(std::vector<float>{1, 2, 3}, {3});
-  Tensor b = Tensor::from_vector(std::vector<float>{3, 2, 1}, {3});
+  Tensor a = new_from_vector(std::vector<float>{1, 2, 3}, {3});
+  Tensor b = new_from_vector(std::vector<float>{3, 2, 1}, {3});
   a.set_requires_grad(true);
   b.set_requires_grad(true);
-  ops::maximum(a, b).backward(Tensor::full({3}, 8));
+  ops::maximum(a, b).backward(new_full({3}, 8));
   EXPECT_EQ(a.grad().to_vector(), (std::vector<float>{0, 4, 8}));
   EXPECT_EQ(b.grad().to_vector(), (std::vector<float>{8, 4, 0}));
 }
 
 TEST(Binary, BothOperandsMayBeOneTensor) {
-  Tensor x = Tensor::from_vector(std::vector<float>{1, -2, 3}, {3});
+  Tensor x = new_from_vector(std::vector<float>{1, -2, 3}, {3});
   x.set_requires_grad(true);
-  ops::mul(x, x).backward(Tensor::ones({3}));
+  ops::mul(x, x).backward(new_ones({3}));
   EXPECT_EQ(x.grad().to_vector(), (std::vector<float>{2, -4, 6}));
 }
 
 TEST(Binary, ErrorsNameTheOpAndBothShapes) {
-  const Tensor a = Tensor::zeros({2, 3});
+  const Tensor a = new_zeros({2, 3});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::add(a, Tensor::zeros({2, 4}));
+              ops::add(a, new_zeros({2, 4}));
             }),
             "add: shapes [2,3] and [2,4] do not broadcast: dimension -1 has 3 against 4");
-  EXPECT_EQ(message_of<DTypeError>([&] { ops::mul(a, Tensor::zeros({3}, {DType::I64})); }),
+  EXPECT_EQ(message_of<DTypeError>([&] { ops::mul(a, new_zeros({3}, DType::I64)); }),
             "mul: b is i64, expected f32 (a [2,3], b [3])");
   EXPECT_EQ(message_of<ValueError>([&] { ops::sub(a, Tensor()); }), "sub: b is undefined");
 }
@@ -207,29 +207,29 @@ TEST(Unary, OperatorsAreTheOps) {
 }
 
 TEST(Unary, ReluPassesNaNAndBlocksItsGradientAtZero) {
-  Tensor x = Tensor::from_vector(std::vector<float>{-1, 0, 2, NAN}, {4});
+  Tensor x = new_from_vector(std::vector<float>{-1, 0, 2, NAN}, {4});
   x.set_requires_grad(true);
   const Tensor y = ops::relu(x);
   EXPECT_TRUE(std::isnan(y.to_vector()[3]));
-  y.backward(Tensor::ones({4}));
+  y.backward(new_ones({4}));
   EXPECT_EQ(x.grad().to_vector()[1], 0.0F);
   EXPECT_EQ(x.grad().to_vector()[2], 1.0F);
 }
 
 TEST(Unary, ErrorsNameTheOp) {
   EXPECT_EQ(message_of<ValueError>([] { ops::relu(Tensor()); }), "relu: input is undefined");
-  EXPECT_EQ(message_of<DTypeError>([] { ops::exp(Tensor::zeros({2}, {DType::U8})); }),
+  EXPECT_EQ(message_of<DTypeError>([] { ops::exp(new_zeros({2}, DType::U8)); }),
             "exp: input is u8, expected f32 (input [2])");
-  EXPECT_EQ(message_of<ValueError>([] { ops::clamp(Tensor::zeros({2}), 2, 1); }),
+  EXPECT_EQ(message_of<ValueError>([] { ops::clamp(new_zeros({2}), 2, 1); }),
             "clamp: low 2 is above high 1 (input [2])");
 }
 
 TEST(Elementwise, EmptyTensorsPassThrough) {
-  Tensor x = Tensor::zeros({0, 3});
+  Tensor x = new_zeros({0, 3});
   x.set_requires_grad(true);
-  const Tensor y = ops::relu(ops::add(x, Tensor::ones({3})));
+  const Tensor y = ops::relu(ops::add(x, new_ones({3})));
   EXPECT_EQ(y.shape().to_string(), "[0,3]");
-  y.backward(Tensor::zeros({0, 3}));
+  y.backward(new_zeros({0, 3}));
   EXPECT_EQ(x.grad().shape().to_string(), "[0,3]");
 }
 

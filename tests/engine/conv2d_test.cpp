@@ -112,7 +112,7 @@ TEST(Conv2d, PacksAreKeptOnlyForWeightsThatStay) {
   EXPECT_EQ(pack_count(weight), packs);
 
   // New values: the old pack is not used and not kept.
-  weight.mutable_data<float>()[4] += 1;
+  overwrite(weight, 4, element(weight, 4) + 1);
   const Tensor changed = ops::conv2d(x, weight, {}, same);
   expect_same_bits(changed, ops::conv2d(x, weight.clone(), {}, same), "after a write");
   EXPECT_EQ(pack_count(weight), packs);
@@ -128,40 +128,39 @@ TEST(Conv2d, PacksAreKeptOnlyForWeightsThatStay) {
 }
 
 TEST(Conv2d, ErrorsNameTheOpAndAllShapes) {
-  const Tensor x = Tensor::zeros({8, 64, 56, 56});
+  const Tensor x = new_zeros({8, 64, 56, 56});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv2d(x, Tensor::zeros({256, 128, 3, 3}));
+              ops::conv2d(x, new_zeros({256, 128, 3, 3}));
             }),
             "conv2d: input has 64 channels, weight expects 128 (input [8,64,56,56], weight "
             "[256,128,3,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv2d(x, Tensor::zeros({9, 16, 3, 3}), {}, {}, 2);
+              ops::conv2d(x, new_zeros({9, 16, 3, 3}), {}, {}, 2);
             }),
             "conv2d: input has 64 channels, weight expects 32 in 2 groups (input [8,64,56,56], "
             "weight [9,16,3,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv2d(x, Tensor::zeros({9, 32, 3, 3}), {}, {}, 2);
+              ops::conv2d(x, new_zeros({9, 32, 3, 3}), {}, {}, 2);
             }),
             "conv2d: 9 output channels do not divide into 2 groups (input [8,64,56,56], weight "
             "[9,32,3,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv2d(x, Tensor::zeros({4, 64, 3, 3}), Tensor::zeros({3}));
+              ops::conv2d(x, new_zeros({4, 64, 3, 3}), new_zeros({3}));
             }),
             "conv2d: bias must have the weight's 4 output channels (input [8,64,56,56], weight "
             "[4,64,3,3], bias [3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv2d(Tensor::zeros({1, 2, 4, 4}), Tensor::zeros({1, 2, 3, 3}), {},
-                          {1, 1, 0, 0, 2, 2});
+              ops::conv2d(new_zeros({1, 2, 4, 4}), new_zeros({1, 2, 3, 3}), {}, {1, 1, 0, 0, 2, 2});
             }),
             "conv2d: a kernel of 3x3, dilation 2x2, does not fit into the input padded to 4x4 "
             "(input [1,2,4,4], weight [1,2,3,3])");
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::conv2d(x, Tensor::zeros({4, 64, 3, 3}), {}, {0, 1, 0, 0, 1, 1});
+              ops::conv2d(x, new_zeros({4, 64, 3, 3}), {}, {0, 1, 0, 0, 1, 1});
             }),
             "conv2d: stride 0x1, dilation 1x1 and groups 1 must be at least 1, padding 0x0 at "
             "least 0 (input [8,64,56,56], weight [4,64,3,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv2d(x, Tensor::zeros({4, 64}));
+              ops::conv2d(x, new_zeros({4, 64}));
             }),
             "conv2d: expected input [N,C,H,W] and weight [K,C/groups,R,S] (input [8,64,56,56], "
             "weight [4,64])");

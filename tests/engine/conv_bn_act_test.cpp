@@ -67,7 +67,7 @@ Operands operands_of(const Case& c, const std::vector<Tensor>& in, bool training
   operands.bn.bias = in[3];
   operands.bn.running_mean = to_tensor(random_array({channels}, 7));
   operands.bn.running_var = to_tensor(random_array({channels}, 8, 0.5, 4));
-  operands.bn.num_batches_tracked = Tensor::zeros({}, {DType::I64});
+  operands.bn.num_batches_tracked = new_zeros({}, DType::I64);
   operands.bn.training = training;
   return operands;
 }
@@ -126,7 +126,7 @@ TEST(ConvBnAct, TrainingMatchesReference) {
     for (const Array& array : all) in.push_back(to_tensor(array));
     in[4].set_requires_grad(true);
     const Tensor y = fused(c, in, operands_of(c, in, true));
-    y.backward(Tensor::ones(y.shape()));
+    y.backward(new_ones(y.shape()));
     for (const float value : in[4].grad().to_vector()) EXPECT_NEAR(value, 0, 1e-5);
   }
 }
@@ -198,21 +198,21 @@ TEST(ConvBnAct, BackwardLeavesTheCallersGradientAlone) {
 }
 
 TEST(ConvBnAct, ErrorsNameTheOpAndAllShapes) {
-  const Tensor x = Tensor::zeros({2, 3, 4, 4});
-  const ops::Conv2dArguments conv{Tensor::zeros({5, 3, 3, 3}), {}, {}, 1};
+  const Tensor x = new_zeros({2, 3, 4, 4});
+  const ops::Conv2dArguments conv{new_zeros({5, 3, 3, 3}), {}, {}, 1};
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv_bn_act(x, conv, {}, Tensor::zeros({2, 5, 4, 4}));
+              ops::conv_bn_act(x, conv, {}, new_zeros({2, 5, 4, 4}));
             }),
             "conv_bn_act: residual must have the convolution's shape [2,5,2,2] (input [2,3,4,4], "
             "weight [5,3,3,3], residual [2,5,4,4])");
   EXPECT_EQ(message_of<ShapeError>([&] {
               ops::BatchNormState bn;
-              bn.bias = Tensor::zeros({3});
+              bn.bias = new_zeros({3});
               ops::conv_bn_act(x, conv, bn);
             }),
             "conv_bn_act: bias must be [5], one value a channel (input [2,3,4,4], bias [3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv_bn_act(x, {Tensor::zeros({5, 4, 3, 3}), {}, {}, 1}, {});
+              ops::conv_bn_act(x, {new_zeros({5, 4, 3, 3}), {}, {}, 1}, {});
             }),
             "conv_bn_act: input has 3 channels, weight expects 4 (input [2,3,4,4], weight "
             "[5,4,3,3])");

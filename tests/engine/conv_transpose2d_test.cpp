@@ -69,14 +69,14 @@ TEST(ConvTranspose2d, MatchesReference) {
 }
 
 TEST(ConvTranspose2d, ErrorsNameTheOpAndTheShapes) {
-  const Tensor x = Tensor::zeros({1, 3, 4, 4});
+  const Tensor x = new_zeros({1, 3, 4, 4});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::conv_transpose2d(x, Tensor::zeros({4, 2, 2, 2}));
+              ops::conv_transpose2d(x, new_zeros({4, 2, 2, 2}));
             }),
             "conv_transpose2d: input has 3 channels, weight expects 4 (input [1,3,4,4], weight "
             "[4,2,2,2])");
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::conv_transpose2d(x, Tensor::zeros({3, 2, 2, 2}), {}, {}, 1, 1, 0);
+              ops::conv_transpose2d(x, new_zeros({3, 2, 2, 2}), {}, {}, 1, 1, 0);
             }),
             "conv_transpose2d: output padding 1x0 must be below stride or dilation (input "
             "[1,3,4,4], weight [3,2,2,2])");
@@ -111,7 +111,7 @@ TEST(Conv1d, MatchesReference) {
          random_array({c.weight[0]}, ++seed)});
   }
   EXPECT_EQ(message_of<ShapeError>([] {
-              ops::conv1d(Tensor::zeros({1, 3, 4}), Tensor::zeros({2, 4, 3}));
+              ops::conv1d(new_zeros({1, 3, 4}), new_zeros({2, 4, 3}));
             }),
             "conv1d: input has 3 channels, weight expects 4 (input [1,3,4], weight [2,4,3])");
 }

@@ -33,7 +33,7 @@ TEST(Index, IndexSelectMatchesReferenceAlongEveryDimension) {
     for (int dim = 0; dim < shape.rank(); ++dim) {
       // Repeated, backwards, and one that is never taken.
       const Indices indices = {shape[dim] - 1, 0, 0, shape[dim] / 2, 0};
-      const Tensor tensor = Tensor::from_vector(indices, {5});
+      const Tensor tensor = new_from_vector(indices, {5});
       check_op(
           "index_select " + shape.to_string() + " along " + std::to_string(dim),
           [&](const auto& x) { return ops::index_select(x[0], dim, tensor); },
@@ -57,7 +57,7 @@ TEST(Index, GatherMatchesReferenceAlongEveryDimension) {
       for (std::size_t i = 0; i < indices.size(); ++i) {
         indices[i] = static_cast<std::int64_t>(i * 7 + i / 3) % shape[dim];
       }
-      const Tensor tensor = Tensor::from_vector(indices, out);
+      const Tensor tensor = new_from_vector(indices, out);
       check_op(
           "gather " + shape.to_string() + " along " + std::to_string(dim),
           [&](const auto& x) { return ops::gather(x[0], dim, tensor); },
@@ -78,7 +78,7 @@ TEST(Index, EmbeddingTakesRowsForIndicesOfAnyShape) {
     out.push_back(600);  // more than one run of lanes
     check_op(
         "embedding " + shape.to_string(),
-        [&](const auto& x) { return ops::embedding(Tensor::from_vector(indices, shape), x[0]); },
+        [&](const auto& x) { return ops::embedding(new_from_vector(indices, shape), x[0]); },
         [&](const auto& x) {
           Array y(out);
           for (std::size_t i = 0; i < y.values.size(); ++i) {
@@ -91,8 +91,8 @@ TEST(Index, EmbeddingTakesRowsForIndicesOfAnyShape) {
 }
 
 TEST(Index, SelectsLabelsToo) {
-  const Tensor labels = Tensor::from_vector(Indices{10, 11, 12}, {3});
-  const Tensor order = Tensor::from_vector(Indices{2, 0}, {2});
+  const Tensor labels = new_from_vector(Indices{10, 11, 12}, {3});
+  const Tensor order = new_from_vector(Indices{2, 0}, {2});
   EXPECT_EQ(ops::index_select(labels, 0, order).to_int_vector(), (Indices{12, 10}));
 }
 
@@ -136,26 +136,25 @@ TEST(Index, WhereMatchesReferenceWithBroadcasting) {
 }
 
 TEST(Index, WhereKeepsWhatIsNotChosenOutOfTheGradient) {
-  Tensor x = Tensor::from_vector(std::vector<float>{-1, 4}, {2}).set_requires_grad(true);
-  const Tensor positive = Tensor::from_vector(Indices{0, 1}, {2}).to(DType::U8);
+  Tensor x = new_from_vector(std::vector<float>{-1, 4}, {2}).set_requires_grad(true);
+  const Tensor positive = new_from_vector(Indices{0, 1}, {2}).to(DType::U8);
   // sqrt(-1) is NaN, but not chosen.
-  const Tensor y = ops::where(positive, ops::sqrt(x), Tensor::zeros({}));
+  const Tensor y = ops::where(positive, ops::sqrt(x), new_zeros({}));
   EXPECT_EQ(y.to_vector(), (std::vector<float>{0, 2}));
 }
 
 TEST(Index, ErrorsNameTheOpAndTheShapes) {
-  const Tensor x = Tensor::zeros({2, 3});
+  const Tensor x = new_zeros({2, 3});
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::index_select(x, 1, Tensor::from_vector(Indices{0, 3}, {2}));
+              ops::index_select(x, 1, new_from_vector(Indices{0, 3}, {2}));
             }),
             "index_select: index 3 is outside [0,3) (input [2,3], indices [2])");
-  EXPECT_EQ(
-      message_of<ValueError>([&] { ops::embedding(Tensor::from_vector(Indices{-1}, {1}), x); }),
-      "embedding: index -1 is outside [0,2) (input [2,3], indices [1])");
-  EXPECT_EQ(message_of<DTypeError>([&] { ops::index_select(x, 1, Tensor::zeros({2})); }),
+  EXPECT_EQ(message_of<ValueError>([&] { ops::embedding(new_from_vector(Indices{-1}, {1}), x); }),
+            "embedding: index -1 is outside [0,2) (input [2,3], indices [1])");
+  EXPECT_EQ(message_of<DTypeError>([&] { ops::index_select(x, 1, new_zeros({2})); }),
             "index_select: indices are f32, expected i64");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::gather(x, 1, Tensor::from_vector(Indices{0, 1, 2}, {3, 1}));
+              ops::gather(x, 1, new_from_vector(Indices{0, 1, 2}, {3, 1}));
             }),
             "gather: indices must have the input's sizes outside dimension 1 (input [2,3], indices "
             "[3,1])");

@@ -122,10 +122,10 @@ TEST(GroupNorm, MatchesReference) {
 }
 
 TEST(LayerNorm, ErrorsNameTheOpAndTheShapes) {
-  const Tensor x = Tensor::zeros({2, 3, 4});
+  const Tensor x = new_zeros({2, 3, 4});
   EXPECT_EQ(message_of<ValueError>([&] { ops::layer_norm(x, 4); }),
             "layer_norm: cannot normalise the last 4 dimensions (input [2,3,4])");
-  EXPECT_EQ(message_of<ShapeError>([&] { ops::layer_norm(x, 2, Tensor::ones({4})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { ops::layer_norm(x, 2, new_ones({4})); }),
             "layer_norm: weight must be [3,4] (input [2,3,4], weight [4])");
   EXPECT_EQ(message_of<ShapeError>([&] { ops::group_norm(x, 2); }),
             "group_norm: 3 channels do not divide into 2 groups (input [2,3,4])");

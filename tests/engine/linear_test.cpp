@@ -83,28 +83,28 @@ TEST(Linear, MatchesReference) {
 }
 
 TEST(Linear, ErrorsNameTheOpAndAllShapes) {
-  const Tensor x = Tensor::zeros({2, 3});
+  const Tensor x = new_zeros({2, 3});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::linear(x, Tensor::zeros({5, 4}));
+              ops::linear(x, new_zeros({5, 4}));
             }),
             "linear: input has 3 features, weight expects 4 (input [2,3], weight [5,4])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::linear(x, Tensor::zeros({5, 3}), Tensor::zeros({4}));
+              ops::linear(x, new_zeros({5, 3}), new_zeros({4}));
             }),
             "linear: bias must have the weight's 5 outputs (input [2,3], weight [5,3], bias [4])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::linear(Tensor::zeros({3}), Tensor::zeros({5, 3}));
+              ops::linear(new_zeros({3}), new_zeros({5, 3}));
             }),
             "linear: expected input [N,I] and weight [O,I] (input [3], weight [5,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::matmul(x, Tensor::zeros({2, 3}));
+              ops::matmul(x, new_zeros({2, 3}));
             }),
             "matmul: a has 3 columns, b 2 rows (a [2,3], b [2,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::matmul(Tensor::zeros({2, 3, 4}), Tensor::zeros({3, 4, 5}));
+              ops::matmul(new_zeros({2, 3, 4}), new_zeros({3, 4, 5}));
             }),
             "matmul: a holds 2 matrices, b 3 (a [2,3,4], b [3,4,5])");
-  EXPECT_EQ(message_of<ShapeError>([&] { ops::matmul(x, Tensor::zeros({3})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { ops::matmul(x, new_zeros({3})); }),
             "matmul: expected two matrices or two batches of matrices (a [2,3], b [3])");
 }
 

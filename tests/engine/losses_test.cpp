@@ -52,13 +52,13 @@ TEST(Losses, MatchReference) {
 }
 
 TEST(Losses, BceIsStableAndHasItsGradientAtZero) {
-  Tensor x = Tensor::from_vector(std::vector<float>{0, 200, -200}, {3}).set_requires_grad(true);
-  const Tensor t = Tensor::from_vector(std::vector<float>{1, 1, 1}, {3});
+  Tensor x = new_from_vector(std::vector<float>{0, 200, -200}, {3}).set_requires_grad(true);
+  const Tensor t = new_from_vector(std::vector<float>{1, 1, 1}, {3});
   const Tensor losses = ops::bce_with_logits(x, t, Reduction::None);
   EXPECT_NEAR(losses.to_vector()[0], std::log(2.0), 1e-6);
   EXPECT_EQ(losses.to_vector()[1], 0.0F);
   EXPECT_EQ(losses.to_vector()[2], 200.0F);
-  losses.backward(Tensor::ones({3}));
+  losses.backward(new_ones({3}));
   EXPECT_EQ(x.grad().to_vector(), (std::vector<float>{-0.5F, 0, -1}));
 }
 
@@ -97,7 +97,7 @@ TEST(Losses, FocalLossMatchesReference) {
               options.gamma = gamma;
               options.reduction = reduction;
               if (weighted) options.alpha = to_tensor(alpha);
-              return ops::focal_loss(in[0], Tensor::from_vector(labels, {6}), options);
+              return ops::focal_loss(in[0], new_from_vector(labels, {6}), options);
             },
             [&](const std::vector<Array>& in) {
               Array losses({6});
@@ -123,24 +123,23 @@ TEST(Losses, FocalLossMatchesReference) {
 }
 
 TEST(Losses, ErrorsNameTheOpAndTheShapes) {
-  const Tensor x = Tensor::zeros({2, 3});
-  EXPECT_EQ(message_of<ShapeError>([&] { ops::mse_loss(x, Tensor::zeros({3})); }),
+  const Tensor x = new_zeros({2, 3});
+  EXPECT_EQ(message_of<ShapeError>([&] { ops::mse_loss(x, new_zeros({3})); }),
             "mse_loss: both must have the same shape (input [2,3], target [3])");
-  EXPECT_EQ(message_of<ShapeError>([&] { ops::bce_with_logits(x, Tensor::zeros({2})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { ops::bce_with_logits(x, new_zeros({2})); }),
             "bce_with_logits: both must have the same shape (logits [2,3], targets [2])");
   EXPECT_EQ(message_of<AutogradError>([&] {
-              Tensor q = Tensor::zeros({2, 3}).set_requires_grad(true);
+              Tensor q = new_zeros({2, 3}).set_requires_grad(true);
               ops::kl_div(x, q);
             }),
             "kl_div: targets get no gradient; detach() them");
-  EXPECT_EQ(
-      message_of<ValueError>([&] {
-        ops::FocalLossOptions options;
-        options.gamma = 0.5F;
-        ops::focal_loss(x, Tensor::from_vector(std::vector<std::int64_t>{0, 1}, {2}), options);
-      }),
-      "focal_loss: gamma is 0.5, expected 0 or at least 1 (below 1 the gradient of a sure "
-      "prediction is infinite) (logits [2,3])");
+  EXPECT_EQ(message_of<ValueError>([&] {
+              ops::FocalLossOptions options;
+              options.gamma = 0.5F;
+              ops::focal_loss(x, new_from_vector(std::vector<std::int64_t>{0, 1}, {2}), options);
+            }),
+            "focal_loss: gamma is 0.5, expected 0 or at least 1 (below 1 the gradient of a sure "
+            "prediction is infinite) (logits [2,3])");
 }
 
 }  // namespace

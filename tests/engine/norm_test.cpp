@@ -19,7 +19,7 @@ ops::BatchNormState state_of(std::int64_t channels) {
   ops::BatchNormState state;
   state.running_mean = to_tensor(random_array({channels}, 901));
   state.running_var = to_tensor(random_array({channels}, 902, 0.5, 2));
-  state.num_batches_tracked = Tensor::zeros({}, {DType::I64});
+  state.num_batches_tracked = new_zeros({}, DType::I64);
   return state;
 }
 
@@ -165,24 +165,24 @@ TEST(BatchNorm, EvaluationLeavesTheStatisticsAlone) {
 }
 
 TEST(BatchNorm, ErrorsNameTheOpAndAllShapes) {
-  const Tensor x = Tensor::zeros({2, 3, 4, 4});
+  const Tensor x = new_zeros({2, 3, 4, 4});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::batch_norm(Tensor::zeros({3, 2, 2}), {});
+              ops::batch_norm(new_zeros({3, 2, 2}), {});
             }),
             "batch_norm: expected an input [N,C] or [N,C,H,W] (input [3,2,2])");
   EXPECT_EQ(message_of<ShapeError>([&] {
               ops::BatchNormState state;
-              state.weight = Tensor::ones({4});
+              state.weight = new_ones({4});
               ops::batch_norm(x, state);
             }),
             "batch_norm: weight must be [3], one value a channel (input [2,3,4,4], weight [4])");
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::batch_norm(Tensor::zeros({1, 3}), {});
+              ops::batch_norm(new_zeros({1, 3}), {});
             }),
             "batch_norm: training needs more than 1 value a channel (input [1,3])");
   EXPECT_EQ(message_of<ValueError>([&] {
               ops::BatchNormState state;
-              state.running_mean = Tensor::zeros({3});
+              state.running_mean = new_zeros({3});
               ops::batch_norm(x, state);
             }),
             "batch_norm: running_mean and running_var come together (input [2,3,4,4], "

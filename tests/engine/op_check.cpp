@@ -56,6 +56,34 @@ std::vector<Tensor> leaves(const std::vector<Array>& inputs, const std::vector<b
 
 }  // namespace
 
+Tensor new_empty(const Shape& shape, DType dtype) {
+  return Tensor::empty(shape, {dtype, test_device()});
+}
+Tensor new_zeros(const Shape& shape, DType dtype) {
+  return Tensor::zeros(shape, {dtype, test_device()});
+}
+Tensor new_ones(const Shape& shape, DType dtype) {
+  return Tensor::ones(shape, {dtype, test_device()});
+}
+Tensor new_full(const Shape& shape, double value, DType dtype) {
+  return Tensor::full(shape, value, {dtype, test_device()});
+}
+Tensor new_from_vector(const std::vector<float>& values, const Shape& shape) {
+  return Tensor::from_vector(values, shape).to(test_device());
+}
+Tensor new_from_vector(const std::vector<std::int64_t>& values, const Shape& shape) {
+  return Tensor::from_vector(values, shape).to(test_device());
+}
+
+void overwrite(Tensor& tensor, std::int64_t at, float value) {
+  Tensor copy = tensor.clone().to(Device::cpu());
+  copy.mutable_data<float>()[at] = value;
+  tensor.copy_from(copy.to(tensor.device()));
+}
+float element(const Tensor& tensor, std::int64_t at) {
+  return tensor.to(Device::cpu()).data<float>()[at];
+}
+
 Array::Array(const Shape& sizes, double fill)
     : shape(sizes), values(static_cast<std::size_t>(sizes.numel()), fill) {}
 
@@ -77,8 +105,7 @@ Array random_array(const Shape& shape, std::uint32_t seed, double low, double hi
 }
 
 Tensor to_tensor(const Array& array) {
-  return Tensor::from_vector(std::vector<float>(array.values.begin(), array.values.end()),
-                             array.shape);
+  return new_from_vector(std::vector<float>(array.values.begin(), array.values.end()), array.shape);
 }
 
 Array to_array(const Tensor& tensor) {

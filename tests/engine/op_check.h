@@ -17,8 +17,20 @@
 #include "engine/ops.h"
 #include "engine/tensor.h"
 #include "kernels/base/error.h"
+#include "tests/support/device.h"
 
 namespace hanok::testing {
+
+/// Tensors on this program's device, see test_device().
+Tensor new_empty(const Shape& shape, DType dtype = DType::F32);
+Tensor new_zeros(const Shape& shape, DType dtype = DType::F32);
+Tensor new_ones(const Shape& shape, DType dtype = DType::F32);
+Tensor new_full(const Shape& shape, double value, DType dtype = DType::F32);
+Tensor new_from_vector(const std::vector<float>& values, const Shape& shape);
+Tensor new_from_vector(const std::vector<std::int64_t>& values, const Shape& shape);
+/// Writes one element, `at` in memory order, as a caller would: the version goes up.
+void overwrite(Tensor& tensor, std::int64_t at, float value);
+float element(const Tensor& tensor, std::int64_t at);
 
 /// A logical row-major array in double precision.
 struct Array {

@@ -84,11 +84,11 @@ TEST(MaxPool2d, MatchesReference) {
 }
 
 TEST(MaxPool2d, PaddingIsMinusInfinityAndTheFirstMaximumTakesTheGradient) {
-  Tensor x = Tensor::full({1, 1, 2, 2}, -3).set_requires_grad(true);
+  Tensor x = new_full({1, 1, 2, 2}, -3).set_requires_grad(true);
   const Tensor y = ops::max_pool2d(x, 2, 2, {2, 2, 1, 1, 1, 1});
   EXPECT_EQ(y.to_vector(), (std::vector<float>{-3, -3, -3, -3}));
-  Tensor z = Tensor::full({1, 1, 2, 2}, 5).set_requires_grad(true);
-  ops::max_pool2d(z, 2, 2, {2, 2, 0, 0, 1, 1}).backward(Tensor::ones({1, 1, 1, 1}));
+  Tensor z = new_full({1, 1, 2, 2}, 5).set_requires_grad(true);
+  ops::max_pool2d(z, 2, 2, {2, 2, 0, 0, 1, 1}).backward(new_ones({1, 1, 1, 1}));
   EXPECT_EQ(z.grad().to_vector(), (std::vector<float>{1, 0, 0, 0}));
 }
 
@@ -145,7 +145,7 @@ TEST(AdaptiveAvgPool2d, MatchesReference) {
 }
 
 TEST(Pool, ErrorsNameTheOpAndTheShape) {
-  const Tensor x = Tensor::zeros({1, 2, 4, 4});
+  const Tensor x = new_zeros({1, 2, 4, 4});
   EXPECT_EQ(message_of<ShapeError>([&] { ops::max_pool2d(x, 5, 5, {}); }),
             "max_pool2d: a kernel of 5x5 does not fit into the padded input (input [1,2,4,4])");
   EXPECT_EQ(message_of<ValueError>([&] {
@@ -153,11 +153,11 @@ TEST(Pool, ErrorsNameTheOpAndTheShape) {
             }),
             "max_pool2d: padding 2x2 must be between 0 and half the kernel 2x2 (input [1,2,4,4])");
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::max_pool2d(Tensor::zeros({1, 1, 20, 20}), 16, 16, {});
+              ops::max_pool2d(new_zeros({1, 1, 20, 20}), 16, 16, {});
             }),
             "max_pool2d: a kernel of 16x16 has more than 255 taps (input [1,1,20,20])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::avg_pool2d(Tensor::zeros({4, 4}), 2, 2, {});
+              ops::avg_pool2d(new_zeros({4, 4}), 2, 2, {});
             }),
             "avg_pool2d: expected an input [N,C,H,W] (input [4,4])");
   EXPECT_EQ(message_of<ValueError>([&] {

@@ -123,14 +123,14 @@ TEST(Reduce, VarAndStdMatchReference) {
     }
   }
   EXPECT_EQ(message_of<ShapeError>([] {
-              ops::var(Tensor::zeros({1, 3}), {0});
+              ops::var(new_zeros({1, 3}), {0});
             }),
             "var: 1 elements are too few for a correction of 1 (input [1,3])");
 }
 
 TEST(Reduce, LongSumsKeepTheirPrecision) {
   // 0.1 a million times: a plain f32 sum is off by 1e-2 relative.
-  const Tensor x = Tensor::full({1000003}, 0.1);
+  const Tensor x = new_full({1000003}, 0.1);
   const double expected = 1000003 * static_cast<double>(0.1F);
   EXPECT_NEAR(ops::sum(x).item() / expected, 1, 1e-6);
   EXPECT_NEAR(ops::mean(x).item(), static_cast<double>(0.1F), 1e-8);
@@ -185,11 +185,11 @@ TEST(Reduce, MaxMatchesReferenceAlongEveryDimension) {
 }
 
 TEST(Reduce, TheFirstOfEqualMaximaWins) {
-  Tensor x = Tensor::from_vector(std::vector<float>{1, 5, 5, 5, 2, 2}, {2, 3});
+  Tensor x = new_from_vector(std::vector<float>{1, 5, 5, 5, 2, 2}, {2, 3});
   x.set_requires_grad(true);
   const auto [values, indices] = ops::max(x, 1);
   EXPECT_EQ(indices.to_int_vector(), (std::vector<std::int64_t>{1, 0}));
-  values.backward(Tensor::ones({2}));
+  values.backward(new_ones({2}));
   EXPECT_EQ(x.grad().to_vector(), (std::vector<float>{0, 1, 0, 1, 0, 0}));
 }
 
@@ -237,19 +237,19 @@ TEST(Reduce, TopkMatchesSorting) {
       expect_same_bits(ops::gather(to_tensor(x), dim, indices), values, "indices");
     }
   }
-  const Tensor ties = Tensor::from_vector(std::vector<float>{2, 7, 7, 1, 7}, {5});
+  const Tensor ties = new_from_vector(std::vector<float>{2, 7, 7, 1, 7}, {5});
   EXPECT_EQ(ops::topk(ties, 4, 0).second.to_int_vector(), (std::vector<std::int64_t>{1, 2, 4, 0}));
   EXPECT_EQ(message_of<ValueError>([&] { ops::topk(ties, 6, 0); }),
             "topk: k is 6, dimension 0 has 5 elements (input [5])");
 }
 
 TEST(Reduce, SumOfNothingIsZero) {
-  EXPECT_EQ(ops::sum(Tensor::zeros({0, 3})).item(), 0);
-  EXPECT_EQ(ops::sum(Tensor::zeros({0, 3}), {0}).to_vector(), (std::vector<float>{0, 0, 0}));
+  EXPECT_EQ(ops::sum(new_zeros({0, 3})).item(), 0);
+  EXPECT_EQ(ops::sum(new_zeros({0, 3}), {0}).to_vector(), (std::vector<float>{0, 0, 0}));
 }
 
 TEST(Reduce, ErrorsNameTheOpAndTheShape) {
-  const Tensor x = Tensor::zeros({2, 3});
+  const Tensor x = new_zeros({2, 3});
   EXPECT_EQ(message_of<ValueError>([&] { ops::sum(x, {2}); }),
             "sum: dimension 2 is out of range for rank 2 (input [2,3])");
   EXPECT_EQ(message_of<ValueError>([&] {
@@ -257,7 +257,7 @@ TEST(Reduce, ErrorsNameTheOpAndTheShape) {
             }),
             "mean: dimension -1 is named twice (input [2,3])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::max(Tensor::zeros({2, 0}), 1);
+              ops::max(new_zeros({2, 0}), 1);
             }),
             "max: dimension 1 has no elements (input [2,0])");
   EXPECT_EQ(message_of<ValueError>([&] { ops::argmax(x, -3); }),

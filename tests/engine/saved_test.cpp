@@ -24,8 +24,8 @@ std::vector<Case> cases() {
       ops::BatchNormState state;
       state.weight = x[1];
       state.bias = x[2];
-      state.running_mean = Tensor::zeros({4});
-      state.running_var = Tensor::ones({4});
+      state.running_mean = new_zeros({4});
+      state.running_var = new_ones({4});
       state.training = training;
       return ops::batch_norm(x[0], state);
     };
@@ -36,8 +36,8 @@ std::vector<Case> cases() {
       ops::BatchNormState state;
       state.weight = x[2];
       state.bias = x[3];
-      state.running_mean = Tensor::zeros({6});
-      state.running_var = Tensor::ones({6});
+      state.running_mean = new_zeros({6});
+      state.running_var = new_ones({6});
       state.training = training;
       return ops::conv_bn_act(x[0], {x[1], {}, {}, 1}, state, x.size() > 4 ? x[4] : Tensor());
     };
@@ -73,9 +73,7 @@ std::vector<Case> cases() {
       {"folded conv_bn_act, beta", fused(false), fused_inputs, 3, {}},
       {"conv_bn_act without residual, beta", fused(true), plain_inputs, 3, {2}},
       {"where",
-       [](const auto& x) {
-         return ops::where(Tensor::ones({5}, {DType::U8, Device::cpu()}), x[0], x[1]);
-       },
+       [](const auto& x) { return ops::where(new_ones({5}, DType::U8), x[0], x[1]); },
        {map, map},
        0,
        {}},
@@ -102,7 +100,7 @@ TEST(SavedTensors, AreOnlyThoseThatTheGradientsReadAndGoWithTheWalk) {
       }
     };
     expect_alive(c.kept, "after the forward pass");
-    y.backward(Tensor::ones(y.shape()));
+    y.backward(new_ones(y.shape()));
     expect_alive({}, "after the backward pass");
   }
 }
@@ -115,7 +113,7 @@ TEST(SavedTensors, OfConvBnActWithoutAResidualDoNotHoldItsOutput) {
     ops::BatchNormState state;
     state.training = true;
     Tensor y = ops::conv_bn_act(x, {weight, {}, {}, 1}, state,
-                                with_residual ? Tensor::ones({2, 6, 3, 3}) : Tensor());
+                                with_residual ? new_ones({2, 6, 3, 3}) : Tensor());
     const std::weak_ptr<Storage> output = y.storage();
     const Tensor pooled = ops::max_pool2d(y, 2, 2, {});  // keeps indices only
     y = Tensor();

@@ -53,7 +53,7 @@ TEST(Softmax, MatchesReferenceAlongEveryDimension) {
 }
 
 TEST(Softmax, LargeLogitsDoNotOverflow) {
-  const Tensor x = Tensor::from_vector(std::vector<float>{1000, 1001, -1000}, {1, 3});
+  const Tensor x = new_from_vector(std::vector<float>{1000, 1001, -1000}, {1, 3});
   const std::vector<float> y = ops::softmax(x, 1).to_vector();
   EXPECT_NEAR(y[0], 1 / (1 + std::exp(1.0)), 1e-6);
   EXPECT_NEAR(y[1], 1 / (1 + std::exp(-1.0)), 1e-6);
@@ -139,7 +139,7 @@ TEST(CrossEntropy, MatchesReferenceForClassTargets) {
       check_op(
           std::string("cross_entropy, ") + setting.what,
           [&](const auto& x) {
-            return ops::cross_entropy(x[0], Tensor::from_vector(labels, {samples}),
+            return ops::cross_entropy(x[0], new_from_vector(labels, {samples}),
                                       options_of(setting, weights));
           },
           [&](const auto& x) {
@@ -183,7 +183,7 @@ TEST(CrossEntropy, MicroBatchesWithOneDenominatorAddUpToTheBatch) {
   const Array logits = random_array({6, 4}, 400, -3, 3);
   const Labels labels = {0, 3, 2, 1, 1, 3};
   Tensor whole = to_tensor(logits).set_requires_grad(true);
-  ops::cross_entropy(whole, Tensor::from_vector(labels, {6})).backward();
+  ops::cross_entropy(whole, new_from_vector(labels, {6})).backward();
   Tensor split = to_tensor(logits).set_requires_grad(true);
   double total = 0;
   for (std::int64_t begin = 0; begin < 6; begin += 2) {
@@ -191,44 +191,43 @@ TEST(CrossEntropy, MicroBatchesWithOneDenominatorAddUpToTheBatch) {
     options.denominator = 6;
     const Labels part(labels.begin() + begin, labels.begin() + begin + 2);
     const Tensor loss = ops::cross_entropy(ops::slice(split, 0, begin, begin + 2),
-                                           Tensor::from_vector(part, {2}), options);
+                                           new_from_vector(part, {2}), options);
     total += loss.item();
     loss.backward();
   }
-  EXPECT_NEAR(total, ops::cross_entropy(whole, Tensor::from_vector(labels, {6})).item(), 1e-6);
+  EXPECT_NEAR(total, ops::cross_entropy(whole, new_from_vector(labels, {6})).item(), 1e-6);
   expect_close(split.grad(), to_array(whole.grad()), 1e-6, "gradient");
 }
 
 TEST(CrossEntropy, ErrorsNameTheOpAndAllShapes) {
-  const Tensor logits = Tensor::zeros({2, 3});
+  const Tensor logits = new_zeros({2, 3});
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::cross_entropy(logits, Tensor::from_vector(Labels{0, 3}, {2}));
+              ops::cross_entropy(logits, new_from_vector(Labels{0, 3}, {2}));
             }),
             "cross_entropy: target 3 of sample 1 is not below 3 classes (logits [2,3], targets "
             "[2])");
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::cross_entropy(logits, Tensor::from_vector(Labels{0, 1, 2}, {3}));
+              ops::cross_entropy(logits, new_from_vector(Labels{0, 1, 2}, {3}));
             }),
             "cross_entropy: expected class indices [2] (logits [2,3], targets [3])");
-  EXPECT_EQ(message_of<ShapeError>([&] { ops::cross_entropy(logits, Tensor::zeros({2})); }),
+  EXPECT_EQ(message_of<ShapeError>([&] { ops::cross_entropy(logits, new_zeros({2})); }),
             "cross_entropy: soft targets must have the logits' shape (logits [2,3], targets [2])");
-  EXPECT_EQ(
-      message_of<DTypeError>([&] { ops::cross_entropy(logits, Tensor::zeros({2}, {DType::U8})); }),
-      "cross_entropy: targets are u8, expected i64 classes or f32 probabilities");
+  EXPECT_EQ(message_of<DTypeError>([&] { ops::cross_entropy(logits, new_zeros({2}, DType::U8)); }),
+            "cross_entropy: targets are u8, expected i64 classes or f32 probabilities");
   ops::CrossEntropyOptions options;
-  options.class_weights = Tensor::ones({2});
+  options.class_weights = new_ones({2});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::cross_entropy(logits, Tensor::from_vector(Labels{0, 1}, {2}), options);
+              ops::cross_entropy(logits, new_from_vector(Labels{0, 1}, {2}), options);
             }),
             "cross_entropy: class_weights must be [3] (logits [2,3], targets [2], class_weights "
             "[2])");
   options = {};
   options.label_smoothing = 1.5F;
   EXPECT_EQ(message_of<ValueError>([&] {
-              ops::cross_entropy(logits, Tensor::from_vector(Labels{0, 1}, {2}), options);
+              ops::cross_entropy(logits, new_from_vector(Labels{0, 1}, {2}), options);
             }),
             "cross_entropy: label_smoothing is 1.5, expected 0 to 1 (logits [2,3], targets [2])");
-  Tensor soft = Tensor::zeros({2, 3}).set_requires_grad(true);
+  Tensor soft = new_zeros({2, 3}).set_requires_grad(true);
   EXPECT_EQ(message_of<AutogradError>([&] { ops::cross_entropy(logits, soft); }),
             "cross_entropy: targets and class_weights get no gradient; detach() them");
 }

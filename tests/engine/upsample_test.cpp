@@ -75,11 +75,11 @@ TEST(Upsample, BilinearMatchesReference) {
 
 TEST(Upsample, ErrorsNameTheOpAndTheShape) {
   EXPECT_EQ(message_of<ValueError>([] {
-              ops::upsample_nearest2d(Tensor::zeros({1, 1, 2, 2}), 0, 4);
+              ops::upsample_nearest2d(new_zeros({1, 1, 2, 2}), 0, 4);
             }),
             "upsample_nearest2d: cannot resize to 0x4 pixels (input [1,1,2,2])");
   EXPECT_EQ(message_of<ShapeError>([] {
-              ops::upsample_bilinear2d(Tensor::zeros({2, 2}), 4, 4);
+              ops::upsample_bilinear2d(new_zeros({2, 2}), 4, 4);
             }),
             "upsample_bilinear2d: expected an input [N,C,H,W] (input [2,2])");
 }
