@@ -51,6 +51,12 @@ __global__ void select_kernel(StridedIndex<3> index, const std::uint8_t* conditi
   }
 }
 
+/// A kernel cannot throw. An element picked by an index outside its dimension has all bits set (NaN
+/// in every float, -1 in i64), and its gradient goes nowhere.
+__device__ bool outside(std::int64_t index, std::int64_t length) {
+  return index < 0 || index >= length;
+}
+
 template <typename T>
 __global__ void gather_kernel(GatherShape shape, const T* x, const std::int64_t* indices, T* y,
                               std::int64_t count) {
@@ -60,6 +66,11 @@ __global__ void gather_kernel(GatherShape shape, const T* x, const std::int64_t*
   const std::int64_t i = number - row * shape.inner;
   const std::int64_t o = row / shape.count;
   const std::int64_t index = indices[shape.shared ? row - o * shape.count : number];
+  if (outside(index, shape.length)) {
+    auto* bytes = reinterpret_cast<unsigned char*>(y + number);
+    for (std::size_t byte = 0; byte < sizeof(T); ++byte) bytes[byte] = 0xff;
+    return;
+  }
   y[number] = x[(o * shape.length + index) * shape.inner + i];
 }
 
@@ -72,6 +83,7 @@ __global__ void gather_backward_lanes_kernel(GatherShape shape, const float* dy,
   const std::int64_t i = lane - o * shape.inner;
   for (std::int64_t j = 0; j < shape.count; ++j) {
     const std::int64_t at = (o * shape.count + j) * shape.inner + i;
+    if (outside(indices[at], shape.length)) continue;
     dx[(o * shape.length + indices[at]) * shape.inner + i] += dy[at];
   }
 }
@@ -83,6 +95,7 @@ __global__ void gather_backward_rows_kernel(GatherShape shape, const float* dy,
   const std::int64_t j = blockIdx.x % shape.count;
   const std::int64_t o = blockIdx.x / shape.count;
   const std::int64_t index = indices[j];
+  if (outside(index, shape.length)) return;  // the whole block
   int earlier = 0;
   for (std::int64_t at = threadIdx.x; at < j; at += kThreads) {
     earlier |= static_cast<int>(indices[at] == index);

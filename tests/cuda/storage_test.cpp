@@ -298,6 +298,24 @@ TEST_P(Storage, AlongALength) {
   }
 }
 
+TEST_P(Storage, AnIndexOutsideGivesNotANumberAndNoGradient) {
+  for (const bool shared : {true, false}) {
+    const GatherShape shape{1, 3, 4, 1, shared};
+    const DeviceArray x = array({1, 2, 3});
+    const DeviceArray indices({2, 3, -1, 0}, DType::I64);
+    const DeviceArray y = zeros(4);
+    backend().gather(context(), shape, x.view(), indices.view(), y.view());
+    const std::vector<double> picked = y.values();
+    EXPECT_EQ(picked[0], 3);
+    EXPECT_TRUE(std::isnan(picked[1]) && std::isnan(picked[2]));
+    EXPECT_EQ(picked[3], 1);
+    const DeviceArray dy({1, 2, 4, 8}, DType::F32);
+    const DeviceArray dx({9, 9, 9}, DType::F32);
+    backend().gather_backward(context(), shape, dy.view(), indices.view(), dx.view());
+    EXPECT_EQ(dx.values(), (std::vector<double>{8, 0, 1}));
+  }
+}
+
 TEST(CudaTensorLists, SpanSeveralLaunches) {
   if (!test::cuda_is_here()) GTEST_SKIP() << "no CUDA device";
   test::CudaContext cuda;

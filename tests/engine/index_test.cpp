@@ -1,4 +1,6 @@
 // Choices by condition and by index.
+#include <cmath>
+
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {
@@ -143,14 +145,25 @@ TEST(Index, WhereKeepsWhatIsNotChosenOutOfTheGradient) {
   EXPECT_EQ(y.to_vector(), (std::vector<float>{0, 2}));
 }
 
+TEST(Index, AnIndexOutsideIsAnErrorOnTheCpuAndNotANumberOnADevice) {
+  const Tensor x = new_zeros({2, 3});
+  const Tensor indices = new_from_vector(Indices{0, 3}, {2});
+  const Tensor negative = new_from_vector(Indices{-1}, {1});
+  if (!test_device().is_cpu()) {  // whose values the host does not see
+    const std::vector<float> picked = ops::index_select(x, 1, indices).to_vector();
+    EXPECT_EQ(picked[0], 0);
+    EXPECT_TRUE(std::isnan(picked[1]));
+    EXPECT_TRUE(std::isnan(ops::embedding(negative, x).to_vector()[0]));
+    return;
+  }
+  EXPECT_EQ(message_of<ValueError>([&] { ops::index_select(x, 1, indices); }),
+            "index_select: index 3 is outside [0,3) (input [2,3], indices [2])");
+  EXPECT_EQ(message_of<ValueError>([&] { ops::embedding(negative, x); }),
+            "embedding: index -1 is outside [0,2) (input [2,3], indices [1])");
+}
+
 TEST(Index, ErrorsNameTheOpAndTheShapes) {
   const Tensor x = new_zeros({2, 3});
-  EXPECT_EQ(message_of<ValueError>([&] {
-              ops::index_select(x, 1, new_from_vector(Indices{0, 3}, {2}));
-            }),
-            "index_select: index 3 is outside [0,3) (input [2,3], indices [2])");
-  EXPECT_EQ(message_of<ValueError>([&] { ops::embedding(new_from_vector(Indices{-1}, {1}), x); }),
-            "embedding: index -1 is outside [0,2) (input [2,3], indices [1])");
   EXPECT_EQ(message_of<DTypeError>([&] { ops::index_select(x, 1, new_zeros({2})); }),
             "index_select: indices are f32, expected i64");
   EXPECT_EQ(message_of<ShapeError>([&] {

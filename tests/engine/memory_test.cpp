@@ -7,7 +7,7 @@
 namespace hanok::testing {
 namespace {
 
-Allocator& allocator() { return allocator_of(test_device()); }
+Allocator& allocator() { return allocator_of(Device::cpu()); }
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 
@@ -16,7 +16,7 @@ TEST(Allocator, CountsByTagAndKeepsBlocksForReuse) {
   void* first = nullptr;
   {
     const MemoryTag tag("a test's tag");
-    const Tensor x = new_empty({3 * kMebibyte / 4});
+    const Tensor x = Tensor::empty({3 * kMebibyte / 4});
     first = x.view().data == nullptr ? nullptr : const_cast<void*>(x.view().data);
     const MemoryStatistics during = allocator().statistics();
     EXPECT_EQ(during.in_use - before.in_use, 3 * kMebibyte);
@@ -27,14 +27,14 @@ TEST(Allocator, CountsByTagAndKeepsBlocksForReuse) {
   EXPECT_EQ(after.in_use, before.in_use);
   EXPECT_EQ(after.in_use_by_tag.at("a test's tag"), 0U);
   EXPECT_GE(after.cached, 3 * kMebibyte);
-  const Tensor again = new_empty({3 * kMebibyte / 4});
+  const Tensor again = Tensor::empty({3 * kMebibyte / 4});
   EXPECT_EQ(again.view().data, first);
 }
 
 TEST(Allocator, PeakIsTheHighestUseSinceItsReset) {
   allocator().reset_peak();
   const std::size_t before = allocator().statistics().in_use;
-  { const Tensor x = new_empty({static_cast<std::int64_t>(kMebibyte)}); }
+  { const Tensor x = Tensor::empty({static_cast<std::int64_t>(kMebibyte)}); }
   EXPECT_EQ(allocator().statistics().peak, before + 4 * kMebibyte);
   allocator().reset_peak();
   EXPECT_EQ(allocator().statistics().peak, before);
@@ -46,7 +46,7 @@ TEST(Allocator, ARequestBeyondTheBudgetThrowsAndLeavesItUsable) {
   const std::size_t in_use = allocator().statistics().in_use;
   allocator().set_budget(in_use + 2 * kMebibyte);
   try {
-    new_empty({static_cast<std::int64_t>(kMebibyte)});
+    Tensor::empty({static_cast<std::int64_t>(kMebibyte)});
     ADD_FAILURE() << "4 MiB fitted into 2";
   } catch (const OutOfMemory& error) {
     EXPECT_EQ(error.requested(), 4 * kMebibyte);
@@ -54,8 +54,8 @@ TEST(Allocator, ARequestBeyondTheBudgetThrowsAndLeavesItUsable) {
     EXPECT_EQ(error.budget(), in_use + 2 * kMebibyte);
   }
   // Cached blocks make room for another size.
-  { const Tensor x = new_empty({static_cast<std::int64_t>(3 * kMebibyte / 8)}); }
-  { const Tensor x = new_empty({static_cast<std::int64_t>(kMebibyte / 2)}); }
+  { const Tensor x = Tensor::empty({static_cast<std::int64_t>(3 * kMebibyte / 8)}); }
+  { const Tensor x = Tensor::empty({static_cast<std::int64_t>(kMebibyte / 2)}); }
   const MemoryStatistics after = allocator().statistics();
   EXPECT_EQ(after.in_use, in_use);
   EXPECT_LE(after.in_use + after.cached, after.budget);
@@ -63,7 +63,7 @@ TEST(Allocator, ARequestBeyondTheBudgetThrowsAndLeavesItUsable) {
 }
 
 TEST(Allocator, ReleaseCachedGivesBackWhatIsNotInUse) {
-  { const Tensor x = new_empty({1000}); }
+  { const Tensor x = Tensor::empty({1000}); }
   EXPECT_GT(allocator().statistics().cached, 0U);
   allocator().release_cached();
   EXPECT_EQ(allocator().statistics().cached, 0U);
@@ -75,7 +75,7 @@ TEST(Allocator, ThreadsMayAllocateAtOnce) {
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([t] {
       for (int i = 1; i < 300; ++i) {
-        Tensor x = new_empty({i * (t + 1)});
+        Tensor x = Tensor::empty({i * (t + 1)});
         float* values = x.mutable_data<float>();
         for (std::int64_t k = 0; k < x.numel(); ++k) values[k] = static_cast<float>(t);
         for (std::int64_t k = 0; k < x.numel(); ++k) ASSERT_EQ(values[k], static_cast<float>(t));
