@@ -75,7 +75,7 @@ struct Loader::Impl {
   struct Slot {
     Batch batch;
     std::int64_t begin = 0;       // of its samples in the epoch's order
-    float* images = nullptr;      // of batch.images; taken once, since taking counts as a write
+    View images;                  // of batch.images; taken once, since taking counts as a write
     std::int64_t taken = 0;       // samples that a worker has begun
     std::int64_t unfinished = 0;  // samples that are not written yet
     std::int64_t failed_position = 0;  // of `error`: the first in the batch, so that it is always
@@ -175,7 +175,7 @@ struct Loader::Impl {
     slot->unfinished = size;
     const std::int64_t side = options.preprocessing.image_size;
     slot->batch.images = reusable({size, 3, side, side});
-    slot->images = slot->batch.images.mutable_data<float>();
+    slot->images = slot->batch.images.mutable_view();
     std::vector<std::int64_t> labels;
     for (const std::int64_t sample : slot->batch.samples)
       labels.push_back(dataset.samples[static_cast<std::size_t>(sample)].label);
@@ -194,7 +194,7 @@ struct Loader::Impl {
       }
     }
     const MemoryTag tag("batches");
-    Tensor fresh = Tensor::empty(shape);
+    Tensor fresh = Tensor::empty(shape, {options.as_bytes ? DType::U8 : DType::F32});
     // Two more than are in preparation: the one in use and the one before it.
     if (handed_out.size() >= static_cast<std::size_t>(options.prefetch) + 2)
       handed_out.erase(handed_out.begin());
@@ -238,6 +238,16 @@ struct Loader::Impl {
     }
   }
 
+  /// Writes an image into its place in a batch.
+  void write(const Image& image, const View& images, std::int64_t position) const {
+    const std::int64_t offset = position * static_cast<std::int64_t>(image.pixels.size());
+    if (images.dtype == DType::U8) {
+      std::copy(image.pixels.begin(), image.pixels.end(), images.as<std::uint8_t>() + offset);
+    } else {
+      write_normalized(image, table, images.f32() + offset);
+    }
+  }
+
   /// Writes one sample of a batch, or its error.
   void prepare(Slot& slot, std::int64_t position) {
     std::exception_ptr error;
@@ -247,13 +257,12 @@ struct Loader::Impl {
         return preprocess(decode_image_file(dataset.full_path(static_cast<std::size_t>(sample))),
                           options.preprocessing);
       });
-      float* out = slot.images + position * static_cast<std::int64_t>(fixed.pixels.size());
       if (options.augmentation.empty())
-        write_normalized(fixed, table, out);
+        write(fixed, slot.images, position);
       else
-        write_normalized(augment(fixed, options.augmentation, options.seed, epoch, sample,
-                                 occurrence[static_cast<std::size_t>(slot.begin + position)]),
-                         table, out);
+        write(augment(fixed, options.augmentation, options.seed, epoch, sample,
+                      occurrence[static_cast<std::size_t>(slot.begin + position)]),
+              slot.images, position);
     } catch (...) {
       error = std::current_exception();
     }
@@ -300,6 +309,8 @@ void Loader::start_epoch(std::int64_t epoch, std::vector<std::int64_t> order,
 bool Loader::next(Batch& batch) { return impl_->next(batch); }
 
 std::int64_t Loader::batch_count() const { return impl_->batch_count; }
+
+const Preprocessing& Loader::preprocessing() const { return impl_->options.preprocessing; }
 
 std::int64_t Loader::batch_size() const { return impl_->options.batch_size; }
 

@@ -15,7 +15,7 @@
 namespace hanok::data {
 
 struct Batch {
-  Tensor images;                      // f32 [N,3,S,S], normalised
+  Tensor images;                      // [N,3,S,S]: f32, normalised, or u8 (as_bytes)
   Tensor labels;                      // i64 [N]
   std::vector<std::int64_t> samples;  // indices into the data set
 };
@@ -39,6 +39,8 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   ImageCacheOptions cache;
   bool drop_last = false;
+  /// Images are u8 as they were decoded, for a device that normalises them itself.
+  bool as_bytes = false;
 };
 
 /// A file that could not be read: its name and why.
@@ -67,6 +69,7 @@ class Loader {
   std::int64_t batch_count() const;
   /// Images of every batch but perhaps the last.
   std::int64_t batch_size() const;
+  const Preprocessing& preprocessing() const;
 
  private:
   struct Impl;

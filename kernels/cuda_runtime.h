@@ -27,12 +27,17 @@ class CudaGraph {
   virtual void replay() = 0;
 };
 
+/// A device's two streams: work of each runs in order, and beside that of the other.
+enum class CudaStream { Compute, Copy };
+
 /// A place in a stream: everything enqueued before it was recorded.
 class CudaMark {
  public:
   virtual ~CudaMark() = default;
   /// Blocks the host until the stream has passed it.
   virtual void wait() = 0;
+  /// Work enqueued on that stream of the same device from now on starts after the mark.
+  virtual void hold_back(CudaStream stream) = 0;
 };
 
 /// Streams and events are opaque handles. All functions name the device by index and throw
@@ -58,7 +63,7 @@ class CudaRuntime {
   virtual void* allocate_pinned(std::size_t bytes) = 0;
   virtual void release_pinned(void* pointer) = 0;
 
-  enum class Stream { Compute, Copy };
+  using Stream = CudaStream;
   /// The device's stream as a cudaStream_t.
   virtual void* stream(int device, Stream) = 0;
   enum class Copy { HostToDevice, DeviceToHost, DeviceToDevice };

@@ -9,7 +9,7 @@
 #include "apps/inspect/inspect.h"
 #include "engine/allocator.h"
 #include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "kernels/cuda_runtime.h"
 
 namespace hanok::inspection {
 namespace {
@@ -51,11 +51,12 @@ void inspect_devices() {
              gibibytes(allocator_of(Device::cpu()).statistics().budget),
              gibibytes(static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
                        static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))));
-  try {
-    fmt::print("cuda: {}\n", backend_of(Device::cuda(0)).name());
-  } catch (const DeviceError& error) {
-    fmt::print("cuda: none ({})\n", error.what());
+  if (cuda_runtime() == nullptr) {
+    fmt::print("cuda: none (this build has no CUDA backend)\n");
+    return;
   }
+  fmt::print("cuda:\n");
+  for (const std::string& line : cuda_runtime()->describe()) fmt::print("  {}\n", line);
 }
 
 }  // namespace hanok::inspection

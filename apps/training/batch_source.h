@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "apps/training/device_feed.h"
 #include "data/loader.h"
 #include "nn/module.h"
 
@@ -28,21 +30,37 @@ class BatchSource {
   virtual std::int64_t batch_size() const = 0;
 };
 
+/// A loader's batches on the device where the model is.
+class DeviceBatches {
+ public:
+  DeviceBatches(nn::Module& model, data::Loader& loader);
+  /// As the loader's, with the images on the device; labels stay on the CPU.
+  bool next(data::Batch& batch);
+  Device device() const { return device_; }
+
+ private:
+  Device device_;
+  data::Loader& loader_;
+  std::unique_ptr<DeviceFeed> feed_;  // null on the CPU
+};
+
 /// Images from a loader through the whole network.
 class ImageBatches final : public BatchSource {
  public:
-  ImageBatches(nn::Module& model, data::Loader& loader) : model_(model), loader_(loader) {}
+  ImageBatches(nn::Module& model, data::Loader& loader)
+      : model_(model), loader_(loader), batches_(model, loader) {}
   void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0) override {
     loader_.start_epoch(draw, std::move(order), first_batch);
   }
-  bool next(data::Batch& batch) override { return loader_.next(batch); }
+  bool next(data::Batch& batch) override { return batches_.next(batch); }
   Tensor forward(const Tensor& inputs) override { return model_(inputs); }
   std::int64_t batch_size() const override { return loader_.batch_size(); }
 
  private:
   nn::Module& model_;
   data::Loader& loader_;
+  DeviceBatches batches_;
 };
 
 }  // namespace hanok::training

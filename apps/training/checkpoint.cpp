@@ -233,7 +233,9 @@ std::string weights_hash(nn::Module& model) {
 nn::StateDict copy_state_dict(nn::Module& model) {
   const MemoryTag tag("best weights");
   nn::StateDict copy;
-  for (const auto& [name, tensor] : model.state_dict()) copy.insert(name, tensor.clone());
+  for (const auto& [name, tensor] : model.state_dict()) {
+    copy.insert(name, tensor.device().is_cpu() ? tensor.clone() : tensor.to(Device::cpu()));
+  }
   return copy;
 }
 

@@ -23,7 +23,8 @@ struct LossSum {
     ops::CrossEntropyOptions options;
     options.class_weights = class_weights;
     options.reduction = ops::Reduction::None;
-    const std::vector<float> losses = ops::cross_entropy(logits, labels, options).to_vector();
+    const Tensor targets = labels.to(logits.device());
+    const std::vector<float> losses = ops::cross_entropy(logits, targets, options).to_vector();
     const std::vector<std::int64_t> truth = labels.to_int_vector();
     const std::vector<float> weights =
         class_weights.defined() ? class_weights.to_vector() : std::vector<float>();

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/training/device_option.h"
 #include "apps/training/ensemble.h"
 #include "apps/training/files.h"
 #include "apps/training/fold_result.h"
@@ -110,6 +111,7 @@ Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset
   data::LoaderOptions loader_options;
   loader_options.preprocessing = models.front().card.preprocessing;
   loader_options.batch_size = options.batch_size;
+  loader_options.as_bytes = !device_of(*models.front().model).is_cpu();
   loader_options.workers = static_cast<int>(options.workers);
   if (models.size() == 1) loader_options.cache.budget = 0;  // each image is read once
   data::Loader loader(dataset, loader_options);
@@ -128,7 +130,9 @@ void evaluate_data(const EvaluateOptions& options) {
   const std::vector<std::string> networks = options.run.empty()
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);
+  const Device device = choose_device(options.device);
   std::vector<LoadedModel> models = load_checkpoints(networks);
+  for (LoadedModel& loaded : models) loaded.model->to(device);
   std::vector<data::BadImage> bad;
   const data::Dataset dataset = read_data(options, models.front().card.class_names, bad);
 

@@ -17,6 +17,7 @@ FeatureCache::FeatureCache(nn::Module& model, data::Loader& loader, const data::
     : model_(model),
       staged_(dynamic_cast<nn::StagedModule*>(&model)),
       loader_(loader),
+      batches_(model, loader),
       dataset_(dataset),
       options_(std::move(options)),
       images_(static_cast<std::int64_t>(dataset.samples.size())) {}
@@ -86,7 +87,7 @@ bool FeatureCache::would_cache() {
 }
 
 bool FeatureCache::next(data::Batch& batch) {
-  if (cut_ == 0) return loader_.next(batch);
+  if (cut_ == 0) return batches_.next(batch);
   batch = data::Batch();  // lets go of its tensors, so that they can be used again
   if (pieces_.empty()) return false;
   const Piece piece = std::move(pieces_.front());
@@ -95,7 +96,7 @@ bool FeatureCache::next(data::Batch& batch) {
     recall(piece.samples, batch);
     return true;
   }
-  if (!loader_.next(batch) || batch.samples != piece.samples) {
+  if (!batches_.next(batch) || batch.samples != piece.samples) {
     throw ValueError("FeatureCache: the loader cuts the epoch into other batches");
   }
   compute(batch);
@@ -113,7 +114,8 @@ void FeatureCache::compute(data::Batch& batch) {
   }
   batch.images = features;
   if (store_ == nullptr) return;
-  const float* values = features.data<float>();  // images are outermost in memory at any rank
+  const Tensor host = features.to(Device::cpu());
+  const float* values = host.data<float>();  // images are outermost in memory at any rank
   for (std::int64_t i = 0; i < n; ++i) {
     store_->put(key(batch.samples[static_cast<std::size_t>(i)]), values + i * floats);
   }
@@ -153,7 +155,7 @@ void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch&
     out = std::copy_n(static_cast<const float*>(store_->get(key(sample))), floats, out);
     labels.push_back(dataset_.samples[static_cast<std::size_t>(sample)].label);
   }
-  batch.images = features;
+  batch.images = features.to(batches_.device());
   batch.labels = Tensor::from_vector(labels, {n});
   batch.samples = samples;
 }

@@ -69,6 +69,7 @@ class FeatureCache final : public BatchSource {
   nn::Module& model_;
   nn::StagedModule* staged_;  // null: the model has no stages
   data::Loader& loader_;
+  DeviceBatches batches_;
   const data::Dataset& dataset_;
   FeatureCacheOptions options_;
   std::int64_t images_;  // of the data set

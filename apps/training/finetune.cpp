@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 #include "apps/training/experiment_data.h"
 #include "apps/training/feature_cache_plan.h"
@@ -65,6 +66,7 @@ void check_network(const Options& options, std::int64_t classes) {
 
 void use_machine(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  choose_device(options.device);  // a missing GPU is told before the data are read
 }
 
 void print_plan(const Options& options, Trainer& trainer) {
@@ -119,7 +121,7 @@ std::optional<FoldResult> train_fold(const Options& options, const ExperimentDat
                                      bool with_plan, StepProfile* profile) {
   FoldJob job{options, data, fold, &folder, &log, start_weights(options), false, profile};
   print_fold_classes(options, data, fold);
-  Allocator& allocator = allocator_of(Device::cpu());
+  Allocator& allocator = allocator_of(choose_device(options.device));
   allocator.reset_peak();
   Trainer trainer(job);
   if (with_plan) print_plan(options, trainer);

@@ -9,7 +9,9 @@
 namespace hanok::training {
 
 TrainingLoss::TrainingLoss(const Options& options, std::int64_t classes, Tensor class_weights)
-    : options_(options), classes_(classes), class_weights_(std::move(class_weights)) {}
+    : options_(options), classes_(classes), class_weights_(std::move(class_weights)) {
+  if (class_weights_.defined()) host_weights_ = class_weights_.to_vector();
+}
 
 Tensor TrainingLoss::targets(data::Batch& batch, std::int64_t epoch, std::int64_t step) const {
   if (options_.mixup > 0) {
@@ -25,10 +27,9 @@ double TrainingLoss::denominator(const Tensor& targets) const {
   const auto count = static_cast<double>(targets.size(0));
   if (targets.dtype() != DType::I64) return count;  // soft targets count one each
   if (options_.loss == "focal" || !class_weights_.defined()) return count;
-  const std::vector<float> weights = class_weights_.to_vector();
   double sum = 0;
   for (const std::int64_t label : targets.to_int_vector()) {
-    sum += static_cast<double>(weights[static_cast<std::size_t>(label)]);
+    sum += static_cast<double>(host_weights_[static_cast<std::size_t>(label)]);
   }
   return std::max(sum, 1e-12);  // all of weight 0: the loss is 0
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "apps/training/options.h"
 #include "data/loader.h"
@@ -27,6 +28,7 @@ class TrainingLoss {
   const Options& options_;
   std::int64_t classes_;
   Tensor class_weights_;
+  std::vector<float> host_weights_;  // the same: nobody waits for the device to read them
 };
 
 }  // namespace hanok::training

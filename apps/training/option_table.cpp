@@ -216,8 +216,9 @@ std::vector<OptionEntry> make_table() {
   add(integer<std::int64_t>("Machine", "workers",
                             "threads that read images ahead. The result does not depend on it",
                             &Options::workers, 1, 256));
-  add(text("Machine", "device", "D", "where to compute; auto takes the best there is",
-           &Options::device, {"auto", "cpu"}));
+  add(text("Machine", "device", "D",
+           "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
+           &Options::device));
   add(text("Machine", "cache-images", "C",
            "keep images decoded and scaled, so that later epochs need not do it; auto: as many as "
            "--image-budget holds; yes: the rest in a file that is gone at the end. The result does "

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <numeric>
 
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 #include "nn/state_dict.h"
 
@@ -64,6 +65,7 @@ void check_loss(const Options& options) {
 
 void check_options(const Options& options) {
   if (options.data.empty()) throw UsageError("--data: missing; name the folder with the images");
+  check_device_text(options.device);
   check_folds(options);
   check_loss(options);
   if (options.warmup > 0 && options.scheduler == "one-cycle") {

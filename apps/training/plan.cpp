@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/training/device_option.h"
 #include "apps/training/trainer.h"
 #include "engine/runtime.h"
 
@@ -42,8 +43,9 @@ class Stages {
     const auto found = known_.find(trainable);
     if (found != known_.end()) return found->second;
     // What an earlier rehearsal left behind is not the next one's.
-    context_of(Device::cpu()).workspace.release_all();
-    allocator_of(Device::cpu()).release_cached();
+    const Device device = choose_device(options.device);
+    context_of(device).workspace.release_all();
+    allocator_of(device).release_cached();
     return known_[trainable] = Trainer(job(options)).rehearse(epoch);
   }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/device_option.h"
 #include "apps/training/ensemble.h"
 #include "apps/training/files.h"
 #include "apps/training/image_list.h"
@@ -78,6 +79,7 @@ Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
     data::LoaderOptions loader_options;
     loader_options.preprocessing = group.front().card.preprocessing;
     loader_options.batch_size = options.batch_size;
+    loader_options.as_bytes = !device_of(*group.front().model).is_cpu();
     loader_options.workers = static_cast<int>(options.workers);
     if (group.size() == 1) loader_options.cache.budget = 0;  // each image is read once
     data::Loader loader(images.dataset, loader_options);
@@ -125,7 +127,9 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 
 PredictSummary predict(const PredictOptions& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  const Device device = choose_device(options.device);
   std::vector<LoadedModel> models = load_models(options);
+  for (LoadedModel& loaded : models) loaded.model->to(device);
   const std::vector<std::string> class_names = models.front().card.class_names;
   PredictSummary summary;
   summary.networks = static_cast<std::int64_t>(models.size());

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 
 namespace hanok::training {
@@ -10,6 +11,9 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
   app.add_option("--batch-size", options.batch_size, "images at a time");
   app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
+  app.add_option(
+      "--device", options.device,
+      "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is");
   app.add_option("--workers", options.workers, "threads that read images ahead");
 }
 
@@ -17,6 +21,7 @@ void check_reading_options(const ReadingOptions& options) {
   if (options.batch_size < 1 || options.workers < 1 || options.threads < 0) {
     throw UsageError("--batch-size and --workers must be at least 1, --threads at least 0");
   }
+  check_device_text(options.device);
 }
 
 }  // namespace hanok::training

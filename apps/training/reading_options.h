@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace CLI {
 class App;
@@ -12,6 +13,7 @@ namespace hanok::training {
 struct ReadingOptions {
   bool allow_bad = false;  // leave out unreadable images instead of failing
   std::int64_t batch_size = 32, threads = 0, workers = 2;
+  std::string device = "auto";
 };
 
 void add_reading_options(CLI::App& app, ReadingOptions& options);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <limits>
 
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 #include "apps/training/feature_cache_plan.h"
 #include "apps/training/files.h"
@@ -43,6 +44,7 @@ Trainer::Trainer(const FoldJob& job)
       training_(job.data.training(job.fold)),
       validation_(job.data.validation(job.fold)),
       classes_(static_cast<std::int64_t>(dataset_.class_names.size())),
+      device_(choose_device(job.options.device)),
       head_(nn::head_name(job.options.model)),
       early_stopping_(EarlyStopping::for_monitor(job.options.monitor, job.options.patience,
                                                  job.options.min_delta)),
@@ -70,6 +72,7 @@ Trainer::Trainer(const FoldJob& job)
         "starting from {}{}", job.start_weights,
         report.head_kept ? fmt::format("; new head \"{}\" for {} classes", head_, classes_) : "");
   }
+  model_->to(device_);
   freezing_ = std::make_unique<FreezingPlan>(*model_, head_, options.mode, options.freeze,
                                              options.epochs, options.unfreeze_at);
   optimizer_ = make_optimizer(options, parameter_groups(options, *model_, *freezing_));
@@ -78,6 +81,7 @@ Trainer::Trainer(const FoldJob& job)
     class_weights_ = Tensor::from_vector(class_weights(options.class_weights, dataset_, training_),
                                          Shape{classes_});
   }
+  if (class_weights_.defined()) class_weights_ = class_weights_.to(device_);
   loss_ = std::make_unique<TrainingLoss>(options, classes_, class_weights_);
   if (options.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options.ema);
   make_loaders(drop_last);
@@ -102,6 +106,10 @@ void Trainer::make_loaders(bool drop_last) {
   data::LoaderOptions validation = loader_options(job_.options, false, false);
   training.cache = image_cache(job_.options, training_images, all, spill_folder());
   validation.cache = image_cache(job_.options, validation_images, all, spill_folder());
+  // A GPU normalises by itself: a quarter of the bytes to copy. Mixing wants floats.
+  const bool mixed = job_.options.mixup > 0 || job_.options.cutmix > 0;
+  training.as_bytes = !device_.is_cpu() && !mixed;
+  validation.as_bytes = !device_.is_cpu();
   training_loader_ = std::make_unique<data::Loader>(dataset_, training);
   validation_loader_ = std::make_unique<data::Loader>(dataset_, validation);
   const FeatureCachePlan plan = plan_feature_cache(job_.options, *model_, training_images,
@@ -177,8 +185,13 @@ bool Trainer::train_epoch() {
       epoch_seconds_ = seconds_before + seconds_since(start);
       progress.advance(batch.labels.numel(), later);
       if (options.max_steps > 0 && step_ >= options.max_steps) break;
-      if (interrupted()) return false;
+      if (interrupted()) {
+        finish_pending_step();
+        return false;
+      }
     }
+    finish_pending_step();
+    epoch_seconds_ = seconds_before + seconds_since(start);
   }
   epoch_trained_ = true;
   return true;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/device_readback.h"
 #include "apps/training/early_stopping.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/experiment_data.h"
@@ -63,9 +64,16 @@ class Trainer {
  private:
   bool finished() const;
   bool train_epoch();
+  /// What a step computed: still on the device, and read from there when the next one is under
+  /// way.
   struct StepOutcome {
-    double loss = 0;
-    std::vector<std::int64_t> predicted;
+    std::vector<Tensor> losses;     // of the batch's parts: they add up
+    std::vector<Tensor> predicted;  // classes of the batch's images, by parts
+    Tensor gradient_norm;           // where it is logged
+    std::int64_t epoch = 0, step_in_epoch = 0, step = 0;
+    double learning_rate = 0;
+    std::vector<std::int64_t> truth, samples;
+    std::size_t readback = 0;
   };
   StepOutcome accumulate_gradients(data::Batch& batch);
   void step(data::Batch& batch);
@@ -75,7 +83,10 @@ class Trainer {
   std::int64_t steps_left() const;
   bool end_epoch();
   FoldResult make_result(const Evaluation& evaluation) const;
-  std::string batch_names(const data::Batch& batch) const;
+  void check_finite(double loss, const StepOutcome& outcome) const;
+  void count_step(const StepOutcome& outcome);
+  void finish_pending_step();
+  std::string batch_names(const std::vector<std::int64_t>& samples) const;
 
   ModelCard card() const;
   void save_best();
@@ -88,6 +99,7 @@ class Trainer {
   std::vector<std::int64_t> training_, validation_;
   std::int64_t classes_, steps_per_epoch_, images_per_epoch_;
   Tensor class_weights_;
+  Device device_;
   std::string head_, start_note_;
   std::unique_ptr<nn::Module> model_;
   std::unique_ptr<FreezingPlan> freezing_;
@@ -96,6 +108,8 @@ class Trainer {
   std::unique_ptr<TrainingLoss> loss_;
   std::unique_ptr<nn::Ema> ema_;  // null without --ema
   std::unique_ptr<StepLog> step_log_;
+  DeviceReadback readback_;
+  std::optional<StepOutcome> pending_step_;  // on a GPU: the last one, whose results are to come
   std::unique_ptr<data::Loader> training_loader_, validation_loader_;
   std::unique_ptr<FeatureCache> training_batches_, validation_batches_;
   EarlyStopping early_stopping_;

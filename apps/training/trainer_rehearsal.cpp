@@ -51,7 +51,7 @@ double not_cached(const Options& options, std::int64_t images, std::int64_t all)
 Rehearsal Trainer::rehearse(std::int64_t epoch) {
   const Options& options = job_.options;
   const NominalBatch nominal(options.batch_size);
-  Allocator& allocator = allocator_of(Device::cpu());
+  Allocator& allocator = allocator_of(device_);
   allocator.reset_peak();
   Rehearsal result;
   freezing_->apply(*model_, epoch);
@@ -67,6 +67,7 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
     training_batches_->start_epoch(augmentation_draw(options, 0), training);
     data::Batch batch;
     for (std::int64_t i = 0; i < most && training_batches_->next(batch); ++i) step(batch);
+    finish_pending_step();
   };
   const auto validate = [&] {
     evaluate(*model_, *validation_batches_, validation, classes_, class_weights_);

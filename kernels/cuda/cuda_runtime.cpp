@@ -37,12 +37,19 @@ class Event {
 
 class Mark final : public CudaMark {
  public:
-  explicit Mark(cudaStream_t stream) {
-    check(cudaEventRecord(event_.get(), stream), "cudaEventRecord");
+  Mark(cudaStream_t recorded, cudaStream_t compute, cudaStream_t copy)
+      : compute_(compute), copy_(copy) {
+    check(cudaEventRecord(event_.get(), recorded), "cudaEventRecord");
   }
   void wait() override { check(cudaEventSynchronize(event_.get()), "waiting for the device"); }
+  void hold_back(CudaStream stream) override {
+    const cudaStream_t waiting = stream == CudaStream::Compute ? compute_ : copy_;
+    check(cudaStreamWaitEvent(waiting, event_.get(), 0), "cudaStreamWaitEvent");
+  }
 
  private:
+  cudaStream_t compute_;
+  cudaStream_t copy_;
   Event event_;
 };
 
@@ -198,7 +205,8 @@ class Runtime final : public CudaRuntime {
   }
 
   std::unique_ptr<CudaMark> mark(int device, Stream which) override {
-    return std::make_unique<Mark>(open(device).of(which));
+    const Streams& streams = open(device);
+    return std::make_unique<Mark>(streams.of(which), streams.compute, streams.copy);
   }
 
   void synchronize(int device, Stream which) override {

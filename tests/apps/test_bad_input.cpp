@@ -94,7 +94,7 @@ TEST_F(BadInput, ValuesOutOfRange) {
   expect_refused(finetune(command_with("--fold", "2")), 2, HasSubstr("--fold"));
   expect_refused(run({"--folds", "2"}), 2, HasSubstr("--folds: expects one value, got 2"));
   expect_refused(run({"--no-such-flag"}), 2, HasSubstr("no-such-flag"));
-  expect_refused(run({"--device", "cuda"}), 2, HasSubstr("auto, cpu"));
+  expect_refused(run({"--device", "gpu"}), 2, HasSubstr("auto, cpu, cuda, cuda:N"));
 }
 
 TEST_F(BadInput, UnknownKeyInTheConfiguration) {

@@ -1,0 +1,21 @@
+// --device: which of the machine's devices computes.
+#pragma once
+
+#include <string>
+
+#include "kernels/base/device.h"
+#include "nn/module.h"
+
+namespace hanok::training {
+
+/// Throws UsageError unless `text` is auto, cpu, cuda or cuda:N.
+void check_device_text(const std::string& text);
+
+/// The device meant: auto is the first GPU that can be used, else the CPU. Throws DeviceError,
+/// saying what is missing, if a GPU is asked for that is not there.
+Device choose_device(const std::string& text);
+
+/// Where a model's parameters are; the CPU if it has none.
+Device device_of(nn::Module& model);
+
+}  // namespace hanok::training
