@@ -46,8 +46,9 @@ struct Machine {
   std::map<char*, Mapping> memory;  // live device memory by address
   std::map<char*, std::size_t> pinned;
   std::size_t in_use = 0;
-  bool memory_open = false;  // device memory may be touched: work is running
-  int device = 0;            // current one
+  bool memory_open = false;     // device memory may be touched: work is running
+  std::uint64_t left_open = 0;  // how often it was not closed, see open_memory()
+  int device = 0;               // current one
   cudaError_t last = cudaSuccess;
   cudaError_t sticky = cudaSuccess;  // after a failed launch everything fails
 

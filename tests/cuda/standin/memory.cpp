@@ -44,6 +44,11 @@ class OpenMemory {
 void open_memory(bool open) {
   Machine& m = machine();
   if (m.memory_open == open) return;
+  // Taking access to much memory away costs more than the work that ran: then it is done now and
+  // then only, and a host that touches device memory is caught a little later.
+  constexpr std::size_t kMuch = std::size_t{16} << 20;
+  constexpr std::uint64_t kNowAndThen = 64;
+  if (!open && m.in_use > kMuch && ++m.left_open % kNowAndThen != 0) return;
   m.memory_open = open;
   for (const auto& [base, mapping] : m.memory) {
     mprotect(base, mapping.mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
