@@ -42,7 +42,7 @@ struct Image {
 };
 
 std::vector<Function> read_functions() {
-  const auto& image = *new Image;  // kept: symbols point into it
+  static const auto& image = *new Image;  // kept: symbols point into it
   std::vector<Function> functions;
   if (image.bytes == nullptr || image.size < sizeof(Elf64_Ehdr)) return functions;
   Elf64_Ehdr header;
