@@ -85,6 +85,32 @@ inline std::vector<float> backward_weights(const Conv2dShape& s, const Operands&
   return dw;
 }
 
+// The same on any backend.
+inline std::vector<float> forward(const Conv2dShape& s, const Operands& o, Backend& backend,
+                                  const Epilogue& e = {}) {
+  KernelContext context;
+  std::vector<float> y(static_cast<std::size_t>(s.output_shape().numel()), -7.0F);
+  backend.conv2d_forward(context, s, view_of(o.x, s.input_shape()), view_of(o.w, s.weight_shape()),
+                         nullptr, e, view_of(y, s.output_shape()));
+  return y;
+}
+inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, Backend& backend) {
+  KernelContext context;
+  std::vector<float> dx(o.x.size(), -7.0F);
+  backend.conv2d_backward_data(context, s, view_of(o.dy, s.output_shape()),
+                               view_of(o.w, s.weight_shape()), nullptr,
+                               view_of(dx, s.input_shape()));
+  return dx;
+}
+inline std::vector<float> backward_weights(const Conv2dShape& s, const Operands& o,
+                                           Backend& backend) {
+  KernelContext context;
+  std::vector<float> dw(o.w.size(), -7.0F);
+  backend.conv2d_backward_weights(context, s, view_of(o.x, s.input_shape()),
+                                  view_of(o.dy, s.output_shape()), view_of(dw, s.weight_shape()));
+  return dw;
+}
+
 inline std::vector<double> forward_reference(const Conv2dShape& s, const Operands& o) {
   std::vector<double> y(o.dy.size());
   for_each_product(s, [&](std::size_t iy, std::size_t ix, std::size_t iw) {

@@ -59,8 +59,8 @@ TEST(Conv2d, ForwardMatchesDoubleReference) {
   for (const Conv2dShape& s : awkward_shapes()) {
     const Operands o(s);
     const auto want = forward_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 5e-6) << name(s);
+    for (const auto& backend : test::testable_backends()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, *backend), want), 5e-6) << name(s);
     }
   }
 }
@@ -69,8 +69,8 @@ TEST(Conv2d, BackwardDataMatchesDoubleReference) {
   for (const Conv2dShape& s : awkward_shapes()) {
     const Operands o(s);
     const auto want = backward_data_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), want), 5e-6) << name(s);
+    for (const auto& backend : test::testable_backends()) {
+      EXPECT_LE(test::error_over_rms(backward_data(s, o, *backend), want), 5e-6) << name(s);
     }
   }
 }
@@ -79,8 +79,8 @@ TEST(Conv2d, BackwardWeightsMatchesDoubleReference) {
   for (const Conv2dShape& s : awkward_shapes()) {
     const Operands o(s);
     const auto want = backward_weights_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), want), 5e-6) << name(s);
+    for (const auto& backend : test::testable_backends()) {
+      EXPECT_LE(test::error_over_rms(backward_weights(s, o, *backend), want), 5e-6) << name(s);
     }
   }
 }
@@ -115,8 +115,8 @@ TEST(Conv2d, EpilogueInEveryCombination) {
         if (bits & 8) want[i] = std::max(want[i], 0.0);
         if (bits & 16) want[i] = std::clamp(want[i], 0.0, 6.0);
       }
-      for (const cpu::Isa isa : test::testable_isas()) {
-        const auto y = forward(s, o, isa, e);
+      for (const auto& backend : test::testable_backends()) {
+        const auto y = forward(s, o, *backend, e);
         EXPECT_LE(test::error_over_rms(y, want), 5e-6) << name(s) << " epilogue " << bits;
         const auto moments = moments_reference(y, s.k);
         for (std::size_t k = 0; k < static_cast<std::size_t>(s.k); ++k) {
@@ -137,8 +137,8 @@ TEST(Conv2d, MomentsSurviveALargeMean) {
   std::vector<float> mean_var(6);
   Epilogue e;
   e.bn_mean_var = test::view_of(mean_var, {2, 3});
-  for (const cpu::Isa isa : test::testable_isas()) {
-    const auto y = forward(s, o, isa, e);
+  for (const auto& backend : test::testable_backends()) {
+    const auto y = forward(s, o, *backend, e);
     const auto moments = moments_reference(y, s.k);
     for (std::size_t k = 0; k < 3; ++k) {
       EXPECT_NEAR(mean_var[k], moments[k], 1e-6 * std::fabs(moments[k]));
@@ -152,8 +152,8 @@ TEST(Conv2d, LargeMeansAndRangesKeepTheirRelativePrecision) {
   for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
     const Operands o(s, mean, range);
     const auto want = forward_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 1e-5);
+    for (const auto& backend : test::testable_backends()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, *backend), want), 1e-5);
     }
   }
 }

@@ -111,8 +111,7 @@ TEST_P(Unary, WorksInPlace) {
   const UnaryCase& c = GetParam();
   const std::vector<float> x = test::test_data(1003, 1, c.center, c.range);
   test::KernelContext context;
-  for (const cpu::Isa isa : test::testable_isas()) {
-    const auto backend = cpu::make_backend(isa);
+  for (const auto& backend : test::testable_backends()) {
     std::vector<float> y(x.size());
     backend->unary(context, c.op, c.params, test::view_of(x, {1003}), test::view_of(y, {1003}));
     std::vector<float> z = x;
@@ -124,11 +123,10 @@ TEST_P(Unary, WorksInPlace) {
 TEST(Unary, KeepsNotANumber) {
   test::KernelContext context;
   const std::vector<float> x(11, kNan);
-  for (const cpu::Isa isa : test::testable_isas()) {
+  for (const auto& backend : test::testable_backends()) {
     for (const UnaryCase& c : kUnaryCases) {
       std::vector<float> y(x.size());
-      cpu::make_backend(isa)->unary(context, c.op, c.params, test::view_of(x, {11}),
-                                    test::view_of(y, {11}));
+      backend->unary(context, c.op, c.params, test::view_of(x, {11}), test::view_of(y, {11}));
       EXPECT_TRUE(std::isnan(y[0])) << c.name;
       EXPECT_TRUE(std::isnan(y[10])) << c.name;
     }
@@ -146,8 +144,7 @@ TEST(Unary, DerivativesAtTheirCorners) {
                            test::view_of(dy, {1}), test::view_of(dx, {1}));
     return dx[0];
   };
-  for (const cpu::Isa isa : test::testable_isas()) {
-    const auto backend = cpu::make_backend(isa);
+  for (const auto& backend : test::testable_backends()) {
     EXPECT_EQ(derivative(*backend, UnaryOp::Abs, {}, 0, 0), 0);
     EXPECT_EQ(derivative(*backend, UnaryOp::Relu, {}, 0, 0), 0);
     EXPECT_EQ(derivative(*backend, UnaryOp::Clamp, {-1, 1}, 1, 1), 1);
@@ -237,11 +234,11 @@ TEST(Binary, MaximumAndMinimumKeepNotANumberFromEitherSide) {
   test::KernelContext context;
   const std::vector<float> a{kNan, 1, 2, kNan, 1, 1, 1, 1, 1};
   const std::vector<float> b{1, kNan, 1, kNan, 2, 1, 1, 1, kNan};
-  for (const cpu::Isa isa : test::testable_isas()) {
+  for (const auto& backend : test::testable_backends()) {
     for (const BinaryOp op : {BinaryOp::Maximum, BinaryOp::Minimum}) {
       std::vector<float> out(a.size());
-      cpu::make_backend(isa)->binary(context, op, test::dense_strided(a, {9}),
-                                     test::dense_strided(b, {9}), test::view_of(out, {9}));
+      backend->binary(context, op, test::dense_strided(a, {9}), test::dense_strided(b, {9}),
+                      test::view_of(out, {9}));
       for (const std::size_t i : {0U, 1U, 3U, 8U}) {
         EXPECT_TRUE(std::isnan(out[i])) << i;
       }

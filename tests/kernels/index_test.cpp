@@ -120,7 +120,7 @@ TEST_P(Gather, PicksElementsOfEveryType) {
   std::vector<std::size_t> picks;
   for_picks(all, [&](std::size_t from, std::size_t) { picks.push_back(from); });
   test::KernelContext context(3);
-  const auto backend = cpu::make_backend(test::testable_isas().back());
+  const auto backend = test::testable_backends().back();
   check_gather<std::uint8_t>(*backend, context, DType::U8, GetParam(), all, picks);
   check_gather<std::uint16_t>(*backend, context, DType::F16, GetParam(), all, picks);
   check_gather<float>(*backend, context, DType::F32, GetParam(), all, picks);

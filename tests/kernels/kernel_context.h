@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <memory>
 #include <new>
 #include <vector>
 
@@ -37,6 +38,10 @@ inline std::vector<cpu::Isa> testable_isas() {
   }
   return isas;
 }
+
+/// The backends that this program tests: the CPU's instruction-set paths in test_kernels, the GPU's
+/// kernels in test_kernels_cuda (there the stand-in takes operands to the device and back).
+std::vector<std::shared_ptr<Backend>> testable_backends();
 
 /// n floats uniform in [mean - range, mean + range), the same for every run.
 inline std::vector<float> test_data(std::int64_t n, std::uint64_t seed, float mean = 0,

@@ -14,7 +14,7 @@ namespace {
 class Layout : public ::testing::Test {
  protected:
   test::KernelContext context_{3};
-  std::unique_ptr<Backend> backend_ = cpu::make_backend(test::testable_isas().back());
+  std::shared_ptr<Backend> backend_ = test::testable_backends().back();
 };
 
 /// An f16 read by its definition.

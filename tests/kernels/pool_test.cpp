@@ -157,13 +157,13 @@ TEST(MaxPool, NotANumberWinsAndMinusInfinityKeepsAValidTap) {
   const float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> x(36, -infinity);
   x[9] = std::numeric_limits<float>::quiet_NaN();  // pixel (0,1), channel 0
-  for (const cpu::Isa isa : test::testable_isas()) {
+  for (const auto& backend : test::testable_backends()) {
     test::KernelContext context;
     std::vector<float> y(36);
     std::vector<std::uint8_t> taps(36);
-    cpu::make_backend(isa)->max_pool2d(context, s, test::view_of(x, s.input_shape()),
-                                       test::view_of(y, s.output_shape()),
-                                       {taps.data(), DType::U8, s.output_shape()});
+    backend->max_pool2d(context, s, test::view_of(x, s.input_shape()),
+                        test::view_of(y, s.output_shape()),
+                        {taps.data(), DType::U8, s.output_shape()});
     EXPECT_TRUE(std::isnan(y[9]));
     EXPECT_EQ(y[0], -infinity);
     EXPECT_EQ(taps[0], 3);   // of output (0,0) only the last tap lies within the input
@@ -176,9 +176,8 @@ TEST(MaxPool, AWindowWithinThePaddingIsMinusInfinityAndHasNoGradient) {
   ASSERT_EQ(s.output_shape(), (Shape{1, 9, 1, 1}));  // its taps lie at -1 and 2
   const std::vector<float> x(36, 5);
   const std::vector<float> dy(9, 1);
-  for (const cpu::Isa isa : test::testable_isas()) {
+  for (const auto& backend : test::testable_backends()) {
     test::KernelContext context;
-    const auto backend = cpu::make_backend(isa);
     std::vector<float> y(9), dx(36, 7);
     std::vector<std::uint8_t> taps(9, 255);
     backend->max_pool2d(context, s, test::view_of(x, s.input_shape()),

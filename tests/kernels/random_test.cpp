@@ -109,7 +109,7 @@ TEST_P(RandomOfSize, NormalIsBoxMuller) {
 TEST(Random, NormalHasTheMomentsOfANormalDistribution) {
   constexpr std::int64_t kCount = 400000;
   test::KernelContext context;
-  const auto backend = cpu::make_backend(test::testable_isas().back());
+  const auto backend = test::testable_backends().back();
   std::vector<float> out(kCount);
   backend->random_normal(context, call_with_draw(0), 0, 1, test::view_of(out, {kCount}));
   double moments[5] = {};
