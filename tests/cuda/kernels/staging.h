@@ -3,27 +3,28 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cuda_runtime.h>
 #include <map>
 
+#include "kernels/base/error.h"
 #include "kernels/base/view.h"
-#include "kernels/cuda/cuda.h"
+#include "kernels/cuda_runtime.h"
 #include "kernels/exec_context.h"
 
 namespace hanok::test {
 
-/// The context of a call on the device: scratch is device memory, the stream is the default one.
-class DeviceContext {
+inline void* device_memory(std::size_t bytes) {
+  void* memory = cuda_runtime()->allocate(0, std::max<std::size_t>(bytes, 1));
+  if (memory == nullptr) throw OutOfMemory(bytes, 0, 0);
+  return memory;
+}
+
+/// The context of a call on the device: scratch is device memory, work goes to the compute stream.
+class StagedContext {
  public:
-  explicit DeviceContext(ExecContext& host)
-      : workspace_(
-            [](std::size_t bytes) {
-              void* memory = nullptr;
-              cuda::check(cudaMalloc(&memory, bytes), "cudaMalloc");
-              return memory;
-            },
-            [](void* memory, std::size_t) { cudaFree(memory); }),
-        context_{host.pool, workspace_, nullptr} {}
+  explicit StagedContext(ExecContext& host)
+      : workspace_(device_memory,
+                   [](void* memory, std::size_t) { cuda_runtime()->release(0, memory); }),
+        context_{host.pool, workspace_, cuda_runtime()->stream(0, CudaRuntime::Stream::Compute)} {}
   operator ExecContext&() { return context_; }
 
  private:
@@ -37,7 +38,7 @@ class Staging {
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
   ~Staging() {
-    for (const auto& [host, buffer] : buffers_) cudaFree(buffer.device);
+    for (const auto& [host, buffer] : buffers_) cuda_runtime()->release(0, buffer.device);
   }
 
   ConstView in(ConstView view) {
@@ -68,13 +69,13 @@ class Staging {
 
   /// Waits for the device and brings results back. Throws what went wrong there.
   void finish() {
-    cuda::check(cudaDeviceSynchronize(), "kernel");
+    synchronize();
     for (const auto& [host, buffer] : buffers_) {
       if (!buffer.result || buffer.bytes == 0) continue;
-      cuda::check(
-          cudaMemcpy(const_cast<void*>(host), buffer.device, buffer.bytes, cudaMemcpyDeviceToHost),
-          "cudaMemcpy");
+      cuda_runtime()->copy(0, CudaRuntime::Stream::Compute, CudaRuntime::Copy::DeviceToHost,
+                           const_cast<void*>(host), buffer.device, buffer.bytes);
     }
+    synchronize();
   }
 
  private:
@@ -84,6 +85,7 @@ class Staging {
     bool result = false;
   };
 
+  static void synchronize() { cuda_runtime()->synchronize(0, CudaRuntime::Stream::Compute); }
   static std::size_t bytes(DType dtype, std::int64_t elements) {
     return size_of(dtype) * static_cast<std::size_t>(elements);
   }
@@ -102,11 +104,12 @@ class Staging {
     Buffer& buffer = buffers_[host];
     buffer.result = buffer.result || result;
     if (buffer.device == nullptr || buffer.bytes < size) {
-      cudaFree(buffer.device);
+      if (buffer.device != nullptr) cuda_runtime()->release(0, buffer.device);
       buffer.bytes = size;
-      cuda::check(cudaMalloc(&buffer.device, std::max<std::size_t>(size, 1)), "cudaMalloc");
+      buffer.device = device_memory(size);
       if (size > 0) {
-        cuda::check(cudaMemcpy(buffer.device, host, size, cudaMemcpyHostToDevice), "cudaMemcpy");
+        cuda_runtime()->copy(0, CudaRuntime::Stream::Compute, CudaRuntime::Copy::HostToDevice,
+                             buffer.device, host, size);
       }
     }
     return buffer.device;

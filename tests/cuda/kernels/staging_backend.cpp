@@ -291,7 +291,7 @@ class StagingBackend final : public Backend {
  private:
   template <typename Call>
   void run(ExecContext& host, const Call& call) {
-    DeviceContext context(host);
+    StagedContext context(host);
     Staging staging;
     call(context, staging);
     staging.finish();

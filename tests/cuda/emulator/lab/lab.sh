@@ -21,7 +21,8 @@ if [ ! -e "$out/stamp" ] ||
   rm -f "$out"/*.o
 fi
 compile=()
-for source in "$here"/*.cpp "$here"/races/*.cpp "$here"/lab/*.cpp "$root"/tests/cuda/standin/*.cpp; do
+for source in "$here"/*.cpp "$here"/races/*.cpp "$here"/lab/*.cpp \
+  "$root"/tests/cuda/standin/{machine,memory,streams}.cpp; do
   object=$out/$(basename "$(dirname "$source")")_$(basename "$source" .cpp).o
   objects+=("$object")
   if [ ! -e "$object" ] || [ "$source" -nt "$object" ]; then compile+=("$source" "$object"); fi
