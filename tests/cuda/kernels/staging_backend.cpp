@@ -13,6 +13,7 @@ class StagingBackend final : public Backend {
   explicit StagingBackend(std::unique_ptr<Backend> backend) : inner_(std::move(backend)) {}
   Device device() const override { return inner_->device(); }
   const char* name() const override { return inner_->name(); }
+  bool fuses_relu6() const override { return inner_->fuses_relu6(); }
 
   void fill(ExecContext& host, View out, double value) override {
     run(host, [&](ExecContext& ctx, Staging& s) { inner_->fill(ctx, s.out(out), value); });
