@@ -80,8 +80,8 @@ class Photographs {
 /// An endless row of full batches, epoch after epoch.
 class Batches {
  public:
-  Batches(const data::Dataset& dataset, data::Augment augment, int workers)
-      : order_(dataset.samples.size()), loader_(dataset, options(augment, workers)) {
+  Batches(const data::Dataset& dataset, const std::string& augmentation, int workers)
+      : order_(dataset.samples.size()), loader_(dataset, options(augmentation, workers)) {
     std::iota(order_.begin(), order_.end(), 0);
     loader_.start_epoch(epoch_, order_);
   }
@@ -92,12 +92,12 @@ class Batches {
   }
 
  private:
-  static data::LoaderOptions options(data::Augment augment, int workers) {
+  static data::LoaderOptions options(const std::string& augmentation, int workers) {
     data::LoaderOptions options;
-    options.augment = augment;
+    options.augmentation = data::named_augmentation(augmentation);
     options.batch_size = kBatch;
     options.workers = workers;
-    options.cache_bytes = 0;
+    options.cache.budget = 0;
     options.drop_last = true;
     return options;
   }
@@ -108,8 +108,9 @@ class Batches {
   data::Batch batch_;
 };
 
-void loading(benchmark::State& state, const Photographs& photographs, data::Augment augment) {
-  Batches batches(photographs.dataset(), augment, static_cast<int>(state.range(0)));
+void loading(benchmark::State& state, const Photographs& photographs,
+             const std::string& augmentation) {
+  Batches batches(photographs.dataset(), augmentation, static_cast<int>(state.range(0)));
   for (int i = 0; i < 6; ++i) batches.next();  // what was read ahead does not count
   const Clock::time_point start = Clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(batches.next());
@@ -120,7 +121,7 @@ void loading(benchmark::State& state, const Photographs& photographs, data::Augm
 /// ResNet18's full step, on a batch that stays and on the loader's, in turn; `ratio` is the sum of
 /// the times with the loader over that without.
 void step_with_loader(benchmark::State& state, const Photographs& photographs) {
-  Batches batches(photographs.dataset(), data::Augment::Light, 2);
+  Batches batches(photographs.dataset(), "light", 2);
   const auto model = nn::make_model("resnet18", 18, 224);
   const auto optimizer = nn::make_adamw({{"all", model->parameters()}}, {});
   const data::Batch& first = batches.next();
@@ -163,18 +164,16 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   const Photographs photographs;
-  const auto add = [&](const char* name, data::Augment augment) {
+  for (const std::string augmentation : {"none", "light", "strong"}) {
     benchmark::RegisterBenchmark(
-        name, [&, augment](benchmark::State& state) { loading(state, photographs, augment); })
+        ("Loader/" + augmentation).c_str(),
+        [&, augmentation](benchmark::State& state) { loading(state, photographs, augmentation); })
         ->ArgName("workers")
         ->Arg(1)
         ->Arg(2)
         ->UseRealTime()
         ->Unit(benchmark::kMillisecond);
-  };
-  add("Loader/none", data::Augment::None);
-  add("Loader/light", data::Augment::Light);
-  add("Loader/strong", data::Augment::Strong);
+  }
   benchmark::RegisterBenchmark(
       "ResNet18/train/full/with_loader",
       [&](benchmark::State& state) { step_with_loader(state, photographs); })
