@@ -67,13 +67,14 @@ class FinetuneOnCuda : public ::testing::Test {
 const Arguments kResNet = {"--model", "resnet18", "--image-size", "64", "--batch-size", "8"};
 const Arguments kLeNet = {"--model", "lenet", "--image-size", "32", "--batch-size", "4"};
 
+/// Losses within `tolerance`; norms of gradients within half a per cent, for a ReLU or a max-pool
+/// that falls on the other side of a rounding moves them more than it moves a loss.
 void expect_near(const std::vector<Step>& cuda, const std::vector<Step>& cpu, double tolerance) {
   ASSERT_EQ(cpu.size(), 20U);
   ASSERT_EQ(cuda.size(), cpu.size());
   for (std::size_t i = 0; i < cpu.size(); ++i) {
     EXPECT_NEAR(cuda[i].loss, cpu[i].loss, tolerance) << "step " << i + 1;
-    EXPECT_NEAR(cuda[i].gradient_norm, cpu[i].gradient_norm,
-                tolerance * std::max(1.0, 10 * cpu[i].gradient_norm))
+    EXPECT_NEAR(cuda[i].gradient_norm, cpu[i].gradient_norm, 5e-3 * cpu[i].gradient_norm)
         << "step " << i + 1;
   }
 }
