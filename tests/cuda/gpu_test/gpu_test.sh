@@ -49,8 +49,12 @@ gpus=$("$here/find_gpu.sh") || exit 1
 } >"$report" 2>&1
 
 section "Tests"
-export HANOK_TEST_DEVICE=cuda
-part "all tests, those of the device included" ctest --test-dir "$build" --output-on-failure
+part "programs that test the device" cmake --build "$build" --target gpu_tests
+while read -r program filter; do
+  part "$program" "$build/bin/$program" "--gtest_filter=$filter"
+  printf '\n%s\n' "$(grep -E '^\[ +(PASSED|FAILED) +\]' "$last_log" | head -n 20)" >>"$report"
+done <"$build/gpu_tests.txt"
+part "all tests that need no device" ctest --test-dir "$build" --output-on-failure
 printf '\n%s\n' "$(grep -E '^[0-9]+% tests passed' "$last_log")" >>"$report"
 grep -E '\(Skipped\)$' "$last_log" | sed 's/^/    /' >>"$report"
 
@@ -73,10 +77,9 @@ if [ "$quick" != --quick ]; then
   sanitizer=$(command -v compute-sanitizer || ls .cache/cuda/nvidia/cu13/bin/compute-sanitizer /usr/local/cuda/bin/compute-sanitizer 2>/dev/null | head -n 1)
   for tool in memcheck racecheck synccheck; do
     part "$tool" "$sanitizer" --tool "$tool" --error-exitcode 9 "$build/bin/compare_step" --model resnet18 --batch 2 --size 32 --tolerance 0.1
-    for program in "$build"/bin/test_gpu*; do
-      [ -x "$program" ] || continue
-      part "$tool $(basename "$program")" "$sanitizer" --tool "$tool" --error-exitcode 9 "$program"
-    done
+    while read -r program filter; do
+      part "$tool $program" "$sanitizer" --tool "$tool" --error-exitcode 9 "$build/bin/$program" "--gtest_filter=$filter"
+    done <"$build/gpu_tests.txt"
   done
 fi
 

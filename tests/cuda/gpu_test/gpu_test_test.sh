@@ -35,10 +35,13 @@ for program in inspect bench_kernels bench_resnet; do
   pretend "build/bin/$program" "$program says hello" 0
 done
 pretend build/bin/compare_step "161 tensors compared, the worst differs by 1.0e-05 (tolerance 2.0e-03): all within" 0
+pretend path/cmake "built" 0
+pretend build/bin/test_gpu_engine "[  PASSED  ] 117 tests." 0
+echo "test_gpu_engine -Allocator.*" >"$work/build/gpu_tests.txt"
 pretend path/ctest "100% tests passed, 0 tests failed out of 7" 0
 export NVIDIA_SMI=$work/good PATH=$work/path:$PATH
 "$here/gpu_test.sh" "$work/build" python3 --quick >"$work/output" || fail "it failed: $(cat "$work/output" "$work/build/gpu-report.md")"
-for text in 'H100' '100% tests passed' 'all within' 'bench_kernels says hello' 'bench_resnet says hello' 'All parts passed'; do
+for text in 'H100' '117 tests' '100% tests passed' 'all within' 'bench_kernels says hello' 'bench_resnet says hello' 'All parts passed'; do
   grep -qF "$text" "$work/build/gpu-report.md" || fail "no '$text' in the report: $(cat "$work/build/gpu-report.md")"
 done
 
