@@ -127,7 +127,7 @@ class Runtime final : public CudaRuntime {
         }
       }
     } catch (const Error& error) {
-      lines.push_back(error.what());
+      lines.emplace_back(error.what());
     }
     return lines;
   }
