@@ -6,6 +6,7 @@
 
 #include "apps/finetune/command_line.h"
 #include "apps/training/check.h"
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 #include "apps/training/finetune.h"
 #include "apps/training/run_folder.h"
@@ -40,6 +41,7 @@ int start(CommandLine command) {
   if (command.out.empty()) throw UsageError("--out: missing; name a new folder for the run");
   if (command.demo) {
     RunFolder::check_free(command.out);
+    choose_device(command.options.device);  // a missing GPU is told before anything is drawn
     fmt::print("drawing {} people's faces into {}/data\n", command.people, command.out);
     command.options.data =
         draw_demo_data(command.out + "/data", command.people, command.options.seed);
