@@ -1,5 +1,6 @@
 // finetune --device cuda, end to end: the whole CUDA backend on the CPU (see tests/cuda/standin).
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <gmock/gmock.h>
@@ -67,16 +68,21 @@ class FinetuneOnCuda : public ::testing::Test {
 const Arguments kResNet = {"--model", "resnet18", "--image-size", "64", "--batch-size", "8"};
 const Arguments kLeNet = {"--model", "lenet", "--image-size", "32", "--batch-size", "4"};
 
-/// Losses within `tolerance`; norms of gradients within half a per cent, for a ReLU or a max-pool
-/// that falls on the other side of a rounding moves them more than it moves a loss.
-void expect_near(const std::vector<Step>& cuda, const std::vector<Step>& cpu, double tolerance) {
+/// Losses of 20 steps within 1e-4; norms of gradients within `norm_tolerance` of theirs each, and
+/// most of them within 5e-4.
+void expect_near(const std::vector<Step>& cuda, const std::vector<Step>& cpu,
+                 double norm_tolerance) {
   ASSERT_EQ(cpu.size(), 20U);
   ASSERT_EQ(cuda.size(), cpu.size());
+  std::vector<double> norm_differences;
   for (std::size_t i = 0; i < cpu.size(); ++i) {
-    EXPECT_NEAR(cuda[i].loss, cpu[i].loss, tolerance) << "step " << i + 1;
-    EXPECT_NEAR(cuda[i].gradient_norm, cpu[i].gradient_norm, 5e-3 * cpu[i].gradient_norm)
-        << "step " << i + 1;
+    EXPECT_NEAR(cuda[i].loss, cpu[i].loss, 1e-4) << "step " << i + 1;
+    norm_differences.push_back(std::fabs(cuda[i].gradient_norm - cpu[i].gradient_norm) /
+                               cpu[i].gradient_norm);
+    EXPECT_LE(norm_differences.back(), norm_tolerance) << "step " << i + 1;
   }
+  std::sort(norm_differences.begin(), norm_differences.end());
+  EXPECT_LE(norm_differences[14], 5e-4) << "in more than a quarter of the steps";
 }
 
 TEST_F(FinetuneOnCuda, ResNet18HasTheCpusLossesFor20Steps) {
@@ -88,7 +94,10 @@ TEST_F(FinetuneOnCuda, ResNet18HasTheCpusLossesFor20Steps) {
   ASSERT_EQ(cpu.exit_code, 0) << cpu.output;
   const Outcome cuda = run(command("cuda", "cuda:0") + resnet);
   ASSERT_EQ(cuda.exit_code, 0) << cuda.output;
-  expect_near(steps("cuda"), steps("cpu"), 1e-4);
+  // Of a step's 131,072 windows of the max-pool a few hold two values that are equal but for
+  // rounding, and where their gradient goes differs between devices: a norm then moves by some
+  // thousandths.
+  expect_near(steps("cuda"), steps("cpu"), 5e-3);
 }
 
 TEST_F(FinetuneOnCuda, AnyLegalOrderOfTheStreamsGivesTheSameBits) {
@@ -113,7 +122,7 @@ TEST_F(FinetuneOnCuda, WithoutNvidiasLibrariesItsOwnKernelsCompute) {
   ASSERT_EQ(cpu.exit_code, 0) << cpu.output;
   const Outcome cuda = run(command("cuda", "cuda") + kLeNet);
   ASSERT_EQ(cuda.exit_code, 0) << cuda.output;
-  expect_near(steps("cuda"), steps("cpu"), 1e-4);
+  expect_near(steps("cuda"), steps("cpu"), 1e-3);
 }
 
 TEST_F(FinetuneOnCuda, AKilledRunGoesOnToTheSameBits) {

@@ -40,11 +40,12 @@ struct Batch {
   Tensor images, targets;
 };
 
-Batch batch_of(std::int64_t n, std::int64_t channels, std::int64_t size) {
+Batch batch_of(std::int64_t n, std::int64_t channels, std::int64_t size, std::uint64_t seed = 11) {
   std::vector<std::int64_t> targets;
   for (std::int64_t i = 0; i < n; ++i) targets.push_back(i * 3 % 7);
-  return {Tensor::from_vector(test_data(n * channels * size * size, 11), {n, channels, size, size}),
-          Tensor::from_vector(targets, {n})};
+  return {
+      Tensor::from_vector(test_data(n * channels * size * size, seed), {n, channels, size, size}),
+      Tensor::from_vector(targets, {n})};
 }
 
 /// The twin of `model` on CUDA, with the same weights.
@@ -74,10 +75,8 @@ std::vector<double> doubles(const Tensor& tensor) {
   return {values.begin(), values.end()};
 }
 
-/// Each tensor of `got` against its namesake, by the rms of their difference: where two values of a
-/// max-pool's window are equal but for rounding, the devices may pick either, and single gradients
-/// differ by per cents. Gradients that are rounding noise on the CPU (a bias before batch norm) are
-/// measured against the largest rms of all, not against their own.
+/// Each tensor of `got` against its namesake. Gradients that are rounding noise on the CPU (a bias
+/// before batch norm) are measured against the largest rms of all, not against their own.
 void expect_alike(const std::vector<NamedTensor>& got, const std::vector<NamedTensor>& want,
                   const std::function<Tensor(const Tensor&)>& value, double tolerance) {
   ASSERT_EQ(got.size(), want.size());
@@ -94,11 +93,12 @@ void expect_alike(const std::vector<NamedTensor>& got, const std::vector<NamedTe
     const std::vector<double> expected = doubles(value(want[i].tensor));
     const std::vector<float> found = value(got[i].tensor).to_vector();
     const double scale = std::max(rms(expected), 1e-3 * largest);
-    std::vector<double> differences;
+    double worst = 0;
     for (std::size_t j = 0; j < expected.size(); ++j) {
-      differences.push_back(found[j] - expected[j]);
+      const double error = std::fabs(found[j] - expected[j]);
+      if (!(error <= worst)) worst = error;
     }
-    EXPECT_LE(rms(differences) / scale, tolerance) << got[i].name;
+    EXPECT_LE(worst / scale, tolerance) << got[i].name;
   }
 }
 
@@ -118,13 +118,13 @@ void compare_step(Module& cpu, Module& cuda, const Batch& batch, std::int64_t st
 
 /// One step of training with momentum and decay, then the logits in evaluation. (A second step
 /// would compare how rounding grows: ReLUs near 0 open and shut.)
-void compare_training(const std::string& name, std::int64_t n, std::int64_t size,
-                      double tolerance) {
+void compare_training(const std::string& name, std::int64_t n, std::int64_t size, double tolerance,
+                      std::uint64_t seed = 11) {
   SCOPED_TRACE(name);
   Generator::global().set_seed(3);
   const std::unique_ptr<Module> cpu = make_model(name, 7, size);
   const std::unique_ptr<Module> cuda = on_cuda(*cpu);
-  const Batch batch = batch_of(n, 3, size);
+  const Batch batch = batch_of(n, 3, size, seed);
   compare_step(*cpu, *cuda, batch, 0, tolerance);
   for (Module* model : {cpu.get(), cuda.get()}) {
     ParameterGroup group;
@@ -150,7 +150,10 @@ TEST_F(CudaModels, LeNetTrainsAsOnTheCpu) {
   compare_step(cpu, *cuda, batch_of(9, 1, 28), 0, 1e-4);
 }
 
-TEST_F(CudaModels, ResNet18TrainsAsOnTheCpu) { compare_training("resnet18", 3, 48, 1e-2); }
+// Images for which no window of the max-pool holds two values that are equal but for rounding: with
+// those of seed 11 one does (1.2414615 and 1.2414607), and where its gradient goes then differs
+// even between the CPU's own two paths.
+TEST_F(CudaModels, ResNet18TrainsAsOnTheCpu) { compare_training("resnet18", 3, 48, 2e-3, 12); }
 
 // Depthwise convolutions, squeeze and excitation, hardswish.
 TEST_F(CudaModels, MobileNetV3TrainsAsOnTheCpu) {
