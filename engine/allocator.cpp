@@ -7,6 +7,7 @@
 #include <limits>
 #include <mutex>
 #include <sys/mman.h>
+#include <utility>
 
 #include "engine/caching_allocator.h"
 #include "engine/runtime.h"
@@ -100,6 +101,7 @@ Allocator& cuda_allocator(int device) {
 }
 
 thread_local const char* current_tag = "other";
+thread_local const MemoryPool::Scope* innermost_scope = nullptr;
 
 }  // namespace
 
@@ -112,6 +114,17 @@ Allocator& allocator_of(Device device) {
   static auto* allocator =
       new CachingAllocator(std::make_unique<SystemMemory>(), share_of(available_memory()));
   return *allocator;
+}
+
+MemoryPool::Scope::Scope(const MemoryPool& pool)
+    : pool_(pool), outer_(std::exchange(innermost_scope, this)) {}
+MemoryPool::Scope::~Scope() { innermost_scope = outer_; }
+
+int MemoryPool::Scope::current(const Allocator& allocator) {
+  for (const Scope* scope = innermost_scope; scope != nullptr; scope = scope->outer_) {
+    if (&scope->pool_.allocator_ == &allocator) return scope->pool_.pool_;
+  }
+  return 0;
 }
 
 MemoryTag::MemoryTag(const char* tag) : saved_(current_tag) { current_tag = tag; }

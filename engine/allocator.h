@@ -38,11 +38,9 @@ class Allocator {
   // MemoryPool.
   virtual int make_pool() = 0;
   virtual void drop_pool(int pool) = 0;
-  /// The pool that this thread's requests are served from (0: everybody's); returns the one before.
-  virtual int exchange_pool(int pool) = 0;
 };
 
-/// A pool that lives as long as this object.
+/// A pool of an allocator, as long as this object lives.
 class MemoryPool {
  public:
   explicit MemoryPool(Allocator& allocator) : allocator_(allocator), pool_(allocator.make_pool()) {}
@@ -50,18 +48,19 @@ class MemoryPool {
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
 
-  /// While one lives, this thread's requests are served from the pool.
+  /// While one lives, this thread's requests to the pool's allocator are served from the pool.
   class Scope {
    public:
-    explicit Scope(MemoryPool& pool)
-        : allocator_(pool.allocator_), saved_(allocator_.exchange_pool(pool.pool_)) {}
-    ~Scope() { allocator_.exchange_pool(saved_); }
+    explicit Scope(const MemoryPool& pool);
+    ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
+    /// The pool that serves this thread's requests to the allocator; 0: everybody's.
+    static int current(const Allocator& allocator);
 
    private:
-    Allocator& allocator_;
-    int saved_;
+    const MemoryPool& pool_;
+    const Scope* outer_;
   };
 
  private:

@@ -14,9 +14,6 @@ std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
 }
 
-/// The pool that this thread's requests are served from; 0 is everybody's.
-thread_local int current_pool = 0;
-
 }  // namespace
 
 CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source, std::size_t budget)
@@ -32,9 +29,10 @@ std::size_t CachingAllocator::block_size(std::size_t bytes) const {
 void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   const std::size_t size = block_size(bytes);
   const bool small = source_->in_segments() && size < kMebibyte;
+  const int pool = MemoryPool::Scope::current(*this);
   const std::lock_guard lock(mutex_);
-  Block* block = take_cached(size, small, current_pool);
-  if (block == nullptr) block = take_segment(size, small, current_pool);
+  Block* block = take_cached(size, small, pool);
+  if (block == nullptr) block = take_segment(size, small, pool);
   if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
   block->tag = tag;
   statistics_.in_use += block->size;
@@ -191,7 +189,5 @@ void CachingAllocator::drop_pool(int pool) {
     free_.erase({pool, small});
   }
 }
-
-int CachingAllocator::exchange_pool(int pool) { return std::exchange(current_pool, pool); }
 
 }  // namespace hanok

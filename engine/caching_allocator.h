@@ -48,7 +48,6 @@ class CachingAllocator final : public Allocator {
 
   int make_pool() override;
   void drop_pool(int pool) override;
-  int exchange_pool(int pool) override;
 
  private:
   struct Block {

@@ -1,7 +1,10 @@
 // The caching allocator: budget, statistics, tags.
+#include <map>
+#include <new>
 #include <thread>
 
 #include "engine/allocator.h"
+#include "engine/caching_allocator.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {
@@ -84,6 +87,90 @@ TEST(Allocator, ThreadsMayAllocateAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(allocator().statistics().in_use, before);
+}
+
+/// Memory as a GPU's is dealt with: in segments, of which there are `capacity` bytes at most.
+class LimitedMemory final : public MemorySource {
+ public:
+  explicit LimitedMemory(std::size_t capacity) : capacity_(capacity) {}
+  void* take(std::size_t bytes) override {
+    if (bytes > capacity_) return nullptr;
+    capacity_ -= bytes;
+    void* memory = ::operator new (bytes, std::align_val_t{64});
+    sizes_[memory] = bytes;
+    return memory;
+  }
+  void give_back(void* pointer) noexcept override {
+    capacity_ += sizes_.at(pointer);
+    sizes_.erase(pointer);
+    ::operator delete (pointer, std::align_val_t{64});
+  }
+  std::size_t alignment() const override { return 64; }
+  bool in_segments() const override { return true; }
+
+ private:
+  std::size_t capacity_;
+  std::map<void*, std::size_t> sizes_;
+};
+
+/// The budget is more than there is: the source's null is what ends it.
+CachingAllocator limited_allocator() {
+  return {std::make_unique<LimitedMemory>(16 * kMebibyte), 64 * kMebibyte};
+}
+
+TEST(Allocator, ASourceThatHasNoMoreThrowsAndLeavesItUsable) {
+  CachingAllocator limited = limited_allocator();
+  void* kept = limited.allocate(6 * kMebibyte, "kept");
+  limited.deallocate(limited.allocate(8 * kMebibyte, "cached"));
+  const MemoryStatistics before = limited.statistics();
+  EXPECT_THROW(limited.allocate(11 * kMebibyte, "too much"), OutOfMemory);
+  const MemoryStatistics after = limited.statistics();
+  EXPECT_EQ(after.in_use, before.in_use);
+  EXPECT_EQ(after.peak, before.peak);
+  EXPECT_EQ(after.in_use_by_tag.count("too much"), 0U);
+  EXPECT_EQ(after.cached, 0U);  // given back in the attempt
+  void* all_there_is = limited.allocate(10 * kMebibyte, "fits");
+  limited.deallocate(all_there_is);
+  limited.deallocate(kept);
+  EXPECT_EQ(limited.statistics().in_use, 0U);
+  limited.release_cached();
+}
+
+TEST(Allocator, APoolsBlocksAreItsOwnUntilItIsDropped) {
+  CachingAllocator limited = limited_allocator();
+  auto pool = std::make_unique<MemoryPool>(limited);
+  void* captured = nullptr;
+  {
+    const MemoryPool::Scope scope(*pool);
+    captured = limited.allocate(4 * kMebibyte, "captured");
+    limited.deallocate(captured);
+    EXPECT_EQ(limited.allocate(4 * kMebibyte, "captured"), captured);
+    limited.deallocate(captured);
+  }
+  void* others = limited.allocate(4 * kMebibyte, "others");
+  EXPECT_NE(others, captured);
+  pool.reset();
+  EXPECT_EQ(limited.allocate(4 * kMebibyte, "others"), captured);
+  limited.deallocate(captured);
+  limited.deallocate(others);
+  limited.release_cached();
+  EXPECT_EQ(limited.statistics().cached, 0U);
+}
+
+TEST(Allocator, APoolIsOfOneAllocatorOnly) {
+  CachingAllocator captured = limited_allocator();
+  CachingAllocator beside = limited_allocator();
+  MemoryPool pool(captured);
+  void* first = nullptr;
+  {
+    const MemoryPool::Scope scope(pool);
+    first = beside.allocate(4 * kMebibyte, "host");
+    beside.deallocate(first);
+  }
+  EXPECT_EQ(beside.allocate(4 * kMebibyte, "host"), first);
+  beside.deallocate(first);
+  beside.release_cached();
+  EXPECT_EQ(beside.statistics().cached, 0U);
 }
 
 TEST(Allocator, OnlyTheCpuIsThere) { EXPECT_THROW(allocator_of(Device::cuda(0)), DeviceError); }
