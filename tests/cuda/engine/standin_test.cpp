@@ -29,7 +29,10 @@ Tensor mebibytes(std::int64_t count) {
 
 class OnStandin : public ::testing::Test {
  protected:
-  void SetUp() override { allocator_of(kDevice).release_cached(); }
+  void SetUp() override {
+    backend_of(kDevice);  // a device is opened with room to spare, and filled later
+    allocator_of(kDevice).release_cached();
+  }
   void TearDown() override {
     standin::set_settings(standin::Settings());
     EXPECT_EQ(standin::damaged_guards(), "");
