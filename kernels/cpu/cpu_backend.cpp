@@ -2,10 +2,6 @@
 // length of the call, and hands over to one function a primitive.
 #include "kernels/cpu/cpu_backend.h"
 
-#include <initializer_list>
-#include <string>
-
-#include "kernels/base/error.h"
 #include "kernels/cpu/batch_norm.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/elementwise.h"
@@ -17,33 +13,14 @@
 #include "kernels/cpu/random.h"
 #include "kernels/cpu/reduce.h"
 #include "kernels/cpu/softmax_cross_entropy.h"
+#include "kernels/operand_types.h"
 
 namespace hanok::cpu {
 namespace {
 
-void require(const char* op, DType expected, DType found) {
-  if (found != expected) {
-    throw DTypeError(std::string(op) + ": the CPU computes this in " + name_of(expected) +
-                     ", not in " + name_of(found));
-  }
-}
-
-/// Undefined views are skipped.
-void require(const char* op, DType expected, std::initializer_list<ConstView> views) {
-  for (const ConstView& view : views) {
-    if (view.defined()) {
-      require(op, expected, view.dtype);
-    }
-  }
-}
-
-void require_f32(const char* op, std::initializer_list<ConstView> views) {
-  require(op, DType::F32, views);
-}
-
-class CpuBackend final : public Backend {
+class CpuBackend final : public Backend, private OperandTypes {
  public:
-  explicit CpuBackend(Isa isa) : isa_(isa) {}
+  explicit CpuBackend(Isa isa) : OperandTypes("the CPU"), isa_(isa) {}
 
   Device device() const override { return Device::cpu(); }
   const char* name() const override { return isa_ == Isa::Avx2 ? "avx2" : "portable"; }
@@ -362,23 +339,6 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  static void require_cross_entropy(const char* op, const CrossEntropy& loss) {
-    require_f32(op, {loss.logits, loss.class_weights});
-    if (loss.targets.dtype != DType::I64 && loss.targets.dtype != DType::F32) {
-      throw DTypeError(std::string(op) + ": targets are i64 class numbers or f32 probabilities, " +
-                       "not " + name_of(loss.targets.dtype));
-    }
-  }
-
-  static void require_slots(const char* op, ConstView learning_rate, ConstView step,
-                            const std::vector<OptimizerSlot>& slots) {
-    require_f32(op, {learning_rate});
-    require(op, DType::I64, {step});
-    for (const OptimizerSlot& slot : slots) {
-      require_f32(op, {slot.parameter, slot.gradient, slot.state_a, slot.state_b});
-    }
-  }
-
   Isa isa_;
 };
 

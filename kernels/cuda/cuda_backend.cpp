@@ -6,7 +6,6 @@
 #include "kernels/cuda/cuda_backend.h"
 
 #include <cuda_runtime.h>
-#include <initializer_list>
 #include <string>
 #include <utility>
 
@@ -22,44 +21,14 @@
 #include "kernels/cuda/random.h"
 #include "kernels/cuda/reduce.h"
 #include "kernels/cuda/softmax_cross_entropy.h"
+#include "kernels/operand_types.h"
 
 namespace hanok::cuda {
 namespace {
 
-void require(const char* op, DType expected, DType found) {
-  if (found != expected) {
-    throw DTypeError(std::string(op) + ": CUDA computes this in " + name_of(expected) +
-                     ", not in " + name_of(found));
-  }
-}
-
-/// Undefined views are skipped.
-void require(const char* op, DType expected, std::initializer_list<ConstView> views) {
-  for (const ConstView& view : views) {
-    if (view.defined()) require(op, expected, view.dtype);
-  }
-}
-
-void require_f32(const char* op, std::initializer_list<ConstView> views) {
-  require(op, DType::F32, views);
-}
-
-/// All of one type; undefined views are skipped.
-void require_alike(const char* op, std::initializer_list<ConstView> views) {
-  const ConstView* first = nullptr;
-  for (const ConstView& view : views) {
-    if (!view.defined()) continue;
-    if (first == nullptr) first = &view;
-    if (view.dtype != first->dtype) {
-      throw DTypeError(std::string(op) + ": operands are " + name_of(first->dtype) + " and " +
-                       name_of(view.dtype) + "; they must be of one type");
-    }
-  }
-}
-
-class CudaBackend final : public Backend {
+class CudaBackend final : public Backend, private OperandTypes {
  public:
-  explicit CudaBackend(BackendParts parts) : parts_(std::move(parts)) {}
+  explicit CudaBackend(BackendParts parts) : OperandTypes("CUDA"), parts_(std::move(parts)) {}
 
   Device device() const override { return Device::cuda(parts_.device); }
   const char* name() const override { return parts_.name.c_str(); }
@@ -161,9 +130,7 @@ class CudaBackend final : public Backend {
   }
 
   void l2_norm(ExecContext& ctx, const std::vector<ConstView>& xs, View out) override {
-    for (const ConstView& x : xs) {
-      require_f32("l2_norm", {x});
-    }
+    for (const ConstView& x : xs) require_f32("l2_norm", {x});
     require_f32("l2_norm", {out});
     run(ctx, "l2_norm", [&] { cuda::l2_norm(ctx, xs, out); });
   }
@@ -196,6 +163,7 @@ class CudaBackend final : public Backend {
 
   void gemm(ExecContext& ctx, const GemmShape& shape, ConstView a, ConstView b,
             const Epilogue& epilogue, View c) override {
+    require_fused("gemm", epilogue.activation);
     run(ctx, "gemm", [&] { parts_.product->multiply(ctx, shape, a, b, epilogue, c); });
   }
 
@@ -213,6 +181,7 @@ class CudaBackend final : public Backend {
 
   void conv2d_forward(ExecContext& ctx, const Conv2dShape& shape, ConstView x, ConstView w,
                       const void*, const Epilogue& epilogue, View y) override {
+    require_fused("conv2d_forward", epilogue.activation);
     run(ctx, "conv2d_forward", [&] { parts_.convolution->forward(ctx, shape, x, w, epilogue, y); });
   }
 
@@ -245,6 +214,7 @@ class CudaBackend final : public Backend {
   void batch_norm_apply(ExecContext& ctx, const BatchNormApply& op) override {
     require_alike("batch_norm_apply", {op.x, op.residual, op.y});
     require_f32("batch_norm_apply", {op.mean, op.invstd, op.gamma, op.beta});
+    require_fused("batch_norm_apply", op.activation);
     run(ctx, "batch_norm_apply", [&] { cuda::batch_norm_apply(ctx, op); });
   }
 
@@ -359,20 +329,11 @@ class CudaBackend final : public Backend {
     return status != cudaStreamCaptureStatusNone;
   }
 
-  static void require_cross_entropy(const char* op, const CrossEntropy& loss) {
-    require_f32(op, {loss.logits, loss.class_weights});
-    if (loss.targets.dtype != DType::I64 && loss.targets.dtype != DType::F32) {
-      throw DTypeError(std::string(op) + ": targets are i64 class numbers or f32 probabilities, " +
-                       "not " + name_of(loss.targets.dtype));
-    }
-  }
-
-  static void require_slots(const char* op, ConstView learning_rate, ConstView step,
-                            const std::vector<OptimizerSlot>& slots) {
-    require_f32(op, {learning_rate});
-    require(op, DType::I64, {step});
-    for (const OptimizerSlot& slot : slots) {
-      require_f32(op, {slot.parameter, slot.gradient, slot.state_a, slot.state_b});
+  /// What comes from another backend's fuses_relu6() must not be dropped in silence.
+  void require_fused(const char* op, Activation activation) const {
+    if (activation == Activation::Relu6) {
+      throw ValueError(std::string(op) + " on " + device().to_string() +
+                       ": ReLU6 is not fused here; it is a primitive of its own (clamp)");
     }
   }
 
