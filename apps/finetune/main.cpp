@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <string>
 
 #include "apps/finetune/command_line.h"
@@ -18,15 +19,15 @@ using namespace hanok::training;
 
 /// Beside --resume only options that leave the result alone may be given.
 int resume(const CommandLine& command) {
-  constexpr std::array<const char*, 6> kFree = {"threads",        "workers",      "device",
-                                                "cache-features", "cache-budget", "profile"};
+  constexpr std::array<const char*, 8> kFree = {"threads",      "workers",      "device",
+                                                "cache-images", "image-budget", "cache-features",
+                                                "cache-budget", "profile"};
   for (const std::string& name : command.given) {
     if (std::find(kFree.begin(), kFree.end(), name) == kFree.end()) {
       throw UsageError(fmt::format(
-          "--resume: goes on with the options in the run's config.toml; beside it only --threads, "
-          "--workers, --device, --cache-features, --cache-budget and --profile may be given (found "
-          "--{})",
-          name));
+          "--resume: goes on with the options in the run's config.toml; beside it only --{} may be "
+          "given (found --{})",
+          fmt::join(kFree, ", --"), name));
     }
   }
   return resume_run(command.resume, [&command](Options& options) {

@@ -142,10 +142,10 @@ std::string transforms_to_toml(const data::Augmentation& augmentation) {
 std::string transforms_table() {
   std::string out;
   for (const TransformKind& kind : data::transform_kinds()) {
-    out += fmt::format("{}\n  {}\n  {:<14}{:<26}{}\n", kind.name, kind.help, "probability",
+    out += fmt::format("{}\n  {}\n  {:<14}{:<27}{}\n", kind.name, kind.help, "probability",
                        number_text(kind.probability), "that an image gets it, 0 to 1");
     for (const TransformParameter& parameter : kind.parameters) {
-      out += fmt::format("  {:<14}{:<26}{}, {} to {}\n", parameter.name,
+      out += fmt::format("  {:<14}{:<27}{}, {} to {}\n", parameter.name,
                          value_text(parameter.standard), parameter.help, number_text(parameter.low),
                          number_text(parameter.high));
     }

@@ -9,7 +9,9 @@
 #include <memory>
 #include <set>
 
+#include "apps/training/batch_source.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/experiment_data.h"
@@ -164,12 +166,13 @@ void check_gradients(Lines& lines, nn::Module& model) {
       fmt::format("none, zero or not finite: {}", fmt::join(silent, ", ")));
 }
 
-/// One network and one batch.
+/// One network and one batch, on --device.
 struct Trial {
   const Options& options;
   nn::Module& model;
   nn::Optimizer& optimizer;
   TrainingLoss loss;
+  Device device;
   data::Batch batch;
 
   /// A step of training; the loss before it, and whether all answers were right.
@@ -178,7 +181,7 @@ struct Trial {
     Generator::global().begin_step(0, number);
     optimizer.zero_grad();
     const Tensor logits = model(batch.images);
-    const Tensor value = loss(logits, batch.labels, loss.denominator(batch.labels));
+    const Tensor value = loss(logits, batch.labels.to(device), loss.denominator(batch.labels));
     value.backward();
     before_update();
     optimizer.step();
@@ -244,6 +247,7 @@ void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
   ask.checkpoint = scratch / "network.safetensors";
   ask.out = scratch / "answers.csv";
   ask.workers = trial.options.workers;
+  ask.device = trial.options.device;
   for (const std::int64_t i : trial.batch.samples) {
     ask.images.push_back(data.dataset.full_path(static_cast<std::size_t>(i)));
   }
@@ -272,6 +276,7 @@ void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
 int check_recipe(Options options) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  const Device device = choose_device(options.device);
   const std::string start = start_weights(options);
   const ExperimentData data = prepare_data(options);
   const int fold = selected_folds(options, data.fold_count).front();
@@ -296,6 +301,7 @@ int check_recipe(Options options) {
       make_network(options.model, classes, options.image_size, options.hidden);
   const std::string head = nn::head_name(options.model);
   const bool new_head = start.empty() || start_from(*model, head, start).head_kept;
+  model->to(device);
   const FreezingPlan freezing(*model, head, options.mode, options.freeze, options.epochs,
                               options.unfreeze_at);
   freezing.apply(*model, options.epochs - 1);  // everything that ever learns
@@ -303,9 +309,10 @@ int check_recipe(Options options) {
       make_optimizer(options, parameter_groups(options, *model, freezing));
   data::Loader loader(data.dataset, loader_options(options, false, false));
   const std::vector<std::int64_t> samples = pick_batch(data, fold, options.batch_size);
-  Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()), {}};
+  Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()), device, {}};
+  DeviceBatches batches(*model, loader);
   loader.start_epoch(0, samples);
-  loader.next(trial.batch);
+  batches.next(trial.batch);
 
   const double first = check_first_step(lines, trial, classes, new_head);
   Learned learned;

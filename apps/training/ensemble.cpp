@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 
 namespace hanok::training {
@@ -78,6 +79,17 @@ Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector
     mean.predicted.push_back(std::max_element(row, row + mean.classes) - row);
   }
   return mean;
+}
+
+data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
+                                     const ReadingOptions& options) {
+  data::LoaderOptions loader;
+  loader.preprocessing = models.front().card.preprocessing;
+  loader.batch_size = options.batch_size;
+  loader.as_bytes = !device_of(*models.front().model).is_cpu();  // a GPU normalises by itself
+  loader.workers = static_cast<int>(options.workers);
+  if (models.size() == 1) loader.cache.budget = 0;  // each image is read once
+  return loader;
 }
 
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,

@@ -10,6 +10,7 @@
 #include "apps/training/checkpoint.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/profile.h"
+#include "apps/training/reading_options.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 
@@ -29,6 +30,10 @@ std::vector<LoadedModel> load_runs(const std::vector<std::string>& runs);
 /// The answers of several groups of networks, in shares that add up to 1: probabilities and logits
 /// are weighted means, `predicted` is theirs (the first class on ties).
 Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector<float>& shares);
+
+/// How `models`, which see images alike and are on one device, have them read.
+data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
+                                     const ReadingOptions& options);
 
 /// Every network's answers for `samples` of `dataset`, which `loader` reads, averaged in order:
 /// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the

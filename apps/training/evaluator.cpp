@@ -108,13 +108,7 @@ data::Dataset read_data(const EvaluateOptions& options, const Names& class_names
 
 Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset,
                   const std::vector<std::int64_t>& samples, const EvaluateOptions& options) {
-  data::LoaderOptions loader_options;
-  loader_options.preprocessing = models.front().card.preprocessing;
-  loader_options.batch_size = options.batch_size;
-  loader_options.as_bytes = !device_of(*models.front().model).is_cpu();
-  loader_options.workers = static_cast<int>(options.workers);
-  if (models.size() == 1) loader_options.cache.budget = 0;  // each image is read once
-  data::Loader loader(dataset, loader_options);
+  data::Loader loader(dataset, answering_loader(models, options));
   Progress progress("evaluating", static_cast<std::int64_t>(samples.size() * models.size()));
   std::optional<Evaluation> answers =
       evaluate_together(models, loader, dataset, samples,

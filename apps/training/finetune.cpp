@@ -66,7 +66,8 @@ void check_network(const Options& options, std::int64_t classes) {
 
 void use_machine(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
-  choose_device(options.device);  // a missing GPU is told before the data are read
+  const Device device = choose_device(options.device);  // missing: told before the data are read
+  if (options.profile) check_profile_device(device);
 }
 
 void print_plan(const Options& options, Trainer& trainer) {

@@ -79,12 +79,12 @@ void check_options(const Options& options) {
 
 std::vector<int> selected_folds(const Options& options, int fold_count) {
   if (options.fold != "all") {
-    const int fold = std::stoi(options.fold);
+    const long long fold = std::stoll(options.fold);
     if (fold >= fold_count) {
       throw UsageError(
           fmt::format("--fold: must be below {}, the number of folds; got {}", fold_count, fold));
     }
-    return {fold};
+    return {static_cast<int>(fold)};
   }
   std::vector<int> folds(static_cast<std::size_t>(fold_count));
   std::iota(folds.begin(), folds.end(), 0);

@@ -86,14 +86,14 @@ void apply_table(Options& options, const toml::table& table) {
   for (const auto& [key, node] : table) {
     if (key.str() == "transform") continue;
     const OptionEntry& entry = find_option(std::string(key.str()));
-    // Its transforms are in this file: the file of that name may have changed since.
-    if (entry.name == "augment" && table.contains("transform")) continue;
     std::vector<std::string> values;
     if (const toml::array* array = node.as_array(); array != nullptr && entry.kind == Kind::List) {
       for (const toml::node& item : *array) values.push_back(scalar_text(entry, item));
     } else {
       values.push_back(scalar_text(entry, node));
     }
+    // Its transforms are in this file: the file of that name may have changed since.
+    if (entry.name == "augment" && table.contains("transform")) continue;
     entry.set(options, values);
   }
 }

@@ -76,13 +76,7 @@ Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
   std::vector<Evaluation> parts;
   std::vector<float> shares;
   for (auto& [record, group] : alike) {
-    data::LoaderOptions loader_options;
-    loader_options.preprocessing = group.front().card.preprocessing;
-    loader_options.batch_size = options.batch_size;
-    loader_options.as_bytes = !device_of(*group.front().model).is_cpu();
-    loader_options.workers = static_cast<int>(options.workers);
-    if (group.size() == 1) loader_options.cache.budget = 0;  // each image is read once
-    data::Loader loader(images.dataset, loader_options);
+    data::Loader loader(images.dataset, answering_loader(group, options));
     std::optional<Evaluation> answers =
         evaluate_together(group, loader, images.dataset, order, {}, profile.get());
     if (!answers) throw Error("interrupted; nothing was written");
@@ -128,6 +122,7 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 PredictSummary predict(const PredictOptions& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
+  if (options.profile) check_profile_device(device);
   std::vector<LoadedModel> models = load_models(options);
   for (LoadedModel& loaded : models) loaded.model->to(device);
   const std::vector<std::string> class_names = models.front().card.class_names;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "apps/training/errors.h"
 #include "apps/training/files.h"
 #include "engine/runtime.h"
 #include "kernels/cpu/roofline.h"
@@ -18,6 +19,14 @@ std::string ProfileData::layer_name(const KernelCall& call) const {
   if (call.pass == KernelCall::Pass::Update) return "(optimizer)";
   const auto found = layer_names.find(call.layer);
   return found == layer_names.end() ? "(loss and other)" : found->second;
+}
+
+void check_profile_device(Device device) {
+  if (device.is_cpu()) return;
+  throw UsageError(fmt::format(
+      "--profile: measures kernels on the CPU alone, and --device means {}; give --device cpu, or "
+      "take NVIDIA's nsys",
+      device.to_string()));
 }
 
 StepProfile::StepProfile(std::string path, std::string title) : path_(std::move(path)) {

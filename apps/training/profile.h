@@ -46,6 +46,9 @@ std::string trace_json(const ProfileData& data);
 /// A row a layer and pass: time, FLOP, bytes, per cent of the roofline; then memory by tag.
 std::string profile_table(const ProfileData& data);
 
+/// Throws UsageError unless --profile can measure there: on a GPU kernels run after the call.
+void check_profile_device(Device device);
+
 /// Profiles the first steps of a loop and then gets out of the way.
 class StepProfile {
  public:

@@ -66,8 +66,13 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
     model_->train();
     training_batches_->start_epoch(augmentation_draw(options, 0), training);
     data::Batch batch;
-    for (std::int64_t i = 0; i < most && training_batches_->next(batch); ++i) step(batch);
+    std::int64_t steps = 0;
+    for (; steps < most && training_batches_->next(batch); ++steps) {
+      step_ = 0;  // the schedule of a short run has no rate for more steps than its own
+      step(batch);
+    }
     finish_pending_step();
+    return steps;
   };
   const auto validate = [&] {
     evaluate(*model_, *validation_batches_, validation, classes_, class_weights_);
@@ -84,10 +89,10 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
     const MemoryTag tag("checkpoint");
     optimizer_->state();
   }
-  const std::int64_t steps_before = step_;
-  const double steps_seconds = timed([&] { train(kBatches); });
+  std::int64_t steps_timed = 0;
+  const double steps_seconds = timed([&] { steps_timed = train(kBatches); });
   const double step_seconds =
-      steps_seconds / static_cast<double>(std::max<std::int64_t>(1, step_ - steps_before));
+      steps_seconds / static_cast<double>(std::max<std::int64_t>(1, steps_timed));
 
   const auto training_images = static_cast<double>(training_.size());
   const auto validation_images = static_cast<double>(validation_.size());

@@ -67,6 +67,9 @@ TEST_F(Check, RefusesBadOptionsAsARunDoes) {
   EXPECT_EQ(check({"--lr-group", "conv1"}).exit_code, 2);
   EXPECT_EQ(finetune({"--check"}).exit_code, 2);
   EXPECT_THAT(check({"--data", folder_ / "nowhere"}).output, HasSubstr("nowhere"));
+  const Outcome elsewhere = check({"--device", "cuda:99"});  // no machine has it
+  EXPECT_EQ(elsewhere.exit_code, 1);
+  EXPECT_THAT(elsewhere.output, HasSubstr("CUDA"));
 }
 
 }  // namespace

@@ -42,6 +42,12 @@ TEST_F(Flags, FoldsFileGivesTheFolds) {
   const FinishedRun own = run({"--folds", "3", "--fold", "2"});
   EXPECT_NE(given.config, own.config);
   EXPECT_EQ(given.last_hash(), own.last_hash());
+  const Outcome beyond =
+      finetune(replaced({"--folds-file", first.folder + "/folds.csv", "--fold", "99999999999"},
+                        {"--folds"}) +
+               Arguments{"--dry-run"});
+  EXPECT_EQ(beyond.exit_code, 2);
+  EXPECT_THAT(beyond.output, ::testing::HasSubstr("--fold: must be below 3"));
 }
 
 TEST_F(Flags, UnfreezeAtKeepsWhatMatchesUntilThen) {

@@ -144,6 +144,28 @@ TEST_F(FinetuneOnCuda, AKilledRunGoesOnToTheSameBits) {
             read_text(folder_ / "whole/fold_0/steps.csv"));
 }
 
+TEST_F(FinetuneOnCuda, ChecksARecipeOnTheDevice) {
+  draw_faces(4);
+  const Outcome outcome =
+      run(Arguments{"--data", folder_ / "data", "--weights", "none", "--device", "cuda", "--lr",
+                    "0.002", "--val-fraction", "0.25", "--threads", "1", "--check"} +
+          kLeNet);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("ok     predict"));
+  const Machine machine("driver=0");
+  const Outcome refused = run({"--data", folder_ / "data", "--device", "cuda", "--check"});
+  EXPECT_EQ(refused.exit_code, 1);
+  EXPECT_THAT(refused.output, HasSubstr("no NVIDIA driver"));
+}
+
+TEST_F(FinetuneOnCuda, RefusesToProfileWhatItCannotMeasure) {
+  draw_faces(1);
+  const Outcome outcome = run(command("refused", "auto") + kLeNet + Arguments{"--profile"});
+  EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("--device means cuda:0"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
+}
+
 /// What finetune says on such a machine, where it cannot train.
 struct BadMachine {
   const char* settings;
