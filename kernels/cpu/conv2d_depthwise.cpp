@@ -204,13 +204,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   const Bands bands = output_bands(s);
   const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
   Workspace::Scope scope(context.workspace);
-  BlockMoments moments;
-  if (epilogue.bn_mean_var.defined()) {
-    const std::int64_t blocks = s.n * bands.per_image;
-    moments.channels = s.k;
-    moments.mean = scope.take_array<float>(2 * blocks * s.k);
-    moments.deviations = moments.mean + blocks * s.k;
-  }
+  const BlockMoments moments = take_moments(scope, epilogue, s.n * bands.per_image, s.k);
   const auto rows_of = [&](std::int64_t band) {
     return std::min(bands.rows, s.p() - band % bands.per_image * bands.rows);
   };

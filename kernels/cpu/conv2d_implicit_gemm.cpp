@@ -195,12 +195,7 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
   const std::int64_t pixels = s.n * s.p() * s.q();
   const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
   Workspace::Scope scope(context.workspace);
-  BlockMoments moments;
-  if (epilogue.bn_mean_var.defined()) {
-    moments.channels = s.k;
-    moments.mean = scope.take_array<float>(2 * row_blocks * s.k);
-    moments.deviations = moments.mean + row_blocks * s.k;
-  }
+  const BlockMoments moments = take_moments(scope, epilogue, row_blocks, s.k);
   const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
   const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
   for (std::int64_t group = 0; group < s.groups; ++group) {

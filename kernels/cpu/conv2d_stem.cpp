@@ -32,12 +32,15 @@
 #include <array>
 #include <vector>
 
-#include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/winograd_tiles.h"
 
 namespace hanok::cpu::stem {
 namespace {
 
+using winograd::Outputs;
+using winograd::row_offsets;
+using winograd::TiledImages;
 using winograd::TileLayout;
 
 constexpr std::int64_t kTaps = 4;           // cells, along each axis
@@ -115,9 +118,7 @@ struct Run {
   const Conv2dShape& s;
   const float* x;
   const float* packed;
-  TileEpilogue epilogue;
-  float* y;
-  BlockMoments moments;
+  Outputs outputs;
 
   std::int64_t cells() const { return tiles_w(s) * kStemTile + kTaps - 1; }
   /// Floats of a row of cells and at least a vector more, an odd number of cache lines.
@@ -126,17 +127,11 @@ struct Run {
 
 // Rows of y's pixels that block b of a row of tiles owns; rows are counted over all images.
 std::vector<const float*> pixel_rows(const Run& run, std::int64_t tile_row, std::int64_t b) {
-  const Conv2dShape& s = run.s;
   std::vector<const float*> rows;
-  if (tile_row >= s.n * tiles_h(s)) return rows;
-  const Block block(s, b);
-  const std::int64_t n = tile_row / tiles_h(s);
-  const std::int64_t first = tile_row % tiles_h(s) * kStemTile;
-  for (std::int64_t j = block.begin; j < block.end; ++j) {
-    for (std::int64_t p = first; p < std::min(first + kStemTile, s.p()); ++p) {
-      rows.push_back(run.y + ((n * s.p() + p) * s.q() + j * kStemTile) * s.k);
-    }
-  }
+  if (tile_row >= run.s.n * tiles_h(run.s)) return rows;
+  const Block block(run.s, b);
+  const std::int64_t first = tile_row * tiles_w(run.s);
+  run.outputs.images.add_rows(run.outputs.y, first + block.begin, first + block.end, rows);
   return rows;
 }
 
@@ -188,43 +183,13 @@ void multiply(const Run& run, std::int64_t tiles, std::int64_t column, const flo
   }
 }
 
-void transform_output(const Run& run, std::int64_t first_tile, const Block& tiles,
-                      std::int64_t column, const float* m, const TileLayout& layout,
-                      std::int64_t moment_block) {
-  const Conv2dShape& s = run.s;
-  WinogradOutputBlock block{};
-  block.tiles = {tiles_h(s), tiles_w(s)};
-  block.m = m;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
-  block.tile_begin = first_tile + tiles.begin;
-  block.tile_end = first_tile + tiles.end;
-  block.y = run.y + column;
-  block.height = s.p();
-  block.width = s.q();
-  block.channels = s.k;
-  block.columns = std::min(kBlockColumns, s.k - column);
-  block.epilogue = run.epilogue;
-  if (block.epilogue.scale) block.epilogue.scale += column;
-  if (block.epilogue.shift) block.epilogue.shift += column;
-  if (block.epilogue.residual) block.epilogue.residual += column;
-  if (run.moments.mean) {
-    block.mean = run.moments.mean + moment_block * s.k + column;
-    block.deviations = run.moments.deviations + moment_block * s.k + column;
-  }
-  run.kernels.stem.output_transform(block);
-}
-
 // A row of tiles, counted over all images. `next_row` is the one that this thread will most likely
 // be given next.
 void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
   const Conv2dShape& s = run.s;
   const TileLayout v_layout(2 * kBlockTiles, rows_of(s));
   const TileLayout m_layout(2 * kBlockTiles, kBlockColumns);
-  std::array<std::int64_t, 2 * kBlockTiles> m_row_offset;
-  for (std::size_t t = 0; t < m_row_offset.size(); ++t) {
-    m_row_offset[t] = static_cast<std::int64_t>(t) * m_layout.tile_stride;
-  }
+  const auto m_row_offset = row_offsets(2 * kBlockTiles, m_layout.tile_stride);
   const std::int64_t row_floats = run.row_floats();
   float* lines = thread_scratch(24 * row_floats + v_layout.floats() + m_layout.floats());
   float* rows = lines + 12 * row_floats;
@@ -248,20 +213,20 @@ void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
     for (std::int64_t column = 0; column < s.k; column += kBlockColumns) {
       multiply(run, block.end - block.begin, column, v, v_layout, m, m_layout, m_row_offset.data(),
                y_rows);
-      transform_output(run, tile_row * tiles_w(s), block, column, m, m_layout,
-                       tile_row * blocks_per_row(s) + b);
+      run.kernels.stem.output_transform(run.outputs.block(
+          tile_row * tiles_w(s) + block.begin, tile_row * tiles_w(s) + block.end, column,
+          std::min(kBlockColumns, s.k - column), m, m_layout, tile_row * blocks_per_row(s) + b));
     }
   }
 }
 
 // Outputs of each block, in order.
-std::vector<std::int64_t> block_pixels(const Conv2dShape& s) {
+std::vector<std::int64_t> block_pixels(const Conv2dShape& s, const TiledImages& outputs) {
   std::vector<std::int64_t> pixels;
-  for (std::int64_t row = 0; row < s.n * tiles_h(s); ++row) {
-    const std::int64_t height = std::min(kStemTile, s.p() - row % tiles_h(s) * kStemTile);
+  for (std::int64_t first = 0; first < s.n * tiles_h(s) * tiles_w(s); first += tiles_w(s)) {
     for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
       const Block block(s, b);
-      pixels.push_back(height * (std::min(block.end * kStemTile, s.q()) - block.begin * kStemTile));
+      pixels.push_back(outputs.pixels(first + block.begin, first + block.end));
     }
   }
   return pixels;
@@ -295,16 +260,16 @@ std::size_t workspace_bytes(const Conv2dShape& s) { return block_moments_bytes(b
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
              const float* packed, const Epilogue& epilogue, float* y) {
   Workspace::Scope scope(context.workspace);
-  BlockMoments moments;
-  if (epilogue.bn_mean_var.defined()) {
-    moments.channels = s.k;
-    moments.mean = scope.take_array<float>(2 * blocks(s) * s.k);
-    moments.deviations = moments.mean + blocks(s) * s.k;
-  }
-  const Run run{kernels, s, x, packed, tile_epilogue("conv2d_forward", epilogue), y, moments};
+  const Outputs outputs{{{tiles_h(s), tiles_w(s)}, s.p(), s.q(), s.k, kStemTile},
+                        y,
+                        tile_epilogue("conv2d_forward", epilogue),
+                        take_moments(scope, epilogue, blocks(s), s.k)};
+  const Run run{kernels, s, x, packed, outputs};
   context.pool.run(s.n * tiles_h(s),
                    [&](std::int64_t task) { run_row(run, task, task + context.pool.threads()); });
-  if (moments.mean) combine_moments(moments, block_pixels(s), epilogue.bn_mean_var.f32());
+  if (outputs.moments.mean) {
+    combine_moments(outputs.moments, block_pixels(s, outputs.images), epilogue.bn_mean_var.f32());
+  }
 }
 
 }  // namespace hanok::cpu::stem

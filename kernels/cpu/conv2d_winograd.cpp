@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/winograd_tiles.h"
 
 namespace hanok::cpu::winograd {
 namespace {
@@ -47,6 +48,7 @@ struct Problem {
   std::int64_t pad_h, pad_w;
 
   WinogradTiles grid() const { return tiles_of(out_h, out_w); }
+  TiledImages inputs() const { return {grid(), in_h, in_w, in_channels}; }
   std::int64_t tiles() const { return batch * grid().tiles_h * grid().tiles_w; }
   bool fused() const { return in_channels + out_channels <= kFusedMaxChannels; }
   /// Tiles of one block, equal for all blocks but the last.
@@ -80,9 +82,7 @@ struct Run {
   const Problem& problem;
   const float* x;
   const float* packed;
-  TileEpilogue epilogue;
-  float* y;
-  BlockMoments moments;
+  Outputs outputs;
 };
 
 void transform_input(const Run& run, std::int64_t begin, std::int64_t end, float* v,
@@ -145,53 +145,11 @@ void multiply_point(const Run& run, std::int64_t point, std::int64_t tiles, std:
   }
 }
 
-// `m` holds the tiles from `begin` on and the channels from `column` on.
 void transform_output(const Run& run, std::int64_t begin, std::int64_t end, std::int64_t column,
                       std::int64_t columns, const float* m, const TileLayout& layout,
                       std::int64_t moment_group) {
-  const Problem& p = run.problem;
-  WinogradOutputBlock block{};
-  block.tiles = p.grid();
-  block.m = m;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
-  block.tile_begin = begin;
-  block.tile_end = end;
-  block.y = run.y + column;
-  block.height = p.out_h;
-  block.width = p.out_w;
-  block.channels = p.out_channels;
-  block.columns = columns;
-  block.epilogue = run.epilogue;
-  if (block.epilogue.scale) block.epilogue.scale += column;
-  if (block.epilogue.shift) block.epilogue.shift += column;
-  if (block.epilogue.residual) block.epilogue.residual += column;
-  if (run.moments.mean) {
-    block.mean = run.moments.mean + moment_group * run.moments.channels + column;
-    block.deviations = run.moments.deviations + moment_group * run.moments.channels + column;
-  }
-  run.kernels.winograd.output_transform(block);
-}
-
-std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
-  std::vector<std::int64_t> offsets(static_cast<std::size_t>(rows));
-  for (std::int64_t i = 0; i < rows; ++i) offsets[static_cast<std::size_t>(i)] = i * stride;
-  return offsets;
-}
-
-// Rows of the 4x4 pixels that each tile of [begin, end) owns; what is not there is left out.
-void add_pixel_rows(const float* pixels, const WinogradTiles& grid, std::int64_t height,
-                    std::int64_t width, std::int64_t channels, std::int64_t begin, std::int64_t end,
-                    std::vector<const float*>& rows) {
-  for (std::int64_t tile = begin; pixels && tile < end; ++tile) {
-    const std::int64_t n = tile / (grid.tiles_h * grid.tiles_w);
-    const std::int64_t i = tile / grid.tiles_w % grid.tiles_h * kWinogradTile;
-    const std::int64_t j = tile % grid.tiles_w * kWinogradTile;
-    if (j >= width) continue;
-    for (std::int64_t h = i; h < std::min(i + kWinogradTile, height); ++h) {
-      rows.push_back(pixels + ((n * height + h) * width + j) * channels);
-    }
-  }
+  run.kernels.winograd.output_transform(
+      run.outputs.block(begin, end, column, columns, m, layout, moment_group));
 }
 
 // Block b, from the input's transform to the stored outputs; `next` is the block that this thread
@@ -211,13 +169,12 @@ void run_fused_block(const Run& run, std::int64_t b, std::int64_t next, const Ti
   for (std::int64_t column = 0; column < p.out_channels; column += group) {
     rows.clear();
     if (column == 0) {
-      add_pixel_rows(run.y, p.grid(), p.out_h, p.out_w, p.out_channels, begin, end, rows);
-      add_pixel_rows(run.epilogue.residual, p.grid(), p.out_h, p.out_w, p.out_channels, begin, end,
-                     rows);
+      run.outputs.images.add_rows(run.outputs.y, begin, end, rows);
+      run.outputs.images.add_rows(run.outputs.epilogue.residual, begin, end, rows);
     }
     if (column + group >= p.out_channels) {
-      add_pixel_rows(run.x, p.grid(), p.in_h, p.in_w, p.in_channels, next * block_tiles,
-                     std::min((next + 1) * block_tiles, p.tiles()), rows);
+      p.inputs().add_rows(run.x, next * block_tiles, std::min((next + 1) * block_tiles, p.tiles()),
+                          rows);
     }
     const std::int64_t columns = std::min(group, p.out_channels - column);
     for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
@@ -333,32 +290,17 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
   }
 }
 
-// Stored outputs of tiles [begin, end).
-std::int64_t pixels_of_tiles(const Problem& p, std::int64_t begin, std::int64_t end) {
-  const WinogradTiles grid = p.grid();
-  std::int64_t pixels = 0;
-  for (std::int64_t t = begin; t < end; ++t) {
-    const std::int64_t i = t / grid.tiles_w % grid.tiles_h;
-    const std::int64_t j = t % grid.tiles_w;
-    pixels += std::min(kWinogradTile, p.out_h - i * kWinogradTile) *
-              std::min(kWinogradTile, p.out_w - j * kWinogradTile);
-  }
-  return pixels;
-}
-
 // The weights are `packed` or, if it is null, `w`: see packs_itself.
 void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
               const Conv2dShape& shape, const float* x, const float* w, const float* packed,
               const Epilogue& epilogue, float* y) {
   const Problem p = problem_of(pass, shape);
   Workspace::Scope scope(context.workspace);
-  BlockMoments moments;
-  if (epilogue.bn_mean_var.defined()) {
-    moments.channels = p.out_channels;
-    moments.mean = scope.take_array<float>(2 * p.moment_groups() * p.out_channels);
-    moments.deviations = moments.mean + p.moment_groups() * p.out_channels;
-  }
-  const Run run{kernels, p, x, packed, tile_epilogue("conv2d_forward", epilogue), y, moments};
+  const Outputs outputs{{p.grid(), p.out_h, p.out_w, p.out_channels},
+                        y,
+                        tile_epilogue("conv2d_forward", epilogue),
+                        take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
+  const Run run{kernels, p, x, packed, outputs};
   if (p.fused()) {
     run_fused(context, run);
   } else if (!packed) {
@@ -366,30 +308,19 @@ void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
   } else {
     run_staged(context, run);
   }
-  if (!moments.mean) return;
+  if (!outputs.moments.mean) return;
   // Groups past the last tile (of the last block) hold nothing.
   std::vector<std::int64_t> rows;
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
     const std::int64_t block_end = std::min((b + 1) * p.block_tiles(), p.tiles());
     for (std::int64_t begin = b * p.block_tiles(); begin < block_end; begin += p.moment_tiles()) {
-      rows.push_back(pixels_of_tiles(p, begin, std::min(begin + p.moment_tiles(), block_end)));
+      rows.push_back(outputs.images.pixels(begin, std::min(begin + p.moment_tiles(), block_end)));
     }
   }
-  combine_moments(moments, rows, epilogue.bn_mean_var.f32());
+  combine_moments(outputs.moments, rows, epilogue.bn_mean_var.f32());
 }
 
 }  // namespace
-
-TileLayout::TileLayout(std::int64_t tiles, std::int64_t channels)
-    : tile_stride(packed_row_stride(channels)),
-      point_stride(packed_row_stride(tiles * tile_stride)) {}
-
-bool supports(const Conv2dShape& s) {
-  const Window2d& w = s.window;
-  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 1 && w.stride_w == 1 &&
-         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h <= 2 && w.pad_w <= 2 &&
-         s.c % kWinogradLanes == 0 && s.k % kWinogradLanes == 0;
-}
 
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape) {
   const Problem p = problem_of(pass, shape);

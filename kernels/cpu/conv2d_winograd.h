@@ -1,6 +1,7 @@
-// 3x3 stride-1 convolutions with a quarter of the multiplications: Winograd F(4x4, 3x3).
-// Numerics and transforms: kernels/cpu/isa/winograd.cpp. Errors are about 3e-6 of the output's rms,
-// against 5e-7 of the direct algorithm.
+// 3x3 stride-1 convolutions with a quarter of the multiplications: Winograd F(4x4, 3x3). Dilation
+// 1, one group, padding 0..2, channels in multiples of 8. Numerics and transforms:
+// kernels/cpu/isa/winograd.cpp. Errors are about 3e-6 of the output's rms, against 5e-7 of the
+// direct algorithm.
 #pragma once
 
 #include <cstddef>
@@ -16,10 +17,6 @@ struct Kernels {
   const GemmKernels& gemm;
   const WinogradKernels& winograd;
 };
-
-/// True where the algorithm applies: 3x3, stride 1, dilation 1, one group, padding 0..2, channels
-/// in multiples of 8.
-bool supports(const Conv2dShape& shape);
 
 /// Bytes of the packed weights of a pass (Forward or BackwardData).
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape);
@@ -41,22 +38,7 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
 void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
                       const float* x, const float* dy, float* dw);
 
-// ---- shared by forward and backward-weights ----
-
+/// workspace_bytes of BackwardWeights.
 std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
-
-/// Output tiles of `height` x `width` pixels.
-constexpr WinogradTiles tiles_of(std::int64_t height, std::int64_t width) {
-  return {(height + kWinogradTile - 1) / kWinogradTile,
-          (width + kWinogradTile - 1) / kWinogradTile};
-}
-
-/// How transformed tiles lie in scratch: [36 points][tiles][channels], padded so that rows and
-/// points fall into different sets of the caches.
-struct TileLayout {
-  std::int64_t tile_stride = 0, point_stride = 0;
-  TileLayout(std::int64_t tiles, std::int64_t channels);
-  std::int64_t floats() const { return kWinogradPoints * point_stride; }
-};
 
 }  // namespace hanok::cpu::winograd

@@ -22,19 +22,23 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/winograd_tiles.h"
 
 namespace hanok::cpu::winograd2x2 {
 namespace {
 
+using winograd::Outputs;
+using winograd::row_offsets;
+using winograd::TileLayout;
+
 constexpr std::int64_t kTransformTiles = 4;  // tiles per task of the input's transform
 
 WinogradTiles grid_of(const Conv2dShape& s) {
-  return {divide_up(s.p(), kWinograd2Tile), divide_up(s.q(), kWinograd2Tile)};
+  return winograd::tiles_of(s.p(), s.q(), kWinograd2Tile);
 }
 
-std::int64_t tiles_of(const Conv2dShape& s) {
+std::int64_t tile_count(const Conv2dShape& s) {
   return s.n * grid_of(s).tiles_h * grid_of(s).tiles_w;
 }
 
@@ -42,29 +46,22 @@ std::int64_t panel_floats(const Conv2dShape& s) {
   return kWinograd2Points * winograd_point_floats(s.c);
 }
 
-/// [16 points][tiles][channels]: rows and points fall into different sets of the caches.
-struct Layout {
-  std::int64_t tile_stride, point_stride;
-  Layout(std::int64_t tiles, std::int64_t channels)
-      : tile_stride(packed_row_stride(channels)),
-        point_stride(packed_row_stride(tiles * tile_stride)) {}
-  std::int64_t floats() const { return kWinograd2Points * point_stride; }
-};
+TileLayout layout_of(std::int64_t tiles, std::int64_t channels) {
+  return {tiles, channels, kWinograd2Points};
+}
 
 // What every task of one convolution needs.
 struct Run {
   const Kernels& kernels;
   const Conv2dShape& s;
   const float* packed;
-  TileEpilogue epilogue;
-  float* y;
-  BlockMoments moments;
+  Outputs outputs;
   const float* v;
-  const Layout& v_layout;
+  const TileLayout& v_layout;
 };
 
 void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x,
-                     std::int64_t begin, std::int64_t end, float* v, const Layout& layout) {
+                     std::int64_t begin, std::int64_t end, float* v, const TileLayout& layout) {
   WinogradInputBlock block{};
   block.tiles = grid_of(s);
   block.x = x;
@@ -84,7 +81,7 @@ void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* 
 // M = V * U for one panel of filters. `next` is the part of U that this thread will most likely
 // need afterwards.
 void multiply_panel(const Run& run, const float* u, const float* next, float* m,
-                    const Layout& m_layout, const std::vector<std::int64_t>& m_row_offset) {
+                    const TileLayout& m_layout, const std::vector<std::int64_t>& m_row_offset) {
   const std::int64_t c = run.s.c;
   const std::int64_t k_block = k_block_size(c);
   GemmBlock block{};
@@ -96,7 +93,7 @@ void multiply_panel(const Run& run, const float* u, const float* next, float* m,
   block.c_row_offset = m_row_offset.data();
   // The next block of U in as many parts as there are register tiles to ask for them.
   const std::int64_t parts =
-      std::min<std::int64_t>(divide_up(block.rows, run.kernels.gemm.tile_rows) - 1, 8);
+      std::clamp<std::int64_t>(divide_up(block.rows, run.kernels.gemm.tile_rows) - 1, 0, 8);
   std::vector<const float*> rows(static_cast<std::size_t>(parts));
   block.fetch_rows = rows.data();
   block.fetch_count = parts;
@@ -121,31 +118,6 @@ void multiply_panel(const Run& run, const float* u, const float* next, float* m,
   }
 }
 
-void transform_output(const Run& run, std::int64_t column, const float* m, const Layout& layout) {
-  const Conv2dShape& s = run.s;
-  WinogradOutputBlock block{};
-  block.tiles = grid_of(s);
-  block.m = m;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
-  block.tile_begin = 0;
-  block.tile_end = tiles_of(s);
-  block.y = run.y + column;
-  block.height = s.p();
-  block.width = s.q();
-  block.channels = s.k;
-  block.columns = std::min(kPanelColumns, s.k - column);
-  block.epilogue = run.epilogue;
-  if (block.epilogue.scale) block.epilogue.scale += column;
-  if (block.epilogue.shift) block.epilogue.shift += column;
-  if (block.epilogue.residual) block.epilogue.residual += column;
-  if (run.moments.mean) {
-    block.mean = run.moments.mean + column;
-    block.deviations = run.moments.deviations + column;
-  }
-  run.kernels.winograd.output_transform(block);
-}
-
 }  // namespace
 
 std::size_t packed_bytes(const Conv2dShape& s) {
@@ -162,27 +134,23 @@ void pack(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, co
 }
 
 std::size_t workspace_bytes(const Conv2dShape& s) {
-  return static_cast<std::size_t>(Layout(tiles_of(s), s.c).floats()) * sizeof(float) +
+  return static_cast<std::size_t>(layout_of(tile_count(s), s.c).floats()) * sizeof(float) +
          block_moments_bytes(1, s.k);
 }
 
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
              const float* packed, const Epilogue& epilogue, float* y) {
-  const std::int64_t tiles = tiles_of(s);
-  const Layout v_layout(tiles, s.c);
-  const Layout m_layout(tiles, kPanelColumns);
+  const std::int64_t tiles = tile_count(s);
+  const TileLayout v_layout = layout_of(tiles, s.c);
+  const TileLayout m_layout = layout_of(tiles, kPanelColumns);
   Workspace::Scope scope(context.workspace);
   auto* v = scope.take_array<float>(v_layout.floats());
-  BlockMoments moments;
-  if (epilogue.bn_mean_var.defined()) {
-    moments.channels = s.k;
-    moments.mean = scope.take_array<float>(2 * s.k);
-    moments.deviations = moments.mean + s.k;
-  }
-  const Run run{kernels, s,       packed, tile_epilogue("conv2d_forward", epilogue),
-                y,       moments, v,      v_layout};
-  std::vector<std::int64_t> m_row_offset;
-  for (std::int64_t t = 0; t < tiles; ++t) m_row_offset.push_back(t * m_layout.tile_stride);
+  const Outputs outputs{{grid_of(s), s.p(), s.q(), s.k, kWinograd2Tile},
+                        y,
+                        tile_epilogue("conv2d_forward", epilogue),
+                        take_moments(scope, epilogue, 1, s.k)};
+  const Run run{kernels, s, packed, outputs, v, v_layout};
+  const auto m_row_offset = row_offsets(tiles, m_layout.tile_stride);
   context.pool.run_blocks(tiles, kTransformTiles, [&](std::int64_t begin, std::int64_t end) {
     transform_input(kernels, s, x, begin, end, v, v_layout);
   });
@@ -192,9 +160,13 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
     const std::int64_t next = std::min(panel + context.pool.threads(), panels - 1);
     multiply_panel(run, packed + panel * panel_floats(s), packed + next * panel_floats(s), m,
                    m_layout, m_row_offset);
-    transform_output(run, panel * kPanelColumns, m, m_layout);
+    const std::int64_t column = panel * kPanelColumns;
+    kernels.winograd.output_transform(
+        outputs.block(0, tiles, column, std::min(kPanelColumns, s.k - column), m, m_layout, 0));
   });
-  if (moments.mean) combine_moments(moments, {s.n * s.p() * s.q()}, epilogue.bn_mean_var.f32());
+  if (outputs.moments.mean) {
+    combine_moments(outputs.moments, {s.n * s.p() * s.q()}, epilogue.bn_mean_var.f32());
+  }
 }
 
 }  // namespace hanok::cpu::winograd2x2

@@ -19,6 +19,7 @@
 
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/gemm.h"
+#include "kernels/cpu/winograd_tiles.h"
 
 namespace hanok::cpu::winograd {
 namespace {
@@ -33,12 +34,6 @@ constexpr std::int64_t kPieceRows = 48;
 constexpr std::int64_t kPieceColumns = 64;
 constexpr std::int64_t kPiecePointFloats = (kPieceRows + 1) * kPieceColumns + kPanelColumns;
 constexpr std::int64_t kPieceFloats = kWinogradPoints * kPiecePointFloats;
-
-std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
-  std::vector<std::int64_t> offsets(static_cast<std::size_t>(rows));
-  for (std::int64_t i = 0; i < rows; ++i) offsets[static_cast<std::size_t>(i)] = i * stride;
-  return offsets;
-}
 
 struct Cut {
   WinogradTiles grid;
@@ -124,20 +119,6 @@ void multiply_point(const Operands& o, std::int64_t point, std::int64_t tiles, s
   o.kernels.gemm.multiply(block);
 }
 
-// The 4x4 pixels of tiles [begin, end) that the next step reads, to be asked for meanwhile.
-void add_pixel_rows(const float* pixels, const WinogradTiles& grid, std::int64_t height,
-                    std::int64_t width, std::int64_t channels, std::int64_t begin, std::int64_t end,
-                    std::vector<const float*>& rows) {
-  for (std::int64_t tile = begin; tile < end; ++tile) {
-    const std::int64_t n = tile / (grid.tiles_h * grid.tiles_w);
-    const std::int64_t i = tile / grid.tiles_w % grid.tiles_h * kWinogradTile;
-    const std::int64_t j = tile % grid.tiles_w * kWinogradTile;
-    for (std::int64_t h = i; j < width && h < std::min(i + kWinogradTile, height); ++h) {
-      rows.push_back(pixels + ((n * height + h) * width + j) * channels);
-    }
-  }
-}
-
 void run_sliced(ExecContext& context, const Operands& o, float* du) {
   const Cut& cut = o.cut;
   const Conv2dShape& s = o.shape;
@@ -159,8 +140,8 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
       transform_tiles(o, t, t + tiles, v, g);
       const std::int64_t next_end = std::min(t + 2 * cut.step_tiles, end);
       rows.clear();
-      add_pixel_rows(o.x, cut.grid, s.h, s.w, s.c, t + tiles, next_end, rows);
-      add_pixel_rows(o.dy, cut.grid, s.p(), s.q(), s.k, t + tiles, next_end, rows);
+      TiledImages{cut.grid, s.h, s.w, s.c}.add_rows(o.x, t + tiles, next_end, rows);
+      TiledImages{cut.grid, s.p(), s.q(), s.k}.add_rows(o.dy, t + tiles, next_end, rows);
       block.accumulate = t > begin;
       const auto count = static_cast<std::int64_t>(rows.size());
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {

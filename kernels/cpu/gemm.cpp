@@ -186,6 +186,16 @@ std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels) {
   return static_cast<std::size_t>(2 * blocks * channels) * sizeof(float);
 }
 
+BlockMoments take_moments(Workspace::Scope& scope, const Epilogue& epilogue, std::int64_t blocks,
+                          std::int64_t channels) {
+  BlockMoments moments;
+  if (!epilogue.bn_mean_var.defined()) return moments;
+  moments.channels = channels;
+  moments.mean = scope.take_array<float>(2 * blocks * channels);
+  moments.deviations = moments.mean + blocks * channels;
+  return moments;
+}
+
 void combine_moments(const BlockMoments& moments, const std::vector<std::int64_t>& block_rows,
                      float* mean_var) {
   for (std::int64_t c = 0; c < moments.channels; ++c) {
@@ -230,12 +240,7 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
     c_row_offset[i] = static_cast<std::int64_t>(i) * shape.ldc;
   }
   const std::int64_t row_blocks = divide_up(m, kBlockRows);
-  BlockMoments moments;
-  if (epilogue.bn_mean_var.defined()) {
-    moments.channels = n;
-    moments.mean = scope.take_array<float>(2 * shape.batch * row_blocks * n);
-    moments.deviations = moments.mean + shape.batch * row_blocks * n;
-  }
+  const BlockMoments moments = take_moments(scope, epilogue, shape.batch * row_blocks, n);
   for (std::int64_t i = 0; i < shape.batch; ++i) {
     TileEpilogue tile_here = tile;
     if (tile.residual) tile_here.residual += i * shape.stride_c;

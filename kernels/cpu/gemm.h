@@ -71,6 +71,9 @@ struct BlockMoments {
 
 /// Bytes of the moments of `blocks` blocks.
 std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels);
+/// Memory for them, if the epilogue asks for moments.
+BlockMoments take_moments(Workspace::Scope& scope, const Epilogue& epilogue, std::int64_t blocks,
+                          std::int64_t channels);
 
 /// Combines blocks of rows in index order, in double, by Chan's formula:
 ///   d = mean_b - mean;  mean += d * n_b / (n + n_b);  M2 += M2_b + d^2 * n * n_b / (n + n_b)

@@ -5,7 +5,7 @@
 
 #include "engine/allocator.h"
 #include "engine/layer_scope.h"
-#include "tests/engine/counting_backend.h"
+#include "tests/engine/kernel_counter.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "engine/allocator.h"
+#include "engine/runtime.h"
 #include "engine/transaction.h"
-#include "tests/engine/counting_backend.h"
+#include "tests/engine/kernel_counter.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

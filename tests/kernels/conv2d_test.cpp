@@ -56,6 +56,25 @@ const std::vector<Conv2dShape>& awkward_shapes() {
   return shapes;
 }
 
+// Those and shapes of every algorithm, with images and, in a last batch, without.
+std::vector<Conv2dShape> shapes_of_every_algorithm() {
+  std::vector<Conv2dShape> shapes = awkward_shapes();
+  const Window2d same{1, 1, 1, 1, 1, 1};
+  for (Conv2dShape s : {
+           shape_of(4, 32, 13, 9, 40, 3, 3, 1, same),                // F(4x4, 3x3), early layers
+           shape_of(36, 264, 7, 7, 40, 3, 3, 1, same),               // deep ones, several blocks
+           shape_of(2, 32, 9, 11, 232, 3, 3, 1, same),               // deep with few channels
+           shape_of(2, 264, 7, 5, 256, 3, 3, 1, same),               // F(2x2, 3x3)
+           shape_of(3, 3, 31, 77, 40, 7, 7, 1, {2, 2, 3, 3, 1, 1}),  // Winograd's stem
+       }) {
+    s.nominal_n = s.n;
+    shapes.push_back(s);
+    s.n = 0;
+    shapes.push_back(s);
+  }
+  return shapes;
+}
+
 TEST(Conv2d, ForwardMatchesDoubleReference) {
   for (const Conv2dShape& s : awkward_shapes()) {
     const Operands o(s);
@@ -152,7 +171,7 @@ TEST(Conv2d, SameBitsForAnyThreadCount) {
 }
 
 TEST(Conv2d, PackedWeightsGiveTheSameBits) {
-  for (const Conv2dShape& s : awkward_shapes()) {
+  for (const Conv2dShape& s : shapes_of_every_algorithm()) {
     const Operands o(s);
     for (const cpu::Isa isa : test::testable_isas()) {
       KernelContext context;
@@ -179,7 +198,7 @@ TEST(Conv2d, PackedWeightsGiveTheSameBits) {
 }
 
 TEST(Conv2d, WorkspaceStaysWithinWhatIsReported) {
-  for (const Conv2dShape& s : awkward_shapes()) {
+  for (const Conv2dShape& s : shapes_of_every_algorithm()) {
     const Operands o(s);
     for (const cpu::Isa isa : test::testable_isas()) {
       for (const Conv2dPass pass :

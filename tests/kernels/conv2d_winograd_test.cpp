@@ -120,7 +120,8 @@ TEST(Conv2dWinograd, EpilogueInEveryCombination) {
 
 TEST(Conv2dWinograd, SameBitsForAnyThreadCountAndForPackedWeights) {
   for (const Conv2dShape& s : {conv3x3(4, 32, 29, 31, 40), conv3x3(3, 232, 11, 13, 40),
-                               conv3x3(36, 232, 7, 7, 40)}) {  // two deep blocks of tiles
+                               conv3x3(36, 232, 7, 7, 40),     // two deep blocks of tiles
+                               conv3x3(2, 32, 9, 11, 232)}) {  // deep with few input channels
     const Operands o(s);
     for (const cpu::Isa isa : test::testable_isas()) {
       std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));

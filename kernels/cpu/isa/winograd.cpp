@@ -32,8 +32,6 @@
 // Winograd, "Arithmetic complexity of computations", 1980; Lavin, Gray, "Fast algorithms for
 // convolutional neural networks", CVPR 2016; Barabasz et al., "Error analysis and improving the
 // accuracy of Winograd convolution", ACM TOMS 2020 (choice of points).
-#include "kernels/cpu/isa/vector8.h"
-#include "kernels/cpu/isa/winograd_kernels.h"
 #include "kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -98,46 +96,10 @@ void gradient_transform(const WinogradInputBlock& b) {
 
 // ---- weights ----
 
-// G g G^T of 8 filters, one a lane: taps g[3][3] -> u[36].
-inline void transform_filter(const Vec8* g, Vec8* u) {
-  Vec8 columns[kD * 3];
-  for (int s = 0; s < 3; ++s) map_filter(g + s, 3, columns + s, 3);
-  for (int p = 0; p < kD; ++p) map_filter(columns + p * 3, 1, u + p * kD, 1);
-}
-
-// out[point][row][lane] for 8 lanes from `column` on.
-inline void store_filter(const Vec8* u, int64_t rows, int64_t row, int64_t column, float* out) {
-  for (int p = 0; p < kWinogradPoints; ++p) {
-    store8(out + p * winograd_point_floats(rows) + row * kPanelColumns + column, u[p]);
-  }
-}
-
-// Packing reads w from memory in short pieces far apart, which the processor does not foresee.
 constexpr int64_t kFetchRows = 4;  // rows of a backward-data panel to ask for ahead
 
 void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
-  for (int64_t row = 0; row < rows; row += kWinogradLanes) {
-    for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
-      // 8 input channels of 8 filters, turned so that a lane is a filter.
-      Vec8 g[kWinogradLanes][9];
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        Vec8 filters[kWinogradLanes];
-        for (int64_t l = 0; l < kWinogradLanes; ++l) {
-          const int64_t column = first + l;
-          const float* at = w + (column * 9 + tap) * channels + row;
-          if (column < columns) __builtin_prefetch(at + 4 * kWinogradLanes);
-          filters[l] = column < columns ? load8(at) : all8(0);
-        }
-        transpose8(filters);
-        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
-      }
-      for (int64_t l = 0; l < kWinogradLanes; ++l) {
-        Vec8 u[kWinogradPoints];
-        transform_filter(g[l], u);
-        store_filter(u, rows, row + l, first, out);
-      }
-    }
-  }
+  pack_filters<kD, map_filter>(w, channels, rows, columns, out);
 }
 
 void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t columns,
@@ -155,8 +117,8 @@ void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t 
         g[tap] = column < columns ? load8(w + (row * 9 + 8 - tap) * channels + column) : all8(0);
       }
       Vec8 u[kWinogradPoints];
-      transform_filter(g, u);
-      store_filter(u, rows, row, column, out);
+      transform_filter<kD, map_filter>(g, u);
+      store_filter<kD>(u, rows, row, column, out);
     }
   }
 }

@@ -50,33 +50,7 @@ void input_transform(const WinogradInputBlock& b) {
 void output_transform(const WinogradOutputBlock& b) { output_tiles<kT, kD, map_output2>(b); }
 
 void pack(const float* w, int64_t channels, int64_t columns, float* out) {
-  for (int64_t c = 0; c < channels; c += kWinogradLanes) {
-    for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
-      // 8 channels of 8 filters, turned so that a lane is a filter.
-      Vec8 g[kWinogradLanes][9];
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        Vec8 filters[kWinogradLanes];
-        for (int64_t l = 0; l < kWinogradLanes; ++l) {
-          const int64_t column = first + l;
-          filters[l] = column < columns ? load8(w + (column * 9 + tap) * channels + c) : all8(0);
-        }
-        transpose8(filters);
-        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
-      }
-      for (int64_t l = 0; l < kWinogradLanes; ++l) {
-        Vec8 half[kD * 3];
-        for (int s = 0; s < 3; ++s) map_filter2(g[l] + s, 3, half + s, 3);
-        float* at = out + (c + l) * kPanelColumns + first;
-        for (int p = 0; p < kD; ++p) {
-          Vec8 u[kD];
-          map_filter2(half + p * 3, 1, u, 1);
-          for (int q = 0; q < kD; ++q) {
-            store8(at + (p * kD + q) * winograd_point_floats(channels), u[q]);
-          }
-        }
-      }
-    }
-  }
+  pack_filters<kD, map_filter2>(w, channels, channels, columns, out);
 }
 
 }  // namespace

@@ -181,5 +181,52 @@ void output_tiles(const WinogradOutputBlock& b) {
   }
 }
 
+// ---- weights ----
+
+// G g G^T of 8 filters, one a lane: taps g[3][3] -> u[kPoints][kPoints].
+template <int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
+void transform_filter(const Vec8* g, Vec8* u) {
+  Vec8 columns[kPoints * 3];
+  for (int s = 0; s < 3; ++s) kMap(g + s, 3, columns + s, 3);
+  for (int p = 0; p < kPoints; ++p) kMap(columns + p * 3, 1, u + p * kPoints, 1);
+}
+
+// out[point][row][lane] for 8 lanes from `column` on.
+template <int kPoints>
+void store_filter(const Vec8* u, int64_t rows, int64_t row, int64_t column, float* out) {
+  for (int p = 0; p < kPoints * kPoints; ++p) {
+    store8(out + p * winograd_point_floats(rows) + row * kPanelColumns + column, u[p]);
+  }
+}
+
+// One panel: `columns` <= 16 filters and `rows` of their input channels, w [K,3,3,channels]
+// -> out[point][row][16]. w is read in short pieces far apart, which the processor does not
+// foresee, so they are asked for ahead.
+template <int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
+void pack_filters(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
+  for (int64_t row = 0; row < rows; row += kWinogradLanes) {
+    for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
+      // 8 input channels of 8 filters, turned so that a lane is a filter.
+      Vec8 g[kWinogradLanes][9];
+      for (int64_t tap = 0; tap < 9; ++tap) {
+        Vec8 filters[kWinogradLanes];
+        for (int64_t l = 0; l < kWinogradLanes; ++l) {
+          const int64_t column = first + l;
+          const float* at = w + (column * 9 + tap) * channels + row;
+          if (column < columns) __builtin_prefetch(at + 4 * kWinogradLanes);
+          filters[l] = column < columns ? load8(at) : all8(0);
+        }
+        transpose8(filters);
+        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
+      }
+      for (int64_t l = 0; l < kWinogradLanes; ++l) {
+        Vec8 u[kPoints * kPoints];
+        transform_filter<kPoints, kMap>(g[l], u);
+        store_filter<kPoints>(u, rows, row + l, first, out);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hanok::cpu::HANOK_ISA
