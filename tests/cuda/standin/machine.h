@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <pthread.h>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,8 @@ struct Mapping {
   std::size_t bytes = 0;   // asked for
   std::size_t mapped = 0;  // whole pages
   int device = 0;
+  enum class Piece : std::uint8_t { Untouched, Closed, Open };
+  std::vector<Piece> pieces;  // see protection.cpp
 };
 
 struct Machine {
@@ -46,8 +49,11 @@ struct Machine {
   std::map<char*, Mapping> memory;  // live device memory by address
   std::map<char*, std::size_t> pinned;
   std::size_t in_use = 0;
-  bool memory_open = false;     // device memory may be touched: work is running
-  std::uint64_t left_open = 0;  // how often it was not closed, see open_memory()
+  bool memory_open = false;   // device memory may be touched: work is running ...
+  pthread_t worker{};         // ... in this thread
+  std::vector<char*> opened;  // pieces of device memory that are open now
+  std::size_t opened_bytes = 0;
+  std::uint64_t left_open = 0;  // how often they were not closed
   int device = 0;               // current one
   cudaError_t last = cudaSuccess;
   cudaError_t sticky = cudaSuccess;  // after a failed launch everything fails
@@ -69,8 +75,15 @@ cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()>
 /// Runs streams' heads, chosen by draw(), until done() holds.
 void run_until(const std::function<bool()>& done);
 void run_all();
-/// Lets the host touch device memory, or makes that a fault.
+/// Lets this thread touch device memory, or makes that a fault.
 void open_memory(bool open);
+/// How many pieces that much device memory has.
+std::size_t pieces_of(std::size_t bytes);
+/// The mapping goes away.
+void forget_pieces(char* base, const Mapping& mapping);
+/// Whether nothing was written between the bytes asked for and the end of their page. Device memory
+/// is open.
+bool guard_is_whole(const char* base, const Mapping& mapping);
 /// A live piece of device memory, from cudaMalloc.
 struct Allocation {
   char* base = nullptr;  // null: the address lies in none

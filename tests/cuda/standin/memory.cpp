@@ -1,5 +1,5 @@
-// Device memory is host memory that the host may not touch: pages without access, opened while
-// queued work runs. A page without access follows each piece, bytes up to it hold a pattern that is
+// Device memory is host memory that the host may not touch (protection.cpp). A page without access
+// lies before and behind each allocation, bytes up to the one behind hold a pattern that is
 // checked, new memory holds NaNs, and freed addresses are never used again.
 #include <algorithm>
 #include <cstdint>
@@ -14,17 +14,9 @@
 namespace hanok::standin {
 namespace {
 
-constexpr std::uint32_t kPoison = 0x7fcadbad;  // a NaN; as an index, far outside
-constexpr unsigned char kGuard = 0xa7;
-
 std::size_t page_size() {
   static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   return size;
-}
-
-bool guard_is_whole(const char* base, const Mapping& mapping) {
-  return std::all_of(base + mapping.bytes, base + mapping.mapped,
-                     [](char byte) { return static_cast<unsigned char>(byte) == kGuard; });
 }
 
 /// Device memory may be touched while one lives.
@@ -40,20 +32,6 @@ class OpenMemory {
 };
 
 }  // namespace
-
-void open_memory(bool open) {
-  Machine& m = machine();
-  if (m.memory_open == open) return;
-  // Taking access to much memory away costs more than the work that ran: then it is done now and
-  // then only, and a host that touches device memory is caught a little later.
-  constexpr std::size_t kMuch = std::size_t{16} << 20;
-  constexpr std::uint64_t kNowAndThen = 64;
-  if (!open && m.in_use > kMuch && ++m.left_open % kNowAndThen != 0) return;
-  m.memory_open = open;
-  for (const auto& [base, mapping] : m.memory) {
-    mprotect(base, mapping.mapped, open ? PROT_READ | PROT_WRITE : PROT_NONE);
-  }
-}
 
 bool is_device(const void* address) { return find_allocation(address).base != nullptr; }
 
@@ -112,21 +90,16 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   if (bytes > m.settings.memory || m.in_use + bytes > m.settings.memory) {
     return m.result(cudaErrorMemoryAllocation);
   }
-  void* base =
-      mmap(nullptr, mapped + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* base = mmap(nullptr, page + mapped + page, PROT_NONE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return m.result(cudaErrorMemoryAllocation);
-  auto* first = static_cast<char*>(base);
-  mprotect(first, mapped, PROT_READ | PROT_WRITE);
-  auto* words = static_cast<std::uint32_t*>(base);
-  std::fill(words, words + mapped / sizeof(std::uint32_t), kPoison);
-  std::memset(first + bytes, kGuard, mapped - bytes);
-  if (!m.memory_open) mprotect(first, mapped, PROT_NONE);
-  m.memory[first] = {bytes, mapped, m.device};
+  char* first = static_cast<char*>(base) + page;
+  m.memory[first] = {bytes, mapped, m.device, std::vector<Mapping::Piece>(pieces_of(mapped))};
   m.in_use += bytes;
-  hanok::emulator::register_memory(base, bytes,
+  hanok::emulator::register_memory(first, bytes,
                                    "device memory of " + std::to_string(bytes) + " bytes");
   ++m.counters.allocations;
-  *pointer = base;
+  *pointer = first;
   return cudaSuccess;
 }
 
@@ -142,9 +115,12 @@ cudaError_t cudaFree(void* pointer) {
     const OpenMemory open;
     whole = guard_is_whole(found->first, found->second);
   }
+  forget_pieces(found->first, found->second);
   // The pages go back to the system, the addresses stay taken: a late use is a fault.
-  mmap(found->first, found->second.mapped, PROT_NONE,
-       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  if (mmap(found->first, found->second.mapped, PROT_NONE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
+    return m.result(cudaErrorUnknown);
+  }
   m.in_use -= found->second.bytes;
   hanok::emulator::unregister_memory(found->first);
   m.memory.erase(found);

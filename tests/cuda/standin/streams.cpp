@@ -148,6 +148,7 @@ bool capturing() {
 }
 
 void run_until(const std::function<bool()>& done) {
+  if (done()) return;
   const bool was_open = machine().memory_open;
   open_memory(true);
   while (!done() && run_one()) {

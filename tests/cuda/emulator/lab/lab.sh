@@ -22,7 +22,7 @@ if [ ! -e "$out/stamp" ] ||
 fi
 compile=()
 for source in "$here"/*.cpp "$here"/races/*.cpp "$here"/lab/*.cpp \
-  "$root"/tests/cuda/standin/{machine,memory,streams}.cpp; do
+  "$root"/tests/cuda/standin/{machine,memory,protection,streams}.cpp; do
   object=$out/$(basename "$(dirname "$source")")_$(basename "$source" .cpp).o
   objects+=("$object")
   if [ ! -e "$object" ] || [ "$source" -nt "$object" ]; then compile+=("$source" "$object"); fi
