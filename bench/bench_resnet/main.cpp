@@ -5,18 +5,21 @@
 //
 // --device cuda[:N] runs on a GPU (and knows larger batches); TF32 is allowed with HANOK_TF32=1.
 // HANOK_BENCH_THREADS=N sets the number of threads. items_per_second counts images by the wall
-// clock. What the train modes leave out is what fine-tuning leaves out: "layer4" trains layer4 and
-// the head over a frozen rest, "head" only the head; frozen layers run as in evaluation, and
-// "cached_features" trains the head where their outputs are kept from an earlier epoch.
+// clock. Benchmarks named memory/ tell how much training holds, in MB. What the train modes leave
+// out is what fine-tuning leaves out: "layer4" trains layer4 and the head over a frozen rest,
+// "head" only the head; frozen layers run as in evaluation, and "cached_features" trains the head
+// where their outputs are kept from an earlier epoch.
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "engine/allocator.h"
 #include "engine/autograd.h"
 #include "engine/generator.h"
 #include "engine/ops.h"
@@ -92,7 +95,22 @@ struct TrainMode {
   bool cached_features = false;  // the frozen stages' outputs are at hand, as in later epochs
 };
 
-void training_step(benchmark::State& state, const std::string& model_name, const TrainMode& mode) {
+/// A number of bytes that /proc/self/status tells: "VmRSS", resident now, or "VmHWM", at most.
+double resident_bytes(const std::string& key) {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind(key + ":", 0) == 0) return std::stod(line.substr(key.size() + 1)) * 1024;
+  }
+  return 0;
+}
+
+/// Lets VmHWM begin anew.
+void forget_resident_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
+
+/// Makes model, optimiser and a batch; then `measure(step)`.
+template <typename Measure>
+void with_training_step(benchmark::State& state, const std::string& model_name,
+                        const TrainMode& mode, const Measure& measure) {
   const auto model = nn::make_model(model_name, kClasses, kImageSize);
   model->to(device);
   if (!mode.trainable.empty()) {
@@ -128,10 +146,41 @@ void training_step(benchmark::State& state, const std::string& model_name, const
     // On a GPU reading the loss would wait for the step; trainers read it a step late.
     if (device.is_cpu()) benchmark::DoNotOptimize(loss.item());
   };
-  step();  // makes the optimiser's moments and fills the allocator's cache
-  synchronize();
-  const ImageRate rate(state);
-  for (auto _ : state) step();
+  measure(step);
+}
+
+void training_step(benchmark::State& state, const std::string& model_name, const TrainMode& mode) {
+  with_training_step(state, model_name, mode, [&](const auto& step) {
+    step();  // makes the optimiser's moments and fills the allocator's cache
+    synchronize();
+    const ImageRate rate(state);
+    for (auto _ : state) step();
+  });
+}
+
+/// MB by which resident memory grows in training: over the process without model and batch
+/// (growth_MB) and over the process that has made them; and the most that tensors and scratch
+/// memory held, by tag.
+void training_memory(benchmark::State& state, const std::string& model_name,
+                     const TrainMode& mode) {
+  constexpr double kMegabyte = 1e6;
+  hanok::Allocator& allocator = hanok::allocator_of(device);
+  allocator.release_cached();
+  forget_resident_peak();
+  const double before = resident_bytes("VmRSS");
+  with_training_step(state, model_name, mode, [&](const auto& step) {
+    const double made = resident_bytes("VmRSS");
+    allocator.reset_peak();
+    for (auto _ : state) step();
+    const double most = resident_bytes("VmHWM");
+    state.counters["growth_MB"] = (most - before) / kMegabyte;
+    state.counters["over_model_and_batch_MB"] = (most - made) / kMegabyte;
+    const hanok::MemoryStatistics statistics = allocator.statistics();
+    state.counters["tensors_MB"] = static_cast<double>(statistics.peak) / kMegabyte;
+    for (const auto& [tag, bytes] : statistics.peak_by_tag) {
+      if (bytes > 0) state.counters[tag + "_MB"] = static_cast<double>(bytes) / kMegabyte;
+    }
+  });
 }
 
 /// ResNet18's cost against batch, image size and threads: milliseconds an image.
@@ -173,6 +222,13 @@ void register_model(const std::string& title, const std::string& model,
   for (const TrainMode& mode : modes) {
     add("train/" + mode.name, [=](benchmark::State& state) { training_step(state, model, mode); },
         {32});
+    if (!device.is_cpu()) continue;
+    const auto memory = [=](benchmark::State& state) { training_memory(state, model, mode); };
+    benchmark::RegisterBenchmark((title + "/memory/train/" + mode.name).c_str(), memory)
+        ->ArgName("batch")
+        ->Unit(benchmark::kMillisecond)
+        ->Iterations(3)
+        ->Arg(32);
   }
 }
 
