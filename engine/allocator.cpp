@@ -20,6 +20,8 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kCudaAlignment = 512;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
+constexpr std::size_t kCpuSegment = std::size_t{64} << 20;
+constexpr std::size_t kCudaSegment = std::size_t{2} << 20;
 
 /// A number from a one-line file of the kernel, or the largest number if it is absent or says
 /// "max".
@@ -63,7 +65,8 @@ class SystemMemory final : public MemorySource {
   }
   void give_back(void* pointer) noexcept override { std::free(pointer); }
   std::size_t alignment() const override { return kAlignment; }
-  bool in_segments() const override { return false; }
+  /// Of a segment only what was ever written is resident.
+  std::size_t segment_bytes(bool small) const override { return small ? 0 : kCpuSegment; }
 };
 
 class CudaMemory final : public MemorySource {
@@ -78,7 +81,7 @@ class CudaMemory final : public MemorySource {
     }
   }
   std::size_t alignment() const override { return kCudaAlignment; }
-  bool in_segments() const override { return true; }
+  std::size_t segment_bytes(bool) const override { return kCudaSegment; }
 
  private:
   int device_;

@@ -8,7 +8,6 @@ namespace hanok {
 namespace {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
-constexpr std::size_t kSegment = 2 * kMebibyte;  // sizes of segments are multiples of this
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
@@ -28,7 +27,7 @@ std::size_t CachingAllocator::block_size(std::size_t bytes) const {
 
 void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   const std::size_t size = block_size(bytes);
-  const bool small = source_->in_segments() && size < kMebibyte;
+  const bool small = size < kMebibyte;
   const int pool = MemoryPool::Scope::current(*this);
   const std::lock_guard lock(mutex_);
   Block* block = take_cached(size, small, pool);
@@ -67,22 +66,23 @@ void CachingAllocator::deallocate(void* pointer) noexcept {
 CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool small, int pool) {
   FreeList& list = free_[{pool, small}];
   const auto found = list.lower_bound({size, nullptr});
+  const bool splits = source_->segment_bytes(small) > 0;
   // Without splitting, a block of up to an eighth more is near enough.
   if (found == list.end()) return nullptr;
-  if (!source_->in_segments() && found->first > size + size / 8) return nullptr;
+  if (!splits && found->first > size + size / 8) return nullptr;
   Block* block = found->second;
   list.erase(found);
   block->free = false;
   statistics_.cached -= block->size;
-  if (source_->in_segments()) split(*block, size);
+  if (splits) split(*block, size);
   return block;
 }
 
 /// A block from the source, within the budget. Cached memory makes room where it must.
 CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool small, int pool) {
   const auto held = [this] { return statistics_.in_use + statistics_.cached; };
-  std::size_t wanted = size;
-  if (source_->in_segments()) wanted = round_up(size, kSegment);
+  const std::size_t segment = source_->segment_bytes(small);
+  std::size_t wanted = segment > 0 ? round_up(size, segment) : size;
   if (held() + wanted > statistics_.budget) free_segments();
   if (held() + wanted > statistics_.budget) wanted = size;  // the last of it
   if (held() + wanted > statistics_.budget) return nullptr;

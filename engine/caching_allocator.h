@@ -2,10 +2,11 @@
 // again, so that a training step, which asks for the same sizes over and over, meets the system's
 // allocator only once.
 //
-// Where memory is dear to get (CUDA), it is taken in segments that are split into blocks; a freed
-// block grows together with its free neighbours. Best fit and a fixed rounding make a step's
-// requests meet the same blocks again. Small requests (below 1 MiB) have segments of their own, so
-// that they do not break up large ones.
+// Memory is taken in segments that are split into blocks; a freed block grows together with its
+// free neighbours, so that what held four small images can hold a large one next. Best fit and a
+// fixed rounding make a step's requests meet the same blocks again. Small requests (below 1 MiB)
+// have segments of their own, so that they do not break up large ones, or none where the system
+// has a good allocator for them (CPU).
 //
 // On CUDA a block is handed out again while the device may still be working on its old content:
 // that is safe because all tensors are read and written on one stream, in order.
@@ -31,8 +32,9 @@ class MemorySource {
   virtual void give_back(void* pointer) noexcept = 0;
   /// Sizes are rounded up to a multiple of this, and addresses are aligned to it.
   virtual std::size_t alignment() const = 0;
-  /// True: segments are split into blocks. False: every block is taken by itself.
-  virtual bool in_segments() const = 0;
+  /// Segments, which are split into blocks, are multiples of this for small or for large requests;
+  /// 0: every block is taken by itself.
+  virtual std::size_t segment_bytes(bool small) const = 0;
 };
 
 class CachingAllocator final : public Allocator {

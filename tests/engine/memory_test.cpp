@@ -106,7 +106,7 @@ class LimitedMemory final : public MemorySource {
     ::operator delete (pointer, std::align_val_t{64});
   }
   std::size_t alignment() const override { return 64; }
-  bool in_segments() const override { return true; }
+  std::size_t segment_bytes(bool) const override { return 2 * kMebibyte; }
 
  private:
   std::size_t capacity_;
