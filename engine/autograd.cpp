@@ -36,8 +36,46 @@ bool is_owned_alone(const Tensor& tensor) {
 
 // ---- saved tensors ----
 
+namespace {
+
+[[noreturn]] void throw_overwritten(const char* op, const Tensor& tensor) {
+  throw AutogradError(std::string(op) + ": a tensor saved for backward, " + tensor.to_string() +
+                      ", was overwritten after the forward pass");
+}
+
+}  // namespace
+
+void Recipe::attach(Tensor& output, const std::shared_ptr<Recipe>& recipe) {
+  recipe->point_to(output);
+  output.impl().recipe = recipe;
+}
+
+std::shared_ptr<Recipe> Recipe::of(const Tensor& tensor) {
+  std::shared_ptr<Recipe> recipe = tensor.impl().recipe.lock();
+  return recipe != nullptr && recipe->version_ == tensor.version() ? recipe : nullptr;
+}
+
+void Recipe::point_to(const Tensor& output) {
+  storage_ = output.storage();
+  shape_ = output.shape();
+  version_ = output.version();
+}
+
+Tensor Recipe::get(const char* op) {
+  if (std::shared_ptr<Storage> storage = storage_.lock()) {
+    const Tensor output = Tensor::wrap(std::move(storage), 0, shape_, DType::F32);
+    if (output.version() != version_) throw_overwritten(op, output);
+    return output;
+  }
+  Tensor output = make(op);
+  point_to(output);
+  return output;
+}
+
 SavedTensor::SavedTensor(const Tensor& tensor) {
   if (!tensor.defined()) return;
+  recipe_ = Recipe::of(tensor);
+  if (recipe_ != nullptr) return;
   // A leaf is kept itself (it has no node, so no cycle arises); an op's output is kept without its
   // node.
   tensor_ = tensor.is_leaf() ? tensor : tensor.detach();
@@ -46,12 +84,18 @@ SavedTensor::SavedTensor(const Tensor& tensor) {
 }
 
 Tensor SavedTensor::get(const char* op) const {
+  if (recipe_ != nullptr) return recipe_->get(op);
   if (!tensor_.defined()) return tensor_;
   if (tensor_.storage().get() != storage_ || tensor_.version() != version_) {
-    throw AutogradError(std::string(op) + ": a tensor saved for backward, " + tensor_.to_string() +
-                        ", was overwritten after the forward pass");
+    throw_overwritten(op, tensor_);
   }
   return tensor_;
+}
+
+Tensor SavedTensor::take(const char* op) {
+  Tensor tensor = get(op);
+  release();
+  return tensor;
 }
 
 // ---- the graph ----
@@ -111,6 +155,9 @@ void record(Tensor& output, std::shared_ptr<Node> node) {
   node->number = next_node_number++;
   node->output_shape = output.shape();
   node->layer = LayerScope::current().layer;
+  // A node that saved its own output has the elements; the handle that leads back to the node is
+  // another one, or the two would keep each other alive.
+  output = output.detach();
   output.impl().node = std::move(node);
 }
 

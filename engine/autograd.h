@@ -21,19 +21,47 @@ struct Edge {
   bool needs_grad() const { return node != nullptr || leaf != nullptr; }
 };
 
-/// A tensor kept for the backward pass. Remembers the version of its storage: reading it after
-/// somebody wrote is an AutogradError.
+/// Computes an op's output again, bit for bit, from what the op's node keeps anyway: others then
+/// need not keep that output for the backward pass. The node owns it, and whoever saved the output;
+/// the output only points to it.
+class Recipe {
+ public:
+  virtual ~Recipe() = default;
+  /// Says that `output`, f32 and all of its storage, can be computed by `recipe`.
+  static void attach(Tensor& output, const std::shared_ptr<Recipe>& recipe);
+  /// Its recipe, or null where there is none or the tensor was overwritten since.
+  static std::shared_ptr<Recipe> of(const Tensor& tensor);
+  /// The output, outside the graph: itself while somebody holds it, else computed again. `op` names
+  /// the node in errors.
+  Tensor get(const char* op);
+
+ protected:
+  virtual Tensor make(const char* op) const = 0;
+
+ private:
+  void point_to(const Tensor& output);
+
+  std::weak_ptr<Storage> storage_;
+  Shape shape_;
+  std::uint64_t version_ = 0;
+};
+
+/// A tensor kept for the backward pass, or its recipe. Remembers the version of its storage:
+/// reading it after somebody wrote is an AutogradError.
 class SavedTensor {
  public:
   SavedTensor() = default;
   SavedTensor(const Tensor& tensor);  // NOLINT(*-explicit-*): saved = tensor reads well
   /// The tensor, outside the graph. `op` names the node in the error.
   Tensor get(const char* op) const;
-  bool defined() const { return tensor_.defined(); }
-  void release() { tensor_ = Tensor(); }
+  /// The same, and released here.
+  Tensor take(const char* op);
+  bool defined() const { return tensor_.defined() || recipe_ != nullptr; }
+  void release() { *this = SavedTensor(); }
 
  private:
   Tensor tensor_;
+  std::shared_ptr<Recipe> recipe_;
   std::uint64_t version_ = 0;
   const void* storage_ = nullptr;  // which bytes were saved: a parameter may be given others
 };

@@ -20,6 +20,8 @@ struct PackedWeights {
   std::shared_ptr<Storage> bytes;  // counted by the allocator
 };
 
+class Recipe;
+
 struct TensorImpl {
   std::shared_ptr<Storage> storage;
   std::int64_t offset = 0;  // elements
@@ -28,6 +30,7 @@ struct TensorImpl {
 
   bool requires_grad = false;  // of a leaf
   std::shared_ptr<Node> node;  // the op that made it; null for leaves
+  std::weak_ptr<Recipe> recipe;
   Tensor grad;
   std::vector<std::function<void(const Tensor&)>> grad_hooks;
   std::vector<PackedWeights> packs;

@@ -79,9 +79,9 @@ struct BatchNormBackward {
   ConstView beta;
   Activation activation = Activation::None;
   bool frozen_statistics = false;
-  View dx;             // undefined: not wanted; may be dy (in place)
+  View dx;             // undefined: not wanted; may be dy, x or y (in place)
   View dgamma, dbeta;  // f32 [C]; undefined: not wanted
-  View dresidual;      // undefined: not wanted; may not alias dx
+  View dresidual;      // undefined: not wanted; may be dy unless dx is
 };
 
 struct CrossEntropy {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/autograd.h"
 #include "kernels/base/error.h"
 
 namespace hanok::ops {
@@ -68,6 +69,17 @@ Tensor empty_on(const Tensor& like, const Shape& shape, DType dtype) {
 }
 
 Tensor empty_like(const Tensor& like) { return empty_on(like, like.shape(), like.dtype()); }
+
+Tensor empty_over(std::initializer_list<const Tensor*> operands) {
+  const Tensor& first = **operands.begin();
+  for (const Tensor* operand : operands) {
+    if (operand->defined() && operand->shape() == first.shape() &&
+        operand->dtype() == first.dtype() && is_owned_alone(*operand)) {
+      return *operand;
+    }
+  }
+  return empty_like(first);
+}
 
 ConstView view_or_none(const Tensor& x) { return x.defined() ? x.view() : ConstView{}; }
 

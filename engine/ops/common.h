@@ -43,6 +43,10 @@ int check_dim(const char* op, const Tensor& x, int dim);
 Tensor empty_on(const Tensor& like, const Shape& shape, DType dtype = DType::F32);
 /// Uninitialised, with the shape, type and device of `like`.
 Tensor empty_like(const Tensor& like);
+/// For a result of the first one's shape that may overwrite an operand, element by element: the
+/// first of `operands` whose elements nobody else holds, or an uninitialised tensor. Undefined
+/// operands and those of another size are passed over.
+Tensor empty_over(std::initializer_list<const Tensor*> operands);
 /// The view of a tensor that may be undefined.
 ConstView view_or_none(const Tensor& x);
 

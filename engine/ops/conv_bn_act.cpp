@@ -19,10 +19,39 @@ namespace {
 // Three ways forward, by what the backward pass will read:
 //   batch statistics: the convolution's epilogue gives mean and variance of z, a second pass
 //     writes y - over z itself if nothing is recorded. dz needs z, and y too if there is a
-//     residual: without one y > 0 is computed again from z, and y need not be kept.
+//     residual: without one y > 0 is computed again from z, and so is y for the next op's
+//     gradients, so that nobody keeps it.
 //   running statistics, gamma trained: the same two passes; dgamma needs z.
 //   running statistics otherwise: batch norm is a scale and a shift of the convolution's epilogue,
 //     z never exists. dz = scale g needs only y.
+
+/// y = activation(batch norm of z), without a residual.
+class NormRecipe final : public Recipe {
+ public:
+  NormRecipe(const Tensor& z, const NormStatistics& statistics, const BatchNormState& bn,
+             Activation activation)
+      : activation_(activation),
+        z_(z),
+        mean_(statistics.mean),
+        invstd_(statistics.invstd),
+        gamma_(bn.weight),
+        beta_(bn.bias) {}
+
+ protected:
+  Tensor make(const char* op) const override {
+    const Tensor z = z_.get(op);
+    BatchNormState bn;
+    bn.weight = gamma_.get(op);
+    bn.bias = beta_.get(op);
+    Tensor y = empty_like(z);
+    apply_batch_norm(z, {mean_.get(op), invstd_.get(op)}, bn, {}, activation_, y);
+    return y;
+  }
+
+ private:
+  Activation activation_;
+  SavedTensor z_, mean_, invstd_, gamma_, beta_;
+};
 
 class ConvBnActNode final : public Node {
  public:
@@ -48,15 +77,20 @@ class ConvBnActNode final : public Node {
     if (needs_conv() || gate_from_z) gamma_ = bn.weight;
   }
 
+  void keep(std::shared_ptr<Recipe> recipe) { recipe_ = std::move(recipe); }
+
   std::vector<Tensor> backward(const Tensor& dy) override {
+    recipe_.reset();  // those who read y have run; whoever still may holds it, too
+    Tensor z = z_.take(name());
+    Tensor y = y_.take(name());
     const auto saved = [&](const SavedTensor& tensor) {
       return tensor.defined() ? tensor.get(name()).view() : ConstView{};
     };
     const Shape channels{conv_.shape().k};
     Tensor dz, dgamma, dbeta, dresidual;
     BatchNormBackward call;
-    call.x = saved(z_);
-    call.y = saved(y_);
+    call.x = view_or_none(z);
+    call.y = view_or_none(y);
     call.dy = dy.view();
     call.mean = saved(mean_);
     call.invstd = saved(invstd_);
@@ -64,17 +98,13 @@ class ConvBnActNode final : public Node {
     call.beta = saved(beta_);
     call.activation = activation_;
     call.frozen_statistics = frozen_;
-    if (needs_conv()) {
-      // Nobody else reads dy, or a buffer of its own.
-      dz = is_owned_alone(dy) ? dy : empty_like(dy);
-      call.dx = dz.mutable_view();
-    }
+    if (needs(kResidual)) call.dresidual = (dresidual = empty_over({&dy})).mutable_view();
+    if (needs_conv()) call.dx = (dz = empty_over({&dy, &z, &y})).mutable_view();
     if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
     if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
-    if (needs(kResidual)) call.dresidual = (dresidual = empty_like(dy)).mutable_view();
     const Target target(dy);
     target.backend.batch_norm_backward(target.context, call);
-    release_norm();  // makes room for the convolution's gradients
+    z = y = Tensor();  // makes room for the convolution's gradients
 
     std::vector<Tensor> gradients(3);
     if (needs_conv()) gradients = conv_.run(*this, dz);
@@ -83,19 +113,17 @@ class ConvBnActNode final : public Node {
   }
 
   void release_saved() override {
-    release_norm();
+    for (SavedTensor* saved : {&z_, &y_, &mean_, &invstd_, &gamma_, &beta_}) saved->release();
+    recipe_.reset();
     conv_.release();
   }
 
  private:
-  void release_norm() {
-    for (SavedTensor* saved : {&z_, &y_, &mean_, &invstd_, &gamma_, &beta_}) saved->release();
-  }
-
   Activation activation_;
   bool frozen_;
   Conv2dBackward conv_;
   SavedTensor z_, y_, mean_, invstd_, gamma_, beta_;
+  std::shared_ptr<Recipe> recipe_;  // of y
 };
 
 /// gamma invstd and beta + (bias - mean) gamma invstd: batch norm as a scale and a shift.
@@ -153,23 +181,20 @@ Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNorm
     z = conv2d_with_epilogue(x, conv.weight, shape, epilogue);
     statistics = from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
     y = recorded ? empty_like(z) : z;
-    BatchNormApply apply;
-    apply.x = z.view();
-    apply.mean = statistics.mean.view();
-    apply.invstd = statistics.invstd.view();
-    apply.gamma = view_or_none(bn.weight);
-    apply.beta = view_or_none(bn.bias);
-    apply.residual = view_or_none(residual);
-    apply.activation = activation;
-    apply.y = y.mutable_view();
-    target.backend.batch_norm_apply(target.context, apply);
+    apply_batch_norm(z, statistics, bn, residual, activation, y);
   }
 
   if (recorded) {
     auto node = std::make_shared<ConvBnActNode>(activation, !from_batch);
     set_inputs(*node, inputs);
     node->save(x, conv.weight, shape, z, y, statistics, bn, residual.defined());
+    std::shared_ptr<Recipe> recipe;
+    if (!folded && !residual.defined()) {
+      recipe = std::make_shared<NormRecipe>(z, statistics, bn, activation);
+    }
+    node->keep(recipe);
     record(y, std::move(node));
+    if (recipe) Recipe::attach(y, recipe);
   }
   return y;
 }

@@ -107,6 +107,21 @@ NormStatistics running_statistics(const BatchNormState& state) {
   return {state.running_mean.detach(), invstd_of(state.running_var, state.epsilon)};
 }
 
+void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const BatchNormState& bn,
+                      const Tensor& residual, Activation activation, Tensor& y) {
+  BatchNormApply apply;
+  apply.x = x.view();
+  apply.mean = statistics.mean.view();
+  apply.invstd = statistics.invstd.view();
+  apply.gamma = view_or_none(bn.weight);
+  apply.beta = view_or_none(bn.bias);
+  apply.residual = view_or_none(residual);
+  apply.activation = activation;
+  apply.y = y.mutable_view();
+  const Target target(x);
+  target.backend.batch_norm_apply(target.context, apply);
+}
+
 namespace {
 
 // With x seen as [rows, C] and xhat = (x - mean) invstd:
@@ -141,7 +156,7 @@ class BatchNormNode final : public Node {
     call.invstd = invstd_.get(name()).view();
     call.gamma = gamma_.defined() ? gamma_.get(name()).view() : none;
     call.frozen_statistics = frozen_;
-    if (needs(0)) call.dx = (dx = empty_like(dy)).mutable_view();
+    if (needs(0)) call.dx = (dx = empty_over({&dy})).mutable_view();
     if (needs(1)) call.dgamma = (dgamma = empty_on(dy, channels_)).mutable_view();
     if (needs(2)) call.dbeta = (dbeta = empty_on(dy, channels_)).mutable_view();
     const Target target(dy);
@@ -182,15 +197,7 @@ Tensor batch_norm(const Tensor& x, const BatchNormState& state) {
     statistics = running_statistics(state);
   }
   Tensor y = empty_like(x);
-  BatchNormApply apply;
-  apply.x = x.view();
-  apply.mean = statistics.mean.view();
-  apply.invstd = statistics.invstd.view();
-  apply.gamma = view_or_none(state.weight);
-  apply.beta = view_or_none(state.bias);
-  apply.y = y.mutable_view();
-  target.backend.batch_norm_apply(target.context, apply);
-
+  apply_batch_norm(x, statistics, state, {}, Activation::None, y);
   if (any_requires_grad({x, state.weight, state.bias})) {
     auto node = std::make_shared<BatchNormNode>(!from_batch);
     set_inputs(*node, {x, state.weight, state.bias});

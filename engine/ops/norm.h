@@ -25,4 +25,9 @@ NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
 /// From the running statistics.
 NormStatistics running_statistics(const BatchNormState& state);
 
+/// y = activation(gamma (x - mean) invstd + beta + residual) with bn's gamma and beta, not
+/// recorded; y may be x. An undefined residual is left out.
+void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const BatchNormState& bn,
+                      const Tensor& residual, Activation activation, Tensor& y);
+
 }  // namespace hanok::ops

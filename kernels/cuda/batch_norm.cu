@@ -45,7 +45,7 @@ struct BackwardPointers {
   GateFromX gate;                      // with x
   bool centred;                        // dx takes the statistics' gradients into account
   Coefficients coefficients;           // read if centred
-  T *dx, *dresidual;                   // either may be null; dx may be dy
+  T *dx, *dresidual;                   // either may be null; dx may be an operand, dresidual dy
 };
 
 template <typename T, int kWidth>

@@ -123,5 +123,81 @@ TEST(SavedTensors, OfConvBnActWithoutAResidualDoNotHoldItsOutput) {
   }
 }
 
+/// conv_bn_act, and a convolution that saves its output for a weight gradient.
+struct Chain {
+  Tensor x = to_tensor(random_array({2, 3, 6, 6}, 1));
+  Tensor first = to_tensor(random_array({4, 3, 3, 3}, 2)).set_requires_grad(true);
+  Tensor gamma = to_tensor(random_array({4}, 3)).set_requires_grad(true);
+  Tensor beta = to_tensor(random_array({4}, 4)).set_requires_grad(true);
+  Tensor second = to_tensor(random_array({5, 4, 3, 3}, 5)).set_requires_grad(true);
+
+  Tensor inner() const {
+    ops::BatchNormState state;
+    state.training = true;
+    state.weight = gamma;
+    state.bias = beta;
+    return ops::conv_bn_act(x, {first, {}, {}, 1}, state);
+  }
+  Tensor outer(const Tensor& y) const { return ops::conv2d(y, second); }
+  std::vector<Tensor> gradients() const {
+    return {first.grad(), gamma.grad(), beta.grad(), second.grad()};
+  }
+};
+
+TEST(SavedTensors, AreComputedAgainWhereTheirRecipeIsKept) {
+  const Chain kept;
+  const Chain again;
+  const Tensor y = kept.inner();
+  kept.outer(y).backward(new_ones({2, 5, 2, 2}));
+  std::weak_ptr<Storage> output;
+  Tensor z;
+  {
+    const Tensor inner = again.inner();
+    output = inner.storage();
+    z = again.outer(inner);
+  }
+  EXPECT_TRUE(output.expired());
+  z.backward(new_ones({2, 5, 2, 2}));
+  for (std::size_t i = 0; i < 4; ++i) {
+    expect_same_bits(again.gradients()[i], kept.gradients()[i], "gradient " + std::to_string(i));
+  }
+}
+
+TEST(SavedTensors, OverwrittenBeforeOrAfterTheyWereSavedAreNotComputedAgain) {
+  const Chain before;
+  Tensor y = before.inner();
+  y.copy_from(new_ones(y.shape()));
+  before.outer(y).backward(new_ones({2, 5, 2, 2}));  // dw sums over ones
+  for (const float value : before.second.grad().to_vector()) EXPECT_EQ(value, 2 * 2 * 2);
+
+  const Chain after;
+  y = after.inner();
+  const Tensor z = after.outer(y);
+  y.copy_from(new_ones(y.shape()));
+  EXPECT_THROW(z.backward(new_ones(z.shape())), AutogradError);
+
+  Chain moved;  // what the recipe reads was overwritten
+  const Tensor w = moved.outer(moved.inner());
+  moved.beta.copy_from(new_ones({4}));
+  EXPECT_THROW(w.backward(new_ones(w.shape())), AutogradError);
+}
+
+// Two branches read one output; only one of them is walked back at first.
+TEST(SavedTensors, AreNotOverwrittenByTheNodeThatMadeThem) {
+  const Chain chain;
+  const Chain expected;
+  const Tensor y = chain.inner();
+  const Tensor kept = y.clone();
+  Tensor branch = chain.outer(y);
+  const Tensor other = ops::conv2d(y, chain.second);
+  branch.backward(new_ones(branch.shape()));
+  expect_same_bits(y.detach(), kept, "y");
+  expected.outer(expected.inner()).backward(new_ones(branch.shape()));
+  for (std::size_t i = 0; i < 4; ++i) {
+    expect_same_bits(chain.gradients()[i], expected.gradients()[i],
+                     "gradient " + std::to_string(i));
+  }
+}
+
 }  // namespace
 }  // namespace hanok::testing

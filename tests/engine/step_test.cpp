@@ -107,14 +107,18 @@ TEST(Step, BackwardStopsAtTheFirstTrainedLayer) {
   EXPECT_EQ(calls["max_pool2d_backward"], 0);
 }
 
-TEST(Step, ATrainedNetRunsEachKernelOnce) {
+// Of the first block's output only the convolution's is kept: the second's weight gradient has
+// batch norm and ReLU applied to it again.
+TEST(Step, ATrainedNetRunsEachKernelOnceAndOneBatchNormAgain) {
   Net net;
   net.train(true);
   const KernelCounter calls;
-  net.loss().backward();
+  const Tensor loss = net.loss();
   EXPECT_EQ(calls["conv2d_forward"], 3);
   EXPECT_EQ(calls["batch_norm_statistics"], 0) << "the convolution's epilogue gives them";
   EXPECT_EQ(calls["batch_norm_apply"], 3);
+  loss.backward();
+  EXPECT_EQ(calls["batch_norm_apply"], 4);
   EXPECT_EQ(calls["batch_norm_backward"], 3);
   EXPECT_EQ(calls["conv2d_backward_weights"], 3);
   EXPECT_EQ(calls["conv2d_backward_data"], 2) << "the images need no gradient";
@@ -130,6 +134,17 @@ TEST(Step, NothingStaysAliveAfterwards) {
     for (Tensor parameter : net.parameters()) parameter.zero_grad();
     net.loss().backward();
     EXPECT_EQ(bytes_in_use(), with_gradients);
+  }
+}
+
+TEST(Step, AGraphThatNeverRanBackLeavesNothingEither) {
+  Net net;
+  net.train(true);
+  net.loss();
+  const std::size_t before = bytes_in_use();
+  for (int i = 0; i < 3; ++i) {
+    net.loss();
+    EXPECT_EQ(bytes_in_use(), before);
   }
 }
 
