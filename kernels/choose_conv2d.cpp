@@ -1,5 +1,7 @@
 #include "kernels/choose_conv2d.h"
 
+#include "kernels/conv2d_choices.h"
+
 namespace hanok {
 namespace {
 
@@ -16,9 +18,8 @@ bool fits_winograd_stem(const Conv2dShape& s) {
          w.stride_w == 2 && w.dilation_h == 1 && w.dilation_w == 1 && s.c <= 4 && s.k % 8 == 0;
 }
 
-}  // namespace
-
-Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
+/// The shipped choice.
+Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
   if (s.groups > 1 && s.groups == s.c) return Conv2dAlgorithm::Depthwise;
   // With fewer filters or smaller images the input's transform and unused margins cost too much.
   if (pass == Conv2dPass::Forward && fits_winograd_stem(s) && s.k >= 16 && s.q() >= 12) {
@@ -39,6 +40,35 @@ Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& s) {
   // Between these, transformed weights of half that size are still worth it.
   if (pass == Conv2dPass::Forward && tiles >= 4) return Conv2dAlgorithm::Winograd2x2;
   return Conv2dAlgorithm::ImplicitGemm;
+}
+
+}  // namespace
+
+Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape) {
+  return chosen_conv2d(pass, shape, fastest(pass, shape));
+}
+
+const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
+  static const std::vector<Conv2dAlgorithm> all = {
+      Conv2dAlgorithm::ImplicitGemm, Conv2dAlgorithm::Winograd4x4, Conv2dAlgorithm::Winograd2x2,
+      Conv2dAlgorithm::WinogradStem, Conv2dAlgorithm::Depthwise};
+  return all;
+}
+
+bool can_compute(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& shape) {
+  switch (algorithm) {
+    case Conv2dAlgorithm::ImplicitGemm:
+      return true;
+    case Conv2dAlgorithm::Winograd4x4:
+      return fits_winograd(shape);
+    case Conv2dAlgorithm::Winograd2x2:
+      return pass == Conv2dPass::Forward && fits_winograd(shape);
+    case Conv2dAlgorithm::WinogradStem:
+      return pass == Conv2dPass::Forward && fits_winograd_stem(shape);
+    case Conv2dAlgorithm::Depthwise:
+      return shape.groups > 1 && shape.groups == shape.c;
+  }
+  return false;
 }
 
 const char* name_of(Conv2dAlgorithm algorithm) {

@@ -1,6 +1,8 @@
 // Which algorithm computes a convolution on the CPU: a pure function of the pass and the sizes, so
-// that results never depend on a measurement.
+// that results never depend on a measurement (unless one asks for that: conv2d_choices.h).
 #pragma once
+
+#include <vector>
 
 #include "kernels/backend.h"
 #include "kernels/conv2d.h"
@@ -17,6 +19,12 @@ enum class Conv2dAlgorithm {
 
 /// Images count as shape.nominal_n where that is given, as shape.n otherwise.
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape);
+
+/// Every algorithm, in the order of the enumeration.
+const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
+
+/// Whether the algorithm can compute this pass, fast or not.
+bool can_compute(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& shape);
 
 /// "implicit_gemm", "winograd4x4", "winograd2x2", "winograd_stem", "depthwise"
 const char* name_of(Conv2dAlgorithm algorithm);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <vector>
 
+#include "apps/training/autotune.h"
 #include "apps/training/checkpoint.h"
 #include "apps/training/device_option.h"
 #include "apps/training/errors.h"
@@ -68,6 +69,11 @@ void use_machine(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);  // missing: told before the data are read
   if (options.profile) check_profile_device(device);
+  if (options.autotune && !device.is_cpu()) {
+    throw UsageError(fmt::format(
+        "--autotune: measures convolutions on the CPU, and --device means {}; give --device cpu",
+        device.to_string()));
+  }
 }
 
 void print_plan(const Options& options, Trainer& trainer) {
@@ -209,9 +215,23 @@ int train_folds(const Options& options, const ExperimentData& data, const RunFol
   return kSuccess;
 }
 
+/// --autotune: measures now, and leaves the choices in the run folder.
+void autotune(const Options& options, const ExperimentData& data, const RunFolder& folder) {
+  fmt::print("measuring the algorithms of every convolution ...\n");
+  const auto classes = static_cast<std::int64_t>(data.dataset.class_names.size());
+  const std::unique_ptr<nn::Module> model =
+      make_network(options.model, classes, options.image_size, options.hidden);
+  const std::vector<TunedConv2d> tuned = measure_conv2d(*model, options);
+  write_file(folder.conv2d_choices(), to_csv(tuned));
+  fmt::print("{}", describe(tuned));
+}
+
 /// The same, telling after a failed write that the run can go on.
 int train_folds_with_hint(const Options& options, const ExperimentData& data,
                           const RunFolder& folder) {
+  Conv2dChoices choices;
+  if (options.autotune) choices = read_conv2d_choices(folder.conv2d_choices());
+  const UseConv2dChoices use(choices);
   try {
     return train_folds(options, data, folder);
   } catch (const IoError& error) {
@@ -243,6 +263,7 @@ int start_run(Options options, const std::string& out) {
   const RunFolder folder = RunFolder::create(out);
   write_file(folder.folds(), folds_to_csv(data));
   if (!data.bad.empty()) write_file(folder.unreadable(), unreadable_to_csv(data.bad));
+  if (options.autotune) autotune(options, data, folder);
   write_file(folder.config(), to_toml(options));
   return train_folds_with_hint(options, data, folder);
 }

@@ -241,6 +241,11 @@ std::vector<OptionEntry> make_table() {
       "write where the time of the first steps goes: profile.json (a trace for Perfetto) and "
       "profile.txt (a table). The result does not depend on it",
       &Options::profile));
+  add(toggle("Machine", "autotune",
+             "measure at the start which algorithm computes each convolution fastest on this "
+             "machine, keep the choices in conv2d_choices.csv and go by them, also with --resume. "
+             "Algorithms round differently: the result then depends on what was measured",
+             &Options::autotune));
   return table;
 }
 

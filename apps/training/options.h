@@ -74,6 +74,7 @@ struct Options {
   std::string cache_features = "auto";
   std::int64_t cache_budget = 1024;  // MiB
   bool profile = false;
+  bool autotune = false;
 };
 
 /// One option: how it is called, what it takes, and how it is read from and written into Options.

@@ -4,6 +4,7 @@
 //   unreadable.csv     path,reason of the images left out; only if there are any
 //   metrics.jsonl/csv  one line an epoch
 //   profile.json, profile.txt    with --profile
+//   conv2d_choices.csv with --autotune
 //   fold_K/best.safetensors      the best epoch's weights with the model card
 //   fold_K/last/state.safetensors  full state for exact resume
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
@@ -36,6 +37,7 @@ class RunFolder {
   std::string summary() const { return path_ + "/summary.json"; }
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }
   std::string metrics_csv() const { return path_ + "/metrics.csv"; }
+  std::string conv2d_choices() const { return path_ + "/conv2d_choices.csv"; }
   std::string profile() const { return path_ + "/profile"; }  // .json and .txt
   std::string fold(int k) const { return path_ + "/fold_" + std::to_string(k); }
   std::string best(int k) const { return fold(k) + "/best.safetensors"; }

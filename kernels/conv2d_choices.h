@@ -1,0 +1,60 @@
+// A choice of convolution algorithms of one's own in place of the shipped one: measured on this
+// machine (finetune --autotune), or one algorithm everywhere, to compare with.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "kernels/choose_conv2d.h"
+
+namespace hanok {
+
+/// From pass and sizes to an algorithm; images count as choose_conv2d counts them.
+class Conv2dChoices {
+ public:
+  struct Choice {
+    Conv2dPass pass;
+    Conv2dShape shape;
+    Conv2dAlgorithm algorithm;
+  };
+
+  Conv2dChoices() = default;
+  /// Chooses `algorithm` for everything that it can compute.
+  explicit Conv2dChoices(Conv2dAlgorithm algorithm) : everywhere_(algorithm) {}
+
+  /// Throws ValueError if the algorithm cannot compute it.
+  void set(const Choice& choice);
+  std::optional<Conv2dAlgorithm> find(Conv2dPass pass, const Conv2dShape& shape) const;
+  /// What was set, ordered by pass and sizes.
+  std::vector<Choice> all() const;
+
+ private:
+  using Key = std::array<std::int64_t, 15>;
+  static Key key_of(Conv2dPass pass, const Conv2dShape& shape);
+
+  std::map<Key, Choice> set_;
+  std::optional<Conv2dAlgorithm> everywhere_;
+};
+
+/// While one lives, choose_conv2d asks `choices` first, in all threads; the innermost counts. Not
+/// to be made or destroyed while convolutions run.
+class UseConv2dChoices {
+ public:
+  /// With `record`, a convolution without a choice is added to `choices` with the shipped one; then
+  /// only one thread may compute.
+  explicit UseConv2dChoices(Conv2dChoices& choices, bool record = false);
+  ~UseConv2dChoices();
+  UseConv2dChoices(const UseConv2dChoices&) = delete;
+  UseConv2dChoices& operator=(const UseConv2dChoices&) = delete;
+
+ private:
+  Conv2dChoices* saved_choices_;
+  bool saved_record_;
+};
+
+/// What choose_conv2d answers under the choices in use, if it would choose `shipped` itself.
+Conv2dAlgorithm chosen_conv2d(Conv2dPass pass, const Conv2dShape& shape, Conv2dAlgorithm shipped);
+
+}  // namespace hanok
