@@ -22,7 +22,7 @@ bool fits_winograd_stem(const Conv2dShape& s) {
 Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
   if (s.groups > 1 && s.groups == s.c) return Conv2dAlgorithm::Depthwise;
   // With fewer filters or smaller images the input's transform and unused margins cost too much.
-  if (pass == Conv2dPass::Forward && fits_winograd_stem(s) && s.k >= 16 && s.q() >= 12) {
+  if (pass != Conv2dPass::BackwardData && fits_winograd_stem(s) && s.k >= 16 && s.q() >= 12) {
     return Conv2dAlgorithm::WinogradStem;
   }
   // Below 32 channels the transforms cost as much as the products that they save.

@@ -106,7 +106,7 @@ std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& 
     case Conv2dAlgorithm::Winograd2x2:
       return packed + winograd2x2::workspace_bytes(shape);
     case Conv2dAlgorithm::WinogradStem:
-      return packed + stem::workspace_bytes(shape);
+      return packed + stem::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::Depthwise:
       return packed + depthwise::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::ImplicitGemm:
@@ -171,8 +171,8 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
                                       dx.f32());
-    case Conv2dAlgorithm::Winograd2x2:  // these two: forward only
-    case Conv2dAlgorithm::WinogradStem:
+    case Conv2dAlgorithm::Winograd2x2:   // forward only
+    case Conv2dAlgorithm::WinogradStem:  // an image needs no gradient
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights,
                                           dx.f32());
@@ -191,8 +191,9 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_weights(context, depthwise_kernels(isa), shape, x.f32(), dy.f32(),
                                          dw.f32());
-    case Conv2dAlgorithm::Winograd2x2:  // these two: forward only
     case Conv2dAlgorithm::WinogradStem:
+      return stem::backward_weights(context, stem_kernels(isa), shape, x.f32(), dy.f32(), dw.f32());
+    case Conv2dAlgorithm::Winograd2x2:  // forward only
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(),
                                              dw.f32());

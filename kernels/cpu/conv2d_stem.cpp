@@ -43,7 +43,6 @@ using winograd::row_offsets;
 using winograd::TiledImages;
 using winograd::TileLayout;
 
-constexpr std::int64_t kTaps = 4;           // cells, along each axis
 constexpr std::int64_t kBlockTiles = 12;    // 2 register tiles; a row's last block has up to 23
 constexpr std::int64_t kBlockColumns = 64;  // filters of one M
 constexpr std::int64_t kPoints = kWinogradPoints;
@@ -51,17 +50,13 @@ constexpr std::int64_t kPoints = kWinogradPoints;
 // 1 where the padding is odd: the filter's first tap is the second pixel of a cell.
 std::int64_t shift_of(std::int64_t pad) { return pad % 2; }
 
-std::int64_t tiles_h(const Conv2dShape& s) { return divide_up(s.p(), kStemTile); }
-std::int64_t tiles_w(const Conv2dShape& s) { return divide_up(s.q(), kStemTile); }
 std::int64_t blocks_per_row(const Conv2dShape& s) {
-  return std::max<std::int64_t>(tiles_w(s) / kBlockTiles, 1);
+  return std::max<std::int64_t>(Cells{s}.tiles_w() / kBlockTiles, 1);
 }
-std::int64_t blocks(const Conv2dShape& s) { return s.n * tiles_h(s) * blocks_per_row(s); }
-
-std::int64_t rows_of(const Conv2dShape& s) { return 4 * s.c; }  // of U: a cell's channels
+std::int64_t blocks(const Conv2dShape& s) { return s.n * Cells{s}.tiles_h() * blocks_per_row(s); }
 
 std::int64_t panel_floats(const Conv2dShape& s) {
-  return kPoints * winograd_point_floats(rows_of(s));
+  return kPoints * winograd_point_floats(Cells{s}.channels());
 }
 
 // Tiles of a row that block b computes.
@@ -69,7 +64,7 @@ struct Block {
   std::int64_t begin, end;
   Block(const Conv2dShape& s, std::int64_t b)
       : begin(b * kBlockTiles),
-        end(b + 1 == blocks_per_row(s) ? tiles_w(s) : (b + 1) * kBlockTiles) {}
+        end(b + 1 == blocks_per_row(s) ? Cells{s}.tiles_w() : (b + 1) * kBlockTiles) {}
 };
 
 // G of F(3, 4): 4 taps -> 6 points 0, 2/3, -2/3, 3/2, -3/2, infinity.
@@ -94,19 +89,14 @@ void transform_filter(const std::array<std::array<double, kTaps>, kTaps>& g, flo
   }
 }
 
-// The taps of filter k that fall on one channel of the cells: pixel (row, column) of the cell,
-// channel c of the pixel.
-std::array<std::array<double, kTaps>, kTaps> cell_taps(const Conv2dShape& s, const float* w,
-                                                       std::int64_t k, std::int64_t row,
-                                                       std::int64_t column, std::int64_t c) {
+// The taps of filter k that fall on one channel of the cells.
+std::array<std::array<double, kTaps>, kTaps> cell_taps(const Cells& cells, const float* w,
+                                                       std::int64_t k, std::int64_t channel) {
   std::array<std::array<double, kTaps>, kTaps> taps{};
   for (std::int64_t a = 0; a < kTaps; ++a) {
     for (std::int64_t b = 0; b < kTaps; ++b) {
-      const std::int64_t r = 2 * a + row - shift_of(s.window.pad_h);
-      const std::int64_t t = 2 * b + column - shift_of(s.window.pad_w);
-      if (r < 0 || r >= s.r || t < 0 || t >= s.s) continue;
-      taps[static_cast<std::size_t>(a)][static_cast<std::size_t>(b)] =
-          w[((k * s.r + r) * s.s + t) * s.c + c];
+      const std::int64_t index = cells.weight_index(k, a, b, channel);
+      if (index >= 0) taps[static_cast<std::size_t>(a)][static_cast<std::size_t>(b)] = w[index];
     }
   }
   return taps;
@@ -116,40 +106,20 @@ std::array<std::array<double, kTaps>, kTaps> cell_taps(const Conv2dShape& s, con
 struct Run {
   const Kernels& kernels;
   const Conv2dShape& s;
+  const Cells cells;
   const float* x;
   const float* packed;
   Outputs outputs;
-
-  std::int64_t cells() const { return tiles_w(s) * kStemTile + kTaps - 1; }
-  /// Floats of a row of cells and at least a vector more, an odd number of cache lines.
-  std::int64_t row_floats() const { return packed_row_stride(cells() * 2 * s.c + kWinogradLanes); }
 };
 
 // Rows of y's pixels that block b of a row of tiles owns; rows are counted over all images.
 std::vector<const float*> pixel_rows(const Run& run, std::int64_t tile_row, std::int64_t b) {
   std::vector<const float*> rows;
-  if (tile_row >= run.s.n * tiles_h(run.s)) return rows;
+  if (tile_row >= run.s.n * run.cells.tiles_h()) return rows;
   const Block block(run.s, b);
-  const std::int64_t first = tile_row * tiles_w(run.s);
+  const std::int64_t first = tile_row * run.cells.tiles_w();
   run.outputs.images.add_rows(run.outputs.y, first + block.begin, first + block.end, rows);
   return rows;
-}
-
-// The vertical transform of a row of tiles.
-void transform_rows(const Run& run, std::int64_t n, std::int64_t i, float* lines, float* out) {
-  const Conv2dShape& s = run.s;
-  StemRows rows{};
-  rows.image = run.x + n * s.h * s.w * s.c;
-  rows.height = s.h;
-  rows.width = s.w;
-  rows.channels = s.c;
-  rows.h0 = 2 * kStemTile * i - s.window.pad_h - shift_of(s.window.pad_h);
-  rows.w0 = -s.window.pad_w - shift_of(s.window.pad_w);
-  rows.cells = run.cells();
-  rows.row_floats = run.row_floats();
-  rows.lines = lines;
-  rows.out = out;
-  run.kernels.stem.transform_rows(rows);
 }
 
 // M[point] = V[point] * U[point] for one panel of filters; asks for a share of
@@ -157,7 +127,7 @@ void transform_rows(const Run& run, std::int64_t n, std::int64_t i, float* lines
 void multiply(const Run& run, std::int64_t tiles, std::int64_t column, const float* v,
               const TileLayout& v_layout, float* m, const TileLayout& m_layout,
               const std::int64_t* m_row_offset, const std::vector<const float*>& y_rows) {
-  const std::int64_t rows = rows_of(run.s);
+  const std::int64_t rows = run.cells.channels();
   GemmBlock block{};
   block.rows = tiles;
   block.columns = std::min(kBlockColumns, run.s.k - column);
@@ -187,15 +157,15 @@ void multiply(const Run& run, std::int64_t tiles, std::int64_t column, const flo
 // be given next.
 void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
   const Conv2dShape& s = run.s;
-  const TileLayout v_layout(2 * kBlockTiles, rows_of(s));
+  const TileLayout v_layout(2 * kBlockTiles, run.cells.channels());
   const TileLayout m_layout(2 * kBlockTiles, kBlockColumns);
   const auto m_row_offset = row_offsets(2 * kBlockTiles, m_layout.tile_stride);
-  const std::int64_t row_floats = run.row_floats();
+  const std::int64_t row_floats = run.cells.row_floats();
   float* lines = thread_scratch(24 * row_floats + v_layout.floats() + m_layout.floats());
   float* rows = lines + 12 * row_floats;
   float* v = rows + 12 * row_floats;
   float* m = v + v_layout.floats();
-  transform_rows(run, tile_row / tiles_h(s), tile_row % tiles_h(s), lines, rows);
+  run.cells.transform_rows(run.kernels.stem, run.x, tile_row, lines, rows);
   for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
     const Block block(s, b);
     StemTiles tiles{};
@@ -213,9 +183,10 @@ void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
     for (std::int64_t column = 0; column < s.k; column += kBlockColumns) {
       multiply(run, block.end - block.begin, column, v, v_layout, m, m_layout, m_row_offset.data(),
                y_rows);
+      const std::int64_t first = tile_row * run.cells.tiles_w();
       run.kernels.stem.output_transform(run.outputs.block(
-          tile_row * tiles_w(s) + block.begin, tile_row * tiles_w(s) + block.end, column,
-          std::min(kBlockColumns, s.k - column), m, m_layout, tile_row * blocks_per_row(s) + b));
+          first + block.begin, first + block.end, column, std::min(kBlockColumns, s.k - column), m,
+          m_layout, tile_row * blocks_per_row(s) + b));
     }
   }
 }
@@ -223,7 +194,8 @@ void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
 // Outputs of each block, in order.
 std::vector<std::int64_t> block_pixels(const Conv2dShape& s, const TiledImages& outputs) {
   std::vector<std::int64_t> pixels;
-  for (std::int64_t first = 0; first < s.n * tiles_h(s) * tiles_w(s); first += tiles_w(s)) {
+  const std::int64_t tiles_w = outputs.grid.tiles_w;
+  for (std::int64_t first = 0; first < s.n * outputs.grid.tiles_h * tiles_w; first += tiles_w) {
     for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
       const Block block(s, b);
       pixels.push_back(outputs.pixels(first + block.begin, first + block.end));
@@ -234,38 +206,66 @@ std::vector<std::int64_t> block_pixels(const Conv2dShape& s, const TiledImages& 
 
 }  // namespace
 
+std::int64_t Cells::weight_index(std::int64_t k, std::int64_t a, std::int64_t b,
+                                 std::int64_t channel) const {
+  // A cell's channels: [2 rows][2 pixels][C].
+  const std::int64_t r = 2 * a + channel / (2 * s.c) - shift_of(s.window.pad_h);
+  const std::int64_t t = 2 * b + channel / s.c % 2 - shift_of(s.window.pad_w);
+  if (r < 0 || r >= s.r || t < 0 || t >= s.s) return -1;
+  return ((k * s.r + r) * s.s + t) * s.c + channel % s.c;
+}
+
+void Cells::transform_rows(const StemKernels& kernels, const float* x, std::int64_t tile_row,
+                           float* lines, float* out) const {
+  StemRows rows{};
+  rows.image = x + tile_row / tiles_h() * s.h * s.w * s.c;
+  rows.height = s.h;
+  rows.width = s.w;
+  rows.channels = s.c;
+  rows.h0 = tile_row % tiles_h() * 2 * kStemTile - s.window.pad_h - shift_of(s.window.pad_h);
+  rows.w0 = -s.window.pad_w - shift_of(s.window.pad_w);
+  rows.cells = cells();
+  rows.row_floats = row_floats();
+  rows.lines = lines;
+  rows.out = out;
+  kernels.transform_rows(rows);
+}
+
 std::size_t packed_bytes(const Conv2dShape& s) {
   return static_cast<std::size_t>(divide_up(s.k, kPanelColumns) * panel_floats(s)) * sizeof(float);
 }
 
 void pack(ExecContext& context, const Conv2dShape& s, const float* w, float* packed) {
-  const std::int64_t point_floats = winograd_point_floats(rows_of(s));
+  const Cells cells{s};
+  const std::int64_t point_floats = winograd_point_floats(cells.channels());
   context.pool.run(divide_up(s.k, kPanelColumns), [&](std::int64_t panel) {
     float* out = packed + panel * panel_floats(s);
     std::fill(out, out + panel_floats(s), 0.0F);
     const std::int64_t begin = panel * kPanelColumns;
     for (std::int64_t k = begin; k < std::min(begin + kPanelColumns, s.k); ++k) {
-      for (std::int64_t channel = 0; channel < rows_of(s); ++channel) {
-        const std::int64_t row = channel / (2 * s.c);
-        const std::int64_t column = channel / s.c % 2;
-        transform_filter(cell_taps(s, w, k, row, column, channel % s.c),
+      for (std::int64_t channel = 0; channel < cells.channels(); ++channel) {
+        transform_filter(cell_taps(cells, w, k, channel),
                          out + channel * kPanelColumns + (k - begin), point_floats);
       }
     }
   });
 }
 
-std::size_t workspace_bytes(const Conv2dShape& s) { return block_moments_bytes(blocks(s), s.k); }
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
+  return pass == Conv2dPass::Forward ? block_moments_bytes(blocks(s), s.k)
+                                     : backward_weights_workspace_bytes(s);
+}
 
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
              const float* packed, const Epilogue& epilogue, float* y) {
   Workspace::Scope scope(context.workspace);
-  const Outputs outputs{{{tiles_h(s), tiles_w(s)}, s.p(), s.q(), s.k, kStemTile},
+  const Cells cells{s};
+  const Outputs outputs{{{cells.tiles_h(), cells.tiles_w()}, s.p(), s.q(), s.k, kStemTile},
                         y,
                         tile_epilogue("conv2d_forward", epilogue),
                         take_moments(scope, epilogue, blocks(s), s.k)};
-  const Run run{kernels, s, x, packed, outputs};
-  context.pool.run(s.n * tiles_h(s),
+  const Run run{kernels, s, cells, x, packed, outputs};
+  context.pool.run(s.n * cells.tiles_h(),
                    [&](std::int64_t task) { run_row(run, task, task + context.pool.threads()); });
   if (outputs.moments.mean) {
     combine_moments(outputs.moments, block_pixels(s, outputs.images), epilogue.bn_mean_var.f32());

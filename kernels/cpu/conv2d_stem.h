@@ -1,12 +1,14 @@
 // The first convolution of image networks, 7x7 with stride 2 over 1 to 4 channels, with a third of
-// the multiplications: Winograd F(3x3, 4x4) over cells of 2x2 pixels. Forward only; stride 2,
-// dilation 1, one group, kernels of 5 to 7 taps, at most 4 input channels, output channels in
-// multiples of 8.
+// the multiplications: Winograd F(3x3, 4x4) over cells of 2x2 pixels. Forward and weight gradient;
+// stride 2, dilation 1, one group, kernels of 5 to 7 taps, at most 4 input channels, output
+// channels in multiples of 8.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/gemm.h"
 #include "kernels/cpu/isa/gemm_kernels.h"
 #include "kernels/cpu/isa/winograd_stem.h"
 
@@ -23,9 +25,38 @@ std::size_t packed_bytes(const Conv2dShape& shape);
 void pack(ExecContext& context, const Conv2dShape& shape, const float* w, float* packed);
 
 /// Bytes taken from the workspace besides packed weights.
-std::size_t workspace_bytes(const Conv2dShape& shape);
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
 
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
              const float* packed, const Epilogue& epilogue, float* y);
+void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
+                      const float* x, const float* dy, float* dw);
+
+// ---- shared by the passes ----
+
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+
+constexpr std::int64_t kTaps = 4;  // cells that an output reads, along each axis
+
+/// A convolution as one over cells.
+struct Cells {
+  const Conv2dShape& s;
+
+  std::int64_t tiles_h() const { return divide_up(s.p(), kStemTile); }
+  std::int64_t tiles_w() const { return divide_up(s.q(), kStemTile); }
+  std::int64_t channels() const { return 4 * s.c; }
+  /// Of a row of tiles.
+  std::int64_t cells() const { return tiles_w() * kStemTile + kTaps - 1; }
+  /// Floats of a row of cells and at least a vector more, an odd number of cache lines.
+  std::int64_t row_floats() const { return packed_row_stride(cells() * 2 * s.c + kWinogradLanes); }
+  /// Where the weights [K,R,S,C] hold the tap at cell (a, b) of filter k for one channel of the
+  /// cells; -1 where no pixel of the filter falls.
+  std::int64_t weight_index(std::int64_t k, std::int64_t a, std::int64_t b,
+                            std::int64_t channel) const;
+  /// The vertical transform of row of tiles `tile_row`, counted over all images, into `out`;
+  /// `lines` is scratch, each 12 * row_floats().
+  void transform_rows(const StemKernels& kernels, const float* x, std::int64_t tile_row,
+                      float* lines, float* out) const;
+};
 
 }  // namespace hanok::cpu::stem

@@ -11,6 +11,8 @@
 namespace hanok {
 namespace {
 
+using test::backward_weights;
+using test::backward_weights_reference;
 using test::forward;
 using test::forward_reference;
 using test::name;
@@ -36,6 +38,7 @@ const std::vector<Conv2dShape>& stem_shapes() {
       stem(1, 4, 29, 33, 24, 5, 6, 2, 0),  // smaller kernels, no padding beside
       stem(1, 3, 7, 30, 16, 6, 5, 5, 1),   // much padding, few rows
       stem(3, 3, 5, 23, 16, 5, 7, 0, 4),   // one row of outputs
+      stem(9, 3, 12, 262, 24),             // wider than a part of the weight gradient
   };
   return shapes;
 }
@@ -53,13 +56,39 @@ TEST(Conv2dStem, MatchesDoubleReference) {
   }
 }
 
+TEST(Conv2dStem, BackwardWeightsMatchesDoubleReference) {
+  for (const Conv2dShape& s : stem_shapes()) {
+    ASSERT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, s), Conv2dAlgorithm::WinogradStem)
+        << name(s);
+    const Operands o(s);
+    const auto want = backward_weights_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      const auto dw = backward_weights(s, o, isa, 1);
+      EXPECT_LE(test::error_over_rms(dw, want), kWorst) << name(s);
+      EXPECT_EQ(backward_weights(s, o, isa, 3), dw) << name(s) << ": the thread count shows";
+    }
+  }
+}
+
+TEST(Conv2dStem, BackwardWeightsOfNoImagesAreZero) {
+  Conv2dShape s = stem(2, 3, 36, 42, 64);
+  s.nominal_n = s.n;
+  s.n = 0;
+  const Operands o(s);
+  for (const cpu::Isa isa : test::testable_isas()) {
+    EXPECT_EQ(backward_weights(s, o, isa), std::vector<float>(o.w.size(), 0.0F));
+  }
+}
+
 TEST(Conv2dStem, LargeMeansAndRangesKeepTheBound) {
   const Conv2dShape s = stem(1, 3, 64, 64, 64);
   for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
     const Operands o(s, mean, range);
     const auto want = forward_reference(s, o);
+    const auto dw = backward_weights_reference(s, o);
     for (const cpu::Isa isa : test::testable_isas()) {
       EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 1e-4);
+      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 1e-4);
     }
   }
 }
@@ -85,7 +114,6 @@ TEST(Conv2dStem, NamesTellPaddingsApart) {
 TEST(Conv2dStem, OtherPassesAndShapesGoElsewhere) {
   const Conv2dShape s = stem(1, 3, 40, 40, 16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, s), Conv2dAlgorithm::ImplicitGemm);
-  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, s), Conv2dAlgorithm::ImplicitGemm);
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, stem(1, 5, 40, 40, 16)),
             Conv2dAlgorithm::ImplicitGemm);
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, stem(1, 3, 40, 40, 20)),

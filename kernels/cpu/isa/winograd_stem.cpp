@@ -66,10 +66,29 @@ void transform_cells(const StemTiles& t) {
 
 void output_transform(const WinogradOutputBlock& b) { output_tiles<kStemTile, kD, map_output3>(b); }
 
+// A y: 3 -> 6, the transpose of map_output3.
+inline void map_gradient3(const Vec8* y, int s, Vec8* out, int t) {
+  const Vec8 even1 = mul_add(all8(4.0F / 9), y[2 * s], y[0]);
+  const Vec8 odd1 = all8(2.0F / 3) * y[s];
+  const Vec8 even2 = mul_add(all8(9.0F / 4), y[2 * s], y[0]);
+  const Vec8 odd2 = all8(3.0F / 2) * y[s];
+  out[0] = y[0];
+  out[t] = even1 + odd1;
+  out[2 * t] = even1 - odd1;
+  out[3 * t] = even2 + odd2;
+  out[4 * t] = even2 - odd2;
+  out[5 * t] = y[2 * s];
+}
+
+void gradient_transform(const WinogradInputBlock& b) {
+  transform_tiles<kStemTile, kStemTile, kD, map_gradient3>(b, 0, 0);
+}
+
 }  // namespace
 
 const StemKernels& stem_kernels() {
-  static constexpr StemKernels kTable = {transform_rows, transform_cells, output_transform};
+  static constexpr StemKernels kTable = {transform_rows, transform_cells, output_transform,
+                                         gradient_transform};
   return kTable;
 }
 
