@@ -385,9 +385,9 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
       "grayscale", "mixup", "cutmix", "log-steps",
-      // in test_feature_cache.cpp and test_profile.cpp
+      // in test_feature_cache.cpp, test_profile.cpp and test_autotune.cpp
       "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
-      "profile"};
+      "profile", "autotune"};
   std::set<std::string> keys;
   for (const std::string& line : lines_of(finetune({"--print-config"}).output)) {
     const std::size_t equals = line.find(" = ");
