@@ -61,6 +61,10 @@ class CublasProduct final : public MatrixProduct {
       throw DTypeError(std::string("gemm: A is ") + name_of(a.dtype) + ", B is " +
                        name_of(b.dtype));
     }
+    if (c.dtype != a.dtype && c.dtype != DType::F32) {
+      throw DTypeError(std::string("gemm: C is ") + name_of(c.dtype) + ", expected f32 or A's " +
+                       name_of(a.dtype));
+    }
     if (shape.m == 0 || shape.n == 0 || shape.batch == 0) return;
     const bool dense =
         shape.ldc == shape.n && (shape.batch == 1 || shape.stride_c == shape.m * shape.n);

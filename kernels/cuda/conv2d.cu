@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <initializer_list>
 
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/conv2d_implicit_gemm.h"
@@ -24,8 +25,14 @@ Algorithm choose(Conv2dPass pass, const Conv2dShape& s) {
   return s.c >= 32 && s.k >= 32 && tiles >= 12 ? Algorithm::Winograd : Algorithm::ImplicitGemm;
 }
 
-void check_f32(const char* op, const char* what, const ConstView& view) {
-  check_dtype(op, what, view, DType::F32);
+struct Operand {
+  const char* name;
+  ConstView view;
+};
+/// All of one type, which with_storage() knows.
+void check_alike(const char* op, DType dtype, std::initializer_list<Operand> operands) {
+  with_storage(op, dtype, [](auto) {});
+  for (const Operand& operand : operands) check_dtype(op, operand.name, operand.view, dtype);
 }
 
 }  // namespace
@@ -59,33 +66,19 @@ std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
 
 void conv2d_forward(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView w,
                     const Epilogue& epilogue, View y) {
-  check_f32("conv2d_forward", "x", x);
-  check_f32("conv2d_forward", "w", w);
-  check_f32("conv2d_forward", "y", y);
-  check_f32("conv2d_forward", "the epilogue's scale", epilogue.scale);
-  check_f32("conv2d_forward", "the epilogue's shift", epilogue.shift);
-  check_f32("conv2d_forward", "the epilogue's residual", epilogue.residual);
+  check_alike("conv2d_forward", x.dtype, {{"w", w}, {"y", y}});
+  check_epilogue("conv2d_forward", epilogue, y.dtype);
   const std::int64_t pixels = s.n * s.p() * s.q();
-  MatrixResult result;
-  result.data = y.f32();
-  result.rows = pixels;
-  result.columns = s.k;
-  result.stride = s.k;
-  result.scale = epilogue.scale.f32();
-  result.shift = epilogue.shift.f32();
-  result.residual = epilogue.residual.f32();
-  result.relu = epilogue.activation == Activation::Relu;
-  result.vectors = s.k % 4 == 0 && aligned16(result.data) && aligned16(result.residual);
   if (pixels == 0 || s.k == 0) return;
   switch (choose(Conv2dPass::Forward, s)) {
     case Algorithm::ImplicitGemm:
-      implicit_gemm::forward(ctx, s, x.f32(), w.f32(), result);
+      implicit_gemm::forward(ctx, s, x, w, epilogue, y);
       break;
     case Algorithm::Winograd:
-      winograd::forward(ctx, s, x.f32(), w.f32(), result);
+      winograd::forward(ctx, s, x, w, epilogue, y);
       break;
     case Algorithm::Direct:
-      direct_conv2d::forward(ctx, s, x.f32(), w.f32(), result);
+      direct_conv2d::forward(ctx, s, x, w, epilogue, y);
       break;
   }
   if (epilogue.bn_mean_var.defined()) {
@@ -95,30 +88,27 @@ void conv2d_forward(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstVi
 
 void conv2d_backward_data(ExecContext& ctx, const Conv2dShape& s, ConstView dy, ConstView w,
                           View dx) {
-  check_f32("conv2d_backward_data", "dy", dy);
-  check_f32("conv2d_backward_data", "w", w);
-  check_f32("conv2d_backward_data", "dx", dx);
+  check_alike("conv2d_backward_data", dy.dtype, {{"w", w}, {"dx", dx}});
   if (s.n * s.h * s.w * s.c == 0) return;
   switch (choose(Conv2dPass::BackwardData, s)) {
     case Algorithm::ImplicitGemm:
-      return implicit_gemm::backward_data(ctx, s, dy.f32(), w.f32(), dx.f32());
+      return implicit_gemm::backward_data(ctx, s, dy, w, dx);
     case Algorithm::Winograd:
-      return winograd::backward_data(ctx, s, dy.f32(), w.f32(), dx.f32());
+      return winograd::backward_data(ctx, s, dy, w, dx);
     case Algorithm::Direct:
-      return direct_conv2d::backward_data(ctx, s, dy.f32(), w.f32(), dx.f32());
+      return direct_conv2d::backward_data(ctx, s, dy, w, dx);
   }
 }
 
 void conv2d_backward_weights(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView dy,
                              View dw) {
-  check_f32("conv2d_backward_weights", "x", x);
-  check_f32("conv2d_backward_weights", "dy", dy);
-  check_f32("conv2d_backward_weights", "dw", dw);
+  check_alike("conv2d_backward_weights", x.dtype, {{"dy", dy}});
+  check_dtype("conv2d_backward_weights", "dw", dw, DType::F32);
   if (s.k * s.c_per_group() * s.r * s.s == 0) return;
   if (choose(Conv2dPass::BackwardWeights, s) == Algorithm::Direct) {
-    return direct_conv2d::backward_weights(ctx, s, x.f32(), dy.f32(), dw.f32());
+    return direct_conv2d::backward_weights(ctx, s, x, dy, dw);
   }
-  implicit_gemm::backward_weights(ctx, s, x.f32(), dy.f32(), dw.f32());
+  implicit_gemm::backward_weights(ctx, s, x, dy, dw);
 }
 
 }  // namespace hanok::cuda

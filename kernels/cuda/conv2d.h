@@ -1,4 +1,5 @@
-// Hand-written convolutions on CUDA, f32: what runs where cuDNN is missing or refuses a shape.
+// Hand-written convolutions on CUDA: what runs where cuDNN is missing or refuses a shape.
+// Activations and weights are f32, f16 or bf16, all of them of one type; sums, and dw, are f32.
 // Every Conv2dShape is served, by one of three algorithms:
 //   implicit_gemm   the patch matrix is gathered tile by tile into shared memory and multiplied
 //   winograd4x4     F(4x4, 3x3): a quarter of the multiplications, for 3x3 with stride 1

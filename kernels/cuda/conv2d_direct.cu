@@ -52,13 +52,14 @@ __device__ Pixel pixel_of(std::int64_t index, int height, int width) {
   return {image.quotient, image.remainder, row.remainder};
 }
 
-__global__ void conv2d_direct_forward_kernel(DirectSizes s, ColumnTiles tiles, const float* x,
-                                             const float* w, MatrixResult result) {
+template <typename T>
+__global__ void conv2d_direct_forward_kernel(DirectSizes s, ColumnTiles tiles, const T* x,
+                                             const T* w, MatrixResult<T> result) {
   const ColumnPlace place = column_place(tiles);
   if (!place.inside) return;
   const auto k = static_cast<int>(place.packet);
   const int first_c = k / s.k_per_group * s.c_per_group;
-  const float* filter = w + static_cast<std::int64_t>(k) * s.r * s.s * s.c_per_group;
+  const T* filter = w + static_cast<std::int64_t>(k) * s.r * s.s * s.c_per_group;
   for (std::int64_t row = place.row; row < place.row_end; row += blockDim.y) {
     const Pixel at = pixel_of(row, s.p, s.q);
     float sum = 0;
@@ -68,24 +69,24 @@ __global__ void conv2d_direct_forward_kernel(DirectSizes s, ColumnTiles tiles, c
       for (int t = 0; t < s.s; ++t) {
         const int v = at.w * s.stride_w - s.pad_w + t * s.dilation_w;
         if (v < 0 || v >= s.w) continue;
-        const float* pixel = x + ((at.n * s.h + h) * s.w + v) * s.c + first_c;
-        const float* tap = filter + (r * s.s + t) * s.c_per_group;
-        for (int c = 0; c < s.c_per_group; ++c) sum += pixel[c] * tap[c];
+        const T* pixel = x + ((at.n * s.h + h) * s.w + v) * s.c + first_c;
+        const T* tap = filter + (r * s.s + t) * s.c_per_group;
+        for (int c = 0; c < s.c_per_group; ++c) sum += to_float(pixel[c]) * to_float(tap[c]);
       }
     }
-    const std::int64_t to = row * s.k + k;
-    result.data[to] = result.finish(sum, k, result.residual ? result.residual[to] : 0.0F);
+    result.store_one(row * s.k + k, k, sum);
   }
 }
 
-__global__ void conv2d_direct_backward_data_kernel(DirectSizes s, ColumnTiles tiles,
-                                                   const float* dy, const float* w, float* dx) {
+template <typename T>
+__global__ void conv2d_direct_backward_data_kernel(DirectSizes s, ColumnTiles tiles, const T* dy,
+                                                   const T* w, T* dx) {
   const ColumnPlace place = column_place(tiles);
   if (!place.inside) return;
   const auto c = static_cast<int>(place.packet);
   const int first_k = c / s.c_per_group * s.k_per_group;
   const std::int64_t filter_size = static_cast<std::int64_t>(s.r) * s.s * s.c_per_group;
-  const float* filter = w + first_k * filter_size + c % s.c_per_group;
+  const T* filter = w + first_k * filter_size + c % s.c_per_group;
   for (std::int64_t row = place.row; row < place.row_end; row += blockDim.y) {
     const Pixel at = pixel_of(row, s.h, s.w);
     float sum = 0;
@@ -95,21 +96,23 @@ __global__ void conv2d_direct_backward_data_kernel(DirectSizes s, ColumnTiles ti
       for (int t = 0; t < s.s; ++t) {
         const int v = at.w + s.pad_w - t * s.dilation_w;
         if (v < 0 || v % s.stride_w != 0 || v / s.stride_w >= s.q) continue;
-        const float* pixel =
+        const T* pixel =
             dy + ((at.n * s.p + h / s.stride_h) * s.q + v / s.stride_w) * s.k + first_k;
-        const float* tap = filter + (r * s.s + t) * s.c_per_group;
-        for (int k = 0; k < s.k_per_group; ++k) sum += pixel[k] * tap[k * filter_size];
+        const T* tap = filter + (r * s.s + t) * s.c_per_group;
+        for (int k = 0; k < s.k_per_group; ++k) {
+          sum += to_float(pixel[k]) * to_float(tap[k * filter_size]);
+        }
       }
     }
-    dx[row * s.c + c] = sum;
+    dx[row * s.c + c] = from_float<T>(sum);
   }
 }
 
 /// A block takes up to 32 filters k, one (r,s,c) and one piece of the pixels.
 /// partial [pieces, K, R*S*C].
-__global__ void conv2d_direct_backward_weights_kernel(DirectSizes s, ColumnTiles tiles,
-                                                      const float* x, const float* dy,
-                                                      float* partial) {
+template <typename T>
+__global__ void conv2d_direct_backward_weights_kernel(DirectSizes s, ColumnTiles tiles, const T* x,
+                                                      const T* dy, float* partial) {
   __shared__ double shared[kColumnThreads];
   const int weights = s.r * s.s * s.c_per_group;  // of one filter
   const int weight = static_cast<int>(blockIdx.x % weights);
@@ -126,7 +129,8 @@ __global__ void conv2d_direct_backward_weights_kernel(DirectSizes s, ColumnTiles
       const int h = at.h * s.stride_h + offset_h;
       const int v = at.w * s.stride_w + offset_w;
       if (h < 0 || h >= s.h || v < 0 || v >= s.w) continue;
-      sums[0] += static_cast<double>(dy[row * s.k + k] * x[((at.n * s.h + h) * s.w + v) * s.c + c]);
+      sums[0] += static_cast<double>(to_float(dy[row * s.k + k]) *
+                                     to_float(x[((at.n * s.h + h) * s.w + v) * s.c + c]));
     }
   }
   sum_block_rows(sums, shared);
@@ -143,18 +147,24 @@ ColumnTiles piece_tiles(const Conv2dShape& s) {
 
 namespace direct_conv2d {
 
-void forward(ExecContext& ctx, const Conv2dShape& s, const float* x, const float* w,
-             const MatrixResult& result) {
-  const ColumnTiles tiles = column_tiles(s.n * s.p() * s.q(), s.k, 2, 0);
-  launch(conv2d_direct_forward_kernel, tiles.grid, tiles.block, 0, stream_of(ctx), sizes_of(s),
-         tiles, x, w, result);
+void forward(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView w,
+             const Epilogue& epilogue, View y) {
+  const std::int64_t pixels = s.n * s.p() * s.q();
+  const ColumnTiles tiles = column_tiles(pixels, s.k, 2, 0);
+  with_storage("conv2d_forward", x.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    launch(conv2d_direct_forward_kernel<T>, tiles.grid, tiles.block, 0, stream_of(ctx), sizes_of(s),
+           tiles, x.as<T>(), w.as<T>(), result_of<T>(epilogue, y, pixels, s.k, s.k));
+  });
 }
 
-void backward_data(ExecContext& ctx, const Conv2dShape& s, const float* dy, const float* w,
-                   float* dx) {
+void backward_data(ExecContext& ctx, const Conv2dShape& s, ConstView dy, ConstView w, View dx) {
   const ColumnTiles tiles = column_tiles(s.n * s.h * s.w, s.c, 2, 0);
-  launch(conv2d_direct_backward_data_kernel, tiles.grid, tiles.block, 0, stream_of(ctx),
-         sizes_of(s), tiles, dy, w, dx);
+  with_storage("conv2d_backward_data", dy.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    launch(conv2d_direct_backward_data_kernel<T>, tiles.grid, tiles.block, 0, stream_of(ctx),
+           sizes_of(s), tiles, dy.as<T>(), w.as<T>(), dx.as<T>());
+  });
 }
 
 std::size_t backward_weights_bytes(const Conv2dShape& s) {
@@ -162,18 +172,20 @@ std::size_t backward_weights_bytes(const Conv2dShape& s) {
   return static_cast<std::size_t>(piece_tiles(s).row_blocks * weights) * sizeof(float) + 64;
 }
 
-void backward_weights(ExecContext& ctx, const Conv2dShape& s, const float* x, const float* dy,
-                      float* dw) {
+void backward_weights(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView dy, View dw) {
   const ColumnTiles tiles = piece_tiles(s);
   const std::int64_t weights = s.c_per_group() * s.r * s.s;
   Workspace::Scope scope(ctx.workspace);
   auto* partial = scope.take_array<float>(tiles.row_blocks * s.k * weights);
   if (tiles.row_blocks > 0) {
-    launch(conv2d_direct_backward_weights_kernel,
-           dim3(static_cast<unsigned>(tiles.grid.x * weights)), tiles.block, 0, stream_of(ctx),
-           sizes_of(s), tiles, x, dy, partial);
+    with_storage("conv2d_backward_weights", x.dtype, [&](auto storage) {
+      using T = typename decltype(storage)::type;
+      launch(conv2d_direct_backward_weights_kernel<T>,
+             dim3(static_cast<unsigned>(tiles.grid.x * weights)), tiles.block, 0, stream_of(ctx),
+             sizes_of(s), tiles, x.as<T>(), dy.as<T>(), partial);
+    });
   }
-  sum_pieces(ctx, partial, tiles.row_blocks, s.k * weights, dw);
+  sum_pieces(ctx, partial, tiles.row_blocks, s.k * weights, dw.f32());
 }
 
 }  // namespace direct_conv2d

@@ -5,7 +5,8 @@
 //   backward_weights  dw [K, R*S*C]  = dy^T [K, N*P*Q]              * patches of x [N*P*Q, R*S*C]
 //
 // A patch is read where it lies: k is split into (tap, channel), the tap moves the pixel, and 4
-// neighbouring channels are one 16-byte access. The caches serve the R*S-fold rereading.
+// neighbouring channels are one access (of 16 bytes in f32, of 8 in 16 bits). The caches serve the
+// R*S-fold rereading.
 //
 // backward_data with a stride: pixel h meets tap r only if (h + pad - r * dilation) is a multiple
 // of the stride. So pixels are taken phase by phase (h mod stride, w mod stride), each with its
@@ -30,9 +31,10 @@ struct PatchAxis {
   int mul = 1, add = 0, step = 1;
 };
 
+template <typename T>
 struct PatchOperand {
   static constexpr bool kAlongK = true;
-  const float* data = nullptr;
+  const T* data = nullptr;
   std::int64_t lines = 0;
   PatchAxis down, across;
   int channels = 0;         // of this group
@@ -40,8 +42,8 @@ struct PatchOperand {
   bool vectors = false;
 
   struct Line {
-    const float* image;  // null: no such pixel
-    int h, w;            // where tap 0 lies
+    const T* image;  // null: no such pixel
+    int h, w;        // where tap 0 lies
   };
   __device__ Line line(std::int64_t pixel) const {
     if (pixel >= lines) return {nullptr, 0, 0};
@@ -51,7 +53,7 @@ struct PatchOperand {
             image.remainder * down.mul + down.add, row.remainder * across.mul + across.add};
   }
   /// The source at k; null in the padding.
-  __device__ const float* at(const Line& line, int k) const {
+  __device__ const T* at(const Line& line, int k) const {
     const int tap = k / channels;
     const int row = tap / across.taps;
     const int h = line.h + row * down.step;
@@ -64,21 +66,22 @@ struct PatchOperand {
     for (int i = 0; i < 4; ++i) out[i] = 0;
     if (!line.image) return;
     if (vectors) {  // 4 channels of one tap
-      const float* from = k < k_end ? at(line, k) : nullptr;
+      const T* from = k < k_end ? at(line, k) : nullptr;
       if (from) load4(from, out);
       return;
     }
     for (int i = 0; i < 4; ++i) {
-      const float* from = k + i < k_end ? at(line, k + i) : nullptr;
-      if (from) out[i] = *from;
+      const T* from = k + i < k_end ? at(line, k + i) : nullptr;
+      if (from) out[i] = to_float(*from);
     }
   }
 };
 
 /// w [K,R,S,C] of a group for backward_data: lines are channels c, k is (tap, channel of y).
+template <typename T>
 struct FilterOperand {
   static constexpr bool kAlongK = false;
-  const float* data = nullptr;
+  const T* data = nullptr;
   int lines = 0;                   // C
   int k_channels = 0;              // K
   int kernel_h = 0, kernel_w = 0;  // R, S
@@ -87,7 +90,7 @@ struct FilterOperand {
   bool vectors = false;
 
   struct Line {
-    const float* at;
+    const T* at;
     int count;
   };
   __device__ Line line(std::int64_t first) const {
@@ -102,18 +105,19 @@ struct FilterOperand {
     const int r = first_h + row * step_h;
     const int s = first_w + (tap - row * taps_w) * step_w;
     const std::int64_t filter = static_cast<std::int64_t>(k - tap * k_channels);
-    const float* from = line.at + ((filter * kernel_h + r) * kernel_w + s) * lines;
+    const T* from = line.at + ((filter * kernel_h + r) * kernel_w + s) * lines;
     if (vectors && line.count == 4) return load4(from, out);
     for (int i = 0; i < 4; ++i) {
-      if (i < line.count) out[i] = from[i];
+      if (i < line.count) out[i] = to_float(from[i]);
     }
   }
 };
 
 /// Patches of x for backward_weights: lines are (tap, channel), k is the pixel of y.
+template <typename T>
 struct PatchColumnOperand {
   static constexpr bool kAlongK = false;
-  const float* data = nullptr;
+  const T* data = nullptr;
   int lines = 0;  // R*S*C
   PatchAxis down, across;
   int channels = 0, source_channels = 0;
@@ -136,7 +140,7 @@ struct PatchColumnOperand {
     const int image = row / down.pixels;
     const int h0 = (row - image * down.pixels) * down.mul + down.add;
     const int w0 = (k - row * across.pixels) * across.mul + across.add;
-    const auto at = [&](const Line& line) -> const float* {
+    const auto at = [&](const Line& line) -> const T* {
       const int h = h0 + line.h;
       const int w = w0 + line.w;
       if (line.first >= lines || h < 0 || h >= down.source || w < 0 || w >= across.source) {
@@ -146,18 +150,19 @@ struct PatchColumnOperand {
       return data + (source_row * across.source + w) * source_channels + line.c;
     };
     if (vectors) {
-      if (const float* from = at(first)) load4(from, out);
+      if (const T* from = at(first)) load4(from, out);
       return;
     }
     for (int i = 0; i < 4; ++i) {
-      if (const float* from = at(line(first.first + i))) out[i] = *from;
+      if (const T* from = at(line(first.first + i))) out[i] = to_float(*from);
     }
   }
 };
 
 /// dx seen as the pixels of one phase: row -> (n, i, j) -> pixel (h + i * stride, w + j * stride).
+template <typename T>
 struct PhaseResult {
-  MatrixResult image;  // its rows are counted within the phase
+  MatrixResult<T> image;  // its rows are counted within the phase
   std::int64_t rows = 0, columns = 0;
   int pixels_h = 0, pixels_w = 0;  // of the phase
   int first_h = 0, first_w = 0, stride_h = 1, stride_w = 1;
@@ -174,39 +179,40 @@ struct PhaseResult {
 
 // ---- kernels; groups (and pieces) lie behind each other in the grid ----
 
+template <typename T>
 struct ForwardProblem {
-  PatchOperand a;
-  MatrixOperand<true> b;
-  MatrixResult c;
+  PatchOperand<T> a;
+  MatrixOperand<true, T> b;
+  MatrixResult<T> c;
   int k;
   TileGrid grid;
 };
 
-template <typename Sizes>
-__global__ void __launch_bounds__(Sizes::kThreads) conv2d_forward_kernel(ForwardProblem p) {
+template <typename Sizes, typename T>
+__global__ void __launch_bounds__(Sizes::kThreads) conv2d_forward_kernel(ForwardProblem<T> p) {
   __shared__ TileMemory<Sizes> tiles;
   const TilePlace place = tile_place<Sizes>(p.grid);
   const std::int64_t channel = place.batch * p.c.columns;
   p.a.data += place.batch * p.a.channels;
   p.b.data += channel * p.k;
-  p.c.data += channel;
-  if (p.c.residual) p.c.residual += channel;
+  p.c.move(channel);
   if (p.c.scale) p.c.scale += channel;
   if (p.c.shift) p.c.shift += channel;
   multiply_tile<Sizes>(p.a, p.b, p.c, place.row, place.column, 0, p.k, tiles);
 }
 
+template <typename T>
 struct BackwardDataProblem {
-  PatchOperand a;
-  FilterOperand b;
-  PhaseResult c;
+  PatchOperand<T> a;
+  FilterOperand<T> b;
+  PhaseResult<T> c;
   int k;
   TileGrid grid;
 };
 
-template <typename Sizes>
+template <typename Sizes, typename T>
 __global__ void __launch_bounds__(Sizes::kThreads)
-    conv2d_backward_data_kernel(BackwardDataProblem p) {
+    conv2d_backward_data_kernel(BackwardDataProblem<T> p) {
   __shared__ TileMemory<Sizes> tiles;
   const TilePlace place = tile_place<Sizes>(p.grid);
   p.a.data += place.batch * p.a.channels;
@@ -215,18 +221,19 @@ __global__ void __launch_bounds__(Sizes::kThreads)
   multiply_tile<Sizes>(p.a, p.b, p.c, place.row, place.column, 0, p.k, tiles);
 }
 
+template <typename T>
 struct BackwardWeightsProblem {
-  MatrixOperand<false> a;
-  PatchColumnOperand b;
-  MatrixResult c;
+  MatrixOperand<false, T> a;
+  PatchColumnOperand<T> b;
+  MatrixResult<float> c;
   int k, piece;  // pixels, and pixels a piece
   std::int64_t groups;
   TileGrid grid;
 };
 
-template <typename Sizes>
+template <typename Sizes, typename T>
 __global__ void __launch_bounds__(Sizes::kThreads)
-    conv2d_backward_weights_kernel(BackwardWeightsProblem p) {
+    conv2d_backward_weights_kernel(BackwardWeightsProblem<T> p) {
   __shared__ TileMemory<Sizes> tiles;
   const TilePlace place = tile_place<Sizes>(p.grid);
   const std::int64_t group = place.batch % p.groups;
@@ -310,13 +317,10 @@ Pieces pieces_of(const Conv2dShape& s) {
   return {std::max<std::int64_t>(divide_up(pixels, piece), 1), piece};
 }
 
-}  // namespace
-
-namespace implicit_gemm {
-
-void forward(ExecContext& ctx, const Conv2dShape& s, const float* x, const float* w,
-             const MatrixResult& result) {
-  ForwardProblem p;
+template <typename T>
+void run_forward(ExecContext& ctx, const Conv2dShape& s, const T* x, const T* w,
+                 const MatrixResult<T>& result) {
+  ForwardProblem<T> p;
   p.a.data = x;
   p.a.lines = s.n * s.p() * s.q();
   p.a.down = forward_down(s);
@@ -338,16 +342,16 @@ void forward(ExecContext& ctx, const Conv2dShape& s, const float* x, const float
     launch(kernel, p.grid.blocks(s.groups), dim3(Sizes::kThreads), 0, stream_of(ctx), p);
   };
   if (wants_large_tiles(p.c.rows, p.c.columns, s.groups)) {
-    run(LargeTile{}, conv2d_forward_kernel<LargeTile>);
+    run(LargeTile{}, conv2d_forward_kernel<LargeTile, T>);
   } else {
-    run(SmallTile{}, conv2d_forward_kernel<SmallTile>);
+    run(SmallTile{}, conv2d_forward_kernel<SmallTile, T>);
   }
 }
 
-void backward_data(ExecContext& ctx, const Conv2dShape& s, const float* dy, const float* w,
-                   float* dx) {
+template <typename T>
+void run_backward_data(ExecContext& ctx, const Conv2dShape& s, const T* dy, const T* w, T* dx) {
   const Window2d& window = s.window;
-  BackwardDataProblem p;
+  BackwardDataProblem<T> p;
   p.a.data = dy;
   p.a.channels = size(s.k_per_group());
   p.a.source_channels = size(s.k);
@@ -393,28 +397,22 @@ void backward_data(ExecContext& ctx, const Conv2dShape& s, const float* dy, cons
         launch(kernel, p.grid.blocks(s.groups), dim3(Sizes::kThreads), 0, stream_of(ctx), p);
       };
       if (wants_large_tiles(p.c.rows, p.c.columns, s.groups)) {
-        run(LargeTile{}, conv2d_backward_data_kernel<LargeTile>);
+        run(LargeTile{}, conv2d_backward_data_kernel<LargeTile, T>);
       } else {
-        run(SmallTile{}, conv2d_backward_data_kernel<SmallTile>);
+        run(SmallTile{}, conv2d_backward_data_kernel<SmallTile, T>);
       }
     }
   }
 }
 
-std::size_t backward_weights_bytes(const Conv2dShape& s) {
-  const Pieces pieces = pieces_of(s);
-  const std::int64_t weights = s.k * s.c_per_group() * s.r * s.s;
-  return pieces.count > 1 ? static_cast<std::size_t>(pieces.count * weights) * sizeof(float) + 64
-                          : 0;
-}
-
-void backward_weights(ExecContext& ctx, const Conv2dShape& s, const float* x, const float* dy,
-                      float* dw) {
+template <typename T>
+void run_backward_weights(ExecContext& ctx, const Conv2dShape& s, const T* x, const T* dy,
+                          float* dw) {
   const Pieces pieces = pieces_of(s);
   const std::int64_t columns = s.r * s.s * s.c_per_group();
   Workspace::Scope scope(ctx.workspace);
   float* partial = pieces.count > 1 ? scope.take_array<float>(pieces.count * s.k * columns) : dw;
-  BackwardWeightsProblem p;
+  BackwardWeightsProblem<T> p;
   p.a.data = dy;
   p.a.lines = s.k_per_group();
   p.a.stride = s.k;
@@ -435,9 +433,43 @@ void backward_weights(ExecContext& ctx, const Conv2dShape& s, const float* x, co
   p.piece = size(pieces.pixels);
   p.groups = s.groups;
   p.grid = TileGrid::of<SmallTile>(p.c.rows, columns);
-  launch(conv2d_backward_weights_kernel<SmallTile>, p.grid.blocks(s.groups * pieces.count),
+  launch(conv2d_backward_weights_kernel<SmallTile, T>, p.grid.blocks(s.groups * pieces.count),
          dim3(SmallTile::kThreads), 0, stream_of(ctx), p);
   if (pieces.count > 1) sum_pieces(ctx, partial, pieces.count, s.k * columns, dw);
+}
+
+}  // namespace
+
+namespace implicit_gemm {
+
+void forward(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView w,
+             const Epilogue& epilogue, View y) {
+  with_storage("conv2d_forward", x.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    run_forward(ctx, s, x.as<T>(), w.as<T>(),
+                result_of<T>(epilogue, y, s.n * s.p() * s.q(), s.k, s.k));
+  });
+}
+
+void backward_data(ExecContext& ctx, const Conv2dShape& s, ConstView dy, ConstView w, View dx) {
+  with_storage("conv2d_backward_data", dy.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    run_backward_data(ctx, s, dy.as<T>(), w.as<T>(), dx.as<T>());
+  });
+}
+
+std::size_t backward_weights_bytes(const Conv2dShape& s) {
+  const Pieces pieces = pieces_of(s);
+  const std::int64_t weights = s.k * s.c_per_group() * s.r * s.s;
+  return pieces.count > 1 ? static_cast<std::size_t>(pieces.count * weights) * sizeof(float) + 64
+                          : 0;
+}
+
+void backward_weights(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView dy, View dw) {
+  with_storage("conv2d_backward_weights", x.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    run_backward_weights(ctx, s, x.as<T>(), dy.as<T>(), dw.f32());
+  });
 }
 
 }  // namespace implicit_gemm

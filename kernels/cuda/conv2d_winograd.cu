@@ -98,15 +98,16 @@ __device__ void map_filter(const float* g, float* out) {
 // ---- kernels ----
 
 /// w [K,3,3,C] -> U [36,K,C]; `turned`: filters turned by 180 degrees.
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    winograd_filter_kernel(const float* w, std::int64_t k, int c, bool turned, float* u) {
+    winograd_filter_kernel(const T* w, std::int64_t k, int c, bool turned, float* u) {
   const std::int64_t i = blockIdx.x * std::int64_t{kThreads} + threadIdx.x;
   if (i >= k * c) return;
   const Split filter = split(i, c);
-  const float* from = w + filter.quotient * 9 * c + filter.remainder;
+  const T* from = w + filter.quotient * 9 * c + filter.remainder;
   float g[9];
 #pragma unroll
-  for (int tap = 0; tap < 9; ++tap) g[tap] = from[(turned ? 8 - tap : tap) * c];
+  for (int tap = 0; tap < 9; ++tap) g[tap] = to_float(from[(turned ? 8 - tap : tap) * c]);
   float half[18];  // [6][3]
 #pragma unroll
   for (int column = 0; column < 3; ++column) map_filter<3, 3>(g + column, half + column);
@@ -141,9 +142,10 @@ __device__ Place place_of(const Images& images, std::int64_t first_tile, std::in
 }
 
 /// x -> V [36, tiles, C] for `tiles` tiles from `first_tile`.
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
-    winograd_input_kernel(Images images, const float* x, std::int64_t first_tile,
-                          std::int64_t tiles, float* v) {
+    winograd_input_kernel(Images images, const T* x, std::int64_t first_tile, std::int64_t tiles,
+                          float* v) {
   const std::int64_t item = blockIdx.x * std::int64_t{kThreads} + threadIdx.x;
   const std::int64_t items = tiles * images.channels;
   if (item >= items) return;
@@ -159,7 +161,7 @@ __global__ void __launch_bounds__(kThreads)
       const int w = w0 + column;
       const bool inside = h >= 0 && h < images.height && w >= 0 && w < images.width;
       const std::int64_t pixel = (at.n * images.height + h) * images.width + w;
-      d[row * kWindow + column] = inside ? x[pixel * images.channels + at.channel] : 0.0F;
+      d[row * kWindow + column] = inside ? to_float(x[pixel * images.channels + at.channel]) : 0.0F;
     }
   }
 #pragma unroll
@@ -171,9 +173,10 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// M [36, tiles, K] -> the result's pixels, with the epilogue.
+template <typename T>
 __global__ void __launch_bounds__(kThreads)
     winograd_output_kernel(Images images, const float* m, std::int64_t first_tile,
-                           std::int64_t tiles, MatrixResult result) {
+                           std::int64_t tiles, MatrixResult<T> result) {
   const std::int64_t item = blockIdx.x * std::int64_t{kThreads} + threadIdx.x;
   const std::int64_t items = tiles * images.channels;
   if (item >= items) return;
@@ -192,9 +195,7 @@ __global__ void __launch_bounds__(kThreads)
       const int w = at.j * kTile + column;
       if (h >= images.height || w >= images.width) continue;
       const std::int64_t pixel = (at.n * images.height + h) * images.width + w;
-      const std::int64_t to = pixel * images.channels + at.channel;
-      result.data[to] = result.finish(d[row * kWindow + column], at.channel,
-                                      result.residual ? result.residual[to] : 0.0F);
+      result.store_one(pixel * images.channels + at.channel, at.channel, d[row * kWindow + column]);
     }
   }
 }
@@ -238,8 +239,9 @@ Problem problem_of(Conv2dPass pass, const Conv2dShape& s) {
   return p;
 }
 
-void run(ExecContext& ctx, const Problem& p, bool backward, const float* source, const float* w,
-         const MatrixResult& result) {
+template <typename T>
+void run(ExecContext& ctx, const Problem& p, bool backward, const T* source, const T* w,
+         const MatrixResult<T>& result) {
   if (p.tiles() == 0) return;
   const std::int64_t filters = p.inputs * p.outputs;
   const std::int64_t chunk = p.chunk();
@@ -248,12 +250,12 @@ void run(ExecContext& ctx, const Problem& p, bool backward, const float* source,
   auto* v = scope.take_array<float>(kPoints * chunk * p.inputs);
   auto* m = scope.take_array<float>(kPoints * chunk * p.outputs);
   // U is [36, K, C] as w is, whichever of both is summed over.
-  launch(winograd_filter_kernel, grid_for(filters, kThreads), dim3(kThreads), 0, stream_of(ctx), w,
-         backward ? p.inputs : p.outputs, static_cast<int>(backward ? p.outputs : p.inputs),
+  launch(winograd_filter_kernel<T>, grid_for(filters, kThreads), dim3(kThreads), 0, stream_of(ctx),
+         w, backward ? p.inputs : p.outputs, static_cast<int>(backward ? p.outputs : p.inputs),
          backward, u);
   for (std::int64_t first = 0; first < p.tiles(); first += chunk) {
     const std::int64_t tiles = std::min(chunk, p.tiles() - first);
-    launch(winograd_input_kernel, grid_for(tiles * p.inputs, kThreads), dim3(kThreads), 0,
+    launch(winograd_input_kernel<T>, grid_for(tiles * p.inputs, kThreads), dim3(kThreads), 0,
            stream_of(ctx), p.source, source, first, tiles, v);
     GemmShape product;
     product.m = tiles;
@@ -270,7 +272,7 @@ void run(ExecContext& ctx, const Problem& p, bool backward, const float* source,
     gemm(ctx, product, {v, DType::F32, {kPoints, tiles, p.inputs}},
          {u, DType::F32, {kPoints, p.inputs, p.outputs}}, Epilogue{},
          {m, DType::F32, {kPoints, tiles, p.outputs}});
-    launch(winograd_output_kernel, grid_for(tiles * p.outputs, kThreads), dim3(kThreads), 0,
+    launch(winograd_output_kernel<T>, grid_for(tiles * p.outputs, kThreads), dim3(kThreads), 0,
            stream_of(ctx), p.target, m, first, tiles, result);
   }
 }
@@ -289,16 +291,21 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
   return static_cast<std::size_t>(floats) * sizeof(float) + 3 * 64;
 }
 
-void forward(ExecContext& ctx, const Conv2dShape& s, const float* x, const float* w,
-             const MatrixResult& result) {
-  run(ctx, problem_of(Conv2dPass::Forward, s), false, x, w, result);
+void forward(ExecContext& ctx, const Conv2dShape& s, ConstView x, ConstView w,
+             const Epilogue& epilogue, View y) {
+  with_storage("conv2d_forward", x.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    run(ctx, problem_of(Conv2dPass::Forward, s), false, x.as<T>(), w.as<T>(),
+        result_of<T>(epilogue, y, s.n * s.p() * s.q(), s.k, s.k));
+  });
 }
 
-void backward_data(ExecContext& ctx, const Conv2dShape& s, const float* dy, const float* w,
-                   float* dx) {
-  MatrixResult result;
-  result.data = dx;
-  run(ctx, problem_of(Conv2dPass::BackwardData, s), true, dy, w, result);
+void backward_data(ExecContext& ctx, const Conv2dShape& s, ConstView dy, ConstView w, View dx) {
+  with_storage("conv2d_backward_data", dy.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    run(ctx, problem_of(Conv2dPass::BackwardData, s), true, dy.as<T>(), w.as<T>(),
+        result_of<T>({}, dx, s.n * s.h * s.w, s.c, s.c));
+  });
 }
 
 }  // namespace hanok::cuda::winograd

@@ -8,6 +8,7 @@
 #include "kernels/cuda/channel_sums.h"
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/epilogue.h"
+#include "kernels/cuda/layout.h"
 #include "kernels/cuda/precision.h"
 
 namespace hanok::cuda {
@@ -45,7 +46,7 @@ class FusedConvolution final : public Convolution {
   // their own; the convolution alone and our epilogue after it; our own convolution.
   void forward(ExecContext& context, const Conv2dShape& shape, ConstView x, ConstView w,
                const Epilogue& epilogue, View y) override {
-    check_types(x, w, y);
+    check_types(x, w, y.dtype);
     ConvolutionProblem problem = plain(Conv2dPass::Forward, shape, x.dtype);
     TensorPointers tensors = {
         {GraphTensor::X, pointer(x)}, {GraphTensor::W, pointer(w)}, {GraphTensor::Y, y.data}};
@@ -90,7 +91,7 @@ class FusedConvolution final : public Convolution {
 
   void backward_data(ExecContext& context, const Conv2dShape& shape, ConstView dy, ConstView w,
                      View dx) override {
-    check_types(dy, w, dx);
+    check_types(dy, w, dx.dtype);
     if (!run(context, plain(Conv2dPass::BackwardData, shape, dy.dtype),
              {{GraphTensor::Y, pointer(dy)},
               {GraphTensor::W, pointer(w)},
@@ -99,14 +100,28 @@ class FusedConvolution final : public Convolution {
     }
   }
 
+  // dw is f32. Engines write what they read: cuDNN 9.19 has none on sm_90 from 16 bits to f32 but
+  // one that it would compile on the spot. So 16-bit results are widened afterwards.
   void backward_weights(ExecContext& context, const Conv2dShape& shape, ConstView x, ConstView dy,
                         View dw) override {
-    check_types(x, dy, dw);
+    check_types(x, dy, x.dtype);
+    if (dw.dtype != DType::F32) {
+      throw DTypeError(std::string("conv2d: the gradient of weights is f32 on CUDA, got ") +
+                       name_of(dw.dtype));
+    }
+    Workspace::Scope scope(context.workspace);
+    View result = dw;
+    if (x.dtype != DType::F32) {
+      result.dtype = x.dtype;
+      result.data = scope.take(size_of(x.dtype) * static_cast<std::size_t>(dw.numel()));
+    }
     if (!run(context, plain(Conv2dPass::BackwardWeights, shape, x.dtype),
              {{GraphTensor::X, pointer(x)},
               {GraphTensor::Y, pointer(dy)},
-              {GraphTensor::W, dw.data}})) {
+              {GraphTensor::W, result.data}})) {
       conv2d_backward_weights(context, shape, x, dy, dw);
+    } else if (result.dtype != dw.dtype) {
+      cast(context, dw, result);
     }
   }
 
@@ -120,11 +135,10 @@ class FusedConvolution final : public Convolution {
     return problem;
   }
 
-  static void check_types(const ConstView& a, const ConstView& b, const ConstView& result) {
-    if (a.dtype != b.dtype || a.dtype != result.dtype) {
+  static void check_types(const ConstView& a, const ConstView& b, DType result) {
+    if (a.dtype != b.dtype || a.dtype != result) {
       throw DTypeError(std::string("conv2d: operands of one type are needed on CUDA, got ") +
-                       name_of(a.dtype) + ", " + name_of(b.dtype) + " and " +
-                       name_of(result.dtype));
+                       name_of(a.dtype) + ", " + name_of(b.dtype) + " and " + name_of(result));
     }
   }
 

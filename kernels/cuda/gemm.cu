@@ -2,6 +2,7 @@
 // gemm_tile.h; a block takes one, batches lie behind each other in the grid, and the epilogue runs
 // on the registers before they are stored. Batch-norm moments are a second sweep over C.
 #include <string>
+#include <type_traits>
 
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/epilogue.h"
@@ -12,25 +13,40 @@
 namespace hanok::cuda {
 namespace {
 
-template <bool kTransposeA, bool kTransposeB>
+/// C in the operands' type, or in f32 where those are of 16 bits.
+template <typename T>
+struct GemmResult {
+  MatrixResult<T> same;
+  MatrixResult<float> wide;
+  bool is_wide = false;
+  std::int64_t rows = 0, columns = 0;
+
+  __device__ void store(std::int64_t row, std::int64_t column, float (&values)[4]) const {
+    is_wide ? wide.store(row, column, values) : same.store(row, column, values);
+  }
+  __device__ void move(std::int64_t offset) { is_wide ? wide.move(offset) : same.move(offset); }
+};
+template <>
+struct GemmResult<float> : MatrixResult<float> {};
+
+template <typename T, bool kTransposeA, bool kTransposeB>
 struct GemmProblem {
-  MatrixOperand<!kTransposeA> a;  // stored [m,k], or [k,m]
-  MatrixOperand<kTransposeB> b;   // its lines are columns: stored [k,n], or [n,k]
-  MatrixResult c;
+  MatrixOperand<!kTransposeA, T> a;  // stored [m,k], or [k,m]
+  MatrixOperand<kTransposeB, T> b;   // its lines are columns: stored [k,n], or [n,k]
+  GemmResult<T> c;
   int k;
   std::int64_t stride_a, stride_b, stride_c;  // from one product of the batch to the next
   TileGrid grid;
 };
 
-template <typename Sizes, bool kTransposeA, bool kTransposeB>
+template <typename Sizes, typename T, bool kTransposeA, bool kTransposeB>
 __global__ void __launch_bounds__(Sizes::kThreads)
-    gemm_kernel(GemmProblem<kTransposeA, kTransposeB> p) {
+    gemm_kernel(GemmProblem<T, kTransposeA, kTransposeB> p) {
   __shared__ TileMemory<Sizes> tiles;
   const TilePlace place = tile_place<Sizes>(p.grid);
   p.a.data += place.batch * p.stride_a;
   p.b.data += place.batch * p.stride_b;
-  p.c.data += place.batch * p.stride_c;
-  if (p.c.residual) p.c.residual += place.batch * p.stride_c;
+  p.c.move(place.batch * p.stride_c);
   multiply_tile<Sizes>(p.a, p.b, p.c, place.row, place.column, 0, p.k, tiles);
 }
 
@@ -48,18 +64,17 @@ bool vectors_fit(const void* data, std::int64_t row, std::int64_t stride, std::i
          aligned16(data);
 }
 
-template <typename Sizes, bool kTransposeA, bool kTransposeB>
-void launch_tiles(ExecContext& ctx, GemmProblem<kTransposeA, kTransposeB> problem,
+template <typename Sizes, typename T, bool kTransposeA, bool kTransposeB>
+void launch_tiles(ExecContext& ctx, GemmProblem<T, kTransposeA, kTransposeB> problem,
                   std::int64_t batch) {
   problem.grid = TileGrid::of<Sizes>(problem.c.rows, problem.c.columns);
-  launch(gemm_kernel<Sizes, kTransposeA, kTransposeB>, problem.grid.blocks(batch),
+  launch(gemm_kernel<Sizes, T, kTransposeA, kTransposeB>, problem.grid.blocks(batch),
          dim3(Sizes::kThreads), 0, stream_of(ctx), problem);
 }
 
-template <bool kTransposeA, bool kTransposeB>
-void run(ExecContext& ctx, const GemmShape& s, const float* a, const float* b,
-         const MatrixResult& c) {
-  GemmProblem<kTransposeA, kTransposeB> p;
+template <bool kTransposeA, bool kTransposeB, typename T>
+void run(ExecContext& ctx, const GemmShape& s, const T* a, const T* b, const GemmResult<T>& c) {
+  GemmProblem<T, kTransposeA, kTransposeB> p;
   p.a.data = a;
   p.a.lines = s.m;
   p.a.stride = s.lda;
@@ -80,6 +95,32 @@ void run(ExecContext& ctx, const GemmShape& s, const float* a, const float* b,
   }
 }
 
+template <typename T>
+MatrixResult<T> matrix_result(const GemmShape& s, const Epilogue& epilogue, const View& c) {
+  MatrixResult<T> result = result_of<T>(epilogue, c, s.m, s.n, s.ldc);
+  result.accumulate = s.accumulate;
+  result.vectors = result.vectors && (s.batch == 1 || s.stride_c % 4 == 0);
+  return result;
+}
+
+template <typename T>
+GemmResult<T> gemm_result(const GemmShape& s, const Epilogue& epilogue, const View& c) {
+  if constexpr (std::is_same_v<T, float>) {
+    return {matrix_result<float>(s, epilogue, c)};
+  } else {
+    GemmResult<T> result;
+    result.rows = s.m;
+    result.columns = s.n;
+    result.is_wide = c.dtype == DType::F32;
+    if (result.is_wide) {
+      result.wide = matrix_result<float>(s, epilogue, c);
+    } else {
+      result.same = matrix_result<T>(s, epilogue, c);
+    }
+    return result;
+  }
+}
+
 __global__ void combine_row_sums_kernel(const double* partial, std::int64_t blocks,
                                         std::int64_t channels, float* out) {
   __shared__ double shared[2 * kCombineChannels * kCombineLanes];
@@ -93,36 +134,26 @@ __global__ void combine_row_sums_kernel(const double* partial, std::int64_t bloc
 
 void gemm(ExecContext& ctx, const GemmShape& s, ConstView a, ConstView b, const Epilogue& epilogue,
           View c) {
-  check_dtype("gemm", "a", a, DType::F32);
-  check_dtype("gemm", "b", b, DType::F32);
-  check_dtype("gemm", "c", c, DType::F32);
-  check_dtype("gemm", "the epilogue's scale", epilogue.scale, DType::F32);
-  check_dtype("gemm", "the epilogue's shift", epilogue.shift, DType::F32);
-  check_dtype("gemm", "the epilogue's residual", epilogue.residual, DType::F32);
+  with_storage("gemm", a.dtype, [](auto) {});
+  check_dtype("gemm", "b", b, a.dtype);
+  if (c.dtype != DType::F32) check_dtype("gemm", "c", c, a.dtype);
+  check_epilogue("gemm", epilogue, c.dtype);
   check_stride("lda", s.lda, s.transpose_a ? s.k : s.m, s.transpose_a ? s.m : s.k);
   check_stride("ldb", s.ldb, s.transpose_b ? s.n : s.k, s.transpose_b ? s.k : s.n);
   check_stride("ldc", s.ldc, s.m, s.n);
   if (s.m == 0 || s.n == 0 || s.batch == 0) return;
 
-  MatrixResult result;
-  result.data = c.f32();
-  result.rows = s.m;
-  result.columns = s.n;
-  result.stride = s.ldc;
-  result.accumulate = s.accumulate;
-  result.scale = epilogue.scale.f32();
-  result.shift = epilogue.shift.f32();
-  result.residual = epilogue.residual.f32();
-  result.relu = epilogue.activation == Activation::Relu;
-  result.vectors = s.ldc % 4 == 0 && (s.batch == 1 || s.stride_c % 4 == 0) &&
-                   aligned16(result.data) && aligned16(result.residual);
-  if (s.transpose_a) {
-    s.transpose_b ? run<true, true>(ctx, s, a.f32(), b.f32(), result)
-                  : run<true, false>(ctx, s, a.f32(), b.f32(), result);
-  } else {
-    s.transpose_b ? run<false, true>(ctx, s, a.f32(), b.f32(), result)
-                  : run<false, false>(ctx, s, a.f32(), b.f32(), result);
-  }
+  with_storage("gemm", a.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    const GemmResult<T> result = gemm_result<T>(s, epilogue, c);
+    if (s.transpose_a) {
+      s.transpose_b ? run<true, true>(ctx, s, a.as<T>(), b.as<T>(), result)
+                    : run<true, false>(ctx, s, a.as<T>(), b.as<T>(), result);
+    } else {
+      s.transpose_b ? run<false, true>(ctx, s, a.as<T>(), b.as<T>(), result)
+                    : run<false, false>(ctx, s, a.as<T>(), b.as<T>(), result);
+    }
+  });
   if (epilogue.bn_mean_var.defined()) {
     column_moments(ctx, c, {s.batch, s.m, s.ldc, s.stride_c}, s.n, epilogue.bn_mean_var);
   }

@@ -1,4 +1,4 @@
-// Hand-written matrix products on CUDA, f32: what runs where cuBLAS is missing. gemm_ladder.h holds
+// Hand-written matrix products on CUDA: what runs where cuBLAS is missing. gemm_ladder.h holds
 // the steps that lead to this kernel, for readers.
 #pragma once
 
@@ -6,8 +6,9 @@
 
 namespace hanok::cuda {
 
-/// Backend::gemm. Throws DTypeError unless everything is f32, ValueError for a leading dimension
-/// shorter than a stored row.
+/// Backend::gemm with a and b of one type (f32, f16 or bf16), c of theirs or f32, the residual of
+/// c's, sums in f32. Throws DTypeError for others, ValueError for a leading dimension shorter than
+/// a stored row.
 void gemm(ExecContext& ctx, const GemmShape& shape, ConstView a, ConstView b,
           const Epilogue& epilogue, View c);
 

@@ -160,7 +160,7 @@ __global__ void __launch_bounds__(kThreads) gemm_vectorized_kernel(Product p) {
   b.lines = p.n;
   b.stride = p.n;
   b.vectors = p.vectors;
-  MatrixResult c;
+  MatrixResult<float> c;
   c.data = p.c;
   c.rows = p.m;
   c.columns = p.n;

@@ -1,5 +1,6 @@
-// The block that every f32 product of kernels/cuda is made of: a tile of C computed by 256 threads
+// The block that every product of kernels/cuda is made of: a tile of C computed by 256 threads
 // from tiles of A and B that pass through shared memory. gemm_ladder.cu leads here step by step.
+// Operands and results lie in memory as f32, f16 or bf16; tiles, products and sums are f32.
 //
 //               Large                     Small
 //   C           128 x 128                 64 x 64         a block
@@ -23,8 +24,10 @@
 #pragma once
 
 #include "kernels/cuda/launch.h"
+#include "kernels/cuda/packet.h"
 #include "kernels/cuda/sizes.h"
 #include "kernels/cuda/storage.h"
+#include "kernels/epilogue.h"
 
 namespace hanok::cuda {
 
@@ -59,16 +62,26 @@ __device__ inline void store4(const float (&from)[4], float* to) {
   *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
 }
 
+// 4 neighbours in global memory, in one access: 16 aligned bytes of f32, 8 of a 16-bit type.
+template <typename T>
+__device__ inline void load4(const T* from, float (&to)[4]) {
+  load_floats(from, true, to);
+}
+template <typename T>
+__device__ inline void store4(const float (&from)[4], T* to) {
+  store_floats(from, true, to);
+}
+
 /// Elements of a matrix with `lines` lines; kDepthContiguous: a line is a stored row.
-template <bool kDepthContiguous>
+template <bool kDepthContiguous, typename T = float>
 struct MatrixOperand {
   static constexpr bool kAlongK = kDepthContiguous;
-  const float* data = nullptr;
+  const T* data = nullptr;
   std::int64_t lines = 0, stride = 0;  // stride: elements from one stored row to the next
-  bool vectors = false;                // 4 neighbours within the matrix lie in 16 aligned bytes
+  bool vectors = false;                // load4 may read any 4 neighbours within the matrix
 
   struct Line {
-    const float* at;
+    const T* at;
     int count;  // lines that exist, up to 4
   };
   __device__ Line line(std::int64_t first) const {
@@ -78,26 +91,33 @@ struct MatrixOperand {
   __device__ void load(const Line& line, int k, int k_end, float (&out)[4]) const {
     const int depth = k_end - k;
     if constexpr (kAlongK) {
-      const float* from = line.at + k;
+      const T* from = line.at + k;
       if (line.count > 0 && vectors && depth >= 4) return load4(from, out);
-      for (int i = 0; i < 4; ++i) out[i] = line.count > 0 && i < depth ? from[i] : 0.0F;
+      for (int i = 0; i < 4; ++i) out[i] = line.count > 0 && i < depth ? to_float(from[i]) : 0.0F;
     } else {
-      const float* from = line.at + static_cast<std::int64_t>(k) * stride;
+      const T* from = line.at + static_cast<std::int64_t>(k) * stride;
       if (line.count == 4 && vectors && depth > 0) return load4(from, out);
-      for (int i = 0; i < 4; ++i) out[i] = i < line.count && depth > 0 ? from[i] : 0.0F;
+      for (int i = 0; i < 4; ++i) out[i] = i < line.count && depth > 0 ? to_float(from[i]) : 0.0F;
     }
   }
 };
 
 /// A result and what happens to it on the way to memory; see kernels/epilogue.h.
+template <typename T = float>
 struct MatrixResult {
-  float* data = nullptr;
+  T* data = nullptr;
   std::int64_t rows = 0, columns = 0, stride = 0;
-  bool vectors = false;  // rows of data and residual start at 16 bytes
+  bool vectors = false;  // rows of data and residual start where load4 may read
   bool accumulate = false;
-  const float *scale = nullptr, *shift = nullptr, *residual = nullptr;
+  const float *scale = nullptr, *shift = nullptr;
+  const T* residual = nullptr;
   bool relu = false;
 
+  /// Lets data (and residual) begin `offset` elements later.
+  __device__ void move(std::int64_t offset) {
+    data += offset;
+    if (residual) residual += offset;
+  }
   __device__ std::int64_t row_offset(std::int64_t row) const { return row * stride; }
   __device__ void store(std::int64_t row, std::int64_t column, float (&values)[4]) const {
     store_at(row_offset(row), column, values);
@@ -115,9 +135,13 @@ struct MatrixResult {
       return;
     }
     for (int i = 0; i < 4 && column + i < columns; ++i) {
-      const float old = accumulate ? data[at + i] : 0.0F;
-      data[at + i] = finish(values[i] + old, column + i, residual ? residual[at + i] : 0.0F);
+      const float old = accumulate ? to_float(data[at + i]) : 0.0F;
+      store_one(at + i, column + i, values[i] + old);
     }
+  }
+  /// Finishes one element and stores it at `at`, which lies in that column.
+  __device__ void store_one(std::int64_t at, std::int64_t column, float value) const {
+    data[at] = from_float<T>(finish(value, column, residual ? to_float(residual[at]) : 0.0F));
   }
   __device__ float finish(float value, std::int64_t column, float added) const {
     if (scale) value *= scale[column];
@@ -126,6 +150,30 @@ struct MatrixResult {
     return relu && value <= 0.0F ? 0.0F : value;  // NaN stays
   }
 };
+
+/// `y` with what the epilogue does on the way to it, its moments left out.
+template <typename T>
+MatrixResult<T> result_of(const Epilogue& epilogue, const View& y, std::int64_t rows,
+                          std::int64_t columns, std::int64_t stride) {
+  MatrixResult<T> result;
+  result.data = y.as<T>();
+  result.rows = rows;
+  result.columns = columns;
+  result.stride = stride;
+  result.scale = epilogue.scale.f32();
+  result.shift = epilogue.shift.f32();
+  result.residual = epilogue.residual.as<T>();
+  result.relu = epilogue.activation == Activation::Relu;
+  result.vectors = stride % 4 == 0 && aligned16(result.data) && aligned16(result.residual);
+  return result;
+}
+
+/// Throws DTypeError unless scale and shift are f32 and the residual is of y's type.
+inline void check_epilogue(const char* op, const Epilogue& epilogue, DType y) {
+  check_dtype(op, "the epilogue's scale", epilogue.scale, DType::F32);
+  check_dtype(op, "the epilogue's shift", epilogue.shift, DType::F32);
+  check_dtype(op, "the epilogue's residual", epilogue.residual, y);
+}
 
 /// Computes the tile of `result` at (row, column) from k in [k_begin, k_end).
 template <typename Sizes, typename A, typename B, typename Result>

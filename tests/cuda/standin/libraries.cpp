@@ -1,10 +1,13 @@
 // What stands in for cuBLAS and cuDNN: the CPU's kernels, which read and write the same memory, as
-// deferred work on the stream like everything else. What is built on the two libraries
+// deferred work on the stream like everything else. f16 and bf16 are computed in f32 and rounded
+// once, as tensor cores with f32 sums do. What is built on the two libraries
 // (blas_product.cpp, fused_convolution.cpp) is the real thing.
 #include <cstdlib>
 #include <new>
 #include <stdexcept>
+#include <vector>
 
+#include "kernels/base/half.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cuda/cublas.h"
@@ -38,7 +41,53 @@ cudaError_t enqueue(cudaStream_t stream, const char* name, Work work) {
   });
 }
 
+/// Elements of a host array as f32: the array itself, or a copy of its 16-bit values.
+class Widened {
+ public:
+  Widened(const void* data, DType dtype, std::int64_t count)
+      : data_(data), dtype_(dtype), values_(dtype == DType::F32 ? 0U : std::size_t(count)) {
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      values_[i] = dtype == DType::F16 ? to_float(static_cast<const F16*>(data)[i])
+                                       : to_float(static_cast<const BF16*>(data)[i]);
+    }
+  }
+  View view(const Shape& shape) {
+    // NOLINTNEXTLINE(*-const-cast): results are arrays that may be written
+    return {dtype_ == DType::F32 ? const_cast<void*>(data_) : values_.data(), DType::F32, shape};
+  }
+  /// Rounds the copy back into the array.
+  void store() const {
+    void* to = const_cast<void*>(data_);  // NOLINT(*-const-cast): as above
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      if (dtype_ == DType::F16) {
+        static_cast<F16*>(to)[i] = to_f16(values_[i]);
+      } else {
+        static_cast<BF16*>(to)[i] = to_bf16(values_[i]);
+      }
+    }
+  }
+
+ private:
+  const void* data_;
+  DType dtype_;
+  std::vector<float> values_;
+};
+
 // ---- cuBLAS ----
+
+/// The DType of one of cuBLAS's three; U8 for others.
+DType dtype_of_cuda(int type) {
+  switch (type) {
+    case kCudaR32F:
+      return DType::F32;
+    case kCudaR16F:
+      return DType::F16;
+    case kCudaR16BF:
+      return DType::BF16;
+    default:
+      return DType::U8;
+  }
+}
 
 CublasStatus create(CublasHandle* handle) {
   *handle = new cublasContext();
@@ -58,7 +107,9 @@ CublasStatus set_stream(CublasHandle handle, cudaStream_t stream) {
 }
 CublasStatus set_workspace(CublasHandle, void*, std::size_t) { return 0; }
 const char* status_name(CublasStatus) { return "CUBLAS_STATUS_NOT_SUPPORTED"; }
-const char* status_string(CublasStatus) { return "the stand-in multiplies f32 by alpha = 1 only"; }
+const char* status_string(CublasStatus) {
+  return "the stand-in multiplies f32, f16 and bf16, by alpha = 1 only";
+}
 
 /// Column-major C = A B is row-major C^T = B^T A^T: the same memory, the operands swapped.
 CublasStatus gemm_strided_batched(CublasHandle handle, int op_a, int op_b, std::int64_t m,
@@ -70,7 +121,8 @@ CublasStatus gemm_strided_batched(CublasHandle handle, int op_a, int op_b, std::
                                   int) {
   constexpr CublasStatus kNotSupported = 15;
   const float beta_value = *static_cast<const float*>(beta);
-  if (type_a != kCudaR32F || type_b != kCudaR32F || type_c != kCudaR32F ||
+  const DType operands = dtype_of_cuda(type_a), results = dtype_of_cuda(type_c);
+  if (operands == DType::U8 || type_a != type_b || (results != operands && results != DType::F32) ||
       *static_cast<const float*>(alpha) != 1 || (beta_value != 0 && beta_value != 1)) {
     return kNotSupported;
   }
@@ -88,59 +140,37 @@ CublasStatus gemm_strided_batched(CublasHandle handle, int op_a, int op_b, std::
   shape.stride_a = stride_b;
   shape.stride_b = stride_a;
   shape.stride_c = stride_c;
-  const auto view = [](const void* data, std::int64_t count) {
-    return ConstView{data, DType::F32, {count}};
-  };
-  const ConstView left = view(b, n * k);
-  const ConstView right = view(a, k * m);
-  const View result{c, DType::F32, {n * m}};
   const cudaError_t status = enqueue(handle->stream, "gemm", [=](ExecContext& host, cpu::Isa isa) {
-    cpu::gemm(host, isa, shape, left, right, Epilogue(), result);
+    // From the first to the last element of a matrix (row-major) and its batch.
+    const auto span = [&shape](std::int64_t rows, std::int64_t columns, std::int64_t row,
+                               std::int64_t stride) {
+      return rows * columns == 0 ? 0 : (shape.batch - 1) * stride + (rows - 1) * row + columns;
+    };
+    const std::int64_t left_rows = shape.transpose_a ? shape.k : shape.m;
+    const std::int64_t right_rows = shape.transpose_b ? shape.n : shape.k;
+    Widened left(b, operands,
+                 span(left_rows, shape.m + shape.k - left_rows, shape.lda, shape.stride_a));
+    Widened right(a, operands,
+                  span(right_rows, shape.n + shape.k - right_rows, shape.ldb, shape.stride_b));
+    Widened result(c, results, span(shape.m, shape.n, shape.ldc, shape.stride_c));
+    cpu::gemm(host, isa, shape, left.view({shape.m * shape.k}), right.view({shape.k * shape.n}),
+              Epilogue(), result.view({shape.m * shape.n}));
+    result.store();
   });
   return status == cudaSuccess ? 0 : kNotSupported;
 }
 
 // ---- cuDNN ----
 
-/// Knows f32 convolutions with scale, shift, residual and ReLU, but no batch-norm sums: so the
-/// separate kernel for these runs too.
+/// Knows convolutions with scale, shift, residual and ReLU, and batch-norm sums in f16 alone, as
+/// cuDNN on sm_90: so the separate kernel for these runs too.
 class HostEngines final : public ConvolutionEngines {
  public:
   bool run(ExecContext& context, const ConvolutionProblem& problem,
            const TensorPointers& tensors) override {
     if (!knows(problem)) return false;
-    const auto pointer = [&tensors](GraphTensor wanted) -> void* {
-      for (const auto& [tensor, data] : tensors) {
-        if (tensor == wanted) return data;
-      }
-      return nullptr;
-    };
-    const Conv2dShape shape = problem.shape;
-    const View x{pointer(GraphTensor::X), DType::F32, shape.input_shape()};
-    const View w{pointer(GraphTensor::W), DType::F32, shape.weight_shape()};
-    const View y{pointer(GraphTensor::Y), DType::F32, shape.output_shape()};
-    Epilogue epilogue;
-    if (problem.scale) epilogue.scale = {pointer(GraphTensor::Scale), DType::F32, {shape.k}};
-    if (problem.shift) epilogue.shift = {pointer(GraphTensor::Shift), DType::F32, {shape.k}};
-    if (problem.residual) {
-      epilogue.residual = {pointer(GraphTensor::Residual), DType::F32, shape.output_shape()};
-    }
-    if (problem.relu) epilogue.activation = Activation::Relu;
-    const Conv2dPass pass = problem.pass;
     check(enqueue(stream_of(context), "convolution",
-                  [=](ExecContext& host, cpu::Isa isa) {
-                    switch (pass) {
-                      case Conv2dPass::Forward:
-                        cpu::conv2d_forward(host, isa, shape, x, w, nullptr, epilogue, y);
-                        break;
-                      case Conv2dPass::BackwardData:
-                        cpu::conv2d_backward_data(host, isa, shape, y, w, nullptr, x);
-                        break;
-                      case Conv2dPass::BackwardWeights:
-                        cpu::conv2d_backward_weights(host, isa, shape, x, y, w);
-                        break;
-                    }
-                  }),
+                  [=](ExecContext& host, cpu::Isa isa) { compute(host, isa, problem, tensors); }),
           "convolution");
     return true;
   }
@@ -151,7 +181,67 @@ class HostEngines final : public ConvolutionEngines {
 
  private:
   static bool knows(const ConvolutionProblem& problem) {
-    return problem.dtype == DType::F32 && !problem.statistics;
+    return !problem.statistics || problem.dtype == DType::F16;
+  }
+
+  static void compute(ExecContext& host, cpu::Isa isa, const ConvolutionProblem& problem,
+                      const TensorPointers& tensors) {
+    const auto pointer = [&tensors](GraphTensor wanted) -> void* {
+      for (const auto& [tensor, data] : tensors) {
+        if (tensor == wanted) return data;
+      }
+      return nullptr;
+    };
+    const Conv2dShape& shape = problem.shape;
+    const auto widened = [&](GraphTensor tensor, const Shape& sizes, DType dtype) {
+      return Widened(pointer(tensor), dtype, sizes.numel());
+    };
+    Widened x = widened(GraphTensor::X, shape.input_shape(), problem.dtype);
+    Widened w = widened(GraphTensor::W, shape.weight_shape(), problem.dtype);
+    Widened y = widened(GraphTensor::Y, shape.output_shape(), problem.dtype);
+    const View input = x.view(shape.input_shape()), filter = w.view(shape.weight_shape()),
+               output = y.view(shape.output_shape());
+    switch (problem.pass) {
+      case Conv2dPass::Forward: {
+        Epilogue epilogue;
+        if (problem.scale) epilogue.scale = {pointer(GraphTensor::Scale), DType::F32, {shape.k}};
+        if (problem.shift) epilogue.shift = {pointer(GraphTensor::Shift), DType::F32, {shape.k}};
+        Widened residual(pointer(GraphTensor::Residual), problem.dtype,
+                         problem.residual ? shape.output_shape().numel() : 0);
+        if (problem.residual) epilogue.residual = residual.view(shape.output_shape());
+        if (problem.relu) epilogue.activation = Activation::Relu;
+        cpu::conv2d_forward(host, isa, shape, input, filter, nullptr, epilogue, output);
+        y.store();
+        if (problem.statistics) {
+          sums(Widened(pointer(GraphTensor::Y), problem.dtype, output.numel()).view(output.shape),
+               static_cast<float*>(pointer(GraphTensor::Sum)),
+               static_cast<float*>(pointer(GraphTensor::SumOfSquares)));
+        }
+        break;
+      }
+      case Conv2dPass::BackwardData:
+        cpu::conv2d_backward_data(host, isa, shape, output, filter, nullptr, input);
+        x.store();
+        break;
+      case Conv2dPass::BackwardWeights:
+        cpu::conv2d_backward_weights(host, isa, shape, input, output, filter);
+        w.store();
+        break;
+    }
+  }
+
+  static void sums(ConstView y, float* sum, float* sum_of_squares) {
+    const std::int64_t channels = y.shape[1];
+    for (std::int64_t c = 0; c < channels; ++c) {
+      double first = 0, second = 0;
+      for (std::int64_t i = c; i < y.numel(); i += channels) {
+        const double value = y.f32()[i];
+        first += value;
+        second += value * value;
+      }
+      sum[c] = static_cast<float>(first);
+      sum_of_squares[c] = static_cast<float>(second);
+    }
   }
 };
 
