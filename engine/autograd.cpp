@@ -58,12 +58,13 @@ std::shared_ptr<Recipe> Recipe::of(const Tensor& tensor) {
 void Recipe::point_to(const Tensor& output) {
   storage_ = output.storage();
   shape_ = output.shape();
+  dtype_ = output.dtype();
   version_ = output.version();
 }
 
 Tensor Recipe::get(const char* op) {
   if (std::shared_ptr<Storage> storage = storage_.lock()) {
-    const Tensor output = Tensor::wrap(std::move(storage), 0, shape_, DType::F32);
+    const Tensor output = Tensor::wrap(std::move(storage), 0, shape_, dtype_);
     if (output.version() != version_) throw_overwritten(op, output);
     return output;
   }
@@ -154,6 +155,7 @@ void set_inputs(Node& node, const std::vector<Tensor>& inputs) {
 void record(Tensor& output, std::shared_ptr<Node> node) {
   node->number = next_node_number++;
   node->output_shape = output.shape();
+  node->output_dtype = output.dtype();
   node->layer = LayerScope::current().layer;
   // A node that saved its own output has the elements; the handle that leads back to the node is
   // another one, or the two would keep each other alive.
@@ -233,7 +235,11 @@ void accumulate_leaf(TensorImpl& leaf, Tensor grad) {
   }
 }
 
-void check_gradient(const Node& node, const Tensor& grad, const Shape& expected) {
+void check_gradient(const Node& node, const Tensor& grad, const Shape& expected, DType dtype) {
+  if (grad.dtype() != dtype) {
+    throw AutogradError(std::string(node.name()) + ": backward made a gradient of type " +
+                        name_of(grad.dtype()) + " for an input of type " + name_of(dtype));
+  }
   if (grad.shape() != expected) {
     throw AutogradError(std::string(node.name()) + ": backward made a gradient of shape " +
                         grad.shape().to_string() + " for an input of shape " +
@@ -299,7 +305,7 @@ void Tensor::backward(const Tensor& gradient) const {
       Tensor grad = i < grads.size() ? std::move(grads[i]) : Tensor();
       if (edge.leaf != nullptr) {
         if (grad.defined()) {
-          check_gradient(node, grad, edge.leaf->shape);
+          check_gradient(node, grad, edge.leaf->shape, edge.leaf->dtype);
           accumulate_leaf(*edge.leaf, std::move(grad));
         }
         const auto uses = hooked_uses.find(edge.leaf.get());
@@ -309,7 +315,7 @@ void Tensor::backward(const Tensor& gradient) const {
         continue;
       }
       if (!grad.defined()) continue;
-      check_gradient(node, grad, edge.node->output_shape);
+      check_gradient(node, grad, edge.node->output_shape, edge.node->output_dtype);
       Pending& target = pending[edge.node->number];
       if (target.node == nullptr) {
         target = {edge.node, std::move(grad)};

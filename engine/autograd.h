@@ -27,7 +27,7 @@ struct Edge {
 class Recipe {
  public:
   virtual ~Recipe() = default;
-  /// Says that `output`, f32 and all of its storage, can be computed by `recipe`.
+  /// Says that `output`, all of its storage, can be computed by `recipe`.
   static void attach(Tensor& output, const std::shared_ptr<Recipe>& recipe);
   /// Its recipe, or null where there is none or the tensor was overwritten since.
   static std::shared_ptr<Recipe> of(const Tensor& tensor);
@@ -43,6 +43,7 @@ class Recipe {
 
   std::weak_ptr<Storage> storage_;
   Shape shape_;
+  DType dtype_ = DType::F32;
   std::uint64_t version_ = 0;
 };
 
@@ -84,6 +85,7 @@ class Node {
   std::vector<Edge> edges;
   std::uint64_t number = 0;  // counts up with each node recorded on this thread
   Shape output_shape;
+  DType output_dtype = DType::F32;
   const void* layer = nullptr;  // whose op it is (layer_scope.h)
   bool released = false;
 };

@@ -1,6 +1,11 @@
 // Every public differentiable op, with its formula and shapes. Errors: ShapeError, DTypeError,
 // DeviceError and ValueError name the op and all shapes. Tensors are f32 unless stated otherwise;
 // all operands live on one device.
+//
+// Mixed precision: on CUDA, activations may also be f16 or bf16 (all operands of an op alike), and
+// results have their type. Convolutions and matrix products make them so (precision.h); their
+// weights and biases, scales and shifts of norms, and the gradients of all these stay f32. Softmax
+// and losses widen what they get and are f32; layer norm, group norm and resizing compute in f32.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +18,10 @@
 #include "kernels/epilogue.h"
 
 namespace hanok::ops {
+
+/// x in another element type (rounded to nearest even); x itself if it has it already.
+/// Differentiable between floating types.
+Tensor cast(const Tensor& x, DType dtype);
 
 // ---- arithmetic, with broadcasting (NumPy's rule) ----
 Tensor add(const Tensor& a, const Tensor& b);

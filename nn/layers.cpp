@@ -217,7 +217,7 @@ Tensor StochasticDepth::forward(const Tensor& x) {
   if (x.rank() == 0) throw ShapeError("StochasticDepth: expected an input [N,...], got []");
   Shape samples = x.shape();
   for (int d = 1; d < samples.rank(); ++d) samples[d] = 1;
-  return ops::mul(x, ops::dropout(Tensor::ones(samples, {DType::F32, x.device()}), p, true));
+  return ops::mul(x, ops::dropout(Tensor::ones(samples, {x.dtype(), x.device()}), p, true));
 }
 std::unique_ptr<Module> StochasticDepth::clone() const { return clone_as<StochasticDepth>(p); }
 std::string StochasticDepth::extra_repr() const { return fmt::format("p={}, mode=row", p); }

@@ -84,9 +84,9 @@ class BinaryNode final : public Node {
 };
 
 Tensor binary(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
-  check_f32(name, {{"a", a}, {"b", b}});
+  check_activations(name, {{"a", a}, {"b", b}});
   const Shape shape = broadcast_shapes(name, a.shape(), b.shape());
-  Tensor y = empty_on(a, shape);
+  Tensor y = empty_on(a, shape, a.dtype());
   const Target target(a);
   target.backend.binary(target.context, op, broadcast_view(a, shape), broadcast_view(b, shape),
                         y.mutable_view());
@@ -158,7 +158,7 @@ class UnaryNode final : public Node {
 };
 
 Tensor unary(const char* name, UnaryOp op, const Tensor& x, UnaryParams params = {}) {
-  check_f32(name, {{"input", x}});
+  check_activations(name, {{"input", x}});
   Tensor y = empty_like(x);
   const Target target(x);
   target.backend.unary(target.context, op, params, x.view(), y.mutable_view());

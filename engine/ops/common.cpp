@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "engine/autograd.h"
+#include "engine/ops/cast.h"
+#include "engine/precision.h"
 #include "kernels/base/error.h"
 
 namespace hanok::ops {
@@ -17,6 +19,13 @@ std::string shapes_of(Operands operands) {
                         operand.tensor.shape().to_string());
   }
   return text;
+}
+
+void check_type(const char* op, const Operand& operand, DType expected, Operands operands) {
+  if (!operand.tensor.defined() || operand.tensor.dtype() == expected) return;
+  throw DTypeError(fmt::format("{}: {} is {}, expected {} ({})", op, operand.name,
+                               name_of(operand.tensor.dtype()), name_of(expected),
+                               shapes_of(operands)));
 }
 
 }  // namespace
@@ -39,12 +48,33 @@ void check_defined(const char* op, Operands operands) {
 
 void check_f32(const char* op, Operands operands) {
   check_defined(op, operands);
+  for (const Operand& operand : operands) check_type(op, operand, DType::F32, operands);
+}
+
+void check_product(const char* op, const Tensor& x, Operands operands) {
+  check_defined(op, operands);
   for (const Operand& operand : operands) {
-    if (operand.tensor.defined() && operand.tensor.dtype() != DType::F32) {
-      throw DTypeError(fmt::format("{}: {} is {}, expected f32 ({})", op, operand.name,
+    const bool is_x = &operand.tensor == &x;
+    check_type(op, operand, is_x ? compute_dtype(precision()) : DType::F32, operands);
+  }
+}
+
+void check_activations(const char* op, Operands operands) {
+  check_defined(op, operands);
+  const Operand* first = nullptr;
+  for (const Operand& operand : operands) {
+    if (!operand.tensor.defined()) continue;
+    if (first == nullptr) first = &operand;
+    if (operand.tensor.dtype() != first->tensor.dtype()) {
+      throw DTypeError(fmt::format("{}: {} is {}, {} is {}; they must be of one type ({})", op,
+                                   first->name, name_of(first->tensor.dtype()), operand.name,
                                    name_of(operand.tensor.dtype()), shapes_of(operands)));
     }
   }
+  if (first == nullptr || is_half(first->tensor) || first->tensor.dtype() == DType::F32) return;
+  throw DTypeError(fmt::format(
+      "{}: {} is {}, expected f32{} ({})", op, first->name, name_of(first->tensor.dtype()),
+      first->tensor.device().is_cpu() ? "" : ", f16 or bf16", shapes_of(operands)));
 }
 
 void throw_shape_error(const char* op, const std::string& what, Operands operands) {
@@ -124,7 +154,7 @@ Tensor reduce_keeping_dims(ReduceOp op, const Tensor& x, std::uint32_t dims) {
     out[d] = 1;
     memory_dims |= 1U << physical_dim(x.rank(), d);
   }
-  Tensor y = empty_on(x, out);
+  Tensor y = empty_on(x, out, x.dtype());
   const Target target(x);
   const Shape sizes = physical_shape(x.shape());
   target.backend.reduce(target.context, op,

@@ -32,6 +32,11 @@ using Operands = std::initializer_list<Operand>;
 void check_defined(const char* op, Operands operands);
 /// The same, and all are f32 (else DTypeError).
 void check_f32(const char* op, Operands operands);
+/// The same, and all are f32 or, on CUDA, all f16 or all bf16 (else DTypeError).
+void check_activations(const char* op, Operands operands);
+/// The same, and the operand that is `x` has the type in which products compute now (precision.h),
+/// all others are f32.
+void check_product(const char* op, const Tensor& x, Operands operands);
 /// "conv2d: what (input [8,64,56,56], weight [256,128,3,3])"
 [[noreturn]] void throw_shape_error(const char* op, const std::string& what, Operands operands);
 /// The same text as a ValueError, for an argument outside its range.

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "engine/allocator.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 #include "engine/packed_weights.h"
 #include "engine/storage.h"
@@ -21,7 +22,7 @@ namespace hanok::ops {
 
 Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments& conv) {
   const auto& [weight, bias, window, groups] = conv;
-  check_f32(op, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
+  check_product(op, x, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
   const auto fail = [&, &weight = weight, &bias = bias](const std::string& what) {
     throw_shape_error(op, what, {{"input", x}, {"weight", weight}, {"bias", bias}});
   };
@@ -107,12 +108,12 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
 
 }  // namespace
 
-Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, const Conv2dShape& shape,
-                            const Epilogue& epilogue) {
-  Tensor y = empty_on(x, shape.output_shape());
+Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
+                            const Conv2dShape& shape, const Epilogue& epilogue) {
+  Tensor y = empty_on(x, shape.output_shape(), x.dtype());
   const Target target(x);
   const std::shared_ptr<Storage> packed =
-      packed_weights(Conv2dPass::Forward, shape, weight, any_requires_grad({weight}));
+      packed_weights(Conv2dPass::Forward, shape, weight, trained);
   target.backend.conv2d_forward(target.context, shape, x.view(), weight.view(),
                                 packed ? packed->data() : nullptr, epilogue, y.mutable_view());
   return y;
@@ -139,7 +140,7 @@ std::vector<Tensor> Conv2dBackward::run(const Node& node, const Tensor& dz) cons
                             dbias.mutable_view());
   }
   if (node.needs(0)) {
-    dx = empty_on(dz, shape_.input_shape());
+    dx = empty_on(dz, shape_.input_shape(), dz.dtype());
     const Tensor weight = weight_.get(node.name());
     const std::shared_ptr<Storage> packed =
         packed_weights(Conv2dPass::BackwardData, shape_, weight, node.needs(1));
@@ -175,16 +176,18 @@ class Conv2dNode final : public Node {
 
 }  // namespace
 
-Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Window2d& window,
+Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Window2d& window,
               std::int64_t groups) {
+  const Tensor x = in_compute_type("conv2d", input);
   const Conv2dShape shape = check_conv2d("conv2d", x, {weight, bias, window, groups});
+  const Tensor w = weight_in_compute_type(weight);
   Epilogue epilogue;
   epilogue.shift = view_or_none(bias);
-  Tensor y = conv2d_with_epilogue(x, weight, shape, epilogue);
+  Tensor y = conv2d_with_epilogue(x, w, any_requires_grad({weight}), shape, epilogue);
   if (any_requires_grad({x, weight, bias})) {
     auto node = std::make_shared<Conv2dNode>();
     set_inputs(*node, {x, weight, bias});
-    node->save(x, weight, shape);
+    node->save(x, w, shape);
     record(y, std::move(node));
   }
   return y;

@@ -13,16 +13,17 @@ namespace hanok::ops {
 /// Checks a convolution's operands; messages start with `op`.
 Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments& conv);
 
-/// The convolution alone, with an epilogue that may hold more than the bias. Not recorded.
-Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, const Conv2dShape& shape,
-                            const Epilogue& epilogue);
+/// The convolution alone, with an epilogue that may hold more than the bias. Not recorded. x and
+/// weight have one type (cast.h); `trained`: the weight changes every step.
+Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
+                            const Conv2dShape& shape, const Epilogue& epilogue);
 
 /// What the backward of z = conv2d(x, weight) + bias keeps, and what it computes from dz:
 ///   dx[n,c,h,w]  = sum over k,r,s of dz[n,k,p,q] weight[k,c,r,s]  where tap (r,s) of (p,q) is
 ///   (h,w) dw[k,c,r,s]  = sum over n,p,q of dz[n,k,p,q] x[n,c,h,w] dbias[k]     = sum over n,p,q of
 ///   dz[n,k,p,q]
 /// Inputs 0, 1, 2 of the node are x, weight, bias; nothing is kept or computed for those that need
-/// no gradient.
+/// no gradient. x, weight, dz and dx have one type; dw and dbias are f32.
 class Conv2dBackward {
  public:
   void save(const Node& node, const Tensor& x, const Tensor& weight, const Conv2dShape& shape);

@@ -1,6 +1,7 @@
 // Convolution, batch norm, residual and activation as one op.
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/norm.h"
@@ -140,19 +141,23 @@ FoldedNorm fold(const NormStatistics& statistics, const BatchNormState& bn, cons
 
 }  // namespace
 
-Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNormState& bn,
-                   const Tensor& residual, Activation activation) {
+Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const BatchNormState& bn,
+                   const Tensor& shortcut, Activation activation) {
   const char* op = "conv_bn_act";
+  const Tensor x = in_compute_type(op, input);
+  const Tensor residual = in_compute_type(op, shortcut);
   const Conv2dShape shape = check_conv2d(op, x, conv);
   const std::int64_t rows = shape.n * shape.p() * shape.q();
   check_batch_norm(op, x, shape.k, rows, bn);
-  check_f32(op, {{"input", x}, {"residual", residual, true}});
+  check_activations(op, {{"input", x}, {"residual", residual, true}});
   if (residual.defined() && residual.shape() != shape.output_shape()) {
     throw_shape_error(
         op, "residual must have the convolution's shape " + shape.output_shape().to_string(),
         {{"input", x}, {"weight", conv.weight}, {"residual", residual}});
   }
 
+  const Tensor weight = weight_in_compute_type(conv.weight);
+  const bool trained = any_requires_grad({conv.weight});
   const std::vector<Tensor> inputs = {x, conv.weight, conv.bias, bn.weight, bn.bias, residual};
   const bool recorded = any_requires_grad(inputs);
   const bool from_batch = uses_batch_statistics(bn);
@@ -173,12 +178,12 @@ Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNorm
     epilogue.shift = norm.shift.view();
     epilogue.residual = view_or_none(residual);
     epilogue.activation = activation;
-    y = conv2d_with_epilogue(x, conv.weight, shape, epilogue);
+    y = conv2d_with_epilogue(x, weight, trained, shape, epilogue);
   } else {
     Tensor mean_var = from_batch ? empty_on(x, {2, shape.k}) : Tensor();
     epilogue.shift = view_or_none(conv.bias);
     if (from_batch) epilogue.bn_mean_var = mean_var.mutable_view();
-    z = conv2d_with_epilogue(x, conv.weight, shape, epilogue);
+    z = conv2d_with_epilogue(x, weight, trained, shape, epilogue);
     statistics = from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
     y = recorded ? empty_like(z) : z;
     apply_batch_norm(z, statistics, bn, residual, activation, y);
@@ -187,7 +192,7 @@ Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNorm
   if (recorded) {
     auto node = std::make_shared<ConvBnActNode>(activation, !from_batch);
     set_inputs(*node, inputs);
-    node->save(x, conv.weight, shape, z, y, statistics, bn, residual.defined());
+    node->save(x, weight, shape, z, y, statistics, bn, residual.defined());
     std::shared_ptr<Recipe> recipe;
     if (!folded && !residual.defined()) {
       recipe = std::make_shared<NormRecipe>(z, statistics, bn, activation);

@@ -4,6 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 
 namespace hanok::ops {
@@ -27,7 +28,7 @@ class ConvTranspose2dNode final : public Node {
     Tensor dx, dw;
     const Target target(dy);
     if (needs(0)) {
-      dx = empty_on(dy, conv_.output_shape());
+      dx = empty_on(dy, conv_.output_shape(), dy.dtype());
       target.backend.conv2d_forward(target.context, conv_, dy.view(), weight_.get(name()).view(),
                                     nullptr, {}, dx.mutable_view());
     }
@@ -51,7 +52,7 @@ class ConvTranspose2dNode final : public Node {
 Conv2dShape check(const Tensor& x, const Tensor& weight, const Tensor& bias, const Window2d& window,
                   std::int64_t groups, std::int64_t output_pad_h, std::int64_t output_pad_w) {
   const char* op = "conv_transpose2d";
-  check_f32(op, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
+  check_product(op, x, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
   const auto fail = [&](const std::string& what) {
     throw_shape_error(op, what, {{"input", x}, {"weight", weight}, {"bias", bias}});
   };
@@ -102,27 +103,30 @@ Conv2dShape check(const Tensor& x, const Tensor& weight, const Tensor& bias, con
 
 }  // namespace
 
-Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias,
+Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor& bias,
                         const Window2d& window, std::int64_t groups, std::int64_t output_pad_h,
                         std::int64_t output_pad_w) {
+  const Tensor x = in_compute_type("conv_transpose2d", input);
   const Conv2dShape conv = check(x, weight, bias, window, groups, output_pad_h, output_pad_w);
-  Tensor y = empty_on(x, conv.input_shape());
+  const Tensor w = weight_in_compute_type(weight);
+  Tensor y = empty_on(x, conv.input_shape(), x.dtype());
   const Target target(x);
-  target.backend.conv2d_backward_data(target.context, conv, x.view(), weight.view(), nullptr,
+  target.backend.conv2d_backward_data(target.context, conv, x.view(), w.view(), nullptr,
                                       y.mutable_view());
   if (any_requires_grad({x, weight})) {
     auto node = std::make_shared<ConvTranspose2dNode>(conv);
     set_inputs(*node, {x, weight});
-    node->save(x, weight);
+    node->save(x, w);
     record(y, std::move(node));
   }
-  return bias.defined() ? add(y, reshape(bias, {conv.c, 1, 1})) : y;
+  return bias.defined() ? add(y, cast(reshape(bias, {conv.c, 1, 1}), y.dtype())) : y;
 }
 
 // A convolution of images one pixel high.
-Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Window1d& window,
+Tensor conv1d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Window1d& window,
               std::int64_t groups) {
-  check_f32("conv1d", {{"input", x}, {"weight", weight}, {"bias", bias, true}});
+  const Tensor x = in_compute_type("conv1d", input);
+  check_product("conv1d", x, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
   const auto fail = [&](const std::string& what) {
     throw_shape_error("conv1d", what, {{"input", x}, {"weight", weight}, {"bias", bias}});
   };

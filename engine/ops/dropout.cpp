@@ -49,7 +49,7 @@ Tensor copy_of(const ConstView& view, Device device) {
 }  // namespace
 
 Tensor dropout(const Tensor& x, float p, bool training) {
-  check_f32("dropout", {{"input", x}});
+  check_activations("dropout", {{"input", x}});
   if (!(p >= 0 && p <= 1)) {
     throw_value_error("dropout", fmt::format("probability is {}, expected 0 to 1", p),
                       {{"input", x}});

@@ -108,7 +108,7 @@ Tensor gather_along(const char* name, const Tensor& x, int dim, const Tensor& in
 }  // namespace
 
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
-  check_f32("where", {{"a", a}, {"b", b}});
+  check_activations("where", {{"a", a}, {"b", b}});
   check_defined("where", {{"condition", condition}, {"a", a}});
   if (condition.dtype() != DType::U8) {
     throw DTypeError(

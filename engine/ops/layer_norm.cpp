@@ -3,6 +3,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 
 namespace hanok::ops {
@@ -108,6 +109,10 @@ Tensor relabel(const Tensor& x, const Shape& shape) {
 
 Tensor layer_norm(const Tensor& x, int dims, const Tensor& weight, const Tensor& bias,
                   double epsilon) {
+  if (is_half(x)) {
+    return through_f32(x,
+                       [&](const Tensor& f) { return layer_norm(f, dims, weight, bias, epsilon); });
+  }
   check_f32("layer_norm", {{"input", x}});
   if (dims < 1 || dims > x.rank()) {
     throw_value_error("layer_norm", fmt::format("cannot normalise the last {} dimensions", dims),
@@ -125,6 +130,10 @@ Tensor layer_norm(const Tensor& x, int dims, const Tensor& weight, const Tensor&
 
 Tensor layer_norm_channels(const Tensor& x, const Tensor& weight, const Tensor& bias,
                            double epsilon) {
+  if (is_half(x)) {
+    return through_f32(
+        x, [&](const Tensor& f) { return layer_norm_channels(f, weight, bias, epsilon); });
+  }
   check_f32("layer_norm_channels", {{"input", x}});
   if (x.rank() != 4) {
     throw_shape_error("layer_norm_channels", "expected an input [N,C,H,W]", {{"input", x}});
@@ -140,6 +149,10 @@ Tensor layer_norm_channels(const Tensor& x, const Tensor& weight, const Tensor& 
 
 Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, const Tensor& bias,
                   double epsilon) {
+  if (is_half(x)) {
+    return through_f32(
+        x, [&](const Tensor& f) { return group_norm(f, groups, weight, bias, epsilon); });
+  }
   check_f32("group_norm", {{"input", x}});
   if (x.rank() < 2 || x.rank() > 4) {
     throw_shape_error("group_norm", "expected an input [N,C], [N,C,L] or [N,C,H,W]",

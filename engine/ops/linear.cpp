@@ -3,6 +3,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 
 namespace hanok::ops {
@@ -46,11 +47,11 @@ class MatmulNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor da, db;
     if (needs(0)) {
-      da = empty_on(dy, shape_a_);
+      da = empty_on(dy, shape_a_, dy.dtype());
       dense_gemm(batch_, m_, k_, n_, dy, false, b_.get(name()), true, {}, da);
     }
     if (needs(1)) {
-      db = empty_on(dy, shape_b_);
+      db = empty_on(dy, shape_b_, dy.dtype());
       dense_gemm(batch_, k_, n_, m_, a_.get(name()), true, dy, false, {}, db);
     }
     return {da, db};
@@ -67,6 +68,7 @@ class MatmulNode final : public Node {
 };
 
 // ---- linear: y = x w^T + b; dx = dy w, dw = dy^T x, db = sum of dy over rows ----
+// dw and db are f32 whatever x, y and their gradients are.
 
 class LinearNode final : public Node {
  public:
@@ -80,7 +82,7 @@ class LinearNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx, dw, db;
     if (needs(0)) {
-      dx = empty_on(dy, {rows_, in_});
+      dx = empty_on(dy, {rows_, in_}, dy.dtype());
       dense_gemm(1, rows_, in_, out_, dy, false, weight_.get(name()), false, {}, dx);
     }
     if (needs(1)) {
@@ -106,8 +108,10 @@ class LinearNode final : public Node {
 
 }  // namespace
 
-Tensor matmul(const Tensor& a, const Tensor& b) {
-  check_f32("matmul", {{"a", a}, {"b", b}});
+Tensor matmul(const Tensor& left, const Tensor& right) {
+  const Tensor a = in_compute_type("matmul", left);
+  const Tensor b = in_compute_type("matmul", right);
+  check_activations("matmul", {{"a", a}, {"b", b}});
   const int rank = a.rank();
   if (rank != b.rank() || (rank != 2 && rank != 3)) {
     throw_shape_error("matmul", "expected two matrices or two batches of matrices",
@@ -126,7 +130,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
                       {{"a", a}, {"b", b}});
   }
 
-  Tensor y = empty_on(a, rank == 3 ? Shape{batch, m, n} : Shape{m, n});
+  Tensor y = empty_on(a, rank == 3 ? Shape{batch, m, n} : Shape{m, n}, a.dtype());
   dense_gemm(batch, m, n, k, a, false, b, false, {}, y);
   if (any_requires_grad({a, b})) {
     auto node = std::make_shared<MatmulNode>(batch, m, n, k);
@@ -137,8 +141,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   return y;
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  check_f32("linear", {{"input", x}, {"weight", weight}, {"bias", bias, true}});
+Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias) {
+  const Tensor x = in_compute_type("linear", input);
+  check_product("linear", x, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
   const auto fail = [&](const std::string& what) {
     throw_shape_error("linear", what, {{"input", x}, {"weight", weight}, {"bias", bias}});
   };
@@ -151,14 +156,15 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     fail(fmt::format("bias must have the weight's {} outputs", out));
   }
 
-  Tensor y = empty_on(x, {rows, out});
+  const Tensor w = weight_in_compute_type(weight);
+  Tensor y = empty_on(x, {rows, out}, x.dtype());
   Epilogue epilogue;
   epilogue.shift = view_or_none(bias);
-  dense_gemm(1, rows, out, in, x, false, weight, true, epilogue, y);
+  dense_gemm(1, rows, out, in, x, false, w, true, epilogue, y);
   if (any_requires_grad({x, weight, bias})) {
     auto node = std::make_shared<LinearNode>(rows, in, out);
     set_inputs(*node, {x, weight, bias});
-    node->save(x, weight);
+    node->save(x, w);
     record(y, std::move(node));
   }
   return y;

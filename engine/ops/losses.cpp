@@ -4,6 +4,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 #include "kernels/base/error.h"
 
@@ -63,17 +64,20 @@ class BceNode final : public Node {
 
 }  // namespace
 
-Tensor mse_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+Tensor mse_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  const Tensor x = widened(input);
   check_same_shape("mse_loss", "input", x, "target", target);
   return reduced(square(sub(x, target)), reduction);
 }
 
-Tensor l1_loss(const Tensor& x, const Tensor& target, Reduction reduction) {
+Tensor l1_loss(const Tensor& input, const Tensor& target, Reduction reduction) {
+  const Tensor x = widened(input);
   check_same_shape("l1_loss", "input", x, "target", target);
   return reduced(abs(sub(x, target)), reduction);
 }
 
-Tensor bce_with_logits(const Tensor& logits, const Tensor& targets, Reduction reduction) {
+Tensor bce_with_logits(const Tensor& input, const Tensor& targets, Reduction reduction) {
+  const Tensor logits = widened(input);
   check_same_shape("bce_with_logits", "logits", logits, "targets", targets);
   Tensor losses;
   {
@@ -110,8 +114,9 @@ Tensor kl_div(const Tensor& log_probabilities, const Tensor& targets, Reduction 
 }
 
 // loss = alpha_t (1 - p)^gamma (-log p), p = exp(-cross_entropy)
-Tensor focal_loss(const Tensor& logits, const Tensor& targets, const FocalLossOptions& options) {
+Tensor focal_loss(const Tensor& input, const Tensor& targets, const FocalLossOptions& options) {
   const char* op = "focal_loss";
+  const Tensor logits = widened(input);
   check_f32(op, {{"logits", logits}, {"alpha", options.alpha, true}});
   check_defined(op, {{"logits", logits}, {"targets", targets}});
   if (targets.dtype() != DType::I64) {

@@ -16,9 +16,11 @@ void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, st
                                                    {"bias", state.bias, true},
                                                    {"running_mean", state.running_mean, true},
                                                    {"running_var", state.running_var, true}};
-  check_f32(op, operands);
+  check_defined(op, operands);
+  check_activations(op, {{"input", x}});
   for (const Operand& operand : operands) {
     if (&operand.tensor == &x || !operand.tensor.defined()) continue;
+    check_f32(op, {{operand.name, operand.tensor}});
     if (operand.tensor.shape() != Shape{channels}) {
       throw_shape_error(op,
                         fmt::format("{} must be [{}], one value a channel", operand.name, channels),
@@ -177,7 +179,7 @@ class BatchNormNode final : public Node {
 }  // namespace
 
 Tensor batch_norm(const Tensor& x, const BatchNormState& state) {
-  check_f32("batch_norm", {{"input", x}});
+  check_activations("batch_norm", {{"input", x}});
   if (x.rank() != 2 && x.rank() != 4) {
     throw_shape_error("batch_norm", "expected an input [N,C] or [N,C,H,W]", {{"input", x}});
   }

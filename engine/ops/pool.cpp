@@ -11,7 +11,7 @@ namespace {
 
 Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
                        std::int64_t kernel_w, const Window2d& window) {
-  check_f32(op, {{"input", x}});
+  check_activations(op, {{"input", x}});
   if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
   if (kernel_h < 1 || kernel_w < 1 || window.stride_h < 1 || window.stride_w < 1 ||
       window.dilation_h < 1 || window.dilation_w < 1) {
@@ -49,7 +49,7 @@ class MaxPoolNode final : public Node {
   MaxPoolNode(const Pool2dShape& shape, const Tensor& indices) : shape_(shape), indices_(indices) {}
   const char* name() const override { return "max_pool2d"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
-    Tensor dx = empty_on(dy, shape_.input_shape());
+    Tensor dx = empty_on(dy, shape_.input_shape(), dy.dtype());
     const Target target(dy);
     target.backend.max_pool2d_backward(target.context, shape_, dy.view(),
                                        indices_.get(name()).view(), dx.mutable_view());
@@ -69,7 +69,7 @@ class AvgPoolNode final : public Node {
   explicit AvgPoolNode(const Pool2dShape& shape) : shape_(shape) {}
   const char* name() const override { return "avg_pool2d"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
-    Tensor dx = empty_on(dy, shape_.input_shape());
+    Tensor dx = empty_on(dy, shape_.input_shape(), dy.dtype());
     const Target target(dy);
     target.backend.avg_pool2d_backward(target.context, shape_, dy.view(), dx.mutable_view());
     return {dx};
@@ -87,7 +87,7 @@ class AdaptiveAvgPoolNode final : public Node {
   explicit AdaptiveAvgPoolNode(const Shape& input) : input_(input) {}
   const char* name() const override { return "adaptive_avg_pool2d"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
-    Tensor dx = empty_on(dy, input_);
+    Tensor dx = empty_on(dy, input_, dy.dtype());
     const Target target(dy);
     target.backend.adaptive_avg_pool2d_backward(target.context, dy.view(), dx.mutable_view());
     return {dx};
@@ -109,7 +109,7 @@ Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
                       {{"input", x}});
   }
   const bool recorded = any_requires_grad({x});
-  Tensor y = empty_on(x, shape.output_shape());
+  Tensor y = empty_on(x, shape.output_shape(), x.dtype());
   Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();
   const Target target(x);
   target.backend.max_pool2d(target.context, shape, x.view(), y.mutable_view(),
@@ -129,7 +129,7 @@ Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
     throw_value_error("avg_pool2d", "dilation must be 1", {{"input", x}});
   }
   shape.count_include_pad = count_include_pad;
-  Tensor y = empty_on(x, shape.output_shape());
+  Tensor y = empty_on(x, shape.output_shape(), x.dtype());
   const Target target(x);
   target.backend.avg_pool2d(target.context, shape, x.view(), y.mutable_view());
   if (any_requires_grad({x})) {
@@ -141,7 +141,7 @@ Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w) {
-  check_f32("adaptive_avg_pool2d", {{"input", x}});
+  check_activations("adaptive_avg_pool2d", {{"input", x}});
   if (x.rank() != 4) {
     throw_shape_error("adaptive_avg_pool2d", "expected an input [N,C,H,W]", {{"input", x}});
   }
@@ -149,7 +149,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out
     throw_value_error("adaptive_avg_pool2d",
                       fmt::format("cannot pool to {}x{} pixels", out_h, out_w), {{"input", x}});
   }
-  Tensor y = empty_on(x, {x.size(0), x.size(1), out_h, out_w});
+  Tensor y = empty_on(x, {x.size(0), x.size(1), out_h, out_w}, x.dtype());
   const Target target(x);
   target.backend.adaptive_avg_pool2d(target.context, x.view(), y.mutable_view());
   if (any_requires_grad({x})) {

@@ -3,6 +3,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 #include "kernels/base/error.h"
 
@@ -46,7 +47,7 @@ std::uint32_t dimension_bits(const char* op, const Tensor& x, const std::vector<
 
 Tensor reduce(const char* name, ReduceOp op, const Tensor& x, const std::vector<int>& dims,
               bool keep_dims) {
-  check_f32(name, {{"input", x}});
+  check_activations(name, {{"input", x}});
   const std::uint32_t bits = dimension_bits(name, x, dims);
   Tensor y = reduce_keeping_dims(op, x, bits);
   if (any_requires_grad({x})) {
@@ -103,7 +104,7 @@ class MaxNode final : public ChosenAlongNode {
   using ChosenAlongNode::ChosenAlongNode;
   const char* name() const override { return "max"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
-    Tensor dx = empty_on(dy, input_);
+    Tensor dx = empty_on(dy, input_, dy.dtype());
     const Lanes lanes = lanes_along(input_, dim_);
     const Target target(dy);
     target.backend.scatter_along(target.context, dy.view(), indices_.get(name()).view(),
@@ -119,7 +120,7 @@ std::pair<Tensor, Tensor> max_keeping_dim(const char* op, const Tensor& x, int d
   }
   Shape out = x.shape();
   out[dim] = 1;
-  Tensor values = empty_on(x, out);
+  Tensor values = empty_on(x, out, x.dtype());
   Tensor indices = empty_on(x, out, DType::I64);
   const Lanes lanes = lanes_along(x.shape(), dim);
   const Target target(x);
@@ -139,7 +140,8 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
 }
 
 // Composed, so its gradient 2 (x - mean) / (count - correction) comes from its parts.
-Tensor var(const Tensor& x, const std::vector<int>& dims, bool keep_dims, double correction) {
+Tensor var(const Tensor& input, const std::vector<int>& dims, bool keep_dims, double correction) {
+  const Tensor x = widened(input);
   check_f32("var", {{"input", x}});
   const Tensor centred = sub(x, reduce("var", ReduceOp::Mean, x, dims, true));
   const Tensor total = reduce("var", ReduceOp::Sum, square(centred), dims, keep_dims);
@@ -156,7 +158,8 @@ Tensor std(const Tensor& x, const std::vector<int>& dims, bool keep_dims, double
   return sqrt(var(x, dims, keep_dims, correction));
 }
 
-std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, int dim) {
+std::pair<Tensor, Tensor> topk(const Tensor& input, std::int64_t k, int dim) {
+  const Tensor x = widened(input);
   check_f32("topk", {{"input", x}});
   dim = check_dim("topk", x, dim);
   if (k < 1 || k > x.shape()[dim]) {
@@ -181,7 +184,7 @@ std::pair<Tensor, Tensor> topk(const Tensor& x, std::int64_t k, int dim) {
 }
 
 std::pair<Tensor, Tensor> max(const Tensor& x, int dim, bool keep_dim) {
-  check_f32("max", {{"input", x}});
+  check_activations("max", {{"input", x}});
   dim = check_dim("max", x, dim);
   auto [values, indices] = max_keeping_dim("max", x, dim);
   if (any_requires_grad({x})) {
@@ -194,7 +197,7 @@ std::pair<Tensor, Tensor> max(const Tensor& x, int dim, bool keep_dim) {
 }
 
 Tensor argmax(const Tensor& x, int dim) {
-  check_f32("argmax", {{"input", x}});
+  check_activations("argmax", {{"input", x}});
   dim = check_dim("argmax", x, dim);
   return squeeze(max_keeping_dim("argmax", x, dim).second, dim);
 }

@@ -3,6 +3,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 #include "kernels/base/error.h"
 
@@ -35,8 +36,9 @@ class SoftmaxNode final : public Node {
   SavedTensor y_;
 };
 
-Tensor softmax(bool log, const Tensor& x, int dim) {
+Tensor softmax(bool log, const Tensor& input, int dim) {
   const char* name = log ? "log_softmax" : "softmax";
+  const Tensor x = widened(input);
   check_f32(name, {{"input", x}});
   dim = check_dim(name, x, dim);
   Tensor y = empty_like(x);
@@ -152,8 +154,9 @@ void check_cross_entropy(const Tensor& logits, const Tensor& targets,
 Tensor softmax(const Tensor& x, int dim) { return softmax(false, x, dim); }
 Tensor log_softmax(const Tensor& x, int dim) { return softmax(true, x, dim); }
 
-Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
+Tensor cross_entropy(const Tensor& input, const Tensor& targets,
                      const CrossEntropyOptions& options) {
+  const Tensor logits = widened(input);
   check_cross_entropy(logits, targets, options);
 
   const std::int64_t samples = logits.size(0);

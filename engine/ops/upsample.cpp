@@ -5,6 +5,7 @@
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "engine/ops/cast.h"
 #include "engine/ops/common.h"
 
 namespace hanok::ops {
@@ -62,6 +63,9 @@ class ResampleNode final : public Node {
 
 /// X [N,C,H,W], rows [P,H], columns [Q,W] -> [N,C,P,Q].
 Tensor resample(const char* name, const Tensor& x, const Tensor& rows, const Tensor& columns) {
+  if (is_half(x)) {
+    return through_f32(x, [&](const Tensor& f) { return resample(name, f, rows, columns); });
+  }
   const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
   const std::int64_t p = rows.size(0), q = columns.size(0);
   Tensor between = empty_on(x, {n, c, p, w});
@@ -78,7 +82,7 @@ Tensor resample(const char* name, const Tensor& x, const Tensor& rows, const Ten
 
 void check_resample(const char* op, const Tensor& x, std::int64_t out_h, std::int64_t out_w,
                     double scale) {
-  check_f32(op, {{"input", x}});
+  check_activations(op, {{"input", x}});
   if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
   if (out_h < 1 || out_w < 1 || x.size(2) < 1 || x.size(3) < 1) {
     throw_value_error(op, fmt::format("cannot resize to {}x{} pixels", out_h, out_w),

@@ -178,6 +178,8 @@ struct PhaseResult {
 };
 
 // ---- kernels; groups (and pieces) lie behind each other in the grid ----
+// Bounds of one block a multiprocessor: left to itself, ptxas saves registers for more blocks and
+// spills some in 16 bits.
 
 template <typename T>
 struct ForwardProblem {
@@ -189,7 +191,7 @@ struct ForwardProblem {
 };
 
 template <typename Sizes, typename T>
-__global__ void __launch_bounds__(Sizes::kThreads) conv2d_forward_kernel(ForwardProblem<T> p) {
+__global__ void __launch_bounds__(Sizes::kThreads, 1) conv2d_forward_kernel(ForwardProblem<T> p) {
   __shared__ TileMemory<Sizes> tiles;
   const TilePlace place = tile_place<Sizes>(p.grid);
   const std::int64_t channel = place.batch * p.c.columns;
@@ -211,7 +213,7 @@ struct BackwardDataProblem {
 };
 
 template <typename Sizes, typename T>
-__global__ void __launch_bounds__(Sizes::kThreads)
+__global__ void __launch_bounds__(Sizes::kThreads, 1)
     conv2d_backward_data_kernel(BackwardDataProblem<T> p) {
   __shared__ TileMemory<Sizes> tiles;
   const TilePlace place = tile_place<Sizes>(p.grid);

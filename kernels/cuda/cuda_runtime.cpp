@@ -14,6 +14,7 @@
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/cuda_devices.h"
 #include "kernels/cuda/cudnn_convolution.h"
+#include "kernels/cuda/precision.h"
 
 namespace hanok::cuda {
 namespace {
@@ -227,6 +228,15 @@ class Runtime final : public CudaRuntime {
     check(status, "cudaStreamEndCapture");
     return std::make_unique<Graph>(device, compute, graph);
   }
+
+  bool is_capturing(int device) override {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    check(cudaStreamIsCapturing(open(device).compute, &status), "cudaStreamIsCapturing");
+    return status != cudaStreamCaptureStatusNone;
+  }
+
+  bool tf32_allowed() override { return cuda::tf32_allowed(); }
+  void allow_tf32(bool allowed) override { cuda::allow_tf32(allowed); }
 
  private:
   static std::string found_or(const std::string& version, const std::string& missing) {

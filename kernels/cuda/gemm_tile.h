@@ -65,7 +65,8 @@ __device__ inline void store4(const float (&from)[4], float* to) {
 // 4 neighbours in global memory, in one access: 16 aligned bytes of f32, 8 of a 16-bit type.
 template <typename T>
 __device__ inline void load4(const T* from, float (&to)[4]) {
-  load_floats(from, true, to);
+  const auto pack = *reinterpret_cast<const Pack<T, 4>*>(from);
+  for (int i = 0; i < 4; ++i) to[i] = to_float(pack.values[i]);
 }
 template <typename T>
 __device__ inline void store4(const float (&from)[4], T* to) {

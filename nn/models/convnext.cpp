@@ -111,7 +111,7 @@ Tensor ConvNeXtBlock::forward(const Tensor& x) {
     plain = (*block)[i].type_name() == kTypes[i] && !(*block)[i].has_forward_hooks();
   }
   const Tensor y = plain ? run_in_place(x) : (*block)(x);
-  return ops::add(stochastic_depth(ops::mul(layer_scale, y)), x);
+  return ops::add(stochastic_depth(ops::mul(ops::cast(layer_scale, y.dtype()), y)), x);
 }
 
 std::unique_ptr<Module> ConvNeXtBlock::clone() const {

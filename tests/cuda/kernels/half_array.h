@@ -23,7 +23,10 @@ class HalfArray {
  public:
   HalfArray(DType dtype, const std::vector<float>& values)
       : dtype_(dtype), size_(values.size()), memory_(values.size() * size_of(dtype)) {
-    if (dtype == DType::F32) return memory_.upload(values.data());
+    if (dtype == DType::F32) {
+      memory_.upload(values.data());
+      return;
+    }
     std::vector<std::uint16_t> bits;
     for (const float x : values) {
       bits.push_back(dtype == DType::F16 ? to_f16(x).bits : to_bf16(x).bits);
