@@ -188,7 +188,10 @@ class Backend {
   virtual void gather_backward(ExecContext&, const GatherShape&, ConstView dy, ConstView indices,
                                View dx) = 0;
 
-  // ---- matrix products and convolutions; f32 ----
+  // ---- matrix products and convolutions ----
+  // f32; on CUDA also f16 or bf16, all operands alike, summed in f32. Scale, shift and moments of
+  // an epilogue and the gradients of weights are f32 always; a product of 16-bit operands may be
+  // written as f32.
   virtual void gemm(ExecContext&, const GemmShape&, ConstView a, ConstView b, const Epilogue&,
                     View c) = 0;
   /// Scratch that a call will take from the workspace, so that the engine can plan for it.

@@ -61,20 +61,13 @@ void check_product(const char* op, const Tensor& x, Operands operands) {
 
 void check_activations(const char* op, Operands operands) {
   check_defined(op, operands);
-  const Operand* first = nullptr;
+  const Tensor* first = nullptr;
   for (const Operand& operand : operands) {
-    if (!operand.tensor.defined()) continue;
-    if (first == nullptr) first = &operand;
-    if (operand.tensor.dtype() != first->tensor.dtype()) {
-      throw DTypeError(fmt::format("{}: {} is {}, {} is {}; they must be of one type ({})", op,
-                                   first->name, name_of(first->tensor.dtype()), operand.name,
-                                   name_of(operand.tensor.dtype()), shapes_of(operands)));
-    }
+    if (first == nullptr && operand.tensor.defined()) first = &operand.tensor;
   }
-  if (first == nullptr || is_half(first->tensor) || first->tensor.dtype() == DType::F32) return;
-  throw DTypeError(fmt::format(
-      "{}: {} is {}, expected f32{} ({})", op, first->name, name_of(first->tensor.dtype()),
-      first->tensor.device().is_cpu() ? "" : ", f16 or bf16", shapes_of(operands)));
+  if (first == nullptr) return;
+  const DType expected = is_half(*first) ? first->dtype() : DType::F32;
+  for (const Operand& operand : operands) check_type(op, operand, expected, operands);
 }
 
 void throw_shape_error(const char* op, const std::string& what, Operands operands) {

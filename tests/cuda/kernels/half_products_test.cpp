@@ -191,8 +191,9 @@ class HalfConv2d : public HalfProducts {
         backend_->conv2d_backward_weights(context, s, x_view, dy_view, dw_view);
       }
       expect_rounded(y.values(), y_want, dtype(), tolerance);
-      // f32 sums of squares, where a library takes them in the convolution: 1e-5.
-      EXPECT_LE(error_over_rms(moments.values(), test::moments_reference(y.values(), s.k)), 1e-5);
+      // A library may take them in the convolution, of what it has not rounded yet.
+      EXPECT_LE(error_over_rms(moments.values(), test::moments_reference(y.values(), s.k)),
+                own ? 2e-6 : 1e-3);
       expect_rounded(dx.values(), dx_want, dtype(), tolerance);
       // Libraries write dw in 16 bits, which are widened; our own kernels never round it.
       expect_rounded(dw.values(), dw_want, own ? DType::F32 : dtype(), tolerance);
