@@ -112,13 +112,17 @@ struct Run {
   Outputs outputs;
 };
 
+std::vector<WinogradTile> tiles_of(const Cells& cells, std::int64_t tile_row, std::int64_t b) {
+  const Block block(cells.s, b);
+  const std::int64_t first = tile_row * cells.tiles_w();
+  return cells.grid().tiles(first + block.begin, first + block.end);
+}
+
 // Rows of y's pixels that block b of a row of tiles owns; rows are counted over all images.
 std::vector<const float*> pixel_rows(const Run& run, std::int64_t tile_row, std::int64_t b) {
   std::vector<const float*> rows;
   if (tile_row >= run.s.n * run.cells.tiles_h()) return rows;
-  const Block block(run.s, b);
-  const std::int64_t first = tile_row * run.cells.tiles_w();
-  run.outputs.images.add_rows(run.outputs.y, first + block.begin, first + block.end, rows);
+  run.outputs.images.add_rows(run.outputs.y, tiles_of(run.cells, tile_row, b), rows);
   return rows;
 }
 
@@ -180,25 +184,23 @@ void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
     run.kernels.stem.transform_tiles(tiles);
     const bool last = b + 1 == blocks_per_row(s);
     const auto y_rows = pixel_rows(run, last ? next_row : tile_row, last ? 0 : b + 1);
+    const auto here = tiles_of(run.cells, tile_row, b);
     for (std::int64_t column = 0; column < s.k; column += kBlockColumns) {
       multiply(run, block.end - block.begin, column, v, v_layout, m, m_layout, m_row_offset.data(),
                y_rows);
-      const std::int64_t first = tile_row * run.cells.tiles_w();
-      run.kernels.stem.output_transform(run.outputs.block(
-          first + block.begin, first + block.end, column, std::min(kBlockColumns, s.k - column), m,
-          m_layout, tile_row * blocks_per_row(s) + b));
+      run.kernels.stem.output_transform(
+          run.outputs.block(here, column, std::min(kBlockColumns, s.k - column), m, m_layout,
+                            tile_row * blocks_per_row(s) + b));
     }
   }
 }
 
 // Outputs of each block, in order.
-std::vector<std::int64_t> block_pixels(const Conv2dShape& s, const TiledImages& outputs) {
+std::vector<std::int64_t> block_pixels(const Cells& cells, const TiledImages& outputs) {
   std::vector<std::int64_t> pixels;
-  const std::int64_t tiles_w = outputs.grid.tiles_w;
-  for (std::int64_t first = 0; first < s.n * outputs.grid.tiles_h * tiles_w; first += tiles_w) {
-    for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
-      const Block block(s, b);
-      pixels.push_back(outputs.pixels(first + block.begin, first + block.end));
+  for (std::int64_t row = 0; row < cells.s.n * cells.tiles_h(); ++row) {
+    for (std::int64_t b = 0; b < blocks_per_row(cells.s); ++b) {
+      pixels.push_back(outputs.pixels(tiles_of(cells, row, b)));
     }
   }
   return pixels;
@@ -260,7 +262,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
              const float* packed, const Epilogue& epilogue, float* y) {
   Workspace::Scope scope(context.workspace);
   const Cells cells{s};
-  const Outputs outputs{{{cells.tiles_h(), cells.tiles_w()}, s.p(), s.q(), s.k, kStemTile},
+  const Outputs outputs{{s.p(), s.q(), s.k, kStemTile},
                         y,
                         tile_epilogue("conv2d_forward", epilogue),
                         take_moments(scope, epilogue, blocks(s), s.k)};
@@ -268,7 +270,8 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   context.pool.run(s.n * cells.tiles_h(),
                    [&](std::int64_t task) { run_row(run, task, task + context.pool.threads()); });
   if (outputs.moments.mean) {
-    combine_moments(outputs.moments, block_pixels(s, outputs.images), epilogue.bn_mean_var.f32());
+    combine_moments(outputs.moments, block_pixels(cells, outputs.images),
+                    epilogue.bn_mean_var.f32());
   }
 }
 

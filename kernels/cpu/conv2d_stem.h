@@ -11,6 +11,7 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/isa/gemm_kernels.h"
 #include "kernels/cpu/isa/winograd_stem.h"
+#include "kernels/cpu/winograd_tiles.h"
 
 namespace hanok::cpu::stem {
 
@@ -42,8 +43,9 @@ constexpr std::int64_t kTaps = 4;  // cells that an output reads, along each axi
 struct Cells {
   const Conv2dShape& s;
 
-  std::int64_t tiles_h() const { return divide_up(s.p(), kStemTile); }
-  std::int64_t tiles_w() const { return divide_up(s.q(), kStemTile); }
+  winograd::TileGrid grid() const { return {s.p(), s.q(), kStemTile}; }
+  std::int64_t tiles_h() const { return grid().rows(); }
+  std::int64_t tiles_w() const { return grid().columns(); }
   std::int64_t channels() const { return 4 * s.c; }
   /// Of a row of tiles.
   std::int64_t cells() const { return tiles_w() * kStemTile + kTaps - 1; }

@@ -66,35 +66,37 @@ struct Run {
   TileLayout v_layout, y_layout;
   std::vector<std::int64_t> du_row_offset;
 
-  TiledImages gradients() const {
-    return {{cells.tiles_h(), cells.tiles_w()}, s.p(), s.q(), s.k, kStemTile};
-  }
+  TiledImages gradients() const { return {s.p(), s.q(), s.k, kStemTile}; }
   std::int64_t part_begin(std::int64_t part) const {
     return part * cells.tiles_w() / cut.row_parts;
   }
+  std::vector<WinogradTile> tiles(std::int64_t tile_row, std::int64_t part) const {
+    const std::int64_t first = tile_row * cells.tiles_w();
+    return cells.grid().tiles(first + part_begin(part), first + part_begin(part + 1));
+  }
 };
 
-// Tiles [begin, end) of a row of tiles -> V and Y.
-void transform_tiles(const Run& run, const float* rows, std::int64_t tile_row, std::int64_t begin,
-                     std::int64_t end, float* v, float* y) {
+// A part of a row of tiles -> V and Y.
+void transform_tiles(const Run& run, const float* rows, std::int64_t tile_row, std::int64_t part,
+                     float* v, float* y) {
   StemTiles tiles{};
   tiles.rows = rows;
   tiles.row_floats = run.cells.row_floats();
   tiles.channels = run.s.c;
-  tiles.tile_begin = begin;
-  tiles.tile_end = end;
+  tiles.tile_begin = run.part_begin(part);
+  tiles.tile_end = run.part_begin(part + 1);
   tiles.out = v;
   tiles.point_stride = run.v_layout.point_stride;
   tiles.tile_stride = run.v_layout.tile_stride;
   run.kernels.stem.transform_tiles(tiles);
+  const auto gradients = run.tiles(tile_row, part);
   WinogradInputBlock block{};
-  block.tiles = run.gradients().grid;
+  block.tiles = gradients.data();
+  block.tile_count = static_cast<std::int64_t>(gradients.size());
   block.x = run.dy;
   block.height = run.s.p();
   block.width = run.s.q();
   block.channels = run.s.k;
-  block.tile_begin = tile_row * run.cells.tiles_w() + begin;
-  block.tile_end = tile_row * run.cells.tiles_w() + end;
   block.out = y;
   block.point_stride = run.y_layout.point_stride;
   block.tile_stride = run.y_layout.tile_stride;
@@ -140,19 +142,16 @@ void run_slice(const Run& run, std::int64_t slice, float* du) {
   for (std::int64_t row = begin; row < end; ++row) {
     run.cells.transform_rows(run.kernels.stem, run.x, row, lines, rows);
     for (std::int64_t part = 0; part < run.cut.row_parts; ++part) {
-      const std::int64_t first = run.part_begin(part);
-      const std::int64_t last = run.part_begin(part + 1);
-      transform_tiles(run, rows, row, first, last, v, y);
+      transform_tiles(run, rows, row, part, v, y);
       const bool row_ends = part + 1 == run.cut.row_parts;
       const std::int64_t next_row = row_ends ? row + 1 : row;
       const std::int64_t next_part = row_ends ? 0 : part + 1;
       next.clear();
       if (next_row < end) {
-        const std::int64_t tile = next_row * run.cells.tiles_w();
-        run.gradients().add_rows(run.dy, tile + run.part_begin(next_part),
-                                 tile + run.part_begin(next_part + 1), next);
+        run.gradients().add_rows(run.dy, run.tiles(next_row, next_part), next);
       }
-      multiply(run, last - first, v, y, row > begin || part > 0, next, du);
+      multiply(run, run.part_begin(part + 1) - run.part_begin(part), v, y, row > begin || part > 0,
+               next, du);
     }
   }
 }

@@ -17,6 +17,11 @@
 // step parallel in itself; products are parallel over the 36 points and panels of K.
 // Weights that change every step are transformed on the way instead (run_panels).
 //
+// Their images are small, so that tiles that stick out would count: 7 and 14 outputs in tiles of 4
+// are a quarter of products in vain. Instead the last tiles overlap the ones before by an output
+// (TileGrid::overlap), which one of the six points alone serves: 7 = 4 + 3 takes 6 + 5 points.
+// A sixth of the products is saved at both sizes.
+//
 // Roofline: 36 * C * K multiply-adds a tile instead of 144 * C * K. At C = K = 64, 9216 cycles of
 // multiply-adds at the peak stand beside about 1200 of input and 1000 of output transforms.
 #include "kernels/cpu/conv2d_winograd.h"
@@ -47,9 +52,9 @@ struct Problem {
   std::int64_t out_h, out_w, out_channels;
   std::int64_t pad_h, pad_w;
 
-  WinogradTiles grid() const { return tiles_of(out_h, out_w); }
-  TiledImages inputs() const { return {grid(), in_h, in_w, in_channels}; }
-  std::int64_t tiles() const { return batch * grid().tiles_h * grid().tiles_w; }
+  TileGrid grid() const { return {out_h, out_w, kWinogradTile, !fused()}; }
+  TiledImages inputs() const { return {in_h, in_w, in_channels}; }
+  std::int64_t tiles() const { return batch * grid().per_image(); }
   bool fused() const { return in_channels + out_channels <= kFusedMaxChannels; }
   /// Tiles of one block, equal for all blocks but the last.
   std::int64_t block_tiles() const {
@@ -62,6 +67,9 @@ struct Problem {
   /// Groups of moment_tiles() never cross a block.
   std::int64_t moment_groups_per_block() const { return divide_up(block_tiles(), moment_tiles()); }
   std::int64_t blocks() const { return divide_up(tiles(), block_tiles()); }
+  std::vector<WinogradTile> block(std::int64_t b) const {
+    return grid().tiles(b * block_tiles(), std::min((b + 1) * block_tiles(), tiles()));
+  }
   std::int64_t moment_groups() const { return blocks() * moment_groups_per_block(); }
 };
 
@@ -85,19 +93,18 @@ struct Run {
   Outputs outputs;
 };
 
-void transform_input(const Run& run, std::int64_t begin, std::int64_t end, float* v,
-                     const TileLayout& layout) {
+// `v` begins with the first of the tiles.
+void transform_input(const Run& run, Tiles tiles, float* v, const TileLayout& layout) {
   const Problem& p = run.problem;
   WinogradInputBlock block{};
-  block.tiles = p.grid();
+  block.tiles = tiles.data();
+  block.tile_count = static_cast<std::int64_t>(tiles.size());
   block.x = run.x;
   block.height = p.in_h;
   block.width = p.in_w;
   block.channels = p.in_channels;
   block.pad_h = p.pad_h;
   block.pad_w = p.pad_w;
-  block.tile_begin = begin;
-  block.tile_end = end;
   block.out = v;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;
@@ -110,27 +117,27 @@ struct Fetch {
   std::int64_t bytes = 0;
 };
 
-// M[point] = V[point] * U[point] for output channels [column, column + columns).
-void multiply_point(const Run& run, std::int64_t point, std::int64_t tiles, std::int64_t column,
-                    std::int64_t columns, const float* v, const TileLayout& v_layout, float* m,
-                    const TileLayout& m_layout, const std::int64_t* m_row_offset,
-                    const Fetch& fetch) {
+// M[point] = V[point] * U[point] for some tiles and output channels [column, column + columns).
+void multiply_point(const Run& run, std::int64_t point, SortedTiles::Range tiles,
+                    std::int64_t column, std::int64_t columns, const float* v,
+                    const TileLayout& v_layout, float* m, const TileLayout& m_layout,
+                    const std::int64_t* m_row_offset, const Fetch& fetch) {
   const std::int64_t c = run.problem.in_channels;
   const std::int64_t k_block = k_block_size(c);
   GemmBlock block{};
-  block.rows = tiles;
+  block.rows = tiles.end - tiles.begin;
   block.columns = columns;
   block.a_row_stride = v_layout.tile_stride;
   block.a_k_stride = 1;
   block.b_panel_stride = panel_floats(run.problem);
   block.b_k_stride = kPanelColumns;
   block.c = m + point * m_layout.point_stride;
-  block.c_row_offset = m_row_offset;
+  block.c_row_offset = m_row_offset + tiles.begin;
   const float* u = run.packed + column / kPanelColumns * panel_floats(run.problem) +
                    point * winograd_point_floats(c);
   for (std::int64_t k0 = 0; k0 < c; k0 += k_block) {
     block.k = std::min(k_block, c - k0);
-    block.a = v + point * v_layout.point_stride + k0;
+    block.a = v + point * v_layout.point_stride + tiles.begin * v_layout.tile_stride + k0;
     block.b = u + k0 * kPanelColumns;
     block.accumulate = k0 > 0;
     block.fetch_count = 0;
@@ -145,11 +152,8 @@ void multiply_point(const Run& run, std::int64_t point, std::int64_t tiles, std:
   }
 }
 
-void transform_output(const Run& run, std::int64_t begin, std::int64_t end, std::int64_t column,
-                      std::int64_t columns, const float* m, const TileLayout& layout,
-                      std::int64_t moment_group) {
-  run.kernels.winograd.output_transform(
-      run.outputs.block(begin, end, column, columns, m, layout, moment_group));
+SortedTiles::Range tiles_needing(const SortedTiles& tiles, std::int64_t point) {
+  return tiles.needing(point / kWinogradInput, point % kWinogradInput);
 }
 
 // Block b, from the input's transform to the stored outputs; `next` is the block that this thread
@@ -157,31 +161,27 @@ void transform_output(const Run& run, std::int64_t begin, std::int64_t end, std:
 void run_fused_block(const Run& run, std::int64_t b, std::int64_t next, const TileLayout& v_layout,
                      const TileLayout& m_layout, const std::vector<std::int64_t>& m_row_offset) {
   const Problem& p = run.problem;
-  const std::int64_t block_tiles = p.block_tiles();
   const std::int64_t group = std::min(kFusedColumns, p.out_channels);
-  const std::int64_t begin = b * block_tiles;
-  const std::int64_t end = std::min(begin + block_tiles, p.tiles());
+  const std::vector<WinogradTile> tiles = p.block(b);
   float* v = thread_scratch(v_layout.floats() + m_layout.floats());
   float* m = v + v_layout.floats();
-  transform_input(run, begin, end, v, v_layout);
+  transform_input(run, tiles, v, v_layout);
   std::vector<const float*> rows;
   const Fetch fetch{&rows, 4 * kWinogradTile * std::max(p.in_channels, p.out_channels)};
   for (std::int64_t column = 0; column < p.out_channels; column += group) {
     rows.clear();
     if (column == 0) {
-      run.outputs.images.add_rows(run.outputs.y, begin, end, rows);
-      run.outputs.images.add_rows(run.outputs.epilogue.residual, begin, end, rows);
+      run.outputs.images.add_rows(run.outputs.y, tiles, rows);
+      run.outputs.images.add_rows(run.outputs.epilogue.residual, tiles, rows);
     }
-    if (column + group >= p.out_channels) {
-      p.inputs().add_rows(run.x, next * block_tiles, std::min((next + 1) * block_tiles, p.tiles()),
-                          rows);
-    }
+    if (column + group >= p.out_channels) p.inputs().add_rows(run.x, p.block(next), rows);
     const std::int64_t columns = std::min(group, p.out_channels - column);
     for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-      multiply_point(run, point, end - begin, column, columns, v, v_layout, m, m_layout,
-                     m_row_offset.data(), fetch);
+      multiply_point(run, point, {0, static_cast<std::int64_t>(tiles.size())}, column, columns, v,
+                     v_layout, m, m_layout, m_row_offset.data(), fetch);
     }
-    transform_output(run, begin, end, column, columns, m, m_layout, b);
+    run.kernels.winograd.output_transform(
+        run.outputs.block(tiles, column, columns, m, m_layout, b));
   }
 }
 
@@ -212,20 +212,21 @@ void run_staged(ExecContext& context, const Run& run) {
   auto* m = scope.take_array<float>(m_layout.floats());
   const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
-    const std::int64_t begin = b * block_tiles;
-    const std::int64_t tiles = std::min(block_tiles, p.tiles() - begin);
-    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-      transform_input(run, begin + first, begin + last, v + first * v_layout.tile_stride, v_layout);
-    });
+    const SortedTiles tiles(p.block(b));
+    context.pool.run_blocks(
+        tiles.count(), kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+          transform_input(run, tiles.part(first, last), v + first * v_layout.tile_stride, v_layout);
+        });
     context.pool.run(kWinogradPoints, [&](std::int64_t point) {
-      multiply_point(run, point, tiles, 0, p.out_channels, v, v_layout, m, m_layout,
-                     m_row_offset.data(), {});
+      multiply_point(run, point, tiles_needing(tiles, point), 0, p.out_channels, v, v_layout, m,
+                     m_layout, m_row_offset.data(), {});
     });
-    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-      transform_output(run, begin + first, begin + last, 0, p.out_channels,
-                       m + first * m_layout.tile_stride, m_layout,
-                       b * p.moment_groups_per_block() + first / kStagedGroup);
-    });
+    context.pool.run_blocks(
+        tiles.count(), kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+          run.kernels.winograd.output_transform(run.outputs.block(
+              tiles.part(first, last), 0, p.out_channels, m + first * m_layout.tile_stride,
+              m_layout, b * p.moment_groups_per_block() + first / kStagedGroup));
+        });
   }
 }
 
@@ -242,20 +243,16 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
   Workspace::Scope scope(context.workspace);
   auto* v = scope.take_array<float>(v_layout.floats());
   const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
-  std::int64_t begin = 0;  // of the block
-  std::int64_t tiles = 0;
-  const auto run_panel = [&](std::int64_t panel) {
+  const auto run_panel = [&](std::int64_t b, const SortedTiles& tiles, std::int64_t panel) {
     const std::int64_t column = panel * kPanelColumns;
     const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
     float* m = thread_scratch(m_layout.floats() + kWinogradPoints * winograd_point_floats(k_block));
     float* u = m + m_layout.floats();
     GemmBlock block{};
-    block.rows = tiles;
     block.columns = columns;
     block.a_row_stride = v_layout.tile_stride;
     block.a_k_stride = 1;
     block.b_k_stride = kPanelColumns;
-    block.c_row_offset = m_row_offset.data();
     block.fetch_a = true;
     for (std::int64_t k0 = 0; k0 < p.in_channels; k0 += k_block) {
       block.k = std::min(k_block, p.in_channels - k0);
@@ -268,25 +265,30 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
                                                 p.out_channels, block.k, columns, u);
       }
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-        block.a = v + point * v_layout.point_stride + k0;
+        const SortedTiles::Range rows = tiles_needing(tiles, point);
+        block.rows = rows.end - rows.begin;
+        block.c_row_offset = m_row_offset.data() + rows.begin;
+        block.a = v + point * v_layout.point_stride + rows.begin * v_layout.tile_stride + k0;
         block.b = u + point * winograd_point_floats(block.k);
         block.c = m + point * m_layout.point_stride;
         run.kernels.gemm.multiply(block);
       }
     }
-    const std::int64_t groups_before = begin / block_tiles * p.moment_groups_per_block();
-    for (std::int64_t first = 0; first < tiles; first += kStagedGroup) {
-      transform_output(run, begin + first, begin + std::min(first + kStagedGroup, tiles), column,
-                       columns, m + first * m_layout.tile_stride, m_layout,
-                       groups_before + first / kStagedGroup);
+    for (std::int64_t first = 0; first < tiles.count(); first += kStagedGroup) {
+      run.kernels.winograd.output_transform(
+          run.outputs.block(tiles.part(first, std::min(first + kStagedGroup, tiles.count())),
+                            column, columns, m + first * m_layout.tile_stride, m_layout,
+                            b * p.moment_groups_per_block() + first / kStagedGroup));
     }
   };
-  for (; begin < p.tiles(); begin += block_tiles) {
-    tiles = std::min(block_tiles, p.tiles() - begin);
-    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-      transform_input(run, begin + first, begin + last, v + first * v_layout.tile_stride, v_layout);
-    });
-    context.pool.run(divide_up(p.out_channels, kPanelColumns), run_panel);
+  for (std::int64_t b = 0; b < p.blocks(); ++b) {
+    const SortedTiles tiles(p.block(b));
+    context.pool.run_blocks(
+        tiles.count(), kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+          transform_input(run, tiles.part(first, last), v + first * v_layout.tile_stride, v_layout);
+        });
+    context.pool.run(divide_up(p.out_channels, kPanelColumns),
+                     [&](std::int64_t panel) { run_panel(b, tiles, panel); });
   }
 }
 
@@ -296,7 +298,7 @@ void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
               const Epilogue& epilogue, float* y) {
   const Problem p = problem_of(pass, shape);
   Workspace::Scope scope(context.workspace);
-  const Outputs outputs{{p.grid(), p.out_h, p.out_w, p.out_channels},
+  const Outputs outputs{{p.out_h, p.out_w, p.out_channels},
                         y,
                         tile_epilogue("conv2d_forward", epilogue),
                         take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
@@ -312,9 +314,11 @@ void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
   // Groups past the last tile (of the last block) hold nothing.
   std::vector<std::int64_t> rows;
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
-    const std::int64_t block_end = std::min((b + 1) * p.block_tiles(), p.tiles());
-    for (std::int64_t begin = b * p.block_tiles(); begin < block_end; begin += p.moment_tiles()) {
-      rows.push_back(outputs.images.pixels(begin, std::min(begin + p.moment_tiles(), block_end)));
+    const std::vector<WinogradTile> block = p.block(b);
+    const SortedTiles tiles(block);
+    for (std::int64_t first = 0; first < tiles.count(); first += p.moment_tiles()) {
+      rows.push_back(outputs.images.pixels(
+          tiles.part(first, std::min(first + p.moment_tiles(), tiles.count()))));
     }
   }
   combine_moments(outputs.moments, rows, epilogue.bn_mean_var.f32());

@@ -30,17 +30,15 @@ namespace {
 
 using winograd::Outputs;
 using winograd::row_offsets;
+using winograd::TileGrid;
 using winograd::TileLayout;
+using winograd::Tiles;
 
 constexpr std::int64_t kTransformTiles = 4;  // tiles per task of the input's transform
 
-WinogradTiles grid_of(const Conv2dShape& s) {
-  return winograd::tiles_of(s.p(), s.q(), kWinograd2Tile);
-}
+TileGrid grid_of(const Conv2dShape& s) { return {s.p(), s.q(), kWinograd2Tile}; }
 
-std::int64_t tile_count(const Conv2dShape& s) {
-  return s.n * grid_of(s).tiles_h * grid_of(s).tiles_w;
-}
+std::int64_t tile_count(const Conv2dShape& s) { return s.n * grid_of(s).per_image(); }
 
 std::int64_t panel_floats(const Conv2dShape& s) {
   return kWinograd2Points * winograd_point_floats(s.c);
@@ -60,19 +58,19 @@ struct Run {
   const TileLayout& v_layout;
 };
 
-void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x,
-                     std::int64_t begin, std::int64_t end, float* v, const TileLayout& layout) {
+// `v` begins with the first of the tiles.
+void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
+                     float* v, const TileLayout& layout) {
   WinogradInputBlock block{};
-  block.tiles = grid_of(s);
+  block.tiles = tiles.data();
+  block.tile_count = static_cast<std::int64_t>(tiles.size());
   block.x = x;
   block.height = s.h;
   block.width = s.w;
   block.channels = s.c;
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;
-  block.tile_begin = begin;
-  block.tile_end = end;
-  block.out = v + begin * layout.tile_stride;
+  block.out = v;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;
   kernels.winograd.input_transform(block);
@@ -140,20 +138,24 @@ std::size_t workspace_bytes(const Conv2dShape& s) {
 
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
              const float* packed, const Epilogue& epilogue, float* y) {
-  const std::int64_t tiles = tile_count(s);
-  const TileLayout v_layout = layout_of(tiles, s.c);
-  const TileLayout m_layout = layout_of(tiles, kPanelColumns);
+  const std::vector<WinogradTile> tiles = grid_of(s).tiles(0, tile_count(s));
+  const TileLayout v_layout = layout_of(tile_count(s), s.c);
+  const TileLayout m_layout = layout_of(tile_count(s), kPanelColumns);
   Workspace::Scope scope(context.workspace);
   auto* v = scope.take_array<float>(v_layout.floats());
-  const Outputs outputs{{grid_of(s), s.p(), s.q(), s.k, kWinograd2Tile},
+  const Outputs outputs{{s.p(), s.q(), s.k, kWinograd2Tile},
                         y,
                         tile_epilogue("conv2d_forward", epilogue),
                         take_moments(scope, epilogue, 1, s.k)};
   const Run run{kernels, s, packed, outputs, v, v_layout};
-  const auto m_row_offset = row_offsets(tiles, m_layout.tile_stride);
-  context.pool.run_blocks(tiles, kTransformTiles, [&](std::int64_t begin, std::int64_t end) {
-    transform_input(kernels, s, x, begin, end, v, v_layout);
-  });
+  const auto m_row_offset = row_offsets(tile_count(s), m_layout.tile_stride);
+  context.pool.run_blocks(
+      tile_count(s), kTransformTiles, [&](std::int64_t begin, std::int64_t end) {
+        transform_input(kernels, s, x,
+                        Tiles(tiles).subspan(static_cast<std::size_t>(begin),
+                                             static_cast<std::size_t>(end - begin)),
+                        v + begin * v_layout.tile_stride, v_layout);
+      });
   const std::int64_t panels = divide_up(s.k, kPanelColumns);
   context.pool.run(panels, [&](std::int64_t panel) {
     float* m = thread_scratch(m_layout.floats());
@@ -162,7 +164,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
                    m_layout, m_row_offset);
     const std::int64_t column = panel * kPanelColumns;
     kernels.winograd.output_transform(
-        outputs.block(0, tiles, column, std::min(kPanelColumns, s.k - column), m, m_layout, 0));
+        outputs.block(tiles, column, std::min(kPanelColumns, s.k - column), m, m_layout, 0));
   });
   if (outputs.moments.mean) {
     combine_moments(outputs.moments, {s.n * s.p() * s.q()}, epilogue.bn_mean_var.f32());

@@ -36,7 +36,7 @@ constexpr std::int64_t kPiecePointFloats = (kPieceRows + 1) * kPieceColumns + kP
 constexpr std::int64_t kPieceFloats = kWinogradPoints * kPiecePointFloats;
 
 struct Cut {
-  WinogradTiles grid;
+  TileGrid grid;
   std::int64_t tiles;
   bool sliced;
   std::int64_t step_tiles;  // tiles transformed before their products run
@@ -47,9 +47,9 @@ struct Cut {
 
 Cut cut_work(const Conv2dShape& s) {
   Cut cut{};
-  cut.grid = tiles_of(s.p(), s.q());
-  cut.tiles = s.n * cut.grid.tiles_h * cut.grid.tiles_w;
   cut.sliced = s.c + s.k <= kSlicedMaxChannels;
+  cut.grid = {s.p(), s.q(), kWinogradTile, !cut.sliced};
+  cut.tiles = s.n * cut.grid.per_image();
   if (cut.sliced) {
     cut.du_floats = kWinogradPoints * s.k * s.c;
     cut.step_tiles = s.c + s.k <= 128 ? 24 : 64;
@@ -79,12 +79,11 @@ struct Operands {
   TileLayout v_layout, g_layout;
 };
 
-void transform_tiles(const Operands& o, std::int64_t begin, std::int64_t end, float* v, float* g) {
+void transform_tiles(const Operands& o, Tiles tiles, float* v, float* g) {
   const Conv2dShape& s = o.shape;
   WinogradInputBlock block{};
-  block.tiles = o.cut.grid;
-  block.tile_begin = begin;
-  block.tile_end = end;
+  block.tiles = tiles.data();
+  block.tile_count = static_cast<std::int64_t>(tiles.size());
   block.x = o.x;
   block.height = s.h;
   block.width = s.w;
@@ -106,14 +105,15 @@ void transform_tiles(const Operands& o, std::int64_t begin, std::int64_t end, fl
 }
 
 // Rows [row, row + rows) and columns [column, column + columns) of dU[point] (+)= G[point]^T *
-// V[point] over `tiles` tiles; `block` says where dU lies.
-void multiply_point(const Operands& o, std::int64_t point, std::int64_t tiles, std::int64_t row,
-                    std::int64_t column, const float* v, const float* g, GemmBlock& block) {
-  block.k = tiles;
-  block.a = g + point * o.g_layout.point_stride + row;
+// V[point] over some tiles; `block` says where dU lies.
+void multiply_point(const Operands& o, std::int64_t point, SortedTiles::Range tiles,
+                    std::int64_t row, std::int64_t column, const float* v, const float* g,
+                    GemmBlock& block) {
+  block.k = tiles.end - tiles.begin;
+  block.a = g + point * o.g_layout.point_stride + tiles.begin * o.g_layout.tile_stride + row;
   block.a_row_stride = 1;
   block.a_k_stride = o.g_layout.tile_stride;
-  block.b = v + point * o.v_layout.point_stride + column;
+  block.b = v + point * o.v_layout.point_stride + tiles.begin * o.v_layout.tile_stride + column;
   block.b_panel_stride = kPanelColumns;
   block.b_k_stride = o.v_layout.tile_stride;
   o.kernels.gemm.multiply(block);
@@ -137,11 +137,11 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
     // Without any tile (an empty batch) the gradient is still stored as zeros.
     for (std::int64_t t = begin; t == begin || t < end; t += cut.step_tiles) {
       const std::int64_t tiles = std::max<std::int64_t>(std::min(cut.step_tiles, end - t), 0);
-      transform_tiles(o, t, t + tiles, v, g);
-      const std::int64_t next_end = std::min(t + 2 * cut.step_tiles, end);
+      transform_tiles(o, cut.grid.tiles(t, t + tiles), v, g);
+      const auto next = cut.grid.tiles(t + tiles, std::min(t + 2 * cut.step_tiles, end));
       rows.clear();
-      TiledImages{cut.grid, s.h, s.w, s.c}.add_rows(o.x, t + tiles, next_end, rows);
-      TiledImages{cut.grid, s.p(), s.q(), s.k}.add_rows(o.dy, t + tiles, next_end, rows);
+      TiledImages{s.h, s.w, s.c}.add_rows(o.x, next, rows);
+      TiledImages{s.p(), s.q(), s.k}.add_rows(o.dy, next, rows);
       block.accumulate = t > begin;
       const auto count = static_cast<std::int64_t>(rows.size());
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
@@ -149,7 +149,7 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
         block.fetch_rows = rows.data() + first;
         block.fetch_count = count * (point + 1) / kWinogradPoints - first;
         block.c = du + slice * cut.du_floats + point * s.k * s.c;
-        multiply_point(o, point, tiles, 0, 0, v, g, block);
+        multiply_point(o, point, {0, tiles}, 0, 0, v, g, block);
       }
     }
   });
@@ -170,12 +170,13 @@ void run_staged(ExecContext& context, const Operands& o, float* v, float* g, flo
   const std::int64_t pieces = divide_up(s.k, kPieceRows) * column_blocks;
   const auto row_offset = row_offsets(kPieceRows, kPieceColumns);
   for (std::int64_t begin = 0; begin == 0 || begin < cut.tiles; begin += cut.step_tiles) {
-    const std::int64_t tiles =
-        std::max<std::int64_t>(std::min(cut.step_tiles, cut.tiles - begin), 0);
-    context.pool.run_blocks(tiles, kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-      transform_tiles(o, begin + first, begin + last, v + first * o.v_layout.tile_stride,
-                      g + first * o.g_layout.tile_stride);
-    });
+    const auto block_tiles = cut.grid.tiles(begin, std::min(begin + cut.step_tiles, cut.tiles));
+    const SortedTiles tiles(block_tiles);
+    context.pool.run_blocks(
+        tiles.count(), kStagedGroup, [&](std::int64_t first, std::int64_t last) {
+          transform_tiles(o, tiles.part(first, last), v + first * o.v_layout.tile_stride,
+                          g + first * o.g_layout.tile_stride);
+        });
     context.pool.run(pieces, [&](std::int64_t piece) {
       const std::int64_t row = piece / column_blocks * kPieceRows;
       const std::int64_t column = piece % column_blocks * kPieceColumns;
@@ -188,7 +189,8 @@ void run_staged(ExecContext& context, const Operands& o, float* v, float* g, flo
       block.fetch_a = true;
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
         block.c = out + point * kPiecePointFloats;
-        multiply_point(o, point, tiles, row, column, v, g, block);
+        const auto needing = tiles.needing(point / kWinogradInput, point % kWinogradInput);
+        multiply_point(o, point, needing, row, column, v, g, block);
       }
       if (begin + cut.step_tiles < cut.tiles) return;
       o.kernels.winograd.weights_transform(out, kPiecePointFloats, kPieceColumns, block.rows,

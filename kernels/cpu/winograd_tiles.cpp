@@ -4,27 +4,91 @@
 
 namespace hanok::cpu::winograd {
 
-std::int64_t TiledImages::pixels(std::int64_t begin, std::int64_t end) const {
+namespace {
+
+// Where the tiles of one axis begin and whether they skip their first output.
+struct Axis {
+  std::int64_t edge, full;  // tiles before the first short one
+
+  Axis(std::int64_t size, std::int64_t edge, bool overlap) : edge(edge) {
+    const std::int64_t count = divide_up(size, edge);
+    const std::int64_t outside = count * edge - size;
+    full = overlap ? count - std::clamp<std::int64_t>(outside, 0, count - 1) : count;
+  }
+  std::int64_t skip(std::int64_t i) const { return i >= full ? 1 : 0; }
+  std::int64_t begin(std::int64_t i) const {
+    return i * edge - std::max<std::int64_t>(i - full + 1, 0);
+  }
+};
+
+// Pixels along one axis of a tile that begins at `begin`.
+std::int64_t pixels_of(std::int64_t size, std::int64_t begin, std::int64_t skip,
+                       std::int64_t edge) {
+  return std::max<std::int64_t>(std::min(edge, size - begin) - skip, 0);
+}
+
+// In the order of SortedTiles::ends_.
+std::size_t class_of(const WinogradTile& tile) {
+  if (tile.skip_h == 0) return tile.skip_w == 0 ? 1 : 0;
+  return tile.skip_w == 0 ? 2 : 3;
+}
+
+}  // namespace
+
+std::vector<WinogradTile> TileGrid::tiles(std::int64_t begin, std::int64_t end) const {
+  const Axis down(height, edge, overlap);
+  const Axis across(width, edge, overlap);
+  std::vector<WinogradTile> tiles;
+  if (begin >= end) return tiles;
+  tiles.reserve(static_cast<std::size_t>(end - begin));
+  const std::int64_t down_count = rows();
+  const std::int64_t across_count = columns();
+  std::int64_t n = begin / (down_count * across_count);
+  std::int64_t i = begin / across_count % down_count;
+  std::int64_t j = begin % across_count;
+  for (std::int64_t t = begin; t < end; ++t) {
+    tiles.push_back({n, down.begin(i), across.begin(j), down.skip(i), across.skip(j)});
+    if (++j < across_count) continue;
+    j = 0;
+    if (++i < down_count) continue;
+    i = 0;
+    ++n;
+  }
+  return tiles;
+}
+
+std::int64_t TiledImages::pixels(Tiles tiles) const {
   std::int64_t count = 0;
-  for (std::int64_t tile = begin; tile < end; ++tile) {
-    const std::int64_t i = tile / grid.tiles_w % grid.tiles_h * edge;
-    const std::int64_t j = tile % grid.tiles_w * edge;
-    count += std::clamp<std::int64_t>(height - i, 0, edge) *
-             std::clamp<std::int64_t>(width - j, 0, edge);
+  for (const WinogradTile& tile : tiles) {
+    count +=
+        pixels_of(height, tile.h, tile.skip_h, edge) * pixels_of(width, tile.w, tile.skip_w, edge);
   }
   return count;
 }
 
-void TiledImages::add_rows(const float* data, std::int64_t begin, std::int64_t end,
-                           std::vector<const float*>& rows) const {
-  for (std::int64_t tile = begin; data && tile < end; ++tile) {
-    const std::int64_t n = tile / (grid.tiles_h * grid.tiles_w);
-    const std::int64_t i = tile / grid.tiles_w % grid.tiles_h * edge;
-    const std::int64_t j = tile % grid.tiles_w * edge;
-    for (std::int64_t h = i; j < width && h < std::min(i + edge, height); ++h) {
-      rows.push_back(data + ((n * height + h) * width + j) * channels);
+void TiledImages::add_rows(const float* data, Tiles tiles, std::vector<const float*>& rows) const {
+  if (!data) return;
+  for (const WinogradTile& tile : tiles) {
+    if (tile.w >= width) continue;
+    for (std::int64_t h = tile.h; h < std::min(tile.h + edge, height); ++h) {
+      rows.push_back(data + ((tile.n * height + h) * width + tile.w) * channels);
     }
   }
+}
+
+SortedTiles::SortedTiles(Tiles tiles) {
+  tiles_.reserve(tiles.size());
+  for (std::size_t wanted = 0; wanted < ends_.size(); ++wanted) {
+    for (const WinogradTile& tile : tiles) {
+      if (class_of(tile) == wanted) tiles_.push_back(tile);
+    }
+    ends_[wanted] = static_cast<std::int64_t>(tiles_.size());
+  }
+}
+
+SortedTiles::Range SortedTiles::needing(std::int64_t row, std::int64_t column) const {
+  const std::int64_t begin = column == 0 ? ends_[0] : 0;
+  return {begin, row == 0 ? ends_[1] : column == 0 ? ends_[2] : ends_[3]};
 }
 
 TileLayout::TileLayout(std::int64_t tiles, std::int64_t channels, std::int64_t points)
@@ -38,16 +102,15 @@ std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
   return offsets;
 }
 
-WinogradOutputBlock Outputs::block(std::int64_t begin, std::int64_t end, std::int64_t column,
-                                   std::int64_t columns, const float* m, const TileLayout& layout,
+WinogradOutputBlock Outputs::block(Tiles tiles, std::int64_t column, std::int64_t columns,
+                                   const float* m, const TileLayout& layout,
                                    std::int64_t moment_block) const {
   WinogradOutputBlock block{};
-  block.tiles = images.grid;
+  block.tiles = tiles.data();
+  block.tile_count = static_cast<std::int64_t>(tiles.size());
   block.m = m;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;
-  block.tile_begin = begin;
-  block.tile_end = end;
   block.y = y + column;
   block.height = images.height;
   block.width = images.width;

@@ -2,7 +2,9 @@
 // scratch, which memory a block of tiles will need, and where its outputs go.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernels/cpu/gemm.h"
@@ -10,24 +12,58 @@
 
 namespace hanok::cpu::winograd {
 
-/// Tiles of `edge` x `edge` pixels that cover an image.
-constexpr WinogradTiles tiles_of(std::int64_t height, std::int64_t width,
-                                 std::int64_t edge = kWinogradTile) {
-  return {divide_up(height, edge), divide_up(width, edge)};
-}
+/// Tiles [begin, end) of some list.
+using Tiles = std::span<const WinogradTile>;
 
-/// Images [batch, height, width, channels] seen as tiles. Those at the border may lie outside in
-/// part or, where the grid is that of a larger image, as a whole.
+/// Tiles of `edge` x `edge` outputs that cover a batch of outputs [height, width], counted over all
+/// images.
+struct TileGrid {
+  std::int64_t height = 0, width = 0;
+  std::int64_t edge = kWinogradTile;
+  /// Whether the last rows and columns of tiles move up by one output each rather than stick out,
+  /// so far as that goes: 14 outputs are then 4 + 4 + 3 + 3 of tiles at 0, 4, 7 and 10, where the
+  /// short tiles skip the output that they share with the one before.
+  bool overlap = false;
+
+  std::int64_t rows() const { return divide_up(height, edge); }
+  std::int64_t columns() const { return divide_up(width, edge); }
+  std::int64_t per_image() const { return rows() * columns(); }
+  std::vector<WinogradTile> tiles(std::int64_t begin, std::int64_t end) const;
+};
+
+/// Images [batch, height, width, channels] of which tiles of `edge` x `edge` pixels are read or
+/// written. Tiles at the border may lie outside in part or, where the grid is that of larger
+/// images, as a whole.
 struct TiledImages {
-  WinogradTiles grid{};
   std::int64_t height = 0, width = 0, channels = 0;
   std::int64_t edge = kWinogradTile;
 
-  /// Pixels of tiles [begin, end), counted over all images.
-  std::int64_t pixels(std::int64_t begin, std::int64_t end) const;
-  /// Appends where the rows of those pixels lie; nothing if `data` is null.
-  void add_rows(const float* data, std::int64_t begin, std::int64_t end,
-                std::vector<const float*>& rows) const;
+  /// Pixels that the tiles own.
+  std::int64_t pixels(Tiles tiles) const;
+  /// Appends where the rows of the tiles' pixels lie; nothing if `data` is null.
+  void add_rows(const float* data, Tiles tiles, std::vector<const float*>& rows) const;
+};
+
+/// Tiles in such an order that those that need a point lie side by side.
+class SortedTiles {
+ public:
+  explicit SortedTiles(Tiles tiles);
+  Tiles all() const { return tiles_; }
+  Tiles part(std::int64_t begin, std::int64_t end) const {
+    return all().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  }
+  std::int64_t count() const { return ends_[3]; }
+
+  /// The tiles that need the products of a point: [begin, end) of all().
+  struct Range {
+    std::int64_t begin, end;
+  };
+  /// Point (row, column) of a grid of points.
+  Range needing(std::int64_t row, std::int64_t column) const;
+
+ private:
+  std::vector<WinogradTile> tiles_;
+  std::array<std::int64_t, 4> ends_{};  // of those that skip a column, nothing, a row, both
 };
 
 /// How transformed tiles lie in scratch: [points][tiles][channels], padded so that rows and points
@@ -48,11 +84,10 @@ struct Outputs {
   TileEpilogue epilogue{};
   BlockMoments moments;
 
-  /// What the output transform of tiles [begin, end) and channels [column, column + columns) takes.
-  /// `m` holds these tiles and channels; their moments are those of block `moment_block`.
-  WinogradOutputBlock block(std::int64_t begin, std::int64_t end, std::int64_t column,
-                            std::int64_t columns, const float* m, const TileLayout& layout,
-                            std::int64_t moment_block) const;
+  /// What the output transform of tiles and channels [column, column + columns) takes. `m` holds
+  /// these tiles and channels; their moments are those of block `moment_block`.
+  WinogradOutputBlock block(Tiles tiles, std::int64_t column, std::int64_t columns, const float* m,
+                            const TileLayout& layout, std::int64_t moment_block) const;
 };
 
 }  // namespace hanok::cpu::winograd

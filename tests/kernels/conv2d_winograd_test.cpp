@@ -51,7 +51,10 @@ const std::vector<Conv2dShape>& winograd_shapes() {
       conv3x3(12, 32, 1, 1, 40),        // one pixel
       conv3x3(1, 136, 17, 12, 128),     // deep: staged, two blocks of k
       conv3x3(36, 264, 7, 7, 40),       // deep: several blocks of tiles, uneven channels
-      conv3x3(4, 32, 41, 33, 32),       // several slices of the weight gradient
+      conv3x3(5, 136, 14, 5, 128),   // deep: short tiles, 4 + 4 + 3 + 3 and 4 + 3 that sticks out
+      conv3x3(4, 136, 13, 6, 128),   // 4 + 3 + 3 + 3
+      conv3x3(13, 136, 7, 16, 128),  // short tiles in one direction, two blocks
+      conv3x3(4, 32, 41, 33, 32),    // several slices of the weight gradient
   };
   return shapes;
 }

@@ -85,13 +85,13 @@ inline void map_filter_gradient(const Vec8* u, int s, Vec8* out, int t) {
 // ---- two-dimensional maps ----
 
 void input_transform(const WinogradInputBlock& b) {
-  transform_tiles<kT, kD, kD, map_input>(b, b.pad_h, b.pad_w);
+  transform_tiles<kD, kD, map_input>(b, b.pad_h, b.pad_w);
 }
 
 void output_transform(const WinogradOutputBlock& b) { output_tiles<kT, kD, map_output>(b); }
 
 void gradient_transform(const WinogradInputBlock& b) {
-  transform_tiles<kT, kT, kD, map_gradient>(b, 0, 0);
+  transform_tiles<kT, kD, map_gradient>(b, 0, 0);
 }
 
 // ---- weights ----

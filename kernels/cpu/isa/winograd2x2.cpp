@@ -44,7 +44,7 @@ inline void map_filter2(const Vec8* g, int s, Vec8* out, int t) {
 }
 
 void input_transform(const WinogradInputBlock& b) {
-  transform_tiles<kT, kD, kD, map_input2>(b, b.pad_h, b.pad_w);
+  transform_tiles<kD, kD, map_input2>(b, b.pad_h, b.pad_w);
 }
 
 void output_transform(const WinogradOutputBlock& b) { output_tiles<kT, kD, map_output2>(b); }

@@ -17,19 +17,21 @@ constexpr int64_t kWinogradLanes = 8;    // channels are handled in vectors of 8
 // line more than needed, so that the 36 points do not share one set of the caches.
 constexpr int64_t winograd_point_floats(int64_t rows) { return (rows + 1) * kPanelColumns; }
 
-// An image batch seen as tiles: tile t is (n, i, j) of [batch, tiles_h, tiles_w].
-struct WinogradTiles {
-  int64_t tiles_h, tiles_w;
+// A tile: image n, outputs from row h and column w on. Where skip_h (skip_w) is 1, the first row
+// (column) of outputs belongs to the tile before. Point 0 serves nothing else, so that this tile's
+// products of the first row (column) of points are not needed either.
+struct WinogradTile {
+  int64_t n, h, w;
+  int64_t skip_h, skip_w;
 };
 
-// Tiles [tile_begin, tile_end) of x [batch, height, width, channels], 0 outside of it
-// -> out[point][tile - tile_begin][channel].
+// Tiles of x [batch, height, width, channels], 0 outside of it -> out[point][tile][channel].
 struct WinogradInputBlock {
-  WinogradTiles tiles;
+  const WinogradTile* tiles;
+  int64_t tile_count;
   const float* x;
   int64_t height, width, channels;
   int64_t pad_h, pad_w;
-  int64_t tile_begin, tile_end;
   float* out;
   int64_t point_stride, tile_stride;  // of out, in floats
 };
@@ -37,10 +39,10 @@ struct WinogradInputBlock {
 // Tiles of m[point][tile][channel] -> Y = A^T m A, epilogue, y [batch, height, width, channels].
 // Only channels [0, columns) from y and the epilogue's pointers on.
 struct WinogradOutputBlock {
-  WinogradTiles tiles;
+  const WinogradTile* tiles;
+  int64_t tile_count;
   const float* m;
   int64_t point_stride, tile_stride;
-  int64_t tile_begin, tile_end;
   float* y;
   int64_t height, width, channels;
   int64_t columns;
@@ -51,7 +53,7 @@ struct WinogradOutputBlock {
 
 // Channels are multiples of 8 everywhere.
 struct WinogradKernels {
-  // B^T d B of the 6x6 pixels from (4i - pad_h, 4j - pad_w).
+  // B^T d B of the 6x6 pixels from (h - pad_h, w - pad_w) of a tile.
   void (*input_transform)(const WinogradInputBlock& block);
   void (*output_transform)(const WinogradOutputBlock& block);
   // One panel of 16 of the product's columns of U = G g G^T -> out[point][row][16],
@@ -63,7 +65,7 @@ struct WinogradKernels {
   // degrees.
   void (*pack_backward_data)(const float* w, int64_t channels, int64_t rows, int64_t columns,
                              float* out);
-  // A dy A^T of the 4x4 pixels from (4i, 4j); padding is not used.
+  // A dy A^T of the 4x4 pixels of a tile; padding is not used.
   void (*gradient_transform)(const WinogradInputBlock& block);
   // dw[k][3][3][c] = G^T du[point][k][c] G for `rows` rows k, `row_stride` apart in du, and
   // `columns` columns c; dw [K,3,3,channels] at the first row and column.

@@ -81,7 +81,7 @@ inline void map_gradient3(const Vec8* y, int s, Vec8* out, int t) {
 }
 
 void gradient_transform(const WinogradInputBlock& b) {
-  transform_tiles<kStemTile, kStemTile, kD, map_gradient3>(b, 0, 0);
+  transform_tiles<kStemTile, kD, map_gradient3>(b, 0, 0);
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ struct StemKernels {
   void (*transform_rows)(const StemRows& rows);
   void (*transform_tiles)(const StemTiles& tiles);
   void (*output_transform)(const WinogradOutputBlock& block);  // 3x3 outputs a tile
-  // A dy A^T of the 3x3 pixels from (3i, 3j); padding is not used.
+  // A dy A^T of the 3x3 pixels of a tile; padding is not used.
   void (*gradient_transform)(const WinogradInputBlock& block);
 };
 

@@ -55,47 +55,33 @@ inline void map_output3(const Vec8* m, int s, Vec8* out, int t) {
 
 // ---- two-dimensional maps: columns first, then rows ----
 
-// A position of a tile grid, advanced tile by tile.
-struct TilePosition {
-  int64_t n, i, j;
-  static TilePosition of(int64_t tile, const WinogradTiles& tiles) {
-    return {tile / (tiles.tiles_h * tiles.tiles_w), tile / tiles.tiles_w % tiles.tiles_h,
-            tile % tiles.tiles_w};
-  }
-  void next(const WinogradTiles& tiles) {
-    if (++j == tiles.tiles_w) {
-      j = 0;
-      if (++i == tiles.tiles_h) {
-        i = 0;
-        ++n;
-      }
-    }
-  }
-};
-
-// The pixels of a kSize x kSize window at (h0, w0), null outside of the image.
+// The pixels of a tile's kSize x kSize window, null outside of the image and where the tile has no
+// use for them.
 template <int kSize>
-void window_pixels(const WinogradInputBlock& b, int64_t n, int64_t h0, int64_t w0,
-                   const float** pixels) {
+void window_pixels(const WinogradInputBlock& b, const WinogradTile& tile, int64_t pad_h,
+                   int64_t pad_w, const float** pixels) {
+  const int64_t h0 = tile.h - pad_h;
+  const int64_t w0 = tile.w - pad_w;
+  const float* x = b.x + ((tile.n * b.height + h0) * b.width + w0) * b.channels;
+  const bool inside = h0 >= 0 && h0 + kSize <= b.height && w0 >= 0 && w0 + kSize <= b.width;
+  const bool whole = inside && tile.skip_h == 0 && tile.skip_w == 0;
   for (int r = 0; r < kSize; ++r) {
+    const bool row = r >= tile.skip_h && h0 + r >= 0 && h0 + r < b.height;
     for (int s = 0; s < kSize; ++s) {
-      const int64_t h = h0 + r;
-      const int64_t w = w0 + s;
-      const bool inside = h >= 0 && h < b.height && w >= 0 && w < b.width;
-      pixels[r * kSize + s] =
-          inside ? b.x + ((n * b.height + h) * b.width + w) * b.channels : nullptr;
+      const bool used = whole || (row && s >= tile.skip_w && w0 + s >= 0 && w0 + s < b.width);
+      pixels[r * kSize + s] = used ? x + (r * b.width + s) * b.channels : nullptr;
     }
   }
 }
 
-// kStep: distance of the tiles; kSize x kSize pixels -> kPoints x kPoints.
-template <int kStep, int kSize, int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
+// kSize x kSize pixels -> kPoints x kPoints. Only the first of the points depends on the first
+// pixel, so that tiles that skip one may leave out the other.
+template <int kSize, int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
 void transform_tiles(const WinogradInputBlock& b, int64_t pad_h, int64_t pad_w) {
-  TilePosition at = TilePosition::of(b.tile_begin, b.tiles);
-  for (int64_t tile = b.tile_begin; tile < b.tile_end; ++tile, at.next(b.tiles)) {
+  for (int64_t tile = 0; tile < b.tile_count; ++tile) {
     const float* pixels[kSize * kSize];
-    window_pixels<kSize>(b, at.n, at.i * kStep - pad_h, at.j * kStep - pad_w, pixels);
-    float* out = b.out + (tile - b.tile_begin) * b.tile_stride;
+    window_pixels<kSize>(b, b.tiles[tile], pad_h, pad_w, pixels);
+    float* out = b.out + tile * b.tile_stride;
     for (int64_t c = 0; c < b.channels; c += kWinogradLanes) {
       Vec8 columns[kPoints * kSize];
       for (int s = 0; s < kSize; ++s) {
@@ -141,43 +127,66 @@ inline void add_moments(const Vec8* values, int count, int64_t before, float* me
          mul_add(all8(share * static_cast<float>(before)), d * d, load8(deviations) + squares));
 }
 
-// kPoints x kPoints products of a tile -> kTile x kTile outputs.
+// The outputs of a tile that are stored: rows [row_begin, row_end) and as many columns.
+struct StoredOutputs {
+  int row_begin, row_end, column_begin, column_end;
+  int count() const { return (row_end - row_begin) * (column_end - column_begin); }
+};
+
+// Eight channels of a tile, products `m` -> outputs at y[offset], the epilogue at channel c.
+template <int kTile, int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
+__attribute__((always_inline)) inline void output_channels(const WinogradOutputBlock& b,
+                                                           const float* m, int64_t offset,
+                                                           int64_t c, StoredOutputs stored,
+                                                           int64_t stored_before) {
+  const TileEpilogue& e = b.epilogue;
+  Vec8 half[kTile * kPoints];
+  for (int q = 0; q < kPoints; ++q) {
+    Vec8 d[kPoints];
+    for (int p = 0; p < kPoints; ++p) d[p] = load8(m + (p * kPoints + q) * b.point_stride);
+    kMap(d, 1, half + q, kPoints);
+  }
+  const Vec8 scale = e.scale ? load8(e.scale + c) : all8(1);
+  const Vec8 shift = e.shift ? load8(e.shift + c) : all8(0);
+  Vec8 values[kTile * kTile];
+  int count = 0;
+  for (int r = stored.row_begin; r < stored.row_end; ++r) {
+    Vec8 y[kTile];
+    kMap(half + r * kPoints, 1, y, 1);
+    for (int s = stored.column_begin; s < stored.column_end; ++s) {
+      const int64_t pixel = offset + (r * b.width + s) * b.channels;
+      Vec8 v = mul_add(y[s], scale, shift);
+      if (e.residual) v = v + load8(e.residual + pixel);
+      if (e.relu) v = clip8(v, all8(e.ceiling));
+      store8(b.y + pixel, v);
+      values[count++] = v;
+    }
+  }
+  if (b.mean) add_moments(values, count, stored_before, b.mean + c, b.deviations + c);
+}
+
+// kPoints x kPoints products of a tile -> kTile x kTile outputs. Products that a tile skips hold
+// anything: they would only reach the outputs that are not stored.
 template <int kTile, int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
 void output_tiles(const WinogradOutputBlock& b) {
-  TilePosition at = TilePosition::of(b.tile_begin, b.tiles);
-  const TileEpilogue& e = b.epilogue;
-  int64_t stored = 0;
-  for (int64_t tile = b.tile_begin; tile < b.tile_end; ++tile, at.next(b.tiles)) {
-    const int rows = static_cast<int>(min_of(kTile, b.height - at.i * kTile));
-    const int columns = static_cast<int>(min_of(kTile, b.width - at.j * kTile));
-    const int64_t offset = ((at.n * b.height + at.i * kTile) * b.width + at.j * kTile) * b.channels;
-    const float* m = b.m + (tile - b.tile_begin) * b.tile_stride;
+  constexpr StoredOutputs kAll{0, kTile, 0, kTile};
+  int64_t stored_before = 0;
+  for (int64_t t = 0; t < b.tile_count; ++t) {
+    const WinogradTile& tile = b.tiles[t];
+    const StoredOutputs stored{
+        static_cast<int>(tile.skip_h), static_cast<int>(min_of(kTile, b.height - tile.h)),
+        static_cast<int>(tile.skip_w), static_cast<int>(min_of(kTile, b.width - tile.w))};
+    const int64_t offset = ((tile.n * b.height + tile.h) * b.width + tile.w) * b.channels;
+    const float* m = b.m + t * b.tile_stride;
+    const bool whole = stored.count() == kAll.count();
     for (int64_t c = 0; c < b.columns; c += kWinogradLanes) {
-      Vec8 half[kTile * kPoints];
-      for (int q = 0; q < kPoints; ++q) {
-        Vec8 d[kPoints];
-        for (int p = 0; p < kPoints; ++p) d[p] = load8(m + (p * kPoints + q) * b.point_stride + c);
-        kMap(d, 1, half + q, kPoints);
+      if (whole) {  // loops of constant length
+        output_channels<kTile, kPoints, kMap>(b, m + c, offset + c, c, kAll, stored_before);
+      } else {
+        output_channels<kTile, kPoints, kMap>(b, m + c, offset + c, c, stored, stored_before);
       }
-      const Vec8 scale = e.scale ? load8(e.scale + c) : all8(1);
-      const Vec8 shift = e.shift ? load8(e.shift + c) : all8(0);
-      Vec8 values[kTile * kTile];
-      int count = 0;
-      for (int r = 0; r < rows; ++r) {
-        Vec8 y[kTile];
-        kMap(half + r * kPoints, 1, y, 1);
-        for (int s = 0; s < columns; ++s) {
-          const int64_t pixel = offset + (r * b.width + s) * b.channels + c;
-          Vec8 v = mul_add(y[s], scale, shift);
-          if (e.residual) v = v + load8(e.residual + pixel);
-          if (e.relu) v = clip8(v, all8(e.ceiling));
-          store8(b.y + pixel, v);
-          values[count++] = v;
-        }
-      }
-      if (b.mean) add_moments(values, count, stored, b.mean + c, b.deviations + c);
     }
-    stored += rows * columns;
+    stored_before += stored.count();
   }
 }
 
