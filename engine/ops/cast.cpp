@@ -54,7 +54,9 @@ Tensor cast(const Tensor& x, DType dtype) {
     throw DTypeError(
         fmt::format("cast: {} has no gradient through {}", x.to_string(), hanok::name_of(dtype)));
   }
-  Tensor y = x.to(dtype);
+  Tensor y = empty_on(x, x.shape(), dtype);
+  const Target target(x);
+  target.backend.cast(target.context, y.mutable_view(), x.view());
   if (any_requires_grad({x})) {
     auto node = std::make_shared<CastNode>(x.dtype());
     set_inputs(*node, {x});
