@@ -13,6 +13,7 @@
 #include "kernels/cpu/conv2d_stem.h"
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/conv2d_winograd2x2.h"
+#include "kernels/cpu/conv2d_winograd_strided.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
@@ -35,6 +36,11 @@ winograd2x2::Kernels winograd2_kernels(Isa isa) {
           isa == Isa::Avx2 ? avx2::winograd2_kernels() : portable::winograd2_kernels()};
 }
 
+winograd_strided::Kernels strided_kernels(Isa isa) {
+  return {gemm_kernels(isa),
+          isa == Isa::Avx2 ? avx2::strided_kernels() : portable::strided_kernels()};
+}
+
 stem::Kernels stem_kernels(Isa isa) {
   return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::stem_kernels() : portable::stem_kernels()};
 }
@@ -45,8 +51,9 @@ depthwise::Kernels depthwise_kernels(Isa isa) {
 
 // Whether a call without packed weights reads them as they are.
 bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
-  return choose_conv2d(pass, shape) == Conv2dAlgorithm::Winograd4x4 &&
-         winograd::packs_itself(pass, shape);
+  const Conv2dAlgorithm algorithm = choose_conv2d(pass, shape);
+  if (algorithm == Conv2dAlgorithm::WinogradStrided) return winograd_strided::packs_itself(shape);
+  return algorithm == Conv2dAlgorithm::Winograd4x4 && winograd::packs_itself(pass, shape);
 }
 
 // The weights in packed form: the caller's, or packed now into the workspace; null where nobody
@@ -86,6 +93,8 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
       return winograd::packed_bytes(pass, shape);
     case Conv2dAlgorithm::Winograd2x2:
       return winograd2x2::packed_bytes(shape);
+    case Conv2dAlgorithm::WinogradStrided:
+      return winograd_strided::packed_bytes(pass, shape);
     case Conv2dAlgorithm::WinogradStem:
       return stem::packed_bytes(shape);
     case Conv2dAlgorithm::Depthwise:
@@ -105,6 +114,8 @@ std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& 
       return packed + winograd::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::Winograd2x2:
       return packed + winograd2x2::workspace_bytes(shape);
+    case Conv2dAlgorithm::WinogradStrided:
+      return packed + winograd_strided::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::WinogradStem:
       return packed + stem::workspace_bytes(pass, shape);
     case Conv2dAlgorithm::Depthwise:
@@ -124,6 +135,8 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
       return winograd::pack(context, winograd_kernels(isa), pass, shape, w.f32(), out);
     case Conv2dAlgorithm::Winograd2x2:
       return winograd2x2::pack(context, winograd2_kernels(isa), shape, w.f32(), out);
+    case Conv2dAlgorithm::WinogradStrided:
+      return winograd_strided::pack(context, strided_kernels(isa), pass, shape, w.f32(), out);
     case Conv2dAlgorithm::WinogradStem:
       return stem::pack(context, shape, w.f32(), out);
     case Conv2dAlgorithm::Depthwise:
@@ -146,6 +159,9 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
     case Conv2dAlgorithm::Winograd2x2:
       return winograd2x2::forward(context, winograd2_kernels(isa), shape, x.f32(), weights,
                                   epilogue, y.f32());
+    case Conv2dAlgorithm::WinogradStrided:
+      return winograd_strided::forward(context, strided_kernels(isa), shape, x.f32(), w.f32(),
+                                       weights, epilogue, y.f32());
     case Conv2dAlgorithm::WinogradStem:
       return stem::forward(context, stem_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
     case Conv2dAlgorithm::Depthwise:
@@ -168,6 +184,9 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::backward_data(context, winograd_kernels(isa), shape, dy.f32(), w.f32(),
                                      weights, dx.f32());
+    case Conv2dAlgorithm::WinogradStrided:
+      return winograd_strided::backward_data(context, strided_kernels(isa), shape, dy.f32(),
+                                             w.f32(), weights, dx.f32());
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
                                       dx.f32());
@@ -188,6 +207,9 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::backward_weights(context, winograd_kernels(isa), shape, x.f32(), dy.f32(),
                                         dw.f32());
+    case Conv2dAlgorithm::WinogradStrided:
+      return winograd_strided::backward_weights(context, strided_kernels(isa), shape, x.f32(),
+                                                dy.f32(), dw.f32());
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_weights(context, depthwise_kernels(isa), shape, x.f32(), dy.f32(),
                                          dw.f32());

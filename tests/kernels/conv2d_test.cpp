@@ -61,11 +61,13 @@ std::vector<Conv2dShape> shapes_of_every_algorithm() {
   std::vector<Conv2dShape> shapes = awkward_shapes();
   const Window2d same{1, 1, 1, 1, 1, 1};
   for (Conv2dShape s : {
-           shape_of(4, 32, 13, 9, 40, 3, 3, 1, same),                // F(4x4, 3x3), early layers
-           shape_of(36, 264, 7, 7, 40, 3, 3, 1, same),               // deep ones, several blocks
-           shape_of(2, 32, 9, 11, 232, 3, 3, 1, same),               // deep with few channels
-           shape_of(2, 264, 7, 5, 256, 3, 3, 1, same),               // F(2x2, 3x3)
-           shape_of(3, 3, 31, 77, 40, 7, 7, 1, {2, 2, 3, 3, 1, 1}),  // Winograd's stem
+           shape_of(4, 32, 13, 9, 40, 3, 3, 1, same),                  // F(4x4, 3x3), early layers
+           shape_of(36, 264, 7, 7, 40, 3, 3, 1, same),                 // deep ones, several blocks
+           shape_of(2, 32, 9, 11, 232, 3, 3, 1, same),                 // deep with few channels
+           shape_of(2, 264, 7, 5, 256, 3, 3, 1, same),                 // F(2x2, 3x3)
+           shape_of(13, 72, 13, 20, 40, 3, 3, 1, {2, 2, 1, 1, 1, 1}),  // strided
+           shape_of(270, 32, 9, 3, 32, 3, 3, 1, {2, 2, 1, 1, 1, 1}),   // and many tiles
+           shape_of(3, 3, 31, 77, 40, 7, 7, 1, {2, 2, 3, 3, 1, 1}),    // Winograd's stem
        }) {
     s.nominal_n = s.n;
     shapes.push_back(s);

@@ -14,7 +14,7 @@ constexpr int64_t kWinograd2Points = 16;  // products per channel pair and tile
 
 // Channels are multiples of 8 everywhere.
 struct Winograd2Kernels {
-  // B^T d B of the 4x4 pixels from (2i - pad_h, 2j - pad_w) -> 16 points.
+  // B^T d B of the 4x4 pixels from (h - pad_h, w - pad_w) of a tile -> 16 points.
   void (*input_transform)(const WinogradInputBlock& block);
   void (*output_transform)(const WinogradOutputBlock& block);
   // One panel of `columns` <= 16 filters of w [K,3,3,channels], from its first filter on

@@ -208,26 +208,32 @@ void store_filter(const Vec8* u, int64_t rows, int64_t row, int64_t column, floa
   }
 }
 
+// The taps of 8 input channels, from `row` on, of filters [first, first + 8) of w [K,3,3,channels]
+// -> g[channel][tap], a lane a filter; those from `columns` on are 0. w is read in short pieces far
+// apart, which the processor does not foresee, so they are asked for ahead.
+inline void turn_filters(const float* w, int64_t channels, int64_t row, int64_t first,
+                         int64_t columns, Vec8 (*g)[9]) {
+  for (int64_t tap = 0; tap < 9; ++tap) {
+    Vec8 filters[kWinogradLanes];
+    for (int64_t l = 0; l < kWinogradLanes; ++l) {
+      const int64_t column = first + l;
+      const float* at = w + (column * 9 + tap) * channels + row;
+      if (column < columns) __builtin_prefetch(at + 4 * kWinogradLanes);
+      filters[l] = column < columns ? load8(at) : all8(0);
+    }
+    transpose8(filters);
+    for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
+  }
+}
+
 // One panel: `columns` <= 16 filters and `rows` of their input channels, w [K,3,3,channels]
-// -> out[point][row][16]. w is read in short pieces far apart, which the processor does not
-// foresee, so they are asked for ahead.
+// -> out[point][row][16].
 template <int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
 void pack_filters(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
   for (int64_t row = 0; row < rows; row += kWinogradLanes) {
     for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
-      // 8 input channels of 8 filters, turned so that a lane is a filter.
       Vec8 g[kWinogradLanes][9];
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        Vec8 filters[kWinogradLanes];
-        for (int64_t l = 0; l < kWinogradLanes; ++l) {
-          const int64_t column = first + l;
-          const float* at = w + (column * 9 + tap) * channels + row;
-          if (column < columns) __builtin_prefetch(at + 4 * kWinogradLanes);
-          filters[l] = column < columns ? load8(at) : all8(0);
-        }
-        transpose8(filters);
-        for (int64_t l = 0; l < kWinogradLanes; ++l) g[l][tap] = filters[l];
-      }
+      turn_filters(w, channels, row, first, columns, g);
       for (int64_t l = 0; l < kWinogradLanes; ++l) {
         Vec8 u[kPoints * kPoints];
         transform_filter<kPoints, kMap>(g[l], u);

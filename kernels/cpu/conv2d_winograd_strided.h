@@ -1,0 +1,72 @@
+// 3x3 convolutions with stride 2 and padding 1 with about half of the multiplications: Winograd
+// F(4x4, 2x2) over the four phases of the image's rows and columns. Numerics and transforms:
+// kernels/cpu/isa/winograd_strided.cpp. One group, dilation 1, channels in multiples of 8.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/backend.h"
+#include "kernels/cpu/isa/gemm_kernels.h"
+#include "kernels/cpu/isa/winograd_strided.h"
+#include "kernels/cpu/winograd_tiles.h"
+
+namespace hanok::cpu::winograd_strided {
+
+/// The tables of one instruction-set path.
+struct Kernels {
+  const GemmKernels& gemm;
+  const StridedKernels& strided;
+};
+
+/// Bytes of the packed weights of a pass (Forward or BackwardData).
+std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape);
+void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const Conv2dShape& shape,
+          const float* w, float* packed);
+
+/// Bytes taken from the workspace besides packed weights.
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
+
+/// True where a call without packed weights transforms them on the way, so that they need not be
+/// packed for it.
+bool packs_itself(const Conv2dShape& shape);
+
+/// `packed` may be null where packs_itself; `w` is read only then.
+void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
+             const float* w, const float* packed, const Epilogue& epilogue, float* y);
+void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
+                   const float* dy, const float* w, const float* packed, float* dx);
+void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
+                      const float* x, const float* dy, float* dw);
+
+// ---- shared by the passes ----
+
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+
+/// Tiles of y, or of the pairs of rows and columns of x that belong to them, in blocks that go
+/// through the steps of a pass together.
+struct TileBlocks {
+  winograd::TileGrid grid;
+  std::int64_t count;        // of tiles, over all images
+  std::int64_t block_tiles;  // equal for all blocks but the last
+  std::int64_t blocks() const { return divide_up(count, block_tiles); }
+  winograd::SortedTiles block(std::int64_t b) const;
+};
+TileBlocks tile_blocks(const Conv2dShape& shape);
+
+/// How the input's transform lies: 81 products a channel, at the points' rows of 4 * C.
+StridedChannels channels_of(const Conv2dShape& shape);
+winograd::TileLayout input_layout(const TileBlocks& blocks, const Conv2dShape& shape);
+/// `v` begins with the first of the tiles.
+void transform_input(const Kernels& kernels, const Conv2dShape& shape, const float* x,
+                     winograd::Tiles tiles, float* v, const winograd::TileLayout& layout);
+
+/// Tiles of a block that a task transforms.
+constexpr std::int64_t kTransformTiles = 6;
+
+/// The tiles that need point (i, j).
+inline winograd::SortedTiles::Range tiles_needing(const winograd::SortedTiles& tiles,
+                                                  std::int64_t point) {
+  return tiles.needing(point / kStridedSide, point % kStridedSide);
+}
+
+}  // namespace hanok::cpu::winograd_strided

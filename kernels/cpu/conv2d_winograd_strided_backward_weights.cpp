@@ -1,0 +1,129 @@
+// Weight gradient of 3x3 convolutions with stride 2 by Winograd over phases
+// (isa/winograd_strided.cpp): for each phase
+//   dw = G^T [ sum over tiles of (A dy A^T) . (B^T x B) ] G
+//
+//   for each block of about 128 tiles
+//     V[point] = transformed phases of x, Y[point] = transformed dy             each 6 tiles a task
+//     for each 48 filters, 64 channels and phase                                           one task
+//       dU[point] += Y[point]^T * V[point]       [up to 25][48, 64]        up to 314 KB, L2
+//       after the last block: dw = inverse transform of dU
+//
+// Every value of V and Y is read from L3 for each piece of dU that it belongs to. Where there is
+// one block only (512 filters over 7x7), dU never exists as a whole. The phases have 25, 20, 20 and
+// 16 points; the large ones start first.
+#include <algorithm>
+#include <vector>
+
+#include "kernels/cpu/conv2d_winograd_strided.h"
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu::winograd_strided {
+namespace {
+
+using winograd::row_offsets;
+using winograd::SortedTiles;
+using winograd::TileLayout;
+using winograd::Tiles;
+
+constexpr std::int64_t kPieceRows = 48;  // filters of a piece of dU, and a cache line a point
+
+// The pieces that dU is cut into: filters, channels, phases.
+struct Pieces {
+  const Conv2dShape& s;
+  StridedChannels channels;
+
+  std::int64_t rows() const { return divide_up(s.k, kPieceRows); }
+  std::int64_t columns() const { return divide_up(s.c, channels.block); }
+  std::int64_t count() const { return rows() * columns() * kStridedPhases; }
+  std::int64_t point_floats() const {
+    return kPieceRows * packed_row_stride(channels.block) + kPanelColumns;
+  }
+  std::int64_t floats() const { return kStridedPoints * point_floats(); }
+};
+
+void transform_gradient(const Kernels& kernels, const Conv2dShape& s, const float* dy, Tiles tiles,
+                        float* y, const TileLayout& layout) {
+  WinogradInputBlock block{};
+  block.tiles = tiles.data();
+  block.tile_count = static_cast<std::int64_t>(tiles.size());
+  block.x = dy;
+  block.height = s.p();
+  block.width = s.q();
+  block.channels = s.k;
+  block.out = y;
+  block.point_stride = layout.point_stride;
+  block.tile_stride = layout.tile_stride;
+  kernels.strided.gradient_transform(block);
+}
+
+}  // namespace
+
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
+  const TileBlocks blocks = tile_blocks(s);
+  const Pieces pieces{s, channels_of(s)};
+  const std::int64_t floats = input_layout(blocks, s).floats() +
+                              TileLayout(blocks.block_tiles, s.k, kStridedPoints).floats() +
+                              (blocks.blocks() > 1 ? pieces.count() * pieces.floats() : 0);
+  return static_cast<std::size_t>(floats) * sizeof(float);
+}
+
+void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
+                      const float* x, const float* dy, float* dw) {
+  const TileBlocks blocks = tile_blocks(s);
+  const Pieces pieces{s, channels_of(s)};
+  const TileLayout v_layout = input_layout(blocks, s);
+  const TileLayout y_layout(blocks.block_tiles, s.k, kStridedPoints);
+  const std::int64_t row_stride = packed_row_stride(pieces.channels.block);
+  const auto row_offset = row_offsets(kPieceRows, row_stride);
+  Workspace::Scope scope(context.workspace);
+  auto* v = scope.take_array<float>(v_layout.floats());
+  auto* y = scope.take_array<float>(y_layout.floats());
+  float* du =
+      blocks.blocks() > 1 ? scope.take_array<float>(pieces.count() * pieces.floats()) : nullptr;
+  // Without any tile (an empty batch) the gradient is still stored as zeros.
+  const std::int64_t rounds = std::max<std::int64_t>(blocks.blocks(), 1);
+  for (std::int64_t b = 0; b < rounds; ++b) {
+    const SortedTiles tiles = blocks.block(b);
+    context.pool.run_blocks(tiles.count(), kTransformTiles,
+                            [&](std::int64_t begin, std::int64_t end) {
+                              transform_input(kernels, s, x, tiles.part(begin, end),
+                                              v + begin * v_layout.tile_stride, v_layout);
+                              transform_gradient(kernels, s, dy, tiles.part(begin, end),
+                                                 y + begin * y_layout.tile_stride, y_layout);
+                            });
+    context.pool.run(pieces.count(), [&](std::int64_t piece) {
+      const StridedPhase phase = strided_phase(piece / (pieces.rows() * pieces.columns()));
+      const std::int64_t row = piece / pieces.columns() % pieces.rows() * kPieceRows;
+      const std::int64_t column = piece % pieces.columns() * pieces.channels.block;
+      float* out = du ? du + piece * pieces.floats() : thread_scratch(pieces.floats());
+      GemmBlock block{};
+      block.rows = std::min(kPieceRows, s.k - row);
+      block.columns = pieces.channels.block_size(column);
+      block.a_row_stride = 1;
+      block.a_k_stride = y_layout.tile_stride;
+      block.b_panel_stride = kPanelColumns;
+      block.b_k_stride = v_layout.tile_stride;
+      block.c_row_offset = row_offset.data();
+      block.accumulate = b > 0;
+      block.fetch_a = true;
+      block.c = out;
+      for (std::int64_t i = 0; i < strided_rows(phase); ++i) {
+        for (std::int64_t j = 0; j < strided_columns(phase); ++j) {
+          const std::int64_t point = i * kStridedSide + j;
+          const SortedTiles::Range range = tiles_needing(tiles, point);
+          block.k = range.end - range.begin;
+          block.a = y + point * y_layout.point_stride + range.begin * y_layout.tile_stride + row;
+          block.b = v + point * v_layout.point_stride + range.begin * v_layout.tile_stride +
+                    pieces.channels.offset(point, phase, column);
+          kernels.gemm.multiply(block);
+          block.c += pieces.point_floats();
+        }
+      }
+      if (b + 1 < rounds) return;
+      kernels.strided.weights_transform(out, pieces.point_floats(), row_stride, block.rows,
+                                        block.columns, phase, dw + row * 9 * s.c + column, s.c);
+    });
+  }
+}
+
+}  // namespace hanok::cpu::winograd_strided

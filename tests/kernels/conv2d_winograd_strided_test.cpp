@@ -1,0 +1,143 @@
+#include <cmath>
+#include <gtest/gtest.h>
+#include <string>
+
+#include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_epilogues.h"
+#include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/kernel_context.h"
+
+namespace hanok {
+namespace {
+
+using test::backward_data;
+using test::backward_data_reference;
+using test::backward_weights;
+using test::backward_weights_reference;
+using test::forward;
+using test::forward_reference;
+using test::name;
+using test::Operands;
+using test::shape_of;
+
+// The worst single element over the rms of all; the typical (rms) error is a tenth of it.
+constexpr double kWorst = 2e-5;
+constexpr double kTypical = 2e-6;
+
+double rms_error_over_rms(const std::vector<float>& got, const std::vector<double>& want) {
+  double squares = 0;
+  double errors = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    squares += want[i] * want[i];
+    errors += (got[i] - want[i]) * (got[i] - want[i]);
+  }
+  return std::sqrt(errors / squares);
+}
+
+Conv2dShape strided(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                    std::int64_t k) {
+  return shape_of(n, c, h, w, k, 3, 3, 1, {2, 2, 1, 1, 1, 1});
+}
+
+const std::vector<Conv2dShape>& strided_shapes() {
+  static const std::vector<Conv2dShape> shapes = {
+      strided(12, 32, 16, 16, 32),   // whole tiles
+      strided(14, 40, 14, 14, 56),   // 7 = 4 + 3, panels and pieces cut by 8
+      strided(3, 72, 28, 27, 40),    // 14 = 4 + 4 + 3 + 3, odd width, two blocks of channels
+      strided(13, 136, 13, 20, 32),  // odd height, three blocks of channels, two of tiles
+      strided(50, 32, 5, 3, 48),     // images of about a tile
+      strided(48, 32, 1, 1, 32),     // one pixel
+      strided(270, 32, 9, 3, 32),    // many blocks of tiles: weights are packed first
+      strided(12, 32, 16, 16, 264),  // several blocks of filters in backward data
+  };
+  return shapes;
+}
+
+template <typename Run, typename Reference>
+void compare(Conv2dPass pass, Run run, Reference reference) {
+  for (const Conv2dShape& s : strided_shapes()) {
+    ASSERT_EQ(choose_conv2d(pass, s), Conv2dAlgorithm::WinogradStrided) << name(s);
+    const Operands o(s);
+    const auto want = reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      const auto got = run(s, o, isa, 1);
+      EXPECT_LE(test::error_over_rms(got, want), kWorst) << name(s);
+      EXPECT_LE(rms_error_over_rms(got, want), kTypical) << name(s);
+      EXPECT_EQ(run(s, o, isa, 3), got) << name(s) << ": the thread count shows";
+    }
+  }
+}
+
+TEST(Conv2dWinogradStrided, ForwardMatchesDoubleReference) {
+  compare(
+      Conv2dPass::Forward,
+      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa, int threads) {
+        return forward(s, o, isa, {}, threads);
+      },
+      forward_reference);
+}
+
+TEST(Conv2dWinogradStrided, BackwardDataMatchesDoubleReference) {
+  compare(
+      Conv2dPass::BackwardData,
+      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa, int threads) {
+        return backward_data(s, o, isa, threads);
+      },
+      backward_data_reference);
+}
+
+TEST(Conv2dWinogradStrided, BackwardWeightsMatchesDoubleReference) {
+  compare(
+      Conv2dPass::BackwardWeights,
+      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa, int threads) {
+        return backward_weights(s, o, isa, threads);
+      },
+      backward_weights_reference);
+}
+
+// Errors grow with the inputs, not with what cancels: relative to the output's rms they stay.
+TEST(Conv2dWinogradStrided, LargeMeansAndRangesKeepTheBound) {
+  const Conv2dShape s = strided(4, 64, 28, 28, 64);
+  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
+    const Operands o(s, mean, range);
+    const auto y = forward_reference(s, o);
+    const auto dx = backward_data_reference(s, o);
+    const auto dw = backward_weights_reference(s, o);
+    for (const cpu::Isa isa : test::testable_isas()) {
+      EXPECT_LE(test::error_over_rms(forward(s, o, isa), y), 1e-4);
+      EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), dx), 1e-4);
+      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 1e-4);
+    }
+  }
+}
+
+TEST(Conv2dWinogradStrided, EpilogueInEveryCombination) {
+  for (const Conv2dShape& s : {strided(12, 32, 14, 15, 40), strided(34, 72, 14, 14, 40)}) {
+    const Operands o(s, 0, 0.1F);  // outputs of some units, most of which ReLU6 leaves
+    test::expect_every_epilogue(s, o, kWorst, test::isa_paths(s, o));
+  }
+}
+
+TEST(Conv2dWinogradStrided, WeightGradientOfNoImagesIsZero) {
+  Conv2dShape s = strided(12, 32, 16, 16, 32);
+  s.nominal_n = s.n;
+  s.n = 0;
+  const Operands o(s);
+  for (const cpu::Isa isa : test::testable_isas()) {
+    EXPECT_EQ(backward_weights(s, o, isa), std::vector<float>(o.w.size(), 0.0F));
+  }
+}
+
+TEST(Conv2dWinogradStrided, FewTilesOtherPaddingsAndStridesGoElsewhere) {
+  const auto chosen = [](const Conv2dShape& s) { return choose_conv2d(Conv2dPass::Forward, s); };
+  EXPECT_EQ(chosen(strided(12, 32, 16, 16, 32)), Conv2dAlgorithm::WinogradStrided);
+  EXPECT_EQ(chosen(strided(1, 32, 16, 16, 32)), Conv2dAlgorithm::ImplicitGemm);
+  EXPECT_EQ(chosen(strided(12, 36, 16, 16, 32)), Conv2dAlgorithm::ImplicitGemm);
+  for (const Window2d& w : {Window2d{2, 2, 0, 1, 1, 1}, {2, 1, 1, 1, 1, 1}, {2, 2, 1, 1, 2, 1}}) {
+    EXPECT_EQ(chosen(shape_of(12, 32, 16, 16, 32, 3, 3, 1, w)), Conv2dAlgorithm::ImplicitGemm);
+  }
+}
+
+}  // namespace
+}  // namespace hanok
