@@ -45,10 +45,6 @@ stem::Kernels stem_kernels(Isa isa) {
   return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::stem_kernels() : portable::stem_kernels()};
 }
 
-depthwise::Kernels depthwise_kernels(Isa isa) {
-  return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::depthwise : portable::depthwise};
-}
-
 // Whether a call without packed weights reads them as they are.
 bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
   const Conv2dAlgorithm algorithm = choose_conv2d(pass, shape);
@@ -165,8 +161,8 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
     case Conv2dAlgorithm::WinogradStem:
       return stem::forward(context, stem_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
     case Conv2dAlgorithm::Depthwise:
-      return depthwise::forward(context, depthwise_kernels(isa), shape, x.f32(), weights, epilogue,
-                                y.f32());
+      return depthwise::forward(context, depthwise::kernels_of(isa), shape, x.f32(), weights,
+                                epilogue, y.f32());
     case Conv2dAlgorithm::ImplicitGemm:
       return implicit_gemm::forward(context, gemm_kernels(isa), shape, x.f32(), weights, epilogue,
                                     y.f32());
@@ -188,7 +184,7 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
       return winograd_strided::backward_data(context, strided_kernels(isa), shape, dy.f32(),
                                              w.f32(), weights, dx.f32());
     case Conv2dAlgorithm::Depthwise:
-      return depthwise::backward_data(context, depthwise_kernels(isa), shape, dy.f32(), weights,
+      return depthwise::backward_data(context, depthwise::kernels_of(isa), shape, dy.f32(), weights,
                                       dx.f32());
     case Conv2dAlgorithm::Winograd2x2:   // forward only
     case Conv2dAlgorithm::WinogradStem:  // an image needs no gradient
@@ -211,8 +207,8 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
       return winograd_strided::backward_weights(context, strided_kernels(isa), shape, x.f32(),
                                                 dy.f32(), dw.f32());
     case Conv2dAlgorithm::Depthwise:
-      return depthwise::backward_weights(context, depthwise_kernels(isa), shape, x.f32(), dy.f32(),
-                                         dw.f32());
+      return depthwise::backward_weights(context, depthwise::kernels_of(isa), shape, x.f32(),
+                                         dy.f32(), dw.f32());
     case Conv2dAlgorithm::WinogradStem:
       return stem::backward_weights(context, stem_kernels(isa), shape, x.f32(), dy.f32(), dw.f32());
     case Conv2dAlgorithm::Winograd2x2:  // forward only

@@ -9,6 +9,10 @@
 // over dy; of a row of dx, pixels of one phase of the stride (conv2d_patches.h) make the runs.
 // Weights are packed as [taps][K], so that a tap's weights are a vector.
 //
+// A 3x3 filter without dilation takes whole rows of outputs instead (isa/depthwise3x3.h), whose
+// window slides along the row; its backward-data pass at stride 1 is the forward pass over dy with
+// the taps in reverse order.
+//
 // With m > 1 filters a channel, a band's source rows are first repeated m-fold in scratch; backward
 // data sums m neighbours of a scratch row. The inner loops know m = 1 only.
 //
@@ -165,6 +169,42 @@ SourceRows source_rows(const Grid& grid, const float* x, std::int64_t m, std::in
 
 std::int64_t multiplier(const Conv2dShape& s) { return s.k / s.c; }
 
+// Whether Depthwise3x3Kernels compute this pass.
+bool slides(Conv2dPass pass, const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  const bool fits = s.r == 3 && s.s == 3 && w.pad_h == 1 && w.pad_w == 1 && w.dilation_h == 1 &&
+                    w.dilation_w == 1 && w.stride_w <= 2;
+  if (pass != Conv2dPass::BackwardData) return fits;
+  return fits && w.stride_h == 1 && w.stride_w == 1 && s.k == s.c;
+}
+
+// Row i of the results. `weights` and `gradients`: [9][channels]; these may be null.
+Depthwise3x3Row sliding_row(const Conv2dShape& s, const SourceRows& source, std::int64_t i,
+                            const float* weights, float* gradients) {
+  const std::int64_t x_row = s.w * s.k;
+  Depthwise3x3Row row = row3x3(
+      s, i, weights, [&](std::int64_t h) { return source.data + (h - source.first) * x_row; });
+  if (gradients) {
+    for (std::int64_t r = 0; r < row.rows; ++r) row.dw[r] = gradients + (row.w[r] - weights);
+  }
+  row.x_row = x_row;
+  row.y_row = row.pixels * s.k;
+  row.ahead = source.data + (i * s.window.stride_h + 2 - source.first) * x_row;
+  return row;
+}
+
+// The same for a row of dx at stride 1: the window's top left tap is the filter's last one.
+Depthwise3x3Row reversed_row(const Conv2dShape& s, const SourceRows& source, std::int64_t i,
+                             const float* weights) {
+  Depthwise3x3Row row = sliding_row(s, source, i, weights, nullptr);
+  const std::int64_t floats = 9 * s.k;
+  for (std::int64_t r = 0; r < row.rows; ++r) {
+    row.w[r] = weights + (floats - s.k - (row.w[r] - weights));
+  }
+  row.tap_step = -s.k;
+  return row;
+}
+
 // Bands of the forward pass and of the weight gradient.
 Bands output_bands(const Conv2dShape& s) { return {s.p(), s.q() * s.k}; }
 
@@ -173,6 +213,12 @@ std::int64_t slice_count(const Conv2dShape& s) {
 }
 
 }  // namespace
+
+Kernels kernels_of(Isa isa) {
+  const GemmKernels& gemm = gemm_kernels(isa);
+  if (isa == Isa::Avx2) return {gemm, avx2::depthwise, avx2::depthwise3x3};
+  return {gemm, portable::depthwise, portable::depthwise3x3};
+}
 
 std::size_t packed_bytes(const Conv2dShape& s) {
   return static_cast<std::size_t>(s.k * s.r * s.s) * sizeof(float);
@@ -202,6 +248,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   const Patches patches = forward_patches(s);
   const Grid grid(patches, s.h, s.w, s.k);
   const Bands bands = output_bands(s);
+  const bool sliding = slides(Conv2dPass::Forward, s);
   const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
   Workspace::Scope scope(context.workspace);
   const BlockMoments moments = take_moments(scope, epilogue, s.n * bands.per_image, s.k);
@@ -216,6 +263,12 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
     std::vector<DepthwiseTap> taps;
     for (std::int64_t p = begin; p < end; ++p) {
       const std::int64_t row = (n * s.p() + p) * s.q() * s.k;
+      if (sliding) {
+        TileEpilogue here = tile;
+        if (tile.residual) here.residual += row;
+        kernels.depthwise3x3.convolve(sliding_row(s, source, p, packed, nullptr), here, y + row);
+        continue;
+      }
       for_runs(grid, source, p, packed, nullptr, taps, [&](DepthwiseRun& run, std::int64_t q) {
         const std::int64_t at = row + q * s.k;
         run.y_step = s.k;
@@ -247,11 +300,19 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
   for (const Patches& phase : phases) grids.emplace_back(phase, s.p(), s.q(), s.k);
   const Window2d& window = s.window;
   const Bands bands(s.h, s.w * s.k);
+  const bool sliding = slides(Conv2dPass::BackwardData, s);
   context.pool.run(s.n * bands.per_image, [&](std::int64_t band) {
     const std::int64_t n = band / bands.per_image;
     const std::int64_t begin = band % bands.per_image * bands.rows;
     const std::int64_t end = std::min(begin + bands.rows, s.h);
     const SourceRows source{dy + n * s.p() * s.q() * s.k, 0};
+    if (sliding) {
+      for (std::int64_t h = begin; h < end; ++h) {
+        kernels.depthwise3x3.convolve(reversed_row(s, source, h, packed), {},
+                                      dx + (n * s.h + h) * s.w * s.c);
+      }
+      return;
+    }
     std::vector<DepthwiseTap> taps;
     // A row of dx takes turns among the phases of its columns.
     for (std::int64_t at = begin * window.stride_w; at < end * window.stride_w; ++at) {
@@ -285,6 +346,7 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
   const std::int64_t band_count = s.n * bands.per_image;
   const std::int64_t slices = slice_count(s);
   const std::int64_t floats = s.r * s.s * s.k;
+  const bool sliding = slides(Conv2dPass::BackwardWeights, s);
   Workspace::Scope scope(context.workspace);
   auto* parts = scope.take_array<float>(slices * floats);
   context.pool.run(slices, [&](std::int64_t slice) {
@@ -300,6 +362,10 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
           source_rows(grid, x + n * s.h * s.w * s.c, multiplier(s), begin, end);
       for (std::int64_t p = begin; p < end; ++p) {
         const float* row = dy + (n * s.p() + p) * s.q() * s.k;
+        if (sliding) {
+          kernels.depthwise3x3.add_gradients(sliding_row(s, source, p, part, part), row);
+          continue;
+        }
         for_runs(grid, source, p, nullptr, part, taps, [&](DepthwiseRun& run, std::int64_t q) {
           run.y_step = s.k;
           run.y_row = s.q() * s.k;

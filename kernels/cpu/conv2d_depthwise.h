@@ -11,7 +11,9 @@
 #include <cstddef>
 
 #include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
 #include "kernels/cpu/isa/depthwise.h"
+#include "kernels/cpu/isa/depthwise3x3.h"
 
 namespace hanok::cpu::depthwise {
 
@@ -19,7 +21,9 @@ namespace hanok::cpu::depthwise {
 struct Kernels {
   const GemmKernels& gemm;
   const DepthwiseKernels& depthwise;
+  const Depthwise3x3Kernels& depthwise3x3;
 };
+Kernels kernels_of(Isa isa);
 
 /// Bytes of the packed weights of a pass (Forward or BackwardData).
 std::size_t packed_bytes(const Conv2dShape& shape);
@@ -34,5 +38,25 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
                    const float* dy, const float* packed, float* dx);
 void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
                       const float* x, const float* dy, float* dw);
+
+/// Row i of the results of a 3x3 filter with one pixel of padding: its middle row stands on source
+/// row i * stride_h. row(h) points at source row h; weights: [9][channels].
+template <typename Row>
+Depthwise3x3Row row3x3(const Conv2dShape& s, std::int64_t i, const float* weights, const Row& row) {
+  Depthwise3x3Row out;
+  out.tap_step = s.k;
+  out.stride = s.window.stride_w;
+  out.pixels = s.q();
+  out.right_inside = (out.pixels - 1) * out.stride + 1 < s.w;
+  out.channels = s.k;
+  for (std::int64_t r = 0; r < 3; ++r) {
+    const std::int64_t h = i * s.window.stride_h + r - 1;
+    if (h < 0 || h >= s.h) continue;
+    out.x[out.rows] = row(h);
+    out.w[out.rows] = weights + 3 * r * s.k;
+    ++out.rows;
+  }
+  return out;
+}
 
 }  // namespace hanok::cpu::depthwise

@@ -47,6 +47,12 @@ const std::vector<Conv2dShape>& awkward_shapes() {
       shape_of(2, 11, 13, 9, 33, 5, 3, 11, {2, 1, 3, 1, 1, 2}),   // three, strided, dilated
       shape_of(3, 24, 40, 37, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1}),  // depthwise, several bands
       shape_of(2, 20, 33, 41, 40, 3, 3, 20, {2, 2, 1, 1, 1, 1}),  // the same, strided, two filters
+      shape_of(2, 16, 4, 61, 16, 3, 3, 16, {1, 1, 1, 1, 1, 1}),   // rows of several pieces
+      shape_of(2, 11, 5, 120, 11, 3, 3, 11, {2, 2, 1, 1, 1, 1}),  // the same, strided
+      shape_of(1, 9, 7, 57, 9, 3, 3, 9, {1, 2, 1, 1, 1, 1}),      // strided in rows only
+      shape_of(3, 8, 1, 1, 8, 3, 3, 8, {1, 1, 1, 1, 1, 1}),       // one pixel, eight taps outside
+      shape_of(2, 17, 2, 2, 17, 3, 3, 17, {2, 2, 1, 1, 1, 1}),    // one pixel of four
+      shape_of(2, 8, 1, 3, 16, 3, 3, 8, {3, 1, 1, 1, 1, 1}),      // one row, two filters
       shape_of(1, 9, 3, 2, 9, 5, 5, 9, {1, 1, 4, 4, 1, 1}),       // depthwise, mostly padding
       shape_of(1, 16, 2, 3, 16, 1, 2, 16, {3, 4, 0, 1, 1, 1}),    // depthwise, phases without taps
       shape_of(3, 20, 16, 14, 70, 3, 3, 1, {1, 1, 1, 1, 1, 1}),   // several blocks of everything
@@ -112,6 +118,8 @@ TEST(Conv2d, EpilogueInEveryCombination) {
                                shape_of(2, 12, 7, 6, 8, 3, 3, 4, {2, 2, 1, 1, 1, 1}),
                                shape_of(2, 21, 8, 9, 21, 3, 3, 21, {1, 1, 1, 1, 1, 1}),
                                shape_of(2, 24, 41, 36, 48, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
+                               shape_of(1, 19, 9, 70, 19, 3, 3, 19, {2, 2, 1, 1, 1, 1}),
+                               shape_of(1, 13, 6, 9, 13, 3, 5, 13, {1, 2, 1, 2, 1, 1}),
                                shape_of(2, 16, 13, 12, 104, 1, 1),  // few k
                                shape_of(1, 300, 4, 4, 40, 1, 1)}) {
     const Operands o(s);
