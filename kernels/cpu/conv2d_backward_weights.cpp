@@ -61,6 +61,7 @@ std::int64_t weight_floats(const Conv2dShape& s) { return s.k * s.r * s.s * s.c_
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
   if (pass == Conv2dPass::Forward) {
+    if (has_few_channels(s)) return few_channels_workspace_bytes(s);
     return block_moments_bytes(divide_up(s.n * s.p() * s.q(), kBlockRows), s.k);
   }
   if (pass == Conv2dPass::BackwardData) return 0;

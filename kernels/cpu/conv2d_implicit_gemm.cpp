@@ -191,6 +191,7 @@ void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass, con
 
 void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s, const float* x,
              const float* packed, const Epilogue& epilogue, float* y) {
+  if (has_few_channels(s)) return forward_few_channels(context, kernels, s, x, packed, epilogue, y);
   const Patches patches = forward_patches(s);
   const std::int64_t pixels = s.n * s.p() * s.q();
   const std::int64_t row_blocks = divide_up(pixels, kBlockRows);

@@ -25,6 +25,14 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
 
 void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,
              const float* x, const float* packed, const Epilogue& epilogue, float* y);
+
+/// The same bits for few channels, without gathering (conv2d_few_channels.cpp).
+bool has_few_channels(const Conv2dShape& shape);
+std::size_t few_channels_workspace_bytes(const Conv2dShape& shape);
+void forward_few_channels(ExecContext& context, const GemmKernels& kernels,
+                          const Conv2dShape& shape, const float* x, const float* packed,
+                          const Epilogue& epilogue, float* y);
+
 void backward_data(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,
                    const float* dy, const float* packed, float* dx);
 void backward_weights(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,

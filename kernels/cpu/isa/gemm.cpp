@@ -29,6 +29,8 @@ Tile tile_of(const GemmBlock& g) {
   t.k = g.k;
   t.a_row_stride = g.a_row_stride;
   t.a_k_stride = g.a_k_stride;
+  t.a_runs = g.a_runs;
+  t.a_run_stride = g.a_run_stride;
   t.b_k_stride = g.b_k_stride;
   t.accumulate = g.accumulate;
   t.epilogue_wanted = g.epilogue != nullptr;

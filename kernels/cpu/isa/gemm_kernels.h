@@ -30,6 +30,9 @@ struct GemmBlock {
   int64_t rows, columns, k;
   const float* a;
   int64_t a_row_stride, a_k_stride;
+  // A row of A may be in pieces: a_runs of them (0: one) of k / a_runs elements each, starting
+  // a_run_stride apart.
+  int64_t a_runs, a_run_stride;
   const float* b;
   int64_t b_panel_stride, b_k_stride;
   float* c;

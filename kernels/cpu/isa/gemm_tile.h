@@ -31,6 +31,7 @@ struct Tile {
   int64_t k;
   const float* a;
   int64_t a_row_stride, a_k_stride;
+  int64_t a_runs, a_run_stride;  // as GemmBlock's
   const float* b;
   int64_t b_k_stride;
   float* c;
@@ -154,9 +155,6 @@ void run_tile(const Tile& t) {
   __m256 acc[kRows][2];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = _mm256_setzero_ps();
-  // Two base pointers reach six rows with the addressing modes base, base+s, base+2s.
-  const float* a0 = t.a;
-  const float* a3 = t.a + (kRows > 3 ? 3 * t.a_row_stride : 0);
   const float* b = t.b;
   const int64_t row = t.a_row_stride;
   const int64_t a_step = t.a_k_stride;
@@ -168,21 +166,28 @@ void run_tile(const Tile& t) {
   }
   const char* prefetch = t.prefetch;
   const int64_t prefetch_step = t.prefetch_step;
-  for (int64_t p = 0; p < t.k; ++p) {
-    _mm_prefetch(prefetch, _MM_HINT_T1);
-    prefetch += prefetch_step;
-    const __m256 b0 = _mm256_loadu_ps(b);
-    const __m256 b1 = _mm256_loadu_ps(b + 8);
+  const int64_t run_k = t.a_runs > 1 ? t.k / t.a_runs : t.k;
+  int64_t run = 0;
+  do {
+    // Two base pointers reach six rows with the addressing modes base, base+s, base+2s.
+    const float* a0 = t.a + run * t.a_run_stride;
+    const float* a3 = a0 + (kRows > 3 ? 3 * row : 0);
+    for (int64_t p = 0; p < run_k; ++p) {
+      _mm_prefetch(prefetch, _MM_HINT_T1);
+      prefetch += prefetch_step;
+      const __m256 b0 = _mm256_loadu_ps(b);
+      const __m256 b1 = _mm256_loadu_ps(b + 8);
 #pragma GCC unroll 6
-    for (int i = 0; i < kRows; ++i) {
-      const __m256 ai = _mm256_broadcast_ss(i < 3 ? a0 + i * row : a3 + (i - 3) * row);
-      acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
-      acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+      for (int i = 0; i < kRows; ++i) {
+        const __m256 ai = _mm256_broadcast_ss(i < 3 ? a0 + i * row : a3 + (i - 3) * row);
+        acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
+        acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+      }
+      a0 += a_step;
+      a3 += a_step;
+      b += b_step;
     }
-    a0 += a_step;
-    a3 += a_step;
-    b += b_step;
-  }
+  } while (++run < t.a_runs);
   if (t.columns == kPanelColumns) return finish_tile<kRows>(t, acc);
   alignas(32) float sums[kRows * kPanelColumns];
 #pragma GCC unroll 6
@@ -217,13 +222,19 @@ constexpr int kTileRows = 2;
 template <int kRows>
 void run_tile(const Tile& t) {
   float acc[kRows][kPanelColumns] = {};
-  for (int64_t p = 0; p < t.k; ++p) {
-    const float* b = t.b + p * t.b_k_stride;
-    for (int i = 0; i < kRows; ++i) {
-      const float a = t.a[i * t.a_row_stride + p * t.a_k_stride];
-      for (int j = 0; j < kPanelColumns; ++j) acc[i][j] += a * b[j];
+  const float* b = t.b;
+  const int64_t run_k = t.a_runs > 1 ? t.k / t.a_runs : t.k;
+  int64_t run = 0;
+  do {
+    const float* a_run = t.a + run * t.a_run_stride;
+    for (int64_t p = 0; p < run_k; ++p) {
+      for (int i = 0; i < kRows; ++i) {
+        const float a = a_run[i * t.a_row_stride + p * t.a_k_stride];
+        for (int j = 0; j < kPanelColumns; ++j) acc[i][j] += a * b[j];
+      }
+      b += t.b_k_stride;
     }
-  }
+  } while (++run < t.a_runs);
   const TileEpilogue& e = t.epilogue;
   for (int i = 0; i < kRows; ++i) {
     float* c = t.c + t.c_row_offset[i];
