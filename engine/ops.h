@@ -112,6 +112,19 @@ struct Conv2dArguments {
 Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNormState& bn,
                    const Tensor& residual = {}, Activation activation = Activation::Relu);
 
+struct ConvNorm {
+  Conv2dArguments conv;
+  BatchNormState bn;
+};
+/// Whether inverted_residual computes these layers over x in one go: the layers' shapes are such,
+/// nothing is recorded, the statistics are the running ones, and the device gains by it.
+bool fuses_inverted_residual(const Tensor& x, const std::vector<ConvNorm>& layers, bool residual);
+/// MobileNetV2's block in evaluation: a 1x1 convolution that widens (may be missing), a depthwise
+/// 3x3, a 1x1 that narrows, each with its batch norm, all but the last one with ReLU6; plus x if
+/// `residual`. The same bits as conv_bn_act for one layer after the other. Throws ValueError where
+/// fuses_inverted_residual says no.
+Tensor inverted_residual(const Tensor& x, const std::vector<ConvNorm>& layers, bool residual);
+
 // ---- other norms: (x - mean) / sqrt(var + epsilon) weight + bias, biased variance ----
 /// Statistics over the last `dims` dimensions; weight and bias have their sizes, or are undefined.
 Tensor layer_norm(const Tensor& x, int dims, const Tensor& weight = {}, const Tensor& bias = {},

@@ -303,6 +303,29 @@ class Profiler::Recorder final : public Backend {
                       inner_->conv2d_algorithm(Conv2dPass::Forward, s)};
         });
   }
+  bool fuses_inverted_residual(const InvertedResidualShape& shape) const override {
+    return inner_->fuses_inverted_residual(shape);
+  }
+  void inverted_residual(ExecContext& context, const InvertedResidual& call) override {
+    note(
+        "inverted_residual", [&] { inner_->inverted_residual(context, call); },
+        [&] {
+          const InvertedResidualShape& s = call.shape;
+          double flop = 0;
+          const auto add = [&](const Conv2dShape& conv, const Epilogue& epilogue) {
+            flop += conv.flop() +
+                    flop_per_output(epilogue) * static_cast<double>(conv.output_shape().numel());
+          };
+          if (s.expands) add(s.expand(), call.expand.epilogue);
+          add(s.depthwise(), call.depthwise.epilogue);
+          add(s.project(), call.project.epilogue);
+          return Cost{flop,
+                      bytes_of(call.x, call.expand.w, call.depthwise.w, call.project.w,
+                               call.project.epilogue.residual, call.y),
+                      fmt::format("{} -> {} -> {}", call.x.shape.to_string(), s.hidden,
+                                  call.y.shape.to_string())};
+        });
+  }
   void conv2d_backward_data(ExecContext& context, const Conv2dShape& s, ConstView dy, ConstView w,
                             const void* packed, View dx) override {
     note(

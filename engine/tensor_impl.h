@@ -21,6 +21,7 @@ struct PackedWeights {
 };
 
 class Recipe;
+struct KeptNorm;  // engine/ops/norm.cpp
 
 struct TensorImpl {
   std::shared_ptr<Storage> storage;
@@ -34,6 +35,7 @@ struct TensorImpl {
   Tensor grad;
   std::vector<std::function<void(const Tensor&)>> grad_hooks;
   std::vector<PackedWeights> packs;
+  std::shared_ptr<const KeptNorm> folded_norm;  // of a running variance
 };
 
 }  // namespace hanok

@@ -20,11 +20,13 @@
 #include <vector>
 
 #include "kernels/base/device.h"
+#include "kernels/base/error.h"
 #include "kernels/base/philox.h"
 #include "kernels/base/view.h"
 #include "kernels/conv2d.h"
 #include "kernels/epilogue.h"
 #include "kernels/exec_context.h"
+#include "kernels/inverted_residual.h"
 #include "kernels/op_kind.h"
 
 namespace hanok {
@@ -121,6 +123,21 @@ struct RandomCall {
   std::uint32_t draw = 0;
 };
 
+/// One of the convolutions of a primitive that computes several.
+struct FusedConvolution {
+  ConstView w;
+  const void* packed = nullptr;  // as conv2d_pack made it for the forward pass; null: from w
+  Epilogue epilogue;
+};
+
+/// MobileNetV2's block (inverted_residual.h) with the epilogues that its batch norms fold into.
+struct InvertedResidual {
+  InvertedResidualShape shape;
+  ConstView x;
+  FusedConvolution expand, depthwise, project;  // expand: only if shape.expands
+  View y;
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -210,6 +227,14 @@ class Backend {
                                     const void* packed, View dx) = 0;
   virtual void conv2d_backward_weights(ExecContext&, const Conv2dShape&, ConstView x, ConstView dy,
                                        View dw) = 0;
+  /// Whether inverted_residual computes this shape faster than conv2d_forward for one convolution
+  /// after the other. Both give the same bits.
+  virtual bool fuses_inverted_residual(const InvertedResidualShape&) const { return false; }
+  /// The block's convolutions without their tensors between. Only where
+  /// fuses_inverted_residual says so.
+  virtual void inverted_residual(ExecContext&, const InvertedResidual&) {
+    throw ValueError("inverted_residual: this backend computes one convolution at a time");
+  }
   /// out[channel] = sum of x [rows, channels] over rows (the gradient of a bias).
   virtual void sum_rows(ExecContext&, ConstView x, std::int64_t rows, std::int64_t channels,
                         View out) = 0;

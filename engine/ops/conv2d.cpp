@@ -73,11 +73,6 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
   return shape;
 }
 
-namespace {
-
-/// The weights in the order that this pass reads them, kept with the parameter; null where the
-/// kernel is to pack (or not) by itself. A weight that is being trained changes every step: keeping
-/// its packed form would cost memory and save nothing.
 std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shape,
                                         const Tensor& weight, bool trained) {
   static std::mutex mutex;  // two threads may evaluate one model
@@ -105,8 +100,6 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
   packs.push_back({std::move(key), weight.version(), storage});
   return storage;
 }
-
-}  // namespace
 
 Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                             const Conv2dShape& shape, const Epilogue& epilogue) {

@@ -1,10 +1,12 @@
 // The parts of a convolution that conv2d and conv_bn_act share.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
+#include "kernels/backend.h"
 #include "kernels/conv2d.h"
 #include "kernels/epilogue.h"
 
@@ -17,6 +19,12 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
 /// weight have one type (cast.h); `trained`: the weight changes every step.
 Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                             const Conv2dShape& shape, const Epilogue& epilogue);
+
+/// The weights in the order that this pass reads them, kept with the parameter; null where the
+/// kernel is to pack (or not) by itself. A weight that is being trained changes every step: keeping
+/// its packed form would cost memory and save nothing.
+std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shape,
+                                        const Tensor& weight, bool trained);
 
 /// What the backward of z = conv2d(x, weight) + bias keeps, and what it computes from dz:
 ///   dx[n,c,h,w]  = sum over k,r,s of dz[n,k,p,q] weight[k,c,r,s]  where tap (r,s) of (p,q) is

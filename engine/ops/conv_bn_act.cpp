@@ -127,18 +127,6 @@ class ConvBnActNode final : public Node {
   std::shared_ptr<Recipe> recipe_;  // of y
 };
 
-/// gamma invstd and beta + (bias - mean) gamma invstd: batch norm as a scale and a shift.
-struct FoldedNorm {
-  Tensor scale, shift;
-};
-FoldedNorm fold(const NormStatistics& statistics, const BatchNormState& bn, const Tensor& bias) {
-  const NoGrad no_grad;
-  const Tensor scale = bn.weight.defined() ? mul(statistics.invstd, bn.weight) : statistics.invstd;
-  const Tensor centre = bias.defined() ? sub(bias, statistics.mean) : neg(statistics.mean);
-  const Tensor shift = mul(centre, scale);
-  return {scale, bn.bias.defined() ? add(shift, bn.bias) : shift};
-}
-
 }  // namespace
 
 Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const BatchNormState& bn,
@@ -172,8 +160,8 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
   Tensor z, y;
   Epilogue epilogue;
   if (folded) {
-    statistics = running_statistics(bn);
-    const FoldedNorm norm = fold(statistics, bn, conv.bias);
+    if (recorded) statistics = running_statistics(bn);
+    const FoldedNorm norm = folded_norm(bn, conv.bias);
     epilogue.scale = norm.scale.view();
     epilogue.shift = norm.shift.view();
     epilogue.residual = view_or_none(residual);

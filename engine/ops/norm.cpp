@@ -1,10 +1,15 @@
 // Batch norm.
 #include "engine/ops/norm.h"
 
+#include <array>
 #include <fmt/format.h>
+#include <memory>
+#include <mutex>
 
+#include "engine/allocator.h"
 #include "engine/autograd.h"
 #include "engine/ops/common.h"
+#include "engine/tensor_impl.h"
 #include "engine/transaction.h"
 
 namespace hanok::ops {
@@ -107,6 +112,62 @@ NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
 NormStatistics running_statistics(const BatchNormState& state) {
   const NoGrad no_grad;
   return {state.running_mean.detach(), invstd_of(state.running_var, state.epsilon)};
+}
+
+}  // namespace hanok::ops
+
+namespace hanok {
+
+/// A folded batch norm and what it was computed from. The sources' memory is held, so that nothing
+/// else can take their place.
+struct KeptNorm {
+  struct Source {
+    std::shared_ptr<Storage> storage;  // null: undefined
+    std::int64_t offset = 0;
+    std::uint64_t version = 0;
+    bool operator==(const Source& other) const {
+      return storage == other.storage && offset == other.offset && version == other.version;
+    }
+  };
+  std::array<Source, 5> sources;  // gamma, beta, running mean and variance, bias
+  double epsilon = 0;
+  ops::FoldedNorm norm;
+};
+
+}  // namespace hanok
+
+namespace hanok::ops {
+namespace {
+
+KeptNorm::Source source_of(const Tensor& x) {
+  if (!x.defined()) return {};
+  return {x.impl().storage, x.impl().offset, x.version()};
+}
+
+FoldedNorm fold(const BatchNormState& bn, const Tensor& bias) {
+  const NoGrad no_grad;
+  const NormStatistics statistics = running_statistics(bn);
+  const Tensor scale = bn.weight.defined() ? mul(statistics.invstd, bn.weight) : statistics.invstd;
+  const Tensor centre = bias.defined() ? sub(bias, statistics.mean) : neg(statistics.mean);
+  const Tensor shift = mul(centre, scale);
+  return {scale, bn.bias.defined() ? add(shift, bn.bias) : shift};
+}
+
+}  // namespace
+
+FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias) {
+  if (!bn.running_var.device().is_cpu()) return fold(bn, bias);  // a graph must compute it anew
+  static std::mutex mutex;  // two threads may evaluate one model
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<const KeptNorm>& kept = bn.running_var.impl().folded_norm;
+  const std::array<KeptNorm::Source, 5> sources = {source_of(bn.weight), source_of(bn.bias),
+                                                   source_of(bn.running_mean),
+                                                   source_of(bn.running_var), source_of(bias)};
+  if (!kept || kept->sources != sources || kept->epsilon != bn.epsilon) {
+    const MemoryTag tag("packed weights");
+    kept = std::make_shared<const KeptNorm>(KeptNorm{sources, bn.epsilon, fold(bn, bias)});
+  }
+  return kept->norm;
 }
 
 void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const BatchNormState& bn,

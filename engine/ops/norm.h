@@ -25,6 +25,14 @@ NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
 /// From the running statistics.
 NormStatistics running_statistics(const BatchNormState& state);
 
+/// A batch norm by running statistics as a scale and a shift of what it normalises, z + bias (bias
+/// may be undefined): scale = gamma invstd, shift = beta + (bias - mean) scale. Both f32 [C].
+/// Computed once: on the CPU they are kept until one of their sources changes.
+struct FoldedNorm {
+  Tensor scale, shift;
+};
+FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias);
+
 /// y = activation(gamma (x - mean) invstd + beta + residual) with bn's gamma and beta, not
 /// recorded; y may be x. An undefined residual is left out.
 void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const BatchNormState& bn,

@@ -7,6 +7,7 @@
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/index.h"
+#include "kernels/cpu/inverted_residual.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/optimizer_step.h"
 #include "kernels/cpu/pool.h"
@@ -205,6 +206,15 @@ class CpuBackend final : public Backend, private OperandTypes {
                       const void* packed, const Epilogue& epilogue, View y) override {
     const FlushDenormals flush;
     cpu::conv2d_forward(ctx, isa_, shape, x, w, packed, epilogue, y);
+  }
+
+  bool fuses_inverted_residual(const InvertedResidualShape& shape) const override {
+    return cpu::fuses_inverted_residual(shape);
+  }
+
+  void inverted_residual(ExecContext& ctx, const InvertedResidual& call) override {
+    const FlushDenormals flush;
+    cpu::inverted_residual(ctx, isa_, call);
   }
 
   void conv2d_backward_data(ExecContext& ctx, const Conv2dShape& shape, ConstView dy, ConstView w,

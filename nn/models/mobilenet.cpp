@@ -1,5 +1,6 @@
 #include "nn/models/mobilenet.h"
 
+#include "engine/layer_scope.h"
 #include "nn/models/convolution.h"
 
 namespace hanok::nn {
@@ -66,9 +67,35 @@ InvertedResidual::InvertedResidual(std::int64_t in_channels, std::int64_t out_ch
       expansion(expansion),
       conv(this, "conv", make_block(in_channels, out_channels, stride, expansion)) {}
 
+// The block's convolutions and batch norms for ops::inverted_residual; none where a hook would
+// not fire.
+std::vector<ops::ConvNorm> InvertedResidual::fusible_layers() const {
+  std::vector<ops::ConvNorm> layers;
+  bool hooked = conv->has_forward_hooks();
+  const auto add = [&](Module& convolution, Module& norm) {
+    hooked = hooked || convolution.has_forward_hooks() || norm.has_forward_hooks();
+    layers.push_back(
+        {static_cast<Conv2d&>(convolution).arguments(), static_cast<BatchNorm2d&>(norm).state()});
+  };
+  const std::size_t narrowing = conv->size() - 2;
+  for (std::size_t i = 0; i < narrowing; ++i) {
+    const auto& part = static_cast<Sequential&>((*conv)[i]);
+    hooked = hooked || part.has_forward_hooks() || part[2].has_forward_hooks();
+    add(part[0], part[1]);
+  }
+  add((*conv)[narrowing], (*conv)[narrowing + 1]);
+  return hooked ? std::vector<ops::ConvNorm>() : layers;
+}
+
 Tensor InvertedResidual::forward(const Tensor& x) {
+  const bool residual = stride == 1 && in_channels == out_channels;
+  const std::vector<ops::ConvNorm> layers = fusible_layers();
+  if (ops::fuses_inverted_residual(x, layers, residual)) {
+    const LayerScope layer(this);
+    return ops::inverted_residual(x, layers, residual);
+  }
   const Tensor y = conv(x);
-  return stride == 1 && in_channels == out_channels ? ops::add(x, y) : y;
+  return residual ? ops::add(x, y) : y;
 }
 
 std::unique_ptr<Module> InvertedResidual::clone() const {

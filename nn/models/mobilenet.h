@@ -21,6 +21,9 @@ class InvertedResidual : public Module {
 
   const std::int64_t in_channels, out_channels, stride, expansion;
   Child<Sequential> conv;
+
+ private:
+  std::vector<ops::ConvNorm> fusible_layers() const;
 };
 
 class MobileNetV2 : public StagedModule {

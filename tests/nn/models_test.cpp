@@ -7,6 +7,7 @@
 #include "kernels/base/error.h"
 #include "nn/init.h"
 #include "nn/models/convnext.h"
+#include "nn/models/mobilenet.h"
 #include "nn/models/registry.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
@@ -163,6 +164,29 @@ TEST(Registry, LaterModelsHaveTorchvisionsNames) {
   EXPECT_EQ(shape_of("efficientnet_b0", "features.8.1.running_var"), (Shape{1280}));
   EXPECT_EQ(shape_of("convnext_tiny", "features.3.2.layer_scale"), (Shape{192, 1, 1}));
   EXPECT_EQ(shape_of("convnext_tiny", "features.7.0.block.5.weight"), (Shape{768, 3072}));
+}
+
+// In evaluation a block is one kernel; where hooks ask for what is between, layer after layer runs.
+TEST(MobileNetV2, ShowsHooksWhatItsBlocksFuse) {
+  Generator::global().set_seed(5);
+  const NoGrad no_grad;
+  InvertedResidual block(8, 8, 1, 6);
+  block.eval();
+  Generator generator(7);
+  const Tensor x = random_normal({2, 8, 14, 14}, 0, 1, generator);
+  const std::vector<float> fused = block(x).to_vector();
+  const std::size_t inner = 3 + 3 + 2;  // expand and depthwise, each with ReLU6; project
+  std::size_t seen = 0;
+  for (const auto& [name, module] : block.named_modules()) {
+    if (!module->children().empty()) continue;
+    SCOPED_TRACE(name);
+    module->register_forward_hook([&](Module&, const Tensor&, const Tensor&) { ++seen; });
+    seen = 0;
+    const std::vector<float> hooked = block(x).to_vector();
+    EXPECT_GT(seen, 0U);
+    for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(hooked[i], fused[i], 1e-5);
+  }
+  EXPECT_EQ(seen, inner);
 }
 
 // With dropout and stochastic depth on: every parameter of the head and of the stem learns, and the

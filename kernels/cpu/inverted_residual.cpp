@@ -1,0 +1,240 @@
+// The wide tensor has six times the channels of the block's input. At 16 images it leaves every
+// cache: written and read again it costs more time than its arithmetic. Here it lives only as a few
+// rows in L2:
+//
+//   for each strip (an image, or some rows of it)                          one task
+//     for each band of the strip's rows of y
+//       expand the rows of x that the band needs and that are not there    GEMM into a ring of rows
+//       depthwise 3x3 from the ring into the band's scratch                isa/depthwise3x3.h
+//       project the scratch into y, with the residual                      GEMM
+//
+// The ring holds the source rows of one band; its last rows (one or two) serve the next band, so
+// only strips compute rows twice, at their edges. The ring and the scratch together fill half of a
+// usual L2 of 1 MB.
+//
+// Every sum runs in the same order as in the three convolutions alone: the same bits, whatever the
+// strips and bands.
+//
+// Roofline: x, y and the weights are all that moves, so the FMA units are the limit.
+#include "kernels/cpu/inverted_residual.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "kernels/base/error.h"
+#include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d_depthwise.h"
+#include "kernels/cpu/gemm.h"
+
+namespace hanok::cpu {
+namespace {
+
+constexpr std::int64_t kScratchFloats = 128 * 1024;  // 512 KB
+constexpr std::int64_t kMinStripRows = 7;            // of the source
+
+// How a block's work is cut.
+struct Cut {
+  std::int64_t strips, strip_rows;  // of an image; rows of y
+  std::int64_t band_rows;           // of y
+  std::int64_t ring_rows;           // source rows of a band
+
+  explicit Cut(const InvertedResidualShape& s) {
+    const Conv2dShape depthwise = s.depthwise();
+    const std::int64_t p = depthwise.p();
+    const std::int64_t wanted = divide_up(kWantedTasks, std::max<std::int64_t>(s.n, 1));
+    strips = std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(s.h / kMinStripRows, 1));
+    strip_rows = divide_up(p, strips);
+    strips = divide_up(p, strip_rows);
+    // (band_rows * stride + 2) rows of the ring and band_rows rows of the scratch.
+    const std::int64_t ring_row = s.expands ? s.w * s.hidden : 0;
+    const std::int64_t scratch_row = depthwise.q() * s.hidden;
+    const std::int64_t most = std::max<std::int64_t>(
+        (kScratchFloats - 2 * ring_row) / (ring_row * s.stride + scratch_row), 1);
+    const std::int64_t bands = divide_up(strip_rows, std::min(most, strip_rows));
+    band_rows = divide_up(strip_rows, bands);
+    ring_rows = (band_rows - 1) * s.stride + 3;
+  }
+};
+
+// One convolution's part of a call.
+struct Layer {
+  const float* packed;
+  TileEpilogue epilogue;
+};
+struct Layers {
+  Layer expand, depthwise, project;
+};
+
+// C [pixels, columns] = epilogue(A [pixels, k] * B), block by block of pixels; rows of C start at
+// c + offset(pixel).
+struct Pointwise {
+  const float* a;
+  std::int64_t pixels, k, columns;
+  bool a_from_memory;
+  const float* packed;
+  TileEpilogue epilogue;
+};
+
+template <typename Offset>
+void multiply(const GemmKernels& kernels, const Pointwise& g, float* c, const Offset& offset) {
+  std::array<std::int64_t, kBlockRows> row_offsets;
+  const std::int64_t k_block = k_block_size(g.k);
+  for (std::int64_t i = 0; i < g.pixels; i += kBlockRows) {
+    GemmBlock block{};
+    block.rows = std::min(kBlockRows, g.pixels - i);
+    block.columns = g.columns;
+    block.a_row_stride = g.k;
+    block.a_k_stride = 1;
+    block.b_panel_stride = g.k * kPanelColumns;
+    block.b_k_stride = kPanelColumns;
+    block.c = c;
+    block.c_row_offset = row_offsets.data();
+    block.fetch_a = g.a_from_memory;
+    for (std::int64_t r = 0; r < block.rows; ++r) {
+      row_offsets[static_cast<std::size_t>(r)] = offset(i + r);
+    }
+    for (std::int64_t k0 = 0; k0 < g.k; k0 += k_block) {
+      block.k = std::min(k_block, g.k - k0);
+      block.a = g.a + i * g.k + k0;
+      block.b = g.packed + k0 * kPanelColumns;
+      block.accumulate = k0 > 0;
+      block.epilogue = k0 + block.k >= g.k ? &g.epilogue : nullptr;
+      kernels.multiply(block);
+    }
+  }
+}
+
+class Strip {
+ public:
+  Strip(const depthwise::Kernels& kernels, const InvertedResidualShape& shape, const Cut& cut,
+        const Layers& layers, const float* x, float* y)
+      : kernels_(kernels),
+        shape_(shape),
+        cut_(cut),
+        layers_(layers),
+        x_(x),
+        y_(y),
+        row_floats_(shape.w * shape.hidden),
+        out_width_(shape.depthwise().q()) {
+    const std::int64_t ring_floats = shape.expands ? cut.ring_rows * row_floats_ : 0;
+    ring_ = thread_scratch(ring_floats + cut.band_rows * out_width_ * shape.hidden);
+    scratch_ = ring_ + ring_floats;
+  }
+
+  // Rows [begin, end) of y.
+  void run(std::int64_t begin, std::int64_t end) {
+    expanded_ = std::max<std::int64_t>(begin * shape_.stride - 1, 0);
+    for (std::int64_t p = begin; p < end; p += cut_.band_rows) {
+      const std::int64_t band_end = std::min(p + cut_.band_rows, end);
+      if (shape_.expands) expand(std::min((band_end - 1) * shape_.stride + 2, shape_.h));
+      for (std::int64_t i = p; i < band_end; ++i) convolve(i, scratch_ + (i - p) * out_floats());
+      project(p, band_end);
+    }
+  }
+
+ private:
+  std::int64_t out_floats() const { return out_width_ * shape_.hidden; }
+
+  const float* source_row(std::int64_t h) const {
+    return shape_.expands ? ring_ + h % cut_.ring_rows * row_floats_ : x_ + h * row_floats_;
+  }
+
+  // Source rows up to `end` go into the ring.
+  void expand(std::int64_t end) {
+    const std::int64_t begin = expanded_;
+    const Pointwise g{x_ + begin * shape_.w * shape_.c,
+                      (end - begin) * shape_.w,
+                      shape_.c,
+                      shape_.hidden,
+                      true,
+                      layers_.expand.packed,
+                      layers_.expand.epilogue};
+    multiply(kernels_.gemm, g, ring_, [&](std::int64_t pixel) {
+      const std::int64_t h = begin + pixel / shape_.w;
+      return h % cut_.ring_rows * row_floats_ + pixel % shape_.w * shape_.hidden;
+    });
+    expanded_ = end;
+  }
+
+  void convolve(std::int64_t p, float* out) const {
+    kernels_.depthwise3x3.convolve(
+        depthwise::row3x3(shape_.depthwise(), p, layers_.depthwise.packed,
+                          [&](std::int64_t h) { return source_row(h); }),
+        layers_.depthwise.epilogue, out);
+  }
+
+  void project(std::int64_t begin, std::int64_t end) const {
+    const std::int64_t at = begin * out_width_ * shape_.k;
+    Pointwise g{scratch_, (end - begin) * out_width_, shape_.hidden,           shape_.k,
+                false,    layers_.project.packed,     layers_.project.epilogue};
+    if (g.epilogue.residual) g.epilogue.residual += at;
+    multiply(kernels_.gemm, g, y_ + at, [&](std::int64_t pixel) { return pixel * shape_.k; });
+  }
+
+  const depthwise::Kernels& kernels_;
+  const InvertedResidualShape& shape_;
+  const Cut& cut_;
+  const Layers& layers_;
+  const float* x_;  // the image
+  float* y_;
+  std::int64_t row_floats_;  // of the wide tensor
+  std::int64_t out_width_;
+  float* ring_;
+  float* scratch_;
+  std::int64_t expanded_ = 0;  // source rows before this one are in the ring, or were
+};
+
+}  // namespace
+
+bool fuses_inverted_residual(const InvertedResidualShape& s) {
+  const auto uses = [](const Conv2dShape& shape, Conv2dAlgorithm algorithm) {
+    return choose_conv2d(Conv2dPass::Forward, shape) == algorithm;
+  };
+  if (s.expands && !uses(s.expand(), Conv2dAlgorithm::ImplicitGemm)) return false;
+  if (!uses(s.depthwise(), Conv2dAlgorithm::Depthwise)) return false;
+  if (!uses(s.project(), Conv2dAlgorithm::ImplicitGemm)) return false;
+  // A single task would leave the other threads without work.
+  return s.stride <= 2 && s.n * Cut(s).strips >= 2;
+}
+
+void inverted_residual(ExecContext& context, Isa isa, const InvertedResidual& call) {
+  const char* op = "inverted_residual";
+  const InvertedResidualShape& shape = call.shape;
+  for (const ConstView& view :
+       {call.x, ConstView(call.y), call.expand.w, call.depthwise.w, call.project.w}) {
+    if (view.defined() && view.dtype != DType::F32) {
+      throw DTypeError(std::string(op) + ": an operand is " + name_of(view.dtype) +
+                       ", the CPU backend needs f32");
+    }
+  }
+  Workspace::Scope scope(context.workspace);
+  const auto layer = [&](const Conv2dShape& conv, const FusedConvolution& given) {
+    Layer made{static_cast<const float*>(given.packed), tile_epilogue(op, given.epilogue)};
+    if (!made.packed) {
+      void* packed = scope.take(conv2d_packed_bytes(isa, Conv2dPass::Forward, conv));
+      conv2d_pack(context, isa, Conv2dPass::Forward, conv, given.w, packed);
+      made.packed = static_cast<const float*>(packed);
+    }
+    return made;
+  };
+  const Layers layers = {shape.expands ? layer(shape.expand(), call.expand) : Layer{},
+                         layer(shape.depthwise(), call.depthwise),
+                         layer(shape.project(), call.project)};
+  const depthwise::Kernels kernels = depthwise::kernels_of(isa);
+  const Cut cut(shape);
+  const Conv2dShape project = shape.project();
+  context.pool.run(shape.n * cut.strips, [&](std::int64_t task) {
+    const std::int64_t n = task / cut.strips;
+    const std::int64_t begin = task % cut.strips * cut.strip_rows;
+    const std::int64_t image = n * project.h * project.w * shape.k;
+    Layers here = layers;
+    if (here.project.epilogue.residual) here.project.epilogue.residual += image;
+    Strip strip(kernels, shape, cut, here, call.x.f32() + n * shape.h * shape.w * shape.c,
+                call.y.f32() + image);
+    strip.run(begin, std::min(begin + cut.strip_rows, project.h));
+  });
+}
+
+}  // namespace hanok::cpu

@@ -1,0 +1,17 @@
+// MobileNetV2's block without its wide tensors: a 1x1 convolution that widens, a depthwise 3x3 and
+// a 1x1 that narrows, band of rows by band of rows.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
+
+namespace hanok::cpu {
+
+/// Backend::fuses_inverted_residual: a pure function of the shape (and of choose_conv2d).
+bool fuses_inverted_residual(const InvertedResidualShape& shape);
+
+/// Backend::inverted_residual. Computes every shape whose convolutions' weights are packed for
+/// implicit GEMM and Depthwise, faster or not. Throws DTypeError unless everything is f32.
+void inverted_residual(ExecContext& context, Isa isa, const InvertedResidual& call);
+
+}  // namespace hanok::cpu
