@@ -30,6 +30,8 @@ const std::vector<Conv2dShape>& awkward_shapes() {
       shape_of(1, 1, 1, 1, 1, 1, 1),
       shape_of(2, 3, 5, 7, 4, 3, 3),
       shape_of(1, 3, 19, 17, 8, 7, 7, 1, {2, 2, 3, 3, 1, 1}),     // a stem
+      shape_of(2, 3, 41, 57, 10, 3, 3, 1, {1, 1, 1, 1, 2, 1}),    // few channels, several bands
+      shape_of(1, 4, 23, 20, 24, 5, 3, 1, {2, 3, 2, 4, 1, 1}),    // the same, wide padding
       shape_of(3, 16, 9, 9, 33, 3, 3, 1, {1, 1, 1, 1, 1, 1}),     // the usual 3x3
       shape_of(2, 17, 7, 7, 15, 3, 3, 1, {2, 2, 1, 1, 1, 1}),     // strided, odd channels
       shape_of(2, 8, 8, 8, 16, 1, 1, 1, {2, 2, 0, 0, 1, 1}),      // phases without taps
@@ -118,6 +120,7 @@ TEST(Conv2d, EpilogueInEveryCombination) {
                                shape_of(2, 12, 7, 6, 8, 3, 3, 4, {2, 2, 1, 1, 1, 1}),
                                shape_of(2, 21, 8, 9, 21, 3, 3, 21, {1, 1, 1, 1, 1, 1}),
                                shape_of(2, 24, 41, 36, 48, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
+                               shape_of(2, 3, 40, 33, 21, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
                                shape_of(1, 19, 9, 70, 19, 3, 3, 19, {2, 2, 1, 1, 1, 1}),
                                shape_of(1, 13, 6, 9, 13, 3, 5, 13, {1, 2, 1, 2, 1, 1}),
                                shape_of(2, 16, 13, 12, 104, 1, 1),  // few k
@@ -160,6 +163,7 @@ TEST(Conv2d, SameBitsForAnyThreadCount) {
   for (const Conv2dShape& s : {shape_of(4, 16, 20, 19, 40, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
                                shape_of(3, 20, 15, 15, 24, 3, 3, 1, {2, 2, 1, 1, 1, 1}),
                                shape_of(3, 24, 45, 40, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
+                               shape_of(2, 3, 50, 45, 9, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
                                shape_of(3, 13, 45, 40, 26, 3, 3, 13, {2, 2, 1, 1, 1, 1})}) {
     const Operands o(s);
     for (const cpu::Isa isa : test::testable_isas()) {
