@@ -38,7 +38,8 @@ void gemm_cases(benchmark::internal::Benchmark* bench) {
     }
     bench->Args({1024, 1024, 1024, 1, threads});
     bench->Args({1024, 1024, 1024, 2, threads});
-    bench->Args({16, 1000, 512, 2, threads});  // ResNet18's head, batch 16
+    bench->Args({1, 1000, 512, 2, threads});  // ResNet18's head
+    bench->Args({16, 1000, 512, 2, threads});
     bench->Args({32, 1000, 512, 2, threads});
   }
 }

@@ -6,6 +6,8 @@
 //                                                    L2) unless that meets few panels
 //         GemmKernels::multiply                      panels of B in L1, tiles in registers
 //
+// Few rows against a transposed B (a linear layer) go another way: multiply_few_rows.
+//
 // A task is a rectangle of C: rectangles are cut by m and n alone and every element sums its k in
 // one order, so that the bits do not depend on the thread count. C waits in memory between blocks
 // of k; the epilogue runs on the last one.
@@ -15,6 +17,7 @@
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <memory>
 #include <new>
@@ -84,17 +87,15 @@ void pack_a(const GemmKernels& kernels, const Product& p, std::int64_t i, std::i
     block.a_k_stride = 1;
     return;
   }
-  float* scratch =
-      thread_scratch(std::max(packed_row_stride(k) * rows, packed_row_stride(rows) * k));
+  float* scratch = thread_scratch(packed_row_stride(k) * rows);
   block.a = scratch;
+  block.a_row_stride = packed_row_stride(k);
+  block.a_k_stride = 1;
   if (p.shape.transpose_a) {
-    block.a_row_stride = 1;
-    block.a_k_stride = packed_row_stride(rows);
-    kernels.copy_rows(p.a + k_begin * p.shape.lda + i, p.shape.lda, k, rows, scratch,
-                      block.a_k_stride);
+    // As it lies, six rows of a tile would take a cache line for each k: half of L1.
+    kernels.copy_transposed(p.a + k_begin * p.shape.lda + i, p.shape.lda, k, rows, scratch,
+                            block.a_row_stride);
   } else {
-    block.a_row_stride = packed_row_stride(k);
-    block.a_k_stride = 1;
     kernels.copy_rows(p.a + i * p.shape.lda + k_begin, p.shape.lda, rows, k, scratch,
                       block.a_row_stride);
   }
@@ -148,6 +149,82 @@ void multiply_product(ExecContext& context, const GemmKernels& kernels, const Pr
       });
     }
   }
+}
+
+// Few rows times a transposed B (a linear layer over some images): packing B would cost as much as
+// the product. Here B's rows, which lie as a tile wants its A, take that part, and A^T is packed:
+//   C^T [n,m] = B [n,k] * A^T [k,m]
+// by tasks of some rows of B, which are read from memory once; each task writes its C^T into
+// scratch and from there, transposed, to C. The sums run in the same order as in
+// multiply_product: the same bits.
+constexpr std::int64_t kFewRows = 48;
+constexpr std::int64_t kRowsPerTask = 48;
+
+bool has_few_rows(const Product& p) {
+  return p.shape.m <= kFewRows && p.shape.k > 0 && !p.shape.transpose_a && p.shape.transpose_b &&
+         !p.shape.accumulate && !p.moments.mean && !(p.epilogue && p.epilogue->scale);
+}
+
+std::int64_t few_rows_floats(const GemmShape& shape) {
+  return round_up(shape.m, kPanelColumns) * shape.k;
+}
+
+// One column of C from its sums, one a row.
+void finish_column(const Product& p, std::int64_t column, const float* sums, std::int64_t rows) {
+  for (std::int64_t i = 0; i < rows; ++i) {
+    const std::int64_t at = i * p.shape.ldc + column;
+    float value = sums[i];
+    if (const TileEpilogue* e = p.epilogue) {
+      if (e->shift) value += e->shift[column];
+      if (e->residual) value += e->residual[at];
+      if (e->relu) value = value < 0.0F ? 0.0F : value > e->ceiling ? e->ceiling : value;
+    }
+    p.c[at] = value;
+  }
+}
+
+void multiply_few_rows(ExecContext& context, const GemmKernels& kernels, const Product& p,
+                       float* packed_a) {
+  const std::int64_t m = p.shape.m;
+  const std::int64_t n = p.shape.n;
+  const std::int64_t k = p.shape.k;
+  PackPanels pack{};
+  pack.b = p.a;
+  pack.k_stride = 1;
+  pack.column_stride = p.shape.lda;
+  pack.k = k;
+  pack.columns = m;
+  pack.out = packed_a;
+  pack.out_panel_stride = k * kPanelColumns;
+  kernels.pack_panels(pack);
+  const std::int64_t k_block = k_block_size(k);
+  const std::int64_t padded = round_up(m, kPanelColumns);
+  context.pool.run(divide_up(n, kRowsPerTask), [&](std::int64_t task) {
+    const std::int64_t j = task * kRowsPerTask;
+    float* sums = thread_scratch(kRowsPerTask * padded);
+    std::array<std::int64_t, kRowsPerTask> row_offsets;
+    for (std::size_t i = 0; i < row_offsets.size(); ++i) {
+      row_offsets[i] = static_cast<std::int64_t>(i) * padded;
+    }
+    GemmBlock block{};
+    block.rows = std::min(kRowsPerTask, n - j);
+    block.columns = m;
+    block.a_row_stride = p.shape.ldb;
+    block.a_k_stride = 1;
+    block.b_panel_stride = k * kPanelColumns;
+    block.b_k_stride = kPanelColumns;
+    block.c = sums;
+    block.c_row_offset = row_offsets.data();
+    block.fetch_a = true;
+    for (std::int64_t k0 = 0; k0 < k; k0 += k_block) {
+      block.k = std::min(k_block, k - k0);
+      block.a = p.b + j * p.shape.ldb + k0;
+      block.b = packed_a + k0 * kPanelColumns;
+      block.accumulate = k0 > 0;
+      kernels.multiply(block);
+    }
+    for (std::int64_t i = 0; i < block.rows; ++i) finish_column(p, j + i, sums + i * padded, m);
+  });
 }
 
 struct AlignedDelete {
@@ -233,8 +310,10 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
 
   const GemmKernels& kernels = gemm_kernels(isa);
   Workspace::Scope scope(context.workspace);
-  auto* packed_b = scope.take_array<float>(round_up(std::min(n, kBlockColumns), kPanelColumns) *
-                                           std::max<std::int64_t>(k_block_size(k), 1));
+  const std::int64_t packed_b = round_up(std::min(n, kBlockColumns), kPanelColumns) *
+                                std::max<std::int64_t>(k_block_size(k), 1);
+  const std::int64_t packed_a = m <= kFewRows ? few_rows_floats(shape) : 0;
+  auto* scratch = scope.take_array<float>(std::max(packed_a, packed_b));
   std::vector<std::int64_t> c_row_offset(static_cast<std::size_t>(std::min(m, kBlockRows)));
   for (std::size_t i = 0; i < c_row_offset.size(); ++i) {
     c_row_offset[i] = static_cast<std::int64_t>(i) * shape.ldc;
@@ -255,7 +334,11 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
                           c.f32() + i * shape.stride_c,
                           has_epilogue ? &tile_here : nullptr,
                           moments_here};
-    multiply_product(context, kernels, product, packed_b, c_row_offset.data());
+    if (has_few_rows(product)) {
+      multiply_few_rows(context, kernels, product, scratch);
+    } else {
+      multiply_product(context, kernels, product, scratch, c_row_offset.data());
+    }
   }
   if (moments.mean) {
     std::vector<std::int64_t> block_rows;

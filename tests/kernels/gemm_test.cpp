@@ -129,14 +129,35 @@ TEST(Gemm, EmptySums) {
 }
 
 TEST(Gemm, EpilogueInEveryCombination) {
-  const Case c(149, 37, 300, false, true, 1, 2);
-  for (int bits = 0; bits < 16; ++bits) {
-    Epilogue e;
-    if (bits & 1) e.scale = test::view_of(c.scale, {37});
-    if (bits & 2) e.shift = test::view_of(c.shift, {37});
-    if (bits & 4) e.residual = test::view_of(c.residual, {});
-    if (bits & 8) e.activation = Activation::Relu;
-    c.check(e);
+  for (const std::int64_t m : {149, 9}) {  // many rows, few
+    const Case c(m, 37, 300, false, true, 1, 2);
+    for (int bits = 0; bits < 16; ++bits) {
+      Epilogue e;
+      if (bits & 1) e.scale = test::view_of(c.scale, {37});
+      if (bits & 2) e.shift = test::view_of(c.shift, {37});
+      if (bits & 4) e.residual = test::view_of(c.residual, {});
+      if (bits & 8) e.activation = Activation::Relu;
+      c.check(e);
+    }
+  }
+}
+
+// A linear layer gives an image the same result whatever the number of images beside it.
+TEST(Gemm, ARowIsTheSameBitsAmongFewAndAmongMany) {
+  const Case many(60, 101, 600, false, true);
+  Epilogue e;
+  e.shift = test::view_of(many.shift, {101});
+  e.activation = Activation::Relu;
+  for (const std::int64_t m : {1, 16, 33}) {
+    Case few = many;
+    few.shape.m = m;
+    few.c.resize(static_cast<std::size_t>(m * few.shape.ldc));
+    for (const auto& backend : test::testable_backends()) {
+      if (!backend->device().is_cpu()) continue;
+      std::vector<float> want = many.run(*backend, e);
+      want.resize(few.c.size());
+      for (const int threads : {1, 2, 3}) EXPECT_EQ(few.run(*backend, e, threads), want) << m;
+    }
   }
 }
 

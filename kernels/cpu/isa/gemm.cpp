@@ -134,12 +134,28 @@ void copy_rows(const float* x, int64_t x_stride, int64_t rows, int64_t columns, 
   for (int64_t i = 0; i < rows; ++i) copy_floats(x + i * x_stride, columns, out + i * out_stride);
 }
 
-// out[p * 16 + j] = x[j * stride + p] for 8 x 8 floats.
-inline void transpose_8x8(const float* x, int64_t stride, float* out) {
+// out[p * out_stride + j] = x[j * stride + p] for 8 x 8 floats.
+inline void transpose_8x8(const float* x, int64_t stride, float* out, int64_t out_stride) {
   Vec8 rows[8];
   for (int i = 0; i < 8; ++i) rows[i] = load8(x + i * stride);
   transpose8(rows);
-  for (int i = 0; i < 8; ++i) store8(out + i * kPanelColumns, rows[i]);
+  for (int i = 0; i < 8; ++i) store8(out + i * out_stride, rows[i]);
+}
+
+void copy_transposed(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* out,
+                     int64_t out_stride) {
+  const int64_t whole_rows = rows / 8 * 8;
+  const int64_t whole_columns = columns / 8 * 8;
+  for (int64_t i = 0; i < whole_rows; i += 8) {
+    for (int64_t j = 0; j < whole_columns; j += 8) {
+      transpose_8x8(x + i * x_stride + j, x_stride, out + j * out_stride + i, out_stride);
+    }
+  }
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t j = i < whole_rows ? whole_columns : 0; j < columns; ++j) {
+      out[j * out_stride + i] = x[i * x_stride + j];
+    }
+  }
 }
 
 // One panel whose columns are far apart and whose k lie side by side: a transposition.
@@ -148,8 +164,9 @@ void pack_transposed_panel(const float* b, int64_t column_stride, int64_t k, int
   int64_t p = 0;
   if (columns == kPanelColumns) {
     for (; p + 8 <= k; p += 8) {
-      transpose_8x8(b + p, column_stride, out + p * kPanelColumns);
-      transpose_8x8(b + p + 8 * column_stride, column_stride, out + p * kPanelColumns + 8);
+      float* rows = out + p * kPanelColumns;
+      transpose_8x8(b + p, column_stride, rows, kPanelColumns);
+      transpose_8x8(b + p + 8 * column_stride, column_stride, rows + 8, kPanelColumns);
     }
   }
   for (; p < k; ++p) {
@@ -306,8 +323,9 @@ void column_sums(const float* x, int64_t rows, int64_t columns, double* out) {
 }  // namespace
 
 const GemmKernels& gemm_kernels() {
-  static constexpr GemmKernels kTable = {kTileRows, multiply,       pack_panels, gather_patches,
-                                         copy_rows, column_moments, add_parts,   column_sums};
+  static constexpr GemmKernels kTable = {kTileRows,      multiply,  pack_panels,
+                                         gather_patches, copy_rows, copy_transposed,
+                                         column_moments, add_parts, column_sums};
   return kTable;
 }
 

@@ -91,6 +91,9 @@ struct GemmKernels {
   // Copies [rows, columns] floats between row strides.
   void (*copy_rows)(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* out,
                     int64_t out_stride);
+  // out[j * out_stride + i] = x[i * x_stride + j] for x [rows, columns].
+  void (*copy_transposed)(const float* x, int64_t x_stride, int64_t rows, int64_t columns,
+                          float* out, int64_t out_stride);
   // Mean and sum of squared deviations from it of each column of x [rows, columns], in two passes.
   void (*column_moments)(const float* x, int64_t stride, int64_t rows, int64_t columns, float* mean,
                          float* deviations);
