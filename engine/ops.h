@@ -125,6 +125,13 @@ bool fuses_inverted_residual(const Tensor& x, const std::vector<ConvNorm>& layer
 /// fuses_inverted_residual says no.
 Tensor inverted_residual(const Tensor& x, const std::vector<ConvNorm>& layers, bool residual);
 
+/// max_pool2d(relu(batch_norm(conv2d(x)))) as one op; its meaning is exactly that composition.
+/// Where the device can, the batch norm's output, as large as the convolution's, exists neither
+/// forward nor backward: a network's stem.
+Tensor conv_bn_relu_max_pool2d(const Tensor& x, const Conv2dArguments& conv,
+                               const BatchNormState& bn, std::int64_t kernel_h,
+                               std::int64_t kernel_w, const Window2d& window);
+
 // ---- other norms: (x - mean) / sqrt(var + epsilon) weight + bias, biased variance ----
 /// Statistics over the last `dims` dimensions; weight and bias have their sizes, or are undefined.
 Tensor layer_norm(const Tensor& x, int dims, const Tensor& weight = {}, const Tensor& bias = {},

@@ -111,6 +111,7 @@ class Profiler::Recorder final : public Backend {
   Device device() const override { return inner_->device(); }
   const char* name() const override { return inner_->name(); }
   bool fuses_relu6() const override { return inner_->fuses_relu6(); }
+  bool fuses_batch_norm_max_pool() const override { return inner_->fuses_batch_norm_max_pool(); }
   std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
     return inner_->conv2d_workspace_bytes(pass, shape);
   }
@@ -381,6 +382,25 @@ class Profiler::Recorder final : public Backend {
                           count_of(call.dy),
                       bytes_of(call.x, call.y, call.dy, call.dx, call.dresidual),
                       call.dy.shape.to_string()};
+        });
+  }
+  void batch_norm_max_pool(ExecContext& context, const BatchNormApply& call, const Pool2dShape& s,
+                           View indices) override {
+    note(
+        "batch_norm_max_pool", [&] { inner_->batch_norm_max_pool(context, call, s, indices); },
+        [&] {
+          return Cost{3 * count_of(call.x) + count_of(call.y) * static_cast<double>(s.r * s.s),
+                      bytes_of(call.x, call.y, indices), call.x.shape.to_string()};
+        });
+  }
+  void batch_norm_max_pool_backward(ExecContext& context, const BatchNormBackward& call,
+                                    const Pool2dShape& s, ConstView indices) override {
+    note(
+        "batch_norm_max_pool_backward",
+        [&] { inner_->batch_norm_max_pool_backward(context, call, s, indices); },
+        [&] {
+          return Cost{4 * count_of(call.dy) + (call.dx.defined() ? 5 : 0) * count_of(call.x),
+                      bytes_of(call.x, call.dy, indices, call.dx), call.x.shape.to_string()};
         });
   }
   void softmax(ExecContext& context, bool log, ConstView x, std::int64_t outer, std::int64_t length,

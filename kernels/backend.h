@@ -246,6 +246,16 @@ class Backend {
                                      std::int64_t channels, View mean_var) = 0;
   virtual void batch_norm_apply(ExecContext&, const BatchNormApply&) = 0;
   virtual void batch_norm_backward(ExecContext&, const BatchNormBackward&) = 0;
+  /// Whether the device has the next two; where not, the caller composes them.
+  virtual bool fuses_batch_norm_max_pool() const { return false; }
+  /// y = max pooling of the batch norm with its activation (None or Relu; no residual), whose own
+  /// result is written nowhere. indices (undefined: not wanted) as max_pool2d's, 255 where the
+  /// activation let nothing of the window pass.
+  virtual void batch_norm_max_pool(ExecContext&, const BatchNormApply&, const Pool2dShape&,
+                                   View indices);
+  /// Its backward: dy is the pooled one, y and dresidual are undefined, dx may be x (in place).
+  virtual void batch_norm_max_pool_backward(ExecContext&, const BatchNormBackward&,
+                                            const Pool2dShape&, ConstView indices);
 
   // ---- softmax and loss; x is seen as [outer, length, inner], over length ----
   virtual void softmax(ExecContext&, bool log, ConstView x, std::int64_t outer, std::int64_t length,

@@ -50,8 +50,8 @@ void Sequential::append(std::unique_ptr<Module> module) {
 
 Module& Sequential::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
 
-// Runs modules i, i+1 (and i+2) as one op if they are a convolution, a batch norm (and a ReLU or
-// ReLU6); returns how many it ran.
+// Runs modules i, i+1, ... as one op if they are a convolution, a batch norm, a ReLU or ReLU6 if
+// there is one, and a max-pool if one follows a ReLU; returns how many it ran.
 std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
   const auto is = [&](std::size_t at, const std::type_info& type) {
     const Module* module = at < size() ? slots_[at]->module() : nullptr;
@@ -63,8 +63,13 @@ std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
                                 : is(i + 2, typeid(ReLU))  ? Activation::Relu
                                 : is(i + 2, typeid(ReLU6)) ? Activation::Relu6
                                                            : Activation::None;
-  y = conv_bn_act(y, static_cast<Conv2d&>((*this)[i]), static_cast<BatchNorm2d&>((*this)[i + 1]),
-                  {}, activation);
+  auto& conv = static_cast<Conv2d&>((*this)[i]);
+  auto& norm = static_cast<BatchNorm2d&>((*this)[i + 1]);
+  if (activation == Activation::Relu && is(i + 3, typeid(MaxPool2d))) {
+    y = conv_bn_relu_max_pool(y, conv, norm, static_cast<MaxPool2d&>((*this)[i + 3]));
+    return 4;
+  }
+  y = conv_bn_act(y, conv, norm, {}, activation);
   return activation == Activation::None ? 2 : 3;
 }
 

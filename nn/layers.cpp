@@ -153,6 +153,14 @@ MaxPool2d::MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padd
 Tensor MaxPool2d::forward(const Tensor& x) {
   return ops::max_pool2d(x, kernel, kernel, square_window(stride, padding));
 }
+Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, MaxPool2d& pool) {
+  if (conv.has_forward_hooks() || bn.has_forward_hooks() || pool.has_forward_hooks()) {
+    return pool(conv_bn_act(x, conv, bn));
+  }
+  const LayerScope layer(&conv);
+  return ops::conv_bn_relu_max_pool2d(x, conv.arguments(), bn.state(), pool.kernel, pool.kernel,
+                                      square_window(pool.stride, pool.padding));
+}
 std::unique_ptr<Module> MaxPool2d::clone() const {
   return clone_as<MaxPool2d>(kernel, stride, padding);
 }

@@ -95,6 +95,10 @@ class MaxPool2d : public Module {
   const std::int64_t kernel, stride, padding;
 };
 
+/// The pooling of conv_bn_act as one op, as for a network's stem; one after the other where one of
+/// the three has forward hooks.
+Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, MaxPool2d& pool);
+
 class AvgPool2d : public Module {
  public:
   AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);

@@ -170,14 +170,20 @@ FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias) {
   return kept->norm;
 }
 
-void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const BatchNormState& bn,
-                      const Tensor& residual, Activation activation, Tensor& y) {
+BatchNormApply batch_norm_of(const Tensor& x, const NormStatistics& statistics,
+                             const BatchNormState& bn) {
   BatchNormApply apply;
   apply.x = x.view();
   apply.mean = statistics.mean.view();
   apply.invstd = statistics.invstd.view();
   apply.gamma = view_or_none(bn.weight);
   apply.beta = view_or_none(bn.bias);
+  return apply;
+}
+
+void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const BatchNormState& bn,
+                      const Tensor& residual, Activation activation, Tensor& y) {
+  BatchNormApply apply = batch_norm_of(x, statistics, bn);
   apply.residual = view_or_none(residual);
   apply.activation = activation;
   apply.y = y.mutable_view();

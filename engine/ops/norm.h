@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/ops.h"
+#include "kernels/backend.h"
 
 namespace hanok::ops {
 
@@ -32,6 +33,10 @@ struct FoldedNorm {
   Tensor scale, shift;
 };
 FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias);
+
+/// The kernel's operands for x, but for residual, activation and y.
+BatchNormApply batch_norm_of(const Tensor& x, const NormStatistics& statistics,
+                             const BatchNormState& bn);
 
 /// y = activation(gamma (x - mean) invstd + beta + residual) with bn's gamma and beta, not
 /// recorded; y may be x. An undefined residual is left out.

@@ -1,21 +1,18 @@
 // Pooling of x [N,C,H,W] over windows of R x S taps: y [N,C,P,Q].
+#include "engine/ops/pool.h"
+
 #include <fmt/format.h>
 
 #include "engine/autograd.h"
 #include "engine/ops.h"
-#include "engine/ops/common.h"
 
 namespace hanok::ops {
 
-namespace {
-
-Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
-                       std::int64_t kernel_w, const Window2d& window) {
-  check_activations(op, {{"input", x}});
-  if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
+Pool2dShape check_pool_window(const char* op, const Shape& x, std::int64_t kernel_h,
+                              std::int64_t kernel_w, const Window2d& window, Operands operands) {
   if (kernel_h < 1 || kernel_w < 1 || window.stride_h < 1 || window.stride_w < 1 ||
       window.dilation_h < 1 || window.dilation_w < 1) {
-    throw_value_error(op, "kernel, stride and dilation must be at least 1", {{"input", x}});
+    throw_value_error(op, "kernel, stride and dilation must be at least 1", operands);
   }
   // A wider border would hold windows that see no pixel at all.
   if (window.pad_h < 0 || window.pad_w < 0 || window.pad_h > kernel_h / 2 ||
@@ -23,13 +20,13 @@ Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
     throw_value_error(op,
                       fmt::format("padding {}x{} must be between 0 and half the kernel {}x{}",
                                   window.pad_h, window.pad_w, kernel_h, kernel_w),
-                      {{"input", x}});
+                      operands);
   }
   Pool2dShape shape;
-  shape.n = x.size(0);
-  shape.c = x.size(1);
-  shape.h = x.size(2);
-  shape.w = x.size(3);
+  shape.n = x[0];
+  shape.c = x[1];
+  shape.h = x[2];
+  shape.w = x[3];
   shape.r = kernel_h;
   shape.s = kernel_w;
   shape.window = window;
@@ -37,9 +34,25 @@ Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
       window.dilation_w * (kernel_w - 1) + 1 > shape.w + 2 * window.pad_w) {
     throw_shape_error(
         op, fmt::format("a kernel of {}x{} does not fit into the padded input", kernel_h, kernel_w),
-        {{"input", x}});
+        operands);
   }
   return shape;
+}
+
+void check_max_pool_taps(const char* op, std::int64_t kernel_h, std::int64_t kernel_w,
+                         Operands operands) {
+  if (kernel_h * kernel_w <= 255) return;
+  throw_value_error(op, fmt::format("a kernel of {}x{} has more than 255 taps", kernel_h, kernel_w),
+                    operands);
+}
+
+namespace {
+
+Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
+                       std::int64_t kernel_w, const Window2d& window) {
+  check_activations(op, {{"input", x}});
+  if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
+  return check_pool_window(op, x.shape(), kernel_h, kernel_w, window, {{"input", x}});
 }
 
 // ---- max: y = max over the window; dx sums dy over the windows whose (first) maximum it is ----
@@ -103,11 +116,7 @@ class AdaptiveAvgPoolNode final : public Node {
 Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
                   const Window2d& window) {
   const Pool2dShape shape = check_pool("max_pool2d", x, kernel_h, kernel_w, window);
-  if (kernel_h * kernel_w > 255) {
-    throw_value_error("max_pool2d",
-                      fmt::format("a kernel of {}x{} has more than 255 taps", kernel_h, kernel_w),
-                      {{"input", x}});
-  }
+  check_max_pool_taps("max_pool2d", kernel_h, kernel_w, {{"input", x}});
   const bool recorded = any_requires_grad({x});
   Tensor y = empty_on(x, shape.output_shape(), x.dtype());
   Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();

@@ -63,16 +63,27 @@ void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t 
   });
 }
 
+BatchNormChannels scale_and_shift(ConstView mean, ConstView invstd, ConstView gamma, ConstView beta,
+                                  float* scale) {
+  const std::int64_t channels = invstd.numel();
+  float* shift = scale + channels;
+  for (std::int64_t c = 0; c < channels; ++c) {
+    scale[c] = gamma.defined() ? gamma.f32()[c] * invstd.f32()[c] : invstd.f32()[c];
+    shift[c] = beta.defined() ? beta.f32()[c] : 0.0F;
+  }
+  BatchNormChannels per_channel;
+  per_channel.mean = mean.f32();
+  per_channel.scale = scale;
+  per_channel.shift = shift;
+  return per_channel;
+}
+
 void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
   const std::int64_t channels = op.invstd.numel();
   const std::int64_t rows = op.x.numel() / std::max<std::int64_t>(channels, 1);
   Workspace::Scope scope(ctx.workspace);
-  auto* scale = scope.take_array<float>(2 * channels);
-  float* shift = scale + channels;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    scale[c] = op.gamma.defined() ? op.gamma.f32()[c] * op.invstd.f32()[c] : op.invstd.f32()[c];
-    shift[c] = op.beta.defined() ? op.beta.f32()[c] : 0.0F;
-  }
+  const BatchNormChannels per_channel =
+      scale_and_shift(op.mean, op.invstd, op.gamma, op.beta, scope.take_array<float>(2 * channels));
   ctx.pool.run_blocks(rows, rows_per_block(channels), [&](std::int64_t begin, std::int64_t end) {
     BatchNormBlock block;
     block.rows = end - begin;
@@ -80,11 +91,38 @@ void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
     block.x = op.x.f32() + begin * channels;
     block.residual = at_row(op.residual, begin * channels);
     block.out = op.y.f32() + begin * channels;
-    BatchNormChannels per_channel;
-    per_channel.mean = op.mean.f32();
-    per_channel.scale = scale;
-    per_channel.shift = shift;
     kernels(isa).apply(block, per_channel, op.activation == Activation::Relu);
+  });
+}
+
+void combine_backward_sums(ExecContext& ctx, const BatchNormBackward& op, const double* partial,
+                           std::int64_t blocks, std::int64_t rows, float* offset, float* slope) {
+  const std::int64_t channels = op.invstd.numel();
+  const auto count = static_cast<double>(rows);
+  ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
+    double sums_g[kChannelGrain] = {};
+    double sums_gx[kChannelGrain] = {};
+    for (std::int64_t block = 0; block < blocks; ++block) {
+      const double* next = partial + block * 2 * channels + begin;
+      for (std::int64_t c = 0; c < end - begin; ++c) {
+        sums_g[c] += next[c];
+        sums_gx[c] += next[channels + c];
+      }
+    }
+    for (std::int64_t c = begin; c < end; ++c) {
+      const double sum_g = sums_g[c - begin];
+      const double sum_gx = sums_gx[c - begin];
+      const double invstd = op.invstd.f32()[c];
+      const double dgamma = sum_gx * invstd;
+      offset[c] = static_cast<float>(sum_g / count);
+      slope[c] = static_cast<float>(dgamma * invstd / count);
+      if (op.dbeta.defined()) {
+        op.dbeta.f32()[c] = static_cast<float>(sum_g);
+      }
+      if (op.dgamma.defined()) {
+        op.dgamma.f32()[c] = static_cast<float>(dgamma);
+      }
+    }
   });
 }
 
@@ -109,17 +147,12 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
   };
 
   auto* scale = scope.take_array<float>(4 * channels);
-  float* shift = scale + channels;
-  float* offset = shift + channels;
+  float* offset = scale + 2 * channels;
   float* slope = offset + channels;
-  for (std::int64_t c = 0; c < channels; ++c) {
-    scale[c] = op.gamma.defined() ? op.gamma.f32()[c] * op.invstd.f32()[c] : op.invstd.f32()[c];
-    shift[c] = op.beta.defined() ? op.beta.f32()[c] : 0.0F;
+  BatchNormChannels per_channel = scale_and_shift(op.mean, op.invstd, op.gamma, op.beta, scale);
+  if (!gated || op.y.defined()) {
+    per_channel.shift = nullptr;
   }
-  BatchNormChannels per_channel;
-  per_channel.mean = op.mean.f32();
-  per_channel.scale = scale;
-  per_channel.shift = gated && !op.y.defined() ? shift : nullptr;
 
   const bool sums_needed =
       op.dgamma.defined() || op.dbeta.defined() || (op.dx.defined() && !op.frozen_statistics);
@@ -129,32 +162,7 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
       double* sum_g = partial + begin / block_rows * 2 * channels;
       kernels(isa).backward_sums(block_of(begin, end), per_channel, sum_g, sum_g + channels);
     });
-    const auto count = static_cast<double>(rows);
-    ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
-      double sums_g[kChannelGrain] = {};
-      double sums_gx[kChannelGrain] = {};
-      for (std::int64_t block = 0; block < blocks; ++block) {
-        const double* next = partial + block * 2 * channels + begin;
-        for (std::int64_t c = 0; c < end - begin; ++c) {
-          sums_g[c] += next[c];
-          sums_gx[c] += next[channels + c];
-        }
-      }
-      for (std::int64_t c = begin; c < end; ++c) {
-        const double sum_g = sums_g[c - begin];
-        const double sum_gx = sums_gx[c - begin];
-        const double invstd = op.invstd.f32()[c];
-        const double dgamma = sum_gx * invstd;
-        offset[c] = static_cast<float>(sum_g / count);
-        slope[c] = static_cast<float>(dgamma * invstd / count);
-        if (op.dbeta.defined()) {
-          op.dbeta.f32()[c] = static_cast<float>(sum_g);
-        }
-        if (op.dgamma.defined()) {
-          op.dgamma.f32()[c] = static_cast<float>(dgamma);
-        }
-      }
-    });
+    combine_backward_sums(ctx, op, partial, blocks, rows, offset, slope);
   }
 
   if (!op.dx.defined() && !op.dresidual.defined()) {

@@ -3,6 +3,7 @@
 #include "kernels/cpu/cpu_backend.h"
 
 #include "kernels/cpu/batch_norm.h"
+#include "kernels/cpu/batch_norm_pool.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/gemm.h"
@@ -26,6 +27,7 @@ class CpuBackend final : public Backend, private OperandTypes {
   Device device() const override { return Device::cpu(); }
   const char* name() const override { return isa_ == Isa::Avx2 ? "avx2" : "portable"; }
   bool fuses_relu6() const override { return true; }
+  bool fuses_batch_norm_max_pool() const override { return true; }
 
   // ---- memory and conversion ----
 
@@ -256,6 +258,23 @@ class CpuBackend final : public Backend, private OperandTypes {
     require_f32("batch_norm_backward", {op.x, op.y, op.dy, op.mean, op.invstd, op.gamma, op.beta,
                                         op.dx, op.dgamma, op.dbeta, op.dresidual});
     cpu::batch_norm_backward(ctx, isa_, op);
+  }
+
+  void batch_norm_max_pool(ExecContext& ctx, const BatchNormApply& op, const Pool2dShape& shape,
+                           View indices) override {
+    const FlushDenormals flush;
+    require_f32("batch_norm_max_pool", {op.x, op.mean, op.invstd, op.gamma, op.beta, op.y});
+    require("batch_norm_max_pool", DType::U8, {indices});
+    cpu::batch_norm_max_pool(ctx, isa_, op, shape, indices);
+  }
+
+  void batch_norm_max_pool_backward(ExecContext& ctx, const BatchNormBackward& op,
+                                    const Pool2dShape& shape, ConstView indices) override {
+    const FlushDenormals flush;
+    require_f32("batch_norm_max_pool_backward",
+                {op.x, op.dy, op.mean, op.invstd, op.gamma, op.beta, op.dx, op.dgamma, op.dbeta});
+    require("batch_norm_max_pool_backward", DType::U8, {indices});
+    cpu::batch_norm_max_pool_backward(ctx, isa_, op, shape, indices);
   }
 
   // ---- softmax and loss ----

@@ -123,13 +123,13 @@ std::vector<Stage> ResNet::stages() {
   const auto one = [](Child<Sequential>& layer) {
     return Stage{{&layer}, [&layer](const Tensor& x) { return layer(x); }};
   };
-  return {
-      {{&conv1, &bn1}, [this](const Tensor& x) { return maxpool(conv_bn_act(x, *conv1, *bn1)); }},
-      one(layer1),
-      one(layer2),
-      one(layer3),
-      {{&layer4}, [this](const Tensor& x) { return ops::flatten(avgpool(layer4(x)), 1); }},
-      {{&fc}, [this](const Tensor& x) { return fc(x); }}};
+  return {{{&conv1, &bn1},
+           [this](const Tensor& x) { return conv_bn_relu_max_pool(x, *conv1, *bn1, *maxpool); }},
+          one(layer1),
+          one(layer2),
+          one(layer3),
+          {{&layer4}, [this](const Tensor& x) { return ops::flatten(avgpool(layer4(x)), 1); }},
+          {{&fc}, [this](const Tensor& x) { return fc(x); }}};
 }
 
 Tensor ResNet::forward_features(const Tensor& x) { return forward_stages(x, 0, 5); }

@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/autograd.h"
 #include "kernels/base/error.h"
 #include "nn/activations.h"
 #include "nn/convolutions.h"
@@ -207,6 +208,24 @@ TEST(Sequential, FusesConvolutionBatchNormAndReluAndHooksStillFire) {
   }
   EXPECT_EQ(net(image()).to_vector(), plain.to_vector());
   EXPECT_EQ(fired, (std::vector<int>{0, 1, 2, 3, 4}));
+}
+
+TEST(Sequential, FusesMaxPoolingBehindReluAndHooksStillFire) {
+  Conv2dOptions options;
+  options.in_channels = options.out_channels = 4;
+  Sequential net;
+  net.append(std::make_unique<Conv2d>(options));
+  net.append(std::make_unique<BatchNorm2d>(4));
+  net.append(std::make_unique<ReLU>());
+  net.append(std::make_unique<MaxPool2d>(2, 2));
+  const Tensor fused = net(image());
+  EXPECT_NE(graph_to_dot(fused).find("conv_bn_relu_max_pool2d"), std::string::npos);
+  const Tensor plain = net[3](net[2](net[1](net[0](image()))));
+  EXPECT_LT(largest_difference(fused, plain), 1e-5);
+  int fired = 0;
+  net[3].register_forward_hook([&](Module&, const Tensor&, const Tensor&) { ++fired; });
+  EXPECT_LT(largest_difference(net(image()), plain), 1e-5);
+  EXPECT_EQ(fired, 1);
 }
 
 TEST(Sequential, EmptyGivesItsInput) {

@@ -1,0 +1,130 @@
+// Convolution, batch norm, ReLU and max pooling as one op: the stem of a network.
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/ops/cast.h"
+#include "engine/ops/common.h"
+#include "engine/ops/conv2d.h"
+#include "engine/ops/norm.h"
+#include "engine/ops/pool.h"
+
+namespace hanok::ops {
+
+namespace {
+
+// z = conv2d(x, weight) + bias
+// y = max over each window of relu(gamma (z - mean) invstd + beta)
+//
+// Backward, with g = sum of dy over the windows whose maximum a pixel is and passed ReLU:
+//   dbeta, dgamma and dz from g as batch_norm's (norm.cpp); dx, dweight, dbias from dz as conv2d's.
+// Kept of z's size is z alone, and dz is written over it. Of the windows one byte is kept: the
+// number of the tap that is the maximum, or that there is none.
+
+class ConvBnPoolNode final : public Node {
+ public:
+  enum Input : std::size_t { kX, kWeight, kBias, kGamma, kBeta };
+
+  ConvBnPoolNode(const Pool2dShape& pool, bool frozen) : pool_(pool), frozen_(frozen) {}
+  const char* name() const override { return "conv_bn_relu_max_pool2d"; }
+
+  void save(const Tensor& x, const Tensor& weight, const Conv2dShape& shape, const Tensor& z,
+            const Tensor& indices, const NormStatistics& statistics, const Tensor& gamma) {
+    conv_.save(*this, x, weight, shape);
+    z_ = z;
+    indices_ = indices;
+    mean_ = statistics.mean;
+    invstd_ = statistics.invstd;
+    if (needs_conv()) gamma_ = gamma;
+  }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    Tensor z = z_.take(name());
+    const Tensor indices = indices_.take(name());
+    const Tensor gamma = gamma_.get(name());
+    const Shape channels{pool_.c};
+    Tensor dz, dgamma, dbeta;
+    BatchNormBackward call;
+    call.x = z.view();
+    call.dy = dy.view();
+    call.mean = mean_.get(name()).view();
+    call.invstd = invstd_.get(name()).view();
+    call.gamma = view_or_none(gamma);
+    call.activation = Activation::Relu;
+    call.frozen_statistics = frozen_;
+    if (needs_conv()) call.dx = (dz = empty_over({&z})).mutable_view();
+    if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
+    if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
+    const Target target(dy);
+    target.backend.batch_norm_max_pool_backward(target.context, call, pool_, indices.view());
+    z = Tensor();
+
+    std::vector<Tensor> gradients(3);
+    if (needs_conv()) gradients = conv_.run(*this, dz);
+    gradients.insert(gradients.end(), {dgamma, dbeta});
+    return gradients;
+  }
+
+  void release_saved() override {
+    for (SavedTensor* saved : {&z_, &indices_, &mean_, &invstd_, &gamma_}) saved->release();
+    conv_.release();
+  }
+
+ private:
+  bool needs_conv() const { return needs(kX) || needs(kWeight) || needs(kBias); }
+
+  Pool2dShape pool_;
+  bool frozen_;
+  Conv2dBackward conv_;
+  SavedTensor z_, indices_, mean_, invstd_, gamma_;
+};
+
+}  // namespace
+
+Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
+                               const BatchNormState& bn, std::int64_t kernel_h,
+                               std::int64_t kernel_w, const Window2d& window) {
+  const char* op = "conv_bn_relu_max_pool2d";
+  const Tensor x = in_compute_type(op, input);
+  const Conv2dShape shape = check_conv2d(op, x, conv);
+  const std::int64_t rows = shape.n * shape.p() * shape.q();
+  check_batch_norm(op, x, shape.k, rows, bn);
+  const Operands operands = {{"input", x}, {"weight", conv.weight}};
+  const Pool2dShape pool =
+      check_pool_window(op, shape.output_shape(), kernel_h, kernel_w, window, operands);
+  check_max_pool_taps(op, kernel_h, kernel_w, operands);
+
+  const std::vector<Tensor> inputs = {x, conv.weight, conv.bias, bn.weight, bn.bias};
+  const bool recorded = any_requires_grad(inputs);
+  const bool from_batch = uses_batch_statistics(bn);
+  const bool folded = !from_batch && !any_requires_grad({bn.weight});
+  const Target target(x);
+  // A folded batch norm is part of the convolution, so that there is no tensor to save.
+  if (folded || !target.backend.fuses_batch_norm_max_pool()) {
+    return max_pool2d(conv_bn_act(x, conv, bn), kernel_h, kernel_w, window);
+  }
+
+  const Tensor weight = weight_in_compute_type(conv.weight);
+  Tensor mean_var = from_batch ? empty_on(x, {2, shape.k}) : Tensor();
+  Epilogue epilogue;
+  epilogue.shift = view_or_none(conv.bias);
+  if (from_batch) epilogue.bn_mean_var = mean_var.mutable_view();
+  const Tensor z =
+      conv2d_with_epilogue(x, weight, any_requires_grad({conv.weight}), shape, epilogue);
+  const NormStatistics statistics =
+      from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
+  Tensor y = empty_on(x, pool.output_shape(), x.dtype());
+  Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();
+  BatchNormApply apply = batch_norm_of(z, statistics, bn);
+  apply.activation = Activation::Relu;
+  apply.y = y.mutable_view();
+  target.backend.batch_norm_max_pool(target.context, apply, pool,
+                                     recorded ? indices.mutable_view() : View{});
+  if (recorded) {
+    auto node = std::make_shared<ConvBnPoolNode>(pool, !from_batch);
+    set_inputs(*node, inputs);
+    node->save(x, weight, shape, z, indices, statistics, bn.weight);
+    record(y, std::move(node));
+  }
+  return y;
+}
+
+}  // namespace hanok::ops

@@ -1,0 +1,14 @@
+// Batch norm, ReLU and max pooling in one sweep; see Backend for its meaning.
+#pragma once
+
+#include "kernels/backend.h"
+#include "kernels/cpu/cpu_backend.h"
+
+namespace hanok::cpu {
+
+void batch_norm_max_pool(ExecContext& ctx, Isa isa, const BatchNormApply& op,
+                         const Pool2dShape& shape, View indices);
+void batch_norm_max_pool_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op,
+                                  const Pool2dShape& shape, ConstView indices);
+
+}  // namespace hanok::cpu

@@ -1,0 +1,216 @@
+// Channels are the vector dimension; strips of them stay in registers over all taps. Values and
+// their order are those of batch_norm.cpp and pool.cpp one after the other.
+#include "kernels/cpu/isa/batch_norm_pool.h"
+
+#include "kernels/cpu/isa/simd.h"
+
+namespace hanok::cpu::HANOK_ISA {
+namespace {
+
+constexpr int kStrip = 4;  // vectors
+
+/// Calls strip(c, constant of vectors) for all channels but the last few, and returns those' first.
+template <typename Strip>
+inline int64_t over_strips(int64_t channels, const Strip& strip) {
+  int64_t c = 0;
+  for (; c + kStrip * kLanes <= channels; c += kStrip * kLanes) {
+    strip.template operator()<kStrip>(c);
+  }
+  for (; c + kLanes <= channels; c += kLanes) {
+    strip.template operator()<1>(c);
+  }
+  return c;
+}
+
+template <int kVectors>
+inline void apply_strip(const PoolTap* taps, int64_t count, int64_t c, const BatchNormChannels& k,
+                        bool relu, float* y, uint8_t* indices) {
+  F32x8 mean[kVectors];
+  F32x8 scale[kVectors];
+  F32x8 shift[kVectors];
+  F32x8 best[kVectors];
+  I32x8 index[kVectors];
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t at = c + v * kLanes;
+    mean[v] = load8(k.mean + at);
+    scale[v] = load8(k.scale + at);
+    shift[v] = load8(k.shift + at);
+    best[v] = (load8(taps[0].values + at) - mean[v]) * scale[v] + shift[v];
+    index[v] = I32x8{} + static_cast<int32_t>(taps[0].number);
+  }
+  for (int64_t t = 1; t < count; ++t) {
+    const float* values = taps[t].values + c;
+    const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
+    for (int v = 0; v < kVectors; ++v) {
+      const F32x8 value = (load8(values + v * kLanes) - mean[v]) * scale[v] + shift[v];
+      // A NaN is the only value that differs from itself: it wins, so that it is seen.
+      // NOLINTNEXTLINE(misc-redundant-expression)
+      const I32x8 better = (value > best[v]) | (value != value);
+      best[v] = better ? value : best[v];
+      index[v] = better ? number : index[v];
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t at = c + v * kLanes;
+    if (relu) {
+      index[v] = best[v] > 0.0F ? index[v] : I32x8{} + static_cast<int32_t>(kNothingPassed);
+      best[v] = best[v] <= 0.0F ? F32x8{} : best[v];
+    }
+    store8(y + at, best[v]);
+    if (indices != nullptr) {
+      store8_u8(indices + at, index[v]);
+    }
+  }
+}
+
+void apply(const PoolTap* taps, int64_t count, int64_t channels, const BatchNormChannels& k,
+           bool relu, float* y, uint8_t* indices) {
+  if (count == 0) {  // dilated taps may all lie in the padding, which counts as minus infinity
+    for (int64_t c = 0; c < channels; ++c) {
+      y[c] = -__builtin_inff();
+    }
+    if (indices != nullptr) {
+      memset(indices, kNothingPassed, static_cast<size_t>(channels));
+    }
+    return;
+  }
+  int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
+    apply_strip<kVectors>(taps, count, at, k, relu, y, indices);
+  });
+  for (; c < channels; ++c) {
+    float best = (taps[0].values[c] - k.mean[c]) * k.scale[c] + k.shift[c];
+    uint8_t index = taps[0].number;
+    for (int64_t t = 1; t < count; ++t) {
+      const float value = (taps[t].values[c] - k.mean[c]) * k.scale[c] + k.shift[c];
+      if (value > best || value != value) {
+        best = value;
+        index = taps[t].number;
+      }
+    }
+    if (relu) {
+      index = best > 0.0F ? index : kNothingPassed;
+      best = best <= 0.0F ? 0.0F : best;
+    }
+    y[c] = best;
+    if (indices != nullptr) {
+      indices[c] = index;
+    }
+  }
+}
+
+/// totals[0..8) += v, in two halves: compilers take lane after lane otherwise.
+inline void add_to(double* totals, F32x8 v) {
+  float lanes[kLanes];
+  store8(lanes, v);
+  for (int i = 0; i < kLanes; i += 4) {
+    F64x4 sum;
+    memcpy(&sum, totals + i, sizeof sum);
+    sum += load4_as_double(lanes + i);
+    memcpy(totals + i, &sum, sizeof sum);
+  }
+}
+
+template <int kVectors>
+inline void sums_strip(const PooledWindow* windows, int64_t count, int64_t c, const float* mean,
+                       double* sum_g, double* sum_gx) {
+  F32x8 center[kVectors];
+  F32x8 sums[kVectors] = {};
+  F32x8 products[kVectors] = {};
+  for (int v = 0; v < kVectors; ++v) {
+    center[v] = load8(mean + c + v * kLanes);
+  }
+  for (int64_t w = 0; w < count; ++w) {
+    const PooledWindow& window = windows[w];
+    I32x8 index[kVectors];
+    F32x8 x[kVectors];
+    for (int v = 0; v < kVectors; ++v) {
+      index[v] = load8_u8(window.indices + c + v * kLanes);
+      x[v] = center[v];
+    }
+    for (int64_t t = 0; t < window.count; ++t) {
+      const I32x8 number = I32x8{} + static_cast<int32_t>(window.taps[t].number);
+      for (int v = 0; v < kVectors; ++v) {
+        const I32x8 mine = index[v] == number;
+        x[v] = mine ? load8(window.taps[t].values + c + v * kLanes) : x[v];
+      }
+    }
+    for (int v = 0; v < kVectors; ++v) {
+      const I32x8 passed = index[v] != static_cast<int32_t>(kNothingPassed);
+      const F32x8 g = passed ? load8(window.dy + c + v * kLanes) : F32x8{};
+      sums[v] += g;
+      products[v] += g * (x[v] - center[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    add_to(sum_g + c + v * kLanes, sums[v]);
+    add_to(sum_gx + c + v * kLanes, products[v]);
+  }
+}
+
+void backward_sums(const PooledWindow* windows, int64_t count, int64_t channels, const float* mean,
+                   double* sum_g, double* sum_gx) {
+  int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
+    sums_strip<kVectors>(windows, count, at, mean, sum_g, sum_gx);
+  });
+  for (; c < channels; ++c) {
+    for (int64_t w = 0; w < count; ++w) {
+      const PooledWindow& window = windows[w];
+      for (int64_t t = 0; t < window.count; ++t) {
+        if (window.indices[c] == window.taps[t].number) {
+          const double g = window.dy[c];
+          sum_g[c] += g;
+          sum_gx[c] += g * (static_cast<double>(window.taps[t].values[c]) - mean[c]);
+        }
+      }
+    }
+  }
+}
+
+template <int kVectors, bool kFrozen>
+inline void backward_strip(const PoolTap* taps, int64_t count, int64_t c,
+                           const BatchNormChannels& k, const float* x, float* dx) {
+  F32x8 g[kVectors] = {};
+  for (int64_t t = 0; t < count; ++t) {
+    const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t at = c + v * kLanes;
+      const I32x8 mine = load8_u8(taps[t].indices + at) == number;
+      g[v] += mine ? load8(taps[t].values + at) : F32x8{};
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    const int64_t at = c + v * kLanes;
+    if (!kFrozen) {
+      g[v] = (g[v] - load8(k.offset + at)) -
+             (load8(x + at) - load8(k.mean + at)) * load8(k.slope + at);
+    }
+    store8(dx + at, load8(k.scale + at) * g[v]);
+  }
+}
+
+template <bool kFrozen>
+void backward_pixel(const PoolTap* taps, int64_t count, int64_t channels,
+                    const BatchNormChannels& k, const float* x, float* dx) {
+  int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
+    backward_strip<kVectors, kFrozen>(taps, count, at, k, x, dx);
+  });
+  for (; c < channels; ++c) {
+    float g = 0;
+    for (int64_t t = 0; t < count; ++t) {
+      g += taps[t].indices[c] == taps[t].number ? taps[t].values[c] : 0.0F;
+    }
+    dx[c] = k.scale[c] * (kFrozen ? g : (g - k.offset[c]) - (x[c] - k.mean[c]) * k.slope[c]);
+  }
+}
+
+void backward_apply(const PoolTap* taps, int64_t count, int64_t channels,
+                    const BatchNormChannels& k, const float* x, float* dx) {
+  k.slope == nullptr ? backward_pixel<true>(taps, count, channels, k, x, dx)
+                     : backward_pixel<false>(taps, count, channels, k, x, dx);
+}
+
+}  // namespace
+
+const BatchNormPoolKernels batch_norm_pool = {apply, backward_sums, backward_apply};
+
+}  // namespace hanok::cpu::HANOK_ISA

@@ -1,0 +1,182 @@
+// Batch norm, ReLU and max pooling at once: forward the same bits as one after the other, backward
+// against double-precision loops.
+#include <cmath>
+#include <cstdint>
+#include <gtest/gtest.h>
+#include <vector>
+
+#include "tests/kernels/backend_runs.h"
+
+namespace hanok {
+namespace {
+
+constexpr std::uint8_t kNothing = 255;
+
+Pool2dShape make_shape(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                       std::int64_t kernel, Window2d window) {
+  Pool2dShape shape;
+  shape.n = n;
+  shape.c = c;
+  shape.h = h;
+  shape.w = w;
+  shape.r = shape.s = kernel;
+  shape.window = window;
+  return shape;
+}
+
+class BatchNormPool : public ::testing::TestWithParam<Pool2dShape> {
+ protected:
+  BatchNormPool() {
+    const std::int64_t channels = shape.c;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(channels); ++i) {
+      gamma[i] *= i % 3 == 0 ? -1.0F : 1.0F;  // a negative scale turns the order around
+    }
+    if (channels > 4) gamma[4] = 0;  // all equal: the first tap wins
+  }
+
+  BatchNormApply apply(std::vector<float>& y, const Shape& y_shape) const {
+    BatchNormApply op;
+    op.x = test::view_of(x, shape.input_shape());
+    op.mean = test::view_of(mean, {shape.c});
+    op.invstd = test::view_of(invstd, {shape.c});
+    op.gamma = test::view_of(gamma, {shape.c});
+    op.beta = test::view_of(beta, {shape.c});
+    op.activation = Activation::Relu;
+    op.y = test::view_of(y, y_shape);
+    return op;
+  }
+
+  std::vector<std::uint8_t> fused_indices(Backend& backend, ExecContext& context) const {
+    std::vector<float> y(outputs);
+    std::vector<std::uint8_t> indices(outputs);
+    backend.batch_norm_max_pool(context, apply(y, shape.output_shape()), shape,
+                                {indices.data(), DType::U8, shape.output_shape()});
+    return indices;
+  }
+
+  const Pool2dShape shape = GetParam();
+  const std::size_t inputs = static_cast<std::size_t>(shape.input_shape().numel());
+  const std::size_t outputs = static_cast<std::size_t>(shape.output_shape().numel());
+  std::vector<float> x = test::test_data(shape.input_shape().numel(), 1, 0.5F, 2);
+  std::vector<float> dy = test::test_data(shape.output_shape().numel(), 2, 0.25F, 1);
+  std::vector<float> gamma = test::test_data(shape.c, 3, 1, 0.5F);
+  std::vector<float> beta = test::test_data(shape.c, 4, 0, 0.5F);
+  std::vector<float> mean = test::test_data(shape.c, 5, 0.5F, 0.2F);
+  std::vector<float> invstd = test::test_data(shape.c, 6, 1, 0.5F);
+};
+
+INSTANTIATE_TEST_SUITE_P(Shapes, BatchNormPool,
+                         ::testing::Values(make_shape(2, 19, 17, 15, 3, {2, 2, 1, 1, 1, 1}),
+                                           make_shape(1, 1, 5, 7, 2, {2, 2, 0, 0, 1, 1}),
+                                           make_shape(3, 64, 40, 44, 3, {2, 2, 1, 1, 1, 1}),
+                                           make_shape(2, 45, 13, 12, 2, {3, 3, 0, 0, 1, 1}),
+                                           make_shape(1, 9, 8, 9, 3, {1, 2, 1, 1, 2, 2})),
+                         [](const auto& info) { return "Case" + std::to_string(info.index); });
+
+TEST_P(BatchNormPool, ForwardHasTheBitsOfTheThreeOneAfterTheOther) {
+  for (const auto& backend : test::testable_backends()) {
+    if (!backend->fuses_batch_norm_max_pool()) continue;
+    test::KernelContext context(2);
+    std::vector<float> middle(inputs);
+    std::vector<float> want(outputs);
+    std::vector<std::uint8_t> want_taps(outputs);
+    backend->batch_norm_apply(context, apply(middle, shape.input_shape()));
+    backend->max_pool2d(context, shape, test::view_of(middle, shape.input_shape()),
+                        test::view_of(want, shape.output_shape()),
+                        {want_taps.data(), DType::U8, shape.output_shape()});
+    for (std::size_t i = 0; i < outputs; ++i) {
+      if (!(want[i] > 0)) want_taps[i] = kNothing;
+    }
+    for (const bool with_indices : {true, false}) {
+      std::vector<float> y(outputs);
+      std::vector<std::uint8_t> indices(outputs);
+      backend->batch_norm_max_pool(
+          context, apply(y, shape.output_shape()), shape,
+          with_indices ? View{indices.data(), DType::U8, shape.output_shape()} : View{});
+      EXPECT_TRUE(test::equal_bits(y, want));
+      if (with_indices) {
+        EXPECT_EQ(indices, want_taps);
+      }
+    }
+  }
+}
+
+TEST_P(BatchNormPool, BackwardMatchesLoopsInDouble) {
+  const auto channels = static_cast<std::size_t>(shape.c);
+  const double rows = static_cast<double>(shape.n * shape.h * shape.w);
+  // g by scattering dy to the taps that the indices name; the indices themselves are judged above.
+  const auto gradient_at_inputs = [&](const std::vector<std::uint8_t>& indices) {
+    std::vector<double> g(inputs);
+    for (std::size_t out = 0; out < outputs; ++out) {
+      if (indices[out] == kNothing) continue;
+      const auto c = static_cast<std::int64_t>(out % channels);
+      auto pixel = static_cast<std::int64_t>(out / channels);
+      const std::int64_t q = pixel % shape.q();
+      const std::int64_t p = pixel / shape.q() % shape.p();
+      const std::int64_t n = pixel / shape.q() / shape.p();
+      const std::int64_t h = p * shape.window.stride_h - shape.window.pad_h +
+                             indices[out] / shape.s * shape.window.dilation_h;
+      const std::int64_t w = q * shape.window.stride_w - shape.window.pad_w +
+                             indices[out] % shape.s * shape.window.dilation_w;
+      g[static_cast<std::size_t>(((n * shape.h + h) * shape.w + w) * shape.c + c)] += dy[out];
+    }
+    return g;
+  };
+  for (const bool frozen : {false, true}) {
+    for (const bool in_place : {false, true}) {
+      std::vector<std::uint8_t> indices;
+      const auto run = [&](Backend& backend, ExecContext& context) {
+        if (!backend.fuses_batch_norm_max_pool()) return std::vector<float>();
+        indices = fused_indices(backend, context);
+        std::vector<float> values = x;
+        std::vector<float> dx(inputs);
+        std::vector<float> dgamma(channels);
+        std::vector<float> dbeta(channels);
+        BatchNormBackward op;
+        op.x = test::view_of(values, shape.input_shape());
+        op.dy = test::view_of(dy, shape.output_shape());
+        op.mean = test::view_of(mean, {shape.c});
+        op.invstd = test::view_of(invstd, {shape.c});
+        op.gamma = test::view_of(gamma, {shape.c});
+        op.activation = Activation::Relu;
+        op.frozen_statistics = frozen;
+        op.dx = test::view_of(in_place ? values : dx, shape.input_shape());
+        op.dgamma = test::view_of(dgamma, {shape.c});
+        op.dbeta = test::view_of(dbeta, {shape.c});
+        backend.batch_norm_max_pool_backward(context, op, shape,
+                                             {indices.data(), DType::U8, shape.output_shape()});
+        std::vector<float> all = in_place ? values : dx;
+        all.insert(all.end(), dgamma.begin(), dgamma.end());
+        all.insert(all.end(), dbeta.begin(), dbeta.end());
+        return all;
+      };
+      test::on_every_path(run, [&](const std::vector<float>& got) {
+        if (got.empty()) return;
+        const std::vector<double> g = gradient_at_inputs(indices);
+        std::vector<double> dgamma(channels);
+        std::vector<double> dbeta(channels);
+        const auto xhat = [&](std::size_t i) {
+          return (static_cast<double>(x[i]) - mean[i % channels]) * invstd[i % channels];
+        };
+        for (std::size_t i = 0; i < inputs; ++i) {
+          dgamma[i % channels] += g[i] * xhat(i);
+          dbeta[i % channels] += g[i];
+        }
+        std::vector<double> dx(inputs);
+        for (std::size_t i = 0; i < inputs; ++i) {
+          const std::size_t c = i % channels;
+          const double centre = frozen ? 0 : dbeta[c] / rows + xhat(i) * dgamma[c] / rows;
+          dx[i] = static_cast<double>(gamma[c]) * invstd[c] * (g[i] - centre);
+        }
+        const auto end = got.begin() + static_cast<std::ptrdiff_t>(inputs);
+        // Pooling leaves few of the g, so that rounding of x - mean weighs more against their rms.
+        test::expect_near({got.begin(), end}, dx, 3e-6);
+        test::expect_near({end, end + shape.c}, dgamma, 3e-6);
+        test::expect_near({end + shape.c, got.end()}, dbeta, 1e-6);
+      });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hanok
