@@ -6,7 +6,8 @@
 //   for each panel of 16 columns
 //     for each tile of 6 rows
 //       run_tile                       (gemm_tile.h)
-// (with few k and all of B in L1, the other way round).
+// (with few k, where C and the residual are most of what moves, the other way round: they are met
+// row by row, and B comes from L2).
 // The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
 // one run, spread evenly over them (or by the first of them alone, where the others are given
 // other memory to ask for).
@@ -68,8 +69,8 @@ void multiply_few_k(const GemmBlock& g) {
 }
 
 void multiply(const GemmBlock& g) {
-  // B of up to 24 KB stays in L1 as a whole.
-  if (g.fetch_a && g.b_k_stride == kPanelColumns && g.k <= 64 && g.k * g.columns <= 6144) {
+  // B of up to 256 KB stays in L2 as a whole.
+  if (g.fetch_a && g.b_k_stride == kPanelColumns && g.k <= 128 && g.k * g.columns <= 65536) {
     return multiply_few_k(g);
   }
   Tile t = tile_of(g);

@@ -163,6 +163,10 @@ void run_tile(const Tile& t) {
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
     _mm_prefetch(reinterpret_cast<const char*>(t.c + t.c_fetch_offset[i]), _MM_HINT_T0);
+    if (t.epilogue.residual) {
+      _mm_prefetch(reinterpret_cast<const char*>(t.epilogue.residual + t.c_fetch_offset[i]),
+                   _MM_HINT_T0);
+    }
   }
   const char* prefetch = t.prefetch;
   const int64_t prefetch_step = t.prefetch_step;
