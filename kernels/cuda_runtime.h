@@ -40,6 +40,15 @@ class CudaMark {
   virtual void hold_back(CudaStream stream) = 0;
 };
 
+/// How convolutions choose among the kernels of cuDNN.
+struct CudaPlanOptions {
+  /// Measure the best few for each shape once, instead of believing cuDNN.
+  bool autotune = false;
+  /// Folders that hold earlier choices and get the new ones, "" for none: a run's own, which is
+  /// taken at its word, and a shared one, of which only choices made in the same way are taken.
+  std::string own_folder, shared_folder;
+};
+
 /// Streams and events are opaque handles. All functions name the device by index and throw
 /// DeviceError, whose text says what was found and what is needed.
 class CudaRuntime {
@@ -53,6 +62,11 @@ class CudaRuntime {
   /// `inspect devices`; never throws.
   virtual std::vector<std::string> describe() = 0;
   virtual std::unique_ptr<Backend> make_backend(int device) = 0;
+  /// For the choices that are made from now on, on all devices.
+  virtual void set_plan_options(const CudaPlanOptions& options) = 0;
+  /// One line a choice of this process so far: the convolution, the kernel, scratch, and where the
+  /// choice came from.
+  virtual std::vector<std::string> plan_records() = 0;
   /// Free device memory. Throws DeviceError if there is too little to begin with.
   virtual std::size_t free_bytes(int device) = 0;
 

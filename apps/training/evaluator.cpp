@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/training/cudnn_plans.h"
 #include "apps/training/device_option.h"
 #include "apps/training/ensemble.h"
 #include "apps/training/files.h"
@@ -125,6 +126,7 @@ void evaluate_data(const EvaluateOptions& options) {
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);
   const Device device = choose_device(options.device);
+  use_cudnn_plans(device, "", false);
   std::vector<LoadedModel> models = load_checkpoints(networks);
   for (LoadedModel& loaded : models) loaded.model->to(device);
   std::vector<data::BadImage> bad;

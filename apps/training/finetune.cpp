@@ -6,6 +6,7 @@
 
 #include "apps/training/autotune.h"
 #include "apps/training/checkpoint.h"
+#include "apps/training/cudnn_plans.h"
 #include "apps/training/device_option.h"
 #include "apps/training/errors.h"
 #include "apps/training/experiment_data.h"
@@ -69,11 +70,7 @@ void use_machine(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);  // missing: told before the data are read
   if (options.profile) check_profile_device(device);
-  if (options.autotune && !device.is_cpu()) {
-    throw UsageError(fmt::format(
-        "--autotune: measures convolutions on the CPU, and --device means {}; give --device cpu",
-        device.to_string()));
-  }
+  use_cudnn_plans(device, "", options.autotune);
 }
 
 void print_plan(const Options& options, Trainer& trainer) {
@@ -186,6 +183,7 @@ void report(const ExperimentData& data, const RunFolder& folder,
 }
 
 int train_folds(const Options& options, const ExperimentData& data, const RunFolder& folder) {
+  const Device device = choose_device(options.device);
   MetricsLog log(folder);
   std::vector<FoldResult> results;
   bool with_plan = true;
@@ -203,6 +201,7 @@ int train_folds(const Options& options, const ExperimentData& data, const RunFol
     }
     std::optional<FoldResult> result =
         train_fold(options, data, folder, log, fold, with_plan, profile.get());
+    append_cudnn_plans(device, folder.cudnn_plans_text());
     profile.reset();  // the first fold's steps are enough
     if (!result) {
       fmt::print("\ninterrupted; saved. Go on with: finetune --resume {}\n", folder.path());
@@ -215,7 +214,7 @@ int train_folds(const Options& options, const ExperimentData& data, const RunFol
   return kSuccess;
 }
 
-/// --autotune: measures now, and leaves the choices in the run folder.
+/// --autotune on the CPU: measures now, and leaves the choices in the run folder.
 void autotune(const Options& options, const ExperimentData& data, const RunFolder& folder) {
   fmt::print("measuring the algorithms of every convolution ...\n");
   const auto classes = static_cast<std::int64_t>(data.dataset.class_names.size());
@@ -229,8 +228,13 @@ void autotune(const Options& options, const ExperimentData& data, const RunFolde
 /// The same, telling after a failed write that the run can go on.
 int train_folds_with_hint(const Options& options, const ExperimentData& data,
                           const RunFolder& folder) {
+  const Device device = choose_device(options.device);
+  use_cudnn_plans(device, folder.cudnn_plans(), options.autotune);
   Conv2dChoices choices;
-  if (options.autotune) choices = read_conv2d_choices(folder.conv2d_choices());
+  if (options.autotune && device.is_cpu()) {
+    if (!std::filesystem::exists(folder.conv2d_choices())) autotune(options, data, folder);
+    choices = read_conv2d_choices(folder.conv2d_choices());
+  }
   const UseConv2dChoices use(choices);
   try {
     return train_folds(options, data, folder);
@@ -263,7 +267,6 @@ int start_run(Options options, const std::string& out) {
   const RunFolder folder = RunFolder::create(out);
   write_file(folder.folds(), folds_to_csv(data));
   if (!data.bad.empty()) write_file(folder.unreadable(), unreadable_to_csv(data.bad));
-  if (options.autotune) autotune(options, data, folder);
   write_file(folder.config(), to_toml(options));
   return train_folds_with_hint(options, data, folder);
 }

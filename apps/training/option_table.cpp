@@ -242,9 +242,10 @@ std::vector<OptionEntry> make_table() {
       "profile.txt (a table). The result does not depend on it",
       &Options::profile));
   add(toggle("Machine", "autotune",
-             "measure at the start which algorithm computes each convolution fastest on this "
-             "machine, keep the choices in conv2d_choices.csv and go by them, also with --resume. "
-             "Algorithms round differently: the result then depends on what was measured",
+             "measure which algorithm (on a GPU: which of cuDNN's kernels) computes each "
+             "convolution fastest on this machine, keep the choices with the run and go by them, "
+             "also with --resume. Algorithms round differently: the result then depends on what "
+             "was measured, and another run may choose otherwise",
              &Options::autotune));
   return table;
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "apps/training/checkpoint.h"
+#include "apps/training/cudnn_plans.h"
 #include "apps/training/device_option.h"
 #include "apps/training/ensemble.h"
 #include "apps/training/files.h"
@@ -122,6 +123,7 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 PredictSummary predict(const PredictOptions& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
+  use_cudnn_plans(device, "", false);
   if (options.profile) check_profile_device(device);
   std::vector<LoadedModel> models = load_models(options);
   for (LoadedModel& loaded : models) loaded.model->to(device);

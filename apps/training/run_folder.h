@@ -5,6 +5,7 @@
 //   metrics.jsonl/csv  one line an epoch
 //   profile.json, profile.txt    with --profile
 //   conv2d_choices.csv with --autotune
+//   cudnn_plans/, cudnn_plans.txt      on a GPU: the kernels chosen for each convolution
 //   fold_K/best.safetensors      the best epoch's weights with the model card
 //   fold_K/last/state.safetensors  full state for exact resume
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
@@ -38,6 +39,8 @@ class RunFolder {
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }
   std::string metrics_csv() const { return path_ + "/metrics.csv"; }
   std::string conv2d_choices() const { return path_ + "/conv2d_choices.csv"; }
+  std::string cudnn_plans() const { return path_ + "/cudnn_plans"; }
+  std::string cudnn_plans_text() const { return path_ + "/cudnn_plans.txt"; }
   std::string profile() const { return path_ + "/profile"; }  // .json and .txt
   std::string fold(int k) const { return path_ + "/fold_" + std::to_string(k); }
   std::string best(int k) const { return fold(k) + "/best.safetensors"; }

@@ -2,6 +2,12 @@
 
 namespace hanok::cuda {
 
+ConvolutionProblem ConvolutionProblem::nominal() const {
+  ConvolutionProblem whole = *this;
+  whole.shape.n = shape.nominal_n;
+  return whole;
+}
+
 std::string ConvolutionProblem::text() const {
   static constexpr const char* kPasses[] = {"forward", "backward_data", "backward_weights"};
   const auto number = [](const char* name, std::int64_t value) {
@@ -12,9 +18,11 @@ std::string ConvolutionProblem::text() const {
   };
   const Window2d& v = shape.window;
   std::string line = kPasses[static_cast<int>(pass)];
-  line += number("n", shape.n) + number("c", shape.c) + number("h", shape.h) +
-          number("w", shape.w) + number("k", shape.k) + number("r", shape.r) +
-          number("s", shape.s) + number("groups", shape.groups);
+  line += number("n", shape.n);
+  if (follows_nominal()) line += number("as n", shape.nominal_n);
+  line += number("c", shape.c) + number("h", shape.h) + number("w", shape.w) +
+          number("k", shape.k) + number("r", shape.r) + number("s", shape.s) +
+          number("groups", shape.groups);
   line += pair("stride", v.stride_h, v.stride_w) + pair("pad", v.pad_h, v.pad_w) +
           pair("dilation", v.dilation_h, v.dilation_w);
   line += std::string(" ") + name_of(dtype) + (tf32 ? " tf32" : "");

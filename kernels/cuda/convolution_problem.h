@@ -23,8 +23,14 @@ struct ConvolutionProblem {
   bool statistics = false;  // f32 sums of y and of y squared per channel ("genstats")
 
   bool fused() const { return scale || shift || residual || relu || statistics; }
+  /// Whether it is a batch of another size (the last, short one) that is computed as batches of
+  /// shape.nominal_n images are.
+  bool follows_nominal() const { return shape.nominal_n > 0 && shape.nominal_n != shape.n; }
+  /// The same for nominal_n images.
+  ConvolutionProblem nominal() const;
   /// One line that is equal exactly for equal problems, e.g.
-  /// "forward n32 c64 h56 w56 k64 r3 s3 groups1 stride1x1 pad1x1 dilation1x1 bf16 +shift +relu".
+  /// "forward n32 c64 h56 w56 k64 r3 s3 groups1 stride1x1 pad1x1 dilation1x1 bf16 +shift +relu",
+  /// with " as n32" behind the n5 of a batch that follows another.
   std::string text() const;
 };
 

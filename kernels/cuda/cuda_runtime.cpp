@@ -153,6 +153,11 @@ class Runtime final : public CudaRuntime {
     return cuda::make_backend(std::move(parts));
   }
 
+  void set_plan_options(const CudaPlanOptions& options) override {
+    set_cudnn_options({options.autotune, options.own_folder, options.shared_folder});
+  }
+  std::vector<std::string> plan_records() override { return cudnn_plan_records(); }
+
   std::size_t free_bytes(int device) override {
     open(device);
     return require_device(device).free_bytes;

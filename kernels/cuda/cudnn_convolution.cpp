@@ -16,7 +16,7 @@ namespace hanok::cuda {
 namespace {
 
 constexpr std::size_t kWorkspaceLimit = std::size_t{1} << 30;
-constexpr std::size_t kPlansToMeasure = 8;
+constexpr std::size_t kPlansToTry = 8;
 constexpr int kRunsToMeasure = 5;
 
 // ---- what the whole process shares: options and records ----
@@ -32,15 +32,8 @@ Shared& shared() {
   static const bool initialised = [] {
     const char* autotune = std::getenv("HANOK_CUDNN_AUTOTUNE");
     state.options.autotune = autotune != nullptr && std::string(autotune) == "1";
-    const char* folders = std::getenv("HANOK_CUDNN_PLANS");
-    std::string folder;
-    for (const char* p = folders != nullptr ? folders : ""; *p != '\0'; ++p) {
-      if (*p != ':') folder += *p;
-      if ((*p == ':' || p[1] == '\0') && !folder.empty()) {
-        state.options.plan_folders.push_back(folder);
-        folder.clear();
-      }
-    }
+    const char* folder = std::getenv("HANOK_CUDNN_PLANS");
+    if (folder != nullptr) state.options.shared_folder = folder;
     return true;
   }();
   static_cast<void>(initialised);
@@ -96,6 +89,7 @@ class Plans final : public ConvolutionEngines {
   }
   ~Plans() override {
     plans_.clear();
+    guesses_.clear();
     destroy_cudnn_handle(handle_);
   }
   Plans(const Plans&) = delete;
@@ -129,61 +123,109 @@ class Plans final : public ConvolutionEngines {
     const std::string text = problem.text();
     if (const auto known = plans_.find(text); known != plans_.end()) return known->second.get();
     const CudnnOptions options = cudnn_options();
-    const bool measure =
-        options.autotune && context != nullptr && !is_capturing(stream_of(*context));
-    StoredPlan stored{text, device_, cudnn_version(), "", 0, measure, ""};
+    StoredPlan stored{text, device_, cudnn_version(), options.autotune, "", 0, ""};
     std::unique_ptr<CudnnPlan> plan;
-    if (load(options, stored, plan)) return keep(text, std::move(plan));
-    std::string origin = "chosen by cuDNN";
+    if (load(options, stored, plan)) return keep(plans_, text, std::move(plan));
+
+    // The last, short batch of an epoch is computed as the others are.
+    const CudnnPlan* whole = nullptr;
+    bool follows = false;
+    if (problem.follows_nominal()) {
+      whole = find(problem.nominal(), nullptr, nullptr);
+      follows = plans_.count(problem.nominal().text()) != 0;
+    }
+    const bool measure =
+        options.autotune && !follows && context != nullptr && !is_capturing(stream_of(*context));
+    // What is not measured where it should be holds until it can be measured.
+    const bool final = measure || follows || !options.autotune;
+    if (!final) {
+      if (const auto known = guesses_.find(text); known != guesses_.end()) {
+        return known->second.get();
+      }
+    }
     try {
-      auto plans = build_plans(problem, handle_, measure ? kPlansToMeasure : 1, kWorkspaceLimit);
-      if (measure) origin = choose_fastest(plans, *context, *tensors);
+      if (follows && whole == nullptr) throw CudnnRefusal("as for the nominal batch");
+      auto plans =
+          build_plans(problem, handle_, measure || follows ? kPlansToTry : 1, kWorkspaceLimit);
+      const std::string origin = follows   ? choose_like(whole->engine(), plans)
+                                 : measure ? choose_fastest(plans, *context, *tensors)
+                                           : "chosen by cuDNN";
       plan = std::move(plans.front());
       stored.engine = plan->engine();
       stored.workspace_bytes = plan->workspace_bytes();
       stored.plan = plan->serialize();
       record(text + ": " + stored.engine + ", scratch " + std::to_string(stored.workspace_bytes) +
-             " bytes, " + origin);
+             " bytes, " + origin + (final ? "" : ", for now"));
     } catch (const CudnnRefusal& refusal) {
       record(text + ": no engine, separate kernels instead (" + refusal.what() + ")");
     }
-    // Only what was asked for is remembered on disk: not a guess where measuring was wanted.
-    if (measure || !options.autotune) save(options, stored);
-    return keep(text, std::move(plan));
+    if (final) save(options, stored);
+    return keep(final ? plans_ : guesses_, text, std::move(plan));
   }
 
-  const CudnnPlan* keep(const std::string& text, std::unique_ptr<CudnnPlan> plan) {
-    return plans_.emplace(text, std::move(plan)).first->second.get();
+  using PlansByProblem = std::map<std::string, std::unique_ptr<CudnnPlan>>;
+  static const CudnnPlan* keep(PlansByProblem& plans, const std::string& text,
+                               std::unique_ptr<CudnnPlan> plan) {
+    return plans.emplace(text, std::move(plan)).first->second.get();
   }
 
   bool load(const CudnnOptions& options, const StoredPlan& wanted,
             std::unique_ptr<CudnnPlan>& plan) {
-    for (const std::string& folder : options.plan_folders) {
-      try {
-        const auto found = read_plan(folder, wanted.problem, wanted.device, wanted.cudnn);
-        if (!found || (wanted.tuned && !found->tuned)) continue;
-        if (!found->engine.empty()) plan = load_plan(handle_, found->plan);
-        record(wanted.problem + ": " +
-               (found->engine.empty() ? "no engine, separate kernels instead" : found->engine) +
-               ", scratch " + std::to_string(found->workspace_bytes) + " bytes, from " + folder);
-        save(options, *found);
-        return true;
-      } catch (const Error& error) {
-        record(wanted.problem + ": a stored plan is not used: " + error.what());
-      }
-    }
-    return false;
+    return load_from(options.own_folder, true, options, wanted, plan) ||
+           load_from(options.shared_folder, false, options, wanted, plan);
   }
 
-  void save(const CudnnOptions& options, const StoredPlan& plan) {
-    for (const std::string& folder : options.plan_folders) {
+  // `any`: also a plan that was chosen in another way than is wanted.
+  bool load_from(const std::string& folder, bool any, const CudnnOptions& options,
+                 const StoredPlan& wanted, std::unique_ptr<CudnnPlan>& plan) {
+    if (folder.empty()) return false;
+    try {
+      const auto read = [&](bool tuned) {
+        return read_plan(folder, wanted.problem, wanted.device, wanted.cudnn, tuned);
+      };
+      std::optional<StoredPlan> found = read(wanted.tuned);
+      if (!found && any) found = read(!wanted.tuned);
+      if (!found) return false;
+      if (!found->engine.empty()) plan = load_plan(handle_, found->plan);
+      record(wanted.problem + ": " +
+             (found->engine.empty() ? "no engine, separate kernels instead" : found->engine) +
+             ", scratch " + std::to_string(found->workspace_bytes) + " bytes, from " + folder);
+      save(options, *found);
+      return true;
+    } catch (const Error& error) {
+      record(wanted.problem + ": a stored plan is not used: " + error.what());
+      return false;
+    }
+  }
+
+  static void save(const CudnnOptions& options, const StoredPlan& plan) {
+    for (const std::string& folder : {options.own_folder, options.shared_folder}) {
+      if (folder.empty()) continue;
       try {
-        const auto there = read_plan(folder, plan.problem, plan.device, plan.cudnn);
-        if (!there || (plan.tuned && !there->tuned)) write_plan(folder, plan);
+        if (!read_plan(folder, plan.problem, plan.device, plan.cudnn, plan.tuned)) {
+          write_plan(folder, plan);
+        }
       } catch (const Error& error) {
         record(std::string("a plan is not stored: ") + error.what());
       }
     }
+  }
+
+  // Moves the plan of that engine to the front, or one of the engine with other settings; returns
+  // what to record.
+  static std::string choose_like(const std::string& engine,
+                                 std::vector<std::unique_ptr<CudnnPlan>>& plans) {
+    const auto kind = [](const std::string& name) { return name.substr(0, name.find('_')); };
+    auto found = std::find_if(plans.begin(), plans.end(),
+                              [&](const auto& plan) { return plan->engine() == engine; });
+    if (found == plans.end()) {
+      found = std::find_if(plans.begin(), plans.end(),
+                           [&](const auto& plan) { return kind(plan->engine()) == kind(engine); });
+    }
+    if (found == plans.end()) return "chosen by cuDNN: none of the nominal batch's engine";
+    std::iter_swap(plans.begin(), found);
+    return plans.front()->engine() == engine ? "as for the nominal batch"
+                                             : "the nominal batch's engine with other settings";
   }
 
   // Moves the fastest plan to the front; returns what to record.
@@ -213,7 +255,8 @@ class Plans final : public ConvolutionEngines {
 
   std::string device_;
   CudnnHandle handle_ = nullptr;
-  std::map<std::string, std::unique_ptr<CudnnPlan>> plans_;
+  PlansByProblem plans_;
+  PlansByProblem guesses_;  // in the place of plans that could not be measured yet
 };
 
 }  // namespace

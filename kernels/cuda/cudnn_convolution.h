@@ -15,9 +15,11 @@ struct CudnnOptions {
   /// Measure the best few plans of each shape once, instead of believing cuDNN's heuristics.
   /// Initially HANOK_CUDNN_AUTOTUNE=1.
   bool autotune = false;
-  /// Folders in which plans are looked for, first to last, and written into all of them: a run's
-  /// own folder, then one for the machine. Initially HANOK_CUDNN_PLANS, a list with colons.
-  std::vector<std::string> plan_folders;
+  /// Folders in which plans are looked for and left; "": none. A run's own folder is taken at its
+  /// word; from the shared one a plan is taken only if it was chosen in the way that `autotune`
+  /// asks for, so that a run does not depend on what others measured. Initially none and
+  /// HANOK_CUDNN_PLANS.
+  std::string own_folder, shared_folder;
 };
 CudnnOptions cudnn_options();
 /// Holds for plans that are made from now on.

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <system_error>
+#include <unistd.h>
 
 #include "kernels/base/error.h"
 
@@ -25,15 +26,17 @@ std::string hash_of(const std::string& text) {
 }
 
 fs::path file_of(const std::string& folder, const std::string& problem, const std::string& device,
-                 const std::string& cudnn) {
-  return fs::path(folder) / (hash_of(problem + "\n" + device + "\n" + cudnn) + ".json");
+                 const std::string& cudnn, bool tuned) {
+  const std::string purpose = problem + "\n" + device + "\n" + cudnn + (tuned ? "\ntuned" : "");
+  return fs::path(folder) / (hash_of(purpose) + ".json");
 }
 
 }  // namespace
 
 std::optional<StoredPlan> read_plan(const std::string& folder, const std::string& problem,
-                                    const std::string& device, const std::string& cudnn) {
-  const fs::path file = file_of(folder, problem, device, cudnn);
+                                    const std::string& device, const std::string& cudnn,
+                                    bool tuned) {
+  const fs::path file = file_of(folder, problem, device, cudnn, tuned);
   std::ifstream in(file);
   if (!in) return std::nullopt;
   try {
@@ -42,10 +45,11 @@ std::optional<StoredPlan> read_plan(const std::string& folder, const std::string
       throw FormatError(file.string() + ": a plan of format " + std::to_string(format) +
                         "; this program reads format " + std::to_string(kFormat));
     }
-    StoredPlan plan{json.at("problem"), json.at("device"),          json.at("cudnn"),
-                    json.at("engine"),  json.at("workspace_bytes"), json.at("tuned"),
+    StoredPlan plan{json.at("problem"), json.at("device"), json.at("cudnn"),
+                    json.at("tuned"),   json.at("engine"), json.at("workspace_bytes"),
                     json.at("plan")};
-    if (plan.problem != problem || plan.device != device || plan.cudnn != cudnn) {
+    if (plan.problem != problem || plan.device != device || plan.cudnn != cudnn ||
+        plan.tuned != tuned) {
       return std::nullopt;
     }
     return plan;
@@ -55,8 +59,8 @@ std::optional<StoredPlan> read_plan(const std::string& folder, const std::string
 }
 
 void write_plan(const std::string& folder, const StoredPlan& plan) {
-  const fs::path file = file_of(folder, plan.problem, plan.device, plan.cudnn);
-  const fs::path unfinished = file.string() + ".new";
+  const fs::path file = file_of(folder, plan.problem, plan.device, plan.cudnn, plan.tuned);
+  const fs::path unfinished = file.string() + "." + std::to_string(getpid()) + ".new";
   std::error_code failed;
   fs::create_directories(folder, failed);
   const nlohmann::json json = {{"format", kFormat},     {"problem", plan.problem},

@@ -22,12 +22,12 @@ class StoredPlans : public testing::Test {
   std::string only_file() const { return fs::directory_iterator(folder_)->path().string(); }
 
   std::string folder_;
-  StoredPlan plan_{"forward n1", "some GPU, sm_90", "9.19.0", "eng7_k2=1", 4096, true, "{\"a\":1}"};
+  StoredPlan plan_{"forward n1", "some GPU, sm_90", "9.19.0", true, "eng7_k2=1", 4096, "{\"a\":1}"};
 };
 
 TEST_F(StoredPlans, ComeBackAsTheyWere) {
   write_plan(folder_, plan_);
-  const auto read = read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn);
+  const auto read = read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, true);
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->engine, plan_.engine);
   EXPECT_EQ(read->workspace_bytes, plan_.workspace_bytes);
@@ -39,16 +39,17 @@ TEST_F(StoredPlans, AreReplacedWhole) {
   write_plan(folder_, plan_);
   plan_.engine = "eng8";
   write_plan(folder_, plan_);
-  EXPECT_EQ(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn)->engine, "eng8");
+  EXPECT_EQ(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, true)->engine, "eng8");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 
 TEST_F(StoredPlans, AreForOneProblemDeviceAndVersion) {
   write_plan(folder_, plan_);
-  EXPECT_FALSE(read_plan(folder_, "forward n2", plan_.device, plan_.cudnn));
-  EXPECT_FALSE(read_plan(folder_, plan_.problem, "other GPU, sm_80", plan_.cudnn));
-  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, "9.20.0"));
-  EXPECT_FALSE(read_plan(folder_ + "/nowhere", plan_.problem, plan_.device, plan_.cudnn));
+  EXPECT_FALSE(read_plan(folder_, "forward n2", plan_.device, plan_.cudnn, true));
+  EXPECT_FALSE(read_plan(folder_, plan_.problem, "other GPU, sm_80", plan_.cudnn, true));
+  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, "9.20.0", true));
+  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, false));
+  EXPECT_FALSE(read_plan(folder_ + "/nowhere", plan_.problem, plan_.device, plan_.cudnn, true));
 }
 
 TEST_F(StoredPlans, BrokenFilesAreNamed) {
@@ -57,7 +58,7 @@ TEST_F(StoredPlans, BrokenFilesAreNamed) {
   for (const char* content : {"", "{", "[]", R"({"format": 1})", R"({"format": 2})"}) {
     std::ofstream(file) << content;
     try {
-      read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn);
+      read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, true);
       FAIL() << "read: " << content;
     } catch (const FormatError& error) {
       EXPECT_EQ(std::string(error.what()).rfind(file, 0), 0U) << error.what();

@@ -3,10 +3,12 @@
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/apps/program.h"
+#include "tests/cuda/apps/machine.h"
 
 namespace hanok::test {
 namespace {
@@ -14,21 +16,19 @@ namespace {
 using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 
-/// The machine that the stand-in plays for the programs started while this lives.
-class Machine {
- public:
-  explicit Machine(const std::string& settings) { setenv("HANOK_STANDIN", settings.c_str(), 1); }
-  ~Machine() { unsetenv("HANOK_STANDIN"); }
-  Machine(const Machine&) = delete;
-  Machine& operator=(const Machine&) = delete;
-};
-
 struct Step {
   double loss = 0, gradient_norm = 0;
 };
 
 class FinetuneOnCuda : public ::testing::Test {
  protected:
+  /// Nothing that the programs keep for later goes to the user's own cache.
+  void SetUp() override { use_home("home"); }
+  void TearDown() override { unsetenv("HANOK_HOME"); }
+  void use_home(const std::string& name) const {
+    setenv("HANOK_HOME", (folder_ / name).c_str(), 1);
+  }
+
   Arguments command(const std::string& out, const std::string& device) const {
     return {"--data",         folder_ / "data",
             "--weights",      "none",
@@ -166,23 +166,43 @@ TEST_F(FinetuneOnCuda, RefusesToProfileWhatItCannotMeasure) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
 }
 
-/// What finetune says on such a machine, where it cannot train.
-struct BadMachine {
-  const char* settings;
-  const char* device;
-  const char* found;
-  const char* needed;
-};
+TEST_F(FinetuneOnCuda, ARunGoesOnWithTheKernelsThatItMeasured) {
+  draw_faces(4);
+  const Arguments autotune = kLeNet + Arguments{"--autotune"};
+  std::string whole;
+  {
+    const Machine machine("seed=1");
+    const Outcome outcome = run(command("whole", "cuda") + autotune);
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    whole = read_json(folder_ / "whole/summary.json").at("last_weights_hash").dump();
+    EXPECT_THAT(read_text(folder_ / "whole/cudnn_plans.txt"), HasSubstr("fastest of 2: "));
+    // Takes the same kernels, since they lie in the user's cache.
+    Process broken("finetune_emulated", command("broken", "cuda") + autotune);
+    ASSERT_TRUE(broken.wait_for_output("epoch  2/20"));
+    broken.send(SIGINT);
+    ASSERT_THAT(broken.wait().exit_code, ::testing::AnyOf(0, 3));
+    EXPECT_THAT(read_text(folder_ / "broken/cudnn_plans.txt"),
+                HasSubstr(", from " + (folder_ / "home/cudnn_plans")));
+  }
+  // Where measuring would choose others: the run's own are taken.
+  use_home("other home");
+  const Machine machine("seed=2");
+  if (!std::filesystem::exists(folder_ / "broken/summary.json")) {
+    const Outcome resumed = run({"--resume", folder_ / "broken"});
+    ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
+    EXPECT_THAT(read_text(folder_ / "broken/cudnn_plans.txt"),
+                HasSubstr(", from " + (folder_ / "broken/cudnn_plans")));
+  }
+  EXPECT_EQ(read_json(folder_ / "broken/summary.json").at("last_weights_hash").dump(), whole);
+  use_home("third home");
+  const Outcome other = run(command("other", "cuda") + autotune);
+  ASSERT_EQ(other.exit_code, 0) << other.output;
+  EXPECT_NE(read_json(folder_ / "other/summary.json").at("last_weights_hash").dump(), whole);
+}
 
 TEST_F(FinetuneOnCuda, SaysWhatIsMissing) {
   draw_faces(1);
-  for (const BadMachine& bad :
-       {BadMachine{"driver=0", "cuda", "no NVIDIA driver", "a driver for CUDA 13.0 or newer"},
-        BadMachine{"driver=12020", "cuda", "driver is for CUDA 12.2", "CUDA 13.0 or newer"},
-        BadMachine{"devices=0", "cuda", "the driver lists no device", "sm_75 or newer"},
-        BadMachine{"devices=1", "cuda:3", "cuda:3: there is no such device", "has cuda:0"},
-        BadMachine{"arch=61", "cuda", "is of sm_61", "sm_75 (Turing) or newer"},
-        BadMachine{"memory=16M", "cuda", "has 16 of 16 MiB free", "at least 32 MiB"}}) {
+  for (const BadMachine& bad : kBadMachines) {
     const Machine machine(bad.settings);
     const Outcome outcome = run(command("refused", bad.device) + kLeNet);
     EXPECT_EQ(outcome.exit_code, 1) << bad.settings << "\n" << outcome.output;
@@ -214,9 +234,23 @@ TEST_F(FinetuneOnCuda, AnErrorOfTheDeviceEndsTheRunAndInSyncModeNamesItsOp) {
 }
 
 TEST_F(FinetuneOnCuda, InspectListsTheDevices) {
-  const Outcome listed = run_program("inspect_emulated", {"devices"});
-  EXPECT_THAT(listed.output, HasSubstr("cuda:0 stand-in on the CPU (sm_90)"));
-  EXPECT_THAT(listed.output, HasSubstr("cuDNN: (stand-in)"));
+  const auto listed = [](const char* settings) {
+    const Machine machine(settings);
+    const Outcome outcome = run_program("inspect_emulated", {"devices"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    return outcome.output;
+  };
+  const std::string two = listed("devices=2,arch=75,memory=8G");
+  EXPECT_THAT(two, HasSubstr("driver: for CUDA 13.0"));
+  EXPECT_THAT(two, HasSubstr("cuDNN: 9.8.0"));
+  for (const char* device : {"cuda:0", "cuda:1"}) {
+    EXPECT_THAT(two, HasSubstr(device + std::string(" stand-in on the CPU (sm_75), 8.0 of 8.0")));
+  }
+  const std::string without = listed("cublas=0,cudnn=0");
+  EXPECT_THAT(without, HasSubstr("cuBLAS: missing, so hanok's own kernels compute"));
+  EXPECT_THAT(without, HasSubstr("cuDNN: missing, so hanok's own kernels compute"));
+  EXPECT_THAT(listed("arch=61"), HasSubstr("not usable: cuda:0: stand-in on the CPU is of sm_61"));
+  EXPECT_THAT(listed("driver=12020"), HasSubstr("this program needs one for CUDA 13.0"));
 }
 
 }  // namespace

@@ -69,7 +69,7 @@ plans=$build/gpu-plans
 rm -rf "$plans"
 part "plans are measured and stored" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" \
   "$build/bin/compare_step" --model resnet18 --batch 8 --size 224
-part "stored plans are loaded" env "HANOK_CUDNN_PLANS=$plans" "$build/bin/compare_step" --model resnet18 --batch 8 --size 224
+part "stored plans are loaded" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" "$build/bin/compare_step" --model resnet18 --batch 8 --size 224
 printf '\n%s plans are stored.\n' "$(find "$plans" -name '*.json' 2>/dev/null | wc -l)" >>"$report"
 
 if [ "$quick" != --quick ]; then
