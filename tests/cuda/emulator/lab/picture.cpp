@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdarg>
 #include <cstdio>
+#include <utility>
 
 #include "tests/cuda/emulator/lab/access_pattern.h"
 
@@ -10,7 +11,8 @@ namespace {
 
 constexpr int kLeft = 90, kStep = 22, kBox = 18;
 constexpr int kWidth = kLeft + 32 * kStep + 20;
-constexpr int kPanel = 190;
+constexpr int kPanel = 206;
+constexpr double kTitleLetter = 8;  // pixels that a letter of a title takes at most, on average
 
 /// printf into a growing text.
 __attribute__((format(printf, 2, 3))) void put(std::string& out, const char* format, ...) {
@@ -52,15 +54,35 @@ void box(std::string& out, double x, double y, double width, const char* fill, i
   }
 }
 
+/// What is accessed where, and what it costs: a line each.
+std::pair<std::string, std::string> titles(const Pattern& pattern) {
+  const bool one = pattern.worst_cost.actual == 1;
+  const char* units = pattern.shared ? (one ? "pass" : "passes") : (one ? "sector" : "sectors");
+  std::string costs;
+  put(costs, "%d %s, best %d: ", pattern.worst_cost.actual, units, pattern.worst_cost.best);
+  return {pattern.kernel + " " + pattern.line + ": " + (pattern.shared ? "shared " : "global ") +
+              pattern.verb + " of " + std::to_string(pattern.bytes) + " bytes a lane",
+          costs + verdict(pattern)};
+}
+
+int width_of(const std::vector<Pattern>& patterns) {
+  std::size_t longest = 0;
+  for (const Pattern& pattern : patterns) {
+    const auto [what, costs] = titles(pattern);
+    longest = std::max({longest, what.size(), costs.size()});
+  }
+  return std::max(kWidth, 20 + static_cast<int>(kTitleLetter * static_cast<double>(longest)));
+}
+
 void panel(std::string& out, const Pattern& pattern, int top) {
   const WarpAccess& access = pattern.worst;
-  put(out, "<text x='10' y='%d' font-size='13'>%s %s: %s %s of %d bytes a lane, ", top + 16,
-      escaped(pattern.kernel).c_str(), escaped(pattern.line).c_str(),
-      pattern.shared ? "shared" : "global", pattern.verb, pattern.bytes);
-  put(out, "%d %s, best %d: %s</text>\n", pattern.worst_cost.actual,
-      pattern.shared ? "passes" : "sectors", pattern.worst_cost.best,
-      escaped(verdict(pattern)).c_str());
-  const int lanes_y = top + 34, targets_y = top + 120;
+  int title_y = top;
+  const auto [what, costs] = titles(pattern);
+  for (const std::string& title : {what, costs}) {
+    put(out, "<text x='10' y='%d' font-size='13'>", title_y += 16);
+    out += escaped(title) + "</text>\n";
+  }
+  const int lanes_y = top + 50, targets_y = top + 136;
   put(out, "<text x='10' y='%d'>lane</text><text x='10' y='%d'>%s</text>\n", lanes_y + 13,
       targets_y + 13, pattern.shared ? "bank" : "sector");
 
@@ -121,10 +143,11 @@ void panel(std::string& out, const Pattern& pattern, int top) {
 std::string picture(const std::vector<Pattern>& patterns) {
   std::string out;
   const int height = kPanel * static_cast<int>(patterns.size()) + 30;
+  const int width = width_of(patterns);
   put(out,
       "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%d' "
       "font-family='sans-serif' font-size='10'>\n<rect width='%d' height='%d' fill='white'/>\n",
-      kWidth + 60, height, kWidth + 60, height);
+      width, height, width, height);
   int top = 5;
   for (const Pattern& pattern : patterns) {
     panel(out, pattern, top);

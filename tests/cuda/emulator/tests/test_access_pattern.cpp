@@ -81,5 +81,18 @@ TEST(Picture, DrawsAPanelForEachPattern) {
   EXPECT_EQ(lanes, 64U);
 }
 
+TEST(Picture, IsAsWideAsItsLongestTitle) {
+  const auto width = [](const std::string& svg) {
+    return std::stoi(svg.substr(svg.find("width='") + 7));
+  };
+  Pattern pattern;
+  pattern.verb = "read";
+  pattern.worst = strided(0x1000, 128, 4);
+  const int usual = width(picture({pattern}));
+  pattern.kernel = std::string(200, 'k');
+  EXPECT_GT(width(picture({pattern})), 7 * 200);
+  EXPECT_LT(usual, 7 * 200);
+}
+
 }  // namespace
 }  // namespace hanok::emulator::lab
