@@ -4,7 +4,8 @@
 //   bench_resnet --benchmark_filter='ResNet18/train/full'
 //
 // --device cuda[:N] runs on a GPU (and knows larger batches); TF32 is allowed with HANOK_TF32=1.
-// HANOK_BENCH_THREADS=N sets the number of threads. items_per_second counts images by the wall
+// HANOK_BENCH_THREADS=N sets the number of threads; HANOK_BENCH_SIZE=small shrinks images and
+// batches, to see that everything runs. items_per_second counts images by the wall
 // clock. Benchmarks named memory/ tell how much training holds, in MB. What the train modes leave
 // out is what fine-tuning leaves out: "layer4" trains layer4 and the head over a frozen rest,
 // "head" only the head; frozen layers run as in evaluation, and "cached_features" trains the head
@@ -40,8 +41,13 @@ using hanok::Tensor;
 namespace nn = hanok::nn;
 namespace ops = hanok::ops;
 
-constexpr std::int64_t kImageSize = 224;  // but for the growth suite
 constexpr std::int64_t kClasses = 18;
+
+bool small() {
+  const char* size = std::getenv("HANOK_BENCH_SIZE");
+  return size != nullptr && std::string(size) == "small";
+}
+const std::int64_t kImageSize = small() ? 32 : 224;  // but for the growth suite
 
 hanok::Device device = hanok::Device::cpu();
 
@@ -213,9 +219,10 @@ void register_model(const std::string& title, const std::string& model,
   const auto add = [&](const std::string& name, const auto& run, const std::vector<int>& batches) {
     auto* entry = benchmark::RegisterBenchmark((title + "/" + name).c_str(), run);
     entry->ArgName("batch")->Unit(benchmark::kMillisecond);
-    for (const int batch : batches) entry->Arg(batch);
+    for (const int batch : small() ? std::vector<int>{2} : batches) entry->Arg(batch);
     if (!device.is_cpu()) {
-      entry->UseRealTime()->Arg(64)->Arg(256);
+      entry->UseRealTime();
+      if (!small()) entry->Arg(64)->Arg(256);
     }
   };
   add("inference", [=](benchmark::State& state) { inference(state, model); }, {1, 16});

@@ -3,12 +3,14 @@
 # Runs everything that only a GPU can show and writes one report, BUILD/gpu-report.md: the tests on
 # the device, a training step beside the CPU's, compute-sanitizer, benchmarks, peers. Every part
 # runs even if one before it failed; exit 1 if any failed. --quick leaves out sanitizers and peers.
+# HANOK_GPU_TEST_STEP: options of the compared training steps, smaller ones for a smoke test.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../../.."
 build=$1
 python=$2
 quick=${3:-}
+read -ra step <<<"${HANOK_GPU_TEST_STEP:---model resnet18 --batch 8 --size 224}"
 report=$build/gpu-report.md
 logs=$build/gpu-logs
 mkdir -p "$logs"
@@ -59,17 +61,17 @@ printf '\n%s\n' "$(grep -E '^[0-9]+% tests passed' "$last_log")" >>"$report"
 grep -E '\(Skipped\)$' "$last_log" | sed 's/^/    /' >>"$report"
 
 section "A training step of ResNet18 beside the CPU's, layer by layer"
-part "f32" "$build/bin/compare_step" --model resnet18 --batch 8 --size 224
+part "f32" "$build/bin/compare_step" "${step[@]}"
 cat "$last_log" >>"$report"
-part "f32 with TF32" env HANOK_TF32=1 "$build/bin/compare_step" --model resnet18 --batch 8 --size 224 --tolerance 0.5
+part "f32 with TF32" env HANOK_TF32=1 "$build/bin/compare_step" "${step[@]}" --tolerance 0.5
 tail -n 1 "$last_log" >>"$report"
 
 section "Plans of cuDNN"
 plans=$build/gpu-plans
 rm -rf "$plans"
 part "plans are measured and stored" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" \
-  "$build/bin/compare_step" --model resnet18 --batch 8 --size 224
-part "stored plans are loaded" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" "$build/bin/compare_step" --model resnet18 --batch 8 --size 224
+  "$build/bin/compare_step" "${step[@]}"
+part "stored plans are loaded" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" "$build/bin/compare_step" "${step[@]}"
 printf '\n%s plans are stored.\n' "$(find "$plans" -name '*.json' 2>/dev/null | wc -l)" >>"$report"
 
 if [ "$quick" != --quick ]; then
