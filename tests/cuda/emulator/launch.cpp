@@ -9,8 +9,15 @@ namespace hanok::emulator {
 namespace {
 
 std::mutex mutex;
-Sink sink;
-std::map<const void*, int> allowed_shared_bytes;  // by cudaFuncSetAttribute
+// Made at first use, which may be in the initialisation of another file's static objects.
+struct State {
+  Sink sink;
+  std::map<const void*, int> allowed_shared_bytes;  // by cudaFuncSetAttribute
+};
+State& state() {
+  static State instance;
+  return instance;
+}
 
 constexpr std::size_t kSharedBytesWithoutAsking = 48 << 10;
 
@@ -30,8 +37,9 @@ std::string objection(const Launch& launch) {
   }
   std::size_t allowed = kSharedBytesWithoutAsking;
   const std::lock_guard lock(mutex);
-  const auto asked = allowed_shared_bytes.find(launch.kernel);
-  if (asked != allowed_shared_bytes.end() && asked->second > static_cast<int>(allowed)) {
+  const auto& allowances = state().allowed_shared_bytes;
+  const auto asked = allowances.find(launch.kernel);
+  if (asked != allowances.end() && asked->second > static_cast<int>(allowed)) {
     allowed = static_cast<std::size_t>(asked->second);
   }
   if (launch.shared_bytes > allowed) {
@@ -54,7 +62,7 @@ bool detects_races() { return race_hooks != nullptr; }
 
 void set_sink(Sink new_sink) {
   const std::lock_guard lock(mutex);
-  sink = std::move(new_sink);
+  state().sink = std::move(new_sink);
 }
 
 void submit(Launch launch, cudaStream_t stream) {
@@ -66,7 +74,7 @@ void submit(Launch launch, cudaStream_t stream) {
   Sink to;
   {
     const std::lock_guard lock(mutex);
-    to = sink;
+    to = state().sink;
   }
   if (to) {
     to(std::move(launch), stream);
@@ -85,7 +93,7 @@ cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute
       return cudaErrorInvalidValue;
     }
     const std::lock_guard lock(mutex);
-    allowed_shared_bytes[kernel] = value;
+    state().allowed_shared_bytes[kernel] = value;
   }
   return cudaSuccess;
 }

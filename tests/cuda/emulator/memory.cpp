@@ -9,7 +9,12 @@ namespace hanok::emulator {
 namespace {
 
 std::mutex mutex;
-std::map<std::uintptr_t, Range> ranges;  // by their begin; they do not overlap
+/// By their begin; they do not overlap. Made at first use, which may be in the initialisation of
+/// another file's static objects.
+std::map<std::uintptr_t, Range>& all_ranges() {
+  static std::map<std::uintptr_t, Range> instance;
+  return instance;
+}
 std::atomic<std::uint64_t> generation = 1;
 
 }  // namespace
@@ -17,6 +22,7 @@ std::atomic<std::uint64_t> generation = 1;
 void register_memory(const void* begin, std::size_t bytes, const std::string& name) {
   const auto first = reinterpret_cast<std::uintptr_t>(begin);
   const std::lock_guard lock(mutex);
+  auto& ranges = all_ranges();
   // Freed ranges whose addresses come to life again.
   auto it = ranges.lower_bound(first);
   if (it != ranges.begin() && std::prev(it)->second.end > first) --it;
@@ -27,6 +33,7 @@ void register_memory(const void* begin, std::size_t bytes, const std::string& na
 
 void unregister_memory(const void* begin) {
   const std::lock_guard lock(mutex);
+  auto& ranges = all_ranges();
   const auto it = ranges.find(reinterpret_cast<std::uintptr_t>(begin));
   if (it == ranges.end()) return;
   it->second.alive = false;
@@ -47,7 +54,8 @@ bool any_range_in(std::uintptr_t begin, std::uintptr_t end) {
 
 std::optional<Range> range_before(std::uintptr_t address) {
   const std::lock_guard lock(mutex);
-  auto it = ranges.upper_bound(address);
+  const auto& ranges = all_ranges();
+  const auto it = ranges.upper_bound(address);
   if (it == ranges.begin()) return std::nullopt;
   return std::prev(it)->second;
 }

@@ -25,7 +25,7 @@ pretend ctest "100% tests passed, 0 tests failed out of 0"
 
 export PATH=$work/path:$PATH NVIDIA_SMI=$work/path/nvidia-smi HANOK_HOME=$work/home
 export HANOK_BENCH_SIZE=small BENCHMARK_MIN_TIME=0.001
-export HANOK_GPU_TEST_STEP="--model resnet18 --batch 4 --size 32"
+export HANOK_GPU_TEST_STEP="--model resnet18 --batch 8 --size 64"
 "$here/gpu_test.sh" "$work/build" python3 --quick >"$work/output" 2>&1 || fail "it failed: $(cat "$work/output")"
 expect() { grep -qE "$1" "$work/build/gpu-report.md" || fail "no '$1' in the report"; }
 expect 'cuda:0 stand-in on the CPU \(sm_90\)'
