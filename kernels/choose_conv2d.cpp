@@ -33,7 +33,7 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
     return Conv2dAlgorithm::WinogradStem;
   }
   const std::int64_t batch = s.nominal_n > 0 ? s.nominal_n : s.n;
-  // Its transformed weights are nine times as large as the weights.
+  // The filters are transformed in each call, nine numbers of one: tiles must make up for it.
   if (fits_winograd_strided(s) && s.c >= 32 && s.k >= 32 &&
       batch * ((s.p() + 3) / 4) * ((s.q() + 3) / 4) >= 48) {
     return Conv2dAlgorithm::WinogradStrided;

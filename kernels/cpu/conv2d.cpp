@@ -48,7 +48,7 @@ stem::Kernels stem_kernels(Isa isa) {
 // Whether a call without packed weights reads them as they are.
 bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
   const Conv2dAlgorithm algorithm = choose_conv2d(pass, shape);
-  if (algorithm == Conv2dAlgorithm::WinogradStrided) return winograd_strided::packs_itself(shape);
+  if (algorithm == Conv2dAlgorithm::WinogradStrided) return true;
   return algorithm == Conv2dAlgorithm::Winograd4x4 && winograd::packs_itself(pass, shape);
 }
 
@@ -90,7 +90,7 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
     case Conv2dAlgorithm::Winograd2x2:
       return winograd2x2::packed_bytes(shape);
     case Conv2dAlgorithm::WinogradStrided:
-      return winograd_strided::packed_bytes(pass, shape);
+      return 0;
     case Conv2dAlgorithm::WinogradStem:
       return stem::packed_bytes(shape);
     case Conv2dAlgorithm::Depthwise:
@@ -132,7 +132,7 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
     case Conv2dAlgorithm::Winograd2x2:
       return winograd2x2::pack(context, winograd2_kernels(isa), shape, w.f32(), out);
     case Conv2dAlgorithm::WinogradStrided:
-      return winograd_strided::pack(context, strided_kernels(isa), pass, shape, w.f32(), out);
+      return;  // reads the weights as they are
     case Conv2dAlgorithm::WinogradStem:
       return stem::pack(context, shape, w.f32(), out);
     case Conv2dAlgorithm::Depthwise:
@@ -157,7 +157,7 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
                                   epilogue, y.f32());
     case Conv2dAlgorithm::WinogradStrided:
       return winograd_strided::forward(context, strided_kernels(isa), shape, x.f32(), w.f32(),
-                                       weights, epilogue, y.f32());
+                                       epilogue, y.f32());
     case Conv2dAlgorithm::WinogradStem:
       return stem::forward(context, stem_kernels(isa), shape, x.f32(), weights, epilogue, y.f32());
     case Conv2dAlgorithm::Depthwise:
@@ -182,7 +182,7 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
                                      weights, dx.f32());
     case Conv2dAlgorithm::WinogradStrided:
       return winograd_strided::backward_data(context, strided_kernels(isa), shape, dy.f32(),
-                                             w.f32(), weights, dx.f32());
+                                             w.f32(), dx.f32());
     case Conv2dAlgorithm::Depthwise:
       return depthwise::backward_data(context, depthwise::kernels_of(isa), shape, dy.f32(), weights,
                                       dx.f32());

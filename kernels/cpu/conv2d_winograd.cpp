@@ -105,6 +105,7 @@ void transform_input(const Run& run, Tiles tiles, float* v, const TileLayout& la
   block.channels = p.in_channels;
   block.pad_h = p.pad_h;
   block.pad_w = p.pad_w;
+  block.fetch_x = !p.fused();  // there the products ask for it
   block.out = v;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;

@@ -90,6 +90,7 @@ void transform_tiles(const Operands& o, Tiles tiles, float* v, float* g) {
   block.channels = s.c;
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;
+  block.fetch_x = !o.cut.sliced;  // there the products ask for it
   block.out = v;
   block.point_stride = o.v_layout.point_stride;
   block.tile_stride = o.v_layout.tile_stride;

@@ -3,17 +3,17 @@
 //
 // Forward:
 //   for each block of about 128 tiles (a tile is 4x4 outputs)
-//     V[point] = transformed phases of x           [25][tiles, up to 4 * C]      each 6 tiles a
-//     task for each 16 filters one task
+//     V[point] = transformed phases of x      [25][tiles, up to 4 * C]       6 tiles a task
+//     for each 16 filters                                                          one task
 //       for each 64 channels
-//         U[point] = transformed filters           [25][up to 4 * 64][16]             332 KB, L2
-//         M[point] += V[point] * U[point]          [25][tiles, 16]                    205 KB, L2
+//         U[point] = transformed filters      [25][up to 4 * 64][16]             332 KB, L2
+//         M[point] += V[point] * U[point]     [25][tiles, 16]                    205 KB, L2
 //       y = transformed M, epilogue, stored
 //
 // A point's phases lie side by side in V, 64 channels of each, so that its product runs over up to
-// 256 values in registers. The filters are transformed on the way, for each block anew: 81 numbers
-// of 9 are too many to be kept where U as a whole, 42 MB at 256 x 512, must come from memory. Early
-// layers with many blocks find U packed; it is small.
+// 256 values in registers. The filters are transformed on the way, for each block anew: nine times
+// as many numbers are slower to read, even from L3, than to make. That is why there is no packed
+// form of the weights.
 //
 // Backward data: V[point] = transformed dy [25][tiles, K], common to all phases; a task takes 16
 // input channels of one phase through its products and stores every other pixel of dx.
@@ -42,8 +42,7 @@ using winograd::Tiles;
 namespace {
 
 constexpr std::int64_t kBlockTiles = 132;    // 22 register tiles
-constexpr std::int64_t kBlockChannels = 64;  // of a phase, so that four of them make kBlockK
-constexpr std::int64_t kMostPackings = 4;    // blocks that each transform the weights
+constexpr std::int64_t kBlockChannels = 64;  // of a phase: four of them make kBlockK
 
 std::int64_t groups_per_block(const TileBlocks& blocks) {
   return divide_up(blocks.block_tiles, kTransformTiles);
@@ -82,28 +81,6 @@ void set_tiles(const SortedTiles& tiles, std::int64_t point, const float* v,
   block.c_row_offset = m_row_offset.data() + rows.begin;
 }
 
-// Floats of the packed weights of 16 filters.
-std::int64_t forward_panel_floats(const StridedChannels& channels) {
-  std::int64_t floats = 0;
-  for (std::int64_t begin = 0; begin < channels.count; begin += channels.block) {
-    floats += strided_u_floats(channels.block_size(begin));
-  }
-  return floats;
-}
-
-// Floats of the packed weights of one phase and 16 input channels.
-std::int64_t phase_panel_floats(const Conv2dShape& s, StridedPhase phase) {
-  return strided_rows(phase) * strided_columns(phase) * (s.k + divide_up(s.k, k_block_size(s.k))) *
-         kPanelColumns;
-}
-
-// One phase's filters of backward data, `rows` of them from `begin` on.
-void pack_phase(const Kernels& kernels, const Conv2dShape& s, const float* w, std::int64_t begin,
-                std::int64_t rows, std::int64_t column, StridedPhase phase, float* out) {
-  kernels.strided.pack_backward_data(w + begin * 9 * s.c + column, s.c, rows,
-                                     std::min(kPanelColumns, s.c - column), phase, out);
-}
-
 }  // namespace
 
 SortedTiles TileBlocks::block(std::int64_t b) const {
@@ -136,57 +113,12 @@ void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* 
   block.height = s.h;
   block.width = s.w;
   block.channels = s.c;
+  block.fetch_x = true;
   block.out = v;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;
   kernels.strided.input_transform(block, channels_of(s));
 }
-
-std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
-  std::int64_t floats = 0;
-  if (pass == Conv2dPass::Forward) {
-    floats = divide_up(s.k, kPanelColumns) * forward_panel_floats(channels_of(s));
-  } else {
-    for (std::int64_t phase = 0; phase < kStridedPhases; ++phase) {
-      floats += divide_up(s.c, kPanelColumns) * phase_panel_floats(s, strided_phase(phase));
-    }
-  }
-  return static_cast<std::size_t>(floats) * sizeof(float);
-}
-
-void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const Conv2dShape& s,
-          const float* w, float* packed) {
-  if (pass == Conv2dPass::Forward) {
-    const StridedChannels channels = channels_of(s);
-    context.pool.run(divide_up(s.k, kPanelColumns), [&](std::int64_t panel) {
-      const std::int64_t column = panel * kPanelColumns;
-      float* out = packed + panel * forward_panel_floats(channels);
-      for (std::int64_t begin = 0; begin < s.c; begin += channels.block) {
-        const std::int64_t size = channels.block_size(begin);
-        kernels.strided.pack_forward(w + column * 9 * s.c + begin, s.c, size,
-                                     std::min(kPanelColumns, s.k - column), out);
-        out += strided_u_floats(size);
-      }
-    });
-    return;
-  }
-  const std::int64_t panels = divide_up(s.c, kPanelColumns);
-  const std::int64_t k_block = k_block_size(s.k);
-  for (std::int64_t f = 0; f < kStridedPhases; ++f) {
-    const StridedPhase phase = strided_phase(f);
-    context.pool.run(panels, [&](std::int64_t panel) {
-      float* out = packed + panel * phase_panel_floats(s, phase);
-      for (std::int64_t begin = 0; begin < s.k; begin += k_block) {
-        const std::int64_t size = std::min(k_block, s.k - begin);
-        pack_phase(kernels, s, w, begin, size, panel * kPanelColumns, phase, out);
-        out += strided_rows(phase) * strided_columns(phase) * winograd_point_floats(size);
-      }
-    });
-    packed += panels * phase_panel_floats(s, phase);
-  }
-}
-
-bool packs_itself(const Conv2dShape& s) { return tile_blocks(s).blocks() <= kMostPackings; }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
   if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(s);
@@ -199,7 +131,7 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
 }
 
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
-             const float* w, const float* packed, const Epilogue& epilogue, float* y) {
+             const float* w, const Epilogue& epilogue, float* y) {
   const TileBlocks blocks = tile_blocks(s);
   const StridedChannels channels = channels_of(s);
   const TileLayout v_layout = input_layout(blocks, s);
@@ -213,18 +145,14 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
       tile_epilogue("conv2d_forward", epilogue),
       take_moments(scope, epilogue, blocks.blocks() * groups_per_block(blocks), s.k)};
   std::vector<std::int64_t> group_pixels;
-  const auto run_panel = [&](std::int64_t b, const SortedTiles& tiles, std::int64_t panel) {
-    const std::int64_t column = panel * kPanelColumns;
+  const auto run_panel = [&](std::int64_t b, const SortedTiles& tiles, std::int64_t column) {
     const std::int64_t columns = std::min(kPanelColumns, s.k - column);
     float* m = thread_scratch(m_layout.floats() + strided_u_floats(channels.block));
-    float* scratch = m + m_layout.floats();
-    const float* u = packed ? packed + panel * forward_panel_floats(channels) : scratch;
+    float* u = m + m_layout.floats();
     GemmBlock block = product(v_layout, columns);
     for (std::int64_t begin = 0; begin < s.c; begin += channels.block) {
       const std::int64_t size = channels.block_size(begin);
-      if (!packed) {
-        kernels.strided.pack_forward(w + column * 9 * s.c + begin, s.c, size, columns, scratch);
-      }
+      kernels.strided.pack_forward(w + column * 9 * s.c + begin, s.c, size, columns, u);
       block.accumulate = begin > 0;
       for (std::int64_t point = 0; point < kStridedPoints; ++point) {
         set_tiles(tiles, point,
@@ -235,7 +163,6 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
         block.c = m + point * m_layout.point_stride;
         kernels.gemm.multiply(block);
       }
-      if (packed) u += strided_u_floats(size);
     }
     for (std::int64_t first = 0; first < tiles.count(); first += kTransformTiles) {
       kernels.strided.output_transform(
@@ -250,7 +177,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
       transform_input(kernels, s, x, part, v + first * v_layout.tile_stride, v_layout);
     });
     context.pool.run(divide_up(s.k, kPanelColumns),
-                     [&](std::int64_t panel) { run_panel(b, tiles, panel); });
+                     [&](std::int64_t task) { run_panel(b, tiles, task * kPanelColumns); });
     for (std::int64_t first = 0; first < tiles.count(); first += kTransformTiles) {
       group_pixels.push_back(outputs.images.pixels(
           tiles.part(first, std::min(first + kTransformTiles, tiles.count()))));
@@ -262,10 +189,10 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
 }
 
 void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
-                   const float* dy, const float* w, const float* packed, float* dx) {
+                   const float* dy, const float* w, float* dx) {
   const TileBlocks blocks = tile_blocks(s);
+  const std::int64_t parts = divide_up(s.c, kPanelColumns);
   const std::int64_t k_block = k_block_size(s.k);
-  const std::int64_t panels = divide_up(s.c, kPanelColumns);
   const TileLayout v_layout = layout_of(blocks.block_tiles, s.k);
   const TileLayout m_layout = layout_of(blocks.block_tiles, kPanelColumns);
   const auto m_row_offset = row_offsets(blocks.block_tiles, m_layout.tile_stride);
@@ -273,28 +200,24 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
   auto* v = scope.take_array<float>(v_layout.floats());
   Outputs outputs{{s.h, s.w, s.c}, dx, {}, {}};
 
-  const auto run_panel = [&](const SortedTiles& tiles, StridedPhase phase, std::int64_t panel,
-                             const float* u) {
-    const std::int64_t column = panel * kPanelColumns;
+  const auto run_panel = [&](const SortedTiles& tiles, StridedPhase phase, std::int64_t column) {
     const std::int64_t columns = std::min(kPanelColumns, s.c - column);
     float* m = thread_scratch(m_layout.floats() + kStridedPoints * winograd_point_floats(k_block));
-    float* scratch = m + m_layout.floats();
+    float* u = m + m_layout.floats();
     GemmBlock block = product(v_layout, columns);
     for (std::int64_t begin = 0; begin < s.k; begin += k_block) {
       block.k = std::min(k_block, s.k - begin);
       block.accumulate = begin > 0;
-      if (!packed) {
-        pack_phase(kernels, s, w, begin, block.k, column, phase, scratch);
-        u = scratch;
-      }
+      kernels.strided.pack_backward_data(w + begin * 9 * s.c + column, s.c, block.k, columns, phase,
+                                         u);
       for (std::int64_t i = 0; i < strided_rows(phase); ++i) {
         for (std::int64_t j = 0; j < strided_columns(phase); ++j) {
           const std::int64_t point = i * kStridedSide + j;
+          const std::int64_t index = i * strided_columns(phase) + j;  // among the phase's
           set_tiles(tiles, point, v + point * v_layout.point_stride + begin, m_row_offset, block);
-          block.b = u;
-          block.c = m + (i * strided_columns(phase) + j) * m_layout.point_stride;
+          block.b = u + index * winograd_point_floats(block.k);
+          block.c = m + index * m_layout.point_stride;
           kernels.gemm.multiply(block);
-          u += winograd_point_floats(block.k);
         }
       }
     }
@@ -312,19 +235,14 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
       block.height = s.p();
       block.width = s.q();
       block.channels = s.k;
+      block.fetch_x = true;
       block.out = v + first * v_layout.tile_stride;
       block.point_stride = v_layout.point_stride;
       block.tile_stride = v_layout.tile_stride;
       kernels.strided.gradient_input_transform(block);
     });
-    context.pool.run(kStridedPhases * panels, [&](std::int64_t task) {
-      const float* u = packed;
-      for (std::int64_t f = 0; packed && f < task / panels; ++f) {
-        u += panels * phase_panel_floats(s, strided_phase(f));
-      }
-      const StridedPhase phase = strided_phase(task / panels);
-      if (packed) u += task % panels * phase_panel_floats(s, phase);
-      run_panel(tiles, phase, task % panels, u);
+    context.pool.run(kStridedPhases * parts, [&](std::int64_t task) {
+      run_panel(tiles, strided_phase(task / parts), task % parts * kPanelColumns);
     });
   }
 }

@@ -18,23 +18,13 @@ struct Kernels {
   const StridedKernels& strided;
 };
 
-/// Bytes of the packed weights of a pass (Forward or BackwardData).
-std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape);
-void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const Conv2dShape& shape,
-          const float* w, float* packed);
-
-/// Bytes taken from the workspace besides packed weights.
+/// Bytes taken from the workspace.
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
 
-/// True where a call without packed weights transforms them on the way, so that they need not be
-/// packed for it.
-bool packs_itself(const Conv2dShape& shape);
-
-/// `packed` may be null where packs_itself; `w` is read only then.
 void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
-             const float* w, const float* packed, const Epilogue& epilogue, float* y);
+             const float* w, const Epilogue& epilogue, float* y);
 void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
-                   const float* dy, const float* w, const float* packed, float* dx);
+                   const float* dy, const float* w, float* dx);
 void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
                       const float* x, const float* dy, float* dw);
 

@@ -50,6 +50,7 @@ void transform_gradient(const Kernels& kernels, const Conv2dShape& s, const floa
   block.height = s.p();
   block.width = s.q();
   block.channels = s.k;
+  block.fetch_x = true;
   block.out = y;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;

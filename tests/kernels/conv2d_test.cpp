@@ -191,6 +191,7 @@ TEST(Conv2d, PackedWeightsGiveTheSameBits) {
       KernelContext context;
       for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
         const std::size_t bytes = cpu::conv2d_packed_bytes(isa, pass, s);
+        if (bytes == 0) continue;  // there is no packed form
         std::vector<float> packed(bytes / sizeof(float) + 1, -7.0F);
         cpu::conv2d_pack(context, isa, pass, s, test::view_of(o.w, s.weight_shape()),
                          packed.data());

@@ -48,7 +48,7 @@ const std::vector<Conv2dShape>& strided_shapes() {
       strided(13, 136, 13, 20, 32),  // odd height, three blocks of channels, two of tiles
       strided(50, 32, 5, 3, 48),     // images of about a tile
       strided(48, 32, 1, 1, 32),     // one pixel
-      strided(270, 32, 9, 3, 32),    // many blocks of tiles: weights are packed first
+      strided(270, 32, 9, 3, 32),    // many blocks of tiles
       strided(12, 32, 16, 16, 264),  // several blocks of filters in backward data
   };
   return shapes;

@@ -32,6 +32,7 @@ struct WinogradInputBlock {
   const float* x;
   int64_t height, width, channels;
   int64_t pad_h, pad_w;
+  bool fetch_x;  // x comes from memory: ask for the next tile's pixels ahead
   float* out;
   int64_t point_stride, tile_stride;  // of out, in floats
 };

@@ -114,7 +114,7 @@ inline void map_strided_filter_gradient(const Vec8* u, int s, Vec8* out, int t) 
 // One phase of kRows x kColumns pixels, two apart.
 template <int kRows, int kColumns>
 void transform_phase(const WinogradInputBlock& b, const WinogradTile& tile,
-                     const StridedChannels& channels, float* out) {
+                     const StridedChannels& channels, int64_t ahead, float* out) {
   constexpr StridedPhase kPhase{kD - kRows, kD - kColumns};
   const float* pixels[kRows * kColumns];
   for (int r = 0; r < kRows; ++r) {
@@ -134,6 +134,9 @@ void transform_phase(const WinogradInputBlock& b, const WinogradTile& tile,
     }
     const int64_t size = channels.block_size(begin);
     for (int64_t c = 0; c < size; c += kWinogradLanes) {
+      if (ahead != 0 && c % kPanelColumns == 0) {
+        fetch_pixels(pixels, kRows * kColumns, ahead, begin + c);
+      }
       Vec8 columns[kRows * kColumns];
       for (int s = 0; s < kColumns; ++s) {
         Vec8 d[kRows];
@@ -154,11 +157,12 @@ void transform_phase(const WinogradInputBlock& b, const WinogradTile& tile,
 
 void input_transform(const WinogradInputBlock& b, const StridedChannels& channels) {
   for (int64_t t = 0; t < b.tile_count; ++t) {
+    const int64_t ahead = next_tile_ahead(b, t, 2);
     float* out = b.out + t * b.tile_stride;
-    transform_phase<5, 5>(b, b.tiles[t], channels, out);
-    transform_phase<5, 4>(b, b.tiles[t], channels, out);
-    transform_phase<4, 5>(b, b.tiles[t], channels, out);
-    transform_phase<4, 4>(b, b.tiles[t], channels, out);
+    transform_phase<5, 5>(b, b.tiles[t], channels, ahead, out);
+    transform_phase<5, 4>(b, b.tiles[t], channels, ahead, out);
+    transform_phase<4, 5>(b, b.tiles[t], channels, ahead, out);
+    transform_phase<4, 4>(b, b.tiles[t], channels, ahead, out);
   }
 }
 

@@ -34,8 +34,8 @@ constexpr int64_t strided_rank(int64_t point, StridedPhase phase) {
   return phase.row * strided_axis_phases(point % kStridedSide) + phase.column;
 }
 
-// Phases of all points before this one: what packed weights hold before it, in blocks of channels
-// [channels][16], and a cache line for each point.
+// Phases of all points before this one: transformed filters of `channels` channels hold as many
+// times [channels][16] before it, and a cache line for each point.
 constexpr int64_t strided_phases_before(int64_t point) {
   const int64_t i = point / kStridedSide;
   return 18 * i + strided_axis_phases(i) * 2 * (point % kStridedSide);

@@ -74,6 +74,23 @@ void window_pixels(const WinogradInputBlock& b, const WinogradTile& tile, int64_
   }
 }
 
+// Asks for 16 channels, from c on, of the pixels that lie `ahead` floats further.
+inline void fetch_pixels(const float* const* pixels, int count, int64_t ahead, int64_t c) {
+  for (int i = 0; i < count; ++i) {
+    if (pixels[i]) __builtin_prefetch(pixels[i] + ahead + c);
+  }
+}
+
+// Floats from a tile's pixels to those of the next in the list, `step` pixels lie between outputs;
+// 0 where the pixels need not be asked for.
+inline int64_t next_tile_ahead(const WinogradInputBlock& b, int64_t tile, int64_t step) {
+  if (!b.fetch_x || tile + 1 >= b.tile_count) return 0;
+  const WinogradTile& from = b.tiles[tile];
+  const WinogradTile& to = b.tiles[tile + 1];
+  const int64_t rows = (to.n - from.n) * b.height + step * (to.h - from.h);
+  return (rows * b.width + step * (to.w - from.w)) * b.channels;
+}
+
 // kSize x kSize pixels -> kPoints x kPoints. Only the first of the points depends on the first
 // pixel, so that tiles that skip one may leave out the other.
 template <int kSize, int kPoints, void (*kMap)(const Vec8*, int, Vec8*, int)>
@@ -81,8 +98,11 @@ void transform_tiles(const WinogradInputBlock& b, int64_t pad_h, int64_t pad_w) 
   for (int64_t tile = 0; tile < b.tile_count; ++tile) {
     const float* pixels[kSize * kSize];
     window_pixels<kSize>(b, b.tiles[tile], pad_h, pad_w, pixels);
+    const int64_t ahead = next_tile_ahead(b, tile, 1);
+    const int64_t point_stride = b.point_stride;
     float* out = b.out + tile * b.tile_stride;
     for (int64_t c = 0; c < b.channels; c += kWinogradLanes) {
+      if (ahead != 0 && c % kPanelColumns == 0) fetch_pixels(pixels, kSize * kSize, ahead, c);
       Vec8 columns[kPoints * kSize];
       for (int s = 0; s < kSize; ++s) {
         Vec8 d[kSize];
@@ -96,7 +116,7 @@ void transform_tiles(const WinogradInputBlock& b, int64_t pad_h, int64_t pad_w) 
         Vec8 row[kPoints];
         kMap(columns + p * kSize, 1, row, 1);
         for (int q = 0; q < kPoints; ++q)
-          store8(out + (p * kPoints + q) * b.point_stride + c, row[q]);
+          store8(out + (p * kPoints + q) * point_stride + c, row[q]);
       }
     }
   }
