@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "engine/runtime.h"
 #include "kernels/base/error.h"
 #include "kernels/base/vector_math.h"
 
@@ -19,6 +20,17 @@ void with_previous(Tensor& images, const Mix& mix) {
   const std::vector<float> last(data + (count - 1) * values, data + count * values);
   for (std::int64_t i = count - 1; i >= 0; --i)
     mix(data + i * values, i > 0 ? data + (i - 1) * values : last.data());
+}
+
+/// The same on a GPU, into `mixed`: mix(previous images, images of `mixed` for them, their number).
+template <typename Mix>
+void with_previous_on_device(const Tensor& images, Tensor& mixed, const Mix& mix) {
+  const std::int64_t count = images.size(0);
+  const std::int64_t values = images.numel() / count;
+  const float* from = images.view().f32();
+  float* to = mixed.mutable_view().f32();
+  if (count > 1) mix(from, to + values, count - 1);
+  mix(from + (count - 1) * values, to, 1);
 }
 
 /// own * one_hot(y_i) + (1 - own) * one_hot(y_{i-1})
@@ -81,6 +93,20 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
 Tensor mixup_by(Batch& batch, std::int64_t classes, float own) {
   Tensor targets = mixed_targets(batch.labels, classes, own);
   const std::int64_t values = batch.images.numel() / batch.images.size(0);
+  const Device device = batch.images.device();
+  if (!device.is_cpu()) {
+    Backend& backend = backend_of(device);
+    Tensor mixed = Tensor::empty(batch.images.shape(), {DType::F32, device});
+    backend.unary(context_of(device), UnaryOp::Affine, {own, 0}, batch.images.view(),
+                  mixed.mutable_view());
+    with_previous_on_device(batch.images, mixed, [&](const float* previous, float* to, auto count) {
+      const Shape shape{count * values};
+      backend.add_scaled(context_of(device), 1 - own, {previous, DType::F32, shape},
+                         {to, DType::F32, shape});
+    });
+    batch.images = mixed;
+    return targets;
+  }
   with_previous(batch.images, [&](float* image, const float* previous) {
     for (std::int64_t i = 0; i < values; ++i) image[i] = own * image[i] + (1 - own) * previous[i];
   });
@@ -94,6 +120,19 @@ Tensor cutmix_by(Batch& batch, std::int64_t classes, const Rectangle& part) {
   const float area = static_cast<float>(std::int64_t{part.width} * part.height);
   Tensor targets =
       mixed_targets(batch.labels, classes, 1 - area / static_cast<float>(height * width));
+  const Device device = batch.images.device();
+  if (!device.is_cpu()) {
+    Tensor mixed = batch.images.clone();
+    const Strides strides{height * width * channels, width * channels, channels, 1};
+    const std::int64_t first = (part.y * width + part.x) * channels;
+    with_previous_on_device(batch.images, mixed, [&](const float* previous, float* to, auto count) {
+      const Shape sizes{count, part.height, part.width, channels};
+      backend_of(device).strided_copy(context_of(device), {to + first, DType::F32, sizes, strides},
+                                      {previous + first, DType::F32, sizes, strides});
+    });
+    batch.images = mixed;
+    return targets;
+  }
   with_previous(batch.images, [&](float* image, const float* previous) {
     for (std::int64_t y = part.y; y < part.y + part.height; ++y) {
       const std::int64_t first = (y * width + part.x) * channels;

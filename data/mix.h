@@ -17,8 +17,8 @@ double draw_beta(double alpha, RandomDraws& random);
 Tensor one_hot(const Tensor& labels, std::int64_t classes);
 
 /// mixup (Zhang et al., 2018): x_i = own x_i + (1 - own) x_{i-1}, the first with the last, as
-/// torchvision pairs them. Writes batch.images and returns the targets, mixed alike: f32
-/// [N,classes].
+/// torchvision pairs them. Changes batch.images, where they lie, and returns the targets, mixed
+/// alike: f32 [N,classes] on the CPU, where the labels are. Nobody waits for a GPU.
 Tensor mixup_by(Batch& batch, std::int64_t classes, float own);
 /// CutMix (Yun et al., 2019): the rectangle comes from x_{i-1}, and so does its share of the
 /// targets. It lies within the images.

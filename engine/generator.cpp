@@ -1,16 +1,29 @@
 #include "engine/generator.h"
 
-#include "engine/device_copy.h"
+#include <utility>
+
 #include "engine/runtime.h"
 
 namespace hanok {
 
+namespace {
+
+/// The numbers travel as arguments of kernels: nobody waits, and no host memory has to stay.
+void write_position(Tensor& position, std::int64_t epoch, std::int64_t step) {
+  const Device device = position.device();
+  auto* numbers = static_cast<std::int64_t*>(position.mutable_view().data);
+  backend_of(device).fill(context_of(device), {numbers, DType::I64, Shape{1}},
+                          static_cast<double>(epoch));
+  backend_of(device).fill(context_of(device), {numbers + 1, DType::I64, Shape{1}},
+                          static_cast<double>(step));
+}
+
+}  // namespace
+
 void Generator::set_seed(std::uint64_t seed) {
   seed_ = seed;
-  epoch_ = 0;
-  step_ = 0;
   draws_.fill(0);
-  epoch_step_ = Tensor();
+  begin_step(0, 0);
 }
 
 void Generator::begin_step(std::int64_t epoch, std::int64_t step) {
@@ -19,26 +32,26 @@ void Generator::begin_step(std::int64_t epoch, std::int64_t step) {
   const std::uint32_t init_draws = draws_[static_cast<std::size_t>(RandomStream::Init)];
   draws_.fill(0);
   draws_[static_cast<std::size_t>(RandomStream::Init)] = init_draws;
-  if (epoch_step_.defined() && !epoch_step_.device().is_cpu()) {
-    // In place: a captured step reads its position from where it lay at the capture.
-    const std::vector<std::int64_t> position{epoch, step};
-    copy_bytes(epoch_step_.device(), epoch_step_.mutable_view().data, Device::cpu(),
-               position.data(), position.size() * sizeof(std::int64_t));
-  } else {
-    epoch_step_ = Tensor();
+  for (Tensor& position : positions_) write_position(position, epoch, step);
+}
+
+Tensor Generator::position(Device device) {
+  for (const Tensor& position : positions_) {
+    if (position.device() == device) return position;
   }
+  Tensor position = Tensor::empty({2}, {DType::I64, device});
+  write_position(position, epoch_, step_);
+  return positions_.emplace_back(std::move(position));
 }
 
 RandomCall Generator::next(RandomStream stream, Device device) {
-  Tensor& position = stream == RandomStream::Init ? origin_ : epoch_step_;
-  if (!position.defined() || position.device() != device) {
-    const bool at_origin = stream == RandomStream::Init;
-    position = Tensor::from_vector(
-                   std::vector<std::int64_t>{at_origin ? 0 : epoch_, at_origin ? 0 : step_}, {2})
-                   .to(device);
-  }
   const std::uint32_t draw = draws_[static_cast<std::size_t>(stream)]++;
-  return {philox_key(seed_, stream), position.view(), draw};
+  const PhiloxKey key = philox_key(seed_, stream);
+  if (stream != RandomStream::Init) return {key, position(device).view(), draw};
+  if (!origin_.defined() || origin_.device() != device) {
+    origin_ = Tensor::zeros({2}, {DType::I64, device});
+  }
+  return {key, origin_.view(), draw};
 }
 
 Generator& Generator::global() {

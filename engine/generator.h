@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "engine/tensor.h"
 #include "kernels/backend.h"
@@ -17,7 +18,7 @@ class Generator {
   std::uint64_t seed() const { return seed_; }
   void set_seed(std::uint64_t seed);
   /// Moves to the start of a step: the draws of (epoch, step) are always the same, whatever came
-  /// before.
+  /// before. A recorded step (engine/recording.h) draws those of the step that it is replayed in.
   void begin_step(std::int64_t epoch, std::int64_t step);
   std::int64_t epoch() const { return epoch_; }
   std::int64_t step() const { return step_; }
@@ -25,6 +26,8 @@ class Generator {
   /// The next draw of a stream within this step, for an op on `device`. The Init stream does not
   /// follow steps: its draws count from set_seed() on.
   RandomCall next(RandomStream stream, Device device);
+  /// The present (epoch, step) on a device: i64 [2], which begin_step() keeps up to date in place.
+  Tensor position(Device device);
 
   /// The generator that ops use unless given another.
   static Generator& global();
@@ -34,7 +37,7 @@ class Generator {
   std::int64_t epoch_ = 0;
   std::int64_t step_ = 0;
   std::array<std::uint32_t, 16> draws_{};  // by stream
-  Tensor epoch_step_;                      // i64 [2] on the device last asked for
+  std::vector<Tensor> positions_;          // (epoch, step): i64 [2], one a device that asked
   Tensor origin_;                          // i64 [2]: zeros
 };
 

@@ -1,9 +1,9 @@
 #include "nn/ema.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
+#include "engine/runtime.h"
 #include "kernels/base/error.h"
 
 namespace hanok::nn {
@@ -19,26 +19,44 @@ Ema::Ema(Module& module, double decay) : module_(module), decay_(decay) {
   if (!(decay >= 0 && decay < 1)) {
     throw ValueError(fmt::format("Ema: decay must be in [0,1), got {}", decay));
   }
-  for (const auto& [name, value] : values()) averages_.insert(name, value.clone());
+  std::int64_t longest = 0;
+  for (const auto& [name, value] : values()) {
+    averages_.insert(name, value.clone());
+    if (value.dtype() == DType::F32) longest = std::max(longest, value.numel());
+  }
+  if (averages_.empty()) return;
+  scratch_ = Tensor::empty({longest}, {DType::F32, averages_.begin()->second.device()});
 }
 
+// s = decay * average + (1 - decay) * value; average = s. In place a kernel's operands may not be
+// its result.
 void Ema::update() {
   if (swapped_) throw ValueError("Ema: update() while the module holds the averages");
-  const NoGrad no_grad;
-  const auto keep = static_cast<float>(decay_);
-  const auto take = static_cast<float>(1 - decay_);
+  if (averages_.empty()) return;
+  const Device device = scratch_.device();
+  Backend& backend = backend_of(device);
+  ExecContext& context = context_of(device);
   for (const auto& [name, value] : values()) {
     Tensor average = averages_.at(name);
-    average.copy_from(value.dtype() == DType::F32
-                          ? ops::add(ops::affine(average, keep, 0), ops::affine(value, take, 0))
-                          : value);
+    if (value.dtype() != DType::F32) {
+      average.copy_from(value);
+      continue;
+    }
+    Tensor mixed = Tensor::wrap(scratch_.storage(), 0, value.shape(), DType::F32);
+    backend.unary(context, UnaryOp::Affine, {static_cast<float>(decay_), 0}, average.view(),
+                  mixed.mutable_view());
+    backend.add_scaled(context, static_cast<float>(1 - decay_), value.view(), mixed.mutable_view());
+    average.copy_from(mixed);
   }
 }
 
 void Ema::swap() {
   for (const auto& [name, value] : values()) {
     Tensor mine = averages_.at(name), theirs = value;
-    const Tensor kept = mine.clone();
+    Tensor kept = value.dtype() == DType::F32
+                      ? Tensor::wrap(scratch_.storage(), 0, value.shape(), DType::F32)
+                      : Tensor::empty(value.shape(), {value.dtype(), value.device()});
+    kept.copy_from(mine);
     mine.copy_from(theirs);
     theirs.copy_from(kept);
   }

@@ -32,6 +32,7 @@ class Ema {
   Module& module_;
   double decay_;
   StateDict averages_;
+  Tensor scratch_;  // f32, as long as the largest value: an update takes no memory
   bool swapped_ = false;
 };
 

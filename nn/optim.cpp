@@ -1,9 +1,13 @@
 #include "nn/optim.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <utility>
 
 #include "engine/allocator.h"
+#include "engine/counter.h"
+#include "engine/recording.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 
@@ -70,42 +74,81 @@ void Optimizer::zero_grad() {
 }
 
 void Optimizer::step() {
-  const MemoryTag tag("optimizer");
-  // All memory is taken before anything is written: a step that runs out of it changes nothing.
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
-      const Tensor& parameter = groups_[g].parameters[i];
-      Moments& moments = moments_[g][i];
-      if (!takes_part(parameter)) continue;
-      if (moment_count() > 0 && !moments.a.defined()) moments.a = zeros_like(parameter);
-      if (moment_count() > 1 && !moments.b.defined()) moments.b = zeros_like(parameter);
-    }
-  }
+  prepare_step();
+  write_rates();
+  enqueue_step();
+  count_step();
+}
 
+bool Optimizer::Sweep::chooses_as(const Sweep& other) const {
+  return group == other.group && moments == other.moments &&
+         parameters.front().device() == other.parameters.front().device();
+}
+
+std::vector<Optimizer::Sweep> Optimizer::choose_sweeps() {
+  std::vector<Sweep> sweeps;
   for (std::size_t g = 0; g < groups_.size(); ++g) {
-    // One sweep updates parameters that are at the same step and on the same device: usually all of
-    // the group; those unfrozen later form a sweep of their own.
-    struct Sweep {
-      std::vector<Tensor> parameters;
-      std::vector<Moments*> moments;
-    };
-    std::map<std::int64_t, Sweep> sweeps;
+    std::map<std::int64_t, Sweep> by_step;
     for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
       const Tensor& parameter = groups_[g].parameters[i];
       if (!takes_part(parameter)) continue;
-      Moments& moments = moments_[g][i];
-      Sweep& sweep = sweeps[moments.step + 1];
+      Sweep& sweep = by_step[moments_[g][i].step];
+      sweep.group = g;
       sweep.parameters.push_back(parameter);
-      sweep.moments.push_back(&moments);
+      sweep.moments.push_back(&moments_[g][i]);
     }
-    for (auto& [step, sweep] : sweeps) {
-      const Device device = sweep.parameters.front().device();
-      const Tensor learning_rate =
-          Tensor::full({1}, groups_[g].learning_rate, {DType::F32, device});
-      const Tensor step_tensor = Tensor::full({1}, static_cast<double>(step), {DType::I64, device});
-      update(g, sweep.parameters, sweep.moments, learning_rate, step_tensor);
-      for (Moments* moments : sweep.moments) moments->step = step;
+    for (auto& [step, sweep] : by_step) sweeps.push_back(std::move(sweep));
+  }
+  return sweeps;
+}
+
+void Optimizer::prepare_step() {
+  const MemoryTag tag("optimizer");
+  std::vector<Sweep> sweeps = choose_sweeps();
+  if (std::equal(sweeps.begin(), sweeps.end(), sweeps_.begin(), sweeps_.end(),
+                 [](const Sweep& a, const Sweep& b) { return a.chooses_as(b); })) {
+    return;
+  }
+  if (Recording::under_way()) {
+    throw ValueError(
+        "optimizer: a step can be recorded after one that was not, by the same parameters: it "
+        "makes their moments");
+  }
+  for (Sweep& sweep : sweeps) {
+    for (std::size_t i = 0; i < sweep.moments.size(); ++i) {
+      Moments& moments = *sweep.moments[i];
+      if (moment_count() > 0 && !moments.a.defined()) moments.a = zeros_like(sweep.parameters[i]);
+      if (moment_count() > 1 && !moments.b.defined()) moments.b = zeros_like(sweep.parameters[i]);
     }
+    const Device device = sweep.parameters.front().device();
+    sweep.learning_rate = Tensor::empty({1}, {DType::F32, device});
+    const auto steps = static_cast<double>(sweep.moments.front()->step);
+    sweep.step = Tensor::full({1}, steps, {DType::I64, device});
+  }
+  sweeps_ = std::move(sweeps);
+  ++choice_;
+}
+
+void Optimizer::write_rates() {
+  for (Sweep& sweep : sweeps_) {
+    const double rate = groups_[sweep.group].learning_rate;
+    if (rate == sweep.rate_written) continue;
+    const Device device = sweep.learning_rate.device();
+    backend_of(device).fill(context_of(device), sweep.learning_rate.mutable_view(), rate);
+    sweep.rate_written = rate;
+  }
+}
+
+void Optimizer::enqueue_step() {
+  for (Sweep& sweep : sweeps_) {
+    count_up(sweep.step);
+    update(sweep.group, sweep.parameters, sweep.moments, sweep.learning_rate, sweep.step);
+  }
+}
+
+void Optimizer::count_step() {
+  for (Sweep& sweep : sweeps_) {
+    for (Moments* moments : sweep.moments) ++moments->step;
   }
   ++steps_;
 }
@@ -177,6 +220,7 @@ void Optimizer::load_state(const State& state) {
     }
   }
   steps_ = state.integer("steps");
+  sweeps_.clear();
   moments_ = std::move(loaded);
   base_learning_rates_ = std::move(base_rates);
   for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].learning_rate = rates[g];

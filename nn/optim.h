@@ -30,6 +30,22 @@ class Optimizer {
   /// requires_grad=false, are left alone, and their own step count (Adam's bias correction) stays.
   /// Takes all its memory before it writes anything.
   void step();
+  /// step() in pieces, for a step that is recorded and replayed (engine/recording.h). Recorded:
+  /// prepare_step() and enqueue_step(), after a step() that made the moments. At each replay:
+  /// write_rates() before it, count_step() after it.
+  ///
+  /// Chooses the parameters that take part and takes all memory.
+  void prepare_step();
+  /// Brings the groups' learning rates to the device: as arguments of kernels, nobody waits.
+  void write_rates();
+  /// The device's work: counts the step there and updates.
+  void enqueue_step();
+  /// The host's counts. Cannot fail.
+  void count_step();
+  /// Changes whenever prepare_step() chose other parameters than before: what was recorded then is
+  /// of no use any more.
+  std::int64_t choice() const { return choice_; }
+
   void zero_grad();
   std::size_t group_count() const { return groups_.size(); }
   const ParameterGroup& group(std::size_t i) const { return groups_[i]; }
@@ -64,8 +80,24 @@ class Optimizer {
   std::vector<ParameterGroup> groups_;
 
  private:
+  /// Parameters of one group and device that are at the same step: one fused sweep updates them.
+  /// Usually that is all of a group; those unfrozen later form a sweep of their own.
+  struct Sweep {
+    std::size_t group = 0;
+    std::vector<Tensor> parameters;
+    std::vector<Moments*> moments;
+    Tensor learning_rate;  // f32 [1] on the device
+    Tensor step;           // i64 [1] on the device: steps done
+    double rate_written = -1;
+
+    bool chooses_as(const Sweep& other) const;
+  };
+  std::vector<Sweep> choose_sweeps();
+
   std::vector<double> base_learning_rates_;
   std::vector<std::vector<Moments>> moments_;
+  std::vector<Sweep> sweeps_;
+  std::int64_t choice_ = 0;
   std::int64_t steps_ = 0;
 };
 

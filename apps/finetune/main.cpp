@@ -19,9 +19,9 @@ using namespace hanok::training;
 
 /// Beside --resume only options that leave the result alone may be given.
 int resume(const CommandLine& command) {
-  constexpr std::array<const char*, 8> kFree = {"threads",      "workers",      "device",
-                                                "cache-images", "image-budget", "cache-features",
-                                                "cache-budget", "profile"};
+  constexpr std::array<const char*, 9> kFree = {
+      "threads",      "workers",        "device",       "cuda-graph", "cache-images",
+      "image-budget", "cache-features", "cache-budget", "profile"};
   for (const std::string& name : command.given) {
     if (std::find(kFree.begin(), kFree.end(), name) == kFree.end()) {
       throw UsageError(fmt::format(

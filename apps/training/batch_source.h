@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "apps/training/device_feed.h"
@@ -30,36 +32,45 @@ class BatchSource {
   virtual std::int64_t batch_size() const = 0;
 };
 
+/// forward(inputs) in `parts` parts, more of them where memory does not suffice: `parts` grows
+/// then, and the user is told. In evaluation, an image gives the same bits in any part
+/// (NominalBatch). Without gradients.
+Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs,
+                        std::int64_t& parts);
+
 /// A loader's batches on the device where the model is.
 class DeviceBatches {
  public:
   DeviceBatches(nn::Module& model, data::Loader& loader);
-  /// As the loader's, with the images on the device; labels stay on the CPU.
+  void start_epoch(std::int64_t draw, std::vector<std::int64_t> order, std::int64_t first_batch);
+  /// As the loader's, with the images on the device; labels stay on the CPU. After OutOfMemory the
+  /// same batch is next.
   bool next(data::Batch& batch);
-  Device device() const { return device_; }
+  /// Images or features of a batch, from the CPU to the device: nobody waits.
+  Tensor on_device(const Tensor& host);
+  std::int64_t batch_size() const { return loader_.batch_size(); }
 
  private:
   Device device_;
   data::Loader& loader_;
   std::unique_ptr<DeviceFeed> feed_;  // null on the CPU
+  std::optional<data::Batch> taken_;  // from the loader, and not handed on yet
 };
 
 /// Images from a loader through the whole network.
 class ImageBatches final : public BatchSource {
  public:
-  ImageBatches(nn::Module& model, data::Loader& loader)
-      : model_(model), loader_(loader), batches_(model, loader) {}
+  ImageBatches(nn::Module& model, data::Loader& loader) : model_(model), batches_(model, loader) {}
   void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0) override {
-    loader_.start_epoch(draw, std::move(order), first_batch);
+    batches_.start_epoch(draw, std::move(order), first_batch);
   }
   bool next(data::Batch& batch) override { return batches_.next(batch); }
   Tensor forward(const Tensor& inputs) override { return model_(inputs); }
-  std::int64_t batch_size() const override { return loader_.batch_size(); }
+  std::int64_t batch_size() const override { return batches_.batch_size(); }
 
  private:
   nn::Module& model_;
-  data::Loader& loader_;
   DeviceBatches batches_;
 };
 

@@ -21,9 +21,8 @@ DeviceFeed::DeviceFeed(Device device, const data::Preprocessing& preprocessing)
       mean_(channel_values(preprocessing.mean, device)),
       stddev_(channel_values(preprocessing.stddev, device)) {}
 
-Tensor DeviceFeed::images(const data::Batch& batch) {
+Tensor DeviceFeed::operator()(const Tensor& host) {
   const MemoryTag tag("batches");
-  const Tensor& host = batch.images;
   const int index = device_.index;
   CudaRuntime& cuda = *cuda_runtime();
   Slot& slot = slots_[next_];

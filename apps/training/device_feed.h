@@ -25,8 +25,9 @@ class DeviceFeed {
   /// Bytes are normalised with the preprocessing's mean and standard deviation.
   DeviceFeed(Device device, const data::Preprocessing& preprocessing);
 
-  /// The batch's images on the device, as f32. They are u8 (normalised there) or f32.
-  Tensor images(const data::Batch& batch);
+  /// A batch's images on the device, as f32. They are u8 (normalised there) or f32 (images or what
+  /// a part of the network made of them).
+  Tensor operator()(const Tensor& host);
 
  private:
   struct Slot {

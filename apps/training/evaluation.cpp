@@ -47,11 +47,13 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
   model.eval();
   Evaluation evaluation(classes);
   LossSum sum;
+  const auto forward = [&batches](const Tensor& images) { return batches.forward(images); };
+  std::int64_t parts = 1;
   batches.start_epoch(0, samples);
   data::Batch batch;
   while (batches.next(batch)) {
     if (interrupted()) return {};
-    const Tensor logits = batches.forward(batch.images);
+    const Tensor logits = forward_in_parts(forward, batch.images, parts);
     append(evaluation.logits, logits);
     append(evaluation.probabilities, ops::softmax(logits, 1));
     const std::vector<std::int64_t> predicted = ops::argmax(logits, 1).to_int_vector();

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "engine/allocator.h"
-#include "engine/autograd.h"
 #include "kernels/base/error.h"
 
 namespace hanok::training {
@@ -16,7 +15,6 @@ FeatureCache::FeatureCache(nn::Module& model, data::Loader& loader, const data::
                            FeatureCacheOptions options)
     : model_(model),
       staged_(dynamic_cast<nn::StagedModule*>(&model)),
-      loader_(loader),
       batches_(model, loader),
       dataset_(dataset),
       options_(std::move(options)),
@@ -45,6 +43,8 @@ std::vector<FeatureCache::Version> FeatureCache::versions_of(std::size_t cut) co
 
 void FeatureCache::start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                                std::int64_t first_batch) {
+  keep_pending();
+  taken_ = data::Batch();
   pieces_.clear();
   known_batches_ = 0;
   // A sample's repetitions within an epoch are augmented differently: keys would not tell them
@@ -58,7 +58,7 @@ void FeatureCache::start_epoch(std::int64_t draw, std::vector<std::int64_t> orde
   cut_ = cut;
   versions_ = std::move(versions);
   if (cut_ == 0) {
-    loader_.start_epoch(draw, std::move(order), first_batch);
+    batches_.start_epoch(draw, std::move(order), first_batch);
     return;
   }
   draw_ = draw % options_.draws;
@@ -79,7 +79,7 @@ void FeatureCache::start_epoch(std::int64_t draw, std::vector<std::int64_t> orde
     }
     pieces_.push_back(std::move(piece));
   }
-  loader_.start_epoch(draw, std::move(unknown));
+  batches_.start_epoch(draw, std::move(unknown), 0);
 }
 
 bool FeatureCache::would_cache() {
@@ -90,22 +90,25 @@ bool FeatureCache::next(data::Batch& batch) {
   if (cut_ == 0) return batches_.next(batch);
   batch = data::Batch();  // lets go of its tensors, so that they can be used again
   if (pieces_.empty()) return false;
-  const Piece piece = std::move(pieces_.front());
-  pieces_.pop_front();
+  const Piece& piece = pieces_.front();
   if (piece.known) {
     recall(piece.samples, batch);
-    return true;
+  } else {
+    if (taken_.samples.empty() && (!batches_.next(taken_) || taken_.samples != piece.samples)) {
+      throw ValueError("FeatureCache: the loader cuts the epoch into other batches");
+    }
+    batch = taken_;
+    compute(batch);
+    taken_ = data::Batch();
   }
-  if (!batches_.next(batch) || batch.samples != piece.samples) {
-    throw ValueError("FeatureCache: the loader cuts the epoch into other batches");
-  }
-  compute(batch);
+  pieces_.pop_front();
   return true;
 }
 
 void FeatureCache::compute(data::Batch& batch) {
-  const NoGrad no_grad;
-  const Tensor features = staged_->forward_stages(batch.images, 0, cut_);
+  const Tensor features = forward_in_parts(
+      [this](const Tensor& images) { return staged_->forward_stages(images, 0, cut_); },
+      batch.images, parts_);
   const std::int64_t n = features.size(0);
   const std::int64_t floats = features.numel() / n;
   if (store_ == nullptr) {
@@ -114,11 +117,33 @@ void FeatureCache::compute(data::Batch& batch) {
   }
   batch.images = features;
   if (store_ == nullptr) return;
-  const Tensor host = features.to(Device::cpu());
-  const float* values = host.data<float>();  // images are outermost in memory at any rank
-  for (std::int64_t i = 0; i < n; ++i) {
-    store_->put(key(batch.samples[static_cast<std::size_t>(i)]), values + i * floats);
+  std::vector<std::int64_t> keys;
+  for (const std::int64_t sample : batch.samples) keys.push_back(key(sample));
+  if (features.device().is_cpu()) {
+    keep(features, keys);
+    return;
   }
+  // Those of the batch before have come while this one's were put on their way.
+  const std::size_t readback = readback_.start({features});
+  keep_pending();
+  pending_ = {readback, std::move(keys)};
+}
+
+/// Features [N, ...] on the CPU, by the keys of their samples.
+void FeatureCache::keep(const Tensor& features, const std::vector<std::int64_t>& keys) {
+  const std::int64_t floats = features.numel() / features.size(0);
+  const float* values = features.data<float>();  // images are outermost in memory at any rank
+  for (const std::int64_t key : keys) {
+    store_->put(key, values);
+    values += floats;
+  }
+}
+
+void FeatureCache::keep_pending() {
+  if (!pending_) return;
+  const Pending pending = *std::move(pending_);
+  pending_.reset();
+  keep(readback_.finish(pending.readback).front(), pending.keys);
 }
 
 /// Without room for it there is no cache, unless the user insists on one.
@@ -142,7 +167,7 @@ void FeatureCache::make_store(std::int64_t bytes) {
   }
 }
 
-void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch& batch) const {
+void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch& batch) {
   const MemoryTag tag("batches");
   const auto n = static_cast<std::int64_t>(samples.size());
   Shape shape = feature_shape_;
@@ -155,7 +180,7 @@ void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch&
     out = std::copy_n(static_cast<const float*>(store_->get(key(sample))), floats, out);
     labels.push_back(dataset_.samples[static_cast<std::size_t>(sample)].label);
   }
-  batch.images = features.to(batches_.device());
+  batch.images = batches_.on_device(features);
   batch.labels = Tensor::from_vector(labels, {n});
   batch.samples = samples;
 }

@@ -8,11 +8,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "apps/training/batch_source.h"
+#include "apps/training/device_readback.h"
 #include "data/record_store.h"
 #include "nn/stages.h"
 
@@ -63,23 +65,32 @@ class FeatureCache final : public BatchSource {
   std::int64_t key(std::int64_t sample) const { return draw_ * images_ + sample; }
   bool is_known(const std::vector<std::int64_t>& samples) const;
   void compute(data::Batch& batch);
+  void keep(const Tensor& features, const std::vector<std::int64_t>& keys);
+  void keep_pending();
   void make_store(std::int64_t bytes);
-  void recall(const std::vector<std::int64_t>& samples, data::Batch& batch) const;
+  void recall(const std::vector<std::int64_t>& samples, data::Batch& batch);
 
   nn::Module& model_;
   nn::StagedModule* staged_;  // null: the model has no stages
-  data::Loader& loader_;
   DeviceBatches batches_;
   const data::Dataset& dataset_;
   FeatureCacheOptions options_;
   std::int64_t images_;  // of the data set
   std::size_t cut_ = 0;  // stages that are frozen; 0: not active
   std::int64_t draw_ = 0;
+  std::int64_t parts_ = 1;    // of a batch, on its way through the frozen stages
   std::deque<Piece> pieces_;  // this epoch's batches to come
+  data::Batch taken_;         // from the loader, where memory did not suffice for its features
   std::int64_t known_batches_ = 0;
   std::unique_ptr<data::RecordStore> store_;
-  std::vector<Version> versions_;  // of the frozen stages' tensors when it was filled
-  Shape feature_shape_;            // of a batch
+  DeviceReadback readback_;
+  struct Pending {
+    std::size_t readback;
+    std::vector<std::int64_t> keys;
+  };
+  std::optional<Pending> pending_;  // on a GPU: features on their way to the store
+  std::vector<Version> versions_;   // of the frozen stages' tensors when it was filled
+  Shape feature_shape_;             // of a batch
 };
 
 }  // namespace hanok::training

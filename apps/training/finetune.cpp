@@ -132,6 +132,9 @@ std::optional<FoldResult> train_fold(const Options& options, const ExperimentDat
   std::optional<FoldResult> result = trainer.run();
   if (profile != nullptr) profile->finish();
   fmt::print("{}\n", describe_peak(allocator.statistics()));
+  if (result && !result->cuda_graph.empty()) {
+    fmt::print("CUDA graph of the step: {}\n", result->cuda_graph);
+  }
   if (result && options.baselines) {
     job.profile = nullptr;
     job.folder = nullptr;

@@ -68,6 +68,8 @@ ordered_json fold_json(const FoldResult& fold) {
                       {"images_trained", fold.images_trained},
                       {"peak_memory_bytes", fold.peak_memory_bytes},
                       {"confusion_matrix", matrix_to_json(fold.confusion)}};
+  if (fold.split_into > 0) out["split_into"] = fold.split_into;
+  if (!fold.cuda_graph.empty()) out["cuda_graph"] = fold.cuda_graph;
   if (fold.shuffled_labels_macro_f1) {
     out["shuffled_labels_macro_f1"] = *fold.shuffled_labels_macro_f1;
   }
@@ -113,6 +115,8 @@ FoldResult fold_result_from_json(const std::string& path, const std::string& tex
     value.at("training_seconds").get_to(result.training_seconds);
     value.at("images_trained").get_to(result.images_trained);
     value.at("peak_memory_bytes").get_to(result.peak_memory_bytes);
+    result.split_into = value.value("split_into", std::int64_t{0});
+    result.cuda_graph = value.value("cuda_graph", "");
     if (value.contains("shuffled_labels_macro_f1")) {
       result.shuffled_labels_macro_f1 = value.at("shuffled_labels_macro_f1").get<double>();
     }

@@ -34,8 +34,8 @@ double TrainingLoss::denominator(const Tensor& targets) const {
   return std::max(sum, 1e-12);  // all of weight 0: the loss is 0
 }
 
-Tensor TrainingLoss::operator()(const Tensor& logits, const Tensor& targets,
-                                double denominator) const {
+Tensor TrainingLoss::operator()(const Tensor& logits, const Tensor& targets, double denominator,
+                                const Tensor& denominator_tensor) const {
   if (options_.loss == "focal") {
     ops::FocalLossOptions focal;
     focal.gamma = static_cast<float>(options_.focal_gamma);
@@ -46,6 +46,10 @@ Tensor TrainingLoss::operator()(const Tensor& logits, const Tensor& targets,
   ops::CrossEntropyOptions cross_entropy;
   cross_entropy.class_weights = class_weights_;
   cross_entropy.label_smoothing = static_cast<float>(options_.label_smoothing);
+  if (denominator_tensor.defined()) {  // the same bits
+    cross_entropy.reduction = ops::Reduction::Sum;
+    return ops::div(ops::cross_entropy(logits, targets, cross_entropy), denominator_tensor);
+  }
   cross_entropy.denominator = denominator;
   return ops::cross_entropy(logits, targets, cross_entropy);
 }

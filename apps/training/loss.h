@@ -21,8 +21,11 @@ class TrainingLoss {
   /// What the batch's mean divides by. Parts of a batch, each divided by the whole's, add up to the
   /// whole's loss and gradients.
   double denominator(const Tensor& targets) const;
-  /// Sum over `logits` [N,C] and their targets, divided by `denominator`: a scalar.
-  Tensor operator()(const Tensor& logits, const Tensor& targets, double denominator) const;
+  /// Sum over `logits` [N,C] and their targets, divided by `denominator`: a scalar. Where that
+  /// changes from step to step though their shapes are the same, it is read from
+  /// `denominator_tensor`, if there is one.
+  Tensor operator()(const Tensor& logits, const Tensor& targets, double denominator,
+                    const Tensor& denominator_tensor = {}) const;
 
  private:
   const Options& options_;

@@ -219,6 +219,12 @@ std::vector<OptionEntry> make_table() {
   add(text("Machine", "device", "D",
            "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
            &Options::device));
+  add(text("Machine", "cuda-graph", "G",
+           "on a GPU, record a step where the shapes of batches repeat, and launch it as a whole "
+           "from then on, instead of each of its several hundred kernels by itself: small networks "
+           "and batches wait less for the host. no: always one by one, so that a profiler or "
+           "debugger sees each. The result does not depend on it",
+           &Options::cuda_graph, {"yes", "no"}));
   add(text("Machine", "cache-images", "C",
            "keep images decoded and scaled, so that later epochs need not do it; auto: as many as "
            "--image-budget holds; yes: the rest in a file that is gone at the end. The result does "

@@ -46,11 +46,13 @@ Trainer::Trainer(const FoldJob& job)
       classes_(static_cast<std::int64_t>(dataset_.class_names.size())),
       device_(choose_device(job.options.device)),
       head_(nn::head_name(job.options.model)),
+      upload_(device_),
       early_stopping_(EarlyStopping::for_monitor(job.options.monitor, job.options.patience,
                                                  job.options.min_delta)),
       started_(Clock::now()),
       last_saved_(started_) {
   const Options& options = job.options;
+  parts_ = options.accumulate;
   if (job.shuffle_labels) shuffle_labels(dataset_, training_, options.seed);
 
   // A last batch of one image has no batch statistics worth the name: it is left out.
@@ -85,6 +87,10 @@ Trainer::Trainer(const FoldJob& job)
   loss_ = std::make_unique<TrainingLoss>(options, classes_, class_weights_);
   if (options.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options.ema);
   make_loaders(drop_last);
+  const TrainingStep::Means means{*model_,     *training_batches_, *loss_,
+                                  *optimizer_, ema_.get(),         options.clip_norm};
+  step_graph_ =
+      std::make_unique<StepGraph>(TrainingStep(means), device_, options.cuda_graph == "yes");
   if (job.folder != nullptr) load_last();
   const bool logged = job.folder != nullptr && options.log_steps > 0;
   step_log_ = std::make_unique<StepLog>(logged ? job.folder->steps(job.fold) : "", step_);
@@ -106,9 +112,8 @@ void Trainer::make_loaders(bool drop_last) {
   data::LoaderOptions validation = loader_options(job_.options, false, false);
   training.cache = image_cache(job_.options, training_images, all, spill_folder());
   validation.cache = image_cache(job_.options, validation_images, all, spill_folder());
-  // A GPU normalises by itself: a quarter of the bytes to copy. Mixing wants floats.
-  const bool mixed = job_.options.mixup > 0 || job_.options.cutmix > 0;
-  training.as_bytes = !device_.is_cpu() && !mixed;
+  // A GPU normalises by itself: a quarter of the bytes to copy.
+  training.as_bytes = !device_.is_cpu();
   validation.as_bytes = !device_.is_cpu();
   training_loader_ = std::make_unique<data::Loader>(dataset_, training);
   validation_loader_ = std::make_unique<data::Loader>(dataset_, validation);
@@ -152,8 +157,7 @@ std::optional<FoldResult> Trainer::run() {
     if (ema_) ema_->swap();
     save_best();  // no epoch had a finite validation loss: the last weights are all there is
   }
-  const std::optional<Evaluation> evaluation =
-      evaluate(*model_, *validation_batches_, validation_, classes_, class_weights_);
+  const std::optional<Evaluation> evaluation = validate();
   if (!evaluation) return {};
   note_time();
   FoldResult result = make_result(*evaluation);
@@ -163,6 +167,24 @@ std::optional<FoldResult> Trainer::run() {
     write_file(job_.folder->fold_predictions(job_.fold), rows);
   }
   return result;
+}
+
+/// The next batch. What the frozen beginning of the network computes for it belongs to the step.
+bool Trainer::profiled_next(data::Batch& batch) {
+  if (job_.profile != nullptr) job_.profile->begin_step(steps_left() - 1);
+  if (next_fitting(batch)) return true;
+  if (job_.profile != nullptr) job_.profile->abandon_step();
+  return false;
+}
+
+bool Trainer::next_fitting(data::Batch& batch) {
+  for (;;) {
+    try {
+      return training_batches_->next(batch);
+    } catch (const OutOfMemory& error) {
+      if (!step_graph_->give_up(error.what())) throw;
+    }
+  }
 }
 
 /// The steps of one epoch from step_in_epoch_ on; false if interrupted.
@@ -175,6 +197,7 @@ bool Trainer::train_epoch() {
                     images_per_epoch_ - seen_);
   if (step_in_epoch_ < steps_per_epoch_) {
     training_batches_->start_epoch(augmentation_draw(options, epoch_), order, step_in_epoch_);
+    step_graph_->check_model(training_batches_->cut());
     const std::int64_t later = (options.epochs - epoch_ - 1) * images_per_epoch_;
     const double seconds_before = epoch_seconds_;
     const Clock::time_point start = Clock::now();
@@ -197,15 +220,25 @@ bool Trainer::train_epoch() {
   return true;
 }
 
+/// Empty if interrupted.
+std::optional<Evaluation> Trainer::validate() {
+  for (;;) {
+    try {
+      return evaluate(*model_, *validation_batches_, validation_, classes_, class_weights_);
+    } catch (const OutOfMemory& error) {
+      if (!step_graph_->give_up(error.what())) throw;
+    }
+  }
+}
+
 /// Validation, the epoch's line, early stopping; false if interrupted.
 bool Trainer::end_epoch() {
   const Options& options = job_.options;
   const Clock::time_point start = Clock::now();
   // With --ema the averages are what is validated and kept.
-  const std::optional<nn::EmaScope> averages =
-      ema_ ? std::optional<nn::EmaScope>(std::in_place, *ema_) : std::nullopt;
-  const std::optional<Evaluation> evaluation =
-      evaluate(*model_, *validation_batches_, validation_, classes_, class_weights_);
+  const std::unique_ptr<nn::EmaScope> averages =
+      ema_ ? std::make_unique<nn::EmaScope>(*ema_) : nullptr;
+  const std::optional<Evaluation> evaluation = validate();
   if (!evaluation) return false;
   model_->train();  // drops what evaluation packed, before weights and state are copied
   const double macro_f1 = evaluation->confusion.macro_f1();
@@ -266,6 +299,8 @@ FoldResult Trainer::make_result(const Evaluation& evaluation) const {
   result.training_seconds = training_seconds_;
   result.images_trained = images_trained_;
   result.peak_memory_bytes = peak_memory_bytes();
+  if (parts_ != job_.options.accumulate) result.split_into = parts_;
+  result.cuda_graph = step_graph_->describe();
   return result;
 }
 

@@ -9,6 +9,7 @@
 
 #include "apps/training/checkpoint.h"
 #include "apps/training/device_readback.h"
+#include "apps/training/device_upload.h"
 #include "apps/training/early_stopping.h"
 #include "apps/training/evaluation.h"
 #include "apps/training/experiment_data.h"
@@ -21,8 +22,11 @@
 #include "apps/training/profile.h"
 #include "apps/training/progress.h"
 #include "apps/training/run_folder.h"
+#include "apps/training/step_graph.h"
 #include "apps/training/step_log.h"
+#include "apps/training/training_step.h"
 #include "data/loader.h"
+#include "kernels/base/error.h"
 #include "nn/ema.h"
 #include "nn/module.h"
 #include "nn/optim.h"
@@ -64,22 +68,27 @@ class Trainer {
  private:
   bool finished() const;
   bool train_epoch();
-  /// What a step computed: still on the device, and read from there when the next one is under
-  /// way.
+  /// What is counted of a step: on a GPU its results are read from there when the next step is
+  /// under way.
   struct StepOutcome {
-    std::vector<Tensor> losses;     // of the batch's parts: they add up
-    std::vector<Tensor> predicted;  // classes of the batch's images, by parts
-    Tensor gradient_norm;           // where it is logged
+    StepResults results;
     std::int64_t epoch = 0, step_in_epoch = 0, step = 0;
     double learning_rate = 0;
+    bool logged = false;
     std::vector<std::int64_t> truth, samples;
     std::size_t readback = 0;
   };
-  StepOutcome accumulate_gradients(data::Batch& batch);
+  StepInputs inputs_of(const data::Batch& batch);
+  std::int64_t parts_of(std::int64_t images) const;
+  StepResults compute_step(const StepInputs& inputs, const StepOutcome& outcome);
+  StepResults compute_fitting(const data::Batch& batch, const StepOutcome& outcome);
+  void make_room(const OutOfMemory& error, std::int64_t images);
   void step(data::Batch& batch);
   std::string spill_folder() const;
   void make_loaders(bool drop_last);
   bool profiled_next(data::Batch& batch);
+  bool next_fitting(data::Batch& batch);
+  std::optional<Evaluation> validate();
   std::int64_t steps_left() const;
   bool end_epoch();
   FoldResult make_result(const Evaluation& evaluation) const;
@@ -108,14 +117,17 @@ class Trainer {
   std::unique_ptr<TrainingLoss> loss_;
   std::unique_ptr<nn::Ema> ema_;  // null without --ema
   std::unique_ptr<StepLog> step_log_;
+  DeviceUpload upload_;
   DeviceReadback readback_;
   std::optional<StepOutcome> pending_step_;  // on a GPU: the last one, whose results are to come
   std::unique_ptr<data::Loader> training_loader_, validation_loader_;
   std::unique_ptr<FeatureCache> training_batches_, validation_batches_;
+  std::unique_ptr<StepGraph> step_graph_;
   EarlyStopping early_stopping_;
   nn::StateDict best_weights_;
 
   // Where the training stands; saved in last/.
+  std::int64_t parts_ = 1;  // of a full batch: --accumulate, or more where memory was short
   std::int64_t epoch_ = 0;  // 0 is the first
   std::int64_t step_in_epoch_ = 0;
   std::int64_t step_ = 0;       // of the whole fold

@@ -65,6 +65,7 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
   const auto train = [&](std::int64_t most) {
     model_->train();
     training_batches_->start_epoch(augmentation_draw(options, 0), training);
+    step_graph_->check_model(training_batches_->cut());
     data::Batch batch;
     std::int64_t steps = 0;
     for (; steps < most && training_batches_->next(batch); ++steps) {

@@ -51,6 +51,7 @@ void Trainer::save_last() {
   state.integers["epoch"] = epoch_;
   state.integers["step_in_epoch"] = step_in_epoch_;
   state.integers["step"] = step_;
+  state.integers["parts"] = parts_;
   state.integers["epoch_trained"] = epoch_trained_ ? 1 : 0;
   state.integers["correct"] = correct_;
   state.integers["seen"] = seen_;
@@ -88,6 +89,7 @@ void Trainer::load_last() {
   epoch_ = state.integer("epoch");
   step_in_epoch_ = state.integer("step_in_epoch");
   step_ = state.integer("step");
+  if (state.integers.count("parts") != 0) parts_ = state.integer("parts");
   epoch_trained_ = state.integer("epoch_trained") != 0;
   correct_ = state.integer("correct");
   seen_ = state.integer("seen");

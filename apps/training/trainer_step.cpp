@@ -1,50 +1,75 @@
-// One step of Trainer: batch, forward and backward in parts, update.
+// One step of Trainer: what goes in, what is counted of what comes out.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <fmt/format.h>
 
 #include "apps/training/errors.h"
 #include "apps/training/trainer.h"
 #include "engine/generator.h"
-#include "engine/ops.h"
 #include "engine/runtime.h"
-#include "engine/transaction.h"
-#include "nn/gradients.h"
 
 namespace hanok::training {
 
-/// Forward and backward over the batch in --accumulate parts, whose losses and gradients add up to
-/// the whole batch's.
-Trainer::StepOutcome Trainer::accumulate_gradients(data::Batch& batch) {
-  const std::int64_t images = batch.labels.numel();
-  StepOutcome outcome;
-  outcome.epoch = epoch_;
-  outcome.step_in_epoch = step_in_epoch_;
-  outcome.step = step_;
-  outcome.samples = batch.samples;
-  outcome.truth = batch.labels.to_int_vector();
-  // Images are mixed on the CPU.
-  const bool mixed = job_.options.mixup > 0 || job_.options.cutmix > 0;
-  if (mixed) batch.images = batch.images.to(Device::cpu());
-  const Tensor host_targets = loss_->targets(batch, epoch_, step_in_epoch_);
-  const double denominator = loss_->denominator(host_targets);
-  const Tensor targets = host_targets.to(device_);
-  if (mixed) batch.images = batch.images.to(device_);
-  // A part of one image has no batch statistics worth the name.
-  const std::int64_t parts =
-      std::clamp<std::int64_t>(job_.options.accumulate, 1, std::max<std::int64_t>(1, images / 2));
-  double sum = 0;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const std::int64_t begin = images * part / parts;
-    const std::int64_t end = images * (part + 1) / parts;
-    const Tensor logits = training_batches_->forward(ops::slice(batch.images, 0, begin, end));
-    const Tensor loss = (*loss_)(logits, ops::slice(targets, 0, begin, end), denominator);
-    if (device_.is_cpu()) check_finite(sum += loss.item(), outcome);
-    loss.backward();
-    outcome.losses.push_back(loss.detach());
-    outcome.predicted.push_back(ops::argmax(logits.detach(), 1));
+/// What the step reads, on its way to the device: nobody waits. May be asked again for a batch.
+StepInputs Trainer::inputs_of(const data::Batch& batch) {
+  StepInputs inputs;
+  data::Batch mixed = batch;
+  const Tensor targets = loss_->targets(mixed, epoch_, step_in_epoch_);
+  inputs.images = mixed.images;
+  inputs.targets = upload_(targets);
+  inputs.denominator = loss_->denominator(targets);
+  if (!device_.is_cpu()) {
+    inputs.denominator_tensor = Tensor::full({}, inputs.denominator, {DType::F32, device_});
   }
-  return outcome;
+  return inputs;
+}
+
+/// A part of one image has no batch statistics worth the name.
+std::int64_t Trainer::parts_of(std::int64_t images) const {
+  return std::clamp<std::int64_t>(parts_, 1, std::max<std::int64_t>(1, images / 2));
+}
+
+StepResults Trainer::compute_step(const StepInputs& inputs, const StepOutcome& outcome) {
+  const std::int64_t images = inputs.targets.size(0);
+  if (device_.is_cpu()) {
+    return step_graph_->step()(inputs, parts_of(images), outcome.logged,
+                               [&](double loss) { check_finite(loss, outcome); });
+  }
+  // Full batches come again; a profile wants to see each op.
+  const bool repeats = images == std::min(job_.options.batch_size, images_per_epoch_);
+  const bool profiled = job_.profile != nullptr && !job_.profile->is_done();
+  return step_graph_->run(inputs, parts_of(images), outcome.logged, job_.options.log_steps > 0,
+                          repeats && !profiled);
+}
+
+/// The step's results; where memory does not suffice, after what makes it fit.
+StepResults Trainer::compute_fitting(const data::Batch& batch, const StepOutcome& outcome) {
+  for (;;) {
+    try {
+      return compute_step(inputs_of(batch), outcome);
+    } catch (const OutOfMemory& error) {
+      make_room(error, batch.labels.numel());
+    }
+  }
+}
+
+/// Nothing of the step that ran out of memory is left. First the recorded step's memory is given
+/// back, then batches are computed in twice as many parts. Rethrows where neither is possible.
+void Trainer::make_room(const OutOfMemory& error, std::int64_t images) {
+  optimizer_->zero_grad();
+  if (step_graph_->give_up(error.what())) return;
+  const std::int64_t parts = parts_of(images);
+  parts_ = 2 * parts;
+  if (parts_of(images) == parts) throw error;
+  parts_ = parts_of(images);
+  fmt::print(
+      "fold {}, epoch {}, step {}: {}. From here on a batch of {} images is computed in {} parts, "
+      "as with --accumulate {}: losses and gradients add up to the batch's, batch norm sees {} "
+      "images at a time\n",
+      job_.fold, epoch_ + 1, step_in_epoch_ + 1, error.what(), images, parts_, parts_,
+      (images + parts_ - 1) / parts_);
+  std::fflush(stdout);
 }
 
 void Trainer::check_finite(double loss, const StepOutcome& outcome) const {
@@ -55,14 +80,6 @@ void Trainer::check_finite(double loss, const StepOutcome& outcome) const {
       device_.is_cpu() ? "nothing of this step was kept"
                        : "nothing since the last checkpoint was kept",
       batch_names(outcome.samples)));
-}
-
-/// The next batch. What the frozen beginning of the network computes for it belongs to the step.
-bool Trainer::profiled_next(data::Batch& batch) {
-  if (job_.profile != nullptr) job_.profile->begin_step(steps_left() - 1);
-  if (training_batches_->next(batch)) return true;
-  if (job_.profile != nullptr) job_.profile->abandon_step();
-  return false;
 }
 
 /// Steps of the fold that are still to come, if it is not stopped early.
@@ -77,34 +94,28 @@ std::int64_t Trainer::steps_left() const {
 /// at all.
 void Trainer::step(data::Batch& batch) {
   const Options& options = job_.options;
-  StepTransaction transaction;
-  const NominalBatch nominal_batch(job_.options.batch_size);
+  const NominalBatch nominal_batch(options.batch_size);
   Generator::global().begin_step(epoch_, step_in_epoch_);
-  optimizer_->zero_grad();
-  StepOutcome outcome = accumulate_gradients(batch);
   schedule_->apply(*optimizer_, step_);
-  const bool logged = options.log_steps > 0 && (step_ + 1) % options.log_steps == 0;
-  Tensor norm;
-  if (options.clip_norm > 0) {
-    norm = nn::clip_gradient_norm(model_->parameters(), options.clip_norm);
-  } else if (logged) {
-    norm = nn::gradient_norm(model_->parameters());
-  }
-  optimizer_->step();
-  transaction.commit();
-  if (ema_) ema_->update();
-
-  if (logged) outcome.gradient_norm = norm;
+  StepOutcome outcome;
+  outcome.epoch = epoch_;
+  outcome.step_in_epoch = step_in_epoch_;
+  outcome.step = step_;
   outcome.learning_rate = optimizer_->learning_rate();
+  outcome.logged = options.log_steps > 0 && (step_ + 1) % options.log_steps == 0;
+  outcome.samples = batch.samples;
+  outcome.truth = batch.labels.to_int_vector();
+  outcome.results = compute_fitting(batch, outcome);
   ++step_in_epoch_;
   ++step_;
   if (device_.is_cpu()) {
     count_step(outcome);
     return;
   }
-  std::vector<Tensor> results = outcome.losses;
-  results.insert(results.end(), outcome.predicted.begin(), outcome.predicted.end());
-  if (logged) results.push_back(outcome.gradient_norm);
+  std::vector<Tensor> results = outcome.results.losses;
+  const std::vector<Tensor>& predicted = outcome.results.predicted;
+  results.insert(results.end(), predicted.begin(), predicted.end());
+  if (outcome.logged) results.push_back(outcome.results.gradient_norm);
   outcome.readback = readback_.start(results);
   // The step before: its results have come while this one was put on its way.
   finish_pending_step();
@@ -117,20 +128,20 @@ void Trainer::finish_pending_step() {
   StepOutcome outcome = *std::move(pending_step_);
   pending_step_.reset();
   const std::vector<Tensor> results = readback_.finish(outcome.readback);
-  const auto parts = static_cast<std::ptrdiff_t>(outcome.losses.size());
-  outcome.losses.assign(results.begin(), results.begin() + parts);
-  outcome.predicted.assign(results.begin() + parts, results.begin() + 2 * parts);
-  if (outcome.gradient_norm.defined()) outcome.gradient_norm = results.back();
+  const auto parts = static_cast<std::ptrdiff_t>(outcome.results.losses.size());
+  outcome.results.losses.assign(results.begin(), results.begin() + parts);
+  outcome.results.predicted.assign(results.begin() + parts, results.begin() + 2 * parts);
+  if (outcome.logged) outcome.results.gradient_norm = results.back();
   count_step(outcome);
 }
 
 /// Adds a step's results, which are on the CPU, to the epoch's.
 void Trainer::count_step(const StepOutcome& outcome) {
   double loss = 0;
-  for (const Tensor& part : outcome.losses) loss += part.item();
+  for (const Tensor& part : outcome.results.losses) loss += part.item();
   check_finite(loss, outcome);
   std::size_t i = 0;
-  for (const Tensor& part : outcome.predicted) {
+  for (const Tensor& part : outcome.results.predicted) {
     for (const std::int64_t answer : part.to_int_vector()) {
       correct_ += answer == outcome.truth[i++] ? 1 : 0;
     }
@@ -139,9 +150,9 @@ void Trainer::count_step(const StepOutcome& outcome) {
   loss_sum_ += loss * static_cast<double>(images);
   seen_ += images;
   images_trained_ += images;
-  if (outcome.gradient_norm.defined()) {
+  if (outcome.logged) {
     step_log_->append({outcome.epoch + 1, outcome.step + 1, loss, outcome.learning_rate,
-                       outcome.gradient_norm.to_vector()[0]});
+                       outcome.results.gradient_norm.to_vector()[0]});
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/allocator.h"
 #include "engine/autograd.h"
+#include "engine/counter.h"
 #include "engine/ops/common.h"
 #include "engine/tensor_impl.h"
 #include "engine/transaction.h"
@@ -88,10 +89,8 @@ void schedule_running_update(const BatchNormState& state, const Tensor& mean,
   StepTransaction::write([=]() mutable {
     double factor = momentum;
     if (tracked.defined()) {
-      const double count = tracked.item() + 1;
-      if (momentum < 0) factor = 1.0 / count;
-      const Target target(tracked);
-      target.backend.fill(target.context, tracked.mutable_view(), count);
+      count_up(tracked);
+      if (momentum < 0) factor = 1.0 / tracked.item();
     }
     move_towards(running_mean, mean, static_cast<float>(factor), scratch);
     move_towards(running_var, unbiased_var, static_cast<float>(factor), scratch);

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/cuda/counter.h"
 #include "kernels/cuda/cublas.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/cuda_backend.h"
@@ -217,6 +218,10 @@ class Runtime final : public CudaRuntime {
 
   void synchronize(int device, Stream which) override {
     check(cudaStreamSynchronize(open(device).of(which)), "waiting for the device");
+  }
+
+  void count_up(int device, std::int64_t* counter) override {
+    cuda::count_up(counter, open(device).compute);
   }
 
   void begin_capture(int device) override {

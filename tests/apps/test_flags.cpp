@@ -381,6 +381,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "mode", "freeze", "epochs", "batch-size", "optimizer", "lr", "scheduler", "augment",
       "weight-decay", "max-steps", "image-size", "patience", "min-delta", "monitor",
       "class-weights", "baselines", "seed", "threads", "workers", "device", "report-subset",
+      "cuda-graph",  // in tests/cuda/apps/cuda_graph_test.cpp
       // in test_flags_training.cpp
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",

@@ -18,6 +18,7 @@ struct Settings {
   std::int64_t fail_launch = 0;  // fail_launch=: number of the launch that fails; 0: none
   bool cublas = true;            // cublas=0: as if the library were not there
   bool cudnn = true;             // cudnn=0
+  bool graphs = true;            // graphs=0: nothing can be captured
 };
 
 /// Throws std::invalid_argument naming what it cannot read.
@@ -34,6 +35,8 @@ struct Counters {
   std::int64_t copies = 0;            // put on a stream
   std::int64_t pageable_copies = 0;   // of these, from or to ordinary host memory
   std::int64_t synchronizations = 0;  // calls that waited for a stream, an event or a device
+  std::int64_t drains = 0;            // of these, for the last of what a stream had
+  std::int64_t frees = 0;             // of device or pinned memory: these wait for everything
   std::int64_t allocations = 0;       // of device memory
   std::int64_t graph_launches = 0;
 };

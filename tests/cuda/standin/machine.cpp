@@ -52,6 +52,8 @@ Settings parse_settings(const std::string& text) {
         result.cublas = value != 0;
       } else if (name == "cudnn") {
         result.cudnn = value != 0;
+      } else if (name == "graphs") {
+        result.graphs = value != 0;
       } else {
         throw std::invalid_argument(part);
       }

@@ -17,8 +17,10 @@
 namespace hanok::standin {
 
 struct EventState {
-  std::uint64_t recorded = 0;   // how often cudaEventRecord was called
-  std::uint64_t completed = 0;  // up to which of these the stream has got
+  std::uint64_t recorded = 0;     // how often cudaEventRecord was called
+  std::uint64_t completed = 0;    // up to which of these the stream has got
+  cudaStream_t stream = nullptr;  // where the last one is
+  std::uint64_t behind = 0;       // what had been put on that stream by then
 };
 
 /// One entry of a stream: work, or waiting for an event, or passing one.
@@ -101,6 +103,7 @@ struct CUstream_st {
   std::deque<hanok::standin::Operation> queue;
   std::unique_ptr<std::vector<hanok::standin::Operation>> capture;  // null: not capturing
   bool capture_broken = false;
+  std::uint64_t received = 0;  // operations ever put on it
 };
 struct CUevent_st {
   std::shared_ptr<hanok::standin::EventState> state;

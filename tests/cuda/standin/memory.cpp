@@ -107,6 +107,7 @@ cudaError_t cudaFree(void* pointer) {
   Machine& m = machine();
   const Lock lock(m.mutex);
   if (pointer == nullptr) return m.result(cudaSuccess);
+  ++m.counters.frees;
   run_all();  // as the driver waits for work that may use it
   const auto found = m.memory.find(static_cast<char*>(pointer));
   if (found == m.memory.end()) return m.result(cudaErrorInvalidValue);
@@ -142,6 +143,7 @@ cudaError_t cudaFreeHost(void* pointer) {
   Machine& m = machine();
   const Lock lock(m.mutex);
   if (pointer == nullptr) return m.result(cudaSuccess);
+  ++m.counters.frees;
   run_all();
   if (m.pinned.erase(static_cast<char*>(pointer)) == 0) return m.result(cudaErrorInvalidValue);
   std::free(pointer);

@@ -64,6 +64,11 @@ void put(cudaStream_t stream, Operation operation) {
     stream->capture->push_back(std::move(operation));
     return;
   }
+  ++stream->received;
+  if (operation.kind == Operation::Kind::RecordEvent) {
+    operation.event->stream = stream;
+    operation.event->behind = stream->received;
+  }
   stream->queue.push_back(std::move(operation));
   if (stream->queue.size() > kLongestQueue) {
     run_until([&] { return stream->queue.size() < kLongestQueue / 2; });
@@ -91,10 +96,12 @@ bool breaks_capture() {
   return broken;
 }
 
-cudaError_t wait_for(const std::function<bool()>& done) {
+/// `drains`: nothing was put on a stream behind what is waited for.
+cudaError_t wait_for(const std::function<bool()>& done, bool drains) {
   Machine& m = machine();
   if (breaks_capture()) return m.result(cudaErrorStreamCaptureUnsupported);
   ++m.counters.synchronizations;
+  if (drains) ++m.counters.drains;
   run_until(done);
   if (!done()) return m.result(cudaErrorUnknown);
   return m.result(cudaSuccess);
@@ -205,7 +212,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   Machine& m = machine();
   const Lock lock(m.mutex);
   if (stream == nullptr) return cudaDeviceSynchronize();
-  return wait_for([stream] { return stream->queue.empty(); });
+  return wait_for([stream] { return stream->queue.empty(); }, true);
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
@@ -217,10 +224,12 @@ cudaError_t cudaStreamQuery(cudaStream_t stream) {
 cudaError_t cudaDeviceSynchronize() {
   Machine& m = machine();
   const Lock lock(m.mutex);
-  return wait_for([&m] {
-    return std::all_of(m.streams.begin(), m.streams.end(),
-                       [](cudaStream_t stream) { return stream->queue.empty(); });
-  });
+  return wait_for(
+      [&m] {
+        return std::all_of(m.streams.begin(), m.streams.end(),
+                           [](cudaStream_t stream) { return stream->queue.empty(); });
+      },
+      true);
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
@@ -269,7 +278,9 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
   const Lock lock(machine().mutex);
-  return wait_for([state = event->state] { return state->completed >= state->recorded; });
+  const std::shared_ptr<EventState> state = event->state;
+  const bool last = state->stream != nullptr && state->stream->received == state->behind;
+  return wait_for([&] { return state->completed >= state->recorded; }, last);
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
@@ -296,6 +307,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
   const Lock lock(machine().mutex);
   if (breaks_capture()) return machine().result(cudaErrorStreamCaptureUnsupported);
   ++machine().counters.synchronizations;
+  ++machine().counters.drains;
   return copy(to, from, bytes, kind, nullptr, true);
 }
 
@@ -318,7 +330,7 @@ cudaError_t cudaMemset(void* to, int value, std::size_t bytes) {
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   Machine& m = machine();
   const Lock lock(m.mutex);
-  if (stream == nullptr || stream->capture != nullptr) {
+  if (stream == nullptr || stream->capture != nullptr || !m.settings.graphs) {
     return m.result(cudaErrorStreamCaptureUnsupported);
   }
   stream->capture = std::make_unique<std::vector<Operation>>();

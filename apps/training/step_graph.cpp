@@ -1,0 +1,152 @@
+#include "apps/training/step_graph.h"
+
+#include <cstdio>
+#include <fmt/format.h>
+
+#include "engine/allocator.h"
+#include "engine/runtime.h"
+#include "kernels/base/error.h"
+
+namespace hanok::training {
+
+/// The recording and everything that it reads and writes and that others see.
+struct StepGraph::Recorded {
+  Kind kind;
+  std::int64_t choice = 0;  // of the optimiser
+  StepInputs inputs;        // written before a replay
+  StepResults results;
+  std::vector<std::pair<Tensor, Tensor>> gradients;  // parameter, gradient
+  std::vector<Tensor> written;                       // of the model
+  std::unique_ptr<Recording> recording;              // goes first
+};
+
+StepGraph::StepGraph(TrainingStep step, Device device, bool enabled)
+    : step_(std::move(step)), device_(device), enabled_(enabled && !device.is_cpu()) {}
+
+StepGraph::~StepGraph() = default;
+
+StepResults StepGraph::run(const StepInputs& inputs, std::int64_t parts, bool norm_now,
+                           bool norm_ever, bool repeats) {
+  if (enabled_ && repeats && why_not_.empty()) {
+    const Kind kind{inputs.images.shape(), inputs.targets.shape(), inputs.images.dtype(),
+                    inputs.targets.dtype(), parts};
+    if (!is_recorded(kind)) {
+      recorded_.reset();
+      if (warm_ != nullptr && *warm_ == kind) record(kind, inputs, parts, norm_ever);
+    }
+    warm_ = std::make_unique<Kind>(kind);
+    if (recorded_ != nullptr) {
+      ++steps_;
+      return replay(inputs);
+    }
+  }
+  StepResults results = step_(inputs, parts, norm_now, [](double) {});
+  ++steps_;
+  return results;
+}
+
+bool StepGraph::is_recorded(const Kind& kind) const {
+  return recorded_ != nullptr && recorded_->kind == kind &&
+         recorded_->choice == step_.means().optimizer.choice();
+}
+
+void StepGraph::record(const Kind& kind, const StepInputs& inputs, std::int64_t parts,
+                       bool with_norm) {
+  nn::Module& model = step_.means().model;
+  auto recorded = std::make_unique<Recorded>();
+  recorded->kind = kind;
+  try {
+    const MemoryTag tag("batches");
+    recorded->inputs = inputs;
+    recorded->inputs.images = Tensor::empty(kind.images, {kind.images_type, device_});
+    recorded->inputs.targets = Tensor::empty(kind.targets, {kind.targets_type, device_});
+    recorded->inputs.denominator_tensor = Tensor::empty({}, {DType::F32, device_});
+    // What the steps before took and let go makes room for the recording's own memory.
+    step_.means().optimizer.zero_grad();
+    context_of(device_).workspace.release_all();
+    allocator_of(device_).release_cached();
+    std::vector<std::pair<Tensor, std::uint64_t>> versions;
+    for (const auto& [name, tensor] : model.state_dict()) {
+      versions.emplace_back(tensor, tensor.version());
+    }
+    recorded->recording = std::make_unique<Recording>(device_, [&] {
+      recorded->results = step_(recorded->inputs, parts, with_norm, [](double) {});
+    });
+    for (const auto& [tensor, version] : versions) {
+      if (tensor.version() != version) recorded->written.push_back(tensor);
+    }
+  } catch (const Error& error) {
+    recorded.reset();
+    stop(fmt::format("it cannot be recorded: {}", error.what()));
+    return;
+  }
+  recorded->choice = step_.means().optimizer.choice();
+  for (const Tensor& parameter : model.parameters()) {
+    if (parameter.grad().defined()) {
+      recorded->gradients.emplace_back(parameter, parameter.grad());
+    }
+  }
+  recorded_ = std::move(recorded);
+  ++recordings_;
+}
+
+StepResults StepGraph::replay(const StepInputs& inputs) {
+  Recorded& recorded = *recorded_;
+  recorded.inputs.images.copy_from(inputs.images);
+  recorded.inputs.targets.copy_from(inputs.targets);
+  backend_of(device_).fill(context_of(device_), recorded.inputs.denominator_tensor.mutable_view(),
+                           inputs.denominator);
+  nn::Optimizer& optimizer = step_.means().optimizer;
+  optimizer.write_rates();
+  recorded.recording->replay();
+  optimizer.count_step();
+  for (Tensor& tensor : recorded.written) tensor.mutable_view();  // a new version
+  for (auto& [parameter, gradient] : recorded.gradients) parameter.set_grad(gradient);
+  ++replays_;
+  return recorded.results;
+}
+
+StepGraph::Layout StepGraph::layout() const {
+  Layout layout;
+  const auto add = [&layout](const Tensor& tensor) {
+    layout.emplace_back(tensor.view().data, tensor.requires_grad());
+  };
+  for (const Tensor& parameter : step_.means().model.parameters()) add(parameter);
+  for (const nn::NamedTensor& buffer : step_.means().model.named_buffers()) add(buffer.tensor);
+  return layout;
+}
+
+void StepGraph::check_model(std::size_t cut) {
+  if (!enabled_) return;
+  Layout now = layout();
+  if (now == layout_ && cut == cut_) return;
+  layout_ = std::move(now);
+  cut_ = cut;
+  recorded_.reset();
+  warm_.reset();
+}
+
+bool StepGraph::give_up(const std::string& why) {
+  if (recorded_ == nullptr) return false;
+  stop(why);
+  return true;
+}
+
+void StepGraph::stop(const std::string& why) {
+  why_not_ = why;
+  recorded_.reset();
+  warm_.reset();
+  allocator_of(device_).release_cached();
+  fmt::print("no CUDA graph of the step from here on, its ops are launched one by one: {}\n", why);
+  std::fflush(stdout);
+}
+
+std::string StepGraph::describe() const {
+  if (!enabled_) return "";
+  std::string text = fmt::format("recorded {} time{}, replayed in {} of {} steps", recordings_,
+                                 recordings_ == 1 ? "" : "s", replays_, steps_);
+  if (!why_not_.empty()) text += "; given up: " + why_not_;
+  return text;
+}
+
+}  // namespace hanok::training

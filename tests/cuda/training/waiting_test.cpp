@@ -1,0 +1,62 @@
+// Nobody waits within a training step: the host only ever waits for steps before the last one, so
+// that the device always has work.
+#include <gmock/gmock.h>
+
+#include "tests/cuda/training/training_run.h"
+
+namespace hanok::test {
+namespace {
+
+using Arguments = std::vector<std::string>;
+
+class NobodyWaits : public TrainingOnStandin {
+ protected:
+  void SetUp() override {
+    PhotoOptions many;
+    many.members = 24;
+    draw_photos(folder_ / "photos", many);
+  }
+  /// Steps beyond the first few make the device idle no more often than they do themselves.
+  void expect_no_drain(const Arguments& arguments, const std::string& epochs = "1") {
+    const Arguments base = arguments + Arguments{"epochs", epochs};
+    const TrainingRun few = train(base + Arguments{"max-steps", "3"});
+    const TrainingRun more = train(base + Arguments{"max-steps", "5"});
+    EXPECT_GT(more.counters.executed, few.counters.executed);
+    EXPECT_GT(more.counters.synchronizations, few.counters.synchronizations)
+        << "results of the steps before are waited for";
+    expect_equal_waits(few, more);
+  }
+  static void expect_equal_waits(const TrainingRun& few, const TrainingRun& more) {
+    EXPECT_EQ(more.counters.drains, few.counters.drains);
+    EXPECT_EQ(more.counters.pageable_copies, few.counters.pageable_copies);
+    // What the cache held when a run began makes a difference of a piece or two.
+    EXPECT_LE(more.counters.frees, few.counters.frees + 2);
+  }
+};
+
+TEST_F(NobodyWaits, InAPlainStep) { expect_no_drain({}); }
+TEST_F(NobodyWaits, InAStepOpByOp) { expect_no_drain({"cuda-graph", "no"}); }
+TEST_F(NobodyWaits, InAStepWithBatchNorm) {
+  expect_no_drain({"model", "resnet18", "cuda-graph", "no", "clip-norm", "1", "ema", "0.9"});
+}
+TEST_F(NobodyWaits, WithClassWeightsAndParts) {
+  expect_no_drain({"class-weights", "balanced", "accumulate", "2"});
+}
+TEST_F(NobodyWaits, WithMixup) { expect_no_drain({"mixup", "0.4"}); }
+TEST_F(NobodyWaits, WithCutMix) { expect_no_drain({"cutmix", "1", "cuda-graph", "no"}); }
+
+TEST_F(NobodyWaits, WhileFeaturesAreCached) {
+  expect_no_drain({"model", "resnet18", "mode", "feature-extraction", "cache-features", "yes"});
+}
+
+TEST_F(NobodyWaits, WhenFeaturesComeFromTheCache) {
+  // Nine steps an epoch: the second epoch's are counted.
+  const Arguments base = {"model",          "resnet18", "mode",   "feature-extraction",
+                          "cache-features", "yes",      "epochs", "2"};
+  const TrainingRun few = train(base + Arguments{"max-steps", "11"});
+  const TrainingRun more = train(base + Arguments{"max-steps", "13"});
+  expect_equal_waits(few, more);
+}
+
+}  // namespace
+}  // namespace hanok::test
