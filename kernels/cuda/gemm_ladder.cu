@@ -15,6 +15,7 @@
 //   double_buffered  the same, and no thread waits for memory while it could multiply
 //   tensor_tf32      128 x 128    64 x 32 a warp, multiplied by tensor cores
 //   tensor_bf16      the same, with two k in a register: half the instructions
+//   tensor_half      the same, operands stored in 16 bits     64          11
 //   * and each access of a warp touches 32 lines
 //
 // An A100 or H100 would show about 1, 8, 12, 60, 75, 85% of their f32 peak for the first six at
@@ -263,9 +264,7 @@ __global__ void __launch_bounds__(kThreads) gemm_double_buffered_kernel(Product 
 // ---- An instruction does 1024 (2048) multiply-adds that took 32 (64) of them before. 8 warps
 // share the block's 128 x 128: each has 64 x 32, 4 x 4 instructions' pieces, in 64 accumulators a
 // lane. The strides put the 32 lanes' fragments into 32 banks. Operands are rounded on their way
-// into the fragments (10 or 7 bits of mantissa), sums stay f32. Where activations are stored as
-// bf16, half the bytes pass through shared memory as well, and ldmatrix fetches a fragment an
-// instruction.
+// into the fragments (10 or 7 bits of mantissa), sums stay f32.
 
 struct Tf32 {
   static constexpr int kDepth = 8;  // of an instruction
@@ -298,6 +297,25 @@ struct Bf16 {
   }
 };
 
+/// A warp's 64 x 32 of C from the accumulators of its 4 x 4 pieces.
+__device__ void store_warp_tile(float* c, std::int64_t m, std::int64_t n, std::int64_t row,
+                                std::int64_t column, const float (&sums)[4][4][4]) {
+  const int g = static_cast<int>(threadIdx.x % 32) / 4;
+  const int t = static_cast<int>(threadIdx.x % 4);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const std::int64_t r = row + 16 * i + g + e / 2 * 8;
+        const std::int64_t at = column + 8 * j + 2 * t + e % 2;
+        if (r < m && at < n) c[r * n + at] = sums[i][j][e];
+      }
+    }
+  }
+}
+
 template <typename Format>
 __global__ void __launch_bounds__(kThreads) gemm_tensor_kernel(Product p) {
   __shared__ AsyncTiles tiles;
@@ -328,18 +346,108 @@ __global__ void __launch_bounds__(kThreads) gemm_tensor_kernel(Product p) {
       }
     }
   });
+  store_warp_tile(p.c, p.m, p.n, row + warp_row, column + warp_column, sums);
+}
+
+// ---- 9. tensor cores, operands stored as f16 or bf16 ----
+// Half the bytes pass from memory and through shared memory, and nothing is left to round: one
+// ldmatrix fetches what four mma want of A or two of B, where eight or so loads and conversions
+// stood. B's tile lies as memory has it; ldmatrix transposes on the way. This is what mixed
+// precision (engine/precision.h) asks of cuBLAS.
+
+constexpr int kHalfDepth = 32;
+constexpr int kHalfStrideA = kHalfDepth + 8;  // 80 bytes: 8 rows of 16 bytes meet no bank twice
+constexpr int kHalfStrideB = kTile + 8;
+
+struct HalfProduct {
+  const std::uint16_t *a, *b;  // [m,k], [k,n]
+  float* c;
+  std::int64_t m, n;
+  int k;
+  bool vectors;  // rows of A and B start at 16 bytes, and have a multiple of 8 elements
+};
+
+struct HalfTiles {
+  alignas(16) std::uint16_t a[2][kTile][kHalfStrideA];
+  alignas(16) std::uint16_t b[2][kHalfDepth][kHalfStrideB];
+};
+
+/// Starts the copies of tile k of A and B into one of the buffers; zeros beyond the edges.
+__device__ void fetch_half_tiles(const HalfProduct& p, std::int64_t row, std::int64_t column, int k,
+                                 int buffer, HalfTiles& tiles) {
+  const auto me = static_cast<int>(threadIdx.x);
+  const int width = p.vectors ? 8 : 1;  // cp.async knows no two bytes: those are copied by hand
+  const auto copy = [&](std::uint16_t* to, const std::uint16_t* from, bool inside) {
+    if (p.vectors) {
+      copy_async16(to, from, inside);
+    } else {
+      *to = inside ? *from : std::uint16_t{0};
+    }
+  };
+  for (int i = me * width; i < kTile * kHalfDepth; i += kThreads * width) {
+    const std::int64_t r = row + i / kHalfDepth;
+    const int depth = k + i % kHalfDepth;
+    const bool inside = r < p.m && depth < p.k;
+    copy(&tiles.a[buffer][i / kHalfDepth][i % kHalfDepth], inside ? p.a + r * p.k + depth : p.a,
+         inside);
+  }
+  for (int i = me * width; i < kTile * kHalfDepth; i += kThreads * width) {
+    const int depth = k + i / kTile;
+    const std::int64_t c = column + i % kTile;
+    const bool inside = depth < p.k && c < p.n;
+    copy(&tiles.b[buffer][i / kTile][i % kTile], inside ? p.b + depth * p.n + c : p.b, inside);
+  }
+  commit_copies();
+}
+
+template <bool kBf16>
+__global__ void __launch_bounds__(kThreads) gemm_tensor_half_kernel(HalfProduct p) {
+  __shared__ HalfTiles tiles;
+  const auto me = static_cast<int>(threadIdx.x);
+  const std::int64_t row = blockIdx.y * std::int64_t{kTile};
+  const std::int64_t column = blockIdx.x * std::int64_t{kTile};
+  const int lane = me % 32;
+  const int warp_row = me / 32 / 4 * 64;
+  const int warp_column = me / 32 % 4 * 32;
+  // Lane 8 j + r names row r of matrix j: A's lie (0,0) (8,0) (0,8) (8,8), B's (0,0) (8,0) (0,8)
+  // (8,8) as (k, column).
+  const int matrix_row = lane / 8 % 2 * 8 + lane % 8;
+  const int matrix_column = lane / 16 * 8;
+  float sums[4][4][4] = {};
+  int buffer = 0;
+  fetch_half_tiles(p, row, column, 0, buffer, tiles);
+  for (int k = 0; k < p.k; k += kHalfDepth) {
+    wait_for_copies<0>();
+    __syncthreads();  // all copies are there, and all threads are done with the other buffer
+    if (k + kHalfDepth < p.k) fetch_half_tiles(p, row, column, k + kHalfDepth, 1 - buffer, tiles);
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
+    for (int depth = 0; depth < kHalfDepth; depth += 16) {
+      std::uint32_t a[4][4];
+      std::uint32_t b[2][4];  // two pieces of 8 columns each
+      for (int i = 0; i < 4; ++i) {
+        load_matrices<false>(
+            &tiles.a[buffer][warp_row + 16 * i + matrix_row][depth + matrix_column], a[i]);
+      }
+      for (int j = 0; j < 2; ++j) {
+        load_matrices<true>(
+            &tiles.b[buffer][depth + matrix_row][warp_column + 16 * j + matrix_column], b[j]);
+      }
 #pragma unroll
-    for (int j = 0; j < 4; ++j) {
+      for (int i = 0; i < 4; ++i) {
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const std::int64_t r = row + warp_row + 16 * i + g + e / 2 * 8;
-        const std::int64_t c = column + warp_column + 8 * j + 2 * t + e % 2;
-        if (r < p.m && c < p.n) p.c[r * p.n + c] = sums[i][j][e];
+        for (int j = 0; j < 4; ++j) {
+          const std::uint32_t piece[2] = {b[j / 2][j % 2 * 2], b[j / 2][j % 2 * 2 + 1]};
+          if constexpr (kBf16) {
+            mma_bf16(sums[i][j], a[i], piece);
+          } else {
+            mma_f16(sums[i][j], a[i], piece);
+          }
+        }
       }
     }
+    buffer = 1 - buffer;
   }
+  store_warp_tile(p.c, p.m, p.n, row + warp_row, column + warp_column, sums);
 }
 
 }  // namespace
@@ -362,32 +470,34 @@ const char* name_of(GemmRung rung) {
       return "tensor_tf32";
     case GemmRung::TensorBf16:
       return "tensor_bf16";
+    case GemmRung::TensorHalf:
+      return "tensor_half";
   }
   return "?";
 }
 
 void gemm_ladder(ExecContext& ctx, GemmRung rung, std::int64_t m, std::int64_t n, std::int64_t k,
                  ConstView a, ConstView b, View c) {
-  for (const ConstView& view : {a, b, ConstView(c)}) {
-    check_dtype("gemm_ladder", "an operand", view, DType::F32);
-  }
+  const bool half = rung == GemmRung::TensorHalf;
+  const DType type = !half ? DType::F32 : a.dtype == DType::F16 ? DType::F16 : DType::BF16;
+  check_dtype("gemm_ladder", "A", a, type);
+  check_dtype("gemm_ladder", "B", b, type);
+  check_dtype("gemm_ladder", "C", c, DType::F32);
   if (m == 0 || n == 0) return;
-  const Product p{
-      a.f32(),
-      b.f32(),
-      c.f32(),
-      m,
-      n,
-      axis_size("gemm_ladder", k),
-      n % 4 == 0 && k % 4 == 0 && aligned16(a.data) && aligned16(b.data) && aligned16(c.data)};
-  const auto run = [&](void (*kernel)(Product), std::int64_t across, std::int64_t down,
-                       dim3 block) {
+  const int depth = axis_size("gemm_ladder", k);
+  const int width = half ? 8 : 4;
+  const bool vectors = n % width == 0 && k % width == 0 && aligned16(a.data, b.data, c.data);
+  const Product p{a.f32(), b.f32(), c.f32(), m, n, depth, vectors};
+  const auto launch_with = [&](auto kernel, const auto& product, std::int64_t across,
+                               std::int64_t down, dim3 block) {
     if (down > 65535) {
       throw ShapeError("gemm_ladder: " + std::to_string(down) + " blocks in y, a grid has 65535");
     }
     launch(kernel, dim3(static_cast<unsigned>(across), static_cast<unsigned>(down)), block, 0,
-           stream_of(ctx), p);
+           stream_of(ctx), product);
   };
+  const auto run = [&](void (*kernel)(Product), std::int64_t across, std::int64_t down,
+                       dim3 block) { launch_with(kernel, p, across, down, block); };
   const std::int64_t tiles_across = divide_up(n, kTile);
   const std::int64_t tiles_down = divide_up(m, kTile);
   switch (rung) {
@@ -408,6 +518,13 @@ void gemm_ladder(ExecContext& ctx, GemmRung rung, std::int64_t m, std::int64_t n
       return run(gemm_tensor_kernel<Tf32>, tiles_across, tiles_down, dim3(kThreads));
     case GemmRung::TensorBf16:
       return run(gemm_tensor_kernel<Bf16>, tiles_across, tiles_down, dim3(kThreads));
+    case GemmRung::TensorHalf: {
+      const HalfProduct halves{
+          a.as<std::uint16_t>(), b.as<std::uint16_t>(), c.f32(), m, n, depth, vectors};
+      return launch_with(
+          type == DType::F16 ? gemm_tensor_half_kernel<false> : gemm_tensor_half_kernel<true>,
+          halves, tiles_across, tiles_down, dim3(kThreads));
+    }
   }
 }
 

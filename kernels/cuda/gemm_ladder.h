@@ -15,14 +15,16 @@ enum class GemmRung {
   DoubleBuffered,  // cp.async fetches the next tiles meanwhile
   TensorTf32,      // tensor cores, operands rounded to 10 bits of mantissa
   TensorBf16,      // tensor cores, operands rounded to bf16
+  TensorHalf,      // tensor cores, operands stored as f16 or bf16, fetched by ldmatrix
 };
 
-inline constexpr int kGemmRungs = 8;
+inline constexpr int kGemmRungs = 9;
 
 /// "naive", "coalesced", ...
 const char* name_of(GemmRung rung);
 
-/// C [m,n] = A [m,k] * B [k,n], dense row-major f32. TensorTf32 and TensorBf16 need sm_80.
+/// C [m,n] = A [m,k] * B [k,n], dense row-major f32; for TensorHalf A and B are both f16 or both
+/// bf16. The last three need sm_80 to be fast.
 void gemm_ladder(ExecContext& ctx, GemmRung rung, std::int64_t m, std::int64_t n, std::int64_t k,
                  ConstView a, ConstView b, View c);
 

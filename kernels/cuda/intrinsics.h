@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <cuda_bf16.h>
+#include <cuda_fp16.h>
 
 #include "kernels/cuda/launch.h"
 
@@ -25,7 +26,7 @@ namespace hanok::cuda {
 
 /// Copies 16 bytes (both addresses aligned to 16), or writes zeros if not `valid`. `from` is
 /// an address of the array in any case; it is not read where not valid.
-__device__ inline void copy_async16(float* to, const float* from, bool valid) {
+__device__ inline void copy_async16(void* to, const void* from, bool valid) {
 #ifdef HANOK_SM80
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(
                    static_cast<unsigned>(__cvta_generic_to_shared(to))),
@@ -33,7 +34,7 @@ __device__ inline void copy_async16(float* to, const float* from, bool valid) {
                : "memory");
 #else
   const float4 zero = make_float4(0, 0, 0, 0);
-  *reinterpret_cast<float4*>(to) = valid ? *reinterpret_cast<const float4*>(from) : zero;
+  *static_cast<float4*>(to) = valid ? *static_cast<const float4*>(from) : zero;
 #endif
 }
 
@@ -115,6 +116,40 @@ __device__ inline void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4],
 #endif
 }
 
+/// One of the two 16-bit values in a register: k even or odd.
+struct Bf16Pair {
+  __device__ static float value(std::uint32_t pair, int k) {  // bf16 is the upper half of a float
+    return __uint_as_float(k % 2 == 0 ? pair << 16U : pair & 0xffff0000U);
+  }
+};
+struct F16Pair {
+  __device__ static float value(std::uint32_t pair, int k) {
+    return __half2float(
+        __ushort_as_half(static_cast<unsigned short>(k % 2 == 0 ? pair : pair >> 16U)));
+  }
+};
+
+/// The twin of both products of 16-bit factors.
+template <typename Pair>
+__device__ inline void mma_by_shuffles(float (&c)[4], const std::uint32_t (&a)[4],
+                                       const std::uint32_t (&b)[2]) {
+  const int lane = static_cast<int>(threadIdx.x % 32);
+#pragma unroll
+  for (int k = 0; k < 16; ++k) {
+    const int pair = k % 8 / 2;
+    const int from_a = lane / 4 * 4 + pair;
+    const float upper = Pair::value(__shfl_sync(0xffffffffU, a[k / 8 * 2], from_a), k);
+    const float lower = Pair::value(__shfl_sync(0xffffffffU, a[k / 8 * 2 + 1], from_a), k);
+#pragma unroll
+    for (int j = 0; j < 2; ++j) {
+      const int from_b = (lane % 4 * 2 + j) * 4 + pair;
+      const float right = Pair::value(__shfl_sync(0xffffffffU, b[k / 8], from_b), k);
+      c[j] += upper * right;
+      c[2 + j] += lower * right;
+    }
+  }
+}
+
 /// c += A B for A 16x16 and B 16x8 in bf16, by one warp. Each register holds two neighbours in k:
 ///   a[0]: (g, 2t)  a[1]: (g + 8, 2t)  a[2]: (g, 2t + 8)  a[3]: (g + 8, 2t + 8)
 ///   b[0]: (2t, g)  b[1]: (2t + 8, g)
@@ -127,23 +162,57 @@ __device__ inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4],
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #else
+  mma_by_shuffles<Bf16Pair>(c, a, b);
+#endif
+}
+
+/// The same in f16.
+__device__ inline void mma_f16(float (&c)[4], const std::uint32_t (&a)[4],
+                               const std::uint32_t (&b)[2]) {
+#ifdef HANOK_SM80
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+      "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};\n"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+#else
+  mma_by_shuffles<F16Pair>(c, a, b);
+#endif
+}
+
+/// Four 8x8 matrices of 16-bit elements out of shared memory, by one warp: lane 8 j + r gives the
+/// address of row r of matrix j (16 aligned bytes), and gets of each matrix j in out[j] the
+/// elements (g, 2t) and (g, 2t + 1), or, transposed, (2t, g) and (2t + 1, g): what mma wants.
+template <bool kTransposed>
+__device__ inline void load_matrices(const std::uint16_t* row, std::uint32_t (&out)[4]) {
+#ifdef __CUDA_ARCH__  // on every device since sm_75
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  if constexpr (kTransposed) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(address)
+                 : "memory");
+  } else {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(address)
+                 : "memory");
+  }
+#else
   const int lane = static_cast<int>(threadIdx.x % 32);
+  const int g = lane / 4;
+  const int t = lane % 4;
+  const auto address = reinterpret_cast<unsigned long long>(row);
 #pragma unroll
-  for (int k = 0; k < 16; ++k) {
-    const int pair = k % 8 / 2;
-    const auto half = [&](std::uint32_t bits) {  // bf16 is the upper half of a float
-      return __uint_as_float(k % 2 == 0 ? bits << 16U : bits & 0xffff0000U);
+  for (int j = 0; j < 4; ++j) {
+    const auto row_of = [&](int r) {
+      return reinterpret_cast<const std::uint16_t*>(__shfl_sync(0xffffffffU, address, 8 * j + r));
     };
-    const int from_a = lane / 4 * 4 + pair;
-    const float upper = half(__shfl_sync(0xffffffffU, a[k / 8 * 2], from_a));
-    const float lower = half(__shfl_sync(0xffffffffU, a[k / 8 * 2 + 1], from_a));
-#pragma unroll
-    for (int j = 0; j < 2; ++j) {
-      const int from_b = (lane % 4 * 2 + j) * 4 + pair;
-      const float right = half(__shfl_sync(0xffffffffU, b[k / 8], from_b));
-      c[j] += upper * right;
-      c[2 + j] += lower * right;
-    }
+    const std::uint16_t* first = row_of(kTransposed ? 2 * t : g);
+    const std::uint16_t* second = row_of(kTransposed ? 2 * t + 1 : g);
+    const std::uint32_t low = first[kTransposed ? g : 2 * t];
+    const std::uint32_t high = second[kTransposed ? g : 2 * t + 1];
+    out[j] = low | high << 16U;
   }
 #endif
 }

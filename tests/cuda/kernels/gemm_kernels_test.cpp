@@ -8,6 +8,7 @@
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/gemm_ladder.h"
 #include "tests/cuda/kernels/device.h"
+#include "tests/cuda/kernels/half_array.h"
 
 namespace hanok {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 using test::DeviceArray;
 using test::DeviceContext;
 using test::error_over_rms;
+using test::HalfArray;
 using test::test_data;
 
 class GemmKernels : public test::OnDevice {};
@@ -179,15 +181,17 @@ struct LadderCase {
   std::int64_t m, n, k;
 };
 
-/// Worst error over the rms of a rung's product, against operands rounded to `bits` of mantissa.
-double ladder_error(cuda::GemmRung rung, const LadderCase& s, int bits) {
+/// Worst error over the rms of a rung's product, against operands rounded to `bits` of mantissa or,
+/// where they are given in 16 bits, as stored.
+double ladder_error(cuda::GemmRung rung, const LadderCase& s, int bits, DType stored = DType::F32) {
   std::vector<float> a = test_data(s.m * s.k, 1);
   std::vector<float> b = test_data(s.k * s.n, 2);
   DeviceContext context;
-  const DeviceArray<float> da(a), db(b);
+  const HalfArray da(stored, a), db(stored, b);
   const DeviceArray<float> dc(std::vector<float>(static_cast<std::size_t>(s.m * s.n), 7));
   cuda::gemm_ladder(context, rung, s.m, s.n, s.k, da.view(), db.view(), dc.view());
   for (std::vector<float>* operand : {&a, &b}) {
+    if (stored != DType::F32) *operand = test::rounded_to(stored, *operand);
     for (float& x : *operand) x = rounded(x, bits);
   }
   std::vector<double> want(static_cast<std::size_t>(s.m * s.n));
@@ -211,10 +215,27 @@ TEST_F(GemmLadder, EveryRungIsTheProduct) {
     for (const LadderCase& s :
          {LadderCase{1, 1, 1}, LadderCase{31, 33, 31}, LadderCase{33, 31, 17},
           LadderCase{130, 129, 33}, LadderCase{129, 132, 36}, LadderCase{5, 4, 0}}) {
+      if (r == cuda::GemmRung::TensorHalf) continue;
       EXPECT_LE(ladder_error(r, s, mantissa_of(r)), 1e-5)
           << cuda::name_of(r) << " m " << s.m << " n " << s.n << " k " << s.k;
     }
   }
+}
+
+TEST_F(GemmLadder, TheHighestRungTakesBothSixteenBitTypes) {
+  for (const DType stored : {DType::F16, DType::BF16}) {
+    for (const LadderCase& s : {LadderCase{1, 1, 1}, LadderCase{33, 31, 17},
+                                LadderCase{130, 136, 72}, LadderCase{5, 4, 0}}) {
+      EXPECT_LE(ladder_error(cuda::GemmRung::TensorHalf, s, 23, stored), 1e-5)
+          << name_of(stored) << " m " << s.m << " n " << s.n << " k " << s.k;
+    }
+  }
+}
+
+TEST_F(GemmLadder, RefusesOperandsOfAnotherTypeThanTheRungs) {
+  const LadderCase s{2, 2, 2};
+  EXPECT_THROW(ladder_error(cuda::GemmRung::TensorHalf, s, 23), DTypeError);
+  EXPECT_THROW(ladder_error(cuda::GemmRung::TensorBf16, s, 7, DType::BF16), DTypeError);
 }
 
 TEST_F(GemmLadder, TensorCoresRoundTheirOperands) {
