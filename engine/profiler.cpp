@@ -509,6 +509,25 @@ class Profiler::Recorder final : public Backend {
         },
         true);
   }
+  void unscale(ExecContext& context, const std::vector<View>& gradients, ConstView scale,
+               View found) override {
+    note(
+        "unscale", [&] { inner_->unscale(context, gradients, scale, found); },
+        [&] {
+          double count = 0;
+          for (const View& gradient : gradients) count += count_of(gradient);
+          return Cost{count, 8 * count, fmt::format("{} tensors", gradients.size())};
+        });
+  }
+  void update_loss_scale(ExecContext& context, const LossScaleRule& rule, ConstView found,
+                         View scale, View good_steps) override {
+    note(
+        "update_loss_scale",
+        [&] { inner_->update_loss_scale(context, rule, found, scale, good_steps); },
+        [&] {
+          return Cost{1, bytes_of(found, scale, good_steps), scale.shape.to_string()};
+        });
+  }
 
  private:
   /// What a call costs in theory, and how to tell it from others.

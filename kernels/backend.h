@@ -105,6 +105,7 @@ struct OptimizerSlot {
 struct SgdStep {
   ConstView learning_rate;  // f32 [1]
   ConstView step;           // i64 [1]: 1 for the first step (which initialises the momentum buffer)
+  ConstView skip;           // f32 [1]: unless it is 0, nothing is written; undefined: 0
   double momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
 };
@@ -112,8 +113,15 @@ struct SgdStep {
 struct AdamStep {
   ConstView learning_rate;  // f32 [1]
   ConstView step;           // i64 [1]: 1 for the first step
+  ConstView skip;           // f32 [1]: unless it is 0, nothing is written; undefined: 0
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
   bool decoupled = false;  // true: AdamW
+};
+
+/// How a loss scale follows what it finds.
+struct LossScaleRule {
+  double growth = 2, backoff = 0.5;
+  std::int64_t interval = 2000;  // finite steps until it grows
 };
 
 /// Random numbers of one op call: lane = element index / 4, word = element index % 4.
@@ -285,6 +293,16 @@ class Backend {
   // ---- optimisers: one fused sweep over all parameters ----
   virtual void sgd_step(ExecContext&, const SgdStep&, const std::vector<OptimizerSlot>&) = 0;
   virtual void adam_step(ExecContext&, const AdamStep&, const std::vector<OptimizerSlot>&) = 0;
+
+  // ---- loss scaling: gradients of a loss that was multiplied by a power of two; f32 ----
+  /// Divides all gradients by `scale` [1], in place; found [1] = 1 if one was infinite or NaN, else
+  /// 0.
+  virtual void unscale(ExecContext&, const std::vector<View>& gradients, ConstView scale,
+                       View found) = 0;
+  /// found not 0: scale *= backoff, good_steps (i64 [1]) = 0. Else ++good_steps, and where that is
+  /// `interval`: scale *= growth unless that is infinite, good_steps = 0. PyTorch's GradScaler.
+  virtual void update_loss_scale(ExecContext&, const LossScaleRule&, ConstView found, View scale,
+                                 View good_steps) = 0;
 };
 
 }  // namespace hanok

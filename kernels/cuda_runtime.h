@@ -91,8 +91,9 @@ class CudaRuntime {
   /// Blocks the host until the stream is empty; reports errors of everything before.
   virtual void synchronize(int device, Stream) = 0;
 
-  /// Adds 1 to a number in the device's memory, on the compute stream: so a recording counts.
-  virtual void count_up(int device, std::int64_t* counter) = 0;
+  /// Adds 1 to a number in the device's memory, on the compute stream: so a recording counts. Where
+  /// `skip` (may be null) holds anything but 0, nothing.
+  virtual void count_up(int device, std::int64_t* counter, const float* skip) = 0;
 
   /// Records what is enqueued on the compute stream from now on, instead of running it.
   /// Host memory copied to or from meanwhile must be pinned.

@@ -109,6 +109,10 @@ void Optimizer::prepare_step() {
                  [](const Sweep& a, const Sweep& b) { return a.chooses_as(b); })) {
     return;
   }
+  if (skip_.defined() && !sweeps_.empty()) {  // parameters meet others: by what was really done
+    read_steps();
+    sweeps = choose_sweeps();
+  }
   if (Recording::under_way()) {
     throw ValueError(
         "optimizer: a step can be recorded after one that was not, by the same parameters: it "
@@ -129,6 +133,20 @@ void Optimizer::prepare_step() {
   ++choice_;
 }
 
+void Optimizer::read_steps() const {
+  for (const Sweep& sweep : sweeps_) {
+    const auto steps = static_cast<std::int64_t>(sweep.step.item());
+    for (Moments* moments : sweep.moments) moments->step = steps;
+  }
+}
+
+void Optimizer::set_skip(const Tensor& skip) {
+  if (skip.shape() != Shape{1} || skip.dtype() != DType::F32) {
+    throw ValueError("optimizer: skip must be one f32, got " + skip.to_string());
+  }
+  skip_ = skip;
+}
+
 void Optimizer::write_rates() {
   for (Sweep& sweep : sweeps_) {
     const double rate = groups_[sweep.group].learning_rate;
@@ -141,7 +159,7 @@ void Optimizer::write_rates() {
 
 void Optimizer::enqueue_step() {
   for (Sweep& sweep : sweeps_) {
-    count_up(sweep.step);
+    count_up(sweep.step, skip_);
     update(sweep.group, sweep.parameters, sweep.moments, sweep.learning_rate, sweep.step);
   }
 }
@@ -156,6 +174,7 @@ void Optimizer::count_step() {
 // Keys: "steps", "group.G.learning_rate", "group.G.base_learning_rate",
 // "parameter.G.I.{step,a,b}" for parameters that were updated at least once.
 State Optimizer::state() const {
+  if (skip_.defined()) read_steps();
   State state;
   state.integers["version"] = kStateVersion;
   state.texts["type"] = type_name();
@@ -251,6 +270,7 @@ class Sgd final : public Optimizer {
     SgdStep call;
     call.learning_rate = learning_rate.view();
     call.step = step.view();
+    call.skip = skip_view();
     call.momentum = options_.momentum;
     call.dampening = options_.dampening;
     call.weight_decay = groups_[group].weight_decay;
@@ -284,6 +304,7 @@ class Adam final : public Optimizer {
     AdamStep call;
     call.learning_rate = learning_rate.view();
     call.step = step.view();
+    call.skip = skip_view();
     call.beta1 = options_.beta1;
     call.beta2 = options_.beta2;
     call.epsilon = options_.epsilon;

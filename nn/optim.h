@@ -46,6 +46,11 @@ class Optimizer {
   /// of no use any more.
   std::int64_t choice() const { return choice_; }
 
+  /// From now on steps are left out where `skip` (f32 [1], on the parameters' device) is not 0 when
+  /// the device comes to them: parameters, moments and their step counts stay as they are. See
+  /// nn/grad_scaler.h. Throws ValueError for another shape.
+  void set_skip(const Tensor& skip);
+
   void zero_grad();
   std::size_t group_count() const { return groups_.size(); }
   const ParameterGroup& group(std::size_t i) const { return groups_[i]; }
@@ -74,6 +79,9 @@ class Optimizer {
   virtual void update(std::size_t group, const std::vector<Tensor>& parameters,
                       std::vector<Moments*>& moments, const Tensor& learning_rate,
                       const Tensor& step) = 0;
+  /// What set_skip() was given; undefined without.
+  const Tensor& skip() const { return skip_; }
+  ConstView skip_view() const { return skip_.defined() ? skip_.view() : ConstView{}; }
   /// What a backend's fused sweep takes. Bumps the versions of parameters and moments.
   static std::vector<OptimizerSlot> slots(const std::vector<Tensor>& parameters,
                                           const std::vector<Moments*>& moments);
@@ -93,10 +101,13 @@ class Optimizer {
     bool chooses_as(const Sweep& other) const;
   };
   std::vector<Sweep> choose_sweeps();
+  /// The host's counts of steps that the device may have left out, from the device.
+  void read_steps() const;
 
   std::vector<double> base_learning_rates_;
   std::vector<std::vector<Moments>> moments_;
   std::vector<Sweep> sweeps_;
+  Tensor skip_;
   std::int64_t choice_ = 0;
   std::int64_t steps_ = 0;
 };

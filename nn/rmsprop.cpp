@@ -38,18 +38,22 @@ class RmsProp final : public Optimizer {
     const auto keep = static_cast<float>(options_.alpha);
     const auto take = static_cast<float>(1 - options_.alpha);
     const auto epsilon = static_cast<float>(options_.epsilon);
+    const Tensor skipped = skip().defined() ? skip().to(DType::U8) : Tensor();
+    const auto assign = [&skipped](Tensor& to, const Tensor& value) {
+      to.copy_from(skipped.defined() ? ops::where(skipped, to, value) : value);
+    };
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       Tensor parameter = parameters[i];
       Moments& state = *moments[i];
       Tensor g = parameter.grad();
       if (decay != 0) g = g + parameter * decay;
-      state.a.copy_from(state.a * keep + ops::square(g) * take);
+      assign(state.a, state.a * keep + ops::square(g) * take);
       Tensor direction = g / (ops::sqrt(state.a) + epsilon);
       if (options_.momentum > 0) {
-        state.b.copy_from(state.b * static_cast<float>(options_.momentum) + direction);
+        assign(state.b, state.b * static_cast<float>(options_.momentum) + direction);
         direction = state.b;
       }
-      parameter.copy_from(parameter - direction * learning_rate);
+      assign(parameter, parameter - direction * learning_rate);
     }
   }
 

@@ -19,9 +19,9 @@ using namespace hanok::training;
 
 /// Beside --resume only options that leave the result alone may be given.
 int resume(const CommandLine& command) {
-  constexpr std::array<const char*, 9> kFree = {
-      "threads",      "workers",        "device",       "cuda-graph", "cache-images",
-      "image-budget", "cache-features", "cache-budget", "profile"};
+  constexpr std::array<const char*, 9> kFree = {"threads",        "workers",      "device",
+                                                "cuda-graph",     "cache-images", "image-budget",
+                                                "cache-features", "cache-budget", "profile"};
   for (const std::string& name : command.given) {
     if (std::find(kFree.begin(), kFree.end(), name) == kFree.end()) {
       throw UsageError(fmt::format(
@@ -42,7 +42,8 @@ int start(CommandLine command) {
   if (command.out.empty()) throw UsageError("--out: missing; name a new folder for the run");
   if (command.demo) {
     RunFolder::check_free(command.out);
-    choose_device(command.options.device);  // a missing GPU is told before anything is drawn
+    // A missing GPU is told before anything is drawn.
+    choose_precision(command.options.precision, choose_device(command.options.device));
     fmt::print("drawing {} people's faces into {}/data\n", command.people, command.out);
     command.options.data =
         draw_demo_data(command.out + "/data", command.people, command.options.seed);

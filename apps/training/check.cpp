@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "apps/training/batch_source.h"
@@ -25,8 +26,10 @@
 #include "engine/autograd.h"
 #include "engine/generator.h"
 #include "engine/ops.h"
+#include "engine/precision.h"
 #include "engine/runtime.h"
 #include "engine/transaction.h"
+#include "nn/grad_scaler.h"
 #include "nn/models/registry.h"
 
 namespace hanok::training {
@@ -174,6 +177,7 @@ struct Trial {
   TrainingLoss loss;
   Device device;
   data::Batch batch;
+  std::optional<nn::GradScaler> scaler;  // of the loss, with --precision f16
 
   /// A step of training; the loss before it, and whether all answers were right.
   std::pair<double, bool> step(std::int64_t number, const std::function<void()>& before_update) {
@@ -182,9 +186,11 @@ struct Trial {
     optimizer.zero_grad();
     const Tensor logits = model(batch.images);
     const Tensor value = loss(logits, batch.labels.to(device), loss.denominator(batch.labels));
-    value.backward();
+    value.backward(scaler ? scaler->scale() : Tensor());
+    if (scaler) scaler->unscale(model.parameters());
     before_update();
     optimizer.step();
+    if (scaler) scaler->update();
     transaction.commit();
     return {static_cast<double>(value.item()),
             ops::argmax(logits.detach(), 1).to_int_vector() == batch.labels.to_int_vector()};
@@ -277,6 +283,7 @@ int check_recipe(Options options) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
+  const PrecisionScope precision(choose_precision(options.precision, device));
   const std::string start = start_weights(options);
   const ExperimentData data = prepare_data(options);
   const int fold = selected_folds(options, data.fold_count).front();
@@ -309,7 +316,12 @@ int check_recipe(Options options) {
       make_optimizer(options, parameter_groups(options, *model, freezing));
   data::Loader loader(data.dataset, loader_options(options, false, false));
   const std::vector<std::int64_t> samples = pick_batch(data, fold, options.batch_size);
-  Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()), device, {}};
+  Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()),
+              device,  {},     {}};
+  if (precision_of(options.precision) == Precision::F16) {
+    trial.scaler.emplace(device);
+    optimizer->set_skip(trial.scaler->found());
+  }
   DeviceBatches batches(*model, loader);
   loader.start_epoch(0, samples);
   batches.next(trial.batch);

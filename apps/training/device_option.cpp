@@ -44,6 +44,17 @@ Device choose_device(const std::string& text) {
   return device;
 }
 
+Precision choose_precision(const std::string& text, Device device) {
+  Precision precision = Precision::F32;
+  try {
+    precision = precision_of(text);
+  } catch (const ValueError& error) {
+    throw UsageError(fmt::format("--{}", error.what()));
+  }
+  check_precision(precision, device);
+  return precision;
+}
+
 Device device_of(nn::Module& model) {
   const std::vector<Tensor> parameters = model.parameters();
   return parameters.empty() ? Device::cpu() : parameters.front().device();

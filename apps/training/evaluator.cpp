@@ -17,6 +17,7 @@
 #include "apps/training/progress.h"
 #include "apps/training/scores.h"
 #include "apps/training/unreadable.h"
+#include "engine/precision.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 
@@ -126,6 +127,7 @@ void evaluate_data(const EvaluateOptions& options) {
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);
   const Device device = choose_device(options.device);
+  const PrecisionScope precision(choose_precision(options.precision, device));
   use_cudnn_plans(device, "", false);
   std::vector<LoadedModel> models = load_checkpoints(networks);
   for (LoadedModel& loaded : models) loaded.model->to(device);

@@ -110,10 +110,11 @@ void FeatureCache::compute(data::Batch& batch) {
       [this](const Tensor& images) { return staged_->forward_stages(images, 0, cut_); },
       batch.images, parts_);
   const std::int64_t n = features.size(0);
-  const std::int64_t floats = features.numel() / n;
+  const std::int64_t bytes = static_cast<std::int64_t>(features.bytes()) / n;
   if (store_ == nullptr) {
     feature_shape_ = features.shape();
-    make_store(floats * static_cast<std::int64_t>(sizeof(float)));
+    feature_type_ = features.dtype();
+    make_store(bytes);
   }
   batch.images = features;
   if (store_ == nullptr) return;
@@ -131,11 +132,11 @@ void FeatureCache::compute(data::Batch& batch) {
 
 /// Features [N, ...] on the CPU, by the keys of their samples.
 void FeatureCache::keep(const Tensor& features, const std::vector<std::int64_t>& keys) {
-  const std::int64_t floats = features.numel() / features.size(0);
-  const float* values = features.data<float>();  // images are outermost in memory at any rank
+  const std::int64_t bytes = static_cast<std::int64_t>(features.bytes()) / features.size(0);
+  const char* values = features.view().as<char>();  // images are outermost in memory at any rank
   for (const std::int64_t key : keys) {
     store_->put(key, values);
-    values += floats;
+    values += bytes;
   }
 }
 
@@ -172,12 +173,13 @@ void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch&
   const auto n = static_cast<std::int64_t>(samples.size());
   Shape shape = feature_shape_;
   shape[0] = n;
-  Tensor features = Tensor::empty(shape);
-  const std::int64_t floats = features.numel() / std::max<std::int64_t>(1, n);
-  auto* out = features.mutable_data<float>();
+  Tensor features = Tensor::empty(shape, {feature_type_});
+  const std::int64_t bytes =
+      static_cast<std::int64_t>(features.bytes()) / std::max<std::int64_t>(1, n);
+  char* out = features.mutable_view().as<char>();
   std::vector<std::int64_t> labels;
   for (const std::int64_t sample : samples) {
-    out = std::copy_n(static_cast<const float*>(store_->get(key(sample))), floats, out);
+    out = std::copy_n(static_cast<const char*>(store_->get(key(sample))), bytes, out);
     labels.push_back(dataset_.samples[static_cast<std::size_t>(sample)].label);
   }
   batch.images = batches_.on_device(features);

@@ -91,6 +91,7 @@ class FeatureCache final : public BatchSource {
   std::optional<Pending> pending_;  // on a GPU: features on their way to the store
   std::vector<Version> versions_;   // of the frozen stages' tensors when it was filled
   Shape feature_shape_;             // of a batch
+  DType feature_type_ = DType::F32;
 };
 
 }  // namespace hanok::training

@@ -66,11 +66,13 @@ void check_network(const Options& options, std::int64_t classes) {
   }
 }
 
-void use_machine(const Options& options) {
+/// The precision to compute in.
+Precision use_machine(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);  // missing: told before the data are read
   if (options.profile) check_profile_device(device);
   use_cudnn_plans(device, "", options.autotune);
+  return choose_precision(options.precision, device);
 }
 
 void print_plan(const Options& options, Trainer& trainer) {
@@ -258,7 +260,7 @@ int start_run(Options options, const std::string& out) {
   }
   if (!options.folds_file.empty()) options.folds_file = absolute(options.folds_file);
   if (!data::is_augmentation_name(options.augment)) options.augment = absolute(options.augment);
-  use_machine(options);
+  const PrecisionScope precision(use_machine(options));
   start_weights(options);  // a missing file is told before the data are read
   const ExperimentData data = prepare_data(options);
   fmt::print("{}", describe(data));
@@ -280,7 +282,7 @@ int resume_run(const std::string& path, const std::function<void(Options&)>& adj
   apply_toml_file(options, folder.config());
   if (adjust) adjust(options);
   check_options(options);
-  use_machine(options);
+  const PrecisionScope precision(use_machine(options));
   ExperimentData data = data_from_folds_csv(options, folder.folds());
   if (std::filesystem::exists(folder.unreadable())) {
     data.bad = unreadable_from_csv(folder.unreadable());
@@ -291,7 +293,7 @@ int resume_run(const std::string& path, const std::function<void(Options&)>& adj
 
 void dry_run(const Options& options) {
   check_options(options);
-  use_machine(options);
+  const PrecisionScope precision(use_machine(options));
   const ExperimentData data = prepare_data(options);
   check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
   fmt::print("{}", describe(data));
@@ -309,7 +311,7 @@ void dry_run(const Options& options) {
 
 void plan_run(const Options& options) {
   check_options(options);
-  use_machine(options);
+  const PrecisionScope precision(use_machine(options));
   const ExperimentData data = prepare_data(options);
   check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
   fmt::print("{}\n{}, batch {}, {} px, {} threads\n", describe(data), options.model,

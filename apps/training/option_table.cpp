@@ -219,6 +219,11 @@ std::vector<OptionEntry> make_table() {
   add(text("Machine", "device", "D",
            "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
            &Options::device));
+  add(text("Machine", "precision", "P",
+           "in what convolutions and products compute: f32; on a GPU also tf32 and bf16 (sm_80 and "
+           "newer) and f16 (with loss scaling). Weights, their gradients and the optimiser's state "
+           "are f32 always",
+           &Options::precision, {"f32", "tf32", "bf16", "f16"}));
   add(text("Machine", "cuda-graph", "G",
            "on a GPU, record a step where the shapes of batches repeat, and launch it as a whole "
            "from then on, instead of each of its several hundred kernels by itself: small networks "

@@ -69,6 +69,7 @@ struct Options {
   std::int64_t threads = 0;
   std::int64_t workers = 2;
   std::string device = "auto";
+  std::string precision = "f32";
   std::string cuda_graph = "yes";
   std::string cache_images = "auto";
   std::int64_t image_budget = 512;  // MiB

@@ -13,6 +13,7 @@
 #include "apps/training/image_list.h"
 #include "apps/training/progress.h"
 #include "data/loader.h"
+#include "engine/precision.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
 
@@ -123,6 +124,7 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 PredictSummary predict(const PredictOptions& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
+  const PrecisionScope precision(choose_precision(options.precision, device));
   use_cudnn_plans(device, "", false);
   if (options.profile) check_profile_device(device);
   std::vector<LoadedModel> models = load_models(options);

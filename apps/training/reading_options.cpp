@@ -14,6 +14,9 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_option(
       "--device", options.device,
       "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is");
+  app.add_option(
+      "--precision", options.precision,
+      "in what convolutions and products compute: f32; on a GPU also tf32, bf16 and f16");
   app.add_option("--workers", options.workers, "threads that read images ahead");
 }
 

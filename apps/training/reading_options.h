@@ -13,7 +13,7 @@ namespace hanok::training {
 struct ReadingOptions {
   bool allow_bad = false;  // leave out unreadable images instead of failing
   std::int64_t batch_size = 32, threads = 0, workers = 2;
-  std::string device = "auto";
+  std::string device = "auto", precision = "f32";
 };
 
 void add_reading_options(CLI::App& app, ReadingOptions& options);

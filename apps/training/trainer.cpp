@@ -13,6 +13,7 @@
 #include "apps/training/signals.h"
 #include "data/sampler.h"
 #include "engine/generator.h"
+#include "engine/precision.h"
 #include "engine/runtime.h"
 #include "nn/models/registry.h"
 
@@ -86,9 +87,13 @@ Trainer::Trainer(const FoldJob& job)
   if (class_weights_.defined()) class_weights_ = class_weights_.to(device_);
   loss_ = std::make_unique<TrainingLoss>(options, classes_, class_weights_);
   if (options.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options.ema);
+  if (precision_of(options.precision) == Precision::F16) {
+    scaler_ = std::make_unique<nn::GradScaler>(device_);
+    optimizer_->set_skip(scaler_->found());
+  }
   make_loaders(drop_last);
-  const TrainingStep::Means means{*model_,     *training_batches_, *loss_,
-                                  *optimizer_, ema_.get(),         options.clip_norm};
+  const TrainingStep::Means means{*model_,    *training_batches_, *loss_,       *optimizer_,
+                                  ema_.get(), options.clip_norm,  scaler_.get()};
   step_graph_ =
       std::make_unique<StepGraph>(TrainingStep(means), device_, options.cuda_graph == "yes");
   if (job.folder != nullptr) load_last();

@@ -115,7 +115,8 @@ class Trainer {
   std::unique_ptr<nn::Optimizer> optimizer_;
   std::unique_ptr<nn::Schedule> schedule_;
   std::unique_ptr<TrainingLoss> loss_;
-  std::unique_ptr<nn::Ema> ema_;  // null without --ema
+  std::unique_ptr<nn::Ema> ema_;            // null without --ema
+  std::unique_ptr<nn::GradScaler> scaler_;  // of the loss; only with --precision f16
   std::unique_ptr<StepLog> step_log_;
   DeviceUpload upload_;
   DeviceReadback readback_;

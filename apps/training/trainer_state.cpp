@@ -33,6 +33,7 @@ void Trainer::save_best() {
              {{"epoch", std::to_string(epoch_ + 1)},
               {"fold", std::to_string(job_.fold)},
               {"layout", dataset_.layout},
+              {"precision", job_.options.precision},
               {"monitor", job_.options.monitor},
               {"monitor_value", fmt::format("{}", early_stopping_.best_value())}});
 }
@@ -66,6 +67,7 @@ void Trainer::save_last() {
   state.merge("optimizer", optimizer_->state());
   state.merge("early_stopping", early_stopping_.state());
   if (ema_) state.merge("ema", ema_->state());
+  if (scaler_) state.merge("grad_scaler", scaler_->state());
   const std::string path = job_.folder->last(job_.fold);
   make_folder(std::filesystem::path(path).parent_path().string());
   step_log_->save();
@@ -104,6 +106,7 @@ void Trainer::load_last() {
   optimizer_->load_state(state.sub("optimizer"));
   early_stopping_.load_state(state.sub("early_stopping"));
   if (ema_) ema_->load_state(state.sub("ema"));
+  if (scaler_) scaler_->load_state(state.sub("grad_scaler"));
   if (early_stopping_.best_epoch() >= 0) {
     for (const auto& [name, tensor] : weights::load(job_.folder->best(job_.fold)).tensors) {
       best_weights_.insert(name, tensor.clone());

@@ -13,6 +13,7 @@ namespace hanok::training {
 StepResults TrainingStep::operator()(const StepInputs& inputs, std::int64_t parts, bool with_norm,
                                      const std::function<void(double)>& on_loss) const {
   nn::Optimizer& optimizer = means_.optimizer;
+  nn::GradScaler* scaler = means_.scaler;
   StepTransaction transaction;
   StepResults results;
   optimizer.zero_grad();
@@ -25,10 +26,11 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, std::int64_t part
     const Tensor loss = means_.loss(logits, ops::slice(inputs.targets, 0, begin, end),
                                     inputs.denominator, inputs.denominator_tensor);
     if (loss.device().is_cpu()) on_loss(sum += loss.item());
-    loss.backward();
+    loss.backward(scaler != nullptr ? scaler->scale() : Tensor());
     results.losses.push_back(loss.detach());
     results.predicted.push_back(ops::argmax(logits.detach(), 1));
   }
+  if (scaler != nullptr) scaler->unscale(means_.model.parameters());
   if (means_.clip_norm > 0) {
     results.gradient_norm = nn::clip_gradient_norm(means_.model.parameters(), means_.clip_norm);
   } else if (with_norm) {
@@ -38,6 +40,7 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, std::int64_t part
   if (!Recording::under_way()) optimizer.write_rates();
   try {
     optimizer.enqueue_step();
+    if (scaler != nullptr) scaler->update();
     transaction.commit();
     if (means_.ema != nullptr) means_.ema->update();
   } catch (const OutOfMemory& error) {

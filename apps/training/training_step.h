@@ -7,6 +7,7 @@
 #include "apps/training/batch_source.h"
 #include "apps/training/loss.h"
 #include "nn/ema.h"
+#include "nn/grad_scaler.h"
 #include "nn/module.h"
 #include "nn/optim.h"
 
@@ -26,7 +27,7 @@ struct StepResults {
   Tensor gradient_norm;           // before clipping; undefined where nobody asked
 };
 
-/// Forward and backward, clipping, update and moving average.
+/// Forward and backward, clipping, update and moving average; with loss scaling if asked for.
 class TrainingStep {
  public:
   struct Means {
@@ -34,8 +35,9 @@ class TrainingStep {
     BatchSource& batches;
     const TrainingLoss& loss;
     nn::Optimizer& optimizer;
-    nn::Ema* ema = nullptr;  // may be null
-    double clip_norm = 0;    // 0: gradients stay as they are
+    nn::Ema* ema = nullptr;            // may be null
+    double clip_norm = 0;              // 0: gradients stay as they are
+    nn::GradScaler* scaler = nullptr;  // of the loss; may be null
   };
   explicit TrainingStep(const Means& means) : means_(means) {}
 

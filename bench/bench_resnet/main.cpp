@@ -3,7 +3,8 @@
 //
 //   bench_resnet --benchmark_filter='ResNet18/train/full'
 //
-// --device cuda[:N] runs on a GPU (and knows larger batches); TF32 is allowed with HANOK_TF32=1.
+// --device cuda[:N] runs on a GPU (and knows larger batches), there --precision f32, tf32, bf16 or
+// f16 (training then with loss scaling).
 // HANOK_BENCH_THREADS=N sets the number of threads; HANOK_BENCH_SIZE=small shrinks images and
 // batches, to see that everything runs. items_per_second counts images by the wall
 // clock. Benchmarks named memory/ tell how much training holds, in MB. What the train modes leave
@@ -17,6 +18,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,10 +26,12 @@
 #include "engine/autograd.h"
 #include "engine/generator.h"
 #include "engine/ops.h"
+#include "engine/precision.h"
 #include "engine/runtime.h"
 #include "engine/transaction.h"
 #include "kernels/base/error.h"
 #include "kernels/cuda_runtime.h"
+#include "nn/grad_scaler.h"
 #include "nn/models/registry.h"
 #include "nn/optim.h"
 #include "nn/stages.h"
@@ -132,6 +136,11 @@ void with_training_step(benchmark::State& state, const std::string& model_name,
   std::vector<std::int64_t> classes;
   for (std::int64_t i = 0; i < state.range(0); ++i) classes.push_back(i % kClasses);
   const Tensor labels = Tensor::from_vector(classes, {state.range(0)}).to(device);
+  std::optional<nn::GradScaler> scaler;
+  if (hanok::precision() == hanok::Precision::F16) {
+    scaler.emplace(device);
+    optimizer->set_skip(scaler->found());
+  }
   auto* staged = dynamic_cast<nn::StagedModule*>(model.get());
   Tensor features;
   if (mode.cached_features) {
@@ -146,8 +155,10 @@ void with_training_step(benchmark::State& state, const std::string& model_name,
     StepTransaction transaction;
     optimizer->zero_grad();
     const Tensor loss = ops::cross_entropy(logits(), labels);
-    loss.backward();
+    loss.backward(scaler ? scaler->scale() : Tensor());
+    if (scaler) scaler->unscale(parameters);
     optimizer->step();
+    if (scaler) scaler->update();
     transaction.commit();
     // On a GPU reading the loss would wait for the step; trainers read it a step late.
     if (device.is_cpu()) benchmark::DoNotOptimize(loss.item());
@@ -239,25 +250,36 @@ void register_model(const std::string& title, const std::string& model,
   }
 }
 
-/// Takes "--device NAME" out of the arguments. Throws ValueError for what is no device.
-void take_device(int& argc, char** argv) {
+/// Takes "NAME VALUE" out of the arguments; `otherwise` where it is not there.
+std::string take_option(int& argc, char** argv, const std::string& name,
+                        const std::string& otherwise) {
   for (int i = 1; i + 1 < argc; ++i) {
-    if (std::string(argv[i]) != "--device") continue;
-    const std::string name = argv[i + 1];
-    if (name.rfind("cuda", 0) == 0) {
-      device = hanok::Device::cuda(name.size() > 5 ? std::atoi(name.c_str() + 5) : 0);
-    } else if (name != "cpu") {
-      throw hanok::ValueError("bench_resnet: --device " + name + ": cpu, cuda or cuda:N");
-    }
+    if (argv[i] != name) continue;
+    const std::string value = argv[i + 1];
     std::copy(argv + i + 2, argv + argc, argv + i);
     argc -= 2;
-    hanok::backend_of(device);  // says what is missing, if something is
-    return;
+    return value;
   }
+  return otherwise;
+}
+
+/// Throws ValueError for what is no device, DeviceError, saying what is missing, for one that is
+/// not there.
+void choose_device(const std::string& name) {
+  if (name.rfind("cuda", 0) == 0) {
+    device = hanok::Device::cuda(name.size() > 5 ? std::atoi(name.c_str() + 5) : 0);
+  } else if (name != "cpu") {
+    throw hanok::ValueError("bench_resnet: --device " + name + ": cpu, cuda or cuda:N");
+  }
+  hanok::backend_of(device);
 }
 
 int run(int argc, char** argv) {
-  take_device(argc, argv);
+  choose_device(take_option(argc, argv, "--device", "cpu"));
+  const hanok::Precision precision =
+      hanok::precision_of(take_option(argc, argv, "--precision", "f32"));
+  hanok::check_precision(precision, device);
+  const hanok::PrecisionScope scope(precision);
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   if (const char* threads = std::getenv("HANOK_BENCH_THREADS")) {

@@ -67,7 +67,8 @@ def hanok_images_per_second(options, title, work, batch, cache):
         program, name = "bench_loader", f"Loader/light/workers:{batch}/real_time"
     device = []
     if options.device != "cpu":
-        name, device = name + "/real_time", ["--device", options.device]
+        precision = "tf32" if options.precision == "f32" else options.precision
+        name, device = name + "/real_time", ["--device", options.device, "--precision", precision]
     output = subprocess.run(
         [
             os.path.join(options.programs, program),
@@ -78,8 +79,7 @@ def hanok_images_per_second(options, title, work, batch, cache):
         check=True,
         capture_output=True,
         text=True,
-        env=dict(os.environ, HANOK_BENCH_THREADS=str(options.threads), HANOK_BENCH_PHOTOS=photographs(cache),
-                 HANOK_TF32="1" if options.device != "cpu" else "0"),
+        env=dict(os.environ, HANOK_BENCH_THREADS=str(options.threads), HANOK_BENCH_PHOTOS=photographs(cache)),
     ).stdout
     match = re.search(r"items_per_second=([0-9.]+)([kM]?)/?", output)
     if match is None:
@@ -166,7 +166,7 @@ def main():
     parser.add_argument("--model", default="resnet18", help="comma-separated: " + ", ".join(TITLES))
     parser.add_argument("--work", help="comma-separated; default: all that the device knows")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda torch is the peer")
-    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"], help="torch's, on cuda; hanok's is f32 with TF32")
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"], help="both sides', on cuda; f32 is with TF32")
     parser.add_argument("--out", default=".")
     options = parser.parse_args()
     batches = BATCHES if options.device == "cpu" else CUDA_BATCHES

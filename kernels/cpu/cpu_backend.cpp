@@ -10,6 +10,7 @@
 #include "kernels/cpu/index.h"
 #include "kernels/cpu/inverted_residual.h"
 #include "kernels/cpu/layout.h"
+#include "kernels/cpu/loss_scale.h"
 #include "kernels/cpu/optimizer_step.h"
 #include "kernels/cpu/pool.h"
 #include "kernels/cpu/random.h"
@@ -357,6 +358,7 @@ class CpuBackend final : public Backend, private OperandTypes {
                 const std::vector<OptimizerSlot>& slots) override {
     const FlushDenormals flush;
     require_slots("sgd_step", step.learning_rate, step.step, slots);
+    require_f32("sgd_step", {step.skip});
     cpu::sgd_step(ctx, isa_, step, slots);
   }
 
@@ -364,7 +366,22 @@ class CpuBackend final : public Backend, private OperandTypes {
                  const std::vector<OptimizerSlot>& slots) override {
     const FlushDenormals flush;
     require_slots("adam_step", step.learning_rate, step.step, slots);
+    require_f32("adam_step", {step.skip});
     cpu::adam_step(ctx, isa_, step, slots);
+  }
+
+  void unscale(ExecContext& /*ctx*/, const std::vector<View>& gradients, ConstView scale,
+               View found) override {
+    for (const View& gradient : gradients) require_f32("unscale", {gradient});
+    require_f32("unscale", {scale, found});
+    cpu::unscale(gradients, scale, found);
+  }
+
+  void update_loss_scale(ExecContext& /*ctx*/, const LossScaleRule& rule, ConstView found,
+                         View scale, View good_steps) override {
+    require_f32("update_loss_scale", {found, scale});
+    require("update_loss_scale", DType::I64, {good_steps});
+    cpu::update_loss_scale(rule, found, scale, good_steps);
   }
 
  private:

@@ -32,6 +32,8 @@ double whole_power(double base, std::int64_t exponent) {
   return result;
 }
 
+bool is_skipped(const ConstView& skip) { return skip.defined() && *skip.f32() != 0.0F; }
+
 /// One sweep over all slots: calls block(slot, begin, end) for blocks of kGrain elements.
 template <typename Block>
 void for_blocks(ExecContext& ctx, const std::vector<OptimizerSlot>& slots, const Block& block) {
@@ -52,6 +54,7 @@ void for_blocks(ExecContext& ctx, const std::vector<OptimizerSlot>& slots, const
 
 void sgd_step(ExecContext& ctx, Isa isa, const SgdStep& step,
               const std::vector<OptimizerSlot>& slots) {
+  if (is_skipped(step.skip)) return;
   SgdConstants k{};
   k.learning_rate = *step.learning_rate.f32();
   k.momentum = static_cast<float>(step.momentum);
@@ -69,6 +72,7 @@ void sgd_step(ExecContext& ctx, Isa isa, const SgdStep& step,
 
 void adam_step(ExecContext& ctx, Isa isa, const AdamStep& step,
                const std::vector<OptimizerSlot>& slots) {
+  if (is_skipped(step.skip)) return;
   const double learning_rate = *step.learning_rate.f32();
   const std::int64_t t = *step.step.as<std::int64_t>();
   AdamConstants k{};

@@ -7,12 +7,14 @@
 namespace hanok::cuda {
 namespace {
 
-__global__ void count_up_kernel(std::int64_t* counter) { ++*counter; }
+__global__ void count_up_kernel(std::int64_t* counter, const float* skip) {
+  if (skip == nullptr || *skip == 0.0F) ++*counter;
+}
 
 }  // namespace
 
-void count_up(std::int64_t* counter, cudaStream_t stream) {
-  launch(count_up_kernel, dim3(1), dim3(1), 0, stream, counter);
+void count_up(std::int64_t* counter, const float* skip, cudaStream_t stream) {
+  launch(count_up_kernel, dim3(1), dim3(1), 0, stream, counter, skip);
 }
 
 }  // namespace hanok::cuda

@@ -7,7 +7,7 @@
 
 namespace hanok::cuda {
 
-/// *counter += 1, on the stream.
-void count_up(std::int64_t* counter, cudaStream_t stream);
+/// *counter += 1, on the stream; unless `skip` (may be null) is not 0.
+void count_up(std::int64_t* counter, const float* skip, cudaStream_t stream);
 
 }  // namespace hanok::cuda

@@ -16,6 +16,7 @@
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/index.h"
 #include "kernels/cuda/layout.h"
+#include "kernels/cuda/loss_scale.h"
 #include "kernels/cuda/optimizer_step.h"
 #include "kernels/cuda/pool.h"
 #include "kernels/cuda/random.h"
@@ -298,13 +299,30 @@ class CudaBackend final : public Backend, private OperandTypes {
   void sgd_step(ExecContext& ctx, const SgdStep& step,
                 const std::vector<OptimizerSlot>& slots) override {
     require_slots("sgd_step", step.learning_rate, step.step, slots);
+    require_f32("sgd_step", {step.skip});
     run(ctx, "sgd_step", [&] { cuda::sgd_step(ctx, step, slots); });
   }
 
   void adam_step(ExecContext& ctx, const AdamStep& step,
                  const std::vector<OptimizerSlot>& slots) override {
     require_slots("adam_step", step.learning_rate, step.step, slots);
+    require_f32("adam_step", {step.skip});
     run(ctx, "adam_step", [&] { cuda::adam_step(ctx, step, slots); });
+  }
+
+  void unscale(ExecContext& ctx, const std::vector<View>& gradients, ConstView scale,
+               View found) override {
+    for (const View& gradient : gradients) require_f32("unscale", {gradient});
+    require_f32("unscale", {scale, found});
+    run(ctx, "unscale", [&] { cuda::unscale(ctx, gradients, scale, found); });
+  }
+
+  void update_loss_scale(ExecContext& ctx, const LossScaleRule& rule, ConstView found, View scale,
+                         View good_steps) override {
+    require_f32("update_loss_scale", {found, scale});
+    require("update_loss_scale", DType::I64, {good_steps});
+    run(ctx, "update_loss_scale",
+        [&] { cuda::update_loss_scale(ctx, rule, found, scale, good_steps); });
   }
 
  private:

@@ -220,8 +220,8 @@ class Runtime final : public CudaRuntime {
     check(cudaStreamSynchronize(open(device).of(which)), "waiting for the device");
   }
 
-  void count_up(int device, std::int64_t* counter) override {
-    cuda::count_up(counter, open(device).compute);
+  void count_up(int device, std::int64_t* counter, const float* skip) override {
+    cuda::count_up(counter, skip, open(device).compute);
   }
 
   void begin_capture(int device) override {

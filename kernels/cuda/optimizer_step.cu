@@ -97,8 +97,12 @@ __device__ void store_some(const float (&values)[kPack], bool aligned, int count
   }
 }
 
+/// Whether the step is to leave everything as it is.
+__device__ bool is_skipped(const float* skip) { return skip != nullptr && *skip != 0.0F; }
+
 __global__ void sgd_kernel(TensorList<SlotItem> list, SgdOptions k, const float* learning_rate,
-                           const std::int64_t* step) {
+                           const std::int64_t* step, const float* skip) {
+  if (is_skipped(skip)) return;
   const int which = list.find(static_cast<int>(blockIdx.x));
   const SlotItem slot = list.items[which];
   const float rate = *learning_rate;
@@ -130,7 +134,8 @@ __global__ void sgd_kernel(TensorList<SlotItem> list, SgdOptions k, const float*
 }
 
 __global__ void adam_kernel(TensorList<SlotItem> list, AdamOptions options,
-                            const AdamConstants* constants) {
+                            const AdamConstants* constants, const float* skip) {
+  if (is_skipped(skip)) return;
   const int which = list.find(static_cast<int>(blockIdx.x));
   const SlotItem slot = list.items[which];
   const AdamConstants k = *constants;
@@ -184,7 +189,7 @@ void sgd_step(ExecContext& ctx, const SgdStep& step, const std::vector<Optimizer
                            static_cast<float>(step.weight_decay), step.nesterov};
   for_slots(slots, step.momentum != 0, [&](const TensorList<SlotItem>& list) {
     launch(sgd_kernel, grid_for(list.blocks(), 1), dim3(kThreads), 0, stream_of(ctx), list, options,
-           step.learning_rate.f32(), step.step.as<std::int64_t>());
+           step.learning_rate.f32(), step.step.as<std::int64_t>(), step.skip.f32());
   });
 }
 
@@ -202,7 +207,7 @@ void adam_step(ExecContext& ctx, const AdamStep& step, const std::vector<Optimiz
          step.learning_rate.f32(), step.step.as<std::int64_t>(), constants);
   for_slots(slots, true, [&](const TensorList<SlotItem>& list) {
     launch(adam_kernel, grid_for(list.blocks(), 1), dim3(kThreads), 0, stream_of(ctx), list,
-           options, constants);
+           options, constants, step.skip.f32());
   });
 }
 

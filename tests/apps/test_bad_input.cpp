@@ -95,6 +95,9 @@ TEST_F(BadInput, ValuesOutOfRange) {
   expect_refused(run({"--folds", "2"}), 2, HasSubstr("--folds: expects one value, got 2"));
   expect_refused(run({"--no-such-flag"}), 2, HasSubstr("no-such-flag"));
   expect_refused(run({"--device", "gpu"}), 2, HasSubstr("auto, cpu, cuda, cuda:N"));
+  expect_refused(run({"--precision", "fp8"}), 2, HasSubstr("f32, tf32, bf16, f16"));
+  expect_refused(run({"--device", "cpu", "--precision", "bf16"}), 1,
+                 HasSubstr("precision bf16: the CPU computes in f32 alone"));
 }
 
 TEST_F(BadInput, UnknownKeyInTheConfiguration) {

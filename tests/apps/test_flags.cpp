@@ -382,6 +382,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "weight-decay", "max-steps", "image-size", "patience", "min-delta", "monitor",
       "class-weights", "baselines", "seed", "threads", "workers", "device", "report-subset",
       "cuda-graph",  // in tests/cuda/apps/cuda_graph_test.cpp
+      "precision",   // in tests/cuda/apps/finetune_test.cpp
       // in test_flags_training.cpp
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
@@ -429,14 +430,14 @@ TEST_F(Flags, DryRunShowsThePlanAndWritesNothing) {
 TEST_F(Flags, HelpNamesEveryOption) {
   const Outcome outcome = finetune({"--help"});
   EXPECT_EQ(outcome.exit_code, 0);
-  for (const char* flag :
-       {"--data",      "--layout",        "--model",      "--weights",      "--mode",
-        "--freeze",    "--folds",         "--fold",       "--val-fraction", "--group",
-        "--epochs",    "--batch-size",    "--optimizer",  "--lr",           "--weight-decay",
-        "--scheduler", "--class-weights", "--image-size", "--augment",      "--patience",
-        "--min-delta", "--monitor",       "--seed",       "--threads",      "--device",
-        "--config",    "--print-config",  "--dry-run",    "--max-steps",    "--resume",
-        "--out"}) {
+  for (const char* flag : {"--data",          "--layout",     "--model",        "--weights",
+                           "--mode",          "--freeze",     "--folds",        "--fold",
+                           "--val-fraction",  "--group",      "--epochs",       "--batch-size",
+                           "--optimizer",     "--lr",         "--weight-decay", "--scheduler",
+                           "--class-weights", "--image-size", "--augment",      "--patience",
+                           "--min-delta",     "--monitor",    "--seed",         "--threads",
+                           "--device",        "--precision",  "--config",       "--print-config",
+                           "--dry-run",       "--max-steps",  "--resume",       "--out"}) {
     EXPECT_THAT(outcome.output, ::testing::HasSubstr(flag));
   }
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/base/error.h"
 #include "kernels/base/half.h"
 #include "tests/kernels/backend_runs.h"
 

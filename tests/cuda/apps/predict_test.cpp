@@ -134,8 +134,7 @@ TEST_F(PredictOnCuda, SaysWhatIsMissing) {
         run_program("predict_emulated",
                     rest + Arguments{"--images", folder_ / "photos", "--out", folder_ / "x.csv"});
     const Outcome evaluated =
-        run_program("evaluate_emulated",
-                    rest + Arguments{"--data", folder_ / "photos"});
+        run_program("evaluate_emulated", rest + Arguments{"--data", folder_ / "photos"});
     for (const Outcome& outcome : {predicted, evaluated}) {
       EXPECT_EQ(outcome.exit_code, 1) << bad.settings << "\n" << outcome.output;
       EXPECT_THAT(outcome.output, HasSubstr(bad.found)) << bad.settings;

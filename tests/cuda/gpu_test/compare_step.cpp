@@ -1,6 +1,7 @@
 // One training step of a network on the CPU and on a GPU from the same weights and images, compared
 // layer by layer: outputs, loss, gradients, running statistics, updated weights.
 //   compare_step [--device cuda:0] [--model resnet18] [--batch 8] [--size 224] [--tolerance 2e-3]
+//                [--precision f32]   the GPU's; the CPU computes in f32
 // Prints a table in Markdown; the last line says whether all is within the tolerance; exit 1 if
 // not.
 #include <algorithm>
@@ -14,6 +15,7 @@
 
 #include "engine/generator.h"
 #include "engine/ops.h"
+#include "engine/precision.h"
 #include "engine/transaction.h"
 #include "kernels/base/error.h"
 #include "nn/models/registry.h"
@@ -23,7 +25,7 @@ namespace hanok {
 namespace {
 
 struct Options {
-  std::string device = "cuda:0", model = "resnet18";
+  std::string device = "cuda:0", model = "resnet18", precision = "f32";
   std::int64_t batch = 8, size = 224;
   double tolerance = 2e-3;
 };
@@ -98,7 +100,13 @@ int compare(const Options& options) {
   const Tensor labels = Tensor::from_vector(classes, {options.batch});
 
   const Trace reference = trace_step(*on_cpu, images, labels);
-  const Trace other = trace_step(*on_gpu, images.to(device), labels.to(device));
+  const Precision precision = precision_of(options.precision);
+  check_precision(precision, device);
+  const auto on_device = [&] {
+    const PrecisionScope scope(precision);
+    return trace_step(*on_gpu, images.to(device), labels.to(device));
+  };
+  const Trace other = on_device();
   if (reference.size() != other.size()) {
     std::printf("the CPU's step left %zu tensors, the GPU's %zu\n", reference.size(), other.size());
     return 1;
@@ -131,6 +139,8 @@ Options parse(int argc, char** argv) {
       options.device = value;
     } else if (name == "--model") {
       options.model = value;
+    } else if (name == "--precision") {
+      options.precision = value;
     } else if (name == "--batch") {
       options.batch = std::atoll(value);
     } else if (name == "--size") {

@@ -276,6 +276,7 @@ class StagingBackend final : public Backend {
       SgdStep on_device = step;
       on_device.learning_rate = s.in(step.learning_rate);
       on_device.step = s.in(step.step);
+      if (step.skip.defined()) on_device.skip = s.in(step.skip);
       inner_->sgd_step(ctx, on_device, staged(s, slots));
     });
   }
@@ -285,7 +286,23 @@ class StagingBackend final : public Backend {
       AdamStep on_device = step;
       on_device.learning_rate = s.in(step.learning_rate);
       on_device.step = s.in(step.step);
+      if (step.skip.defined()) on_device.skip = s.in(step.skip);
       inner_->adam_step(ctx, on_device, staged(s, slots));
+    });
+  }
+
+  void unscale(ExecContext& host, const std::vector<View>& gradients, ConstView scale,
+               View found) override {
+    run(host, [&](ExecContext& ctx, Staging& s) {
+      std::vector<View> all;
+      for (const View& gradient : gradients) all.push_back(s.out(gradient));
+      inner_->unscale(ctx, all, s.in(scale), s.out(found));
+    });
+  }
+  void update_loss_scale(ExecContext& host, const LossScaleRule& rule, ConstView found, View scale,
+                         View good_steps) override {
+    run(host, [&](ExecContext& ctx, Staging& s) {
+      inner_->update_loss_scale(ctx, rule, s.in(found), s.out(scale), s.out(good_steps));
     });
   }
 
