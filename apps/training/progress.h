@@ -10,6 +10,8 @@ namespace hanok::training {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start);
+/// Since the operating system started this process, to its clock's 10 ms.
+double seconds_since_process_start();
 /// "45 s", "12 min 30 s", "3 h 05 min"
 std::string duration_text(double seconds);
 

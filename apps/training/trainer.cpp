@@ -208,6 +208,10 @@ bool Trainer::train_epoch() {
     const Clock::time_point start = Clock::now();
     data::Batch batch;
     while (profiled_next(batch)) {
+      if (options.log_steps > 0 && step_ == 0) {
+        fmt::print("first step {:.2f} s after the start of the process\n",
+                   seconds_since_process_start());
+      }
       step(batch);
       if (job_.profile != nullptr) job_.profile->end_step();
       epoch_seconds_ = seconds_before + seconds_since(start);

@@ -212,7 +212,17 @@ TEST_F(Flags, LogStepsKeepsEveryNthStep) {
   EXPECT_EQ(steps_of(two).size(), 3U);
   ASSERT_EQ(steps_of(three).size(), 2U);
   EXPECT_EQ(steps_of(three)[1][1], "6");
-  EXPECT_FALSE(std::filesystem::exists(run({}).folder + "/fold_0/steps.csv"));
+  const FinishedRun none = run({});
+  EXPECT_FALSE(std::filesystem::exists(none.folder + "/fold_0/steps.csv"));
+
+  const std::string& output = two.outcome.output;
+  const std::string before = "first step ";
+  const std::size_t at = output.find(before);
+  ASSERT_NE(at, std::string::npos) << output;
+  const double seconds = std::stod(output.substr(at + before.size()));
+  EXPECT_GT(seconds, 0);
+  EXPECT_LT(seconds, 60);
+  EXPECT_EQ(none.outcome.output.find(before), std::string::npos);
 }
 
 TEST_F(Flags, EveryModelOfTheRegistryTrains) {
