@@ -79,13 +79,14 @@ Rehearsal Trainer::rehearse(std::int64_t epoch) {
     evaluate(*model_, *validation_batches_, validation, classes_, class_weights_);
     model_->train();
   };
-  // What an epoch does, in its order and with its memory: steps, validation, the best weights, a
-  // checkpoint (which copies the optimiser's state), and the next epoch's steps.
+  // What an epoch does, in its order and with its memory: steps, validation beside the best weights
+  // so far (a run's last validation is always so), a checkpoint, which copies the optimiser's
+  // state, and the next epoch's steps.
   const bool caching = training_batches_->would_cache();
   const double first_steps = timed([&] { train(caching ? kBatches : 1); });
+  best_weights_ = copy_state_dict(*model_);
   double validation_seconds = timed(validate);
   if (caching) validation_seconds = timed(validate);
-  best_weights_ = copy_state_dict(*model_);
   {
     const MemoryTag tag("checkpoint");
     optimizer_->state();
