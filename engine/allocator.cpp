@@ -20,7 +20,9 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kCudaAlignment = 512;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-constexpr std::size_t kCpuSegment = std::size_t{64} << 20;
+/// So large that a training step's tensors are neighbours: then what the forward pass held in four
+/// small images has room for the backward pass's large one. Only what is written is resident.
+constexpr std::size_t kCpuSegment = std::size_t{512} << 20;
 constexpr std::size_t kCudaSegment = std::size_t{2} << 20;
 
 /// A number from a one-line file of the kernel, or the largest number if it is absent or says
@@ -65,7 +67,6 @@ class SystemMemory final : public MemorySource {
   }
   void give_back(void* pointer) noexcept override { std::free(pointer); }
   std::size_t alignment() const override { return kAlignment; }
-  /// Of a segment only what was ever written is resident.
   std::size_t segment_bytes(bool small) const override { return small ? 0 : kCpuSegment; }
 };
 

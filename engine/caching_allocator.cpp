@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 
+constexpr std::size_t kLeastSegment = 2 * kMebibyte;
+
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
 }
@@ -81,8 +83,12 @@ CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool sm
 /// A block from the source, within the budget. Cached memory makes room where it must.
 CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool small, int pool) {
   const auto held = [this] { return statistics_.in_use + statistics_.cached; };
-  const std::size_t segment = source_->segment_bytes(small);
-  std::size_t wanted = segment > 0 ? round_up(size, segment) : size;
+  std::size_t wanted = size;
+  if (const std::size_t most = source_->segment_bytes(small); most > 0) {
+    // A large segment leaves the small budget's rest to others.
+    const std::size_t share = statistics_.budget / 4 / kLeastSegment * kLeastSegment;
+    wanted = round_up(size, std::min(most, std::max(share, kLeastSegment)));
+  }
   if (held() + wanted > statistics_.budget) free_segments();
   if (held() + wanted > statistics_.budget) wanted = size;  // the last of it
   if (held() + wanted > statistics_.budget) return nullptr;

@@ -32,8 +32,8 @@ class MemorySource {
   virtual void give_back(void* pointer) noexcept = 0;
   /// Sizes are rounded up to a multiple of this, and addresses are aligned to it.
   virtual std::size_t alignment() const = 0;
-  /// Segments, which are split into blocks, are multiples of this for small or for large requests;
-  /// 0: every block is taken by itself.
+  /// Segments, which are split into blocks, are multiples of this for small or for large requests,
+  /// or of a quarter of a small budget; 0: every block is taken by itself.
   virtual std::size_t segment_bytes(bool small) const = 0;
 };
 
