@@ -20,8 +20,8 @@ struct StepGraph::Recorded {
   std::unique_ptr<Recording> recording;              // goes first
 };
 
-StepGraph::StepGraph(TrainingStep step, Device device, bool enabled)
-    : step_(std::move(step)), device_(device), enabled_(enabled && !device.is_cpu()) {}
+StepGraph::StepGraph(const TrainingStep& step, Device device, bool enabled)
+    : step_(step), device_(device), enabled_(enabled && !device.is_cpu()) {}
 
 StepGraph::~StepGraph() = default;
 

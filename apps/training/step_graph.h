@@ -21,7 +21,7 @@ namespace hanok::training {
 class StepGraph {
  public:
   /// With `enabled` false every step runs op by op.
-  StepGraph(TrainingStep step, Device device, bool enabled);
+  StepGraph(const TrainingStep& step, Device device, bool enabled);
   ~StepGraph();
 
   /// Does a step: see TrainingStep. `norm_now`, `norm_ever`: the norm of gradients is asked of this
