@@ -181,7 +181,7 @@ void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits) 
       if (source != layer) from += " " + source;  // weight and bias of a layer: named once
       layer = source;
     }
-    fmt::print("{:>4}  {:<22}{:<18} from{}\n", line, node->name(), node->output_shape.to_string(),
+    fmt::print("{:>4}  {:<25}{:<18} from{}\n", line, node->name(), node->output_shape.to_string(),
                from);
   }
 }

@@ -166,11 +166,12 @@ TEST(InspectModel, ResNet18HasTorchvisionsFigures) {
   EXPECT_EQ(matching_lines(text, "^      downsample: Sequential +\\[1,512,7,7\\]"), 1);
   EXPECT_THAT(text, Not(HasSubstr("not called")));
   // The pass that is traced runs fused, as training does.
-  EXPECT_EQ(matching_lines(text, "^ +\\d+  conv_bn_act "), 20);
-  EXPECT_EQ(matching_lines(text, "^ +1  conv_bn_act +\\[1,64,112,112\\] +from images conv1 bn1$"),
+  EXPECT_EQ(matching_lines(text, "^ +\\d+  conv_bn_act "), 19);
+  EXPECT_EQ(matching_lines(
+                text, "^ +1  conv_bn_relu_max_pool2d +\\[1,64,56,56\\] +from images conv1 bn1$"),
             1);
-  EXPECT_EQ(matching_lines(text, "from #6 layer2\\.0\\.downsample\\.0"), 1);
-  EXPECT_EQ(matching_lines(text, "^ +24  linear +\\[1,1000\\] +from #23 fc$"), 1);
+  EXPECT_EQ(matching_lines(text, "from #5 layer2\\.0\\.downsample\\.0"), 1);
+  EXPECT_EQ(matching_lines(text, "^ +23  linear +\\[1,1000\\] +from #22 fc$"), 1);
   EXPECT_THAT(read_text(folder / "graph.dot"), HasSubstr("conv_bn_act"));
 }
 

@@ -69,11 +69,11 @@ struct Gradient {
 // vanish on their way through f16. Multiplied by 65536 = 2^16 before and divided after, they come
 // through as they are in f32 but for f16's rounding: 0.0005 of their rms.
 TEST_F(LossScaling, BringsGradientsThroughThatF16CannotHold) {
-  const auto gradient = [&](Precision precision, bool scaled) {
+  const auto gradient = [&](Precision precision, bool scaled, float share = 1e-6F) {
     const std::unique_ptr<LeNet> net = model();
     const PrecisionScope scope(precision);
     GradScaler scaler(kDevice);
-    const Tensor loss = ops::affine(loss_of(*net), 1e-6F, 0);
+    const Tensor loss = ops::affine(loss_of(*net), share, 0);
     loss.backward(scaled ? scaler.scale() : Tensor());
     if (scaled) scaler.unscale(net->parameters());
     EXPECT_EQ(scaler.found().item(), 0);
@@ -83,8 +83,13 @@ TEST_F(LossScaling, BringsGradientsThroughThatF16CannotHold) {
   EXPECT_GT(want.largest(), 1e-9);
   EXPECT_EQ(gradient(Precision::F16, false).largest(), 0) << "all of it underflows";
   EXPECT_LT(gradient(Precision::F16, true).distance(want), 0.002);
-  // bf16 has f32's range and needs none of this.
-  EXPECT_LT(gradient(Precision::BF16, false).distance(want), 0.016);
+  // bf16 has f32's range and needs none of this: a loss 2^20 times as small gives gradients that
+  // are just so much smaller, to the bit.
+  const Gradient whole = gradient(Precision::BF16, false, 1);
+  Gradient small = gradient(Precision::BF16, false, 0x1p-20F);
+  EXPECT_GT(small.largest(), 0);
+  for (float& g : small.values) g *= 0x1p20F;
+  EXPECT_EQ(small.values, whole.values);
 }
 
 /// A scale at which the logits' gradients are infinite in f16: 2^24 times some 0.1.

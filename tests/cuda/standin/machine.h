@@ -79,6 +79,8 @@ void run_until(const std::function<bool()>& done);
 void run_all();
 /// Lets this thread touch device memory, or makes that a fault.
 void open_memory(bool open);
+/// Before there is memory to protect: from the first call on, accesses to closed pieces are judged.
+void handle_faults();
 /// How many pieces that much device memory has.
 std::size_t pieces_of(std::size_t bytes);
 /// The mapping goes away.

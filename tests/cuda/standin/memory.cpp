@@ -93,6 +93,7 @@ cudaError_t cudaMalloc(void** pointer, std::size_t bytes) {
   void* base = mmap(nullptr, page + mapped + page, PROT_NONE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) return m.result(cudaErrorMemoryAllocation);
+  handle_faults();
   char* first = static_cast<char*>(base) + page;
   m.memory[first] = {bytes, mapped, m.device, std::vector<Mapping::Piece>(pieces_of(mapped))};
   m.in_use += bytes;

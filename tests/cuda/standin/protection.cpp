@@ -100,13 +100,6 @@ void on_fault(int signal, siginfo_t* info, void*) {
   sigaction(signal, &previous_handler, nullptr);
 }
 
-void handle_faults() {
-  struct sigaction handler {};
-  handler.sa_sigaction = on_fault;
-  handler.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-  sigaction(SIGSEGV, &handler, &previous_handler);
-}
-
 void close_pieces() {
   Machine& m = machine();
   // Taking access to much memory away costs more than the work that ran: then it is done now and
@@ -137,12 +130,20 @@ void close_pieces() {
 
 }  // namespace
 
+void handle_faults() {
+  static const bool handled = [] {
+    struct sigaction handler {};
+    handler.sa_sigaction = on_fault;
+    handler.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    return sigaction(SIGSEGV, &handler, &previous_handler) == 0;
+  }();
+  static_cast<void>(handled);
+}
+
 void open_memory(bool open) {
   Machine& m = machine();
   if (m.memory_open == open) return;
   if (open) {
-    static const bool handled = (handle_faults(), true);
-    static_cast<void>(handled);
     thread_local const SignalStack stack;
     m.worker = pthread_self();
   }
