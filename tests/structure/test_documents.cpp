@@ -162,6 +162,22 @@ TEST(Readme, MapShowsEveryRoom) {
   EXPECT_EQ(shown, expected);
 }
 
+TEST(Readme, ListsTheEnvironmentVariables) {
+  std::set<std::string> used;
+  for (const std::string& room : rooms()) {
+    for (const std::string& file : files(room, {".cpp"})) {
+      for (const std::string& name : matches(read(file), R"rx("(HANOK_[A-Z0-9_]+)")rx")) {
+        used.insert(name);
+      }
+    }
+  }
+  std::set<std::string> listed;
+  for (const auto& row : table(read("README.md"), "variable")) {
+    for (const std::string& name : matches(row.at(0), "`([A-Z0-9_]+)`")) listed.insert(name);
+  }
+  EXPECT_EQ(listed, used);
+}
+
 /// Functions declared in namespace hanok::ops.
 std::set<std::string> declared_ops() {
   const std::string text = read("engine/ops.h");
