@@ -5,9 +5,8 @@
 //   read after it, in the order of the compute stream.
 // - Numbers that change from replay to replay (learning rate, step, random position, the loss's
 //   denominator) are read from such tensors too; a host scalar is recorded with its value.
-// - What ops make at their first use (plans of convolutions, an optimiser's moments) is made
-// before,
-//   by doing once without a recording what is then recorded.
+// - What ops make at their first use (plans of convolutions, moments) is made before, by doing once
+//   without a recording what is then recorded.
 // - Versions of tensors are the host's: whoever replays bumps those of what the replay wrote.
 #pragma once
 

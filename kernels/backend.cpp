@@ -12,6 +12,10 @@ namespace {
 
 }  // namespace
 
+void Backend::inverted_residual(ExecContext& /*ctx*/, const InvertedResidual& /*op*/) {
+  throw_missing("inverted_residual", *this);
+}
+
 void Backend::batch_norm_max_pool(ExecContext& /*ctx*/, const BatchNormApply& /*op*/,
                                   const Pool2dShape& /*shape*/, View /*indices*/) {
   throw_missing("batch_norm_max_pool", *this);

@@ -20,7 +20,6 @@
 #include <vector>
 
 #include "kernels/base/device.h"
-#include "kernels/base/error.h"
 #include "kernels/base/philox.h"
 #include "kernels/base/view.h"
 #include "kernels/conv2d.h"
@@ -240,9 +239,7 @@ class Backend {
   virtual bool fuses_inverted_residual(const InvertedResidualShape&) const { return false; }
   /// The block's convolutions without their tensors between. Only where
   /// fuses_inverted_residual says so.
-  virtual void inverted_residual(ExecContext&, const InvertedResidual&) {
-    throw ValueError("inverted_residual: this backend computes one convolution at a time");
-  }
+  virtual void inverted_residual(ExecContext&, const InvertedResidual&);
   /// out[channel] = sum of x [rows, channels] over rows (the gradient of a bias).
   virtual void sum_rows(ExecContext&, ConstView x, std::int64_t rows, std::int64_t channels,
                         View out) = 0;

@@ -89,18 +89,8 @@ void transform_tiles(const Run& run, const float* rows, std::int64_t tile_row, s
   tiles.point_stride = run.v_layout.point_stride;
   tiles.tile_stride = run.v_layout.tile_stride;
   run.kernels.stem.transform_tiles(tiles);
-  const auto gradients = run.tiles(tile_row, part);
-  WinogradInputBlock block{};
-  block.tiles = gradients.data();
-  block.tile_count = static_cast<std::int64_t>(gradients.size());
-  block.x = run.dy;
-  block.height = run.s.p();
-  block.width = run.s.q();
-  block.channels = run.s.k;
-  block.out = y;
-  block.point_stride = run.y_layout.point_stride;
-  block.tile_stride = run.y_layout.tile_stride;
-  run.kernels.stem.gradient_transform(block);
+  run.kernels.stem.gradient_transform(
+      run.gradients().block(run.dy, run.tiles(tile_row, part), y, run.y_layout));
 }
 
 // dU[point] (+)= V[point]^T * Y[point] for all points; asks for dy's `next` rows meanwhile.

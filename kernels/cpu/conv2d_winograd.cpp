@@ -96,19 +96,10 @@ struct Run {
 // `v` begins with the first of the tiles.
 void transform_input(const Run& run, Tiles tiles, float* v, const TileLayout& layout) {
   const Problem& p = run.problem;
-  WinogradInputBlock block{};
-  block.tiles = tiles.data();
-  block.tile_count = static_cast<std::int64_t>(tiles.size());
-  block.x = run.x;
-  block.height = p.in_h;
-  block.width = p.in_w;
-  block.channels = p.in_channels;
+  WinogradInputBlock block = p.inputs().block(run.x, tiles, v, layout);
   block.pad_h = p.pad_h;
   block.pad_w = p.pad_w;
   block.fetch_x = !p.fused();  // there the products ask for it
-  block.out = v;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
   run.kernels.winograd.input_transform(block);
 }
 

@@ -30,6 +30,7 @@ namespace {
 
 using winograd::Outputs;
 using winograd::row_offsets;
+using winograd::TiledImages;
 using winograd::TileGrid;
 using winograd::TileLayout;
 using winograd::Tiles;
@@ -61,18 +62,9 @@ struct Run {
 // `v` begins with the first of the tiles.
 void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
                      float* v, const TileLayout& layout) {
-  WinogradInputBlock block{};
-  block.tiles = tiles.data();
-  block.tile_count = static_cast<std::int64_t>(tiles.size());
-  block.x = x;
-  block.height = s.h;
-  block.width = s.w;
-  block.channels = s.c;
+  WinogradInputBlock block = TiledImages{s.h, s.w, s.c}.block(x, tiles, v, layout);
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;
-  block.out = v;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
   kernels.winograd.input_transform(block);
 }
 

@@ -81,27 +81,14 @@ struct Operands {
 
 void transform_tiles(const Operands& o, Tiles tiles, float* v, float* g) {
   const Conv2dShape& s = o.shape;
-  WinogradInputBlock block{};
-  block.tiles = tiles.data();
-  block.tile_count = static_cast<std::int64_t>(tiles.size());
-  block.x = o.x;
-  block.height = s.h;
-  block.width = s.w;
-  block.channels = s.c;
+  const bool fetch = !o.cut.sliced;  // there the products ask for it
+  WinogradInputBlock block = TiledImages{s.h, s.w, s.c}.block(o.x, tiles, v, o.v_layout);
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;
-  block.fetch_x = !o.cut.sliced;  // there the products ask for it
-  block.out = v;
-  block.point_stride = o.v_layout.point_stride;
-  block.tile_stride = o.v_layout.tile_stride;
+  block.fetch_x = fetch;
   o.kernels.winograd.input_transform(block);
-  block.x = o.dy;
-  block.height = s.p();
-  block.width = s.q();
-  block.channels = s.k;
-  block.out = g;
-  block.point_stride = o.g_layout.point_stride;
-  block.tile_stride = o.g_layout.tile_stride;
+  block = TiledImages{s.p(), s.q(), s.k}.block(o.dy, tiles, g, o.g_layout);
+  block.fetch_x = fetch;
   o.kernels.winograd.gradient_transform(block);
 }
 

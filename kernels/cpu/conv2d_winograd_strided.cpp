@@ -36,6 +36,7 @@ namespace hanok::cpu::winograd_strided {
 using winograd::Outputs;
 using winograd::row_offsets;
 using winograd::SortedTiles;
+using winograd::TiledImages;
 using winograd::TileLayout;
 using winograd::Tiles;
 
@@ -106,17 +107,8 @@ TileLayout input_layout(const TileBlocks& blocks, const Conv2dShape& s) {
 
 void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
                      float* v, const TileLayout& layout) {
-  WinogradInputBlock block{};
-  block.tiles = tiles.data();
-  block.tile_count = static_cast<std::int64_t>(tiles.size());
-  block.x = x;
-  block.height = s.h;
-  block.width = s.w;
-  block.channels = s.c;
+  WinogradInputBlock block = TiledImages{s.h, s.w, s.c}.block(x, tiles, v, layout);
   block.fetch_x = true;
-  block.out = v;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
   kernels.strided.input_transform(block, channels_of(s));
 }
 
@@ -228,17 +220,9 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
   for (std::int64_t b = 0; b < blocks.blocks(); ++b) {
     const SortedTiles tiles = blocks.block(b);
     for_groups(context, tiles, [&](Tiles part, std::int64_t first) {
-      WinogradInputBlock block{};
-      block.tiles = part.data();
-      block.tile_count = static_cast<std::int64_t>(part.size());
-      block.x = dy;
-      block.height = s.p();
-      block.width = s.q();
-      block.channels = s.k;
+      WinogradInputBlock block = TiledImages{s.p(), s.q(), s.k}.block(
+          dy, part, v + first * v_layout.tile_stride, v_layout);
       block.fetch_x = true;
-      block.out = v + first * v_layout.tile_stride;
-      block.point_stride = v_layout.point_stride;
-      block.tile_stride = v_layout.tile_stride;
       kernels.strided.gradient_input_transform(block);
     });
     context.pool.run(kStridedPhases * parts, [&](std::int64_t task) {

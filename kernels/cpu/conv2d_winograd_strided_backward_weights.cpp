@@ -22,6 +22,7 @@ namespace {
 
 using winograd::row_offsets;
 using winograd::SortedTiles;
+using winograd::TiledImages;
 using winograd::TileLayout;
 using winograd::Tiles;
 
@@ -43,17 +44,8 @@ struct Pieces {
 
 void transform_gradient(const Kernels& kernels, const Conv2dShape& s, const float* dy, Tiles tiles,
                         float* y, const TileLayout& layout) {
-  WinogradInputBlock block{};
-  block.tiles = tiles.data();
-  block.tile_count = static_cast<std::int64_t>(tiles.size());
-  block.x = dy;
-  block.height = s.p();
-  block.width = s.q();
-  block.channels = s.k;
+  WinogradInputBlock block = TiledImages{s.p(), s.q(), s.k}.block(dy, tiles, y, layout);
   block.fetch_x = true;
-  block.out = y;
-  block.point_stride = layout.point_stride;
-  block.tile_stride = layout.tile_stride;
   kernels.strided.gradient_transform(block);
 }
 

@@ -102,6 +102,21 @@ std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
   return offsets;
 }
 
+WinogradInputBlock TiledImages::block(const float* data, Tiles tiles, float* out,
+                                      const TileLayout& layout) const {
+  WinogradInputBlock block{};
+  block.tiles = tiles.data();
+  block.tile_count = static_cast<std::int64_t>(tiles.size());
+  block.x = data;
+  block.height = height;
+  block.width = width;
+  block.channels = channels;
+  block.out = out;
+  block.point_stride = layout.point_stride;
+  block.tile_stride = layout.tile_stride;
+  return block;
+}
+
 WinogradOutputBlock Outputs::block(Tiles tiles, std::int64_t column, std::int64_t columns,
                                    const float* m, const TileLayout& layout,
                                    std::int64_t moment_block) const {

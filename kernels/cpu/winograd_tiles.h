@@ -31,6 +31,8 @@ struct TileGrid {
   std::vector<WinogradTile> tiles(std::int64_t begin, std::int64_t end) const;
 };
 
+struct TileLayout;
+
 /// Images [batch, height, width, channels] of which tiles of `edge` x `edge` pixels are read or
 /// written. Tiles at the border may lie outside in part or, where the grid is that of larger
 /// images, as a whole.
@@ -42,6 +44,9 @@ struct TiledImages {
   std::int64_t pixels(Tiles tiles) const;
   /// Appends where the rows of the tiles' pixels lie; nothing if `data` is null.
   void add_rows(const float* data, Tiles tiles, std::vector<const float*>& rows) const;
+  /// What the transform of these tiles takes, without padding; `out` begins with the first of them.
+  WinogradInputBlock block(const float* data, Tiles tiles, float* out,
+                           const TileLayout& layout) const;
 };
 
 /// Tiles in such an order that those that need a point lie side by side.

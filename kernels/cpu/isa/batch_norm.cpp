@@ -12,18 +12,6 @@ namespace {
 constexpr int64_t kGroup = 16;  // rows
 constexpr int kStrip = 4;       // vectors
 
-/// totals[0..8) += v, in two halves: compilers take lane after lane otherwise.
-inline void add_to(double* totals, F32x8 v) {
-  float lanes[kLanes];
-  store8(lanes, v);
-  for (int i = 0; i < kLanes; i += 4) {
-    F64x4 sum;
-    memcpy(&sum, totals + i, sizeof sum);
-    sum += load4_as_double(lanes + i);
-    memcpy(totals + i, &sum, sizeof sum);
-  }
-}
-
 /// Sums of d = x - pivot and of d^2: shifted by a row's value they lose nothing where the mean is
 /// large.
 template <int kVectors>

@@ -98,18 +98,6 @@ void apply(const PoolTap* taps, int64_t count, int64_t channels, const BatchNorm
   }
 }
 
-/// totals[0..8) += v, in two halves: compilers take lane after lane otherwise.
-inline void add_to(double* totals, F32x8 v) {
-  float lanes[kLanes];
-  store8(lanes, v);
-  for (int i = 0; i < kLanes; i += 4) {
-    F64x4 sum;
-    memcpy(&sum, totals + i, sizeof sum);
-    sum += load4_as_double(lanes + i);
-    memcpy(totals + i, &sum, sizeof sum);
-  }
-}
-
 template <int kVectors>
 inline void sums_strip(const PooledWindow* windows, int64_t count, int64_t c, const float* mean,
                        double* sum_g, double* sum_gx) {

@@ -48,6 +48,18 @@ typedef int32_t I32x8 __attribute__((vector_size(32)));
 #endif
 }
 
+/// totals[0..8) += v, in two halves: compilers take lane after lane otherwise.
+[[maybe_unused]] inline void add_to(double* totals, F32x8 v) {
+  float lanes[kLanes];
+  store8(lanes, v);
+  for (int i = 0; i < kLanes; i += 4) {
+    F64x4 sum;
+    memcpy(&sum, totals + i, sizeof sum);
+    sum += load4_as_double(lanes + i);
+    memcpy(totals + i, &sum, sizeof sum);
+  }
+}
+
 [[maybe_unused]] inline I32x8 load8_u8(const uint8_t* p) {
 #ifdef HANOK_ISA_avx2
   return (I32x8)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
