@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/base/error.h"
-#include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/conv2d_accuracy.h"
 
 namespace hanok {
 namespace {
@@ -27,38 +27,12 @@ std::vector<Conv2dShape> shapes() {
           shape_of(1, 6, 7, 7, 12, 3, 3, 3, kSame)};
 }
 
-std::vector<float> computed(Conv2dPass pass, const Conv2dShape& s, const Operands& o,
-                            cpu::Isa isa) {
-  switch (pass) {
-    case Conv2dPass::Forward:
-      return test::forward(s, o, isa);
-    case Conv2dPass::BackwardData:
-      return test::backward_data(s, o, isa);
-    case Conv2dPass::BackwardWeights:
-      break;
-  }
-  return test::backward_weights(s, o, isa);
-}
-
-std::vector<double> reference(Conv2dPass pass, const Conv2dShape& s, const Operands& o) {
-  if (pass == Conv2dPass::Forward) return test::forward_reference(s, o);
-  std::vector<double> gradient(pass == Conv2dPass::BackwardData ? o.x.size() : o.w.size());
-  test::for_each_product(s, [&](std::size_t iy, std::size_t ix, std::size_t iw) {
-    if (pass == Conv2dPass::BackwardData) {
-      gradient[ix] += static_cast<double>(o.dy[iy]) * o.w[iw];
-    } else {
-      gradient[iw] += static_cast<double>(o.dy[iy]) * o.x[ix];
-    }
-  });
-  return gradient;
-}
-
 TEST(Conv2dChoices, EveryAlgorithmComputesWhatItSays) {
   int combinations = 0;
   for (const Conv2dShape& s : shapes()) {
     const Operands o(s);
     for (const Conv2dPass pass : kPasses) {
-      const std::vector<double> want = reference(pass, s, o);
+      const std::vector<double> want = test::reference(pass, s, o);
       for (const Conv2dAlgorithm algorithm : conv2d_algorithms()) {
         Conv2dChoices choices;
         if (!can_compute(algorithm, pass, s)) {
@@ -69,7 +43,7 @@ TEST(Conv2dChoices, EveryAlgorithmComputesWhatItSays) {
         const UseConv2dChoices use(choices);
         ASSERT_EQ(choose_conv2d(pass, s), algorithm);
         for (const cpu::Isa isa : test::testable_isas()) {
-          EXPECT_LE(test::error_over_rms(computed(pass, s, o, isa), want), 1e-5)
+          EXPECT_LE(test::error_over_rms(test::computed(pass, s, o, isa), want), 1e-5)
               << name(s) << " by " << name_of(algorithm);
         }
         ++combinations;

@@ -4,6 +4,7 @@
 
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
@@ -12,10 +13,6 @@ namespace hanok {
 namespace {
 
 using test::backward_weights;
-using test::backward_weights_reference;
-using test::forward;
-using test::forward_reference;
-using test::name;
 using test::Operands;
 using test::shape_of;
 
@@ -44,29 +41,8 @@ const std::vector<Conv2dShape>& stem_shapes() {
 }
 
 TEST(Conv2dStem, MatchesDoubleReference) {
-  for (const Conv2dShape& s : stem_shapes()) {
-    ASSERT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::WinogradStem) << name(s);
-    const Operands o(s);
-    const auto want = forward_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      const auto y = forward(s, o, isa, {}, 1);
-      EXPECT_LE(test::error_over_rms(y, want), kWorst) << name(s);
-      EXPECT_EQ(forward(s, o, isa, {}, 3), y) << name(s) << ": the thread count shows";
-    }
-  }
-}
-
-TEST(Conv2dStem, BackwardWeightsMatchesDoubleReference) {
-  for (const Conv2dShape& s : stem_shapes()) {
-    ASSERT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, s), Conv2dAlgorithm::WinogradStem)
-        << name(s);
-    const Operands o(s);
-    const auto want = backward_weights_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      const auto dw = backward_weights(s, o, isa, 1);
-      EXPECT_LE(test::error_over_rms(dw, want), kWorst) << name(s);
-      EXPECT_EQ(backward_weights(s, o, isa, 3), dw) << name(s) << ": the thread count shows";
-    }
+  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardWeights}) {
+    test::expect_accurate(Conv2dAlgorithm::WinogradStem, pass, stem_shapes(), {kWorst, kWorst});
   }
 }
 
@@ -81,16 +57,8 @@ TEST(Conv2dStem, BackwardWeightsOfNoImagesAreZero) {
 }
 
 TEST(Conv2dStem, LargeMeansAndRangesKeepTheBound) {
-  const Conv2dShape s = stem(1, 3, 64, 64, 64);
-  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
-    const Operands o(s, mean, range);
-    const auto want = forward_reference(s, o);
-    const auto dw = backward_weights_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 1e-4);
-      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 1e-4);
-    }
-  }
+  test::expect_accurate_on_large_values(stem(1, 3, 64, 64, 64),
+                                        {Conv2dPass::Forward, Conv2dPass::BackwardWeights}, 1e-4);
 }
 
 TEST(Conv2dStem, EpilogueInEveryCombination) {

@@ -4,6 +4,7 @@
 
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
@@ -11,9 +12,6 @@
 namespace hanok {
 namespace {
 
-using test::forward;
-using test::forward_reference;
-using test::name;
 using test::Operands;
 using test::shape_of;
 
@@ -36,27 +34,12 @@ const std::vector<Conv2dShape>& deep_shapes() {
 }
 
 TEST(Conv2dWinograd2x2, MatchesDoubleReference) {
-  for (const Conv2dShape& s : deep_shapes()) {
-    ASSERT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::Winograd2x2) << name(s);
-    const Operands o(s);
-    const auto want = forward_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      const auto y = forward(s, o, isa, {}, 1);
-      EXPECT_LE(test::error_over_rms(y, want), kWorst) << name(s);
-      EXPECT_EQ(forward(s, o, isa, {}, 3), y) << name(s) << ": the thread count shows";
-    }
-  }
+  test::expect_accurate(Conv2dAlgorithm::Winograd2x2, Conv2dPass::Forward, deep_shapes(),
+                        {kWorst, kWorst});
 }
 
 TEST(Conv2dWinograd2x2, LargeMeansAndRangesKeepTheBound) {
-  const Conv2dShape s = conv3x3(1, 512, 7, 7, 136);
-  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
-    const Operands o(s, mean, range);
-    const auto want = forward_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(forward(s, o, isa), want), 1e-5);
-    }
-  }
+  test::expect_accurate_on_large_values(conv3x3(1, 512, 7, 7, 136), {Conv2dPass::Forward}, 1e-5);
 }
 
 TEST(Conv2dWinograd2x2, EpilogueInEveryCombination) {

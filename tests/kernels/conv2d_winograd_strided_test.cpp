@@ -4,6 +4,7 @@
 
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
@@ -11,29 +12,13 @@
 namespace hanok {
 namespace {
 
-using test::backward_data;
-using test::backward_data_reference;
 using test::backward_weights;
-using test::backward_weights_reference;
-using test::forward;
-using test::forward_reference;
-using test::name;
 using test::Operands;
 using test::shape_of;
 
 // The worst single element over the rms of all; the typical (rms) error is a tenth of it.
 constexpr double kWorst = 2e-5;
-constexpr double kTypical = 2e-6;
-
-double rms_error_over_rms(const std::vector<float>& got, const std::vector<double>& want) {
-  double squares = 0;
-  double errors = 0;
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    squares += want[i] * want[i];
-    errors += (got[i] - want[i]) * (got[i] - want[i]);
-  }
-  return std::sqrt(errors / squares);
-}
+constexpr test::ErrorBounds kBounds{kWorst, 2e-6};
 
 Conv2dShape strided(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
                     std::int64_t k) {
@@ -54,62 +39,17 @@ const std::vector<Conv2dShape>& strided_shapes() {
   return shapes;
 }
 
-template <typename Run, typename Reference>
-void compare(Conv2dPass pass, Run run, Reference reference) {
-  for (const Conv2dShape& s : strided_shapes()) {
-    ASSERT_EQ(choose_conv2d(pass, s), Conv2dAlgorithm::WinogradStrided) << name(s);
-    const Operands o(s);
-    const auto want = reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      const auto got = run(s, o, isa, 1);
-      EXPECT_LE(test::error_over_rms(got, want), kWorst) << name(s);
-      EXPECT_LE(rms_error_over_rms(got, want), kTypical) << name(s);
-      EXPECT_EQ(run(s, o, isa, 3), got) << name(s) << ": the thread count shows";
-    }
+TEST(Conv2dWinogradStrided, MatchesDoubleReference) {
+  for (const Conv2dPass pass :
+       {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
+    test::expect_accurate(Conv2dAlgorithm::WinogradStrided, pass, strided_shapes(), kBounds);
   }
 }
 
-TEST(Conv2dWinogradStrided, ForwardMatchesDoubleReference) {
-  compare(
-      Conv2dPass::Forward,
-      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa, int threads) {
-        return forward(s, o, isa, {}, threads);
-      },
-      forward_reference);
-}
-
-TEST(Conv2dWinogradStrided, BackwardDataMatchesDoubleReference) {
-  compare(
-      Conv2dPass::BackwardData,
-      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa, int threads) {
-        return backward_data(s, o, isa, threads);
-      },
-      backward_data_reference);
-}
-
-TEST(Conv2dWinogradStrided, BackwardWeightsMatchesDoubleReference) {
-  compare(
-      Conv2dPass::BackwardWeights,
-      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa, int threads) {
-        return backward_weights(s, o, isa, threads);
-      },
-      backward_weights_reference);
-}
-
-// Errors grow with the inputs, not with what cancels: relative to the output's rms they stay.
 TEST(Conv2dWinogradStrided, LargeMeansAndRangesKeepTheBound) {
-  const Conv2dShape s = strided(4, 64, 28, 28, 64);
-  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
-    const Operands o(s, mean, range);
-    const auto y = forward_reference(s, o);
-    const auto dx = backward_data_reference(s, o);
-    const auto dw = backward_weights_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(forward(s, o, isa), y), 1e-4);
-      EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), dx), 1e-4);
-      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 1e-4);
-    }
-  }
+  test::expect_accurate_on_large_values(
+      strided(4, 64, 28, 28, 64),
+      {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}, 1e-4);
 }
 
 TEST(Conv2dWinogradStrided, EpilogueInEveryCombination) {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kernels/cpu/conv2d.h"
+#include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
@@ -11,30 +12,16 @@ namespace hanok {
 namespace {
 
 using test::backward_data;
-using test::backward_data_reference;
 using test::backward_weights;
-using test::backward_weights_reference;
 using test::forward;
-using test::forward_reference;
 using test::KernelContext;
-using test::moments_reference;
 using test::name;
 using test::Operands;
 using test::shape_of;
 
 // The worst single element over the rms of all; the typical (rms) error is a tenth of it.
 constexpr double kWorst = 2e-5;
-constexpr double kTypical = 2e-6;
-
-double rms_error_over_rms(const std::vector<float>& got, const std::vector<double>& want) {
-  double squares = 0;
-  double errors = 0;
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    squares += want[i] * want[i];
-    errors += (got[i] - want[i]) * (got[i] - want[i]);
-  }
-  return std::sqrt(errors / squares);
-}
+constexpr test::ErrorBounds kBounds{kWorst, 2e-6};
 
 Conv2dShape conv3x3(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, std::int64_t k,
                     std::int64_t pad_h = 1, std::int64_t pad_w = 1) {
@@ -59,59 +46,17 @@ const std::vector<Conv2dShape>& winograd_shapes() {
   return shapes;
 }
 
-template <typename Run, typename Reference>
-void compare(Conv2dPass pass, Run run, Reference reference) {
-  for (const Conv2dShape& s : winograd_shapes()) {
-    ASSERT_STREQ(cpu::conv2d_algorithm(cpu::Isa::Portable, pass, s), "winograd4x4") << name(s);
-    const Operands o(s);
-    const auto want = reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      const auto got = run(s, o, isa);
-      EXPECT_LE(test::error_over_rms(got, want), kWorst) << name(s);
-      EXPECT_LE(rms_error_over_rms(got, want), kTypical) << name(s);
-    }
+TEST(Conv2dWinograd, MatchesDoubleReference) {
+  for (const Conv2dPass pass :
+       {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
+    test::expect_accurate(Conv2dAlgorithm::Winograd4x4, pass, winograd_shapes(), kBounds);
   }
 }
 
-TEST(Conv2dWinograd, ForwardMatchesDoubleReference) {
-  compare(
-      Conv2dPass::Forward,
-      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa) { return forward(s, o, isa); },
-      forward_reference);
-}
-
-TEST(Conv2dWinograd, BackwardDataMatchesDoubleReference) {
-  compare(
-      Conv2dPass::BackwardData,
-      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa) {
-        return backward_data(s, o, isa);
-      },
-      backward_data_reference);
-}
-
-TEST(Conv2dWinograd, BackwardWeightsMatchesDoubleReference) {
-  compare(
-      Conv2dPass::BackwardWeights,
-      [](const Conv2dShape& s, const Operands& o, cpu::Isa isa) {
-        return backward_weights(s, o, isa);
-      },
-      backward_weights_reference);
-}
-
-// Errors grow with the inputs, not with what cancels: relative to the output's rms they stay.
 TEST(Conv2dWinograd, LargeMeansAndRangesKeepTheBound) {
-  const Conv2dShape s = conv3x3(2, 64, 14, 14, 64);
-  for (const auto& [mean, range] : {std::pair{10.0F, 1.0F}, {0.0F, 1e3F}}) {
-    const Operands o(s, mean, range);
-    const auto y = forward_reference(s, o);
-    const auto dx = backward_data_reference(s, o);
-    const auto dw = backward_weights_reference(s, o);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      EXPECT_LE(test::error_over_rms(forward(s, o, isa), y), 1e-4);
-      EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), dx), 1e-4);
-      EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 1e-4);
-    }
-  }
+  test::expect_accurate_on_large_values(
+      conv3x3(2, 64, 14, 14, 64),
+      {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}, 1e-4);
 }
 
 TEST(Conv2dWinograd, EpilogueInEveryCombination) {

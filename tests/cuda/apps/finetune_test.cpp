@@ -63,6 +63,25 @@ class FinetuneOnCuda : public ::testing::Test {
     return result;
   }
 
+  /// A run into folder "broken" that is interrupted at `moment` of its output and resumed ends as
+  /// the same run into folder "whole".
+  void expect_resumed_as_whole(const Arguments& whole, const Arguments& broken,
+                               const std::string& moment) const {
+    const Outcome undisturbed = run(whole);
+    ASSERT_EQ(undisturbed.exit_code, 0) << undisturbed.output;
+    Process process("finetune_emulated", broken);
+    ASSERT_TRUE(process.wait_for_output(moment));
+    process.send(SIGINT);
+    const Outcome stopped = process.wait();
+    ASSERT_THAT(stopped.exit_code, ::testing::AnyOf(0, 3)) << stopped.output;
+    if (stopped.exit_code == 3) {  // options, precision among them, are the run's: config.toml
+      const Outcome resumed = run({"--resume", folder_ / "broken"});
+      ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
+    }
+    EXPECT_EQ(read_json(folder_ / "broken/summary.json").at("last_weights_hash"),
+              read_json(folder_ / "whole/summary.json").at("last_weights_hash"));
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -128,19 +147,8 @@ TEST_F(FinetuneOnCuda, WithoutNvidiasLibrariesItsOwnKernelsCompute) {
 
 TEST_F(FinetuneOnCuda, AKilledRunGoesOnToTheSameBits) {
   draw_faces(4);
-  const Outcome whole = run(command("whole", "cuda") + kLeNet);
-  ASSERT_EQ(whole.exit_code, 0) << whole.output;
-  Process broken("finetune_emulated", command("broken", "cuda") + kLeNet);
-  ASSERT_TRUE(broken.wait_for_output("epoch  2/20"));
-  broken.send(SIGINT);
-  const Outcome stopped = broken.wait();
-  ASSERT_THAT(stopped.exit_code, ::testing::AnyOf(0, 3)) << stopped.output;
-  if (stopped.exit_code == 3) {
-    const Outcome resumed = run({"--resume", folder_ / "broken"});
-    ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
-  }
-  EXPECT_EQ(read_json(folder_ / "broken/summary.json").at("last_weights_hash"),
-            read_json(folder_ / "whole/summary.json").at("last_weights_hash"));
+  expect_resumed_as_whole(command("whole", "cuda") + kLeNet, command("broken", "cuda") + kLeNet,
+                          "epoch  2/20");
   EXPECT_EQ(read_text(folder_ / "broken/fold_0/steps.csv"),
             read_text(folder_ / "whole/fold_0/steps.csv"));
 }
@@ -260,20 +268,7 @@ TEST_F(MixedPrecision, LearnsFacesAsInF32) {
 
 TEST_F(MixedPrecision, AKilledRunInF16GoesOnToTheSameBits) {
   draw_faces(4);
-  const Outcome whole = run(learning("whole", "f16"));
-  ASSERT_EQ(whole.exit_code, 0) << whole.output;
-  Process broken("finetune_emulated", learning("broken", "f16"));
-  ASSERT_TRUE(broken.wait_for_output("epoch  2/12"));
-  broken.send(SIGINT);
-  const Outcome stopped = broken.wait();
-  ASSERT_THAT(stopped.exit_code, ::testing::AnyOf(0, 3)) << stopped.output;
-  if (stopped.exit_code == 3) {
-    // The precision is the run's: it is in config.toml.
-    const Outcome resumed = run({"--resume", folder_ / "broken"});
-    ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
-  }
-  EXPECT_EQ(read_json(folder_ / "broken/summary.json").at("last_weights_hash"),
-            read_json(folder_ / "whole/summary.json").at("last_weights_hash"));
+  expect_resumed_as_whole(learning("whole", "f16"), learning("broken", "f16"), "epoch  2/12");
 }
 
 TEST_F(MixedPrecision, IsRefusedWhereTheDeviceHasItNot) {
