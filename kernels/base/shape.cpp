@@ -1,6 +1,7 @@
 #include "kernels/base/shape.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "kernels/base/error.h"
 
@@ -22,9 +23,17 @@ Shape Shape::from(const std::int64_t* sizes, int rank) {
 }
 
 std::int64_t Shape::numel() const {
+  constexpr std::int64_t kMost = INT64_MAX / 8;  // the bytes must not overflow either
   std::int64_t product = 1;
+  bool overflows = false;
   for (const std::int64_t size : *this) {
-    product *= size;
+    if (size == 0) {
+      return 0;
+    }
+    overflows |= __builtin_mul_overflow(product, size, &product);
+  }
+  if (overflows || product > kMost) {
+    throw ShapeError("shape: " + to_string() + " has more elements than memory can hold");
   }
   return product;
 }

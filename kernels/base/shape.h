@@ -25,7 +25,7 @@ class Shape {
   int rank() const { return rank_; }
   std::int64_t operator[](int i) const { return sizes_[static_cast<std::size_t>(i)]; }
   std::int64_t& operator[](int i) { return sizes_[static_cast<std::size_t>(i)]; }
-  /// Product of the sizes; 1 for rank 0.
+  /// Product of the sizes; 1 for rank 0. Throws ShapeError if 64 bits cannot count their bytes.
   std::int64_t numel() const;
   void push_back(std::int64_t size);
 

@@ -33,6 +33,16 @@ TEST(Shape, RefusesNegativeSizesAndTooManyDimensions) {
   EXPECT_THROW(full.push_back(1), ShapeError);
 }
 
+TEST(Shape, RefusesToCountWhatOverflows) {
+  constexpr std::int64_t kHuge = std::int64_t{1} << 30;
+  EXPECT_EQ((Shape{kHuge, kHuge / 2}).numel(), kHuge / 2 * kHuge);
+  EXPECT_EQ((Shape{kHuge, kHuge, kHuge, 0}).numel(), 0);
+  for (const Shape& shape : {Shape{kHuge, kHuge}, Shape{4 * kHuge, 4 * kHuge},
+                             Shape{kHuge, kHuge, kHuge}, Shape{3, kHuge, 4 * kHuge, 5}}) {
+    EXPECT_THAT([&] { shape.numel(); }, ThrowsMessage<ShapeError>(HasSubstr(shape.to_string())));
+  }
+}
+
 TEST(Shape, RankFourLiesChannelsLast) {
   const Shape logical{2, 3, 5, 7};
   EXPECT_EQ(physical_shape(logical), (Shape{2, 5, 7, 3}));
