@@ -8,9 +8,13 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
+
+#include "kernels/base/error.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -72,6 +76,17 @@ struct ThreadPool::Impl {
   const std::function<void(std::int64_t)>* task = nullptr;
   std::int64_t count = 0;
   std::atomic<std::int64_t> next{0};
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      stop.store(true);
+    }
+    wake.notify_all();
+    for (std::thread& worker : workers) {
+      worker.join();
+    }
+  }
 
   void work() {
     inside_task = true;
@@ -153,21 +168,18 @@ struct ThreadPool::Impl {
 };
 
 ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
-  for (int i = 1; i < threads; ++i) {
-    impl_->workers.emplace_back([impl = impl_.get()] { impl->worker_loop(); });
+  try {
+    for (int i = 1; i < threads; ++i) {
+      impl_->workers.emplace_back([impl = impl_.get()] { impl->worker_loop(); });
+    }
+  } catch (const std::system_error& error) {
+    throw Error("thread pool: the system started " + std::to_string(this->threads()) + " of " +
+                std::to_string(threads) + " threads (" + error.code().message() +
+                "); ask for fewer");
   }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->stop.store(true);
-  }
-  impl_->wake.notify_all();
-  for (std::thread& worker : impl_->workers) {
-    worker.join();
-  }
-}
+ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
 

@@ -10,7 +10,8 @@ namespace hanok {
 
 class ThreadPool {
  public:
-  /// `threads` counts the caller: 1 runs everything inline, without any thread started.
+  /// `threads` counts the caller: 1 runs everything inline, without any thread started. Throws
+  /// Error if the system does not start them all.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
