@@ -253,6 +253,7 @@ float* thread_scratch(std::int64_t floats) {
   thread_local std::int64_t size = 0;
   if (floats > size) {
     memory.reset();
+    size = 0;  // should there be no more
     memory.reset(new (std::align_val_t{64}) float[static_cast<std::size_t>(floats)]());
     size = floats;
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <limits>
+#include <new>
 #include <string>
 #include <tuple>
 
@@ -222,6 +224,12 @@ TEST(Gemm, RefusesOtherTypesAndShortRows) {
                DTypeError);
   c.shape.ldb = 4;
   EXPECT_THROW(c.run(*backend, {}), ValueError);
+}
+
+TEST(ThreadScratch, IsThereAgainAfterARefusedRequest) {
+  ASSERT_NE(cpu::thread_scratch(1000), nullptr);
+  EXPECT_THROW(cpu::thread_scratch(std::numeric_limits<std::int64_t>::max()), std::bad_alloc);
+  EXPECT_NE(cpu::thread_scratch(100), nullptr);
 }
 
 TEST(SumRows, MatchesDoubleReference) {
