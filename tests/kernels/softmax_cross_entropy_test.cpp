@@ -22,7 +22,8 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Softmax,
                                            SoftmaxCase{3, 1003, 1}, SoftmaxCase{4, 19, 7},
                                            SoftmaxCase{1, 5, 3000},
                                            SoftmaxCase{7, 13, 1, 1000},  // beyond exp's range
-                                           SoftmaxCase{0, 3, 2}));
+                                           SoftmaxCase{0, 3, 2}, SoftmaxCase{3, 0, 1},
+                                           SoftmaxCase{3, 0, 2}));
 
 std::vector<double> reference_softmax(const std::vector<float>& x, const SoftmaxCase& c, bool log) {
   std::vector<double> y(x.size());

@@ -24,8 +24,8 @@ inline double sum_terms(int64_t count, Term term) {
 }
 
 void forward(bool log, const float* x, float* y, int64_t length) {
-  float largest = x[0];
-  for (int64_t i = 1; i < length; ++i) {
+  float largest = -__builtin_inff();
+  for (int64_t i = 0; i < length; ++i) {
     largest = x[i] > largest ? x[i] : largest;
   }
   if (log) {
