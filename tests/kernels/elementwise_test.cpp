@@ -49,6 +49,7 @@ const UnaryCase kUnaryCases[] = {
     {"Hardsigmoid", UnaryOp::Hardsigmoid, [](double x) { return clamp(x + 3, 0, 6) / 6; }},
     {"Clamp", UnaryOp::Clamp, [](double x) { return clamp(x, -1.5, 2.5); }, false, {-1.5F, 2.5F}},
     {"PowWhole", UnaryOp::Pow, [](double x) { return x * x * x; }, false, {3, 0}},
+    {"PowLarge", UnaryOp::Pow, [](double x) { return std::pow(x, 67); }, false, {67, 0}, 0, 1.2F},
     {"PowNegative", UnaryOp::Pow, [](double x) { return 1 / (x * x); }, false, {-2, 0}, 5, 4.5F},
     {"PowBroken",
      UnaryOp::Pow,

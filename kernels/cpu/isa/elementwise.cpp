@@ -37,7 +37,7 @@ inline float clamp(float x, float low, float high) {
 /// x^exponent: whole exponents by repeated squaring, others as e^(exponent ln x).
 inline double power(double x, double exponent) {
   const double magnitude = exponent < 0 ? -exponent : exponent;
-  if (magnitude <= 64 && magnitude == static_cast<double>(static_cast<int>(magnitude))) {
+  if (magnitude < 0x1p31 && magnitude == static_cast<double>(static_cast<int>(magnitude))) {
     double result = 1;
     double square = x;
     for (int n = static_cast<int>(magnitude); n > 0; n >>= 1, square *= square) {
