@@ -34,6 +34,10 @@ class OperandTypes {
     require(op, DType::F32, views);
   }
 
+  void require_f32_epilogue(const char* op, const Epilogue& e) const {
+    require_f32(op, {e.scale, e.shift, e.residual, e.bn_mean_var});
+  }
+
   /// All of one type.
   void require_alike(const char* op, std::initializer_list<ConstView> views) const {
     const ConstView* first = nullptr;
@@ -55,10 +59,12 @@ class OperandTypes {
     }
   }
 
-  void require_slots(const char* op, ConstView learning_rate, ConstView step,
-                     const std::vector<OptimizerSlot>& slots) const {
-    require_f32(op, {learning_rate});
-    require(op, DType::I64, {step});
+  /// `step`: SgdStep or AdamStep.
+  template <typename Step>
+  void require_optimizer_step(const char* op, const Step& step,
+                              const std::vector<OptimizerSlot>& slots) const {
+    require_f32(op, {step.learning_rate, step.skip});
+    require(op, DType::I64, {step.step});
     for (const OptimizerSlot& slot : slots) {
       require_f32(op, {slot.parameter, slot.gradient, slot.state_a, slot.state_b});
     }

@@ -6,7 +6,6 @@
 #include <set>
 #include <string>
 
-#include "kernels/base/error.h"
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d_depthwise.h"
 #include "kernels/cpu/conv2d_implicit_gemm.h"
@@ -18,13 +17,6 @@
 
 namespace hanok::cpu {
 namespace {
-
-void check_f32(const char* op, const char* what, const ConstView& view) {
-  if (view.dtype != DType::F32) {
-    throw DTypeError(std::string(op) + ": " + what + " is " + name_of(view.dtype) +
-                     ", the CPU backend needs f32");
-  }
-}
 
 winograd::Kernels winograd_kernels(Isa isa) {
   return {gemm_kernels(isa),
@@ -124,7 +116,6 @@ std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& 
 
 void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dShape& shape,
                  ConstView w, void* packed) {
-  check_f32("conv2d_pack", "w", w);
   auto* out = static_cast<float*>(packed);
   switch (choose_conv2d(pass, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
@@ -144,8 +135,6 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
 
 void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
                     ConstView w, const void* packed, const Epilogue& epilogue, View y) {
-  check_f32("conv2d_forward", "x", x);
-  check_f32("conv2d_forward", "y", y);
   Workspace::Scope scope(context.workspace);
   const float* weights = packed_weights(context, isa, Conv2dPass::Forward, shape, w, packed, scope);
   switch (choose_conv2d(Conv2dPass::Forward, shape)) {
@@ -171,8 +160,6 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
 
 void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView dy,
                           ConstView w, const void* packed, View dx) {
-  check_f32("conv2d_backward_data", "dy", dy);
-  check_f32("conv2d_backward_data", "dx", dx);
   Workspace::Scope scope(context.workspace);
   const float* weights =
       packed_weights(context, isa, Conv2dPass::BackwardData, shape, w, packed, scope);
@@ -196,9 +183,6 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
 
 void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
                              ConstView dy, View dw) {
-  check_f32("conv2d_backward_weights", "x", x);
-  check_f32("conv2d_backward_weights", "dy", dy);
-  check_f32("conv2d_backward_weights", "dw", dw);
   switch (choose_conv2d(Conv2dPass::BackwardWeights, shape)) {
     case Conv2dAlgorithm::Winograd4x4:
       return winograd::backward_weights(context, winograd_kernels(isa), shape, x.f32(), dy.f32(),

@@ -249,7 +249,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   const Grid grid(patches, s.h, s.w, s.k);
   const Bands bands = output_bands(s);
   const bool sliding = slides(Conv2dPass::Forward, s);
-  const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
+  const TileEpilogue tile = tile_epilogue(epilogue);
   Workspace::Scope scope(context.workspace);
   const BlockMoments moments = take_moments(scope, epilogue, s.n * bands.per_image, s.k);
   const auto rows_of = [&](std::int64_t band) {

@@ -63,7 +63,7 @@ void forward_few_channels(ExecContext& context, const GemmKernels& kernels, cons
                           const float* x, const float* packed, const Epilogue& epilogue, float* y) {
   const Window2d& window = s.window;
   const Bands bands(s);
-  const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
+  const TileEpilogue tile = tile_epilogue(epilogue);
   Workspace::Scope scope(context.workspace);
   const BlockMoments moments = take_moments(scope, epilogue, s.n * bands.per_image, s.k);
   std::vector<std::int64_t> row_offsets;

@@ -197,7 +197,7 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
   const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
   Workspace::Scope scope(context.workspace);
   const BlockMoments moments = take_moments(scope, epilogue, row_blocks, s.k);
-  const TileEpilogue tile = tile_epilogue("conv2d_forward", epilogue);
+  const TileEpilogue tile = tile_epilogue(epilogue);
   const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
   for (std::int64_t group = 0; group < s.groups; ++group) {
     const std::int64_t channel = group * s.k_per_group();

@@ -264,7 +264,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   const Cells cells{s};
   const Outputs outputs{{s.p(), s.q(), s.k, kStemTile},
                         y,
-                        tile_epilogue("conv2d_forward", epilogue),
+                        tile_epilogue(epilogue),
                         take_moments(scope, epilogue, blocks(s), s.k)};
   const Run run{kernels, s, cells, x, packed, outputs};
   context.pool.run(s.n * cells.tiles_h(),

@@ -292,7 +292,7 @@ void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
   Workspace::Scope scope(context.workspace);
   const Outputs outputs{{p.out_h, p.out_w, p.out_channels},
                         y,
-                        tile_epilogue("conv2d_forward", epilogue),
+                        tile_epilogue(epilogue),
                         take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
   const Run run{kernels, p, x, packed, outputs};
   if (p.fused()) {

@@ -137,7 +137,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   auto* v = scope.take_array<float>(v_layout.floats());
   const Outputs outputs{{s.p(), s.q(), s.k, kWinograd2Tile},
                         y,
-                        tile_epilogue("conv2d_forward", epilogue),
+                        tile_epilogue(epilogue),
                         take_moments(scope, epilogue, 1, s.k)};
   const Run run{kernels, s, packed, outputs, v, v_layout};
   const auto m_row_offset = row_offsets(tile_count(s), m_layout.tile_stride);

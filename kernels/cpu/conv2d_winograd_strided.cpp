@@ -134,7 +134,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   const Outputs outputs{
       {s.p(), s.q(), s.k},
       y,
-      tile_epilogue("conv2d_forward", epilogue),
+      tile_epilogue(epilogue),
       take_moments(scope, epilogue, blocks.blocks() * groups_per_block(blocks), s.k)};
   std::vector<std::int64_t> group_pixels;
   const auto run_panel = [&](std::int64_t b, const SortedTiles& tiles, std::int64_t column) {

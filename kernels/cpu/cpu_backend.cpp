@@ -184,6 +184,8 @@ class CpuBackend final : public Backend, private OperandTypes {
   void gemm(ExecContext& ctx, const GemmShape& shape, ConstView a, ConstView b,
             const Epilogue& epilogue, View c) override {
     const FlushDenormals flush;
+    require_f32("gemm", {a, b, c});
+    require_f32_epilogue("gemm", epilogue);
     cpu::gemm(ctx, isa_, shape, a, b, epilogue, c);
   }
 
@@ -202,12 +204,15 @@ class CpuBackend final : public Backend, private OperandTypes {
   void conv2d_pack(ExecContext& ctx, Conv2dPass pass, const Conv2dShape& shape, ConstView w,
                    void* packed) override {
     const FlushDenormals flush;
+    require_f32("conv2d_pack", {w});
     cpu::conv2d_pack(ctx, isa_, pass, shape, w, packed);
   }
 
   void conv2d_forward(ExecContext& ctx, const Conv2dShape& shape, ConstView x, ConstView w,
                       const void* packed, const Epilogue& epilogue, View y) override {
     const FlushDenormals flush;
+    require_f32("conv2d_forward", {x, w, y});
+    require_f32_epilogue("conv2d_forward", epilogue);
     cpu::conv2d_forward(ctx, isa_, shape, x, w, packed, epilogue, y);
   }
 
@@ -217,24 +222,32 @@ class CpuBackend final : public Backend, private OperandTypes {
 
   void inverted_residual(ExecContext& ctx, const InvertedResidual& call) override {
     const FlushDenormals flush;
+    require_f32("inverted_residual", {call.x, call.y});
+    for (const FusedConvolution* part : {&call.expand, &call.depthwise, &call.project}) {
+      require_f32("inverted_residual", {part->w});
+      require_f32_epilogue("inverted_residual", part->epilogue);
+    }
     cpu::inverted_residual(ctx, isa_, call);
   }
 
   void conv2d_backward_data(ExecContext& ctx, const Conv2dShape& shape, ConstView dy, ConstView w,
                             const void* packed, View dx) override {
     const FlushDenormals flush;
+    require_f32("conv2d_backward_data", {dy, w, dx});
     cpu::conv2d_backward_data(ctx, isa_, shape, dy, w, packed, dx);
   }
 
   void conv2d_backward_weights(ExecContext& ctx, const Conv2dShape& shape, ConstView x,
                                ConstView dy, View dw) override {
     const FlushDenormals flush;
+    require_f32("conv2d_backward_weights", {x, dy, dw});
     cpu::conv2d_backward_weights(ctx, isa_, shape, x, dy, dw);
   }
 
   void sum_rows(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels,
                 View out) override {
     const FlushDenormals flush;
+    require_f32("sum_rows", {x, out});
     cpu::sum_rows(ctx, isa_, x, rows, channels, out);
   }
 
@@ -357,16 +370,14 @@ class CpuBackend final : public Backend, private OperandTypes {
   void sgd_step(ExecContext& ctx, const SgdStep& step,
                 const std::vector<OptimizerSlot>& slots) override {
     const FlushDenormals flush;
-    require_slots("sgd_step", step.learning_rate, step.step, slots);
-    require_f32("sgd_step", {step.skip});
+    require_optimizer_step("sgd_step", step, slots);
     cpu::sgd_step(ctx, isa_, step, slots);
   }
 
   void adam_step(ExecContext& ctx, const AdamStep& step,
                  const std::vector<OptimizerSlot>& slots) override {
     const FlushDenormals flush;
-    require_slots("adam_step", step.learning_rate, step.step, slots);
-    require_f32("adam_step", {step.skip});
+    require_optimizer_step("adam_step", step, slots);
     cpu::adam_step(ctx, isa_, step, slots);
   }
 

@@ -31,13 +31,6 @@ namespace {
 
 constexpr std::int64_t kBlockColumns = 2048;
 
-void check_f32(const char* op, const char* what, const ConstView& view) {
-  if (view.dtype != DType::F32) {
-    throw DTypeError(std::string(op) + ": " + what + " is " + name_of(view.dtype) +
-                     ", the CPU backend needs f32");
-  }
-}
-
 void check_stride(const char* name, std::int64_t stride, std::int64_t rows, std::int64_t row) {
   if (rows > 1 && stride < row) {
     throw ValueError(std::string("gemm: ") + name + " is " + std::to_string(stride) +
@@ -237,11 +230,7 @@ const GemmKernels& gemm_kernels(Isa isa) {
   return isa == Isa::Avx2 ? avx2::gemm_kernels() : portable::gemm_kernels();
 }
 
-TileEpilogue tile_epilogue(const char* op, const Epilogue& epilogue) {
-  if (epilogue.scale.defined()) check_f32(op, "the epilogue's scale", epilogue.scale);
-  if (epilogue.shift.defined()) check_f32(op, "the epilogue's shift", epilogue.shift);
-  if (epilogue.residual.defined()) check_f32(op, "the epilogue's residual", epilogue.residual);
-  if (epilogue.bn_mean_var.defined()) check_f32(op, "bn_mean_var", epilogue.bn_mean_var);
+TileEpilogue tile_epilogue(const Epilogue& epilogue) {
   const bool six = epilogue.activation == Activation::Relu6;
   return {epilogue.scale.f32(), epilogue.shift.f32(), epilogue.residual.f32(),
           epilogue.activation != Activation::None,
@@ -296,16 +285,13 @@ void combine_moments(const BlockMoments& moments, const std::vector<std::int64_t
 
 void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,
           const Epilogue& epilogue, View c) {
-  check_f32("gemm", "a", a);
-  check_f32("gemm", "b", b);
-  check_f32("gemm", "c", c);
   const std::int64_t m = shape.m;
   const std::int64_t n = shape.n;
   const std::int64_t k = shape.k;
   check_stride("lda", shape.lda, shape.transpose_a ? k : m, shape.transpose_a ? m : k);
   check_stride("ldb", shape.ldb, shape.transpose_b ? n : k, shape.transpose_b ? k : n);
   check_stride("ldc", shape.ldc, m, n);
-  const TileEpilogue tile = tile_epilogue("gemm", epilogue);
+  const TileEpilogue tile = tile_epilogue(epilogue);
   const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
   if (m == 0 || n == 0 || shape.batch == 0) return;
 
@@ -352,8 +338,6 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
 
 void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
               View out) {
-  check_f32("sum_rows", "x", x);
-  check_f32("sum_rows", "out", out);
   constexpr std::int64_t kRowsPerPart = 512;
   const GemmKernels& kernels = gemm_kernels(isa);
   const std::int64_t parts = divide_up(rows, kRowsPerPart);

@@ -15,8 +15,7 @@ namespace hanok::cpu {
 /// The functions of one instruction-set path.
 const GemmKernels& gemm_kernels(Isa isa);
 
-/// Backend::gemm. Throws DTypeError unless everything is f32, ValueError for a leading dimension
-/// shorter than a stored row.
+/// Backend::gemm. Throws ValueError for a leading dimension shorter than a stored row.
 void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,
           const Epilogue& epilogue, View c);
 
@@ -54,8 +53,8 @@ constexpr std::int64_t packed_row_stride(std::int64_t n) {
   return kPanelColumns * (divide_up(n, kPanelColumns) | 1);
 }
 
-/// The device-independent epilogue as the tiles want it; throws DTypeError unless all is f32.
-TileEpilogue tile_epilogue(const char* op, const Epilogue& epilogue);
+/// The device-independent epilogue as the tiles want it.
+TileEpilogue tile_epilogue(const Epilogue& epilogue);
 
 /// Aligned scratch of the calling thread, at least `floats` long; the content is whatever an
 /// earlier block left. It holds packed operands of one block and never lives longer.

@@ -20,9 +20,7 @@
 
 #include <algorithm>
 #include <array>
-#include <string>
 
-#include "kernels/base/error.h"
 #include "kernels/choose_conv2d.h"
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_depthwise.h"
@@ -200,18 +198,10 @@ bool fuses_inverted_residual(const InvertedResidualShape& s) {
 }
 
 void inverted_residual(ExecContext& context, Isa isa, const InvertedResidual& call) {
-  const char* op = "inverted_residual";
   const InvertedResidualShape& shape = call.shape;
-  for (const ConstView& view :
-       {call.x, ConstView(call.y), call.expand.w, call.depthwise.w, call.project.w}) {
-    if (view.defined() && view.dtype != DType::F32) {
-      throw DTypeError(std::string(op) + ": an operand is " + name_of(view.dtype) +
-                       ", the CPU backend needs f32");
-    }
-  }
   Workspace::Scope scope(context.workspace);
   const auto layer = [&](const Conv2dShape& conv, const FusedConvolution& given) {
-    Layer made{static_cast<const float*>(given.packed), tile_epilogue(op, given.epilogue)};
+    Layer made{static_cast<const float*>(given.packed), tile_epilogue(given.epilogue)};
     if (!made.packed) {
       void* packed = scope.take(conv2d_packed_bytes(isa, Conv2dPass::Forward, conv));
       conv2d_pack(context, isa, Conv2dPass::Forward, conv, given.w, packed);

@@ -298,15 +298,13 @@ class CudaBackend final : public Backend, private OperandTypes {
 
   void sgd_step(ExecContext& ctx, const SgdStep& step,
                 const std::vector<OptimizerSlot>& slots) override {
-    require_slots("sgd_step", step.learning_rate, step.step, slots);
-    require_f32("sgd_step", {step.skip});
+    require_optimizer_step("sgd_step", step, slots);
     run(ctx, "sgd_step", [&] { cuda::sgd_step(ctx, step, slots); });
   }
 
   void adam_step(ExecContext& ctx, const AdamStep& step,
                  const std::vector<OptimizerSlot>& slots) override {
-    require_slots("adam_step", step.learning_rate, step.step, slots);
-    require_f32("adam_step", {step.skip});
+    require_optimizer_step("adam_step", step, slots);
     run(ctx, "adam_step", [&] { cuda::adam_step(ctx, step, slots); });
   }
 

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <string>
 
-#include "kernels/base/error.h"
 #include "kernels/choose_conv2d.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
@@ -304,19 +303,6 @@ TEST(Conv2d, NamesItsAlgorithm) {
   // The order of packed weights differs between these two.
   EXPECT_STRNE(cpu::conv2d_algorithm(isa, Conv2dPass::BackwardData, a),
                cpu::conv2d_algorithm(isa, Conv2dPass::BackwardData, b));
-}
-
-TEST(Conv2d, RefusesOtherTypes) {
-  KernelContext context;
-  const Conv2dShape s = shape_of(1, 2, 4, 4, 2, 3, 3);
-  const Operands o(s);
-  std::vector<float> y(o.dy.size());
-  ConstView x = test::view_of(o.x, s.input_shape());
-  x.dtype = DType::F16;
-  EXPECT_THROW(
-      cpu::conv2d_forward(context, cpu::Isa::Portable, s, x, test::view_of(o.w, s.weight_shape()),
-                          nullptr, {}, test::view_of(y, s.output_shape())),
-      DTypeError);
 }
 
 }  // namespace

@@ -102,6 +102,28 @@ TEST_F(CpuBackendErrors, NameOpAndType) {
     op.targets = {data_.data(), DType::U8, Shape{2}};
     backend_->cross_entropy(context_, op, f32_, f32_);
   });
+  Epilogue of_f64;
+  of_f64.shift = f64_;
+  expect_refused("gemm", [&] { backend_->gemm(context_, {}, f64_, f32_, {}, f32_); });
+  expect_refused("gemm", [&] { backend_->gemm(context_, {}, f32_, f32_, of_f64, f32_); });
+  expect_refused("conv2d_pack", [&] {
+    backend_->conv2d_pack(context_, Conv2dPass::Forward, {}, f64_, data_.data());
+  });
+  expect_refused("conv2d_forward",
+                 [&] { backend_->conv2d_forward(context_, {}, f32_, f64_, nullptr, {}, f32_); });
+  expect_refused("conv2d_forward", [&] {
+    backend_->conv2d_forward(context_, {}, f32_, f32_, nullptr, of_f64, f32_);
+  });
+  expect_refused("conv2d_backward_data",
+                 [&] { backend_->conv2d_backward_data(context_, {}, f32_, f64_, nullptr, f32_); });
+  expect_refused("conv2d_backward_weights",
+                 [&] { backend_->conv2d_backward_weights(context_, {}, f32_, f64_, f32_); });
+  expect_refused("inverted_residual", [&] {
+    InvertedResidual call;
+    call.project.epilogue = of_f64;
+    backend_->inverted_residual(context_, call);
+  });
+  expect_refused("sum_rows", [&] { backend_->sum_rows(context_, f64_, 2, 2, f32_); });
   expect_refused("max_pool2d", [&] { backend_->max_pool2d(context_, {}, f32_, f32_, f32_); });
   expect_refused("avg_pool2d", [&] { backend_->avg_pool2d(context_, {}, f64_, f32_); });
   expect_refused("adaptive_avg_pool2d",

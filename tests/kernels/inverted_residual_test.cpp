@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 #include <string>
 
-#include "kernels/base/error.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
 
@@ -150,16 +149,6 @@ TEST(InvertedResidual, FusesWhereSeveralThreadsFindWork) {
   EXPECT_TRUE(cpu::fuses_inverted_residual({1, 96, 14, 14, 576, 96, 1, true}));
   EXPECT_FALSE(cpu::fuses_inverted_residual({1, 160, 7, 7, 960, 160, 1, true}));
   EXPECT_FALSE(cpu::fuses_inverted_residual({16, 96, 14, 14, 576, 96, 3, true}));
-}
-
-TEST(InvertedResidual, TakesF32Only) {
-  KernelContext context;
-  InvertedResidual call;
-  call.shape = {1, 8, 14, 14, 48, 8, 1, true};
-  call.x = {nullptr, DType::F64, call.shape.expand().input_shape()};
-  float some = 0;
-  call.x.data = &some;
-  EXPECT_THROW(cpu::inverted_residual(context, cpu::Isa::Portable, call), DTypeError);
 }
 
 }  // namespace
