@@ -88,18 +88,8 @@ void backward_weights(ExecContext& context, const GemmKernels& kernels, const Co
     const std::int64_t group = task / outputs % s.groups;
     const std::int64_t i = task % outputs / cut.column_blocks * cut.rows;
     const std::int64_t j = task % cut.column_blocks * cut.columns;
-    PatchSource source{};
-    source.data = x + group * s.c_per_group();
-    source.height = s.h;
-    source.width = s.w;
-    source.pixel_stride = s.c;
-    source.channels = s.c_per_group();
-    source.grid_h = patches.grid_h;
-    source.grid_w = patches.grid_w;
-    source.step_h = patches.step_h;
-    source.step_w = patches.step_w;
-    source.runs = patches.runs.data();
-    source.run_count = static_cast<std::int64_t>(patches.runs.size());
+    const PatchSource source =
+        patches.source(x + group * s.c_per_group(), s.h, s.w, s.c, s.c_per_group());
 
     GemmBlock block{};
     block.rows = std::min(cut.rows, kg - i);

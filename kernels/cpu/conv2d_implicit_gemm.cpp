@@ -46,9 +46,8 @@ bool patches_are_the_image(const PatchSource& s) {
 
 void fill_row_offsets(const PatchGemm& g, std::int64_t begin, std::int64_t rows,
                       std::int64_t* offsets) {
-  const std::int64_t first_offset_pixel = begin;
   for (std::int64_t r = 0; r < rows; ++r) {
-    const std::int64_t m = first_offset_pixel + r;
+    const std::int64_t m = begin + r;
     const std::int64_t j = m % g.source.grid_w;
     const std::int64_t i = m / g.source.grid_w % g.source.grid_h;
     const std::int64_t n = m / (g.source.grid_w * g.source.grid_h);
@@ -113,17 +112,6 @@ void run(ExecContext& context, const GemmKernels& kernels, const PatchGemm& g) {
     run_block(kernels, g, i, std::min(kBlockRows, pixels - i), j,
               std::min(column_block, g.columns - j));
   });
-}
-
-PatchSource patch_source(const Patches& patches) {
-  PatchSource source{};
-  source.grid_h = patches.grid_h;
-  source.grid_w = patches.grid_w;
-  source.step_h = patches.step_h;
-  source.step_w = patches.step_w;
-  source.runs = patches.runs.data();
-  source.run_count = static_cast<std::int64_t>(patches.runs.size());
-  return source;
 }
 
 std::int64_t tap_count(const Patches& patches) {
@@ -206,12 +194,7 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
     if (tile.shift) tile_here.shift += channel;
     if (tile.residual) tile_here.residual += channel;
     PatchGemm g{};
-    g.source = patch_source(patches);
-    g.source.data = x + group * s.c_per_group();
-    g.source.height = s.h;
-    g.source.width = s.w;
-    g.source.pixel_stride = s.c;
-    g.source.channels = s.c_per_group();
+    g.source = patches.source(x + group * s.c_per_group(), s.h, s.w, s.c, s.c_per_group());
     g.batch = s.n;
     g.k = tap_count(patches) * s.c_per_group();
     g.columns = s.k_per_group();
@@ -240,12 +223,7 @@ void backward_data(ExecContext& context, const GemmKernels& kernels, const Conv2
   for (const Patches& phase : backward_data_patches(s)) {
     for (std::int64_t group = 0; group < s.groups; ++group) {
       PatchGemm g{};
-      g.source = patch_source(phase);
-      g.source.data = dy + group * s.k_per_group();
-      g.source.height = s.p();
-      g.source.width = s.q();
-      g.source.pixel_stride = s.k;
-      g.source.channels = s.k_per_group();
+      g.source = phase.source(dy + group * s.k_per_group(), s.p(), s.q(), s.k, s.k_per_group());
       g.batch = s.n;
       g.k = tap_count(phase) * s.k_per_group();
       g.columns = s.c_per_group();

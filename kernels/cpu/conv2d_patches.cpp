@@ -52,6 +52,21 @@ std::vector<AxisTap> backward_taps(std::int64_t kernel, std::int64_t pad, std::i
 
 }  // namespace
 
+PatchSource Patches::source(const float* data, std::int64_t height, std::int64_t width,
+                            std::int64_t pixel_stride, std::int64_t channels) const {
+  return {.data = data,
+          .height = height,
+          .width = width,
+          .pixel_stride = pixel_stride,
+          .channels = channels,
+          .grid_h = grid_h,
+          .grid_w = grid_w,
+          .step_h = step_h,
+          .step_w = step_w,
+          .runs = runs.data(),
+          .run_count = static_cast<std::int64_t>(runs.size())};
+}
+
 Patches forward_patches(const Conv2dShape& shape) {
   const Window2d& w = shape.window;
   Patches patches;

@@ -18,6 +18,11 @@ struct Patches {
   std::int64_t step_h = 1, step_w = 1;
   /// First pixel and pixel distance of the grid within the full output.
   std::int64_t begin_h = 0, begin_w = 0, stride_h = 1, stride_w = 1;
+
+  /// How they are read from one group's channels of images [batch, height, width, pixel_stride];
+  /// refers to `runs`.
+  PatchSource source(const float* data, std::int64_t height, std::int64_t width,
+                     std::int64_t pixel_stride, std::int64_t channels) const;
 };
 
 /// Forward (and backward-weights): y(p,q) reads x(p*stride - pad + r*dilation, ...).
