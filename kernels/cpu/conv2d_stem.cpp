@@ -38,6 +38,7 @@
 namespace hanok::cpu::stem {
 namespace {
 
+using winograd::fetch_share;
 using winograd::Outputs;
 using winograd::row_offsets;
 using winograd::TiledImages;
@@ -144,15 +145,11 @@ void multiply(const Run& run, std::int64_t tiles, std::int64_t column, const flo
   block.fetch_bytes = 4 * kStemTile * run.s.k;
   const float* u = run.packed + column / kPanelColumns * panel_floats(run.s);
   const std::int64_t groups = divide_up(run.s.k, kBlockColumns);
-  const auto count = static_cast<std::int64_t>(y_rows.size());
   for (std::int64_t point = 0; point < kPoints; ++point) {
     block.a = v + point * v_layout.point_stride;
     block.b = u + point * winograd_point_floats(rows);
     block.c = m + point * m_layout.point_stride;
-    const std::int64_t share = column / kBlockColumns * kPoints + point;
-    const std::int64_t first = count * share / (groups * kPoints);
-    block.fetch_rows = y_rows.data() + first;
-    block.fetch_count = count * (share + 1) / (groups * kPoints) - first;
+    fetch_share(y_rows, column / kBlockColumns * kPoints + point, groups * kPoints, block);
     run.kernels.gemm.multiply(block);
   }
 }

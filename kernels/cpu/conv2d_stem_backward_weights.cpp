@@ -29,6 +29,7 @@
 namespace hanok::cpu::stem {
 namespace {
 
+using winograd::fetch_share;
 using winograd::row_offsets;
 using winograd::TiledImages;
 using winograd::TileLayout;
@@ -107,14 +108,11 @@ void multiply(const Run& run, std::int64_t tiles, const float* v, const float* y
   block.c_row_offset = run.du_row_offset.data();
   block.accumulate = accumulate;
   block.fetch_bytes = 4 * kStemTile * run.s.k;
-  const auto count = static_cast<std::int64_t>(next.size());
   for (std::int64_t point = 0; point < kPoints; ++point) {
     block.a = v + point * run.v_layout.point_stride;
     block.b = y + point * run.y_layout.point_stride;
     block.c = du + point * run.cells.channels() * run.s.k;
-    const std::int64_t first = count * point / kPoints;
-    block.fetch_rows = next.data() + first;
-    block.fetch_count = count * (point + 1) / kPoints - first;
+    fetch_share(next, point, kPoints, block);
     run.kernels.gemm.multiply(block);
   }
 }

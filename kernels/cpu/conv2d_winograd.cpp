@@ -133,11 +133,8 @@ void multiply_point(const Run& run, std::int64_t point, SortedTiles::Range tiles
     block.b = u + k0 * kPanelColumns;
     block.accumulate = k0 > 0;
     block.fetch_count = 0;
-    if (fetch.rows && k0 == 0) {  // this point's share
-      const auto count = static_cast<std::int64_t>(fetch.rows->size());
-      const std::int64_t first = count * point / kWinogradPoints;
-      block.fetch_rows = fetch.rows->data() + first;
-      block.fetch_count = count * (point + 1) / kWinogradPoints - first;
+    if (fetch.rows && k0 == 0) {
+      fetch_share(*fetch.rows, point, kWinogradPoints, block);
       block.fetch_bytes = fetch.bytes;
     }
     run.kernels.gemm.multiply(block);

@@ -131,11 +131,8 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
       TiledImages{s.h, s.w, s.c}.add_rows(o.x, next, rows);
       TiledImages{s.p(), s.q(), s.k}.add_rows(o.dy, next, rows);
       block.accumulate = t > begin;
-      const auto count = static_cast<std::int64_t>(rows.size());
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-        const std::int64_t first = count * point / kWinogradPoints;
-        block.fetch_rows = rows.data() + first;
-        block.fetch_count = count * (point + 1) / kWinogradPoints - first;
+        fetch_share(rows, point, kWinogradPoints, block);
         block.c = du + slice * cut.du_floats + point * s.k * s.c;
         multiply_point(o, point, {0, tiles}, 0, 0, v, g, block);
       }

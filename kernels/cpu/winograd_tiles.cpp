@@ -102,6 +102,14 @@ std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
   return offsets;
 }
 
+void fetch_share(const std::vector<const float*>& rows, std::int64_t part, std::int64_t parts,
+                 GemmBlock& block) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  const std::int64_t first = count * part / parts;
+  block.fetch_rows = rows.data() + first;
+  block.fetch_count = count * (part + 1) / parts - first;
+}
+
 WinogradInputBlock TiledImages::block(const float* data, Tiles tiles, float* out,
                                       const TileLayout& layout) const {
   WinogradInputBlock block{};

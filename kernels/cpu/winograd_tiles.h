@@ -82,6 +82,10 @@ struct TileLayout {
 /// GemmBlock::c_row_offset of rows that lie `stride` floats apart.
 std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride);
 
+/// Lets a product ask for its share of the rows that `parts` products ask for in turn.
+void fetch_share(const std::vector<const float*>& rows, std::int64_t part, std::int64_t parts,
+                 GemmBlock& block);
+
 /// Where a convolution's outputs go.
 struct Outputs {
   TiledImages images;
