@@ -202,22 +202,5 @@ TEST_P(Topk, OrdersNotANumberFirstThenByValueThenByIndex) {
       });
 }
 
-TEST(SumRows, AddsTheRowsOfEachChannelInDouble) {
-  for (const auto& [rows, channels] :
-       {std::pair<std::int64_t, std::int64_t>{1, 1}, {33, 31}, {1025, 33}, {5000, 3}}) {
-    const std::vector<float> x = test::test_data(rows * channels, 1, 100, 1);
-    std::vector<double> want(static_cast<std::size_t>(channels));
-    for (std::size_t i = 0; i < x.size(); ++i) want[i % want.size()] += x[i];
-    test::on_every_path(
-        [&, rows = rows, channels = channels](Backend& backend, ExecContext& context) {
-          std::vector<float> out(want.size());
-          backend.sum_rows(context, test::view_of(x, {rows, channels}), rows, channels,
-                           test::view_of(out, {channels}));
-          return out;
-        },
-        [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-7); });
-  }
-}
-
 }  // namespace
 }  // namespace hanok
