@@ -60,42 +60,17 @@ struct Operands {
         dy(test_data(s.output_shape().numel(), 3, mean, range)) {}
 };
 
-inline std::vector<float> forward(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+inline std::vector<float> forward(const Conv2dShape& s, const Operands& o, Backend& backend,
                                   const Epilogue& e = {}, int threads = 2) {
   KernelContext context(threads);
-  std::vector<float> y(static_cast<std::size_t>(s.output_shape().numel()), -7.0F);
-  cpu::conv2d_forward(context, isa, s, view_of(o.x, s.input_shape()),
-                      view_of(o.w, s.weight_shape()), nullptr, e, view_of(y, s.output_shape()));
-  return y;
-}
-inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
-                                        int threads = 2) {
-  KernelContext context(threads);
-  std::vector<float> dx(o.x.size(), -7.0F);
-  cpu::conv2d_backward_data(context, isa, s, view_of(o.dy, s.output_shape()),
-                            view_of(o.w, s.weight_shape()), nullptr, view_of(dx, s.input_shape()));
-  return dx;
-}
-inline std::vector<float> backward_weights(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
-                                           int threads = 2) {
-  KernelContext context(threads);
-  std::vector<float> dw(o.w.size(), -7.0F);
-  cpu::conv2d_backward_weights(context, isa, s, view_of(o.x, s.input_shape()),
-                               view_of(o.dy, s.output_shape()), view_of(dw, s.weight_shape()));
-  return dw;
-}
-
-// The same on any backend.
-inline std::vector<float> forward(const Conv2dShape& s, const Operands& o, Backend& backend,
-                                  const Epilogue& e = {}) {
-  KernelContext context;
   std::vector<float> y(static_cast<std::size_t>(s.output_shape().numel()), -7.0F);
   backend.conv2d_forward(context, s, view_of(o.x, s.input_shape()), view_of(o.w, s.weight_shape()),
                          nullptr, e, view_of(y, s.output_shape()));
   return y;
 }
-inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, Backend& backend) {
-  KernelContext context;
+inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, Backend& backend,
+                                        int threads = 2) {
+  KernelContext context(threads);
   std::vector<float> dx(o.x.size(), -7.0F);
   backend.conv2d_backward_data(context, s, view_of(o.dy, s.output_shape()),
                                view_of(o.w, s.weight_shape()), nullptr,
@@ -103,12 +78,26 @@ inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o,
   return dx;
 }
 inline std::vector<float> backward_weights(const Conv2dShape& s, const Operands& o,
-                                           Backend& backend) {
-  KernelContext context;
+                                           Backend& backend, int threads = 2) {
+  KernelContext context(threads);
   std::vector<float> dw(o.w.size(), -7.0F);
   backend.conv2d_backward_weights(context, s, view_of(o.x, s.input_shape()),
                                   view_of(o.dy, s.output_shape()), view_of(dw, s.weight_shape()));
   return dw;
+}
+
+// The same on one of the CPU's paths.
+inline std::vector<float> forward(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+                                  const Epilogue& e = {}, int threads = 2) {
+  return forward(s, o, *cpu::make_backend(isa), e, threads);
+}
+inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+                                        int threads = 2) {
+  return backward_data(s, o, *cpu::make_backend(isa), threads);
+}
+inline std::vector<float> backward_weights(const Conv2dShape& s, const Operands& o, cpu::Isa isa,
+                                           int threads = 2) {
+  return backward_weights(s, o, *cpu::make_backend(isa), threads);
 }
 
 inline std::vector<double> forward_reference(const Conv2dShape& s, const Operands& o) {

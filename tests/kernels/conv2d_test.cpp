@@ -7,6 +7,7 @@
 #include "kernels/choose_conv2d.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/conv2d_same_bits.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok {
@@ -159,56 +160,16 @@ TEST(Conv2d, LargeMeansAndRangesKeepTheirRelativePrecision) {
 }
 
 TEST(Conv2d, SameBitsForAnyThreadCount) {
-  for (const Conv2dShape& s : {shape_of(4, 16, 20, 19, 40, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
-                               shape_of(3, 20, 15, 15, 24, 3, 3, 1, {2, 2, 1, 1, 1, 1}),
-                               shape_of(3, 24, 45, 40, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
-                               shape_of(2, 3, 50, 45, 9, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
-                               shape_of(3, 13, 45, 40, 26, 3, 3, 13, {2, 2, 1, 1, 1, 1})}) {
-    const Operands o(s);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
-      Epilogue e;
-      e.bn_mean_var = test::view_of(mean_var, {2, s.k});
-      const auto y = forward(s, o, isa, e, 1);
-      const auto moments = mean_var;
-      const auto dx = backward_data(s, o, isa, 1);
-      const auto dw = backward_weights(s, o, isa, 1);
-      for (const int threads : {2, 3}) {
-        EXPECT_EQ(forward(s, o, isa, e, threads), y) << name(s);
-        EXPECT_EQ(mean_var, moments) << name(s);
-        EXPECT_EQ(backward_data(s, o, isa, threads), dx) << name(s);
-        EXPECT_EQ(backward_weights(s, o, isa, threads), dw) << name(s);
-      }
-    }
-  }
+  test::expect_same_bits_for_any_thread_count(
+      {shape_of(4, 16, 20, 19, 40, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
+       shape_of(3, 20, 15, 15, 24, 3, 3, 1, {2, 2, 1, 1, 1, 1}),
+       shape_of(3, 24, 45, 40, 24, 3, 3, 24, {1, 1, 1, 1, 1, 1}),
+       shape_of(2, 3, 50, 45, 9, 3, 3, 1, {1, 1, 1, 1, 1, 1}),
+       shape_of(3, 13, 45, 40, 26, 3, 3, 13, {2, 2, 1, 1, 1, 1})});
 }
 
 TEST(Conv2d, PackedWeightsGiveTheSameBits) {
-  for (const Conv2dShape& s : shapes_of_every_algorithm()) {
-    const Operands o(s);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      KernelContext context;
-      for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
-        const std::size_t bytes = cpu::conv2d_packed_bytes(isa, pass, s);
-        if (bytes == 0) continue;  // there is no packed form
-        std::vector<float> packed(bytes / sizeof(float) + 1, -7.0F);
-        cpu::conv2d_pack(context, isa, pass, s, test::view_of(o.w, s.weight_shape()),
-                         packed.data());
-        EXPECT_EQ(packed.back(), -7.0F) << "wrote past conv2d_packed_bytes, " << name(s);
-        if (pass == Conv2dPass::Forward) {
-          std::vector<float> y(o.dy.size());
-          cpu::conv2d_forward(context, isa, s, test::view_of(o.x, s.input_shape()), {},
-                              packed.data(), {}, test::view_of(y, s.output_shape()));
-          EXPECT_EQ(y, forward(s, o, isa)) << name(s);
-        } else {
-          std::vector<float> dx(o.x.size());
-          cpu::conv2d_backward_data(context, isa, s, test::view_of(o.dy, s.output_shape()), {},
-                                    packed.data(), test::view_of(dx, s.input_shape()));
-          EXPECT_EQ(dx, backward_data(s, o, isa)) << name(s);
-        }
-      }
-    }
-  }
+  test::expect_same_bits_for_packed_weights(shapes_of_every_algorithm());
 }
 
 TEST(Conv2d, WorkspaceStaysWithinWhatIsReported) {

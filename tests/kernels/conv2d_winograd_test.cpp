@@ -6,14 +6,12 @@
 #include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/conv2d_same_bits.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok {
 namespace {
 
-using test::backward_data;
-using test::backward_weights;
-using test::forward;
 using test::KernelContext;
 using test::name;
 using test::Operands;
@@ -67,44 +65,11 @@ TEST(Conv2dWinograd, EpilogueInEveryCombination) {
 }
 
 TEST(Conv2dWinograd, SameBitsForAnyThreadCountAndForPackedWeights) {
-  for (const Conv2dShape& s : {conv3x3(4, 32, 29, 31, 40), conv3x3(3, 232, 11, 13, 40),
-                               conv3x3(36, 232, 7, 7, 40),     // two deep blocks of tiles
-                               conv3x3(2, 32, 9, 11, 232)}) {  // deep with few input channels
-    const Operands o(s);
-    for (const cpu::Isa isa : test::testable_isas()) {
-      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
-      Epilogue e;
-      e.bn_mean_var = test::view_of(mean_var, {2, s.k});
-      const auto y = forward(s, o, isa, e, 1);
-      const auto moments = mean_var;
-      const auto dx = backward_data(s, o, isa, 1);
-      const auto dw = backward_weights(s, o, isa, 1);
-      for (const int threads : {2, 3}) {
-        EXPECT_EQ(forward(s, o, isa, e, threads), y) << name(s);
-        EXPECT_EQ(mean_var, moments) << name(s);
-        EXPECT_EQ(backward_data(s, o, isa, threads), dx) << name(s);
-        EXPECT_EQ(backward_weights(s, o, isa, threads), dw) << name(s);
-      }
-      KernelContext context;
-      for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
-        std::vector<float> packed(cpu::conv2d_packed_bytes(isa, pass, s) / sizeof(float) + 1,
-                                  -7.0F);
-        cpu::conv2d_pack(context, isa, pass, s, test::view_of(o.w, s.weight_shape()),
-                         packed.data());
-        EXPECT_EQ(packed.back(), -7.0F) << "wrote past conv2d_packed_bytes, " << name(s);
-        std::vector<float> out(pass == Conv2dPass::Forward ? o.dy.size() : o.x.size());
-        if (pass == Conv2dPass::Forward) {
-          cpu::conv2d_forward(context, isa, s, test::view_of(o.x, s.input_shape()), {},
-                              packed.data(), {}, test::view_of(out, s.output_shape()));
-          EXPECT_EQ(out, y) << name(s);
-        } else {
-          cpu::conv2d_backward_data(context, isa, s, test::view_of(o.dy, s.output_shape()), {},
-                                    packed.data(), test::view_of(out, s.input_shape()));
-          EXPECT_EQ(out, dx) << name(s);
-        }
-      }
-    }
-  }
+  const std::vector<Conv2dShape> shapes = {conv3x3(4, 32, 29, 31, 40), conv3x3(3, 232, 11, 13, 40),
+                                           conv3x3(36, 232, 7, 7, 40),   // two deep blocks of tiles
+                                           conv3x3(2, 32, 9, 11, 232)};  // deep, few inputs
+  test::expect_same_bits_for_any_thread_count(shapes);
+  test::expect_same_bits_for_packed_weights(shapes);
 }
 
 // Guards around every output: nothing is written outside of it.

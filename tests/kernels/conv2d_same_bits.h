@@ -1,0 +1,63 @@
+// What must not change a bit of a convolution: the number of threads, and whether its weights come
+// packed.
+#pragma once
+
+#include <cstddef>
+#include <gtest/gtest.h>
+#include <vector>
+
+#include "tests/kernels/conv2d_reference.h"
+
+namespace hanok::test {
+
+/// Of all passes and of the moments that the forward one leaves for batch norm.
+inline void expect_same_bits_for_any_thread_count(const std::vector<Conv2dShape>& shapes) {
+  for (const Conv2dShape& s : shapes) {
+    const Operands o(s);
+    for (const cpu::Isa isa : testable_isas()) {
+      std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
+      Epilogue e;
+      e.bn_mean_var = view_of(mean_var, {2, s.k});
+      const auto y = forward(s, o, isa, e, 1);
+      const auto moments = mean_var;
+      const auto dx = backward_data(s, o, isa, 1);
+      const auto dw = backward_weights(s, o, isa, 1);
+      for (const int threads : {2, 3}) {
+        EXPECT_EQ(forward(s, o, isa, e, threads), y) << name(s);
+        EXPECT_EQ(mean_var, moments) << name(s);
+        EXPECT_EQ(backward_data(s, o, isa, threads), dx) << name(s);
+        EXPECT_EQ(backward_weights(s, o, isa, threads), dw) << name(s);
+      }
+    }
+  }
+}
+
+/// Of both passes that take them packed, where their algorithm has such a form.
+inline void expect_same_bits_for_packed_weights(const std::vector<Conv2dShape>& shapes) {
+  for (const Conv2dShape& s : shapes) {
+    const Operands o(s);
+    for (const cpu::Isa isa : testable_isas()) {
+      KernelContext context;
+      for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+        const std::size_t bytes = cpu::conv2d_packed_bytes(isa, pass, s);
+        if (bytes == 0) continue;  // there is no packed form
+        std::vector<float> packed(bytes / sizeof(float) + 1, -7.0F);
+        cpu::conv2d_pack(context, isa, pass, s, view_of(o.w, s.weight_shape()), packed.data());
+        EXPECT_EQ(packed.back(), -7.0F) << "wrote past conv2d_packed_bytes, " << name(s);
+        if (pass == Conv2dPass::Forward) {
+          std::vector<float> y(o.dy.size());
+          cpu::conv2d_forward(context, isa, s, view_of(o.x, s.input_shape()), {}, packed.data(), {},
+                              view_of(y, s.output_shape()));
+          EXPECT_EQ(y, forward(s, o, isa)) << name(s);
+        } else {
+          std::vector<float> dx(o.x.size());
+          cpu::conv2d_backward_data(context, isa, s, view_of(o.dy, s.output_shape()), {},
+                                    packed.data(), view_of(dx, s.input_shape()));
+          EXPECT_EQ(dx, backward_data(s, o, isa)) << name(s);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace hanok::test
