@@ -33,8 +33,9 @@ __device__ inline void copy_async16(void* to, const void* from, bool valid) {
                "l"(from), "r"(valid ? 16 : 0)
                : "memory");
 #else
-  const float4 zero = make_float4(0, 0, 0, 0);
-  *static_cast<float4*>(to) = valid ? *static_cast<const float4*>(from) : zero;
+  const auto* values = static_cast<const float4*>(from);
+  *static_cast<float4*>(to) =
+      valid ? make_float4(values->x, values->y, values->z, values->w) : make_float4(0, 0, 0, 0);
 #endif
 }
 
