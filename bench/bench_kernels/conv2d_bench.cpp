@@ -7,34 +7,20 @@
 #include <string>
 
 #include "bench/bench_kernels/bench_context.h"
+#include "bench/bench_kernels/conv2d_layers.h"
 #include "bench/bench_kernels/roofline.h"
 #include "kernels/cpu/conv2d.h"
 
 namespace hanok::bench {
 namespace {
 
-struct Layer {
-  const char* name;
-  std::int64_t c, size, k, kernel, stride;
-  std::int64_t groups = 1;
-};
-
-constexpr Layer kResNet18[] = {
-    {"stem", 3, 224, 64, 7, 2},           {"layer1.3x3", 64, 56, 64, 3, 1},
-    {"layer2.3x3s2", 64, 56, 128, 3, 2},  {"layer2.down", 64, 56, 128, 1, 2},
-    {"layer2.3x3", 128, 28, 128, 3, 1},   {"layer3.3x3s2", 128, 28, 256, 3, 2},
-    {"layer3.down", 128, 28, 256, 1, 2},  {"layer3.3x3", 256, 14, 256, 3, 1},
-    {"layer4.3x3s2", 256, 14, 512, 3, 2}, {"layer4.down", 256, 14, 512, 1, 2},
-    {"layer4.3x3", 512, 7, 512, 3, 1},
-};
-
-constexpr Layer kResNet50[] = {
+constexpr ConvLayer kResNet50[] = {
     {"resnet50.64-256", 64, 56, 256, 1, 1},    {"resnet50.256-64", 256, 56, 64, 1, 1},
     {"resnet50.512-128", 512, 28, 128, 1, 1},  {"resnet50.256-1024", 256, 14, 1024, 1, 1},
     {"resnet50.2048-512", 2048, 7, 512, 1, 1},
 };
 
-constexpr Layer kMobileNetV2[] = {
+constexpr ConvLayer kMobileNetV2[] = {
     {"mobilenet_v2.stem", 3, 224, 32, 3, 2},
     {"mobilenet_v2.32-16", 32, 112, 16, 1, 1},
     {"mobilenet_v2.16-96", 16, 112, 96, 1, 1},
@@ -50,16 +36,9 @@ constexpr Layer kMobileNetV2[] = {
     {"mobilenet_v2.depthwise960", 960, 7, 960, 3, 1, 960},
 };
 
-Conv2dShape shape_of(const Layer& layer, std::int64_t batch) {
-  const std::int64_t pad = layer.kernel / 2;
-  return {batch,        layer.c,      layer.size,
-          layer.size,   layer.k,      layer.kernel,
-          layer.kernel, layer.groups, {layer.stride, layer.stride, pad, pad, 1, 1}};
-}
-
-void conv2d(benchmark::State& state, Conv2dPass pass, const Layer& layer, std::int64_t batch,
+void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, std::int64_t batch,
             int threads) {
-  const Conv2dShape shape = shape_of(layer, batch);
+  const Conv2dShape shape = layer.shape(batch);
   const cpu::Isa isa = cpu::choose_isa();
   BenchContext context(threads);
   auto x = random_floats(shape.input_shape().numel(), 1);
@@ -91,7 +70,7 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const Layer& layer, std::i
   }
 }
 
-void register_case(Conv2dPass pass, const std::string& pass_name, const Layer& layer,
+void register_case(Conv2dPass pass, const std::string& pass_name, const ConvLayer& layer,
                    std::int64_t batch, int threads) {
   const std::string name = "Conv2d/" + pass_name + "/" + layer.name +
                            "/batch:" + std::to_string(batch) +
@@ -105,12 +84,8 @@ void register_case(Conv2dPass pass, const std::string& pass_name, const Layer& l
 }
 
 [[maybe_unused]] const bool kRegistered = [] {
-  const std::pair<Conv2dPass, const char*> passes[] = {
-      {Conv2dPass::Forward, "forward"},
-      {Conv2dPass::BackwardData, "backward_data"},
-      {Conv2dPass::BackwardWeights, "backward_weights"}};
-  for (const auto& [pass, pass_name] : passes) {
-    for (const Layer& layer : kResNet18) {
+  for (const auto& [pass, pass_name] : kPasses) {
+    for (const ConvLayer& layer : kResNet18) {
       for (const std::int64_t batch : {1, 16, 32}) {
         for (const int threads : {1, 2}) {
           if (pass != Conv2dPass::Forward && batch == 1) continue;
@@ -119,8 +94,8 @@ void register_case(Conv2dPass pass, const std::string& pass_name, const Layer& l
         }
       }
     }
-    for (const Layer& layer : kResNet50) register_case(pass, pass_name, layer, 16, 2);
-    for (const Layer& layer : kMobileNetV2) register_case(pass, pass_name, layer, 16, 2);
+    for (const ConvLayer& layer : kResNet50) register_case(pass, pass_name, layer, 16, 2);
+    for (const ConvLayer& layer : kMobileNetV2) register_case(pass, pass_name, layer, 16, 2);
   }
   return true;
 }();

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/bench_kernels/conv2d_layers.h"
 #include "engine/generator.h"
 #include "engine/runtime.h"
 #include "engine/tensor.h"
@@ -220,29 +221,9 @@ void add_gemm(std::int64_t size) {
   });
 }
 
-struct Layer {
-  const char* name;
-  std::int64_t c, size, k, kernel, stride;
-};
-constexpr Layer kResNet18[] = {
-    {"stem", 3, 224, 64, 7, 2},           {"layer1.3x3", 64, 56, 64, 3, 1},
-    {"layer2.3x3s2", 64, 56, 128, 3, 2},  {"layer2.down", 64, 56, 128, 1, 2},
-    {"layer2.3x3", 128, 28, 128, 3, 1},   {"layer3.3x3s2", 128, 28, 256, 3, 2},
-    {"layer3.down", 128, 28, 256, 1, 2},  {"layer3.3x3", 256, 14, 256, 3, 1},
-    {"layer4.3x3s2", 256, 14, 512, 3, 2}, {"layer4.down", 256, 14, 512, 1, 2},
-    {"layer4.3x3", 512, 7, 512, 3, 1},
-};
-
-Work convolution(Conv2dPass pass, const Layer& layer) {
-  const std::int64_t pad = layer.kernel / 2;
-  const std::int64_t side = small() ? std::min<std::int64_t>(layer.size, 8) : layer.size;
-  Conv2dShape shape;
-  shape.n = small() ? 1 : 64;
-  shape.c = layer.c;
-  shape.h = shape.w = side;
-  shape.k = layer.k;
-  shape.r = shape.s = layer.kernel;
-  shape.window = {layer.stride, layer.stride, pad, pad, 1, 1};
+Work convolution(Conv2dPass pass, ConvLayer layer) {
+  if (small()) layer.size = std::min<std::int64_t>(layer.size, 8);
+  const Conv2dShape shape = layer.shape(small() ? 1 : 64);
   Tensor x = operand(shape.input_shape(), 1), w = operand(shape.weight_shape(), 2),
          y = operand(shape.output_shape(), 3), moments = operand({2, shape.k}, 4);
   return {0, shape.flop(), [=](Backend& b, ExecContext& c) mutable {
@@ -274,12 +255,8 @@ bool has_device() {
   if (!has_device()) return false;
   add_memory_bound();
   for (const std::int64_t size : {512, 2048, 8192}) add_gemm(size);
-  const std::pair<Conv2dPass, const char*> passes[] = {
-      {Conv2dPass::Forward, "forward"},
-      {Conv2dPass::BackwardData, "backward_data"},
-      {Conv2dPass::BackwardWeights, "backward_weights"}};
-  for (const auto& [pass, name] : passes) {
-    for (const Layer& layer : kResNet18) {
+  for (const auto& [pass, name] : kPasses) {
+    for (const ConvLayer& layer : kResNet18) {
       add("conv2d/" + std::string(name) + "/" + layer.name,
           [pass = pass, layer] { return convolution(pass, layer); });
     }
