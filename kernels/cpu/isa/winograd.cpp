@@ -42,17 +42,14 @@ constexpr int kD = kWinogradInput;
 
 // ---- one-dimensional maps (those of forward: winograd_transforms.h) ----
 
-// A y: 4 -> 6, the transpose of the one before.
+// A y: 4 -> 6, the transpose of map_output.
 inline void map_gradient(const Vec8* y, int s, Vec8* out, int t) {
   const Vec8 even1 = mul_add(all8(4.0F / 9), y[2 * s], y[0]);
   const Vec8 odd1 = mul_add(all8(8.0F / 27), y[3 * s], all8(2.0F / 3) * y[s]);
   const Vec8 even2 = mul_add(all8(9.0F / 4), y[2 * s], y[0]);
   const Vec8 odd2 = mul_add(all8(27.0F / 8), y[3 * s], all8(3.0F / 2) * y[s]);
   out[0] = y[0];
-  out[t] = even1 + odd1;
-  out[2 * t] = even1 - odd1;
-  out[3 * t] = even2 + odd2;
-  out[4 * t] = even2 - odd2;
+  store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = y[3 * s];
 }
 
@@ -64,19 +61,13 @@ inline void map_filter(const Vec8* g, int s, Vec8* out, int t) {
   const Vec8 even2 = mul_add(all8(8.0F / 65), g[0], last);
   const Vec8 odd2 = all8(12.0F / 65) * g[s];
   out[0] = g[0];
-  out[t] = even1 + odd1;
-  out[2 * t] = even1 - odd1;
-  out[3 * t] = even2 + odd2;
-  out[4 * t] = even2 - odd2;
+  store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = g[2 * s];
 }
 
 // G^T u: 6 -> 3, its transpose.
 inline void map_filter_gradient(const Vec8* u, int s, Vec8* out, int t) {
-  const Vec8 even1 = u[s] + u[2 * s];
-  const Vec8 odd1 = u[s] - u[2 * s];
-  const Vec8 even2 = u[3 * s] + u[4 * s];
-  const Vec8 odd2 = u[3 * s] - u[4 * s];
+  const auto [even1, odd1, even2, odd2] = load_pairs(u, s);
   out[0] = mul_add(all8(81.0F / 130), even1, mul_add(all8(8.0F / 65), even2, u[0]));
   out[t] = mul_add(all8(27.0F / 65), odd1, all8(12.0F / 65) * odd2);
   out[2 * t] = mul_add(all8(18.0F / 65), even1 + even2, u[5 * s]);
@@ -96,8 +87,6 @@ void gradient_transform(const WinogradInputBlock& b) {
 
 // ---- weights ----
 
-constexpr int64_t kFetchRows = 4;  // rows of a backward-data panel to ask for ahead
-
 void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
   pack_filters<kD, map_filter>(w, channels, rows, columns, out);
 }
@@ -105,11 +94,7 @@ void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t column
 void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t columns,
                         float* out) {
   for (int64_t row = 0; row < rows; ++row) {
-    if (row + kFetchRows < rows) {
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        __builtin_prefetch(w + ((row + kFetchRows) * 9 + tap) * channels);
-      }
-    }
+    fetch_filter_ahead(w, channels, row, rows);
     for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
       Vec8 g[9];
       for (int64_t tap = 0; tap < 9; ++tap) {

@@ -73,10 +73,7 @@ inline void map_gradient3(const Vec8* y, int s, Vec8* out, int t) {
   const Vec8 even2 = mul_add(all8(9.0F / 4), y[2 * s], y[0]);
   const Vec8 odd2 = all8(3.0F / 2) * y[s];
   out[0] = y[0];
-  out[t] = even1 + odd1;
-  out[2 * t] = even1 - odd1;
-  out[3 * t] = even2 + odd2;
-  out[4 * t] = even2 - odd2;
+  store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = y[2 * s];
 }
 

@@ -8,14 +8,14 @@
 
 namespace hanok::cpu {
 
-constexpr int64_t kStemTile = 3;      // outputs of a tile along each axis
-constexpr int64_t kStemInput = 6;     // cells that they read
-constexpr int64_t kStemChannels = 4;  // of the image, at most: two pixels fill a vector of 8
+constexpr int64_t kStemTile = 3;   // outputs of a tile along each axis
+constexpr int64_t kStemInput = 6;  // cells that they read
 
-// One row of tiles of one image [height, width, channels]: twelve rows of pixels from h0 on become
-// out[point][parity of the row][row_floats], the vertical half of the input's transform. A row
-// holds `cells` cells from pixel w0 on, 2 * channels floats each; what is outside of the image is
-// 0. row_floats is a multiple of 8 with at least 8 floats behind the cells.
+// One row of tiles of one image [height, width, channels], of at most 4 channels, so that two
+// pixels fit into a vector of 8: twelve rows of pixels from h0 on become out[point][parity of the
+// row][row_floats], the vertical half of the input's transform. A row holds `cells` cells from
+// pixel w0 on, 2 * channels floats each; what is outside of the image is 0. row_floats is a
+// multiple of 8 with at least 8 floats behind the cells.
 struct StemRows {
   const float* image;
   int64_t height, width, channels;

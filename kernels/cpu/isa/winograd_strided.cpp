@@ -225,16 +225,10 @@ void gradient_input_transform(const WinogradInputBlock& b) {
   transform_tiles<kD, kD, map_strided_input<kD>>(b, 0, 0);
 }
 
-constexpr int64_t kFetchRows = 4;  // filters to ask for ahead
-
 template <int kRows, int kColumns>
 void pack_phase(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
   for (int64_t row = 0; row < rows; ++row) {
-    if (row + kFetchRows < rows) {
-      for (int64_t tap = 0; tap < 9; ++tap) {
-        __builtin_prefetch(w + ((row + kFetchRows) * 9 + tap) * channels);
-      }
-    }
+    fetch_filter_ahead(w, channels, row, rows);
     for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
       Vec8 g[9];
       for (int64_t tap = 0; tap < 9; ++tap) {

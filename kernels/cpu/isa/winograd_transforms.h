@@ -14,7 +14,23 @@ namespace {
 
 inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// ---- one-dimensional maps on registers; s: distance between consecutive elements ----
+// ---- one-dimensional maps on registers; s and t: distance between consecutive elements ----
+
+// The even and the odd part of what belongs to a pair of points: +-2/3 and +-3/2.
+struct Pairs {
+  Vec8 even1, odd1, even2, odd2;
+};
+
+inline Pairs load_pairs(const Vec8* m, int s) {
+  return {m[s] + m[2 * s], m[s] - m[2 * s], m[3 * s] + m[4 * s], m[3 * s] - m[4 * s]};
+}
+
+inline void store_pairs(const Pairs& p, Vec8* out, int t) {
+  out[t] = p.even1 + p.odd1;
+  out[2 * t] = p.even1 - p.odd1;
+  out[3 * t] = p.even2 + p.odd2;
+  out[4 * t] = p.even2 - p.odd2;
+}
 
 // B^T d: 6 -> 6.
 inline void map_input(const Vec8* d, int s, Vec8* out, int t) {
@@ -23,19 +39,13 @@ inline void map_input(const Vec8* d, int s, Vec8* out, int t) {
   const Vec8 even2 = sub_mul(d[4 * s], all8(4.0F / 9), d[2 * s]);
   const Vec8 odd2 = sub_mul(all8(3.0F / 2) * d[3 * s], all8(2.0F / 3), d[s]);
   out[0] = sub_mul(d[0] + d[4 * s], all8(97.0F / 36), d[2 * s]);
-  out[t] = even1 + odd1;
-  out[2 * t] = even1 - odd1;
-  out[3 * t] = even2 + odd2;
-  out[4 * t] = even2 - odd2;
+  store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = sub_mul(d[s] + d[5 * s], all8(97.0F / 36), d[3 * s]);
 }
 
 // A^T m: 6 -> 4.
 inline void map_output(const Vec8* m, int s, Vec8* out, int t) {
-  const Vec8 even1 = m[s] + m[2 * s];
-  const Vec8 odd1 = m[s] - m[2 * s];
-  const Vec8 even2 = m[3 * s] + m[4 * s];
-  const Vec8 odd2 = m[3 * s] - m[4 * s];
+  const auto [even1, odd1, even2, odd2] = load_pairs(m, s);
   out[0] = m[0] + (even1 + even2);
   out[t] = mul_add(all8(2.0F / 3), odd1, all8(3.0F / 2) * odd2);
   out[2 * t] = mul_add(all8(4.0F / 9), even1, all8(9.0F / 4) * even2);
@@ -44,10 +54,7 @@ inline void map_output(const Vec8* m, int s, Vec8* out, int t) {
 
 // A^T m: 6 -> 3.
 inline void map_output3(const Vec8* m, int s, Vec8* out, int t) {
-  const Vec8 even1 = m[s] + m[2 * s];
-  const Vec8 odd1 = m[s] - m[2 * s];
-  const Vec8 even2 = m[3 * s] + m[4 * s];
-  const Vec8 odd2 = m[3 * s] - m[4 * s];
+  const auto [even1, odd1, even2, odd2] = load_pairs(m, s);
   out[0] = m[0] + (even1 + even2);
   out[t] = mul_add(all8(2.0F / 3), odd1, all8(3.0F / 2) * odd2);
   out[2 * t] = mul_add(all8(4.0F / 9), even1, mul_add(all8(9.0F / 4), even2, m[5 * s]));
@@ -74,8 +81,10 @@ void window_pixels(const WinogradInputBlock& b, const WinogradTile& tile, int64_
   }
 }
 
-// Asks for 16 channels, from c on, of the pixels that lie `ahead` floats further.
-inline void fetch_pixels(const float* const* pixels, int count, int64_t ahead, int64_t c) {
+// Asks for 16 channels, from c on, of the pixels that lie `ahead` floats further. Always inline:
+// g++ takes a function that only prefetches for one without effect and drops its calls.
+__attribute__((always_inline)) inline void fetch_pixels(const float* const* pixels, int count,
+                                                        int64_t ahead, int64_t c) {
   for (int i = 0; i < count; ++i) {
     if (pixels[i]) __builtin_prefetch(pixels[i] + ahead + c);
   }
@@ -218,6 +227,17 @@ void transform_filter(const Vec8* g, Vec8* u) {
   Vec8 columns[kPoints * 3];
   for (int s = 0; s < 3; ++s) kMap(g + s, 3, columns + s, 3);
   for (int p = 0; p < kPoints; ++p) kMap(columns + p * 3, 1, u + p * kPoints, 1);
+}
+
+// Asks for the first of the taps' channels of the filter four after `row`, of `rows` filters of
+// w [K,3,3,channels]. Always inline, as fetch_pixels.
+__attribute__((always_inline)) inline void fetch_filter_ahead(const float* w, int64_t channels,
+                                                              int64_t row, int64_t rows) {
+  constexpr int64_t kAhead = 4;
+  if (row + kAhead >= rows) return;
+  for (int64_t tap = 0; tap < 9; ++tap) {
+    __builtin_prefetch(w + ((row + kAhead) * 9 + tap) * channels);
+  }
 }
 
 // out[point][row][lane] for 8 lanes from `column` on.
