@@ -25,6 +25,7 @@ Module& module_at(const Module& owner, const Slots& slots, std::size_t i) {
   if (i >= slots.size()) {
     throw ValueError(fmt::format("{}: no module {} among {}", owner.type_name(), i, slots.size()));
   }
+  if (!*slots[i]) throw_empty_slot(slots[i]->name());
   return **slots[i];
 }
 
@@ -58,7 +59,7 @@ std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
     return module != nullptr && typeid(*module) == type;
   };
   if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return 0;
-  const bool hooked = i + 2 < size() && slots_[i + 2]->module()->has_forward_hooks();
+  const bool hooked = i + 2 < size() && (*this)[i + 2].has_forward_hooks();
   const Activation activation = hooked                     ? Activation::None
                                 : is(i + 2, typeid(ReLU))  ? Activation::Relu
                                 : is(i + 2, typeid(ReLU6)) ? Activation::Relu6

@@ -60,6 +60,10 @@ Buffer::Buffer(Module* owner, std::string name, Tensor value)
   owner->buffers_.push_back(this);
 }
 
+void throw_empty_slot(const std::string& slot) {
+  throw ValueError(fmt::format("module: slot '{}' is empty, so there is nothing to run", slot));
+}
+
 void throw_wrong_child_type(const std::string& slot, const Module* module) {
   throw ValueError(fmt::format("module: slot '{}' does not take a {}", slot, module->type_name()));
 }

@@ -221,6 +221,10 @@ class Module {
 
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
+/// Thrown from here so that the header stays light.
+[[noreturn]] void throw_empty_slot(const std::string& slot);
+[[noreturn]] void throw_wrong_child_type(const std::string& slot, const Module* module);
+
 /// A submodule as a member: it owns the module and is the registry's slot.
 template <typename T>
 class Child final : public ChildSlot {
@@ -237,7 +241,11 @@ class Child final : public ChildSlot {
   T* operator->() const { return module_.get(); }
   T& operator*() const { return *module_; }
   explicit operator bool() const { return module_ != nullptr; }
-  Tensor operator()(const Tensor& x) const { return (*module_)(x); }
+  /// Throws ValueError if the slot is empty.
+  Tensor operator()(const Tensor& x) const {
+    if (module_ == nullptr) throw_empty_slot(name());
+    return (*module_)(x);
+  }
 
   Module* module() const override { return module_.get(); }
   void replace(std::unique_ptr<Module> module) override;
@@ -254,9 +262,6 @@ class Child final : public ChildSlot {
   }
   std::unique_ptr<T> module_;
 };
-
-/// Thrown from here so that the header stays light.
-[[noreturn]] void throw_wrong_child_type(const std::string& slot, const Module* module);
 
 template <typename T>
 void Child<T>::replace(std::unique_ptr<Module> module) {

@@ -1,5 +1,7 @@
 #include "nn/models/mobilenet.h"
 
+#include <typeinfo>
+
 #include "engine/layer_scope.h"
 #include "nn/models/convolution.h"
 
@@ -26,6 +28,12 @@ std::unique_ptr<Sequential> make_block(std::int64_t in_channels, std::int64_t ou
   layers->append(kaiming_conv(hidden, out_channels, 1));
   layers->append(std::make_unique<BatchNorm2d>(out_channels));
   return layers;
+}
+
+/// True if it is of this very type and has no forward hooks.
+template <typename Layer>
+bool is_unwatched(const Module& module) {
+  return typeid(module) == typeid(Layer) && !module.has_forward_hooks();
 }
 
 constexpr std::int64_t kLastChannels = 1280;
@@ -67,24 +75,26 @@ InvertedResidual::InvertedResidual(std::int64_t in_channels, std::int64_t out_ch
       expansion(expansion),
       conv(this, "conv", make_block(in_channels, out_channels, stride, expansion)) {}
 
-// The block's convolutions and batch norms for ops::inverted_residual; none where a hook would
-// not fire.
+// The block's convolutions and batch norms for ops::inverted_residual; none where a layer has a
+// forward hook, which would not fire, or has been replaced by another kind.
 std::vector<ops::ConvNorm> InvertedResidual::fusible_layers() const {
+  const std::size_t widening = expansion != 1 ? 1 : 0;
+  const std::size_t narrowing = widening + 1;
+  if (conv->size() != narrowing + 2 || conv->has_forward_hooks()) return {};
   std::vector<ops::ConvNorm> layers;
-  bool hooked = conv->has_forward_hooks();
-  const auto add = [&](Module& convolution, Module& norm) {
-    hooked = hooked || convolution.has_forward_hooks() || norm.has_forward_hooks();
+  const auto add = [&layers](Module& convolution, Module& norm) {
+    if (!is_unwatched<Conv2d>(convolution) || !is_unwatched<BatchNorm2d>(norm)) return false;
     layers.push_back(
         {static_cast<Conv2d&>(convolution).arguments(), static_cast<BatchNorm2d&>(norm).state()});
+    return true;
   };
-  const std::size_t narrowing = conv->size() - 2;
   for (std::size_t i = 0; i < narrowing; ++i) {
+    if (!is_unwatched<Sequential>((*conv)[i])) return {};
     const auto& part = static_cast<Sequential&>((*conv)[i]);
-    hooked = hooked || part.has_forward_hooks() || part[2].has_forward_hooks();
-    add(part[0], part[1]);
+    if (part.size() != 3 || !is_unwatched<ReLU6>(part[2]) || !add(part[0], part[1])) return {};
   }
-  add((*conv)[narrowing], (*conv)[narrowing + 1]);
-  return hooked ? std::vector<ops::ConvNorm>() : layers;
+  if (!add((*conv)[narrowing], (*conv)[narrowing + 1])) return {};
+  return layers;
 }
 
 Tensor InvertedResidual::forward(const Tensor& x) {

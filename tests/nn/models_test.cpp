@@ -11,6 +11,7 @@
 #include "nn/models/registry.h"
 #include "nn/models/resnet.h"
 #include "nn/models/small.h"
+#include "nn/norms.h"
 
 namespace hanok::nn {
 namespace {
@@ -187,6 +188,42 @@ TEST(MobileNetV2, ShowsHooksWhatItsBlocksFuse) {
     for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(hooked[i], fused[i], 1e-5);
   }
   EXPECT_EQ(seen, inner);
+}
+
+// What somebody put in a layer's place runs, also where the layers would have been one kernel.
+TEST(MobileNetV2, RunsWhatReplacedALayerOfItsBlocks) {
+  const NoGrad no_grad;
+  Generator generator(7);
+  const Tensor x = random_normal({2, 8, 14, 14}, 0, 20, generator);
+  const auto expect_replaced = [&](const char* path, auto make) {
+    SCOPED_TRACE(path);
+    Generator::global().set_seed(5);
+    InvertedResidual block(8, 8, 1, 6);
+    block.eval();
+    const std::vector<float> before = block(x).to_vector();
+    block.conv->replace_submodule(path, make());
+    const std::vector<float> input = x.to_vector();
+    const std::vector<float> added = [&] {
+      Tensor y = x;
+      for (std::size_t i = 0; i < block.conv->size(); ++i) y = (*block.conv)[i](y);
+      return y.to_vector();
+    }();
+    const std::vector<float> got = block(x).to_vector();
+    EXPECT_NE(got, before);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_NEAR(got[i], input[i] + added[i], 1e-4 * (1 + std::abs(input[i] + added[i])));
+    }
+  };
+  expect_replaced("0.2", [] { return std::make_unique<ReLU>(); });
+  expect_replaced("1.2", [] { return std::make_unique<Identity>(); });
+  expect_replaced("1.1", [] { return std::make_unique<GroupNorm>(6, 48); });
+  expect_replaced("3", [] { return std::make_unique<Identity>(); });
+  expect_replaced("0", [] {
+    Conv2dOptions options;
+    options.in_channels = 8;
+    options.out_channels = 48;
+    return std::make_unique<Conv2d>(options);
+  });
 }
 
 // With dropout and stochastic depth on: every parameter of the head and of the stem learns, and the

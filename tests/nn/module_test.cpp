@@ -66,6 +66,20 @@ Tensor input() {
 
 // ---- the registry ----
 
+TEST(Module, RunningAnEmptySlotIsAnError) {
+  Net net;
+  const Tensor x = Tensor::ones({2, 4});
+  EXPECT_EQ(message_of([&] { net.empty(x); }),
+            "module: slot 'empty' is empty, so there is nothing to run");
+  net.replace_submodule("head", nullptr);
+  EXPECT_THAT(message_of([&] { net(x); }), HasSubstr("slot 'head' is empty"));
+  Sequential layers;
+  layers.append(std::make_unique<ReLU>());
+  layers.append(std::make_unique<ReLU>());
+  layers.replace_submodule("1", nullptr);
+  EXPECT_THAT(message_of([&] { layers(x); }), HasSubstr("slot '1' is empty"));
+}
+
 TEST(Module, ListsMembersInOrderOfDeclarationParentsFirst) {
   Net net;
   EXPECT_THAT(names(net.named_parameters()),
