@@ -9,63 +9,15 @@
 
 #include "kernels/base/error.h"
 #include "tests/kernels/backend_runs.h"
+#include "tests/kernels/gemm_reference.h"
 
 namespace hanok {
 namespace {
 
 using test::KernelContext;
 
-// Operands of one product, with rows longer than needed, and the double-precision answer.
-struct Case {
-  GemmShape shape;
-  std::vector<float> a, b, c, scale, shift, residual;
-
-  Case(std::int64_t m, std::int64_t n, std::int64_t k, bool ta, bool tb, std::int64_t batch = 1,
-       std::int64_t extra = 0) {
-    shape.m = m;
-    shape.n = n;
-    shape.k = k;
-    shape.transpose_a = ta;
-    shape.transpose_b = tb;
-    shape.lda = (ta ? m : k) + extra;
-    shape.ldb = (tb ? k : n) + extra;
-    shape.ldc = n + extra;
-    shape.batch = batch;
-    shape.stride_a = (ta ? k : m) * shape.lda;
-    shape.stride_b = (tb ? n : k) * shape.ldb;
-    shape.stride_c = m * shape.ldc;
-    a = test::test_data(batch * shape.stride_a, 1);
-    b = test::test_data(batch * shape.stride_b, 2);
-    c = test::test_data(batch * shape.stride_c, 3);
-    scale = test::test_data(n, 4, 1, 0.5F);
-    shift = test::test_data(n, 5);
-    residual = test::test_data(batch * shape.stride_c, 6);
-  }
-
-  std::vector<double> reference(const Epilogue& e) const {
-    std::vector<double> out(c.begin(), c.end());
-    for (std::int64_t g = 0; g < shape.batch; ++g) {
-      for (std::int64_t i = 0; i < shape.m; ++i) {
-        for (std::int64_t j = 0; j < shape.n; ++j) {
-          const auto at = static_cast<std::size_t>(g * shape.stride_c + i * shape.ldc + j);
-          double sum = shape.accumulate ? out[at] : 0.0;
-          for (std::int64_t p = 0; p < shape.k; ++p) {
-            const std::int64_t ia = shape.transpose_a ? p * shape.lda + i : i * shape.lda + p;
-            const std::int64_t ib = shape.transpose_b ? j * shape.ldb + p : p * shape.ldb + j;
-            sum += static_cast<double>(a[static_cast<std::size_t>(g * shape.stride_a + ia)]) *
-                   b[static_cast<std::size_t>(g * shape.stride_b + ib)];
-          }
-          if (e.scale.defined()) sum *= e.scale.f32()[j];
-          if (e.shift.defined()) sum += e.shift.f32()[j];
-          if (e.residual.defined()) sum += e.residual.f32()[at];
-          if (e.activation == Activation::Relu) sum = std::max(sum, 0.0);
-          if (e.activation == Activation::Relu6) sum = std::clamp(sum, 0.0, 6.0);
-          out[at] = sum;
-        }
-      }
-    }
-    return out;
-  }
+struct Case : test::GemmOperands {
+  using GemmOperands::GemmOperands;
 
   std::vector<float> run(Backend& backend, const Epilogue& e, int threads = 2) const {
     KernelContext context(threads);
@@ -75,15 +27,16 @@ struct Case {
     return out;
   }
 
-  void check(const Epilogue& e = {}) const {
-    const std::vector<double> want = reference(e);
+  void check(int epilogue = 0) const {
+    const std::vector<double> want = reference(epilogue);
+    const Epilogue e =
+        test::epilogue_of(epilogue, test::view_of(scale, {shape.n}),
+                          test::view_of(shift, {shape.n}), test::view_of(residual, {}));
     for (const auto& backend : test::testable_backends()) {
       // The CPU adds k in pieces, the GPU's own tiles one after the other.
       const double tolerance = backend->device().is_cpu() ? 4e-6 : 1e-5;
-      // Elements between the rows keep their values, so everything is compared.
       EXPECT_LE(test::error_over_rms(run(*backend, e), want), tolerance)
-          << backend->name() << " m " << shape.m << " n " << shape.n << " k " << shape.k << " ta "
-          << shape.transpose_a << " tb " << shape.transpose_b;
+          << backend->name() << " " << name(epilogue);
     }
   }
 };
@@ -113,19 +66,13 @@ TEST(Gemm, BatchesAndPaddedRows) {
 }
 
 TEST(Gemm, Accumulates) {
-  Case small(7, 18, 5, false, true, 2, 1);
-  small.shape.accumulate = true;
-  small.check();
-  Case blocks(10, 20, 600, false, false);
-  blocks.shape.accumulate = true;
-  blocks.check();
+  Case(7, 18, 5, false, true, 2, 1, true).check();
+  Case(10, 20, 600, false, false, 1, 0, true).check();
 }
 
 TEST(Gemm, EmptySums) {
   Case(4, 5, 0, false, false).check();
-  Case keep(4, 5, 0, false, false);
-  keep.shape.accumulate = true;
-  keep.check();
+  Case(4, 5, 0, false, false, 1, 0, true).check();
   Case(0, 5, 3, false, false).check();
   Case(4, 0, 3, false, false).check();
 }
@@ -133,14 +80,7 @@ TEST(Gemm, EmptySums) {
 TEST(Gemm, EpilogueInEveryCombination) {
   for (const std::int64_t m : {149, 9}) {  // many rows, few
     const Case c(m, 37, 300, false, true, 1, 2);
-    for (int bits = 0; bits < 16; ++bits) {
-      Epilogue e;
-      if (bits & 1) e.scale = test::view_of(c.scale, {37});
-      if (bits & 2) e.shift = test::view_of(c.shift, {37});
-      if (bits & 4) e.residual = test::view_of(c.residual, {});
-      if (bits & 8) e.activation = Activation::Relu;
-      c.check(e);
-    }
+    for (int epilogue = 0; epilogue < test::kEveryEpilogue; ++epilogue) c.check(epilogue);
   }
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/cuda/gemm_ladder.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/cuda/kernels/half_array.h"
+#include "tests/kernels/gemm_reference.h"
 
 namespace hanok {
 namespace {
@@ -22,73 +23,16 @@ using test::test_data;
 class GemmKernels : public test::OnDevice {};
 class GemmLadder : public test::OnDevice {};
 
-// Operands of one product, with rows longer than needed, and the double-precision answer.
-struct Case {
-  GemmShape shape;
-  std::vector<float> a, b, c, scale, shift, residual;
+struct Case : test::GemmOperands {
+  using GemmOperands::GemmOperands;
 
-  Case(std::int64_t m, std::int64_t n, std::int64_t k, bool ta, bool tb, std::int64_t batch = 1,
-       std::int64_t extra = 0, bool accumulate = false) {
-    shape.m = m;
-    shape.n = n;
-    shape.k = k;
-    shape.transpose_a = ta;
-    shape.transpose_b = tb;
-    shape.lda = (ta ? m : k) + extra;
-    shape.ldb = (tb ? k : n) + extra;
-    shape.ldc = n + extra;
-    shape.accumulate = accumulate;
-    shape.batch = batch;
-    shape.stride_a = (ta ? k : m) * shape.lda;
-    shape.stride_b = (tb ? n : k) * shape.ldb;
-    shape.stride_c = m * shape.ldc;
-    a = test_data(batch * shape.stride_a, 1);
-    b = test_data(batch * shape.stride_b, 2);
-    c = test_data(batch * shape.stride_c, 3);
-    scale = test_data(n, 4, 1, 0.5F);
-    shift = test_data(n, 5);
-    residual = test_data(batch * shape.stride_c, 6);
-  }
-
-  /// bits: 1 scale, 2 shift, 4 residual, 8 ReLU.
-  std::vector<double> reference(int bits) const {
-    std::vector<double> out(c.begin(), c.end());
-    for (std::int64_t g = 0; g < shape.batch; ++g) {
-      for (std::int64_t i = 0; i < shape.m; ++i) {
-        for (std::int64_t j = 0; j < shape.n; ++j) {
-          const auto at = static_cast<std::size_t>(g * shape.stride_c + i * shape.ldc + j);
-          const auto column = static_cast<std::size_t>(j);
-          double sum = shape.accumulate ? out[at] : 0.0;
-          for (std::int64_t p = 0; p < shape.k; ++p) {
-            const std::int64_t ia = shape.transpose_a ? p * shape.lda + i : i * shape.lda + p;
-            const std::int64_t ib = shape.transpose_b ? j * shape.ldb + p : p * shape.ldb + j;
-            sum += static_cast<double>(a[static_cast<std::size_t>(g * shape.stride_a + ia)]) *
-                   b[static_cast<std::size_t>(g * shape.stride_b + ib)];
-          }
-          if (bits & 1) sum *= scale[column];
-          if (bits & 2) sum += shift[column];
-          if (bits & 4) sum += residual[at];
-          if (bits & 8) sum = std::max(sum, 0.0);
-          out[at] = sum;
-        }
-      }
-    }
-    return out;
-  }
-
-  void check(int bits = 0) const {
+  void check(int epilogue = 0) const {
     DeviceContext context;
     const DeviceArray<float> da(a), db(b), dc(c), dscale(scale), dshift(shift), dresidual(residual);
-    Epilogue e;
-    if (bits & 1) e.scale = dscale.view();
-    if (bits & 2) e.shift = dshift.view();
-    if (bits & 4) e.residual = dresidual.view();
-    if (bits & 8) e.activation = Activation::Relu;
+    const Epilogue e = test::epilogue_of(epilogue, dscale.view(), dshift.view(), dresidual.view());
     cuda::gemm(context, shape, da.view(), db.view(), e, dc.view());
-    // A sum of k terms in f32; elements between the rows keep their values.
-    EXPECT_LE(error_over_rms(dc.values(), reference(bits)), 1e-5)
-        << "m " << shape.m << " n " << shape.n << " k " << shape.k << " ta " << shape.transpose_a
-        << " tb " << shape.transpose_b << " epilogue " << bits;
+    // A sum of k terms in f32.
+    EXPECT_LE(error_over_rms(dc.values(), reference(epilogue)), 1e-5) << name(epilogue);
   }
 };
 
@@ -111,7 +55,7 @@ TEST_F(GemmKernels, LargeTilesMatchDoubleReference) {
     for (const bool tb : {false, true}) {
       Case(129, 66, 9, ta, tb, 32).check();   // 64 tiles, elements one by one
       Case(128, 72, 20, ta, tb, 64).check();  // 64 tiles, 16 bytes at once
-      Case(65, 130, 3, ta, tb, 32, 1, true).check(15);
+      Case(65, 130, 3, ta, tb, 32, 1, true).check(test::kEveryEpilogue - 1);
     }
   }
 }
@@ -119,9 +63,9 @@ TEST_F(GemmKernels, LargeTilesMatchDoubleReference) {
 TEST_F(GemmKernels, EpilogueInEveryCombination) {
   const Case odd(37, 35, 20, false, true, 2, 1);
   const Case vectors(33, 36, 20, true, false, 2, 4, true);
-  for (int bits = 0; bits < 16; ++bits) {
-    odd.check(bits);
-    vectors.check(bits);
+  for (int epilogue = 0; epilogue < test::kEveryEpilogue; ++epilogue) {
+    odd.check(epilogue);
+    vectors.check(epilogue);
   }
 }
 

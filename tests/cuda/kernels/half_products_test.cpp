@@ -14,6 +14,7 @@
 #include "tests/cuda/kernels/device.h"
 #include "tests/cuda/kernels/half_array.h"
 #include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/gemm_reference.h"
 
 namespace hanok {
 namespace {
@@ -59,84 +60,41 @@ INSTANTIATE_TEST_SUITE_P(Types, HalfProducts, ::testing::Values(DType::F16, DTyp
 // ---- matrix products ----
 
 TEST_P(HalfProducts, MatchDoubleReference) {
-  const auto check = [&](std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t batch,
-                         std::int64_t extra, int bits, bool ta, bool tb, bool f32_result,
-                         bool accumulate) {
-    SCOPED_TRACE(::testing::Message()
-                 << m << " x " << n << " x " << k << " batch " << batch << " extra " << extra
-                 << " epilogue " << bits << " ta " << ta << " tb " << tb << " f32 " << f32_result);
-    GemmShape s;
-    s.m = m;
-    s.n = n;
-    s.k = k;
-    s.transpose_a = ta;
-    s.transpose_b = tb;
-    s.lda = (ta ? m : k) + extra;
-    s.ldb = (tb ? k : n) + extra;
-    s.ldc = n + extra;
-    s.accumulate = accumulate;
-    s.batch = batch;
-    s.stride_a = (ta ? k : m) * s.lda;
-    s.stride_b = (tb ? n : k) * s.ldb;
-    s.stride_c = m * s.ldc;
+  const auto check = [&](test::GemmOperands o, bool f32_result, int epilogue = 0) {
+    SCOPED_TRACE(o.name(epilogue) + (f32_result ? " written as f32" : ""));
     const DType result = f32_result ? DType::F32 : dtype();
-    const std::vector<float> a = data(batch * s.stride_a, 1), b = data(batch * s.stride_b, 2);
-    const std::vector<float> c = rounded_to(result, test_data(batch * s.stride_c, 3));
-    const std::vector<float> residual = rounded_to(result, test_data(batch * s.stride_c, 6));
-    const std::vector<float> scale = test_data(n, 4, 1, 0.5F), shift = test_data(n, 5);
-
-    std::vector<double> want(c.begin(), c.end());
-    for (std::int64_t g = 0; g < batch; ++g) {
-      for (std::int64_t i = 0; i < m; ++i) {
-        for (std::int64_t j = 0; j < n; ++j) {
-          const auto at = static_cast<std::size_t>(g * s.stride_c + i * s.ldc + j);
-          const auto column = static_cast<std::size_t>(j);
-          double sum = accumulate ? want[at] : 0.0;
-          for (std::int64_t p = 0; p < k; ++p) {
-            const std::int64_t ia = ta ? p * s.lda + i : i * s.lda + p;
-            const std::int64_t ib = tb ? j * s.ldb + p : p * s.ldb + j;
-            sum += static_cast<double>(a[static_cast<std::size_t>(g * s.stride_a + ia)]) *
-                   b[static_cast<std::size_t>(g * s.stride_b + ib)];
-          }
-          if (bits & 1) sum *= scale[column];
-          if (bits & 2) sum += shift[column];
-          if (bits & 4) sum += residual[at];
-          if (bits & 8) sum = std::max(sum, 0.0);
-          want[at] = sum;
-        }
-      }
-    }
+    o.a = rounded_to(dtype(), o.a);
+    o.b = rounded_to(dtype(), o.b);
+    o.c = rounded_to(result, o.c);
+    o.residual = rounded_to(result, o.residual);
+    const std::vector<double> want = o.reference(epilogue);
 
     DeviceContext context;
-    const HalfArray da(dtype(), a), db(dtype(), b), dresidual(result, residual);
-    const DeviceArray<float> dscale(scale), dshift(shift);
-    Epilogue e;
-    if (bits & 1) e.scale = dscale.view();
-    if (bits & 2) e.shift = dshift.view();
-    if (bits & 4) e.residual = dresidual.view();
-    if (bits & 8) e.activation = Activation::Relu;
-    const HalfArray own(result, c);
-    cuda::gemm(context, s, da.view(), db.view(), e, own.view());
+    const HalfArray da(dtype(), o.a), db(dtype(), o.b), dresidual(result, o.residual);
+    const DeviceArray<float> dscale(o.scale), dshift(o.shift);
+    const Epilogue e = test::epilogue_of(epilogue, dscale.view(), dshift.view(), dresidual.view());
+    const HalfArray own(result, o.c);
+    cuda::gemm(context, o.shape, da.view(), db.view(), e, own.view());
     expect_rounded(own.values(), want, result, 1e-5);
     // The backend's library multiplies first and rounds before the epilogue: two roundings.
-    if (bits != 0) return;
-    const HalfArray library(result, c);
-    backend_->gemm(context, s, da.view(), db.view(), e, library.view());
+    if (epilogue != 0) return;
+    const HalfArray library(result, o.c);
+    backend_->gemm(context, o.shape, da.view(), db.view(), e, library.view());
     expect_rounded(library.values(), want, result, 1e-5);
   };
   for (const bool ta : {false, true}) {
     for (const bool tb : {false, true}) {
-      check(1, 1, 1, 1, 0, 0, ta, tb, false, false);
-      check(33, 31, 17, 2, 0, 0, ta, tb, false, false);
-      check(65, 66, 34, 1, 3, 0, ta, tb, true, false);
-      check(64, 68, 32, 2, 4, 0, ta, tb, false, true);
+      check({1, 1, 1, ta, tb}, false);
+      check({33, 31, 17, ta, tb, 2}, false);
+      check({65, 66, 34, ta, tb, 1, 3}, true);
+      check({64, 68, 32, ta, tb, 2, 4, true}, false);
     }
   }
-  check(129, 66, 9, 32, 0, 0, false, true, false, false);  // large tiles, element by element
-  check(128, 72, 20, 64, 0, 0, true, false, true, false);  // large tiles, 8 bytes at once
-  for (int bits = 1; bits < 16; ++bits) {
-    check(37, 35, 20, 2, 1, bits, false, true, false, false);
-    check(33, 36, 20, 2, 4, bits, true, false, true, true);
+  check({129, 66, 9, false, true, 32}, false);  // large tiles, element by element
+  check({128, 72, 20, true, false, 64}, true);  // large tiles, 8 bytes at once
+  for (int epilogue = 1; epilogue < test::kEveryEpilogue; ++epilogue) {
+    check({37, 35, 20, false, true, 2, 1}, false, epilogue);
+    check({33, 36, 20, true, false, 2, 4, true}, true, epilogue);
   }
 }
 
