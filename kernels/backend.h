@@ -2,15 +2,14 @@
 //
 // Rules that hold for every function:
 // - Views are dense (view.h): rank 4 lies in memory as N,H,W,C. Outputs are allocated by the caller
-// and never alias
-//   inputs unless the comment allows it ("in place").
+//   and never alias inputs unless the comment allows it ("in place").
 // - Arguments were checked by engine/ops; a backend throws only for what it does not support
-// (DTypeError) or cannot get (OutOfMemory).
+//   (DTypeError), cannot get (OutOfMemory) or, on the CPU, meets in the data: a target beyond the
+//   classes (ValueError).
 // - Results are the same bits for any thread count and for every run on the same instruction-set
-// path.
+//   path.
 // - Values that change from step to step (learning rate, counters) are one-element tensors on the
-// device, never host scalars, so
-//   that a captured step can be replayed.
+//   device, never host scalars, so that a captured step can be replayed.
 //
 // Adding an op: declare it here, implement it in one file of kernels/cpu (and kernels/cuda), call
 // it from one file of engine/ops, test it in tests/.
@@ -70,8 +69,8 @@ struct BatchNormApply {
 
 /// Its backward. g = dy where activation let it pass (y > 0), else 0.
 ///   dbeta = sum g; dgamma = sum g*xhat; dresidual = g
-///   training: dx = gamma*invstd * (g - dbeta/rows - xhat*dgamma/rows);  frozen statistics: dx =
-///   gamma*invstd*g
+///   training:           dx = gamma*invstd * (g - dbeta/rows - xhat*dgamma/rows)
+///   frozen statistics:  dx = gamma*invstd * g
 struct BatchNormBackward {
   ConstView x, y, dy;
   ConstView mean, invstd, gamma;
