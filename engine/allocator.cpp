@@ -1,14 +1,12 @@
 // Where each device's memory comes from and how much of it may be used.
 #include "engine/allocator.h"
 
-#include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <limits>
 #include <mutex>
 #include <sys/mman.h>
 #include <utility>
 
+#include "engine/available_memory.h"
 #include "engine/caching_allocator.h"
 #include "engine/runtime.h"
 #include "kernels/base/error.h"
@@ -24,37 +22,6 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 /// small images has room for the backward pass's large one. Only what is written is resident.
 constexpr std::size_t kCpuSegment = std::size_t{512} << 20;
 constexpr std::size_t kCudaSegment = std::size_t{2} << 20;
-
-/// A number from a one-line file of the kernel, or the largest number if it is absent or says
-/// "max".
-std::size_t read_limit(const char* path) {
-  std::ifstream file(path);
-  std::size_t value = 0;
-  return file >> value ? value : std::numeric_limits<std::size_t>::max();
-}
-
-std::size_t available_memory() {
-  std::size_t available = std::numeric_limits<std::size_t>::max();
-  std::ifstream meminfo("/proc/meminfo");
-  std::string key;
-  std::size_t kibibytes = 0;
-  std::string rest;
-  while (meminfo >> key >> kibibytes && std::getline(meminfo, rest)) {
-    if (key == "MemAvailable:") available = kibibytes << 10;
-  }
-  const std::pair<const char*, const char*> groups[] = {
-      {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"},
-      {"/sys/fs/cgroup/memory/memory.limit_in_bytes",
-       "/sys/fs/cgroup/memory/memory.usage_in_bytes"}};
-  for (const auto& [limit_file, usage_file] : groups) {
-    const std::size_t limit = read_limit(limit_file);
-    const std::size_t usage = read_limit(usage_file);
-    if (limit != std::numeric_limits<std::size_t>::max() && usage < limit) {
-      available = std::min(available, limit - usage);
-    }
-  }
-  return available;
-}
 
 class SystemMemory final : public MemorySource {
  public:

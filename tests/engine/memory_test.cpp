@@ -1,14 +1,20 @@
 // The caching allocator: budget, statistics, tags.
+#include <filesystem>
+#include <fstream>
+#include <limits>
 #include <map>
 #include <new>
 #include <thread>
 
 #include "engine/allocator.h"
+#include "engine/available_memory.h"
 #include "engine/caching_allocator.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {
 namespace {
+
+namespace fs = std::filesystem;
 
 Allocator& allocator() { return allocator_of(Device::cpu()); }
 
@@ -171,6 +177,66 @@ TEST(Allocator, APoolIsOfOneAllocatorOnly) {
   beside.deallocate(first);
   beside.release_cached();
   EXPECT_EQ(beside.statistics().cached, 0U);
+}
+
+/// A root folder with the files of /proc and /sys that tell of memory.
+class FakeSystem {
+ public:
+  FakeSystem() : root_(::testing::TempDir() + "available_memory") { fs::remove_all(root_); }
+  ~FakeSystem() { fs::remove_all(root_); }
+  FakeSystem(const FakeSystem&) = delete;
+  FakeSystem& operator=(const FakeSystem&) = delete;
+  void write(const std::string& path, const std::string& text) const {
+    fs::create_directories(fs::path(root_ + path).parent_path());
+    std::ofstream(root_ + path) << text;
+  }
+  std::size_t available() const { return available_memory(root_); }
+
+ private:
+  std::string root_;
+};
+
+TEST(AvailableMemory, IsWhatMachineAndControlGroupsLeave) {
+  const FakeSystem system;
+  EXPECT_EQ(system.available(), std::numeric_limits<std::size_t>::max()) << "nothing is known";
+  system.write("/proc/meminfo",
+               "MemTotal: 2000 kB\nMemAvailable:    1000 kB\nHugePages_Total: 0\n");
+  EXPECT_EQ(system.available(), 1000U << 10);
+  system.write("/proc/self/cgroup", "0::/outer/job\n");
+  system.write("/sys/fs/cgroup/outer/job/memory.max", "max\n");
+  system.write("/sys/fs/cgroup/outer/job/memory.current", "300000\n");
+  EXPECT_EQ(system.available(), 1000U << 10) << "no limit";
+  system.write("/sys/fs/cgroup/outer/memory.max", "900000\n");
+  system.write("/sys/fs/cgroup/outer/memory.current", "500000\n");
+  EXPECT_EQ(system.available(), 400000U) << "the limit of a group above";
+  system.write("/sys/fs/cgroup/memory.max", "350000\n");
+  system.write("/sys/fs/cgroup/memory.current", "100000\n");
+  EXPECT_EQ(system.available(), 250000U) << "of the topmost one";
+}
+
+TEST(AvailableMemory, CountsTheCacheOfFilesAsFree) {
+  const FakeSystem system;
+  system.write("/proc/meminfo", "MemAvailable: 1000 kB\n");
+  system.write("/proc/self/cgroup", "0::/\n");
+  system.write("/sys/fs/cgroup/memory.max", "900000\n");
+  // Who has read many photographs is at the limit.
+  system.write("/sys/fs/cgroup/memory.current", "900000\n");
+  EXPECT_EQ(system.available(), 0U);
+  system.write("/sys/fs/cgroup/memory.stat",
+               "anon 200000\nfile 700000\ninactive_file 400000\nactive_file 250000\n");
+  EXPECT_EQ(system.available(), 650000U);
+}
+
+TEST(AvailableMemory, KnowsTheFirstVersionOfControlGroups) {
+  const FakeSystem system;
+  system.write("/proc/self/cgroup", "9:name=systemd:/\n4:cpu,memory:/job\n0::/\n");
+  system.write("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+  system.write("/sys/fs/cgroup/memory/memory.usage_in_bytes", "5000\n");
+  system.write("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "8000\n");
+  system.write("/sys/fs/cgroup/memory/job/memory.usage_in_bytes", "5000\n");
+  system.write("/sys/fs/cgroup/memory/job/memory.stat",
+               "inactive_file 1\ntotal_inactive_file 600\ntotal_active_file 400\n");
+  EXPECT_EQ(system.available(), 4000U);
 }
 
 TEST(Allocator, OnlyTheCpuIsThere) { EXPECT_THROW(allocator_of(Device::cuda(0)), DeviceError); }
