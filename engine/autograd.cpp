@@ -189,13 +189,20 @@ Tensor& Tensor::set_requires_grad(bool value) {
 Tensor Tensor::grad() const { return defined() ? impl_->grad : Tensor(); }
 
 void Tensor::set_grad(const Tensor& grad) {
+  if (!defined()) throw AutogradError("set_grad: the tensor is undefined");
   if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype())) {
     throw ShapeError("set_grad: gradient " + grad.to_string() + " does not fit " + to_string());
+  }
+  if (grad.defined() && grad.device() != device()) {
+    throw DeviceError("set_grad: gradient " + grad.to_string() + " does not fit " + to_string());
   }
   impl_->grad = grad;
 }
 
-void Tensor::zero_grad() { impl_->grad = Tensor(); }
+void Tensor::zero_grad() {
+  if (!defined()) throw AutogradError("zero_grad: the tensor is undefined");
+  impl_->grad = Tensor();
+}
 
 void Tensor::register_grad_hook(std::function<void(const Tensor&)> hook) {
   if (!is_leaf() || !requires_grad()) {
@@ -265,6 +272,12 @@ void Tensor::backward(const Tensor& gradient) const {
   if (seed.shape() != shape()) {
     throw ShapeError("backward: gradient " + seed.to_string() + " does not fit " + to_string());
   }
+  if (seed.dtype() != dtype()) {
+    throw DTypeError("backward: gradient " + seed.to_string() + " does not fit " + to_string());
+  }
+  if (seed.device() != device()) {
+    throw DeviceError("backward: gradient " + seed.to_string() + " does not fit " + to_string());
+  }
   const NoGrad no_grad;
   const MemoryTag tag("gradients");
   const LayerScope outside(nullptr, true);
@@ -295,9 +308,9 @@ void Tensor::backward(const Tensor& gradient) const {
           ": backward runs a second time through a graph whose saved tensors are freed");
     }
     const LayerScope layer(node.layer, true);
+    node.released = true;  // first: if backward() throws, some of it may be taken already
     std::vector<Tensor> grads = node.backward(current.grad);
     node.release_saved();
-    node.released = true;
     current.grad = Tensor();
     for (std::size_t i = 0; i < node.edges.size(); ++i) {
       const Edge& edge = node.edges[i];

@@ -83,7 +83,7 @@ class Node {
   bool needs(std::size_t i) const { return edges[i].needs_grad(); }
 
   std::vector<Edge> edges;
-  std::uint64_t number = 0;  // counts up with each node recorded on this thread
+  std::uint64_t number = 0;  // counts up with each node recorded in this process
   Shape output_shape;
   DType output_dtype = DType::F32;
   const void* layer = nullptr;  // whose op it is (layer_scope.h)

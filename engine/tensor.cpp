@@ -41,6 +41,21 @@ void for_each_element(const Shape& shape, const Visit& visit) {
   }
 }
 
+/// Bytes of a tensor. Throws ShapeError if they, or the product of the sizes other than 0, do not
+/// fit into 63 bits.
+std::size_t checked_bytes(const Shape& shape, DType dtype) {
+  auto bytes = static_cast<std::int64_t>(size_of(dtype));
+  bool empty = false;
+  for (const std::int64_t size : shape) {
+    empty = empty || size == 0;
+    if (size != 0 && __builtin_mul_overflow(bytes, size, &bytes)) {
+      throw ShapeError("Tensor: shape " + shape.to_string() + " of " + name_of(dtype) +
+                       " has more bytes than memory has addresses");
+    }
+  }
+  return empty ? 0 : static_cast<std::size_t>(bytes);
+}
+
 template <typename T>
 Tensor tensor_from_vector(const std::vector<T>& values, const Shape& shape) {
   if (static_cast<std::int64_t>(values.size()) != shape.numel()) {
@@ -69,8 +84,8 @@ std::vector<T> vector_from_tensor(const Tensor& tensor) {
 }  // namespace
 
 Tensor Tensor::empty(const Shape& shape, TensorOptions options) {
-  const auto bytes = static_cast<std::size_t>(shape.numel()) * size_of(options.dtype);
-  return wrap(std::make_shared<Storage>(bytes, options.device), 0, shape, options.dtype);
+  return wrap(std::make_shared<Storage>(checked_bytes(shape, options.dtype), options.device), 0,
+              shape, options.dtype);
 }
 
 Tensor Tensor::zeros(const Shape& shape, TensorOptions options) { return full(shape, 0, options); }

@@ -33,7 +33,7 @@ class Tensor {
   /// An undefined tensor: "no bias", "no gradient".
   Tensor() = default;
 
-  /// Uninitialised elements.
+  /// Uninitialised elements. Throws ShapeError for more bytes than 63 bits count.
   static Tensor empty(const Shape& shape, TensorOptions options = {});
   static Tensor zeros(const Shape& shape, TensorOptions options = {});
   static Tensor ones(const Shape& shape, TensorOptions options = {});
@@ -107,7 +107,9 @@ class Tensor {
   Tensor grad() const;
   void set_grad(const Tensor& grad);
   void zero_grad();
-  /// Runs the graph backwards from here. `gradient` may be left out for one element (then 1).
+  /// Runs the graph backwards from here. `gradient`, of this tensor's shape, type and device, may
+  /// be left out for one element (then 1). Once only: a graph that was run, also one where an error
+  /// ended the walk, is recorded anew by another forward pass.
   void backward(const Tensor& gradient = {}) const;
   /// Called with the leaf's gradient once it is complete in a backward pass.
   void register_grad_hook(std::function<void(const Tensor& grad)> hook);

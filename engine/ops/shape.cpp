@@ -157,6 +157,7 @@ Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& sizes) {
   check_defined("reshape", {{"input", x}});
   std::vector<std::int64_t> wanted = sizes;
   std::int64_t known = 1;
+  bool overflow = false;
   auto unknown = wanted.end();
   for (auto size = wanted.begin(); size != wanted.end(); ++size) {
     if (*size == -1 && unknown == wanted.end()) {
@@ -167,13 +168,13 @@ Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& sizes) {
                                     fmt::join(sizes, ",")),
                         {{"input", x}});
     } else {
-      known *= *size;
+      overflow = __builtin_mul_overflow(known, *size, &known) || overflow;
     }
   }
   if (unknown != wanted.end() && known > 0) *unknown = x.numel() / known;
   const bool fits =
       unknown == wanted.end() ? known == x.numel() : known > 0 && x.numel() % known == 0;
-  if (!fits) {
+  if (overflow || !fits) {
     throw_shape_error("reshape",
                       fmt::format("{} elements do not fit [{}]", x.numel(), fmt::join(sizes, ",")),
                       {{"input", x}});

@@ -127,6 +127,34 @@ TEST(Autograd, BackwardTwiceIsAnError) {
   EXPECT_EQ(x.grad().item(), 4);
 }
 
+/// Takes what it saved, then fails: as an op that runs out of memory half-way.
+class FailingNode final : public Node {
+ public:
+  explicit FailingNode(const Tensor& x) : x_(x) {}
+  const char* name() const override { return "failing"; }
+  std::vector<Tensor> backward(const Tensor&) override {
+    EXPECT_TRUE(x_.defined()) << "asked again";
+    x_.take(name());
+    throw OutOfMemory(1, 0, 0);
+  }
+  void release_saved() override { x_.release(); }
+
+ private:
+  SavedTensor x_;
+};
+
+TEST(Autograd, BackwardAgainAfterAnErrorIsAnError) {
+  Tensor x = leaf({2});
+  Tensor y = x.clone();
+  auto node = std::make_shared<FailingNode>(x);
+  set_inputs(*node, {x});
+  record(y, std::move(node));
+  EXPECT_THROW(y.backward(), OutOfMemory);
+  EXPECT_TRUE(grad_enabled());
+  EXPECT_EQ(message_of<AutogradError>([&] { y.backward(); }),
+            "failing: backward runs a second time through a graph whose saved tensors are freed");
+}
+
 TEST(Autograd, HooksFireOnceWhenTheGradientIsComplete) {
   Tensor shared = leaf({2});
   Tensor other = leaf({5});
@@ -200,6 +228,16 @@ TEST(Autograd, ErrorsSayWhatIsWrong) {
                 "(use detach())");
   EXPECT_EQ(message_of<DTypeError>([] { new_zeros({2}, DType::I64).set_requires_grad(true); }),
             "set_requires_grad: only f32 tensors have gradients, got Tensor i64 [2] " + kPlace);
+  EXPECT_EQ(
+      message_of<DTypeError>([&] { ops::square(x).backward(new_ones({2}, DType::I64)); }),
+      "backward: gradient Tensor i64 [2] " + kPlace + " does not fit Tensor f32 [2] " + kPlace);
+  EXPECT_EQ(
+      message_of<DTypeError>([&] { x.backward(new_ones({2}, DType::I64)); }),
+      "backward: gradient Tensor i64 [2] " + kPlace + " does not fit Tensor f32 [2] " + kPlace);
+  EXPECT_EQ(message_of<AutogradError>([] { Tensor().zero_grad(); }),
+            "zero_grad: the tensor is undefined");
+  EXPECT_EQ(message_of<AutogradError>([] { Tensor().set_grad({}); }),
+            "set_grad: the tensor is undefined");
 }
 
 TEST(Autograd, TheGraphPrintsAsDot) {

@@ -26,6 +26,21 @@ TEST(Tensor, RankFourLiesInMemoryWithChannelsInnermost) {
   EXPECT_EQ(std::vector<float>(flat.data<float>(), flat.data<float>() + 24), counted(24));
 }
 
+TEST(Tensor, SizesWhoseProductOverflowsAreAnError) {
+  constexpr std::int64_t kLarge = std::int64_t{1} << 32;
+  EXPECT_EQ(
+      message_of<ShapeError>([] {
+        Tensor::empty({kLarge, kLarge});
+      }),
+      "Tensor: shape [4294967296,4294967296] of f32 has more bytes than memory has addresses");
+  EXPECT_THROW(Tensor::empty({kLarge / 2, kLarge / 4}), ShapeError);  // the elements would fit
+  EXPECT_THROW(Tensor::zeros({kLarge, 0, kLarge}), ShapeError);
+  EXPECT_THROW(Tensor::from_vector(std::vector<float>(), {kLarge, kLarge}), ShapeError);
+  EXPECT_THROW(ops::reshape(Tensor::empty({0}), {kLarge, kLarge}), ShapeError);
+  EXPECT_THROW(Tensor::empty({kLarge / 2, kLarge / 8}), OutOfMemory);  // 2^62 bytes
+  EXPECT_EQ(Tensor::empty({kLarge, 0, 3}).bytes(), 0U);
+}
+
 TEST(Tensor, HandlesNameOneArray) {
   Tensor a = Tensor::zeros({3});
   Tensor b = a;
