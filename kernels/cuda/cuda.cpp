@@ -8,8 +8,9 @@ namespace hanok::cuda {
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  // CUDA remembers it and would tell it again after the next launch, to somebody who has gone on.
+  cudaGetLastError();
   if (status == cudaErrorMemoryAllocation) {
-    cudaGetLastError();  // this error is ours now; what comes next starts clean
     std::size_t free_bytes = 0;
     std::size_t total_bytes = 0;
     cudaMemGetInfo(&free_bytes, &total_bytes);
@@ -17,6 +18,12 @@ void check(cudaError_t status, const char* what) {
   }
   throw DeviceError(std::string(what) + ": " + cudaGetErrorName(status) + " (" +
                     cudaGetErrorString(status) + ")");
+}
+
+bool is_capturing(cudaStream_t stream) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+  return status != cudaStreamCaptureStatusNone;
 }
 
 }  // namespace hanok::cuda

@@ -9,8 +9,12 @@
 namespace hanok::cuda {
 
 /// Throws OutOfMemory for cudaErrorMemoryAllocation and DeviceError for every other failure; the
-/// message holds `what`, CUDA's name of the error and its explanation.
+/// message holds `what`, CUDA's name of the error and its explanation. Only errors that broke the
+/// device are told again by later calls.
 void check(cudaError_t status, const char* what);
+
+/// Whether what is put on the stream is being recorded.
+bool is_capturing(cudaStream_t stream);
 
 inline cudaStream_t stream_of(const ExecContext& context) {
   return static_cast<cudaStream_t>(context.stream);

@@ -331,18 +331,12 @@ class CudaBackend final : public Backend, private OperandTypes {
     try {
       check(cudaSetDevice(parts_.device), "cudaSetDevice");
       primitive();
-      if (parts_.synchronize && !is_capturing(ctx)) {
+      if (parts_.synchronize && !is_capturing(stream_of(ctx))) {
         check(cudaStreamSynchronize(stream_of(ctx)), "the device");
       }
     } catch (const DeviceError& error) {
       throw DeviceError(std::string(op) + " on " + device().to_string() + ": " + error.what());
     }
-  }
-
-  static bool is_capturing(const ExecContext& ctx) {
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(stream_of(ctx), &status), "cudaStreamIsCapturing");
-    return status != cudaStreamCaptureStatusNone;
   }
 
   /// What comes from another backend's fuses_relu6() must not be dropped in silence.

@@ -25,6 +25,13 @@ bool environment_is(const char* name, std::string_view wanted) {
   return value != nullptr && value == wanted;
 }
 
+/// Host memory that is not page-locked.
+bool is_ordinary_memory(const void* host) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, host), "cudaPointerGetAttributes");
+  return attributes.type == cudaMemoryTypeUnregistered;
+}
+
 class Event {
  public:
   Event() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate"); }
@@ -201,7 +208,18 @@ class Runtime final : public CudaRuntime {
     const cudaMemcpyKind kind = direction == Copy::HostToDevice   ? cudaMemcpyHostToDevice
                                 : direction == Copy::DeviceToHost ? cudaMemcpyDeviceToHost
                                                                   : cudaMemcpyDeviceToDevice;
-    check(cudaMemcpyAsync(to, from, bytes, kind, open(device).of(which)), "cudaMemcpyAsync");
+    if (bytes == 0) return;
+    const cudaStream_t stream = open(device).of(which);
+    const bool ordinary = (direction == Copy::HostToDevice && is_ordinary_memory(from)) ||
+                          (direction == Copy::DeviceToHost && is_ordinary_memory(to));
+    if (ordinary && cuda::is_capturing(stream)) {  // CUDA itself would let it pass
+      throw DeviceError(
+          "a copy from or to ordinary host memory cannot be captured: every replay would use its "
+          "address, whatever lies there by then; page-locked memory is needed");
+    }
+    check(cudaMemcpyAsync(to, from, bytes, kind, stream), "cudaMemcpyAsync");
+    // CUDA may be done with ordinary memory by now, and does not promise it.
+    if (ordinary) check(cudaStreamSynchronize(stream), "waiting for a copy");
   }
 
   void wait(int device, Stream waiting, Stream done) override {
@@ -233,17 +251,11 @@ class Runtime final : public CudaRuntime {
   std::unique_ptr<CudaGraph> end_capture(int device) override {
     const cudaStream_t compute = open(device).compute;
     cudaGraph_t graph = nullptr;
-    const cudaError_t status = cudaStreamEndCapture(compute, &graph);
-    if (status != cudaSuccess) cudaGetLastError();
-    check(status, "cudaStreamEndCapture");
+    check(cudaStreamEndCapture(compute, &graph), "cudaStreamEndCapture");
     return std::make_unique<Graph>(device, compute, graph);
   }
 
-  bool is_capturing(int device) override {
-    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    check(cudaStreamIsCapturing(open(device).compute, &status), "cudaStreamIsCapturing");
-    return status != cudaStreamCaptureStatusNone;
-  }
+  bool is_capturing(int device) override { return cuda::is_capturing(open(device).compute); }
 
   bool tf32_allowed() override { return cuda::tf32_allowed(); }
   void allow_tf32(bool allowed) override { cuda::allow_tf32(allowed); }

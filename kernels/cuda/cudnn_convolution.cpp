@@ -68,12 +68,6 @@ float fastest_milliseconds(const CudnnPlan& plan, CudnnHandle handle, cudaStream
   return fastest;
 }
 
-bool is_capturing(cudaStream_t stream) {
-  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
-  return status != cudaStreamCaptureStatusNone;
-}
-
 class Plans final : public ConvolutionEngines {
  public:
   explicit Plans(int device) {

@@ -1,12 +1,16 @@
 // The engine on a device that runs out of memory, fails, or records a step: what a test cannot ask
 // of a real GPU, asked of the stand-in.
+#include <cuda_runtime.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "engine/allocator.h"
 #include "engine/device_copy.h"
 #include "engine/ops.h"
+#include "engine/recording.h"
 #include "engine/runtime.h"
 #include "engine/tensor.h"
 #include "kernels/base/error.h"
@@ -118,11 +122,50 @@ TEST_F(OnStandin, ARecordedStepReplaysOnNewValuesWhateverMemoryDoesMeanwhile) {
   }
 }
 
+TEST_F(OnStandin, ACopyFromOrdinaryMemoryIsOverWhenItReturns) {
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    standin::Settings settings;
+    settings.seed = seed;
+    standin::set_settings(settings);
+    std::vector<float> host(1000, 1);
+    Tensor x = on_device(std::vector<float>(1000, 0));
+    copy_bytes(kDevice, x.mutable_view().data, Device::cpu(), host.data(), x.bytes());
+    host.assign(host.size(), 2);
+    EXPECT_EQ(x.to_vector(), std::vector<float>(1000, 1));
+  }
+}
+
+TEST_F(OnStandin, CopiesOfOrdinaryMemoryCannotBeCaptured) {
+  Tensor x = on_device({1, -2, 3});
+  const Tensor host = Tensor::from_vector(std::vector<float>{4, 5, 6}, {3});
+  for (const auto& copy :
+       std::vector<std::function<void()>>{[&] { x.copy_from(host); }, [&] { x.to_vector(); }}) {
+    try {
+      const Recording recording(kDevice, copy);
+      FAIL() << "it was recorded";
+    } catch (const DeviceError& error) {
+      EXPECT_NE(std::string(error.what()).find("ordinary host memory cannot be captured"),
+                std::string::npos)
+          << error.what();
+    }
+    EXPECT_EQ(x.to_vector(), (std::vector<float>{1, -2, 3}));
+  }
+}
+
+TEST_F(OnStandin, ARefusedCallIsNotToldAgain) {
+  standin::Settings settings;
+  settings.graphs = false;
+  standin::set_settings(settings);
+  EXPECT_THROW(cuda_runtime()->begin_capture(0), DeviceError);
+  EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess) << "the next launch would be blamed for it";
+}
+
 TEST_F(OnStandin, AStepThatWaitsCannotBeRecorded) {
   const Tensor x = on_device({1, -2, 3});
   ops::relu(x);
   cuda_runtime()->begin_capture(0);
-  EXPECT_THROW(ops::relu(x).to_vector(), DeviceError);
+  ops::relu(x);
+  EXPECT_THROW(synchronize(kDevice), DeviceError);
   EXPECT_THROW(cuda_runtime()->end_capture(0), DeviceError);
   EXPECT_EQ(ops::relu(x).to_vector(), (std::vector<float>{1, 0, 3}));
 }

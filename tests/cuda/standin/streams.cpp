@@ -107,8 +107,10 @@ cudaError_t wait_for(const std::function<bool()>& done, bool drains) {
   return m.result(cudaSuccess);
 }
 
+/// Ordinary host memory is treated as pinned: CUDA is often done with it when the call returns, but
+/// does not promise it, and records such a copy with its addresses.
 cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
-                 cudaStream_t stream, bool wait) {
+                 cudaStream_t stream) {
   Machine& m = machine();
   const bool from_device = is_device(from);
   const bool to_device = is_device(to);
@@ -127,23 +129,9 @@ cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind k
   ++m.counters.copies;
   const bool pageable_from = !from_device && !is_pinned(from);
   const bool pageable_to = !to_device && !is_pinned(to);
-  if (pageable_from || pageable_to) {
-    ++m.counters.pageable_copies;
-    if (stream != nullptr && stream->capture != nullptr) {
-      stream->capture_broken = true;
-      return m.result(cudaErrorStreamCaptureUnsupported);
-    }
-  }
-  if (pageable_from && !wait) {  // read before the call returns
-    const auto* first = static_cast<const char*>(from);
-    put_work(stream, "copy", [to, staged = std::vector<char>(first, first + bytes)] {
-      std::memcpy(to, staged.data(), staged.size());
-    });
-    return m.result(cudaSuccess);
-  }
+  if (pageable_from || pageable_to) ++m.counters.pageable_copies;
   put_work(stream, "copy", [to, from, bytes] { std::memmove(to, from, bytes); });
-  if (!wait && !pageable_to) return m.result(cudaSuccess);
-  return stream == nullptr ? m.result(cudaSuccess) : cudaStreamSynchronize(stream);
+  return m.result(cudaSuccess);
 }
 
 }  // namespace
@@ -300,7 +288,7 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t stream) {
   const Lock lock(machine().mutex);
-  return copy(to, from, bytes, kind, stream, false);
+  return copy(to, from, bytes, kind, stream);
 }
 
 cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind) {
@@ -308,7 +296,7 @@ cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpy
   if (breaks_capture()) return machine().result(cudaErrorStreamCaptureUnsupported);
   ++machine().counters.synchronizations;
   ++machine().counters.drains;
-  return copy(to, from, bytes, kind, nullptr, true);
+  return copy(to, from, bytes, kind, nullptr);
 }
 
 cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {

@@ -178,13 +178,26 @@ TEST_F(StandinCapture, CallsThatWaitBreakIt) {
   EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
 }
 
-TEST_F(StandinCapture, CopiesOfOrdinaryMemoryBreakIt) {
+TEST_F(StandinCapture, CopiesOfOrdinaryMemoryAreRecordedWithTheirAddresses) {
   DeviceFloats x;
-  float ordinary = 1;
-  expect_breaks_capture(
-      [&] { return cudaMemcpyAsync(x.data(), &ordinary, 4, cudaMemcpyHostToDevice, stream_); });
-  expect_breaks_capture(
-      [&] { return cudaMemcpyAsync(&ordinary, x.data(), 4, cudaMemcpyDeviceToHost, stream_); });
+  float from = 1;
+  float to = 0;
+  cudaGraph_t graph = nullptr;
+  ASSERT_EQ(capture(
+                [&] {
+                  cudaMemcpyAsync(x.data(), &from, 4, cudaMemcpyHostToDevice, stream_);
+                  cudaMemcpyAsync(&to, x.data(), 4, cudaMemcpyDeviceToHost, stream_);
+                },
+                &graph),
+            cudaSuccess);
+  cudaGraphExec_t exec = nullptr;
+  ASSERT_EQ(cudaGraphInstantiate(&exec, graph), cudaSuccess);
+  from = 2;
+  EXPECT_EQ(cudaGraphLaunch(exec, stream_), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
+  EXPECT_EQ(to, 2);
+  cudaGraphExecDestroy(exec);
+  cudaGraphDestroy(graph);
 }
 
 TEST_F(StandinCapture, BeginsAndEndsInPairs) {
