@@ -48,6 +48,8 @@ class CublasProduct final : public MatrixProduct {
     const CublasStatus status = functions_.create(&handle_);
     hanok::cuda::check(cudaSetDevice(current), "cudaSetDevice");
     check(status, "cublasCreate");
+    check(functions_.set_math_mode(handle_, kCublasNoReducedPrecisionReduction),
+          "cublasSetMathMode");
   }
   ~CublasProduct() override { functions_.destroy(handle_); }
   CublasProduct(const CublasProduct&) = delete;

@@ -20,10 +20,13 @@ using CublasStatus = int;  // 0 is success
 
 inline constexpr int kCublasOpN = 0, kCublasOpT = 1;
 inline constexpr int kCudaR32F = 0, kCudaR16F = 2, kCudaR16BF = 14;
-// f32 sums throughout; "pedantic" forbids every shortcut, TF32 rounds the factors to 10 bits.
+// Sums in f32; "pedantic" forbids every shortcut, TF32 rounds the factors to 10 bits.
 inline constexpr int kCublasCompute32F = 68, kCublasCompute32FPedantic = 69,
                      kCublasCompute32FFastTF32 = 77;
 inline constexpr int kCublasGemmDefault = -1;
+/// A math mode: partial sums of a 16-bit result are added in f32 too, not in the result's type
+/// (where f16 ends at 65504).
+inline constexpr int kCublasNoReducedPrecisionReduction = 16;
 inline constexpr CublasStatus kCublasAllocFailed = 3;
 
 /// Matrices are column-major, as in all of BLAS. The `_64` variants take 64-bit sizes.
@@ -31,6 +34,7 @@ struct CublasFunctions {
   CublasStatus (*create)(CublasHandle*) = nullptr;
   CublasStatus (*destroy)(CublasHandle) = nullptr;
   CublasStatus (*get_version)(CublasHandle, int* version) = nullptr;
+  CublasStatus (*set_math_mode)(CublasHandle, int mode) = nullptr;
   CublasStatus (*set_stream)(CublasHandle, cudaStream_t) = nullptr;
   CublasStatus (*set_workspace)(CublasHandle, void* workspace, std::size_t bytes) = nullptr;
   /// C = alpha * op(A) * op(B) + beta * C for each of `batch` matrices: cublasGemmStridedBatchedEx.

@@ -38,6 +38,7 @@ Opened open() {
   find(library, "cublasCreate_v2", table.create, opened);
   find(library, "cublasDestroy_v2", table.destroy, opened);
   find(library, "cublasGetVersion_v2", table.get_version, opened);
+  find(library, "cublasSetMathMode", table.set_math_mode, opened);
   find(library, "cublasSetStream_v2", table.set_stream, opened);
   find(library, "cublasSetWorkspace_v2", table.set_workspace, opened);
   find(library, "cublasGemmStridedBatchedEx_64", table.gemm_strided_batched, opened);

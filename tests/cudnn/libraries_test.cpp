@@ -83,6 +83,7 @@ TEST(Cublas, TableAgreesWithTheHeader) {
   static_assert(same_call<decltype(&cublasGemmStridedBatchedEx_64),
                           decltype(CublasFunctions::gemm_strided_batched)>);
   static_assert(same_call<decltype(&cublasSetStream_v2), decltype(CublasFunctions::set_stream)>);
+  static_assert(same_call<decltype(&cublasSetMathMode), decltype(CublasFunctions::set_math_mode)>);
   static_assert(
       same_call<decltype(&cublasSetWorkspace_v2), decltype(CublasFunctions::set_workspace)>);
   static_assert(same_call<decltype(&cublasCreate_v2), decltype(CublasFunctions::create)>);
@@ -97,6 +98,7 @@ TEST(Cublas, TableAgreesWithTheHeader) {
   EXPECT_EQ(kCublasCompute32FPedantic, CUBLAS_COMPUTE_32F_PEDANTIC);
   EXPECT_EQ(kCublasCompute32FFastTF32, CUBLAS_COMPUTE_32F_FAST_TF32);
   EXPECT_EQ(kCublasGemmDefault, CUBLAS_GEMM_DEFAULT);
+  EXPECT_EQ(kCublasNoReducedPrecisionReduction, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION);
   EXPECT_EQ(kCublasAllocFailed, CUBLAS_STATUS_ALLOC_FAILED);
 }
 #endif

@@ -282,6 +282,7 @@ TEST_F(FusedConvolution, MomentsOfSumsAreNeverNegative) {
 struct Calls {
   std::vector<std::string> order;
   int compute_type = 0;
+  int math_mode = 0;
   cuda::CublasStatus status = 0;
 };
 Calls calls;
@@ -337,6 +338,10 @@ const cuda::CublasFunctions& pretended_cublas() {
     cuda::CublasFunctions f;
     f.create = [](cuda::CublasHandle*) { return 0; };
     f.destroy = [](cuda::CublasHandle) { return 0; };
+    f.set_math_mode = [](cuda::CublasHandle, int mode) {
+      calls.math_mode = mode;
+      return 0;
+    };
     f.set_stream = [](cuda::CublasHandle, cudaStream_t) {
       calls.order.emplace_back("stream");
       return 0;
@@ -425,6 +430,7 @@ TEST_F(BlasProduct, SetsTheStreamThenItsWorkspaceAndTf32OnlyWhereAllowed) {
   product_->multiply(context, s, a.view(), b.view(), {}, c.view());
   EXPECT_EQ(calls.order, (std::vector<std::string>{"stream", "workspace", "product"}));
   EXPECT_EQ(calls.compute_type, cuda::kCublasCompute32F);
+  EXPECT_EQ(calls.math_mode, cuda::kCublasNoReducedPrecisionReduction);
   EXPECT_EQ(c.values(), (std::vector<float>{11}));
   cuda::allow_tf32(true);
   product_->multiply(context, s, a.view(), b.view(), {}, c.view());

@@ -38,6 +38,7 @@ CublasStatus get_version(CublasHandle, int* version) {
   *version = 130000;
   return 0;
 }
+CublasStatus set_math_mode(CublasHandle, int) { return 0; }
 CublasStatus set_stream(CublasHandle handle, cudaStream_t stream) {
   handle->stream = stream;
   return 0;
@@ -106,9 +107,10 @@ const CublasFunctions* open_cublas(std::string* missing) {
     if (missing != nullptr) *missing = "libcublas was not found";
     return nullptr;
   }
-  static const CublasFunctions functions{create,      destroy,       get_version,
-                                         set_stream,  set_workspace, gemm_strided_batched,
-                                         status_name, status_string};
+  static const CublasFunctions functions{
+      create,       destroy,       get_version,          set_math_mode,
+      set_stream,   set_workspace, gemm_strided_batched, status_name,
+      status_string};
   return &functions;
 }
 
