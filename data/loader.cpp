@@ -110,9 +110,9 @@ struct Loader::Impl {
         throw ValueError("Loader: the order holds sample " + std::to_string(sample) +
                          ", the data set has " + std::to_string(dataset.samples.size()));
     const std::int64_t count = static_cast<std::int64_t>(new_order.size());
-    const std::int64_t batches = options.drop_last
-                                     ? count / options.batch_size
-                                     : (count + options.batch_size - 1) / options.batch_size;
+    const std::int64_t batches =
+        options.drop_last ? count / options.batch_size
+                          : count / options.batch_size + (count % options.batch_size > 0 ? 1 : 0);
     if (first_batch < 0 || first_batch > batches)
       throw ValueError("Loader: first_batch is " + std::to_string(first_batch) +
                        ", the epoch has " + std::to_string(batches) + " batches");

@@ -14,6 +14,7 @@ namespace {
 
 using namespace hanok;
 using namespace hanok::inspection;
+using training::require_between;
 using training::UsageError;
 
 struct Arguments {
@@ -119,13 +120,6 @@ void add_transforms(CLI::App& app) {
       "  probability = 0.5\n"
       "  degrees = 20\n"
       "docs/augment.toml is an example: it is what --augment strong does.");
-}
-
-void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
-  if (value < low || value > high) {
-    throw UsageError(
-        fmt::format("{}: must lie between {} and {}, got {}", option, low, high, value));
-  }
 }
 
 void check(const Arguments& arguments) {

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <fmt/format.h>
 #include <new>
 
 namespace hanok::training {
@@ -14,6 +15,13 @@ int say(const char* program, const char* message, int code) {
 }
 
 }  // namespace
+
+void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  if (value < low || value > high) {
+    throw UsageError(
+        fmt::format("{}: must lie between {} and {}, got {}", option, low, high, value));
+  }
+}
 
 int report_current_exception(const char* program) {
   try {

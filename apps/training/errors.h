@@ -1,6 +1,8 @@
 // Failures of a run that programs answer with their own exit code.
 #pragma once
 
+#include <cstdint>
+
 #include "kernels/base/error.h"
 
 namespace hanok::training {
@@ -24,6 +26,9 @@ class UsageError : public Error {
 class NonFiniteLoss : public Error {
   using Error::Error;
 };
+
+/// Throws UsageError unless the option's value lies in [low, high].
+void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high);
 
 /// Inside a catch block: writes the error to stderr as one message and returns its exit code.
 int report_current_exception(const char* program);

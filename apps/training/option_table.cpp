@@ -129,8 +129,9 @@ std::vector<OptionEntry> make_table() {
   add(hidden_option());
 
   add(integer<std::int64_t>("Training", "epochs", "passes over the training images",
-                            &Options::epochs, 1));
-  add(integer<std::int64_t>("Training", "batch-size", "images a step", &Options::batch_size, 1));
+                            &Options::epochs, 1, kMostEpochs));
+  add(integer<std::int64_t>("Training", "batch-size", "images a step", &Options::batch_size, 1,
+                            kMostImages));
   add(text("Training", "optimizer", "O", "update rule (sgd has Nesterov momentum 0.9)",
            &Options::optimizer, {"adamw", "adam", "sgd", "rmsprop"}));
   add(real("Training", "lr", "learning rate (its highest value, under a schedule)", &Options::lr, 0,
@@ -212,10 +213,10 @@ std::vector<OptionEntry> make_table() {
   add(integer<std::uint64_t>("Machine", "seed", "of all random numbers", &Options::seed, 0));
   add(integer<std::int64_t>("Machine", "threads",
                             "compute threads; 0: one a CPU. The result does not depend on it",
-                            &Options::threads, 0, 1024));
+                            &Options::threads, 0, kMostThreads));
   add(integer<std::int64_t>("Machine", "workers",
                             "threads that read images ahead. The result does not depend on it",
-                            &Options::workers, 1, 256));
+                            &Options::workers, 1, kMostWorkers));
   add(text("Machine", "device", "D",
            "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
            &Options::device));

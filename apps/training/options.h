@@ -11,6 +11,10 @@
 
 namespace hanok::training {
 
+/// More than anyone can mean: past these, numbers overflow or the machine only makes threads.
+constexpr std::int64_t kMostImages = std::int64_t{1} << 20;  // in a batch
+constexpr std::int64_t kMostThreads = 1024, kMostWorkers = 256, kMostEpochs = 1'000'000;
+
 struct Options {
   // data
   std::string data;

@@ -4,6 +4,7 @@
 
 #include "apps/training/device_option.h"
 #include "apps/training/errors.h"
+#include "apps/training/options.h"
 
 namespace hanok::training {
 
@@ -21,9 +22,9 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
 }
 
 void check_reading_options(const ReadingOptions& options) {
-  if (options.batch_size < 1 || options.workers < 1 || options.threads < 0) {
-    throw UsageError("--batch-size and --workers must be at least 1, --threads at least 0");
-  }
+  require_between("--batch-size", options.batch_size, 1, kMostImages);
+  require_between("--threads", options.threads, 0, kMostThreads);
+  require_between("--workers", options.workers, 1, kMostWorkers);
   check_device_text(options.device);
 }
 

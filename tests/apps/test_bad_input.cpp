@@ -86,7 +86,11 @@ TEST_F(BadInput, MoreFoldsThanImages) {
 
 TEST_F(BadInput, ValuesOutOfRange) {
   expect_refused(finetune(command_with("--batch-size", "0")), 2,
-                 HasSubstr("--batch-size: must be at least 1, got 0"));
+                 HasSubstr("--batch-size: must lie between 1 and 1048576, got 0"));
+  expect_refused(finetune(command_with("--batch-size", "9223372036854775807")), 2,
+                 HasSubstr("--batch-size: must lie between 1 and 1048576"));
+  expect_refused(finetune(command_with("--epochs", "9223372036854775807")), 2,
+                 HasSubstr("--epochs: must lie between 1 and 1000000"));
   expect_refused(run({"--lr", "0"}), 2, HasSubstr("--lr: must be above 0"));
   expect_refused(run({"--lr", "fast"}), 2, HasSubstr("expects a number, got \"fast\""));
   expect_refused(run({"--val-fraction", "1"}), 2, HasSubstr("--val-fraction"));

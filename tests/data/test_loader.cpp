@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <limits>
 #include <set>
 
 #include "data/loader.h"
@@ -92,6 +93,18 @@ TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
     }
   }
   EXPECT_EQ(seen, 23U);
+  EXPECT_FALSE(loader.next(batch));
+}
+
+TEST_F(LoaderTest, ABatchLargerThanTheDataIsAllOfThem) {
+  LoaderOptions options = options_;
+  options.batch_size = std::numeric_limits<std::int64_t>::max();
+  Loader loader(dataset_, options);
+  loader.start_epoch(0, shuffled(23, 1, 0));
+  EXPECT_EQ(loader.batch_count(), 1);
+  Batch batch;
+  ASSERT_TRUE(loader.next(batch));
+  EXPECT_EQ(batch.samples.size(), 23U);
   EXPECT_FALSE(loader.next(batch));
 }
 
