@@ -16,6 +16,7 @@
 #include "apps/training/plan.h"
 #include "apps/training/recipe.h"
 #include "apps/training/run_folder.h"
+#include "apps/training/scores.h"
 #include "apps/training/signals.h"
 #include "apps/training/trainer.h"
 #include "data/sampler.h"
@@ -160,11 +161,23 @@ std::string joined_predictions(const RunFolder& folder, const std::vector<FoldRe
   return all;
 }
 
+/// Which class was taken for which, or where that stands if it is too wide to be read here.
+std::string confusions(const nn::ConfusionMatrix& answers, const std::vector<std::string>& names,
+                       const RunFolder& folder) {
+  constexpr std::size_t kMostColumns = 100;
+  const std::string table = confusion_table(answers, names);
+  if (table.find('\n') <= kMostColumns) return table;
+  return fmt::format("which class was taken for which: confusion_matrix in {}\n", folder.summary());
+}
+
 void report(const ExperimentData& data, const RunFolder& folder,
             const std::vector<FoldResult>& results) {
   write_file(folder.predictions(), joined_predictions(folder, results));
   write_file(folder.summary(), summary_json(results, data));
-  fmt::print("\n{}\n{}", class_table(results, data.dataset.class_names), final_table(results));
+  const nn::ConfusionMatrix answers = pooled(results);
+  const std::vector<std::string>& names = data.dataset.class_names;
+  fmt::print("\n{}\n{}\n{}", class_table(answers, names), confusions(answers, names, folder),
+             final_table(results));
   for (const FoldResult& result : results) {
     fmt::print("fold {}: weights {} (best), {} (last)\n", result.fold, result.weights_hash,
                result.last_weights_hash);

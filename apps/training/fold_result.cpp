@@ -26,12 +26,6 @@ nn::ConfusionMatrix matrix_from_json(const ordered_json& rows) {
   return matrix;
 }
 
-nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds) {
-  nn::ConfusionMatrix all(folds.front().confusion.classes());
-  for (const FoldResult& fold : folds) all.merge(fold.confusion);
-  return all;
-}
-
 struct MeanAndDeviation {
   double mean = 0, deviation = 0;
 };
@@ -264,9 +258,10 @@ std::string final_table(const std::vector<FoldResult>& folds) {
   return out + fmt::format("{:<6}{:>10.4f}   (deviation {:.4f})\n", "mean", f1.mean, f1.deviation);
 }
 
-std::string class_table(const std::vector<FoldResult>& folds,
-                        const std::vector<std::string>& class_names) {
-  return class_table(pooled(folds), class_names);
+nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds) {
+  nn::ConfusionMatrix all(folds.front().confusion.classes());
+  for (const FoldResult& fold : folds) all.merge(fold.confusion);
+  return all;
 }
 
 std::int64_t peak_memory_bytes() {

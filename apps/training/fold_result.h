@@ -57,9 +57,8 @@ std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentD
 
 /// Per-fold and mean macro F1 with the baselines beside it: printable.
 std::string final_table(const std::vector<FoldResult>& folds);
-/// Precision, recall, F1 and support of each class, over all folds: printable.
-std::string class_table(const std::vector<FoldResult>& folds,
-                        const std::vector<std::string>& class_names);
+/// All folds' answers in one matrix.
+nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds);
 
 /// Highest resident memory of this process so far.
 std::int64_t peak_memory_bytes();
