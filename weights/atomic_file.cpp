@@ -16,6 +16,7 @@
 namespace hanok::weights {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  if (std::filesystem::is_symlink(path_)) path_ = std::filesystem::weakly_canonical(path_).string();
   // The process id keeps two programs apart; O_EXCL catches anything else.
   for (int attempt = 0; attempt < 100 && descriptor_ < 0; ++attempt) {
     temporary_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), attempt);

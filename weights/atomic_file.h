@@ -6,9 +6,9 @@
 
 namespace hanok::weights {
 
-/// Writes under a temporary name beside the target; commit() syncs the bytes to the disk, renames,
-/// and syncs the folder. Without commit() nothing remains. Each failure is an IoError that begins
-/// with the target's name.
+/// Writes under a temporary name beside the target (where a link leads, if it is one); commit()
+/// syncs the bytes to the disk, renames, and syncs the folder. Without commit() nothing remains.
+/// Each failure is an IoError that begins with the target's name.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);

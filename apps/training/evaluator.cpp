@@ -123,6 +123,7 @@ Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset
 
 void evaluate_data(const EvaluateOptions& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  if (!options.out.empty()) check_can_be_written(options.out);
   const std::vector<std::string> networks = options.run.empty()
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);

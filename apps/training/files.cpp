@@ -3,87 +3,58 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fcntl.h>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <iterator>
-#include <sys/stat.h>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <unistd.h>
 
 #include "kernels/base/error.h"
+#include "weights/atomic_file.h"
 
 namespace hanok::training {
 namespace {
 
-/// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor(const std::string& path, int flags) : fd_(::open(path.c_str(), flags, 0644)) {
-    if (fd_ < 0) throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
+/// For a pipe or a device, which nothing can be renamed to.
+void write_directly(const std::string& path, const std::string& content) {
+  std::FILE* file = std::fopen(path.c_str(), "w");
+  if (file == nullptr) throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
+  const bool whole = std::fwrite(content.data(), 1, content.size(), file) == content.size();
+  if (std::fclose(file) != 0 || !whole) {
+    throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
   }
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  /// False if the system reports a late write error.
-  bool close() {
-    const int fd = fd_;
-    fd_ = -1;
-    return ::close(fd) == 0;
-  }
-
- private:
-  int fd_;
-};
-
-void write_all(Descriptor& file, const std::string& path, const std::string& content) {
-  std::size_t done = 0;
-  while (done < content.size()) {
-    const ssize_t count = ::write(file.get(), content.data() + done, content.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
-    done += static_cast<std::size_t>(count);
-  }
-}
-
-void sync_folder_of(const std::string& path) {
-  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
-  Descriptor descriptor(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY);
-  ::fsync(descriptor.get());  // some file systems refuse it for folders: nothing is lost then
 }
 
 }  // namespace
 
 void write_file(const std::string& path, const std::string& content) {
-  struct stat status {};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    Descriptor file(path, O_WRONLY);
-    write_all(file, path, content);
-    if (!file.close()) throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
-    return;
-  }
-  const std::string temporary = path + ".tmp";
-  try {
-    Descriptor file(temporary, O_WRONLY | O_CREAT | O_TRUNC);
-    write_all(file, path, content);
-    if (::fsync(file.get()) != 0 || !file.close()) {
-      throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
-    }
-  } catch (const IoError&) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  if (std::rename(temporary.c_str(), path.c_str()) != 0) {
-    throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
-  }
-  sync_folder_of(path);
+  std::error_code error;
+  if (std::filesystem::is_other(path, error)) return write_directly(path, content);
+  weights::AtomicFile file(path);
+  file.write(content.data(), content.size());
+  file.commit();
+}
+
+void check_can_be_written(const std::string& path) {
+  const auto refuse = [&path](const std::string& reason) {
+    throw IoError(fmt::format("{}: cannot be written: {}", path, reason));
+  };
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const std::string folder = parent.empty() ? "." : parent.string();
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) refuse("it is a folder");
+  if (std::filesystem::is_other(path, error)) return;  // a pipe or device: written as it is
+  if (!std::filesystem::is_directory(folder, error)) refuse("there is no folder " + folder);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) refuse(std::strerror(errno));
 }
 
 std::string read_file(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    throw IoError(fmt::format("{}: cannot be read: it is a folder", path));
+  }
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
   std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

@@ -10,6 +10,9 @@ namespace hanok::training {
 /// Throws IoError with the system's reason ("No space left on device").
 void write_file(const std::string& path, const std::string& content);
 
+/// Throws IoError if write_file(path) could only fail: told before the work that it is to hold.
+void check_can_be_written(const std::string& path);
+
 /// The whole file. Throws IoError.
 std::string read_file(const std::string& path);
 

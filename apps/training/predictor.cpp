@@ -122,6 +122,7 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 }  // namespace
 
 PredictSummary predict(const PredictOptions& options) {
+  check_can_be_written(options.out);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
   const PrecisionScope precision(choose_precision(options.precision, device));
