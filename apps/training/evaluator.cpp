@@ -89,7 +89,8 @@ std::string to_json(const Evaluation& answers, const data::Dataset& dataset,
   for (const data::BadImage& image : bad) {
     out["unreadable_images"].push_back({{"path", image.path}, {"reason", image.reason}});
   }
-  return out.dump(2) + "\n";
+  // A file's name may be any bytes.
+  return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
 data::Dataset read_data(const EvaluateOptions& options, const Names& class_names,
@@ -122,8 +123,8 @@ Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset
 }  // namespace
 
 void evaluate_data(const EvaluateOptions& options) {
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   if (!options.out.empty()) check_can_be_written(options.out);
+  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const std::vector<std::string> networks = options.run.empty()
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);

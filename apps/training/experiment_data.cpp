@@ -7,6 +7,7 @@
 #include <set>
 
 #include "apps/training/errors.h"
+#include "apps/training/files.h"
 #include "apps/training/unreadable.h"
 
 namespace hanok::training {
@@ -41,6 +42,13 @@ void drop_unreadable(ExperimentData& data, const Options& options) {
 }
 
 void check_classes(const data::Dataset& dataset) {
+  for (const std::string& name : dataset.class_names) {
+    if (is_utf8(name)) continue;
+    throw ValueError(fmt::format(
+        "{}: the class name '{}' is not UTF-8 text, which weights and scores are written in; "
+        "rename it (convmv -f latin1 -t utf8 --notest FOLDER turns Latin-1 into UTF-8)",
+        dataset.root, name));
+  }
   const std::vector<std::int64_t> counts = dataset.class_counts();
   const auto filled =
       std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; });

@@ -16,6 +16,9 @@ void check_can_be_written(const std::string& path);
 /// The whole file. Throws IoError.
 std::string read_file(const std::string& path);
 
+/// True if JSON, TOML and safetensors can hold the text: names of files are any bytes.
+bool is_utf8(const std::string& text);
+
 /// Makes the folder and those above it. Throws IoError.
 void make_folder(const std::string& path);
 

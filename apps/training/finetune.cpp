@@ -33,6 +33,18 @@ std::string absolute(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
+/// config.toml holds all options, and could not be read again.
+void check_texts(const Options& options) {
+  for (const OptionEntry& entry : option_table()) {
+    for (const std::string& text : entry.get(options)) {
+      if (is_utf8(text)) continue;
+      throw UsageError(fmt::format(
+          "--{}: \"{}\" is not UTF-8 text, which config.toml is written in; rename what it names",
+          entry.name, text));
+    }
+  }
+}
+
 /// Builds the network once without training it, so that bad options and weights are told before the
 /// run folder exists.
 void check_network(const Options& options, std::int64_t classes) {
@@ -273,6 +285,7 @@ int start_run(Options options, const std::string& out) {
   }
   if (!options.folds_file.empty()) options.folds_file = absolute(options.folds_file);
   if (!data::is_augmentation_name(options.augment)) options.augment = absolute(options.augment);
+  check_texts(options);
   const PrecisionScope precision(use_machine(options));
   start_weights(options);  // a missing file is told before the data are read
   const ExperimentData data = prepare_data(options);

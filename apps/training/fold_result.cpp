@@ -232,7 +232,8 @@ std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentD
   ordered_json each = ordered_json::array();
   for (const FoldResult& fold : folds) each.push_back(fold_json(fold));
   out["folds"] = each;
-  return out.dump(2) + "\n";
+  // A file's name may be any bytes.
+  return out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string final_table(const std::vector<FoldResult>& folds) {
