@@ -36,6 +36,18 @@ void add_table(CLI::App& app, Given& given, std::map<std::string, bool>& switche
   }
 }
 
+/// A run's own folder says what it is: beside --resume no other option of this section means a
+/// thing.
+void check_resume_stands_alone(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_group() == "Run" && option->count() > 0 && option->get_name() != "--resume") {
+      throw UsageError(fmt::format(
+          "--resume: goes on in the run's folder, as its config.toml says; leave out {}",
+          option->get_name()));
+    }
+  }
+}
+
 }  // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv) {
@@ -89,6 +101,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     command.done = true;
     return command;
   }
+  if (!command.resume.empty()) check_resume_stands_alone(app);
   if (command.people < 1) {
     throw UsageError(fmt::format("--people: must be at least 1, got {}", command.people));
   }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/training/errors.h"
 #include "apps/training/recipe.h"
 #include "engine/allocator.h"
 #include "engine/runtime.h"
@@ -144,6 +145,12 @@ LoadedModel load_model(const std::string& path) {
 
 LoadedModel load_bare_model(const std::string& model_name, const std::string& path) {
   weights::WeightFile file = weights::load(path);
+  if (file.metadata.count("hanok.model") != 0) {
+    throw UsageError(fmt::format(
+        "--weights: {}: is a checkpoint of finetune, which has its own preprocessing and class "
+        "names; give it as --checkpoint, without --model",
+        path));
+  }
   file.tensors = weights::with_f32_values(file.tensors);
   const std::string head = nn::head_name(model_name);
   const std::int64_t classes = head_rows(file.tensors, head);

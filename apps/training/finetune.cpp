@@ -304,6 +304,7 @@ int start_run(Options options, const std::string& out) {
 
 int resume_run(const std::string& path, const std::function<void(Options&)>& adjust) {
   const RunFolder folder = RunFolder::open(path);
+  folder.remove_leftovers();
   Options options;
   apply_toml_file(options, folder.config());
   if (adjust) adjust(options);

@@ -1,6 +1,7 @@
 #include "apps/training/recipe.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
@@ -141,6 +142,11 @@ std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t
 std::string start_weights(const Options& options) {
   if (options.weights == "none") return "";
   if (options.weights == "imagenet") return weights::find_pretrained(options.model);
+  if (!std::filesystem::exists(options.weights)) {
+    throw IoError(fmt::format(
+        "--weights: {}: no such file; give imagenet, none, or a .pth or .safetensors file",
+        options.weights));
+  }
   return options.weights;
 }
 

@@ -78,6 +78,16 @@ RunFolder RunFolder::open(const std::string& path) {
   return folder;
 }
 
+void RunFolder::remove_leftovers() const {
+  std::vector<std::filesystem::path> leftovers;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
+    const std::string below = entry.path().lexically_relative(path_).string();
+    const bool temporary = entry.path().extension() == ".tmp";
+    if (temporary && below.rfind("fold_", 0) == 0) leftovers.push_back(entry.path());
+  }
+  for (const std::filesystem::path& file : leftovers) std::filesystem::remove(file);
+}
+
 MetricsLog::MetricsLog(const RunFolder& folder) : folder_(folder) {
   if (!std::filesystem::exists(folder.metrics_jsonl())) return;
   std::istringstream file(read_file(folder.metrics_jsonl()));

@@ -30,6 +30,9 @@ class RunFolder {
   /// Throws UsageError if `path` holds no run.
   static RunFolder open(const std::string& path);
 
+  /// Removes what a killed process left half-written of the folds' files.
+  void remove_leftovers() const;
+
   const std::string& path() const { return path_; }
   std::string config() const { return path_ + "/config.toml"; }
   std::string folds() const { return path_ + "/folds.csv"; }

@@ -114,6 +114,41 @@ TEST_F(BadInput, UnknownKeyInTheConfiguration) {
   expect_refused(run({"--config", folder_ / "c.toml"}), 2, HasSubstr("c.toml"));
 }
 
+TEST_F(BadInput, AFolderIsNoConfiguration) {
+  expect_refused(run({"--config", folder_ / "photos"}), 1,
+                 AllOf(HasSubstr("photos"), HasSubstr("is a folder")));
+}
+
+TEST_F(BadInput, AClassNameThatIsNotUtf8IsToldBeforeTraining) {
+  std::filesystem::rename(folder_ / "photos/class1", folder_ / "photos/caf\xE9");
+  expect_refused(run({}), 1, AllOf(HasSubstr("not UTF-8"), HasSubstr("rename it")));
+}
+
+TEST_F(BadInput, AnOptionThatConfigTomlCannotHoldIsToldBeforeTraining) {
+  std::filesystem::rename(folder_ / "photos", folder_ / "fotos-\xE9");
+  expect_refused(finetune(command() + Arguments{"--data", folder_ / "fotos-\xE9"}), 2,
+                 AllOf(HasSubstr("--data"), HasSubstr("not UTF-8")));
+}
+
+TEST_F(BadInput, FileNamesMayBeAnyBytes) {
+  for (const char* name : {"photo01", "photo02"}) {
+    const std::string from = folder_ / (std::string("photos/class1/") + name + ".png");
+    std::filesystem::rename(from, folder_ / (std::string("photos/class1/\xE9") + name + ".png"));
+  }
+  write_text(folder_ / "photos/class1/\xE9photo01.png", "no picture");
+  const Outcome outcome = run({});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string summary = read_text(folder_ / "run/summary.json");
+  EXPECT_EQ(read_json(folder_ / "run/summary.json").at("unreadable_images").size(), 1U);
+  EXPECT_EQ(finetune({"--resume", folder_ / "run"}).exit_code, 0);
+  EXPECT_EQ(read_text(folder_ / "run/summary.json"), summary);
+  const Outcome scored =
+      run_program("evaluate", {"--run", folder_ / "run", "--data", folder_ / "photos",
+                               "--allow-bad", "--out", folder_ / "scores.json"});
+  EXPECT_EQ(scored.exit_code, 0) << scored.output;
+  EXPECT_EQ(read_json(folder_ / "scores.json").at("unreadable_images").size(), 1U);
+}
+
 TEST_F(BadInput, UnknownLayerGlobListsNearNames) {
   const Outcome outcome = run({"--freeze", "conv9"});
   expect_refused(outcome, 2, AllOf(HasSubstr("conv9"), HasSubstr("conv1")));
@@ -132,8 +167,9 @@ TEST_F(BadInput, WeightsOfAnotherArchitectureListAllDifferences) {
 }
 
 TEST_F(BadInput, MissingWeightsSayWhatToDo) {
-  expect_refused(finetune(command_with("--weights", folder_ / "none.pth")), 1,
-                 HasSubstr("none.pth"));
+  const Outcome outcome = finetune(command_with("--weights", folder_ / "none.pth"));
+  expect_refused(outcome, 1, AllOf(HasSubstr("none.pth"), HasSubstr("imagenet, none, or")));
+  EXPECT_EQ(lines_of(outcome.output).size(), 1U);  // before the data are read
 }
 
 TEST_F(BadInput, WithoutImageNetWeightsOneLineSaysWhatToDo) {
@@ -153,6 +189,61 @@ TEST_F(BadInput, OutputFolderThatHoldsARun) {
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("already holds a run"), HasSubstr("--resume")));
   EXPECT_EQ(read_text(folder_ / "run/config.toml"), config);
+}
+
+TEST_F(BadInput, BesideResumeNothingIsIgnored) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  const auto expect = [this](const Arguments& more, const std::string& text) {
+    const Outcome outcome = finetune(Arguments{"--resume", folder_ / "run"} + more);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(text));
+  };
+  expect({"--out", folder_ / "other"}, "leave out --out");
+  expect({"--config", folder_ / "run/config.toml"}, "leave out --config");
+  expect({"--print-config"}, "leave out --print-config");
+}
+
+TEST_F(BadInput, AResumeClearsAwayWhatAKilledRunLeftHalfWritten) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  write_text(folder_ / "run/fold_0/last/state.safetensors.7-0.tmp", "half");
+  write_text(folder_ / "run/notes.tmp", "mine");
+  EXPECT_EQ(finetune({"--resume", folder_ / "run"}).exit_code, 0);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/fold_0/last/state.safetensors.7-0.tmp"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "run/notes.tmp"));
+}
+
+TEST_F(BadInput, AnsweringRefusesWhatItCannotDoBeforeTheWork) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  const auto expect = [this](const Arguments& more, int exit_code, const std::string& text) {
+    const Arguments network = {"--run", folder_ / "run"};
+    const Arguments photos = {folder_ / "photos"};
+    for (const Outcome& outcome :
+         {predict(network + Arguments{"--images"} + photos + more),
+          run_program("evaluate", network + Arguments{"--data"} + photos + more)}) {
+      EXPECT_EQ(outcome.exit_code, exit_code) << outcome.output;
+      EXPECT_THAT(outcome.output, HasSubstr(text));
+      EXPECT_EQ(lines_of(outcome.output).size(), 1U) << outcome.output;
+    }
+  };
+  const Arguments out = {"--out", folder_ / "a.csv"};
+  expect(out + Arguments{"--threads", "1025"}, 2, "--threads: must lie between 0 and 1024");
+  expect(out + Arguments{"--workers", "257"}, 2, "--workers: must lie between 1 and 256");
+  expect(out + Arguments{"--batch-size", "9223372036854775807"}, 2, "--batch-size: must lie");
+  expect({"--out", folder_ / "nowhere/a.csv"}, 1, "there is no folder");
+  std::filesystem::create_directory(folder_ / "b.csv");
+  expect({"--out", folder_ / "b.csv"}, 1, "it is a folder");
+}
+
+TEST_F(BadInput, AnswersGoWhereALinkLeads) {
+  ASSERT_EQ(run({}).exit_code, 0);
+  std::filesystem::create_directory(folder_ / "disk");
+  write_text(folder_ / "disk/answers.csv", "old");
+  std::filesystem::create_symlink(folder_ / "disk/answers.csv", folder_ / "link.csv");
+  const Outcome outcome = predict(
+      {"--run", folder_ / "run", "--images", folder_ / "photos", "--out", folder_ / "link.csv"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "link.csv"));
+  EXPECT_THAT(read_text(folder_ / "disk/answers.csv"), HasSubstr("path,label"));
 }
 
 TEST_F(BadInput, AnUnreadableImageIsSkippedCountedAndListed) {

@@ -202,6 +202,9 @@ TEST_F(Predict, SaysWhatIsWrong) {
   expect({"--run", folder_ / "run", "--images", folder_ / "nowhere"}, 1, "nowhere");
   expect(Arguments{"--weights", folder_ / "run/fold_0/best.safetensors"} + images, 2, "--model");
   expect(Arguments{"--checkpoint", folder_ / "run/config.toml"} + images, 1, "config.toml");
+  expect(
+      Arguments{"--model", "lenet", "--weights", folder_ / "run/fold_0/best.safetensors"} + images,
+      2, "give it as --checkpoint");
   nn::StateDict bare;
   bare.insert("fc.weight", Tensor::zeros({2, 2}));
   weights::save_safetensors(folder_ / "bare.safetensors", bare);
