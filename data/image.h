@@ -36,7 +36,7 @@ enum class Filter { Bilinear, Bicubic };
 /// Antialiased, as Pillow's Image.resize: equal to it within 1/255.
 Image resize(const Image& image, int width, int height, Filter filter = Filter::Bilinear);
 /// Scales so that the shorter side is `size`, as torchvision's Resize(size): the longer side is
-/// truncated.
+/// truncated. Throws ValueError for more pixels than decode_image takes.
 Image resize_shorter_side(const Image& image, int size, Filter filter = Filter::Bilinear);
 /// Throws ValueError if the rectangle leaves the image.
 Image crop(const Image& image, int x, int y, int width, int height);

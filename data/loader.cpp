@@ -248,15 +248,23 @@ struct Loader::Impl {
     }
   }
 
+  /// The image after the deterministic part of preprocessing.
+  Image read(std::int64_t sample) const {
+    const std::string path = dataset.full_path(static_cast<std::size_t>(sample));
+    const Image image = decode_image_file(path);
+    try {
+      return preprocess(image, options.preprocessing);
+    } catch (const ValueError& error) {
+      throw FormatError(path + ": " + error.what());
+    }
+  }
+
   /// Writes one sample of a batch, or its error.
   void prepare(Slot& slot, std::int64_t position) {
     std::exception_ptr error;
     try {
       const std::int64_t sample = slot.batch.samples[static_cast<std::size_t>(position)];
-      const Image fixed = cache.get(sample, [&] {
-        return preprocess(decode_image_file(dataset.full_path(static_cast<std::size_t>(sample))),
-                          options.preprocessing);
-      });
+      const Image fixed = cache.get(sample, [&] { return read(sample); });
       if (options.augmentation.empty())
         write(fixed, slot.images, position);
       else

@@ -239,12 +239,18 @@ Image resize(const Image& image, int width, int height, Filter filter) {
 }
 
 Image resize_shorter_side(const Image& image, int size, Filter filter) {
-  const auto longer = [size](int short_side, int long_side) {
-    return static_cast<int>(std::int64_t{size} * long_side / std::max(short_side, 1));
-  };
-  if (image.width <= image.height)
-    return resize(image, size, longer(image.width, image.height), filter);
-  return resize(image, longer(image.height, image.width), size, filter);
+  const std::int64_t shorter = std::max(std::min(image.width, image.height), 1);
+  const std::int64_t longer = std::int64_t{size} * std::max(image.width, image.height) / shorter;
+  // A line of pixels, which a few bytes may be, would fill all memory.
+  const std::int64_t most = DecodeLimits().max_pixels;
+  if (size > 0 && longer > most / size)
+    throw ValueError("resize: a shorter side of " + std::to_string(size) + " makes the longer " +
+                     std::to_string(longer) + " out of " + std::to_string(image.width) + "x" +
+                     std::to_string(image.height) + ", more than the limit of " +
+                     std::to_string(most) + " pixels");
+  const int other = static_cast<int>(longer);
+  return image.width <= image.height ? resize(image, size, other, filter)
+                                     : resize(image, other, size, filter);
 }
 
 }  // namespace hanok::data

@@ -92,6 +92,14 @@ TEST(Resize, ShorterSideTruncatesTheLonger) {
   EXPECT_EQ(tall.height, 39);  // 39.4
 }
 
+TEST(Resize, RefusesALongerSideBeyondAllMemory) {
+  EXPECT_EQ(message_of<ValueError>([] { resize_shorter_side(gradient(1 << 16, 1), 64); }),
+            "resize: a shorter side of 64 makes the longer 4194304 out of 65536x1, more than the "
+            "limit of 134217728 pixels");
+  EXPECT_THAT(message_of<ValueError>([] { resize_shorter_side(gradient(1, 1 << 16), 1 << 16); }),
+              HasSubstr("makes the longer 4294967296 out of 1x65536"));
+}
+
 TEST(Resize, RefusesEmptySizes) {
   EXPECT_THAT(message_of<ValueError>([] { resize(gradient(4, 5), 0, 3); }),
               HasSubstr("cannot make 0x3 out of 4x5"));

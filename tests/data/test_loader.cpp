@@ -260,6 +260,16 @@ TEST_F(LoaderTest, AnUnreadableImageSurfacesInNextWhateverTheWorkers) {
   }
 }
 
+TEST_F(LoaderTest, AnImageThatCannotBePreprocessedIsNamed) {
+  folder_.write(dataset_.samples[2].path, encode_png(noise("a line", 8000, 1)));
+  options_.preprocessing.resize = 200;
+  Loader loader(dataset_, options_);
+  loader.start_epoch(0, {2});
+  Batch batch;
+  EXPECT_THAT(message_of<FormatError>([&] { loader.next(batch); }),
+              HasSubstr(dataset_.samples[2].path + ": resize: a shorter side of 200"));
+}
+
 TEST_F(LoaderTest, StopsAndStartsAnewInMidEpoch) {
   const Output reference = run(options_, 1);
   for (const int workers : {0, 1, 4}) {
