@@ -115,6 +115,8 @@ sm_${listed}; ${convolutions}")
 # hanok_compile_cuda(TARGET FILE.cu...): compiles each with nvcc and adds the objects to the target.
 # A command of our own rather than CMake's CUDA language, which looks for a whole toolkit and links
 # its libraries.
+# Products multiply and add in one instruction. The other kernels wait for memory anyway, and round
+# each operation by itself, as the CPU and the emulator do (tests/cuda/compile/compile.sh: the same).
 function(hanok_compile_cuda target)
   set(launcher "")
   if(CMAKE_CXX_COMPILER_LAUNCHER)
@@ -129,10 +131,14 @@ function(hanok_compile_cuda target)
     set(object ${CMAKE_CURRENT_BINARY_DIR}/nvcc/${name}.o)
     get_filename_component(folder ${object} DIRECTORY)
     file(MAKE_DIRECTORY ${folder})
+    set(rounding -fmad=false)
+    if(name MATCHES "/(gemm|conv2d)[^/]*$")
+      set(rounding "")
+    endif()
     add_custom_command(OUTPUT ${object}
       COMMAND ${launcher} ${HANOK_NVCC} -c ${source} -o ${object} -MD -MF ${object}.d -MT ${object}
               -std=c++20 -O3 -ccbin ${CMAKE_CXX_COMPILER} -I${PROJECT_SOURCE_DIR}
-              ${HANOK_NVCC_ARCHITECTURES} -lineinfo --expt-relaxed-constexpr ${werror}
+              ${HANOK_NVCC_ARCHITECTURES} -lineinfo --expt-relaxed-constexpr ${rounding} ${werror}
               -Xcompiler=-fPIC,-Wall,-Wextra
       DEPENDS ${source} DEPFILE ${object}.d VERBATIM
       COMMENT "Compiling ${name} with nvcc")

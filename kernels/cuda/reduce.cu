@@ -130,7 +130,8 @@ __global__ void reduce_rows_kernel(Reduction r, const T* x, std::int64_t kept_bl
 
 /// A warp along the kept elements, `rows` warps along the reduced ones.
 template <int rows, typename T>
-__global__ void reduce_columns_kernel(Reduction r, const T* x, std::int64_t kept_blocks) {
+__global__ void __launch_bounds__(kWarp* rows)
+    reduce_columns_kernel(Reduction r, const T* x, std::int64_t kept_blocks) {
   __shared__ double sums[rows][kWarp];
   const std::int64_t part = blockIdx.x / kept_blocks;
   const std::int64_t k = blockIdx.x % kept_blocks * kWarp + threadIdx.x;
