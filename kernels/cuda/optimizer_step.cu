@@ -16,9 +16,7 @@
 namespace hanok::cuda {
 namespace {
 
-constexpr int kThreads = 256;
-constexpr int kPack = kPackOf<float>;
-constexpr int kBlockElements = kThreads * kPack * 4;  // four packs a thread
+constexpr int kPack = kListPack;
 
 struct SlotItem {
   float* parameter;
@@ -61,40 +59,6 @@ __global__ void adam_constants_kernel(AdamOptions options, const float* learning
   k.negative_step_size = static_cast<float>(-rate / (1.0 - whole_power(options.beta1, *step)));
   k.sqrt_bias_correction2 = static_cast<float>(sqrt(1.0 - whole_power(options.beta2, *step)));
   *constants = k;
-}
-
-/// Calls update(i, whole) for the packs of this thread's block: elements i .. i + 3 of tensor
-/// `which`, or only those below its end where `whole` is false.
-template <typename Update>
-__device__ void for_packs(const TensorList<SlotItem>& list, int which, const Update& update) {
-  const std::int64_t count = list.counts[which];
-  std::int64_t i =
-      static_cast<std::int64_t>(static_cast<int>(blockIdx.x) - list.first_block[which]) *
-          kBlockElements +
-      static_cast<std::int64_t>(threadIdx.x) * kPack;
-  for (int pack = 0; pack < kBlockElements / (kThreads * kPack); ++pack) {
-    if (i >= count) return;
-    update(i, i + kPack <= count ? kPack : static_cast<int>(count - i));
-    i += kThreads * kPack;
-  }
-}
-
-/// A pack of which only the first `count` elements exist.
-__device__ void load_some(const float* x, bool aligned, int count, float (&values)[kPack]) {
-  if (count == kPack) {
-    load_floats(x, aligned, values);
-  } else {
-    for (int j = 0; j < kPack; ++j) values[j] = j < count ? x[j] : 0.0F;
-  }
-}
-__device__ void store_some(const float (&values)[kPack], bool aligned, int count, float* y) {
-  if (count == kPack) {
-    store_floats(values, aligned, y);
-  } else {
-    for (int j = 0; j < kPack; ++j) {
-      if (j < count) y[j] = values[j];
-    }
-  }
 }
 
 /// Whether the step is to leave everything as it is.
@@ -168,7 +132,7 @@ __global__ void adam_kernel(TensorList<SlotItem> list, AdamOptions options,
 template <typename Use>
 void for_slots(const std::vector<OptimizerSlot>& slots, bool with_state, const Use& use) {
   for_tensor_lists<SlotItem>(
-      slots, kBlockElements, [](const OptimizerSlot& slot) { return slot.parameter.numel(); },
+      slots, kListBlock, [](const OptimizerSlot& slot) { return slot.parameter.numel(); },
       [&](const OptimizerSlot& slot) {
         SlotItem item{slot.parameter.f32(), slot.gradient.f32(), nullptr, nullptr, false};
         if (with_state) {
@@ -188,8 +152,8 @@ void sgd_step(ExecContext& ctx, const SgdStep& step, const std::vector<Optimizer
                            static_cast<float>(1.0 - step.dampening),
                            static_cast<float>(step.weight_decay), step.nesterov};
   for_slots(slots, step.momentum != 0, [&](const TensorList<SlotItem>& list) {
-    launch(sgd_kernel, grid_for(list.blocks(), 1), dim3(kThreads), 0, stream_of(ctx), list, options,
-           step.learning_rate.f32(), step.step.as<std::int64_t>(), step.skip.f32());
+    launch(sgd_kernel, grid_for(list.blocks(), 1), dim3(kListThreads), 0, stream_of(ctx), list,
+           options, step.learning_rate.f32(), step.step.as<std::int64_t>(), step.skip.f32());
   });
 }
 
@@ -206,7 +170,7 @@ void adam_step(ExecContext& ctx, const AdamStep& step, const std::vector<Optimiz
   launch(adam_constants_kernel, grid_for(1, 1), dim3(1), 0, stream_of(ctx), options,
          step.learning_rate.f32(), step.step.as<std::int64_t>(), constants);
   for_slots(slots, true, [&](const TensorList<SlotItem>& list) {
-    launch(adam_kernel, grid_for(list.blocks(), 1), dim3(kThreads), 0, stream_of(ctx), list,
+    launch(adam_kernel, grid_for(list.blocks(), 1), dim3(kListThreads), 0, stream_of(ctx), list,
            options, constants, step.skip.f32());
   });
 }

@@ -33,16 +33,9 @@ __device__ void draw_words(const Draw& draw, std::int64_t begin, std::uint32_t (
   philox_rounds(draw.key, words);
 }
 
-template <typename T>
-__device__ void store_some(const float (&values)[kWords], T* out, std::int64_t begin,
-                           std::int64_t count, bool aligned) {
-  if (begin + kWords <= count) {
-    store_floats(values, aligned, out + begin);
-  } else {
-    for (int i = 0; i < kWords; ++i) {
-      if (begin + i < count) out[begin + i] = from_float<T>(values[i]);
-    }
-  }
+/// How many of a counter's elements exist.
+__device__ int words_from(std::int64_t begin, std::int64_t count) {
+  return begin + kWords <= count ? kWords : static_cast<int>(count - begin);
 }
 
 template <typename T>
@@ -54,7 +47,7 @@ __global__ void uniform_kernel(Draw draw, float low, float high, T* out, std::in
   float values[kWords];
   draw_words(draw, begin, words);
   for (int i = 0; i < kWords; ++i) values[i] = low + (high - low) * to_unit_float(words[i]);
-  store_some(values, out, begin, count, aligned);
+  store_some(values, aligned, words_from(begin, count), out + begin);
 }
 
 /// Box and Muller: words a, b -> radius sqrt(-2 ln u) with u = (a + 1/2) / 2^32 in (0, 1), angle
@@ -77,7 +70,7 @@ __global__ void normal_kernel(Draw draw, float mean, float stddev, T* out, std::
     values[i] = static_cast<float>(mean + radius * math::sin_of_quadrant(quadrant + 1, angle));
     values[i + 1] = static_cast<float>(mean + radius * math::sin_of_quadrant(quadrant, angle));
   }
-  store_some(values, out, begin, count, aligned);
+  store_some(values, aligned, words_from(begin, count), out + begin);
 }
 
 template <typename T>
@@ -86,19 +79,14 @@ __global__ void dropout_kernel(Draw draw, float p, float scale, const T* x, T* y
   const std::int64_t begin = thread_number() * kWords;
   if (begin >= count) return;
   std::uint32_t words[kWords];
-  float values[kWords] = {};
+  float values[kWords];
+  const int exist = words_from(begin, count);
   draw_words(draw, begin, words);
-  if (begin + kWords <= count) {
-    load_floats(x + begin, aligned, values);
-  } else {
-    for (int i = 0; i < kWords; ++i) {
-      if (begin + i < count) values[i] = to_float(x[begin + i]);
-    }
-  }
+  load_some(x + begin, aligned, exist, values);
   for (int i = 0; i < kWords; ++i) {
     values[i] = to_unit_float(words[i]) >= p ? values[i] * scale : 0.0F;
   }
-  store_some(values, y, begin, count, aligned);
+  store_some(values, aligned, exist, y + begin);
 }
 
 Draw draw_of(const RandomCall& call) {

@@ -94,6 +94,20 @@ __device__ void store_floats(const float (&values)[count], bool packed, T* y) {
   store_elements(stored, packed, y);
 }
 
+/// The same where only the first `exist` elements are there: the others are 0, or not stored.
+template <int count, typename T>
+__device__ void load_some(const T* x, bool packed, int exist, float (&values)[count]) {
+  if (exist == count) return load_floats(x, packed, values);
+  for (int i = 0; i < count; ++i) values[i] = i < exist ? to_float(x[i]) : 0.0F;
+}
+template <int count, typename T>
+__device__ void store_some(const float (&values)[count], bool packed, int exist, T* y) {
+  if (exist == count) return store_floats(values, packed, y);
+  for (int i = 0; i < count; ++i) {
+    if (i < exist) y[i] = from_float<T>(values[i]);
+  }
+}
+
 // ---- on the host: what to launch ----
 
 /// Whether each pointer is a multiple of 16.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/base/host_device.h"
+#include "kernels/cuda/storage.h"
 
 namespace hanok::cuda {
 
@@ -37,6 +38,28 @@ struct TensorList {
     return low;
   }
 };
+
+// How kernels share f32 elements: each thread of a block takes four packs, neighbours neighbouring
+// ones.
+inline constexpr int kListThreads = 256;
+inline constexpr int kListPack = kPackOf<float>;
+inline constexpr int kListBlock = kListThreads * kListPack * 4;
+
+/// Calls use(i, exist) for this thread's packs of its block's share of tensor `which`: elements i,
+/// i + 1, ..., of which the first `exist` (of kListPack) are there.
+template <typename Item, typename Use>
+__device__ void for_packs(const TensorList<Item>& list, int which, const Use& use) {
+  const std::int64_t count = list.counts[which];
+  std::int64_t i =
+      static_cast<std::int64_t>(static_cast<int>(blockIdx.x) - list.first_block[which]) *
+          kListBlock +
+      static_cast<std::int64_t>(threadIdx.x) * kListPack;
+  for (int pack = 0; pack < kListBlock / (kListThreads * kListPack); ++pack) {
+    if (i >= count) return;
+    use(i, i + kListPack <= count ? kListPack : static_cast<int>(count - i));
+    i += kListThreads * kListPack;
+  }
+}
 
 /// Calls use(list) for lists that together hold all tensors in order, empty ones left out.
 /// `count_of(tensor)` and `item_of(tensor)` describe one; a block takes `block_elements` of it.
