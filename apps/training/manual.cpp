@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/training/errors.h"
+#include "nn/state_dict.h"
 
 namespace hanok::training {
 namespace {
@@ -120,6 +121,24 @@ std::string value_cases(const CLI::App& app) {
   return out;
 }
 
+/// "; near names: --epochs, ..." for the first unknown option; empty if there is only a stray word.
+std::string near_options(const CLI::App& app) {
+  std::vector<const CLI::App*> meant{&app};
+  for (const CLI::App* command : app.get_subcommands()) meant.push_back(command);
+  std::vector<std::string> names;
+  for (const CLI::App* command : meant) {
+    for (const CLI::Option* option : visible_options(*command)) {
+      if (!option->get_positional()) names.push_back(option->get_single_name());
+    }
+  }
+  for (const std::string& word : app.remaining(true)) {
+    if (word.rfind("--", 0) != 0) continue;
+    const std::vector<std::string> near = nn::near_names(word.substr(2), names);
+    return near.empty() ? "" : fmt::format("; near names: --{}", fmt::join(near, ", --"));
+  }
+  return "";
+}
+
 }  // namespace
 
 void add_manual_options(CLI::App& app) {
@@ -195,6 +214,10 @@ bool parse_arguments(CLI::App& app, int argc, const char* const* argv) {
   } catch (const CLI::Success& success) {
     app.exit(success);
     return false;
+  } catch (const CLI::ExtrasError&) {
+    throw UsageError(fmt::format(
+        "not expected: {}{} ({} --help lists the {})", fmt::join(app.remaining(true), " "),
+        near_options(app), app.get_name(), subcommands(app).empty() ? "options" : "commands"));
   } catch (const CLI::ParseError& error) {
     throw UsageError(fmt::format("{} ({} --help lists the {})", error.what(), app.get_name(),
                                  subcommands(app).empty() ? "options" : "commands"));

@@ -98,6 +98,8 @@ TEST_F(BadInput, ValuesOutOfRange) {
   expect_refused(finetune(command_with("--fold", "2")), 2, HasSubstr("--fold"));
   expect_refused(run({"--folds", "2"}), 2, HasSubstr("--folds: expects one value, got 2"));
   expect_refused(run({"--no-such-flag"}), 2, HasSubstr("no-such-flag"));
+  expect_refused(run({"--optimiser", "sgd"}), 2,
+                 HasSubstr("not expected: --optimiser sgd; near names: --optimizer"));
   expect_refused(run({"--device", "gpu"}), 2, HasSubstr("auto, cpu, cuda, cuda:N"));
   expect_refused(run({"--precision", "fp8"}), 2, HasSubstr("f32, tf32, bf16, f16"));
   expect_refused(run({"--device", "cpu", "--precision", "bf16"}), 1,
