@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -44,14 +45,17 @@ const pickle::Dict* find_item(const pickle::Dict& dict, std::string_view name) {
   return nullptr;
 }
 
-/// The dictionary of tensors at or below `dict`; null if there is none.
-const pickle::Dict* find_state_dict(const pickle::Dict& dict, int depth, std::string& path) {
-  if (depth > kDeepestNesting) return nullptr;
+/// The dictionary of tensors at or below `dict`; null if there is none. Dictionaries may hold each
+/// other in a circle: those in `seen` are not looked into again.
+const pickle::Dict* find_state_dict(const pickle::Dict& dict, int depth,
+                                    std::unordered_set<const pickle::Dict*>& seen,
+                                    std::string& path) {
+  if (depth > kDeepestNesting || !seen.insert(&dict).second) return nullptr;
   for (const std::string_view name : kStateDictKeys) {
     const pickle::Dict* inner = find_item(dict, name);
     if (inner == nullptr) continue;
     std::string inner_path = path + "[" + std::string(name) + "]";
-    if (const pickle::Dict* found = find_state_dict(*inner, depth + 1, inner_path)) {
+    if (const pickle::Dict* found = find_state_dict(*inner, depth + 1, seen, inner_path)) {
       path = std::move(inner_path);
       return found;
     }
@@ -140,7 +144,8 @@ void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const M
                       ": holds no state_dict: its pickle is not a dictionary of tensors");
   }
   std::string where_found;
-  const pickle::Dict* state_dict = find_state_dict(*dict, 0, where_found);
+  std::unordered_set<const pickle::Dict*> seen;
+  const pickle::Dict* state_dict = find_state_dict(*dict, 0, seen, where_found);
   if (state_dict == nullptr) {
     throw FormatError(fmt::format("{}: holds no state_dict: no tensors by name under its keys: {}",
                                   file->path(), describe_keys(*dict)));

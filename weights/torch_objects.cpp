@@ -90,6 +90,18 @@ constexpr std::array<std::string_view, 21> kKnownNames{
     "torch.bool",
 };
 
+/// Calls copy the lists that they are given, and a small pickle could give one long list to call
+/// after call. An honest one gives sizes and strides, or the names of one model.
+constexpr std::size_t kMostCopies = 4'000'000;
+
+/// Items of a tuple, list or dictionary; 0 for anything else.
+std::size_t length_of(const pickle::Value& value) {
+  if (const auto* tuple = value.as<pickle::Tuple>()) return tuple->items.size();
+  if (const auto* list = value.as<pickle::List>()) return list->items.size();
+  if (const auto* dict = value.as<pickle::Dict>()) return dict->items.size();
+  return 0;
+}
+
 std::vector<std::int64_t> integers(const std::string& where, const pickle::Value& value,
                                    const char* what) {
   std::vector<std::int64_t> result;
@@ -163,6 +175,7 @@ bool TorchResolver::knows(const std::string& global) const {
 
 Payload TorchResolver::call(const std::string& global, const pickle::Tuple& arguments) {
   const auto& items = arguments.items;
+  for (const Ref item : items) count_copies(length_of(*item));
   if (global == kRebuildTensor || global == kRebuildTensorV2) {
     return rebuild_tensor(where_, arguments);
   }
@@ -193,9 +206,10 @@ Payload TorchResolver::persistent(const pickle::Value& id) {
   }
   const auto* storage_class = parts[1]->as<pickle::Global>();
   if (storage_class == nullptr) fail(where_, "a storage has no class");
-  StorageRef storage =
-      make_storage_ref(where_, as_text(where_, *parts[2], "a storage's key"), storage_class->name,
-                       as_integer(where_, *parts[4], "a storage's size"));
+  const std::string& key = as_text(where_, *parts[2], "a storage's key");
+  count_copies(key.size());
+  StorageRef storage = make_storage_ref(where_, key, storage_class->name,
+                                        as_integer(where_, *parts[4], "a storage's size"));
   if (parts.size() > 5 && parts[5]->as<pickle::None>() == nullptr) {  // legacy: (key, offset, size)
     const auto& view = as_items(where_, *parts[5], "a storage's view");
     if (view.size() != 3) fail(where_, "a storage's view has not three parts");
@@ -204,6 +218,13 @@ Payload TorchResolver::persistent(const pickle::Value& id) {
     check_view(where_, storage);
   }
   return std::make_shared<const StorageRef>(std::move(storage));
+}
+
+void TorchResolver::count_copies(std::size_t items) {
+  copies_ += items;
+  if (copies_ > kMostCopies) {
+    fail(where_, fmt::format("its calls are given more than {} items", kMostCopies));
+  }
 }
 
 std::int64_t as_integer(const std::string& where, const pickle::Value& value, const char* what) {

@@ -54,6 +54,11 @@ class TorchResolver : public pickle::Resolver {
 
  protected:
   const std::string where_;
+
+ private:
+  /// Throws FormatError where calls were given more items than any state_dict has.
+  void count_copies(std::size_t items);
+  std::size_t copies_ = 0;
 };
 
 // ---- typed access to values; each throws FormatError "where: ... `what` ..." ----

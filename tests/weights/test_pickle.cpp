@@ -14,7 +14,8 @@ class Pickle : public testing::Test {
  protected:
   pickle::Ref run(const std::string& program) {
     const Bytes bytes{reinterpret_cast<const unsigned char*>(program.data()), program.size()};
-    pickle::Machine machine(bytes, "file", resolver_, arena_);
+    TorchResolver resolver("file");
+    pickle::Machine machine(bytes, "file", resolver, arena_);
     const pickle::Ref value = machine.run();
     EXPECT_EQ(machine.consumed(), program.size());
     return value;
@@ -28,7 +29,6 @@ class Pickle : public testing::Test {
       EXPECT_THAT(error.what(), HasSubstr(part));
     }
   }
-  TorchResolver resolver_{"file"};
   pickle::Arena arena_;
 };
 
@@ -136,6 +136,27 @@ TEST_F(Pickle, HoldsObjectsThatContainThemselves) {
   EXPECT_EQ(list->items[0]->as<pickle::List>(), list);
 }
 
+// Each call copies what it is given, so that kilobytes could ask for gigabytes.
+TEST_F(Pickle, LimitsWhatCallsCopy) {
+  const auto repeated = [](const std::string& text, int times) {
+    std::string result;
+    for (int i = 0; i < times; ++i) result += text;
+    return result;
+  };
+  const std::string list = "](" + repeated("K\x01", 100000) + "eq\x00"s + "0";
+  const std::string copied = "its calls are given more than 4000000 items";
+  EXPECT_NE(run(list + repeated("ctorch\nSize\nh\x00\x85R0"s, 40) + "N."), nullptr);
+  for (const char* call : {"ctorch\nSize\n", "ccollections\nOrderedDict\n"}) {
+    const std::string argument = call[1] == 't' ? "h\x00"s : "}(" + repeated("K\x01N", 50000) + "u";
+    const std::string memo = argument + "q\x01"s + "0";
+    expect_fails(list + memo + repeated(call + "h\x01\x85R0"s, 100), copied);
+  }
+  const std::string key =
+      "X" + little_endian(1 << 20, 4) + std::string(1 << 20, 'k') + "q\x00"s + "0";
+  const std::string storage = "(X\x07\x00\x00\x00storagectorch\nFloatStorage\nh\x00NK\x04tQ0"s;
+  expect_fails(key + repeated(storage, 8), copied);
+}
+
 TEST_F(Pickle, LimitsTheNumberOfInstructions) {
   expect_fails(std::string(5'000'000, 'N') + ".", "more than 4000000 instructions");
 }
@@ -192,6 +213,17 @@ TEST_F(StateDictPickle, SaysWhatAFileHoldsInstead) {
       "epochK\x01s."s,
       {"no tensors by name under its keys: 'epoch'"});
   expect_fails("\x80\x02}.", {"under its keys: none"});
+}
+
+// 7 names of state_dicts, 8 deep, are six million ways round the circle.
+TEST_F(StateDictPickle, LooksOnceIntoDictionariesThatHoldEachOther) {
+  std::string program = "\x80\x02}q\x00("s;
+  for (int i = 0; i < 60000; ++i) program += "K\x01N";
+  for (const std::string name :
+       {"state_dict", "model_state_dict", "model", "module", "net", "network", "weights"}) {
+    program += "X" + little_endian(name.size(), 4) + name + "h\x00"s;
+  }
+  expect_fails(program + "u.", {"holds no state_dict"});
 }
 
 TEST_F(StateDictPickle, LeavesOutWhatIsNoTensorAndSaysSo) {
