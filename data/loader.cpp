@@ -10,6 +10,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -88,8 +89,17 @@ struct Loader::Impl {
         options(std::move(opts)),
         table(normalization_table(options.preprocessing)),
         cache(static_cast<std::int64_t>(data.samples.size()), options.preprocessing.image_size,
-              options.cache) {
-    for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
+              options.cache) {}
+
+  /// Not by the constructor, after whose exceptions nobody would end the threads.
+  void start_workers() {
+    try {
+      for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {
+      throw Error("Loader: the system started " + std::to_string(workers.size()) + " of " +
+                  std::to_string(options.workers) + " workers (" + error.code().message() +
+                  "); ask for fewer");
+    }
   }
 
   ~Impl() {
@@ -305,6 +315,7 @@ struct Loader::Impl {
 Loader::Loader(const Dataset& dataset, LoaderOptions options) {
   check_options(options);
   impl_ = std::make_unique<Impl>(dataset, std::move(options));
+  impl_->start_workers();
 }
 
 Loader::~Loader() = default;

@@ -6,6 +6,7 @@
 #include "data/sampler.h"
 #include "kernels/base/error.h"
 #include "tests/data/support.h"
+#include "tests/support/little_address_space.h"
 
 namespace hanok::data {
 namespace {
@@ -59,6 +60,13 @@ class LoaderTest : public testing::Test {
   Dataset dataset_;
   LoaderOptions options_;
 };
+
+TEST_F(LoaderTest, SaysHowManyWorkersTheSystemStarted) {
+  options_.workers = 50;
+  const hanok::test::LittleAddressSpace room(rlim_t{5} << 29);  // for two stacks and a half
+  EXPECT_THAT(message_of<Error>([&] { const Loader loader(dataset_, options_); }),
+              HasSubstr("the system started 2 of 50 workers"));
+}
 
 TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
   Loader loader(dataset_, options_);

@@ -3,18 +3,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
-#include <pthread.h>
 #include <stdexcept>
-#include <sys/resource.h>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 
 #include "kernels/base/error.h"
+#include "tests/support/little_address_space.h"
 
 namespace hanok {
 namespace {
@@ -123,38 +120,8 @@ TEST(ThreadPool, TwoThreadsMayCallAtOnce) {
   EXPECT_EQ(sum.load(), 2 * 2000 * 10);
 }
 
-/// While alive, a new thread takes 1 GiB of address space, and `room` is left of it.
-class LittleAddressSpace {
- public:
-  explicit LittleAddressSpace(rlim_t room) {
-    pthread_attr_t attributes;
-    pthread_getattr_default_np(&saved_attributes_);
-    pthread_getattr_default_np(&attributes);
-    pthread_attr_setstacksize(&attributes, std::size_t{1} << 30);
-    pthread_setattr_default_np(&attributes);
-    pthread_attr_destroy(&attributes);
-    rlim_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    getrlimit(RLIMIT_AS, &saved_limit_);
-    rlimit limit = saved_limit_;
-    limit.rlim_cur = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + room;
-    setrlimit(RLIMIT_AS, &limit);
-  }
-  ~LittleAddressSpace() {
-    setrlimit(RLIMIT_AS, &saved_limit_);
-    pthread_setattr_default_np(&saved_attributes_);
-    pthread_attr_destroy(&saved_attributes_);
-  }
-  LittleAddressSpace(const LittleAddressSpace&) = delete;
-  LittleAddressSpace& operator=(const LittleAddressSpace&) = delete;
-
- private:
-  rlimit saved_limit_{};
-  pthread_attr_t saved_attributes_{};
-};
-
 TEST(ThreadPool, SaysHowManyThreadsTheSystemStarted) {
-  const LittleAddressSpace room(rlim_t{5} << 29);  // for two stacks and a half
+  const test::LittleAddressSpace room(rlim_t{5} << 29);  // for two stacks and a half
   EXPECT_THAT(
       [] { ThreadPool pool(50); },
       ::testing::ThrowsMessage<Error>(::testing::HasSubstr("the system started 3 of 50 threads")));
