@@ -142,6 +142,18 @@ TEST(Allocator, ASourceThatHasNoMoreThrowsAndLeavesItUsable) {
   limited.release_cached();
 }
 
+TEST(Allocator, ASmallRequestIsServedFromLargeSegmentsWhereThereIsNothingElse) {
+  CachingAllocator allocator(std::make_unique<LimitedMemory>(4 * kMebibyte), 4 * kMebibyte);
+  void* first = allocator.allocate(kMebibyte, "test");
+  void* second = allocator.allocate(2 * kMebibyte, "test");  // both segments are begun
+  void* small = allocator.allocate(100, "test");
+  EXPECT_EQ(allocator.statistics().in_use + allocator.statistics().cached, 4 * kMebibyte);
+  for (void* pointer : {small, first, second}) allocator.deallocate(pointer);
+  EXPECT_EQ(allocator.statistics().in_use, 0U);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.statistics().cached, 0U) << "the pieces are whole segments again";
+}
+
 TEST(Allocator, APoolsBlocksAreItsOwnUntilItIsDropped) {
   CachingAllocator limited = limited_allocator();
   auto pool = std::make_unique<MemoryPool>(limited);
