@@ -7,6 +7,7 @@
 #include "apps/inspect/inspect.h"
 #include "apps/training/errors.h"
 #include "apps/training/manual.h"
+#include "apps/training/options.h"
 #include "engine/runtime.h"
 #include "nn/models/registry.h"
 
@@ -123,7 +124,7 @@ void add_transforms(CLI::App& app) {
 }
 
 void check(const Arguments& arguments) {
-  require_between("--threads", arguments.threads, 0, 4096);
+  require_between("--threads", arguments.threads, 0, training::kMostThreads);
   require_between("--classes", arguments.model.classes, 1, 1'000'000);
   require_between("--image-size", arguments.model.image_size, 1, 4096);
   require_between("--image-size", arguments.augment.image_size, 1, 4096);
