@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "apps/training/options.h"
-#include "kernels/conv2d_choices.h"
+#include "kernels/cpu/conv2d/choices.h"
 #include "nn/module.h"
 
 namespace hanok::training {

@@ -4,11 +4,11 @@
 
 #include "kernels/cpu/batch_norm.h"
 #include "kernels/cpu/batch_norm_pool.h"
-#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d/conv2d.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/index.h"
-#include "kernels/cpu/inverted_residual.h"
+#include "kernels/cpu/conv2d/inverted_residual.h"
 #include "kernels/cpu/layout.h"
 #include "kernels/cpu/loss_scale.h"
 #include "kernels/cpu/optimizer_step.h"

@@ -1,5 +1,5 @@
 // Algorithms other than the shipped choice: whoever can compute a convolution computes it right.
-#include "kernels/conv2d_choices.h"
+#include "kernels/cpu/conv2d/choices.h"
 
 #include <gtest/gtest.h>
 

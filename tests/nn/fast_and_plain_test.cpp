@@ -8,7 +8,7 @@
 
 #include "engine/generator.h"
 #include "engine/ops.h"
-#include "kernels/conv2d_choices.h"
+#include "kernels/cpu/conv2d/choices.h"
 #include "nn/models/registry.h"
 #include "nn/optim.h"
 

@@ -1,5 +1,5 @@
 // The instruction-set-dependent pieces of Winograd convolution F(4x4, 3x3), as one table per path.
-// The mathematics stands in winograd.cpp, the schedule in kernels/cpu/conv2d_winograd.cpp.
+// The mathematics stands in winograd.cpp, the schedule in kernels/cpu/conv2d/winograd4x4.cpp.
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,4 @@
-// The instruction-set-dependent pieces of the stem's convolution (kernels/cpu/conv2d_stem.cpp), as
+// The instruction-set-dependent pieces of the stem's convolution (kernels/cpu/conv2d/winograd_stem.cpp), as
 // one table per path.
 #pragma once
 

@@ -9,7 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d/conv2d.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/cudnn_graph.h"
 #include "tests/cuda/standin/host_work.h"

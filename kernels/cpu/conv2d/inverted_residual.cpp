@@ -16,14 +16,14 @@
 // strips and bands.
 //
 // Roofline: x, y and the weights are all that moves, so the FMA units are the limit.
-#include "kernels/cpu/inverted_residual.h"
+#include "kernels/cpu/conv2d/inverted_residual.h"
 
 #include <algorithm>
 #include <array>
 
-#include "kernels/choose_conv2d.h"
-#include "kernels/cpu/conv2d.h"
-#include "kernels/cpu/conv2d_depthwise.h"
+#include "kernels/cpu/conv2d/choose.h"
+#include "kernels/cpu/conv2d/conv2d.h"
+#include "kernels/cpu/conv2d/depthwise.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu {

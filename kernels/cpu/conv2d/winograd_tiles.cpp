@@ -1,4 +1,4 @@
-#include "kernels/cpu/winograd_tiles.h"
+#include "kernels/cpu/conv2d/winograd_tiles.h"
 
 #include <algorithm>
 

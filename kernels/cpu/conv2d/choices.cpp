@@ -1,4 +1,4 @@
-#include "kernels/conv2d_choices.h"
+#include "kernels/cpu/conv2d/choices.h"
 
 #include <string>
 #include <utility>

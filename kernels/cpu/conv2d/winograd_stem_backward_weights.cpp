@@ -23,8 +23,8 @@
 #include <array>
 #include <vector>
 
-#include "kernels/cpu/conv2d_stem.h"
-#include "kernels/cpu/winograd_tiles.h"
+#include "kernels/cpu/conv2d/winograd_stem.h"
+#include "kernels/cpu/conv2d/winograd_tiles.h"
 
 namespace hanok::cpu::stem {
 namespace {

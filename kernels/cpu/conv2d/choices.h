@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d/choose.h"
 
 namespace hanok {
 

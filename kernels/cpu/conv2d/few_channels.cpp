@@ -16,7 +16,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/conv2d_implicit_gemm.h"
+#include "kernels/cpu/conv2d/implicit_gemm.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu::implicit_gemm {

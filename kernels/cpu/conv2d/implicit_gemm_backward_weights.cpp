@@ -14,8 +14,8 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/cpu/conv2d_implicit_gemm.h"
-#include "kernels/cpu/conv2d_patches.h"
+#include "kernels/cpu/conv2d/implicit_gemm.h"
+#include "kernels/cpu/conv2d/patches.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu::implicit_gemm {

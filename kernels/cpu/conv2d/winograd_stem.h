@@ -11,7 +11,7 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/isa/gemm_kernels.h"
 #include "kernels/cpu/isa/winograd_stem.h"
-#include "kernels/cpu/winograd_tiles.h"
+#include "kernels/cpu/conv2d/winograd_tiles.h"
 
 namespace hanok::cpu::stem {
 

@@ -1,6 +1,6 @@
-#include "kernels/choose_conv2d.h"
+#include "kernels/cpu/conv2d/choose.h"
 
-#include "kernels/conv2d_choices.h"
+#include "kernels/cpu/conv2d/choices.h"
 
 namespace hanok {
 namespace {

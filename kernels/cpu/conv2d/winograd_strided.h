@@ -8,7 +8,7 @@
 #include "kernels/backend.h"
 #include "kernels/cpu/isa/gemm_kernels.h"
 #include "kernels/cpu/isa/winograd_strided.h"
-#include "kernels/cpu/winograd_tiles.h"
+#include "kernels/cpu/conv2d/winograd_tiles.h"
 
 namespace hanok::cpu::winograd_strided {
 

@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/conv2d_winograd_strided.h"
+#include "kernels/cpu/conv2d/winograd_strided.h"
 #include "kernels/cpu/gemm.h"
 
 namespace hanok::cpu::winograd_strided {
