@@ -102,7 +102,7 @@ class CudaRuntime {
   virtual std::unique_ptr<CudaGraph> end_capture(int device) = 0;
   virtual bool is_capturing(int device) = 0;
 
-  /// Whether f32 products may round their factors to TF32 (kernels/cuda/precision.h), for the whole
+  /// Whether f32 products may round their factors to TF32 (kernels/cuda/gemm/precision.h), for the whole
   /// process.
   virtual bool tf32_allowed() = 0;
   virtual void allow_tf32(bool allowed) = 0;

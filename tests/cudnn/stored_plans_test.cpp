@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/base/error.h"
-#include "kernels/cuda/cudnn_plans.h"
+#include "kernels/cuda/libraries/cudnn_plans.h"
 
 namespace hanok::cuda {
 namespace {

@@ -29,7 +29,7 @@ complete=0
 files=("$@")
 if [ $# -eq 0 ]; then
   complete=1
-  files=(kernels/cuda/*.cu)
+  files=(kernels/cuda/*/*.cu)
 fi
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT

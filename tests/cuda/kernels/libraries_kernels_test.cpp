@@ -6,11 +6,11 @@
 #include <string>
 
 #include "kernels/base/half.h"
-#include "kernels/cuda/blas_product.h"
-#include "kernels/cuda/channel_sums.h"
-#include "kernels/cuda/conv2d.h"
-#include "kernels/cuda/fused_convolution.h"
-#include "kernels/cuda/precision.h"
+#include "kernels/cuda/libraries/blas_product.h"
+#include "kernels/cuda/ops/channel_sums.h"
+#include "kernels/cuda/conv/conv2d.h"
+#include "kernels/cuda/conv/fused_convolution.h"
+#include "kernels/cuda/gemm/precision.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/kernels/conv2d_reference.h"
 

@@ -6,11 +6,11 @@
 #include <vector>
 
 #include "kernels/base/half.h"
-#include "kernels/cuda/batch_norm.h"
-#include "kernels/cuda/epilogue.h"
-#include "kernels/cuda/gemm.h"
-#include "kernels/cuda/pool.h"
-#include "kernels/cuda/softmax_cross_entropy.h"
+#include "kernels/cuda/ops/batch_norm.h"
+#include "kernels/cuda/ops/epilogue.h"
+#include "kernels/cuda/gemm/gemm.h"
+#include "kernels/cuda/ops/pool.h"
+#include "kernels/cuda/ops/softmax_cross_entropy.h"
 #include "tests/cuda/kernels/device.h"
 
 namespace hanok {

@@ -10,7 +10,7 @@
 
 #include "engine/runtime.h"
 #include "engine/tensor.h"
-#include "kernels/cuda/cudnn_convolution.h"
+#include "kernels/cuda/libraries/cudnn_convolution.h"
 #include "kernels/cuda_runtime.h"
 #include "tests/cuda/standin/control.h"
 #include "tests/kernels/kernel_context.h"

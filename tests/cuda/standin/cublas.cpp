@@ -1,6 +1,6 @@
 // What stands in for cuBLAS: the CPU's kernels. What is built on it (blas_product.cpp) is the real
 // thing.
-#include "kernels/cuda/cublas.h"
+#include "kernels/cuda/libraries/cublas.h"
 
 #include "kernels/cpu/gemm.h"
 #include "tests/cuda/standin/host_work.h"

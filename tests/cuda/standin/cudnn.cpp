@@ -10,8 +10,8 @@
 #include <stdexcept>
 
 #include "kernels/cpu/conv2d/conv2d.h"
-#include "kernels/cuda/cuda.h"
-#include "kernels/cuda/cudnn_graph.h"
+#include "kernels/cuda/runtime/cuda.h"
+#include "kernels/cuda/libraries/cudnn_graph.h"
 #include "tests/cuda/standin/host_work.h"
 
 struct cudnnContext {

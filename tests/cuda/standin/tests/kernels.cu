@@ -1,4 +1,4 @@
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/runtime/launch.h"
 #include "tests/cuda/standin/tests/kernels.h"
 
 namespace hanok::standin::testing {

@@ -1,0 +1,20 @@
+// Winograd's F(4x4, 3x3) on CUDA: 3x3 convolutions with stride 1, a quarter of the multiplications.
+// Functions take views of one type, f32, f16 or bf16, as kernels/cuda/conv/conv2d.cu has checked; what
+// is transformed is f32. Moments of the epilogue are left to it.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/gemm/gemm_tile.h"
+
+namespace hanok::cuda::winograd {
+
+/// Whether the algorithm can compute this shape at all (Forward and BackwardData).
+bool fits(const Conv2dShape& shape);
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
+void forward(ExecContext& ctx, const Conv2dShape& shape, ConstView x, ConstView w,
+             const Epilogue& epilogue, View y);
+void backward_data(ExecContext& ctx, const Conv2dShape& shape, ConstView dy, ConstView w, View dx);
+
+}  // namespace hanok::cuda::winograd

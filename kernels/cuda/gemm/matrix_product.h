@@ -1,0 +1,24 @@
+// Ways to multiply matrices on a GPU: cuBLAS where it is there, our own kernels elsewhere.
+#pragma once
+
+#include <memory>
+
+#include "kernels/backend.h"
+
+namespace hanok::cuda {
+
+/// One object serves one device; not thread-safe.
+class MatrixProduct {
+ public:
+  virtual ~MatrixProduct() = default;
+  /// For reports: "cuBLAS 13.0", "own tiles".
+  virtual const char* name() const = 0;
+  /// Backend::gemm (kernels/backend.h).
+  virtual void multiply(ExecContext& context, const GemmShape& shape, ConstView a, ConstView b,
+                        const Epilogue& epilogue, View c) = 0;
+};
+
+/// kernels/cuda/gemm/gemm.h: no library needed.
+std::unique_ptr<MatrixProduct> make_own_product();
+
+}  // namespace hanok::cuda

@@ -1,0 +1,23 @@
+// Stands where the headers of cuDNN or cudnn-frontend were not found when this program was built:
+// convolutions then run on our own kernels.
+#include "kernels/cuda/libraries/cudnn_convolution.h"
+
+namespace hanok::cuda {
+
+CudnnOptions cudnn_options() { return {}; }
+void set_cudnn_options(const CudnnOptions&) {}
+
+std::unique_ptr<Convolution> make_cudnn_convolution(int, std::string* missing) {
+  if (missing != nullptr) {
+    *missing =
+        "cuDNN: this program was built without it (no headers of cuDNN 9 and cudnn-frontend were "
+        "found; `./dev setup --cuda` brings them)";
+  }
+  return nullptr;
+}
+
+std::string cudnn_version() { return ""; }
+
+std::vector<std::string> cudnn_plan_records() { return {}; }
+
+}  // namespace hanok::cuda

@@ -1,0 +1,314 @@
+// Pooling in both directions is one pattern: each pixel of the result gathers from a list of
+// pixels of the operand, for all channels alike. Windows are products of a row and a column range,
+// so the lists follow from two axes. Backward gathers too, from the windows that cover a pixel:
+// no thread writes another's element, no atomics, one order of additions.
+//
+//   block   x: packets of channels, y: pixels of the result (columns.h)
+//
+// Bound by memory: the taps of neighbouring pixels come from the caches, so a pass moves about
+// operand + result (+ 1 byte an output for indices).
+#include "kernels/cuda/ops/columns.h"
+#include "kernels/cuda/ops/packet.h"
+#include "kernels/cuda/ops/pool.h"
+#include "kernels/cuda/ops/sizes.h"
+
+namespace hanok::cuda {
+namespace {
+
+/// Which operand positions take part in a result's position.
+enum class Links { Window, WindowBackward, Adaptive, AdaptiveBackward };
+
+struct Axis {
+  int results = 0, operands = 0;
+  int kernel = 0, stride = 1, pad = 0, dilation = 1;
+  bool count_pad = true;  // averages divide by all taps, not only by those within the input
+};
+
+__device__ int divide_up_int(int a, int b) { return (a + b - 1) / b; }
+
+/// Taps of the window that starts at `start` which lie within [0, size).
+__device__ int taps_inside(int start, int kernel, int dilation, int size) {
+  int first = start < 0 ? divide_up_int(-start, dilation) : 0;
+  int last = start < size ? divide_up_int(size - start, dilation) : 0;  // exclusive
+  first = first < kernel ? first : kernel;
+  last = last < kernel ? last : kernel;
+  return last > first ? last - first : 0;
+}
+
+/// Where window `i` of `windows` adaptive ones over `size` pixels begins and ends.
+__device__ int adaptive_begin(int i, int size, int windows) {
+  return static_cast<int>(static_cast<std::int64_t>(i) * size / windows);
+}
+__device__ int adaptive_end(int i, int size, int windows) {
+  return static_cast<int>((static_cast<std::int64_t>(i + 1) * size + windows - 1) / windows);
+}
+
+/// Calls visit(operand position, tap number, positions that the window's average divides by) for
+/// all links of `result`, in order of the operand.
+template <Links kLinks, typename Visit>
+__device__ void for_links(const Axis& a, int result, const Visit& visit) {
+  if constexpr (kLinks == Links::Window) {
+    const int start = result * a.stride - a.pad;
+    const int count = a.count_pad ? a.kernel : taps_inside(start, a.kernel, a.dilation, a.operands);
+    for (int tap = 0; tap < a.kernel; ++tap) {
+      const int operand = start + tap * a.dilation;
+      if (operand >= 0 && operand < a.operands) visit(operand, tap, count);
+    }
+  } else if constexpr (kLinks == Links::WindowBackward) {
+    for (int tap = a.kernel - 1; tap >= 0; --tap) {
+      const int start = result + a.pad - tap * a.dilation;  // operand * stride
+      if (start < 0 || start % a.stride != 0) continue;
+      const int operand = start / a.stride;
+      if (operand >= a.operands) continue;
+      const int count =
+          a.count_pad ? a.kernel : taps_inside(start - a.pad, a.kernel, a.dilation, a.results);
+      visit(operand, tap, count);
+    }
+  } else if constexpr (kLinks == Links::Adaptive) {
+    const int begin = adaptive_begin(result, a.operands, a.results);
+    const int end = adaptive_end(result, a.operands, a.results);
+    for (int operand = begin; operand < end; ++operand)
+      visit(operand, operand - begin, end - begin);
+  } else {
+    // begin(i) <= result < end(i) is solved by the same formula with the sizes exchanged.
+    const int first = adaptive_begin(result, a.operands, a.results);
+    const int last = adaptive_end(result, a.operands, a.results);
+    for (int operand = first; operand < last; ++operand) {
+      const int begin = adaptive_begin(operand, a.results, a.operands);
+      visit(operand, result - begin, adaptive_end(operand, a.results, a.operands) - begin);
+    }
+  }
+}
+
+struct Pixels {
+  Axis rows, columns;
+  ColumnTiles tiles;
+};
+
+/// Calls one(result offset, row, column, offset of the operand's image) for a thread's pixels.
+template <int kWidth, typename One>
+__device__ void for_pixels(const Pixels& p, const One& one) {
+  const ColumnPlace place = column_place(p.tiles);
+  if (!place.inside) return;
+  const std::int64_t channels = p.tiles.packets * kWidth;
+  for (std::int64_t pixel = place.row; pixel < place.row_end; pixel += blockDim.y) {
+    const Split line = split(pixel, p.columns.results);
+    const Split image = split(line.quotient, p.rows.results);
+    const std::int64_t operand_image =
+        image.quotient * p.rows.operands * p.columns.operands * channels + place.packet * kWidth;
+    one(pixel * channels + place.packet * kWidth, image.remainder, line.remainder, operand_image);
+  }
+}
+
+template <int kWidth>
+struct alignas(kWidth) Bytes {
+  std::uint8_t values[kWidth];
+};
+
+template <typename T, int kWidth>
+__global__ void max_pool_kernel(Pixels p, const T* x, T* y, std::uint8_t* indices) {
+  const std::int64_t channels = p.tiles.packets * kWidth;
+  for_pixels<kWidth>(p, [&](std::int64_t at, int row, int column, std::int64_t image) {
+    float best[kWidth];
+    Bytes<kWidth> index = {};
+    // Dilated taps may all lie in the padding, which counts as minus infinity.
+    for (int i = 0; i < kWidth; ++i) best[i] = -INFINITY;
+    bool first = true;
+    for_links<Links::Window>(p.rows, row, [&](int h, int r, int) {
+      for_links<Links::Window>(p.columns, column, [&](int w, int s, int) {
+        const std::int64_t pixel = static_cast<std::int64_t>(h) * p.columns.operands + w;
+        const auto number = static_cast<std::uint8_t>(r * p.columns.kernel + s);
+        float values[kWidth];
+        load<kWidth>(x + image + pixel * channels, values);
+        for (int i = 0; i < kWidth; ++i) {
+          // NaN wins, so that it is seen.
+          if (first || values[i] > best[i] || isnan(values[i])) {
+            best[i] = values[i];
+            index.values[i] = number;
+          }
+        }
+        first = false;
+      });
+    });
+    store<kWidth>(best, y + at);
+    if (indices) *reinterpret_cast<Bytes<kWidth>*>(indices + at) = index;
+  });
+}
+
+template <typename T, int kWidth>
+__global__ void max_pool_backward_kernel(Pixels p, const T* dy, const std::uint8_t* indices,
+                                         T* dx) {
+  const std::int64_t channels = p.tiles.packets * kWidth;
+  for_pixels<kWidth>(p, [&](std::int64_t at, int row, int column, std::int64_t image) {
+    float sum[kWidth] = {};
+    for_links<Links::WindowBackward>(p.rows, row, [&](int h, int r, int) {
+      for_links<Links::WindowBackward>(p.columns, column, [&](int w, int s, int) {
+        const std::int64_t pixel = static_cast<std::int64_t>(h) * p.columns.operands + w;
+        const auto number = static_cast<std::uint8_t>(r * p.columns.kernel + s);
+        const std::int64_t from = image + pixel * channels;
+        float values[kWidth];
+        load<kWidth>(dy + from, values);
+        const auto index = *reinterpret_cast<const Bytes<kWidth>*>(indices + from);
+        for (int i = 0; i < kWidth; ++i) {
+          if (index.values[i] == number) sum[i] += values[i];
+        }
+      });
+    });
+    store<kWidth>(sum, dx + at);
+  });
+}
+
+/// result = averages over windows, or the gradient of that. Each row of a window is summed by
+/// itself: sums of sums round less.
+template <typename T, int kWidth, Links kLinks>
+__global__ void average_pool_kernel(Pixels p, const T* operand, T* result) {
+  const std::int64_t channels = p.tiles.packets * kWidth;
+  for_pixels<kWidth>(p, [&](std::int64_t at, int row, int column, std::int64_t image) {
+    float sum[kWidth] = {};
+    for_links<kLinks>(p.rows, row, [&](int h, int, int row_count) {
+      float row_sum[kWidth] = {};
+      for_links<kLinks>(p.columns, column, [&](int w, int, int column_count) {
+        const std::int64_t pixel = static_cast<std::int64_t>(h) * p.columns.operands + w;
+        const float weight =
+            1.0F / static_cast<float>(static_cast<std::int64_t>(row_count) * column_count);
+        float values[kWidth];
+        load<kWidth>(operand + image + pixel * channels, values);
+        for (int i = 0; i < kWidth; ++i) row_sum[i] += weight * values[i];
+      });
+      for (int i = 0; i < kWidth; ++i) sum[i] += row_sum[i];
+    });
+    store<kWidth>(sum, result + at);
+  });
+}
+
+// ---- axes and launches ----
+
+Axis row_axis(const char* op, const Pool2dShape& s) {
+  const Window2d& w = s.window;
+  return {axis_size(op, s.p()),      axis_size(op, s.h),     axis_size(op, s.r),
+          axis_size(op, w.stride_h), axis_size(op, w.pad_h), axis_size(op, w.dilation_h),
+          s.count_include_pad};
+}
+
+Axis column_axis(const char* op, const Pool2dShape& s) {
+  const Window2d& w = s.window;
+  return {axis_size(op, s.q()),      axis_size(op, s.w),     axis_size(op, s.s),
+          axis_size(op, w.stride_w), axis_size(op, w.pad_w), axis_size(op, w.dilation_w),
+          s.count_include_pad};
+}
+
+Axis adaptive_axis(const char* op, std::int64_t results, std::int64_t operands) {
+  Axis axis;
+  axis.results = axis_size(op, results);
+  axis.operands = axis_size(op, operands);
+  return axis;
+}
+
+/// The same windows seen from the input.
+Axis backward(Axis axis) {
+  const int results = axis.results;
+  axis.results = axis.operands;
+  axis.operands = results;
+  return axis;
+}
+
+/// The threads of a result [images, rows.results, columns.results, packets].
+Pixels pixels_of(const Axis& rows, const Axis& columns, std::int64_t images, std::int64_t packets) {
+  Pixels p;
+  p.rows = rows;
+  p.columns = columns;
+  p.tiles = column_tiles(images * rows.results * columns.results, packets, 2, 0);
+  return p;
+}
+
+template <Links kLinks>
+void average(ExecContext& ctx, const char* op, const Axis& rows, const Axis& columns,
+             ConstView operand, View result) {
+  check_dtype(op, "the result", result, operand.dtype);
+  if (result.numel() == 0) return;
+  const std::int64_t images = result.shape[0];
+  const std::int64_t channels = result.shape[1];
+  with_storage(op, operand.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    const auto run = [&](auto kernel, int width) {
+      const Pixels p = pixels_of(rows, columns, images, channels / width);
+      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, operand.as<T>(),
+             result.as<T>());
+    };
+    if (packets_fit<T>(channels, operand.as<T>(), result.as<T>())) {
+      run(average_pool_kernel<T, kPackOf<T>, kLinks>, kPackOf<T>);
+    } else {
+      run(average_pool_kernel<T, 1, kLinks>, 1);
+    }
+  });
+}
+
+}  // namespace
+
+void max_pool2d(ExecContext& ctx, const Pool2dShape& shape, ConstView x, View y, View indices) {
+  const char* op = "max_pool2d";
+  check_dtype(op, "y", y, x.dtype);
+  check_dtype(op, "indices", indices, DType::U8);
+  if (y.numel() == 0) return;
+  with_storage(op, x.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    const auto run = [&](auto kernel, int width) {
+      const Pixels p =
+          pixels_of(row_axis(op, shape), column_axis(op, shape), shape.n, shape.c / width);
+      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, x.as<T>(), y.as<T>(),
+             indices.as<std::uint8_t>());
+    };
+    if (packets_fit<T>(shape.c, x.as<T>(), y.as<T>(), indices.as<std::uint8_t>())) {
+      run(max_pool_kernel<T, kPackOf<T>>, kPackOf<T>);
+    } else {
+      run(max_pool_kernel<T, 1>, 1);
+    }
+  });
+}
+
+void max_pool2d_backward(ExecContext& ctx, const Pool2dShape& shape, ConstView dy,
+                         ConstView indices, View dx) {
+  const char* op = "max_pool2d_backward";
+  check_dtype(op, "dx", dx, dy.dtype);
+  check_dtype(op, "indices", indices, DType::U8);
+  if (dx.numel() == 0) return;
+  with_storage(op, dy.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    const auto run = [&](auto kernel, int width) {
+      const Pixels p = pixels_of(backward(row_axis(op, shape)), backward(column_axis(op, shape)),
+                                 shape.n, shape.c / width);
+      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, dy.as<T>(),
+             indices.as<std::uint8_t>(), dx.as<T>());
+    };
+    if (packets_fit<T>(shape.c, dy.as<T>(), indices.as<std::uint8_t>(), dx.as<T>())) {
+      run(max_pool_backward_kernel<T, kPackOf<T>>, kPackOf<T>);
+    } else {
+      run(max_pool_backward_kernel<T, 1>, 1);
+    }
+  });
+}
+
+void avg_pool2d(ExecContext& ctx, const Pool2dShape& shape, ConstView x, View y) {
+  const char* op = "avg_pool2d";
+  average<Links::Window>(ctx, op, row_axis(op, shape), column_axis(op, shape), x, y);
+}
+
+void avg_pool2d_backward(ExecContext& ctx, const Pool2dShape& shape, ConstView dy, View dx) {
+  const char* op = "avg_pool2d_backward";
+  average<Links::WindowBackward>(ctx, op, backward(row_axis(op, shape)),
+                                 backward(column_axis(op, shape)), dy, dx);
+}
+
+void adaptive_avg_pool2d(ExecContext& ctx, ConstView x, View y) {
+  const char* op = "adaptive_avg_pool2d";
+  average<Links::Adaptive>(ctx, op, adaptive_axis(op, y.shape[2], x.shape[2]),
+                           adaptive_axis(op, y.shape[3], x.shape[3]), x, y);
+}
+
+void adaptive_avg_pool2d_backward(ExecContext& ctx, ConstView dy, View dx) {
+  const char* op = "adaptive_avg_pool2d_backward";
+  average<Links::AdaptiveBackward>(ctx, op, adaptive_axis(op, dx.shape[2], dy.shape[2]),
+                                   adaptive_axis(op, dx.shape[3], dy.shape[3]), dy, dx);
+}
+
+}  // namespace hanok::cuda

@@ -1,0 +1,329 @@
+// Softmax over `length` of x seen as [outer, length, inner], and cross entropy.
+//
+// Where inner is 1 a row is contiguous: a warp takes a row of up to kWarpRow elements, a block a
+// longer one; the maximum and the sum go through shuffles. Where inner is more, a thread takes a
+// column, and neighbouring threads read neighbouring columns. Rows are read three times, but two
+// of these come from a cache: the memory sees 8 bytes an element (f32).
+//
+// Cross entropy is as PyTorch defines it. With log p = log_softmax(logits), class weights w,
+// smoothing e and C classes, every form is a weighted sum  loss = -sum_c coefficient_c log p_c:
+//   target t:               coefficient_c = (1-e) w_t [c = t] + e/C w_c;      weight w_t
+//   soft targets q:         coefficient_c = ((1-e) q_c + e/C) w_c;           weight 1
+//   t < 0 (ignored):        all 0;                                           weight 0
+// and so  d loss / d logits_j = p_j sum_c coefficient_c - coefficient_j.
+// A warp takes a sample and computes in double: there are few elements, and losses are compared.
+#include "kernels/cuda/ops/packet.h"
+#include "kernels/cuda/ops/sizes.h"
+#include "kernels/cuda/ops/softmax_cross_entropy.h"
+
+namespace hanok::cuda {
+namespace {
+
+constexpr int kWarp = 32;
+constexpr int kWide = 256;        // threads of a block that takes one row
+constexpr int kRowsPerBlock = 4;  // where a warp takes a row
+constexpr std::int64_t kWarpRow = 512;
+constexpr unsigned kAllLanes = 0xffffffffU;
+
+struct Max {
+  __device__ static float join(float a, float b) { return a > b ? a : b; }
+};
+struct Sum {
+  template <typename V>
+  __device__ static V join(V a, V b) {
+    return a + b;
+  }
+};
+
+/// Joins the values of a warp; every lane gets the result, from the same tree.
+template <typename Join, typename V>
+__device__ V join_warp(V value) {
+  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
+    value = Join::join(value, __shfl_xor_sync(kAllLanes, value, distance));
+  }
+  return value;
+}
+
+/// Joins the values of the kLanes threads of a row. `shared` (one element a warp) serves one call.
+template <typename Join, int kLanes, typename V>
+__device__ V join_row(V value, V* shared) {
+  value = join_warp<Join>(value);
+  if constexpr (kLanes > kWarp) {
+    if (threadIdx.x % kWarp == 0) shared[threadIdx.x / kWarp] = value;
+    __syncthreads();
+    value = shared[0];
+    for (int warp = 1; warp < kLanes / kWarp; ++warp) value = Join::join(value, shared[warp]);
+  }
+  return value;
+}
+
+template <typename T, bool kLog, int kLanes>
+__global__ void softmax_rows_kernel(const T* x, std::int64_t rows, std::int64_t length, T* y) {
+  __shared__ float shared_largest[kWide / kWarp];
+  __shared__ double shared_sum[kWide / kWarp];
+  const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(blockDim.y) + threadIdx.y;
+  if (row >= rows) return;  // a whole warp
+  x += row * length;
+  y += row * length;
+  float largest = to_float(x[0]);
+  for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
+    largest = Max::join(to_float(x[i]), largest);
+  }
+  largest = join_row<Max, kLanes>(largest, shared_largest);
+  double sum = 0;
+  for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
+    sum += static_cast<double>(expf(to_float(x[i]) - largest));
+  }
+  sum = join_row<Sum, kLanes>(sum, shared_sum);
+  const auto total = static_cast<float>(sum);
+  const float log_sum = logf(total);
+  for (std::int64_t i = threadIdx.x; i < length; i += kLanes) {
+    const float shifted = to_float(x[i]) - largest;
+    y[i] = from_float<T>(kLog ? shifted - log_sum : expf(shifted) / total);
+  }
+}
+
+template <typename T, bool kLog>
+__global__ void softmax_columns_kernel(const T* x, std::int64_t columns, std::int64_t length,
+                                       std::int64_t inner, T* y) {
+  const std::int64_t column = blockIdx.x * static_cast<std::int64_t>(kWide) + threadIdx.x;
+  if (column >= columns) return;
+  const std::int64_t first = column / inner * length * inner + column % inner;
+  x += first;
+  y += first;
+  float largest = to_float(x[0]);
+  for (std::int64_t i = 1; i < length; ++i) largest = Max::join(to_float(x[i * inner]), largest);
+  double sum = 0;
+  for (std::int64_t i = 0; i < length; ++i) {
+    sum += static_cast<double>(expf(to_float(x[i * inner]) - largest));
+  }
+  const auto total = static_cast<float>(sum);
+  const float log_sum = logf(total);
+  for (std::int64_t i = 0; i < length; ++i) {
+    const float shifted = to_float(x[i * inner]) - largest;
+    y[i * inner] = from_float<T>(kLog ? shifted - log_sum : expf(shifted) / total);
+  }
+}
+
+// softmax: dx = y (dy - sum y dy); log-softmax: dx = dy - exp(y) sum dy. In double: where one class
+// takes all, both cancel.
+template <typename T, bool kLog>
+__device__ double summand(const T* y, const T* dy) {
+  const auto gradient = static_cast<double>(to_float(*dy));
+  return kLog ? gradient : static_cast<double>(to_float(*y)) * gradient;
+}
+template <typename T, bool kLog>
+__device__ void store_gradient(const T* y, const T* dy, double sum, T* dx) {
+  const float value = to_float(*y);
+  const auto gradient = static_cast<double>(to_float(*dy));
+  const double result = kLog ? gradient - static_cast<double>(expf(value)) * sum
+                             : static_cast<double>(value) * (gradient - sum);
+  *dx = from_float<T>(static_cast<float>(result));
+}
+
+template <typename T, bool kLog, int kLanes>
+__global__ void softmax_backward_rows_kernel(const T* y, const T* dy, std::int64_t rows,
+                                             std::int64_t length, T* dx) {
+  __shared__ double shared[kWide / kWarp];
+  const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(blockDim.y) + threadIdx.y;
+  if (row >= rows) return;
+  const std::int64_t end = (row + 1) * length;
+  double sum = 0;
+  for (std::int64_t i = row * length + threadIdx.x; i < end; i += kLanes) {
+    sum += summand<T, kLog>(y + i, dy + i);
+  }
+  sum = join_row<Sum, kLanes>(sum, shared);
+  for (std::int64_t i = row * length + threadIdx.x; i < end; i += kLanes) {
+    store_gradient<T, kLog>(y + i, dy + i, sum, dx + i);
+  }
+}
+
+template <typename T, bool kLog>
+__global__ void softmax_backward_columns_kernel(const T* y, const T* dy, std::int64_t columns,
+                                                std::int64_t length, std::int64_t inner, T* dx) {
+  const std::int64_t column = blockIdx.x * static_cast<std::int64_t>(kWide) + threadIdx.x;
+  if (column >= columns) return;
+  const std::int64_t first = column / inner * length * inner + column % inner;
+  const std::int64_t end = first + length * inner;
+  double sum = 0;
+  for (std::int64_t i = first; i < end; i += inner) sum += summand<T, kLog>(y + i, dy + i);
+  for (std::int64_t i = first; i < end; i += inner) {
+    store_gradient<T, kLog>(y + i, dy + i, sum, dx + i);
+  }
+}
+
+// ---- cross entropy ----
+
+struct CrossEntropyArguments {
+  const float* logits;
+  const std::int64_t* targets;  // null where soft is given
+  const float* soft;
+  const float* class_weights;  // null: 1
+  double smoothing;
+  std::int64_t samples, classes;
+};
+
+struct Coefficients {
+  const CrossEntropyArguments& a;
+  std::int64_t sample, target;
+
+  __device__ Coefficients(const CrossEntropyArguments& arguments, std::int64_t row)
+      : a(arguments), sample(row), target(arguments.targets ? arguments.targets[row] : 0) {}
+  __device__ bool ignored() const { return target < 0; }
+  __device__ bool impossible() const { return a.targets && target >= a.classes; }
+  __device__ double class_weight(std::int64_t c) const {
+    return a.class_weights ? static_cast<double>(a.class_weights[c]) : 1.0;
+  }
+  __device__ double operator()(std::int64_t c) const {
+    if (ignored()) return 0.0;
+    const double share = a.smoothing / static_cast<double>(a.classes);
+    const double hit =
+        a.targets ? (c == target ? 1.0 : 0.0) : static_cast<double>(a.soft[sample * a.classes + c]);
+    return ((1.0 - a.smoothing) * hit + share) * class_weight(c);
+  }
+  __device__ float weight() const {
+    if (impossible()) return nanf("");
+    if (!a.targets) return 1.0F;
+    return ignored() ? 0.0F : static_cast<float>(class_weight(target));
+  }
+};
+
+/// What a warp needs of its sample's logits: log p_c = (logits_c - largest) - log_sum.
+struct LogSoftmax {
+  const float* logits;
+  double largest, log_sum;
+
+  __device__ LogSoftmax(const float* row, std::int64_t classes) : logits(row) {
+    float most = row[0];
+    for (std::int64_t c = threadIdx.x; c < classes; c += kWarp) most = Max::join(row[c], most);
+    largest = static_cast<double>(join_warp<Max>(most));
+    double sum = 0;
+    for (std::int64_t c = threadIdx.x; c < classes; c += kWarp) {
+      sum += exp(static_cast<double>(row[c]) - largest);
+    }
+    log_sum = log(join_warp<Sum>(sum));
+  }
+  __device__ double operator()(std::int64_t c) const {
+    return (static_cast<double>(logits[c]) - largest) - log_sum;
+  }
+};
+
+__global__ void cross_entropy_kernel(CrossEntropyArguments a, float* losses, float* weights) {
+  const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(kRowsPerBlock) + threadIdx.y;
+  if (row >= a.samples) return;
+  const Coefficients coefficient(a, row);
+  const LogSoftmax log_p(a.logits + row * a.classes, a.classes);
+  double loss = 0;
+  for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) {
+    const double factor = coefficient(c);
+    if (factor != 0.0) loss -= factor * log_p(c);  // 0 times an infinite logarithm is 0
+  }
+  loss = join_warp<Sum>(loss);
+  if (threadIdx.x != 0) return;
+  losses[row] = coefficient.impossible() ? nanf("") : static_cast<float>(loss);
+  weights[row] = coefficient.weight();
+}
+
+__global__ void cross_entropy_backward_kernel(CrossEntropyArguments a, const float* scale,
+                                              float* dlogits) {
+  const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(kRowsPerBlock) + threadIdx.y;
+  if (row >= a.samples) return;
+  const Coefficients coefficient(a, row);
+  const LogSoftmax log_p(a.logits + row * a.classes, a.classes);
+  double total = 0;
+  for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) total += coefficient(c);
+  total = join_warp<Sum>(total);
+  if (coefficient.impossible()) total = nan("");
+  const auto factor = static_cast<double>(scale[row]);
+  for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) {
+    dlogits[row * a.classes + c] =
+        static_cast<float>(factor * (exp(log_p(c)) * total - coefficient(c)));
+  }
+}
+
+CrossEntropyArguments arguments_of(const char* name, const CrossEntropy& op) {
+  check_dtype(name, "logits", op.logits, DType::F32);
+  check_dtype(name, "class_weights", op.class_weights, DType::F32);
+  const bool soft = op.targets.dtype == DType::F32;
+  if (!soft) check_dtype(name, "targets", op.targets, DType::I64);
+  return {op.logits.f32(),
+          soft ? nullptr : op.targets.as<std::int64_t>(),
+          soft ? op.targets.f32() : nullptr,
+          op.class_weights.f32(),
+          static_cast<double>(op.label_smoothing),
+          op.logits.shape[0],
+          op.logits.shape[1]};
+}
+
+template <typename T, bool kLog>
+void launch_softmax(ExecContext& ctx, const T* x, std::int64_t columns, std::int64_t length,
+                    std::int64_t inner, T* y) {
+  if (inner > 1) {
+    launch(softmax_columns_kernel<T, kLog>, grid_for(columns, kWide), dim3(kWide), 0,
+           stream_of(ctx), x, columns, length, inner, y);
+  } else if (length > kWarpRow) {
+    launch(softmax_rows_kernel<T, kLog, kWide>, grid_for(columns, 1), dim3(kWide), 0,
+           stream_of(ctx), x, columns, length, y);
+  } else {
+    launch(softmax_rows_kernel<T, kLog, kWarp>, grid_for(columns, kRowsPerBlock),
+           dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), x, columns, length, y);
+  }
+}
+
+template <typename T, bool kLog>
+void launch_softmax_backward(ExecContext& ctx, const T* y, const T* dy, std::int64_t columns,
+                             std::int64_t length, std::int64_t inner, T* dx) {
+  if (inner > 1) {
+    launch(softmax_backward_columns_kernel<T, kLog>, grid_for(columns, kWide), dim3(kWide), 0,
+           stream_of(ctx), y, dy, columns, length, inner, dx);
+  } else if (length > kWarpRow) {
+    launch(softmax_backward_rows_kernel<T, kLog, kWide>, grid_for(columns, 1), dim3(kWide), 0,
+           stream_of(ctx), y, dy, columns, length, dx);
+  } else {
+    launch(softmax_backward_rows_kernel<T, kLog, kWarp>, grid_for(columns, kRowsPerBlock),
+           dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), y, dy, columns, length, dx);
+  }
+}
+
+}  // namespace
+
+void softmax(ExecContext& ctx, bool log, ConstView x, std::int64_t outer, std::int64_t length,
+             std::int64_t inner, View y) {
+  check_dtype("softmax", "y", y, x.dtype);
+  if (outer * length * inner == 0) return;
+  with_storage("softmax", x.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    const auto run = log ? launch_softmax<T, true> : launch_softmax<T, false>;
+    run(ctx, x.as<T>(), outer * inner, length, inner, y.as<T>());
+  });
+}
+
+void softmax_backward(ExecContext& ctx, bool log, ConstView y, ConstView dy, std::int64_t outer,
+                      std::int64_t length, std::int64_t inner, View dx) {
+  check_dtype("softmax_backward", "dy", dy, y.dtype);
+  check_dtype("softmax_backward", "dx", dx, y.dtype);
+  if (outer * length * inner == 0) return;
+  with_storage("softmax_backward", y.dtype, [&](auto storage) {
+    using T = typename decltype(storage)::type;
+    const auto run = log ? launch_softmax_backward<T, true> : launch_softmax_backward<T, false>;
+    run(ctx, y.as<T>(), dy.as<T>(), outer * inner, length, inner, dx.as<T>());
+  });
+}
+
+void cross_entropy(ExecContext& ctx, const CrossEntropy& op, View losses, View weights) {
+  const CrossEntropyArguments a = arguments_of("cross_entropy", op);
+  if (a.samples == 0) return;
+  launch(cross_entropy_kernel, grid_for(a.samples, kRowsPerBlock), dim3(kWarp, kRowsPerBlock), 0,
+         stream_of(ctx), a, losses.f32(), weights.f32());
+}
+
+void cross_entropy_backward(ExecContext& ctx, const CrossEntropy& op, ConstView scale,
+                            View dlogits) {
+  const CrossEntropyArguments a = arguments_of("cross_entropy_backward", op);
+  check_dtype("cross_entropy_backward", "scale", scale, DType::F32);
+  if (a.samples == 0) return;
+  launch(cross_entropy_backward_kernel, grid_for(a.samples, kRowsPerBlock),
+         dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), a, scale.f32(), dlogits.f32());
+}
+
+}  // namespace hanok::cuda

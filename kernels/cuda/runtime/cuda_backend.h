@@ -1,0 +1,25 @@
+// The GPU's side of the seam.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/conv/convolution.h"
+#include "kernels/cuda/gemm/matrix_product.h"
+
+namespace hanok::cuda {
+
+/// What a backend is made of besides hanok's own kernels.
+struct BackendParts {
+  int device = 0;
+  std::string name;  // "cuda NVIDIA H100 sm_90"
+  std::unique_ptr<MatrixProduct> product;
+  std::unique_ptr<Convolution> convolution;
+  /// Wait for each primitive before the next, so that an error that shows late names its op.
+  bool synchronize = false;
+};
+
+std::unique_ptr<Backend> make_backend(BackendParts parts);
+
+}  // namespace hanok::cuda
