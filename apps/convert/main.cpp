@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/manual.h"
-#include "apps/training/weight_table.h"
+#include "apps/cli/manual.h"
+#include "apps/cli/weight_table.h"
 #include "kernels/base/error.h"
 #include "weights/catalogue.h"
 #include "weights/download.h"

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <string>
 
-#include "apps/training/errors.h"
-#include "apps/training/evaluator.h"
-#include "apps/training/manual.h"
-#include "apps/training/signals.h"
+#include "apps/cli/errors.h"
+#include "apps/prediction/evaluator.h"
+#include "apps/cli/manual.h"
+#include "apps/cli/signals.h"
 
 namespace {
 

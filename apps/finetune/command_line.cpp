@@ -5,9 +5,9 @@
 #include <fmt/ranges.h>
 #include <map>
 
-#include "apps/training/errors.h"
+#include "apps/cli/errors.h"
 #include "apps/training/finetune.h"
-#include "apps/training/manual.h"
+#include "apps/cli/manual.h"
 
 namespace hanok::training {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 
 namespace hanok::training {
 

@@ -6,12 +6,12 @@
 #include <string>
 
 #include "apps/finetune/command_line.h"
-#include "apps/training/check.h"
-#include "apps/training/device_option.h"
-#include "apps/training/errors.h"
+#include "apps/preflight/check.h"
+#include "apps/options/device_option.h"
+#include "apps/cli/errors.h"
 #include "apps/training/finetune.h"
-#include "apps/training/run_folder.h"
-#include "apps/training/signals.h"
+#include "apps/run/run_folder.h"
+#include "apps/cli/signals.h"
 
 namespace {
 

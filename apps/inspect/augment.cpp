@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "apps/inspect/inspect.h"
-#include "apps/training/augmentation_toml.h"
-#include "apps/training/errors.h"
-#include "apps/training/files.h"
+#include "apps/options/augmentation_toml.h"
+#include "apps/cli/errors.h"
+#include "apps/run/files.h"
 #include "data/augmentation.h"
 #include "data/dataset.h"
 #include "data/mix.h"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "apps/inspect/inspect.h"
-#include "apps/training/image_header.h"
-#include "apps/training/progress.h"
+#include "apps/preflight/image_header.h"
+#include "apps/cli/progress.h"
 #include "data/dataset.h"
 #include "data/image.h"
 #include "engine/runtime.h"

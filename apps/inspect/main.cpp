@@ -5,9 +5,9 @@
 #include <string>
 
 #include "apps/inspect/inspect.h"
-#include "apps/training/errors.h"
-#include "apps/training/manual.h"
-#include "apps/training/options.h"
+#include "apps/cli/errors.h"
+#include "apps/cli/manual.h"
+#include "apps/options/options.h"
 #include "engine/runtime.h"
 #include "nn/models/registry.h"
 

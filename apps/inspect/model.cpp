@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "apps/inspect/inspect.h"
-#include "apps/training/files.h"
+#include "apps/run/files.h"
 #include "engine/autograd.h"
 #include "engine/runtime.h"
 #include "engine/tensor_impl.h"

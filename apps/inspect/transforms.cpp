@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include "apps/inspect/inspect.h"
-#include "apps/training/augmentation_toml.h"
+#include "apps/options/augmentation_toml.h"
 
 namespace hanok::inspection {
 

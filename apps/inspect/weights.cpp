@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "apps/inspect/inspect.h"
-#include "apps/training/weight_table.h"
+#include "apps/cli/weight_table.h"
 
 namespace hanok::inspection {
 

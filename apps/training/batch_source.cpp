@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "apps/training/device_option.h"
+#include "apps/options/device_option.h"
 #include "engine/autograd.h"
 #include "engine/ops.h"
 #include "kernels/base/error.h"

@@ -6,9 +6,9 @@
 #include <map>
 #include <set>
 
-#include "apps/training/errors.h"
-#include "apps/training/files.h"
-#include "apps/training/unreadable.h"
+#include "apps/cli/errors.h"
+#include "apps/run/files.h"
+#include "apps/run/unreadable.h"
 
 namespace hanok::training {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 #include "data/dataset.h"
 #include "data/loader.h"
 #include "data/splits.h"

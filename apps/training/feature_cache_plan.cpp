@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "apps/training/errors.h"
+#include "apps/cli/errors.h"
 #include "engine/allocator.h"
 
 namespace hanok::training {

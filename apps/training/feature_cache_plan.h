@@ -5,7 +5,7 @@
 #include <string>
 
 #include "apps/training/feature_cache.h"
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 
 namespace hanok::training {
 

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 
 namespace hanok::training {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/option_pairs.h"
+#include "apps/options/option_pairs.h"
 #include "nn/module.h"
 #include "nn/optim.h"
 

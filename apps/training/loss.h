@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 #include "data/loader.h"
 #include "engine/tensor.h"
 

@@ -6,7 +6,7 @@
 #include <fmt/ranges.h>
 #include <map>
 
-#include "apps/training/option_pairs.h"
+#include "apps/options/option_pairs.h"
 #include "data/sampler.h"
 #include "engine/allocator.h"
 #include "kernels/base/error.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "apps/training/freezing.h"
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 #include "data/loader.h"
 #include "nn/module.h"
 #include "nn/optim.h"

@@ -5,12 +5,12 @@
 #include <fmt/format.h>
 #include <limits>
 
-#include "apps/training/device_option.h"
-#include "apps/training/errors.h"
+#include "apps/options/device_option.h"
+#include "apps/cli/errors.h"
 #include "apps/training/feature_cache_plan.h"
-#include "apps/training/files.h"
+#include "apps/run/files.h"
 #include "apps/training/recipe.h"
-#include "apps/training/signals.h"
+#include "apps/cli/signals.h"
 #include "data/sampler.h"
 #include "engine/generator.h"
 #include "engine/precision.h"

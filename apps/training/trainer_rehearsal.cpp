@@ -1,7 +1,7 @@
 // A few steps of a training, to know what all of it will take.
 #include <algorithm>
 
-#include "apps/training/checkpoint.h"
+#include "apps/run/checkpoint.h"
 #include "apps/training/feature_cache_plan.h"
 #include "apps/training/recipe.h"
 #include "apps/training/trainer.h"

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <fmt/format.h>
 
-#include "apps/training/errors.h"
-#include "apps/training/files.h"
+#include "apps/cli/errors.h"
+#include "apps/run/files.h"
 #include "apps/training/recipe.h"
 #include "apps/training/trainer.h"
 #include "engine/allocator.h"

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <fmt/format.h>
 
-#include "apps/training/errors.h"
+#include "apps/cli/errors.h"
 #include "apps/training/trainer.h"
 #include "engine/generator.h"
 #include "engine/runtime.h"

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "apps/training/checkpoint.h"
+#include "apps/run/checkpoint.h"
 #include "nn/models/registry.h"
 #include "tests/apps/program.h"
 

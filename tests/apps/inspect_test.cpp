@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <regex>
 
-#include "apps/training/image_header.h"
+#include "apps/preflight/image_header.h"
 #include "data/augmentation.h"
 #include "data/image.h"
 #include "data/mix.h"

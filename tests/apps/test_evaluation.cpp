@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "apps/training/evaluation.h"
+#include "apps/prediction/evaluation.h"
 #include "data/synthetic.h"
 #include "engine/runtime.h"
 #include "nn/module.h"

@@ -1,7 +1,7 @@
 #include "tests/cuda/training/training_run.h"
 
 #include "apps/training/finetune.h"
-#include "apps/training/options.h"
+#include "apps/options/options.h"
 #include "engine/allocator.h"
 
 namespace hanok::test {

@@ -1,0 +1,94 @@
+#include "apps/options/options.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <numeric>
+
+#include "apps/options/device_option.h"
+#include "apps/cli/errors.h"
+#include "nn/state_dict.h"
+
+namespace hanok::training {
+
+const OptionEntry& find_option(const std::string& name) {
+  std::vector<std::string> names;
+  for (const OptionEntry& entry : option_table()) {
+    if (entry.name == name) return entry;
+    names.push_back(entry.name);
+  }
+  throw UsageError(fmt::format("unknown option \"{}\"; near names: {}", name,
+                               fmt::join(nn::near_names(name, names), ", ")));
+}
+
+namespace {
+
+void check_folds(const Options& options) {
+  const bool hold_out = options.val_fraction > 0;
+  if (hold_out && options.repeats > 1) {
+    throw UsageError(
+        "--repeats: repeats K-folds, --val-fraction makes one split; give one of them");
+  }
+  if (!options.folds_file.empty() && (hold_out || options.repeats > 1)) {
+    throw UsageError("--folds-file: has the folds; --val-fraction and --repeats make others");
+  }
+  if (options.fold == "all") return;
+  if (hold_out && options.fold != "0") {
+    throw UsageError(
+        fmt::format("--fold: --val-fraction makes one split, number 0; got {}", options.fold));
+  }
+  const std::int64_t count = options.folds * options.repeats;
+  if (options.folds_file.empty() && !hold_out && std::stoll(options.fold) >= count) {
+    throw UsageError(fmt::format("--fold: must be below --folds{} ({}), got {}",
+                                 options.repeats > 1 ? " times --repeats" : "", count,
+                                 options.fold));
+  }
+}
+
+void check_loss(const Options& options) {
+  const bool mixed = options.mixup > 0 || options.cutmix > 0;
+  if (options.mixup > 0 && options.cutmix > 0) {
+    throw UsageError("--mixup, --cutmix: a batch is mixed in one way; give one of them");
+  }
+  for (const auto& [name, alpha] :
+       {std::pair("mixup", options.mixup), {"cutmix", options.cutmix}}) {
+    if (alpha > 0 && alpha < 0.05) {
+      throw UsageError(fmt::format("--{}: must be 0 or at least 0.05, got {}", name, alpha));
+    }
+  }
+  if (options.loss == "focal" && (mixed || options.label_smoothing > 0)) {
+    throw UsageError(
+        "--loss: focal takes plain labels, without --label-smoothing, --mixup and --cutmix");
+  }
+}
+
+}  // namespace
+
+void check_options(const Options& options) {
+  if (options.data.empty()) throw UsageError("--data: missing; name the folder with the images");
+  check_device_text(options.device);
+  check_folds(options);
+  check_loss(options);
+  if (options.warmup > 0 && options.scheduler == "one-cycle") {
+    throw UsageError("--warmup: one-cycle warms up by itself; take --scheduler cosine or constant");
+  }
+  if (options.accumulate > options.batch_size) {
+    throw UsageError(fmt::format("--accumulate: {} parts of a batch of {} images",
+                                 options.accumulate, options.batch_size));
+  }
+}
+
+std::vector<int> selected_folds(const Options& options, int fold_count) {
+  if (options.fold != "all") {
+    const long long fold = std::stoll(options.fold);
+    if (fold >= fold_count) {
+      throw UsageError(
+          fmt::format("--fold: must be below {}, the number of folds; got {}", fold_count, fold));
+    }
+    return {static_cast<int>(fold)};
+  }
+  std::vector<int> folds(static_cast<std::size_t>(fold_count));
+  std::iota(folds.begin(), folds.end(), 0);
+  return folds;
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,31 @@
+#include "apps/options/reading_options.h"
+
+#include <CLI/CLI.hpp>
+
+#include "apps/options/device_option.h"
+#include "apps/cli/errors.h"
+#include "apps/options/options.h"
+
+namespace hanok::training {
+
+void add_reading_options(CLI::App& app, ReadingOptions& options) {
+  app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
+  app.add_option("--batch-size", options.batch_size, "images at a time");
+  app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
+  app.add_option(
+      "--device", options.device,
+      "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is");
+  app.add_option(
+      "--precision", options.precision,
+      "in what convolutions and products compute: f32; on a GPU also tf32, bf16 and f16");
+  app.add_option("--workers", options.workers, "threads that read images ahead");
+}
+
+void check_reading_options(const ReadingOptions& options) {
+  require_between("--batch-size", options.batch_size, 1, kMostImages);
+  require_between("--threads", options.threads, 0, kMostThreads);
+  require_between("--workers", options.workers, 1, kMostWorkers);
+  check_device_text(options.device);
+}
+
+}  // namespace hanok::training

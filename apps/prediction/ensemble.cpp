@@ -1,0 +1,131 @@
+#include "apps/prediction/ensemble.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+
+#include "apps/options/device_option.h"
+#include "apps/cli/errors.h"
+
+namespace hanok::training {
+namespace {
+
+void add_to(std::vector<float>& sum, const std::vector<float>& values) {
+  if (sum.empty()) sum.assign(values.size(), 0.0F);
+  for (std::size_t i = 0; i < values.size(); ++i) sum[i] += values[i];
+}
+
+}  // namespace
+
+std::vector<std::string> checkpoints_of_run(const std::string& run) {
+  if (!std::filesystem::is_directory(run)) {
+    throw UsageError(fmt::format("--run: {}: no such folder", run));
+  }
+  std::map<int, std::string> found;
+  for (const auto& entry : std::filesystem::directory_iterator(run)) {
+    const std::string name = entry.path().filename().string();
+    const std::string best = entry.path().string() + "/best.safetensors";
+    if (name.rfind("fold_", 0) != 0 || !std::filesystem::exists(best)) continue;
+    if (name.find_first_not_of("0123456789", 5) != std::string::npos) continue;
+    found[std::stoi(name.substr(5))] = best;
+  }
+  if (found.empty()) {
+    throw UsageError(fmt::format("--run: {}: holds no fold_K/best.safetensors", run));
+  }
+  std::vector<std::string> paths;
+  for (const auto& [fold, path] : found) paths.push_back(path);
+  return paths;
+}
+
+std::vector<LoadedModel> load_checkpoints(const std::vector<std::string>& paths) {
+  std::vector<LoadedModel> models;
+  for (const std::string& path : paths) {
+    models.push_back(load_model(path));
+    if (to_metadata(models.back().card) != to_metadata(models.front().card)) {
+      throw FormatError(
+          fmt::format("{}: other classes, preprocessing or network than {}", path, paths.front()));
+    }
+  }
+  return models;
+}
+
+std::vector<LoadedModel> load_runs(const std::vector<std::string>& runs) {
+  std::vector<LoadedModel> all;
+  for (const std::string& run : runs) {
+    for (LoadedModel& model : load_checkpoints(checkpoints_of_run(run))) {
+      if (!all.empty() && model.card.class_names != all.front().card.class_names) {
+        throw FormatError(fmt::format("{}: other classes than {}", run, runs.front()));
+      }
+      all.push_back(std::move(model));
+    }
+  }
+  return all;
+}
+
+Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector<float>& shares) {
+  Evaluation mean(parts.front().classes);
+  mean.samples = parts.front().samples;
+  mean.probabilities.assign(parts.front().probabilities.size(), 0.0F);
+  mean.logits = mean.probabilities;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    for (std::size_t i = 0; i < mean.logits.size(); ++i) {
+      mean.probabilities[i] += shares[p] * parts[p].probabilities[i];
+      mean.logits[i] += shares[p] * parts[p].logits[i];
+    }
+  }
+  for (std::size_t i = 0; i < mean.samples.size(); ++i) {
+    const float* row = mean.probabilities.data() + i * static_cast<std::size_t>(mean.classes);
+    mean.predicted.push_back(std::max_element(row, row + mean.classes) - row);
+  }
+  return mean;
+}
+
+data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
+                                     const ReadingOptions& options) {
+  data::LoaderOptions loader;
+  loader.preprocessing = models.front().card.preprocessing;
+  loader.batch_size = options.batch_size;
+  loader.as_bytes = !device_of(*models.front().model).is_cpu();  // a GPU normalises by itself
+  loader.workers = static_cast<int>(options.workers);
+  if (models.size() == 1) loader.cache.budget = 0;  // each image is read once
+  return loader;
+}
+
+std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
+                                            const data::Dataset& dataset,
+                                            const std::vector<std::int64_t>& samples,
+                                            const std::function<void(std::int64_t)>& on_batch,
+                                            StepProfile* profile) {
+  const auto classes = static_cast<std::int64_t>(models.front().card.class_names.size());
+  Evaluation together(classes);
+  for (LoadedModel& loaded : models) {
+    ImageBatches images(*loaded.model, loader);
+    std::optional<ProfiledBatches> profiled;
+    if (profile != nullptr) {
+      profile->add_model(*loaded.model);
+      profiled.emplace(images, *profile, [&loader] { return loader.batch_count(); });
+    }
+    BatchSource& batches = profiled ? static_cast<BatchSource&>(*profiled) : images;
+    const std::optional<Evaluation> one =
+        evaluate(*loaded.model, batches, samples, classes, Tensor(), on_batch);
+    if (!one) return {};
+    add_to(together.probabilities, one->probabilities);
+    add_to(together.logits, one->logits);
+    together.loss += one->loss;
+  }
+  const auto count = static_cast<float>(models.size());
+  for (float& value : together.probabilities) value /= count;
+  for (float& value : together.logits) value /= count;
+  together.loss /= static_cast<double>(models.size());
+  together.samples = samples;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const float* row = together.probabilities.data() + i * static_cast<std::size_t>(classes);
+    together.predicted.push_back(std::max_element(row, row + classes) - row);
+    const std::int64_t truth = dataset.samples[static_cast<std::size_t>(samples[i])].label;
+    if (truth >= 0) together.confusion.add(truth, together.predicted.back());
+  }
+  return together;
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,49 @@
+// Several networks that answer together: their probabilities are averaged.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/run/checkpoint.h"
+#include "apps/prediction/evaluation.h"
+#include "apps/preflight/profile.h"
+#include "apps/options/reading_options.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+
+namespace hanok::training {
+
+/// The best checkpoints of a run's folds, in the order of their numbers. Throws UsageError if
+/// `run` is no folder or holds none.
+std::vector<std::string> checkpoints_of_run(const std::string& run);
+
+/// Throws FormatError unless all agree in network, classes and preprocessing.
+std::vector<LoadedModel> load_checkpoints(const std::vector<std::string>& paths);
+
+/// The networks of several runs. Those of one run agree as above; other runs may have other
+/// networks and preprocessing, but throw FormatError for other classes.
+std::vector<LoadedModel> load_runs(const std::vector<std::string>& runs);
+
+/// The answers of several groups of networks, in shares that add up to 1: probabilities and logits
+/// are weighted means, `predicted` is theirs (the first class on ties).
+Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector<float>& shares);
+
+/// How `models`, which see images alike and are on one device, have them read.
+data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
+                                     const ReadingOptions& options);
+
+/// Every network's answers for `samples` of `dataset`, which `loader` reads, averaged in order:
+/// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the
+/// confusion matrix are those of the averaged probabilities (the first class on ties). `on_batch`
+/// hears how many images each batch of each network had; `profile`, where given, sees the batches
+/// as steps. Empty if the user interrupted.
+std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
+                                            const data::Dataset& dataset,
+                                            const std::vector<std::int64_t>& samples,
+                                            const std::function<void(std::int64_t)>& on_batch = {},
+                                            StepProfile* profile = nullptr);
+
+}  // namespace hanok::training

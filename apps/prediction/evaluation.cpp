@@ -1,0 +1,83 @@
+#include "apps/prediction/evaluation.h"
+
+#include <algorithm>
+
+#include "apps/cli/signals.h"
+#include "engine/autograd.h"
+#include "engine/ops.h"
+#include "engine/runtime.h"
+
+namespace hanok::training {
+namespace {
+
+void append(std::vector<float>& all, const Tensor& batch) {
+  const std::vector<float> values = batch.to_vector();
+  all.insert(all.end(), values.begin(), values.end());
+}
+
+/// Sum of the batch's weighted losses and of its weights, in double and in order.
+struct LossSum {
+  double loss = 0;
+  double weight = 0;
+  void add(const Tensor& logits, const Tensor& labels, const Tensor& class_weights) {
+    ops::CrossEntropyOptions options;
+    options.class_weights = class_weights;
+    options.reduction = ops::Reduction::None;
+    const Tensor targets = labels.to(logits.device());
+    const std::vector<float> losses = ops::cross_entropy(logits, targets, options).to_vector();
+    const std::vector<std::int64_t> truth = labels.to_int_vector();
+    const std::vector<float> weights =
+        class_weights.defined() ? class_weights.to_vector() : std::vector<float>();
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      if (truth[i] < 0) continue;
+      loss += losses[i];
+      weight += weights.empty() ? 1.0 : weights[static_cast<std::size_t>(truth[i])];
+    }
+  }
+};
+
+}  // namespace
+
+std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
+                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
+                                   const Tensor& class_weights,
+                                   const std::function<void(std::int64_t)>& on_batch) {
+  const NoGrad no_grad;
+  const NominalBatch nominal_batch(batches.batch_size());
+  model.eval();
+  Evaluation evaluation(classes);
+  LossSum sum;
+  const auto forward = [&batches](const Tensor& images) { return batches.forward(images); };
+  std::int64_t parts = 1;
+  batches.start_epoch(0, samples);
+  data::Batch batch;
+  while (batches.next(batch)) {
+    if (interrupted()) return {};
+    const Tensor logits = forward_in_parts(forward, batch.images, parts);
+    append(evaluation.logits, logits);
+    append(evaluation.probabilities, ops::softmax(logits, 1));
+    const std::vector<std::int64_t> predicted = ops::argmax(logits, 1).to_int_vector();
+    const std::vector<std::int64_t> truth = batch.labels.to_int_vector();
+    for (std::size_t i = 0; i < truth.size(); ++i) {
+      if (truth[i] >= 0) evaluation.confusion.add(truth[i], predicted[i]);
+    }
+    const bool labelled =
+        std::any_of(truth.begin(), truth.end(), [](std::int64_t label) { return label >= 0; });
+    if (labelled) sum.add(logits, batch.labels, class_weights);
+    evaluation.samples.insert(evaluation.samples.end(), batch.samples.begin(), batch.samples.end());
+    evaluation.predicted.insert(evaluation.predicted.end(), predicted.begin(), predicted.end());
+    if (on_batch) on_batch(static_cast<std::int64_t>(truth.size()));
+  }
+  evaluation.loss = sum.weight > 0 ? sum.loss / sum.weight : 0;
+  return evaluation;
+}
+
+std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
+                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
+                                   const Tensor& class_weights,
+                                   const std::function<void(std::int64_t)>& on_batch) {
+  ImageBatches batches(model, loader);
+  return evaluate(model, batches, samples, classes, class_weights, on_batch);
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,172 @@
+#include "apps/prediction/evaluator.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "apps/run/cudnn_plans.h"
+#include "apps/options/device_option.h"
+#include "apps/prediction/ensemble.h"
+#include "apps/run/files.h"
+#include "apps/run/fold_result.h"
+#include "apps/options/options.h"
+#include "apps/cli/progress.h"
+#include "apps/run/scores.h"
+#include "apps/run/unreadable.h"
+#include "engine/precision.h"
+#include "engine/runtime.h"
+#include "kernels/base/error.h"
+
+namespace hanok::training {
+namespace {
+
+namespace fs = std::filesystem;
+using Names = std::vector<std::string>;
+
+/// Those of `names` that `others` lacks.
+Names without(const Names& names, const Names& others) {
+  Names left;
+  for (const std::string& name : names) {
+    if (std::find(others.begin(), others.end(), name) == others.end()) left.push_back(name);
+  }
+  return left;
+}
+
+std::string listed(const Names& names) {
+  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+}
+
+/// Gives the samples the network's numbers of their classes.
+void match_classes(data::Dataset& dataset, const Names& known, bool allow_missing) {
+  const Names foreign = without(dataset.class_names, known);
+  const Names missing = without(known, dataset.class_names);
+  if (!foreign.empty() || (!missing.empty() && !allow_missing)) {
+    throw ValueError(fmt::format(
+        "{}: its classes are not the network's, and they are matched by name{}\n"
+        "  the data's classes:    {}\n  the network's classes: {}\n"
+        "  only in the data: {}\n  only in the network: {}",
+        dataset.root, foreign.empty() ? "; --allow-missing-classes scores the others" : "",
+        listed(dataset.class_names), listed(known), listed(foreign), listed(missing)));
+  }
+  std::map<std::string, std::int64_t> number;
+  for (const std::string& name : known) {
+    number.emplace(name, static_cast<std::int64_t>(number.size()));
+  }
+  for (data::Sample& sample : dataset.samples) {
+    if (sample.label < 0) continue;
+    sample.label = number.at(dataset.class_names[static_cast<std::size_t>(sample.label)]);
+  }
+  dataset.class_names = known;
+}
+
+/// A run's own training data flatter it: each photograph was learned by all folds but one.
+bool is_training_data(const std::string& run, const std::string& data) {
+  const std::string config = run + "/config.toml";
+  if (run.empty() || !fs::exists(config)) return false;
+  Options options;
+  apply_toml_file(options, config);
+  std::error_code error;
+  return fs::equivalent(options.data, data, error) && !error;
+}
+
+std::string to_json(const Evaluation& answers, const data::Dataset& dataset,
+                    const std::vector<std::string>& networks,
+                    const std::vector<data::BadImage>& bad, double majority_f1) {
+  nlohmann::ordered_json out = {{"version", 1}};
+  out.update(scores_json(answers.confusion));
+  out["loss"] = answers.loss;
+  out["majority_macro_f1"] = majority_f1;
+  out["data"] = dataset.root;
+  out["networks"] = networks;
+  out["class_names"] = dataset.class_names;
+  out["per_class"] = per_class_json(answers.confusion, dataset.class_names);
+  out["confusion_matrix"] = matrix_to_json(answers.confusion);
+  out["unreadable_images"] = nlohmann::ordered_json::array();
+  for (const data::BadImage& image : bad) {
+    out["unreadable_images"].push_back({{"path", image.path}, {"reason", image.reason}});
+  }
+  // A file's name may be any bytes.
+  return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+data::Dataset read_data(const EvaluateOptions& options, const Names& class_names,
+                        std::vector<data::BadImage>& bad) {
+  data::Dataset dataset = data::load_dataset(options.data, options.layout);
+  match_classes(dataset, class_names, options.allow_missing_classes);
+  const std::size_t images = dataset.samples.size();
+  bad = take_out_unreadable(dataset, options.workers);
+  if (!bad.empty() && !options.allow_bad) {
+    throw ValueError(fmt::format("{} of {} images cannot be read (--allow-bad leaves them out):{}",
+                                 bad.size(), images, list_unreadable(bad)));
+  }
+  if (dataset.samples.empty()) {
+    throw ValueError(fmt::format("{}: no image is left to score", options.data));
+  }
+  return dataset;
+}
+
+Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset,
+                  const std::vector<std::int64_t>& samples, const EvaluateOptions& options) {
+  data::Loader loader(dataset, answering_loader(models, options));
+  Progress progress("evaluating", static_cast<std::int64_t>(samples.size() * models.size()));
+  std::optional<Evaluation> answers =
+      evaluate_together(models, loader, dataset, samples,
+                        [&progress](std::int64_t images) { progress.advance(images, 0); });
+  if (!answers) throw Error("interrupted; nothing was written");
+  return *std::move(answers);
+}
+
+}  // namespace
+
+void evaluate_data(const EvaluateOptions& options) {
+  if (!options.out.empty()) check_can_be_written(options.out);
+  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  const std::vector<std::string> networks = options.run.empty()
+                                                ? std::vector<std::string>{options.checkpoint}
+                                                : checkpoints_of_run(options.run);
+  const Device device = choose_device(options.device);
+  const PrecisionScope precision(choose_precision(options.precision, device));
+  use_cudnn_plans(device, "", false);
+  std::vector<LoadedModel> models = load_checkpoints(networks);
+  for (LoadedModel& loaded : models) loaded.model->to(device);
+  std::vector<data::BadImage> bad;
+  const data::Dataset dataset = read_data(options, models.front().card.class_names, bad);
+
+  fmt::print("{}: {} layout, {} images, {} classes\n", options.data, dataset.layout,
+             dataset.samples.size(), dataset.class_names.size());
+  for (const auto& [reason, count] : dataset.skipped)
+    fmt::print("skipped: {} x {}\n", count, reason);
+  for (const std::string& warning : dataset.warnings) fmt::print("warning: {}\n", warning);
+  if (!bad.empty())
+    fmt::print("left out: {} unreadable images:{}\n", bad.size(), list_unreadable(bad));
+  fmt::print("{} network{}{}\n", models.size(), models.size() == 1 ? "" : "s",
+             models.size() == 1 ? "" : ", their probabilities averaged");
+  if (is_training_data(options.run, options.data)) {
+    fmt::print(
+        "warning: {} was trained on these data; these scores flatter it. What the folds "
+        "reached on images that they had not seen is in {}/summary.json\n",
+        options.run, options.run);
+  }
+  std::vector<std::int64_t> samples(dataset.samples.size());
+  std::iota(samples.begin(), samples.end(), 0);
+  const Evaluation answers = answer(models, dataset, samples, options);
+  const nn::ConfusionMatrix& confusion = answers.confusion;
+  const double majority = majority_macro_f1(dataset, samples, samples);
+
+  fmt::print("\n{}\n{}\n", class_table(confusion, dataset.class_names),
+             confusion_table(confusion, dataset.class_names));
+  fmt::print("macro F1 {:.4f}, accuracy {:.4f}, loss {:.4f} over {} images\n", confusion.macro_f1(),
+             confusion.accuracy(), answers.loss, confusion.total());
+  fmt::print("always answering the most frequent class: macro F1 {:.4f}\n", majority);
+  if (options.out.empty()) return;
+  write_file(options.out, fs::path(options.out).extension() == ".csv"
+                              ? predictions_csv(answers, dataset, std::nullopt, true)
+                              : to_json(answers, dataset, networks, bad, majority));
+  fmt::print("wrote {}\n", options.out);
+}
+
+}  // namespace hanok::training

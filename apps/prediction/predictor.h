@@ -1,0 +1,35 @@
+// Answers of trained networks for images: the work behind `predict`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/options/reading_options.h"
+
+namespace hanok::training {
+
+struct PredictOptions : ReadingOptions {
+  // Exactly one of the three: runs (the probabilities of all their folds are averaged), one
+  // checkpoint, or a bare state_dict file of `model` (ImageNet's preprocessing and classes).
+  std::vector<std::string> runs;
+  std::string checkpoint, weights;
+  std::string model;
+  std::vector<std::string> images;  // folders, files, "-", or one CSV with a column ImageID
+  std::string out;
+  bool probabilities = false;  // adds a column a class
+  bool logits = false;         // adds a column a class: "logit:CLASS"
+  bool profile = false;        // write where the first batches' time goes: OUT.profile.json, .txt
+};
+
+struct PredictSummary {
+  std::int64_t rows = 0, networks = 0;
+  double seconds = 0;  // from the first image read to the last answer
+};
+
+/// Writes `out`: `ImageID,ans` (the class's number) in the CSV's order for a CSV of images, else
+/// `path,label,probability`. Throws UsageError, IoError, FormatError;
+/// ValueError listing all unreadable images.
+PredictSummary predict(const PredictOptions& options);
+
+}  // namespace hanok::training

@@ -1,0 +1,20 @@
+// finetune --check: does this recipe learn at all on these data? What somebody needs who changed or
+// copied code and does not trust the result.
+#pragma once
+
+#include "apps/options/options.h"
+
+namespace hanok::training {
+
+/// Prints one line a check and what to do about a failed one; writes nothing but temporary files.
+///   split      no image or group is in training and in validation
+///   labels     classes survive being written to folds.csv and read again
+///   first loss that of a new head is near ln(classes): it knows nothing yet
+///   gradients  every layer that ever learns gets a finite gradient other than zero
+///   overfit    one batch, without augmentation, is learned by heart
+///   evaluation the network still knows the batch in evaluation mode
+///   predict    saved, loaded and asked by file name, it answers with the batch's class names
+/// Returns kSuccess if all hold, else kFailure. Throws the errors of its parts.
+int check_recipe(Options options);
+
+}  // namespace hanok::training

@@ -1,0 +1,158 @@
+#include "apps/preflight/plan.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "apps/options/device_option.h"
+#include "apps/training/trainer.h"
+#include "engine/runtime.h"
+
+namespace hanok::training {
+namespace {
+
+constexpr double kMebibyte = 1 << 20;
+
+double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / kMebibyte; }
+
+/// Rehearsals by what learns: modes share them.
+class Stages {
+ public:
+  Stages(const ExperimentData& data, std::string start_weights, int fold)
+      : data_(data), start_weights_(std::move(start_weights)), fold_(fold) {}
+
+  /// Parameters that learn in each epoch.
+  std::vector<std::int64_t> trainable_by_epoch(const Options& options) const {
+    const Trainer trainer(job(options));
+    std::vector<std::int64_t> counts;
+    for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+      if (trainer.freezing().apply(trainer.model(), epoch) || counts.empty()) {
+        counts.push_back(trainable_parameters(trainer.model()));
+      } else {
+        counts.push_back(counts.back());
+      }
+    }
+    return counts;
+  }
+
+  /// The rehearsal of an epoch in which `trainable` parameters learn.
+  const Rehearsal& at(const Options& options, std::int64_t epoch, std::int64_t trainable) {
+    const auto found = known_.find(trainable);
+    if (found != known_.end()) return found->second;
+    // What an earlier rehearsal left behind is not the next one's.
+    const Device device = choose_device(options.device);
+    context_of(device).workspace.release_all();
+    allocator_of(device).release_cached();
+    return known_[trainable] = Trainer(job(options)).rehearse(epoch);
+  }
+
+ private:
+  FoldJob job(const Options& options) const {
+    return {options, data_, fold_, nullptr, nullptr, start_weights_, false, nullptr};
+  }
+
+  const ExperimentData& data_;
+  std::string start_weights_;
+  int fold_;
+  std::map<std::int64_t, Rehearsal> known_;
+};
+
+/// A training's course: seconds of all its epochs, and its highest peak.
+struct Course {
+  double seconds = 0, first_epoch_extra = 0;
+  std::int64_t epochs = 0;
+  MemoryStatistics memory;
+  double mean() const { return seconds / static_cast<double>(epochs); }
+};
+
+Course rehearse_course(const Options& options, Stages& stages) {
+  Course course;
+  const std::vector<std::int64_t> trainable = stages.trainable_by_epoch(options);
+  for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    const Rehearsal& now = stages.at(options, epoch, trainable[static_cast<std::size_t>(epoch)]);
+    course.seconds += now.epoch_seconds;
+    ++course.epochs;
+    if (epoch == 0) course.first_epoch_extra = now.first_epoch_extra;
+    if (now.memory.peak > course.memory.peak) course.memory = now.memory;
+  }
+  return course;
+}
+
+std::string memory_table(const std::vector<std::pair<std::string, Course>>& courses) {
+  std::set<std::string> tags;
+  for (const auto& [name, course] : courses) {
+    for (const auto& [tag, bytes] : course.memory.peak_by_tag) {
+      if (bytes > 0) tags.insert(tag);
+    }
+  }
+  std::string out = fmt::format("{:<24}", "peak memory, MiB");
+  for (const auto& [name, course] : courses) out += fmt::format("{:>20}", name);
+  out += "\n";
+  for (const std::string& tag : tags) {
+    out += fmt::format("{:<24}", tag);
+    for (const auto& [name, course] : courses) {
+      const auto found = course.memory.peak_by_tag.find(tag);
+      const std::size_t bytes = found == course.memory.peak_by_tag.end() ? 0 : found->second;
+      out += fmt::format("{:>20.2f}", mebibytes(bytes));
+    }
+    out += "\n";
+  }
+  out += fmt::format("{:<24}", "all");
+  for (const auto& [name, course] : courses) {
+    out += fmt::format("{:>20.2f}", mebibytes(course.memory.peak));
+  }
+  return out + "\n";
+}
+
+}  // namespace
+
+std::string plan_text(const Options& options, const ExperimentData& data,
+                      const std::string& start_weights) {
+  const std::vector<int> folds = selected_folds(options, data.fold_count);
+  Stages stages(data, start_weights, folds.front());
+
+  std::vector<std::pair<std::string, Course>> courses{
+      {"as configured", rehearse_course(options, stages)}};
+  for (const char* mode : {"feature-extraction", "gradual", "finetune"}) {
+    Options other = options;
+    other.mode = mode;
+    if (other.cache_features == "yes") other.cache_features = "auto";
+    courses.emplace_back(mode, rehearse_course(other, stages));
+  }
+  const Course& all = courses.back().second;
+  std::string out = fmt::format("{:<24}{:>16}{:>14}{:>18}{:>14}\n", "mode", "seconds/epoch",
+                                "saved", "peak memory MiB", "saved");
+  for (const auto& [name, course] : courses) {
+    const auto saved = [](double part, double whole) { return 100 * (1 - part / whole); };
+    out += fmt::format("{:<24}{:>16.4f}{:>13.0f}%{:>18.1f}{:>13.0f}%\n", name, course.mean(),
+                       saved(course.mean(), all.mean()), mebibytes(course.memory.peak),
+                       saved(mebibytes(course.memory.peak), mebibytes(all.memory.peak)));
+  }
+  const Course& own = courses.front().second;
+  out += fmt::format(
+      "\nEpochs are those from the second on, validation included; savings are against --mode "
+      "finetune.\nAs configured: the first epoch takes about {:.1f} s more; {} epochs of {} "
+      "fold{}: about {}.\n\n",
+      own.first_epoch_extra, own.epochs, folds.size(), folds.size() == 1 ? "" : "s",
+      duration_text(static_cast<double>(folds.size()) * (own.seconds + own.first_epoch_extra)));
+  return out + memory_table(courses);
+}
+
+std::string describe_peak(const MemoryStatistics& memory) {
+  std::vector<std::pair<std::size_t, std::string>> parts;
+  for (const auto& [tag, bytes] : memory.peak_by_tag) {
+    if (bytes > 0) parts.emplace_back(bytes, tag);
+  }
+  std::sort(parts.rbegin(), parts.rend());
+  std::string out = fmt::format("tensors took {:.2f} MiB at most:", mebibytes(memory.peak));
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    out +=
+        fmt::format("{} {:.2f} {}", i == 0 ? "" : ",", mebibytes(parts[i].first), parts[i].second);
+  }
+  return out;
+}
+
+}  // namespace hanok::training

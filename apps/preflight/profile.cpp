@@ -1,0 +1,111 @@
+#include "apps/preflight/profile.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "apps/cli/errors.h"
+#include "apps/run/files.h"
+#include "engine/runtime.h"
+#include "kernels/cpu/roofline.h"
+
+namespace hanok::training {
+
+double Ceilings::bound(const KernelCall& call) const {
+  return std::max(call.flop / flop_per_second, call.bytes / bytes_per_second);
+}
+
+std::string ProfileData::layer_name(const KernelCall& call) const {
+  if (call.pass == KernelCall::Pass::Update) return "(optimizer)";
+  const auto found = layer_names.find(call.layer);
+  return found == layer_names.end() ? "(loss and other)" : found->second;
+}
+
+void check_profile_device(Device device) {
+  if (device.is_cpu()) return;
+  throw UsageError(fmt::format(
+      "--profile: measures kernels on the CPU alone, and --device means {}; give --device cpu, or "
+      "take NVIDIA's nsys",
+      device.to_string()));
+}
+
+StepProfile::StepProfile(std::string path, std::string title) : path_(std::move(path)) {
+  data_.title = std::move(title);
+  ThreadPool& pool = context_of(Device::cpu()).pool;
+  data_.ceilings = {cpu::measure_fma_peak(pool), cpu::measure_read_bandwidth(pool)};
+  profiler_ = std::make_unique<Profiler>();
+  profiler_->set_recording(false);
+}
+
+void StepProfile::add_model(nn::Module& model) {
+  for (const nn::NamedModule& entry : model.named_modules()) {
+    data_.layer_names[entry.module] = entry.name.empty() ? entry.module->type_name() : entry.name;
+    data_.layer_order.push_back(entry.module);
+  }
+}
+
+void StepProfile::begin_step(std::int64_t remaining) {
+  if (is_done()) return;
+  const bool warm = begun_ >= kWarmUpSteps || remaining == 0 || !data_.steps.empty();
+  ++begun_;
+  if (!warm) return;
+  profiler_->set_recording(true);
+  data_.steps.push_back({profiler_->now(), 0});
+  in_step_ = true;
+}
+
+void StepProfile::end_step() {
+  if (is_done() || !in_step_) return;
+  data_.steps.back().end = profiler_->now();
+  profiler_->set_recording(false);
+  in_step_ = false;
+  if (static_cast<std::int64_t>(data_.steps.size()) == kRecordedSteps) finish();
+}
+
+void StepProfile::abandon_step() {
+  if (is_done()) return;
+  --begun_;
+  if (!in_step_) return;
+  profiler_->set_recording(false);
+  data_.steps.pop_back();
+  in_step_ = false;
+}
+
+void StepProfile::finish() {
+  if (is_done()) return;
+  if (in_step_) abandon_step();  // one that threw or was interrupted
+  const double end = data_.steps.empty() ? 0 : data_.steps.back().end;
+  for (const KernelCall& call : profiler_->calls()) {
+    if (call.start < end) data_.calls.push_back(call);
+  }
+  profiler_.reset();
+  for (const KernelCall& call : data_.calls) {
+    std::size_t sum = 0;
+    for (const auto& [tag, bytes] : call.memory) sum += bytes;
+    if (sum <= data_.peak_memory) continue;
+    data_.peak_memory = sum;
+    data_.peak_memory_by_tag = call.memory;
+  }
+  if (data_.steps.empty()) return;
+  const std::string table = profile_table(data_);
+  write_file(path_ + ".json", trace_json(data_));
+  write_file(path_ + ".txt", table);
+  fmt::print("\n{}\ntrace: {}.json (open it in Perfetto or chrome://tracing)\n", table, path_);
+  std::fflush(stdout);
+}
+
+void ProfiledBatches::start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
+                                  std::int64_t first_batch) {
+  next_batch_ = first_batch;
+  batches_.start_epoch(draw, std::move(order), first_batch);
+}
+
+bool ProfiledBatches::next(data::Batch& batch) {
+  profile_.end_step();
+  profile_.begin_step(batch_count_() - ++next_batch_);
+  if (batches_.next(batch)) return true;
+  profile_.abandon_step();
+  return false;
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,249 @@
+#include "apps/run/checkpoint.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli/errors.h"
+#include "apps/training/recipe.h"
+#include "engine/allocator.h"
+#include "engine/runtime.h"
+#include "kernels/base/error.h"
+#include "nn/models/registry.h"
+#include "weights/imagenet_classes.h"
+#include "weights/weights.h"
+
+namespace hanok::training {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kCardVersion = 1;
+constexpr int kStateVersion = 1;
+
+const std::string& need(const std::string& path, const std::map<std::string, std::string>& metadata,
+                        const char* key) {
+  const auto found = metadata.find(key);
+  if (found == metadata.end()) {
+    throw FormatError(fmt::format(
+        "{}: holds no \"{}\"; it is not a checkpoint of finetune (for bare weights give --model "
+        "NAME --weights FILE)",
+        path, key));
+  }
+  return found->second;
+}
+
+json preprocessing_to_json(const data::Preprocessing& p) {
+  return {{"resize", p.resize},
+          {"image_size", p.image_size},
+          {"mean", p.mean},
+          {"stddev", p.stddev},
+          {"grayscale", p.grayscale},
+          {"filter", p.filter == data::Filter::Bilinear ? "bilinear" : "bicubic"}};
+}
+
+data::Preprocessing preprocessing_from_json(const json& value) {
+  data::Preprocessing p;
+  p.resize = value.at("resize").get<int>();
+  p.image_size = value.at("image_size").get<int>();
+  p.mean = value.at("mean").get<std::array<float, 3>>();
+  p.stddev = value.at("stddev").get<std::array<float, 3>>();
+  p.grayscale = value.value("grayscale", false);
+  const auto filter = value.at("filter").get<std::string>();
+  if (filter != "bilinear" && filter != "bicubic") {
+    throw FormatError(fmt::format("unknown filter \"{}\"", filter));
+  }
+  p.filter = filter == "bilinear" ? data::Filter::Bilinear : data::Filter::Bicubic;
+  return p;
+}
+
+/// "fc.weight" of the head "fc" -> its number of rows; 0 if the dictionary has no such tensor.
+std::int64_t head_rows(const nn::StateDict& tensors, const std::string& head) {
+  const Tensor* weight = tensors.find(head + ".weight");
+  return weight == nullptr || weight->rank() < 1 ? 0 : weight->size(0);
+}
+
+/// Names and shapes of everything below the head.
+using HeadShapes = std::map<std::string, Shape>;
+HeadShapes head_shapes(const nn::StateDict& tensors, const std::string& head) {
+  HeadShapes shapes;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.rfind(head + ".", 0) == 0) shapes.emplace(name, tensor.shape());
+  }
+  return shapes;
+}
+
+class Fnv {
+ public:
+  void add(const void* bytes, std::size_t size) {
+    const auto* p = static_cast<const unsigned char*>(bytes);
+    for (std::size_t i = 0; i < size; ++i) hash_ = (hash_ ^ p[i]) * 0x100000001B3U;
+  }
+  std::uint64_t value() const { return hash_; }
+
+ private:
+  std::uint64_t hash_ = 0xCBF29CE484222325U;
+};
+
+}  // namespace
+
+std::map<std::string, std::string> to_metadata(const ModelCard& card) {
+  return {{"hanok.version", std::to_string(kCardVersion)},
+          {"hanok.model", card.model},
+          {"hanok.class_names", json(card.class_names).dump()},
+          {"hanok.hidden", json(card.hidden).dump()},
+          {"hanok.preprocessing", preprocessing_to_json(card.preprocessing).dump()}};
+}
+
+ModelCard card_from_metadata(const std::string& path,
+                             const std::map<std::string, std::string>& metadata) {
+  try {
+    const int version = std::stoi(need(path, metadata, "hanok.version"));
+    if (version > kCardVersion) {
+      throw FormatError(
+          fmt::format("{}: written by a newer hanok (version {} of its record; this "
+                      "one reads up to {})",
+                      path, version, kCardVersion));
+    }
+    ModelCard card;
+    card.model = need(path, metadata, "hanok.model");
+    card.class_names =
+        json::parse(need(path, metadata, "hanok.class_names")).get<std::vector<std::string>>();
+    card.preprocessing =
+        preprocessing_from_json(json::parse(need(path, metadata, "hanok.preprocessing")));
+    if (const auto hidden = metadata.find("hanok.hidden"); hidden != metadata.end()) {
+      card.hidden = json::parse(hidden->second).get<std::vector<std::int64_t>>();
+    }
+    return card;
+  } catch (const json::exception& error) {
+    throw FormatError(fmt::format("{}: damaged record: {}", path, error.what()));
+  } catch (const std::logic_error&) {  // from stoi
+    throw FormatError(fmt::format("{}: damaged record: version is no number", path));
+  }
+}
+
+void save_model(const std::string& path, nn::Module& model, const ModelCard& card,
+                const std::map<std::string, std::string>& notes) {
+  std::map<std::string, std::string> metadata = to_metadata(card);
+  for (const auto& [key, value] : notes) metadata["hanok." + key] = value;
+  weights::save_safetensors(path, model.state_dict(), metadata);
+}
+
+LoadedModel load_model(const std::string& path) {
+  const weights::WeightFile file = weights::load(path);
+  LoadedModel loaded{card_from_metadata(path, file.metadata), nullptr, file.metadata};
+  try {
+    loaded.model =
+        make_network(loaded.card.model, static_cast<std::int64_t>(loaded.card.class_names.size()),
+                     loaded.card.preprocessing.image_size, loaded.card.hidden);
+    loaded.model->load_state_dict(file.tensors);
+  } catch (const ValueError& error) {
+    throw FormatError(fmt::format("{}: {}", path, error.what()));
+  }
+  return loaded;
+}
+
+LoadedModel load_bare_model(const std::string& model_name, const std::string& path) {
+  weights::WeightFile file = weights::load(path);
+  if (file.metadata.count("hanok.model") != 0) {
+    throw UsageError(fmt::format(
+        "--weights: {}: is a checkpoint of finetune, which has its own preprocessing and class "
+        "names; give it as --checkpoint, without --model",
+        path));
+  }
+  file.tensors = weights::with_f32_values(file.tensors);
+  const std::string head = nn::head_name(model_name);
+  const std::int64_t classes = head_rows(file.tensors, head);
+  if (classes == 0) {
+    throw FormatError(
+        fmt::format("{}: holds no \"{}.weight\", the head of {}", path, head, model_name));
+  }
+  LoadedModel loaded{{model_name, {}, data::Preprocessing::imagenet(), {}}, nullptr, file.metadata};
+  const std::vector<std::string>& imagenet = weights::imagenet_classes();
+  if (classes == static_cast<std::int64_t>(imagenet.size())) {
+    loaded.card.class_names = imagenet;
+  } else {
+    for (std::int64_t i = 0; i < classes; ++i) {
+      loaded.card.class_names.push_back(std::to_string(i));
+    }
+  }
+  loaded.model = nn::make_model(model_name, classes, loaded.card.preprocessing.image_size);
+  try {
+    loaded.model->load_state_dict(file.tensors);
+  } catch (const ValueError& error) {
+    throw FormatError(fmt::format("{}: {}", path, error.what()));
+  }
+  return loaded;
+}
+
+StartReport start_from(nn::Module& model, const std::string& head, const std::string& path) {
+  weights::WeightFile file = weights::load(path);
+  file.tensors = weights::with_f32_values(file.tensors);
+  const nn::StateDict own = model.state_dict();
+  StartReport report;
+  const HeadShapes theirs = head_shapes(file.tensors, head);
+  if (!theirs.empty() && theirs != head_shapes(own, head)) {
+    for (const auto& [name, shape] : theirs) file.tensors.erase(name);
+    for (const auto& [name, tensor] : own) {
+      if (name.rfind(head + ".", 0) == 0) file.tensors.insert(name, tensor);
+    }
+    report.head_kept = true;
+  }
+  try {
+    model.load_state_dict(file.tensors);
+  } catch (const ValueError& error) {
+    throw ValueError(fmt::format("{}: does not fit this network: {}", path, error.what()));
+  }
+  return report;
+}
+
+void save_state(const std::string& path, const nn::State& state) {
+  nn::StateDict tensors;
+  for (const auto& [name, tensor] : state.tensors) tensors.insert(name, tensor);
+  weights::save_safetensors(path, tensors,
+                            {{"hanok.state_version", std::to_string(kStateVersion)},
+                             {"hanok.numbers", json(state.numbers).dump()},
+                             {"hanok.integers", json(state.integers).dump()},
+                             {"hanok.texts", json(state.texts).dump()}});
+}
+
+nn::State load_state(const std::string& path) {
+  const weights::WeightFile file = weights::load(path);
+  const std::string& version = need(path, file.metadata, "hanok.state_version");
+  if (version != std::to_string(kStateVersion)) {
+    throw FormatError(fmt::format("{}: version {} of the training state; this hanok reads {}", path,
+                                  version, kStateVersion));
+  }
+  nn::State state;
+  try {
+    json::parse(need(path, file.metadata, "hanok.numbers")).get_to(state.numbers);
+    json::parse(need(path, file.metadata, "hanok.integers")).get_to(state.integers);
+    json::parse(need(path, file.metadata, "hanok.texts")).get_to(state.texts);
+  } catch (const json::exception& error) {
+    throw FormatError(fmt::format("{}: damaged training state: {}", path, error.what()));
+  }
+  for (const auto& [name, tensor] : file.tensors) state.tensors[name] = tensor;
+  return state;
+}
+
+std::string weights_hash(nn::Module& model) {
+  Fnv hash;
+  for (const auto& [name, tensor] : model.state_dict()) {
+    const std::string label = name + tensor.shape().to_string();
+    hash.add(label.data(), label.size());
+    const Tensor on_cpu = tensor.to(Device::cpu());
+    hash.add(on_cpu.view().data, on_cpu.bytes());
+  }
+  return fmt::format("{:016x}", hash.value());
+}
+
+nn::StateDict copy_state_dict(nn::Module& model) {
+  const MemoryTag tag("best weights");
+  nn::StateDict copy;
+  for (const auto& [name, tensor] : model.state_dict()) {
+    copy.insert(name, tensor.device().is_cpu() ? tensor.clone() : tensor.to(Device::cpu()));
+  }
+  return copy;
+}
+
+}  // namespace hanok::training

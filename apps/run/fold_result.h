@@ -1,0 +1,66 @@
+// What a finished fold leaves behind, and the summary over all folds.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "apps/prediction/evaluation.h"
+#include "apps/training/experiment_data.h"
+#include "nn/metrics.h"
+
+namespace hanok::training {
+
+struct FoldResult {
+  explicit FoldResult(std::int64_t classes) : confusion(classes) {}
+
+  int fold = 0;
+  std::int64_t best_epoch = 0;  // 1 is the first; 0: no epoch had a finite loss
+  std::int64_t epochs = 0, steps = 0;
+  double val_loss = 0;
+  nn::ConfusionMatrix confusion;                       // of the best weights, over the whole fold
+  std::map<std::string, nn::ConfusionMatrix> subsets;  // by --report-subset's globs
+  double majority_macro_f1 = 0;  // of always answering the training images' most frequent class
+  std::optional<double> shuffled_labels_macro_f1;  // with --baselines
+  std::string weights_hash;                        // of the best weights, which are kept
+  std::string last_weights_hash;                   // of the weights after the last step
+  double seconds = 0, training_seconds = 0;
+  std::int64_t images_trained = 0;
+  std::int64_t peak_memory_bytes = 0;
+  std::int64_t split_into = 0;  // parts of a batch, if memory was too short for --accumulate's
+  std::string cuda_graph;       // what --cuda-graph did in this process; empty on the CPU
+};
+
+std::string to_json_text(const FoldResult& result);
+/// Throws FormatError.
+FoldResult fold_result_from_json(const std::string& path, const std::string& text);
+
+/// Matrices of the samples whose path or file name matches each glob.
+std::map<std::string, nn::ConfusionMatrix> subset_confusions(const Evaluation& evaluation,
+                                                             const data::Dataset& dataset,
+                                                             const std::vector<std::string>& globs);
+
+/// Macro F1 on `validation` of always answering `training`'s most frequent class.
+double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
+                         const std::vector<std::int64_t>& validation);
+
+/// path,label,prediction,probability,fold and one column a class. With `header` false, rows only;
+/// without `fold`, no such column.
+std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset,
+                            std::optional<int> fold, bool header);
+
+/// summary.json: macro_f1 is the mean over folds; per-class figures, the confusion matrix and
+/// "pooled" are over all validation images together.
+std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentData& data);
+
+/// Per-fold and mean macro F1 with the baselines beside it: printable.
+std::string final_table(const std::vector<FoldResult>& folds);
+/// All folds' answers in one matrix.
+nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds);
+
+/// Highest resident memory of this process so far.
+std::int64_t peak_memory_bytes();
+
+}  // namespace hanok::training

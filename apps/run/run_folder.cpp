@@ -1,0 +1,138 @@
+#include "apps/run/run_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "apps/cli/errors.h"
+#include "apps/run/files.h"
+
+namespace hanok::training {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json to_json(const EpochMetrics& m) {
+  return {{"fold", m.fold},
+          {"epoch", m.epoch},
+          {"step", m.step},
+          {"loss", m.loss},
+          {"accuracy", m.accuracy},
+          {"val_loss", m.val_loss},
+          {"val_accuracy", m.val_accuracy},
+          {"val_macro_f1", m.val_macro_f1},
+          {"learning_rate", m.learning_rate},
+          {"trainable_parameters", m.trainable_parameters},
+          {"seconds", m.seconds},
+          {"images_per_second", m.images_per_second},
+          {"best", m.best}};
+}
+
+/// A number that JSON cannot hold (infinity) was written as null.
+double number_or_nan(const ordered_json& value) {
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+EpochMetrics from_json(const ordered_json& value) {
+  EpochMetrics m;
+  value.at("fold").get_to(m.fold);
+  value.at("epoch").get_to(m.epoch);
+  value.at("step").get_to(m.step);
+  m.loss = number_or_nan(value.at("loss"));
+  value.at("accuracy").get_to(m.accuracy);
+  m.val_loss = number_or_nan(value.at("val_loss"));
+  value.at("val_accuracy").get_to(m.val_accuracy);
+  value.at("val_macro_f1").get_to(m.val_macro_f1);
+  value.at("learning_rate").get_to(m.learning_rate);
+  value.at("trainable_parameters").get_to(m.trainable_parameters);
+  value.at("seconds").get_to(m.seconds);
+  value.at("images_per_second").get_to(m.images_per_second);
+  value.at("best").get_to(m.best);
+  return m;
+}
+
+}  // namespace
+
+void RunFolder::check_free(const std::string& path) {
+  if (std::filesystem::exists(RunFolder(path).config())) {
+    throw UsageError(fmt::format(
+        "--out: {} already holds a run; go on with it (--resume {}) or name another folder", path,
+        path));
+  }
+}
+
+RunFolder RunFolder::create(const std::string& path) {
+  check_free(path);
+  make_folder(path);
+  return RunFolder(path);
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  RunFolder folder(path);
+  if (!std::filesystem::exists(folder.config())) {
+    throw UsageError(fmt::format("{}: holds no run (no config.toml)", path));
+  }
+  return folder;
+}
+
+void RunFolder::remove_leftovers() const {
+  std::vector<std::filesystem::path> leftovers;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
+    const std::string below = entry.path().lexically_relative(path_).string();
+    const bool temporary = entry.path().extension() == ".tmp";
+    if (temporary && below.rfind("fold_", 0) == 0) leftovers.push_back(entry.path());
+  }
+  for (const std::filesystem::path& file : leftovers) std::filesystem::remove(file);
+}
+
+MetricsLog::MetricsLog(const RunFolder& folder) : folder_(folder) {
+  if (!std::filesystem::exists(folder.metrics_jsonl())) return;
+  std::istringstream file(read_file(folder.metrics_jsonl()));
+  std::string line;
+  while (std::getline(file, line)) {
+    try {
+      lines_.push_back(from_json(ordered_json::parse(line)));
+    } catch (const ordered_json::exception& error) {
+      throw FormatError(
+          fmt::format("{}: line {}: {}", folder.metrics_jsonl(), lines_.size() + 1, error.what()));
+    }
+  }
+}
+
+void MetricsLog::append(const EpochMetrics& metrics) {
+  lines_.push_back(metrics);
+  write();
+}
+
+void MetricsLog::drop_from(int fold, std::int64_t first_epoch) {
+  const auto end = std::remove_if(lines_.begin(), lines_.end(), [=](const EpochMetrics& m) {
+    return m.fold == fold && m.epoch >= first_epoch;
+  });
+  if (end == lines_.end()) return;
+  lines_.erase(end, lines_.end());
+  write();
+}
+
+void MetricsLog::write() const {
+  std::string jsonl;
+  std::string csv;
+  for (const EpochMetrics& metrics : lines_) {
+    const ordered_json line = to_json(metrics);
+    jsonl += line.dump() + "\n";
+    std::string header;
+    std::string row;
+    for (const auto& [key, value] : line.items()) {
+      header += (header.empty() ? "" : ",") + key;
+      row += (row.empty() ? "" : ",") + value.dump();
+    }
+    if (csv.empty()) csv = header + "\n";
+    csv += row + "\n";
+  }
+  write_file(folder_.metrics_jsonl(), jsonl);
+  write_file(folder_.metrics_csv(), csv);
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,45 @@
+#include "apps/run/step_log.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <utility>
+
+#include "apps/cli/errors.h"
+#include "apps/run/files.h"
+#include "data/dataset.h"
+
+namespace hanok::training {
+
+StepLog::StepLog(std::string path, std::int64_t last_step)
+    : path_(std::move(path)), text_("epoch,step,loss,learning_rate,gradient_norm\n") {
+  if (path_.empty() || !std::filesystem::exists(path_)) return;
+  const data::Csv csv = data::read_csv(path_);
+  const std::size_t step_column = csv.column("step");
+  for (const std::vector<std::string>& row : csv.rows) {
+    try {
+      if (std::stoll(row[step_column]) > last_step) continue;
+    } catch (const std::logic_error&) {  // from stoll
+      throw FormatError(fmt::format("{}: \"{}\" is no step", path_, row[step_column]));
+    }
+    text_ += fmt::format("{}\n", fmt::join(row, ","));
+  }
+  changed_ = true;
+}
+
+void StepLog::append(const StepMetrics& m) {
+  text_ +=
+      fmt::format("{},{},{},{},{}\n", m.epoch, m.step, m.loss, m.learning_rate, m.gradient_norm);
+  changed_ = true;
+  fmt::print("  step {}  loss {:.4f}  lr {:.2e}  gradient norm {:.3g}\n", m.step, m.loss,
+             m.learning_rate, m.gradient_norm);
+  std::fflush(stdout);
+}
+
+void StepLog::save() {
+  if (path_.empty() || !changed_) return;
+  write_file(path_, text_);
+  changed_ = false;
+}
+
+}  // namespace hanok::training
