@@ -137,7 +137,7 @@ function(hanok_compile_cuda target)
     endif()
     add_custom_command(OUTPUT ${object}
       COMMAND ${launcher} ${HANOK_NVCC} -c ${source} -o ${object} -MD -MF ${object}.d -MT ${object}
-              -std=c++20 -O3 -ccbin ${CMAKE_CXX_COMPILER} -I${PROJECT_SOURCE_DIR}
+              -std=c++20 -O3 -ccbin ${CMAKE_CXX_COMPILER} -I${PROJECT_SOURCE_DIR}/include
               ${HANOK_NVCC_ARCHITECTURES} -lineinfo --expt-relaxed-constexpr ${rounding} ${werror}
               -Xcompiler=-fPIC,-Wall,-Wextra
       DEPENDS ${source} DEPFILE ${object}.d VERBATIM

@@ -23,7 +23,7 @@ target_compile_features(hanok_flags INTERFACE cxx_std_20)
 target_compile_options(hanok_flags INTERFACE "$<BUILD_INTERFACE:${compile_options}>")
 target_link_options(hanok_flags INTERFACE "$<BUILD_INTERFACE:${link_options}>")
 target_include_directories(hanok_flags INTERFACE
-  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:include/hanok>)
+  $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 
 # hanok_room(NAME SOURCES... [PUBLIC libs...] [PRIVATE libs...]): library hanok_NAME, alias
 # hanok::NAME

@@ -1,12 +1,12 @@
-#include "data/adjust.h"
+#include "hanok/data/adjust.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
 
-#include "kernels/base/error.h"
-#include "kernels/base/vector_math.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/vector_math.h"
 
 namespace hanok::data {
 namespace {

@@ -2,7 +2,7 @@
 // ImageEnhance and ImageOps do them (so, as torchvision does on Pillow images), to the bit.
 #pragma once
 
-#include "data/image.h"
+#include "hanok/data/image.h"
 
 namespace hanok::data {
 

@@ -1,12 +1,12 @@
-#include "data/augment.h"
+#include "hanok/data/augment.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "data/adjust.h"
-#include "data/warp.h"
-#include "kernels/base/error.h"
-#include "kernels/base/vector_math.h"
+#include "hanok/data/adjust.h"
+#include "hanok/data/warp.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/vector_math.h"
 
 namespace hanok::data {
 namespace {

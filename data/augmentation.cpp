@@ -1,10 +1,10 @@
-#include "data/augmentation.h"
+#include "hanok/data/augmentation.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

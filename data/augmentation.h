@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "data/image.h"
-#include "data/random.h"
+#include "hanok/data/image.h"
+#include "hanok/data/random.h"
 
 namespace hanok::data {
 

@@ -1,4 +1,4 @@
-#include "data/canvas.h"
+#include "hanok/data/canvas.h"
 
 namespace hanok::data {
 namespace {

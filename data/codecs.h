@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "data/image.h"
+#include "hanok/data/image.h"
 
 namespace hanok::data {
 

@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "data/dataset.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

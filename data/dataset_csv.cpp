@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 #include <set>
 
-#include "data/dataset.h"
-#include "data/files.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/files.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

@@ -2,9 +2,9 @@
 #include <filesystem>
 #include <fmt/format.h>
 
-#include "data/dataset.h"
-#include "data/files.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/files.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

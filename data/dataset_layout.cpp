@@ -1,9 +1,9 @@
 // The choice between layouts, by name or by what is there.
 #include <filesystem>
 
-#include "data/dataset.h"
-#include "data/files.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/files.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

@@ -1,5 +1,5 @@
 // EXIF orientation: found in a small TIFF block, applied to pixels.
-#include "data/codecs.h"
+#include "hanok/data/codecs.h"
 
 namespace hanok::data {
 namespace {

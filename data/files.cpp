@@ -1,10 +1,10 @@
-#include "data/files.h"
+#include "hanok/data/files.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <set>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace fs = std::filesystem;
 

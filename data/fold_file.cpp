@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 #include <map>
 
-#include "data/splits.h"
-#include "kernels/base/error.h"
+#include "hanok/data/splits.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "data/splits.h"
-#include "kernels/base/error.h"
+#include "hanok/data/splits.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 

@@ -1,13 +1,13 @@
 // Reading image files by content, and the geometry that needs no arithmetic on pixels.
-#include "data/image.h"
+#include "hanok/data/image.h"
 
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 
-#include "data/codecs.h"
-#include "kernels/base/error.h"
+#include "hanok/data/codecs.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
-#include "data/image.h"
-#include "data/loader.h"
-#include "data/record_store.h"
+#include "hanok/data/image.h"
+#include "hanok/data/loader.h"
+#include "hanok/data/record_store.h"
 
 namespace hanok::data {
 

@@ -13,8 +13,8 @@
 #include <cstdlib>
 #include <utility>
 
-#include "data/codecs.h"
-#include "kernels/base/error.h"
+#include "hanok/data/codecs.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

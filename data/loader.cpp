@@ -2,7 +2,7 @@
 // time. Workers take one sample after another, in order, and write each straight into its place in
 // its batch. next() hands batches out in order, so neither the number of workers nor their speed
 // shows in what comes out.
-#include "data/loader.h"
+#include "hanok/data/loader.h"
 
 #include <algorithm>
 #include <array>
@@ -18,11 +18,11 @@
 #include <sys/resource.h>
 #endif
 
-#include "data/image_cache.h"
-#include "engine/allocator.h"
-#include "engine/autograd.h"
-#include "kernels/base/error.h"
-#include "kernels/base/thread_pool.h"
+#include "hanok/data/image_cache.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 namespace hanok::data {
 namespace {

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "data/augmentation.h"
-#include "data/dataset.h"
-#include "data/transforms.h"
-#include "engine/tensor.h"
+#include "hanok/data/augmentation.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/transforms.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::data {
 

@@ -1,12 +1,12 @@
-#include "data/mix.h"
+#include "hanok/data/mix.h"
 
 #include <algorithm>
 #include <cmath>
 #include <string>
 
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "kernels/base/vector_math.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/vector_math.h"
 
 namespace hanok::data {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "data/augment.h"
-#include "data/loader.h"
-#include "data/random.h"
+#include "hanok/data/augment.h"
+#include "hanok/data/loader.h"
+#include "hanok/data/random.h"
 
 namespace hanok::data {
 

@@ -5,8 +5,8 @@
 #include <png.h>
 #include <utility>
 
-#include "data/codecs.h"
-#include "kernels/base/error.h"
+#include "hanok/data/codecs.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

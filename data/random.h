@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/base/philox.h"
+#include "hanok/kernels/base/philox.h"
 
 namespace hanok::data {
 

@@ -1,4 +1,4 @@
-#include "data/record_store.h"
+#include "hanok/data/record_store.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "engine/allocator.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

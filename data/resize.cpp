@@ -6,8 +6,8 @@
 #include <cstring>
 #include <immintrin.h>
 
-#include "data/image.h"
-#include "kernels/base/error.h"
+#include "hanok/data/image.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

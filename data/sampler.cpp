@@ -1,4 +1,4 @@
-#include "data/sampler.h"
+#include "hanok/data/sampler.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,8 @@
 #include <numeric>
 #include <set>
 
-#include "data/random.h"
-#include "kernels/base/error.h"
+#include "hanok/data/random.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

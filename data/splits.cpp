@@ -1,6 +1,6 @@
 // Folds. Without shuffling these are scikit-learn's to the sample (model_selection/_split.py),
 // which takes its order of classes, its tie-breaking and, for groups, NumPy's order of summation.
-#include "data/splits.h"
+#include "hanok/data/splits.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,8 +9,8 @@
 #include <map>
 #include <numeric>
 
-#include "data/random.h"
-#include "kernels/base/error.h"
+#include "hanok/data/random.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

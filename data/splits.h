@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "hanok/data/dataset.h"
 
 namespace hanok::data {
 

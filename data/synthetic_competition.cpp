@@ -7,11 +7,11 @@
 #include <fstream>
 #include <thread>
 
-#include "data/dataset.h"
-#include "data/random.h"
-#include "data/synthetic.h"
-#include "kernels/base/error.h"
-#include "kernels/base/thread_pool.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/random.h"
+#include "hanok/data/synthetic.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 namespace fs = std::filesystem;
 

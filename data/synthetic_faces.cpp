@@ -4,9 +4,9 @@
 // A face's own coordinates: the origin between nose bridge and centre, x to the right, y down, the
 // head 1 wide and about 1.3 high each way. Eyes lie at y = -0.15, the nose's tip at 0.32, the mouth
 // at 0.68, the chin at 1.25.
-#include "data/canvas.h"
-#include "data/synthetic.h"
-#include "kernels/base/error.h"
+#include "hanok/data/canvas.h"
+#include "hanok/data/synthetic.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {

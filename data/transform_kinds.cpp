@@ -3,10 +3,10 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "data/adjust.h"
-#include "data/augment.h"
-#include "data/augmentation.h"
-#include "data/warp.h"
+#include "hanok/data/adjust.h"
+#include "hanok/data/augment.h"
+#include "hanok/data/augmentation.h"
+#include "hanok/data/warp.h"
 
 namespace hanok::data {
 namespace {

@@ -1,7 +1,7 @@
-#include "data/transforms.h"
+#include "hanok/data/transforms.h"
 
-#include "data/adjust.h"
-#include "kernels/base/error.h"
+#include "hanok/data/adjust.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 

@@ -4,7 +4,7 @@
 
 #include <array>
 
-#include "data/image.h"
+#include "hanok/data/image.h"
 
 namespace hanok::data {
 

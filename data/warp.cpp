@@ -1,12 +1,12 @@
-#include "data/warp.h"
+#include "hanok/data/warp.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
 
-#include "kernels/base/error.h"
-#include "kernels/base/vector_math.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/vector_math.h"
 
 namespace hanok::data {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "data/image.h"
+#include "hanok/data/image.h"
 
 namespace hanok::data {
 

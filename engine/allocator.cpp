@@ -1,16 +1,16 @@
 // Where each device's memory comes from and how much of it may be used.
-#include "engine/allocator.h"
+#include "hanok/engine/allocator.h"
 
 #include <cstdlib>
 #include <mutex>
 #include <sys/mman.h>
 #include <utility>
 
-#include "engine/available_memory.h"
-#include "engine/caching_allocator.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/available_memory.h"
+#include "hanok/engine/caching_allocator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 namespace {

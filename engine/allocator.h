@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/base/device.h"
+#include "hanok/kernels/base/device.h"
 
 namespace hanok {
 

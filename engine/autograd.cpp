@@ -1,4 +1,4 @@
-#include "engine/autograd.h"
+#include "hanok/engine/autograd.h"
 
 #include <atomic>
 #include <functional>
@@ -8,12 +8,12 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/allocator.h"
-#include "engine/layer_scope.h"
-#include "engine/runtime.h"
-#include "engine/storage.h"
-#include "engine/tensor_impl.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/layer_scope.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/storage.h"
+#include "hanok/engine/tensor_impl.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

@@ -1,8 +1,8 @@
-#include "engine/caching_allocator.h"
+#include "hanok/engine/caching_allocator.h"
 
 #include <algorithm>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

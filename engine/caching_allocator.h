@@ -19,7 +19,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "engine/allocator.h"
+#include "hanok/engine/allocator.h"
 
 namespace hanok {
 

@@ -1,7 +1,7 @@
-#include "engine/counter.h"
+#include "hanok/engine/counter.h"
 
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 

@@ -1,7 +1,7 @@
 // Counting on the device: a recorded step counts in every replay.
 #pragma once
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok {
 

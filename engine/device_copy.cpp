@@ -1,11 +1,11 @@
-#include "engine/device_copy.h"
+#include "hanok/engine/device_copy.h"
 
 #include <cstring>
 #include <vector>
 
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 

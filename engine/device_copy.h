@@ -3,7 +3,7 @@
 
 #include <cstddef>
 
-#include "kernels/base/device.h"
+#include "hanok/kernels/base/device.h"
 
 namespace hanok {
 

@@ -1,8 +1,8 @@
-#include "engine/generator.h"
+#include "hanok/engine/generator.h"
 
 #include <utility>
 
-#include "engine/runtime.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/tensor.h"
-#include "kernels/backend.h"
-#include "kernels/base/philox.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/base/philox.h"
 
 namespace hanok {
 

@@ -1,4 +1,4 @@
-#include "engine/layer_scope.h"
+#include "hanok/engine/layer_scope.h"
 
 namespace hanok {
 namespace {

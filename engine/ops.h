@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tensor.h"
-#include "kernels/conv2d.h"
-#include "kernels/epilogue.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/conv2d.h"
+#include "hanok/kernels/epilogue.h"
 
 namespace hanok::ops {
 

@@ -1,7 +1,7 @@
 // What convolutions keep of weights that do not change: a copy in the order in which they read it.
 #pragma once
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok {
 

@@ -1,9 +1,9 @@
-#include "engine/precision.h"
+#include "hanok/engine/precision.h"
 
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 namespace {

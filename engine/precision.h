@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "kernels/base/device.h"
-#include "kernels/base/dtype.h"
+#include "hanok/kernels/base/device.h"
+#include "hanok/kernels/base/dtype.h"
 
 namespace hanok {
 

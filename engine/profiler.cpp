@@ -1,14 +1,14 @@
-#include "engine/profiler.h"
+#include "hanok/engine/profiler.h"
 
 #include <chrono>
 #include <fmt/format.h>
 #include <mutex>
 #include <utility>
 
-#include "engine/allocator.h"
-#include "engine/layer_scope.h"
-#include "engine/runtime.h"
-#include "kernels/backend.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/layer_scope.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok {
 namespace {

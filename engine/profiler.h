@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/device.h"
+#include "hanok/kernels/base/device.h"
 
 namespace hanok {
 

@@ -1,8 +1,8 @@
-#include "engine/recording.h"
+#include "hanok/engine/recording.h"
 
-#include "engine/generator.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

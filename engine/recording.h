@@ -13,9 +13,9 @@
 #include <functional>
 #include <memory>
 
-#include "engine/allocator.h"
-#include "kernels/base/device.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/device.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 

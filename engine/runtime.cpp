@@ -1,4 +1,4 @@
-#include "engine/runtime.h"
+#include "hanok/engine/runtime.h"
 
 #include <algorithm>
 #include <fstream>
@@ -10,10 +10,10 @@
 #include <string>
 #include <utility>
 
-#include "engine/allocator.h"
-#include "kernels/base/error.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 namespace {

@@ -1,8 +1,8 @@
-#include "engine/storage.h"
+#include "hanok/engine/storage.h"
 
 #include <utility>
 
-#include "engine/allocator.h"
+#include "hanok/engine/allocator.h"
 
 namespace hanok {
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "kernels/base/device.h"
+#include "hanok/kernels/base/device.h"
 
 namespace hanok {
 

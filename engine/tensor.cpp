@@ -1,4 +1,4 @@
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 #include <algorithm>
 #include <cstring>
@@ -6,11 +6,11 @@
 #include <sstream>
 #include <utility>
 
-#include "engine/device_copy.h"
-#include "engine/runtime.h"
-#include "engine/storage.h"
-#include "engine/tensor_impl.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/device_copy.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/storage.h"
+#include "hanok/engine/tensor_impl.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

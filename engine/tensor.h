@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/device.h"
-#include "kernels/base/dtype.h"
-#include "kernels/base/shape.h"
-#include "kernels/base/view.h"
+#include "hanok/kernels/base/device.h"
+#include "hanok/kernels/base/dtype.h"
+#include "hanok/kernels/base/shape.h"
+#include "hanok/kernels/base/view.h"
 
 namespace hanok {
 

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/storage.h"
-#include "engine/tensor.h"
+#include "hanok/engine/storage.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok {
 

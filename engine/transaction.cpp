@@ -1,8 +1,8 @@
-#include "engine/transaction.h"
+#include "hanok/engine/transaction.h"
 
 #include <utility>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

@@ -1,7 +1,7 @@
 // What a device lacks is never asked of it: its query says so first.
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

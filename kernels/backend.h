@@ -18,14 +18,14 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/base/device.h"
-#include "kernels/base/philox.h"
-#include "kernels/base/view.h"
-#include "kernels/conv2d.h"
-#include "kernels/epilogue.h"
-#include "kernels/exec_context.h"
-#include "kernels/inverted_residual.h"
-#include "kernels/op_kind.h"
+#include "hanok/kernels/base/device.h"
+#include "hanok/kernels/base/philox.h"
+#include "hanok/kernels/base/view.h"
+#include "hanok/kernels/conv2d.h"
+#include "hanok/kernels/epilogue.h"
+#include "hanok/kernels/exec_context.h"
+#include "hanok/kernels/inverted_residual.h"
+#include "hanok/kernels/op_kind.h"
 
 namespace hanok {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/base/shape.h"
+#include "hanok/kernels/base/shape.h"
 
 namespace hanok {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok {
 
@@ -102,8 +102,8 @@ class CudaRuntime {
   virtual std::unique_ptr<CudaGraph> end_capture(int device) = 0;
   virtual bool is_capturing(int device) = 0;
 
-  /// Whether f32 products may round their factors to TF32 (kernels/cuda/gemm/precision.h), for the whole
-  /// process.
+  /// Whether f32 products may round their factors to TF32 (kernels/cuda/gemm/precision.h), for the
+  /// whole process.
   virtual bool tf32_allowed() = 0;
   virtual void allow_tf32(bool allowed) = 0;
 };

@@ -2,7 +2,7 @@
 // device.
 #pragma once
 
-#include "kernels/base/view.h"
+#include "hanok/kernels/base/view.h"
 
 namespace hanok {
 

@@ -1,4 +1,4 @@
-#include "kernels/exec_context.h"
+#include "hanok/kernels/exec_context.h"
 
 #include <algorithm>
 #include <utility>

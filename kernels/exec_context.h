@@ -5,7 +5,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/base/thread_pool.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 namespace hanok {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/conv2d.h"
+#include "hanok/kernels/conv2d.h"
 
 namespace hanok {
 

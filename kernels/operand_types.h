@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/backend.h"
-#include "kernels/base/error.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 

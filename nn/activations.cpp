@@ -1,9 +1,9 @@
-#include "nn/activations.h"
+#include "hanok/nn/activations.h"
 
 #include <fmt/format.h>
 
-#include "engine/ops.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 

@@ -1,7 +1,7 @@
 // Activation layers: modules over one elementwise op each.
 #pragma once
 
-#include "nn/module.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 

@@ -1,12 +1,12 @@
-#include "nn/containers.h"
+#include "hanok/nn/containers.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <typeinfo>
 
-#include "kernels/base/error.h"
-#include "nn/activations.h"
-#include "nn/layers.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/activations.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::nn {
 namespace {

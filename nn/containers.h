@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/module.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 

@@ -1,4 +1,4 @@
-#include "nn/convolution_repr.h"
+#include "hanok/nn/convolution_repr.h"
 
 #include <fmt/format.h>
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/conv2d.h"
+#include "hanok/kernels/conv2d.h"
 
 namespace hanok::nn {
 

@@ -1,11 +1,11 @@
-#include "nn/convolutions.h"
+#include "hanok/nn/convolutions.h"
 
 #include <fmt/format.h>
 
-#include "kernels/base/error.h"
-#include "nn/convolution_repr.h"
-#include "nn/init.h"
-#include "nn/positive.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/convolution_repr.h"
+#include "hanok/nn/init.h"
+#include "hanok/nn/positive.h"
 
 namespace hanok::nn {
 namespace {

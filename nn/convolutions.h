@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "engine/ops.h"
-#include "nn/module.h"
+#include "hanok/engine/ops.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 

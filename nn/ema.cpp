@@ -1,10 +1,10 @@
-#include "nn/ema.h"
+#include "hanok/nn/ema.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

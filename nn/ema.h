@@ -2,8 +2,8 @@
 // themselves (Polyak and Juditsky 1992).
 #pragma once
 
-#include "nn/module.h"
-#include "nn/state.h"
+#include "hanok/nn/module.h"
+#include "hanok/nn/state.h"
 
 namespace hanok::nn {
 

@@ -1,10 +1,10 @@
-#include "nn/grad_scaler.h"
+#include "hanok/nn/grad_scaler.h"
 
 #include <cmath>
 #include <fmt/format.h>
 
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

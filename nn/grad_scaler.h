@@ -16,9 +16,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "engine/tensor.h"
-#include "kernels/backend.h"
-#include "nn/state.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/nn/state.h"
 
 namespace hanok::nn {
 

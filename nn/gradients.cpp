@@ -1,11 +1,11 @@
-#include "nn/gradients.h"
+#include "hanok/nn/gradients.h"
 
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::nn {
 

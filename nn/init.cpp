@@ -1,11 +1,11 @@
-#include "nn/init.h"
+#include "hanok/nn/init.h"
 
 #include <cmath>
 #include <fmt/format.h>
 
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "nn/module.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn::init {
 namespace {

@@ -1,8 +1,8 @@
 // Parameter initialisation, from a Generator's Init stream.
 #pragma once
 
-#include "engine/generator.h"
-#include "engine/tensor.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::nn::init {
 

@@ -1,14 +1,14 @@
-#include "nn/layers.h"
+#include "hanok/nn/layers.h"
 
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 
-#include "engine/layer_scope.h"
-#include "kernels/base/error.h"
-#include "nn/convolution_repr.h"
-#include "nn/init.h"
-#include "nn/positive.h"
+#include "hanok/engine/layer_scope.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/convolution_repr.h"
+#include "hanok/nn/init.h"
+#include "hanok/nn/positive.h"
 
 namespace hanok::nn {
 namespace {

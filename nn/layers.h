@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/ops.h"
-#include "nn/activations.h"
-#include "nn/containers.h"
-#include "nn/module.h"
+#include "hanok/engine/ops.h"
+#include "hanok/nn/activations.h"
+#include "hanok/nn/containers.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 

@@ -1,9 +1,9 @@
-#include "nn/metrics.h"
+#include "hanok/nn/metrics.h"
 
 #include <fmt/format.h>
 #include <numeric>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,4 +1,4 @@
-#include "nn/module.h"
+#include "hanok/nn/module.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -6,10 +6,10 @@
 #include <ostream>
 #include <unordered_set>
 
-#include "engine/allocator.h"
-#include "engine/layer_scope.h"
-#include "engine/packed_weights.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/layer_scope.h"
+#include "hanok/engine/packed_weights.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tensor.h"
-#include "nn/state_dict.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::nn {
 

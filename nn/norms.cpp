@@ -1,11 +1,11 @@
-#include "nn/norms.h"
+#include "hanok/nn/norms.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/ops.h"
-#include "kernels/base/error.h"
-#include "nn/positive.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/positive.h"
 
 namespace hanok::nn {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/module.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 

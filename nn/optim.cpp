@@ -1,15 +1,15 @@
-#include "nn/optim.h"
+#include "hanok/nn/optim.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
 #include <utility>
 
-#include "engine/allocator.h"
-#include "engine/counter.h"
-#include "engine/recording.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/counter.h"
+#include "hanok/engine/recording.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
-#include "kernels/backend.h"
-#include "nn/state.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/nn/state.h"
 
 namespace hanok::nn {
 

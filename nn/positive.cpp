@@ -1,8 +1,8 @@
-#include "nn/positive.h"
+#include "hanok/nn/positive.h"
 
 #include <fmt/format.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "kernels/base/error.h"
-#include "nn/optim.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/optim.h"
 
 namespace hanok::nn {
 namespace {

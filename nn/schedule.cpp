@@ -1,10 +1,10 @@
-#include "nn/schedule.h"
+#include "hanok/nn/schedule.h"
 
 #include <cmath>
 #include <fmt/format.h>
 #include <numbers>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "nn/optim.h"
-#include "nn/state.h"
+#include "hanok/nn/optim.h"
+#include "hanok/nn/state.h"
 
 namespace hanok::nn {
 

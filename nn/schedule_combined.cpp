@@ -6,8 +6,8 @@
 #include <limits>
 #include <numbers>
 
-#include "kernels/base/error.h"
-#include "nn/schedule.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/schedule.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,11 +1,11 @@
-#include "nn/stages.h"
+#include "hanok/nn/stages.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "engine/allocator.h"
-#include "engine/layer_scope.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/layer_scope.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 

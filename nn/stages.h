@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "nn/module.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::nn {
 

@@ -1,11 +1,11 @@
-#include "nn/state_dict.h"
+#include "hanok/nn/state_dict.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <numeric>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 

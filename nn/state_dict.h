@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::nn {
 

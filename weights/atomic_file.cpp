@@ -1,4 +1,4 @@
-#include "weights/atomic_file.h"
+#include "hanok/weights/atomic_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::weights {
 

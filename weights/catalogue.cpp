@@ -1,13 +1,13 @@
-#include "weights/catalogue.h"
+#include "hanok/weights/catalogue.h"
 
 #include <cstdlib>
 #include <filesystem>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
-#include "kernels/base/error.h"
-#include "nn/state_dict.h"
-#include "weights/weights.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/state_dict.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 namespace {

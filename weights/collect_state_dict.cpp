@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
-#include "weights/readers.h"
-#include "weights/tensor_window.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
+#include "hanok/weights/readers.h"
+#include "hanok/weights/tensor_window.h"
 
 namespace hanok::weights {
 namespace {

@@ -1,4 +1,4 @@
-#include "weights/download.h"
+#include "hanok/weights/download.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -13,11 +13,11 @@
 #include <unistd.h>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/atomic_file.h"
-#include "weights/mapped_file.h"
-#include "weights/sha256.h"
-#include "weights/weights.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/atomic_file.h"
+#include "hanok/weights/mapped_file.h"
+#include "hanok/weights/sha256.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "weights/catalogue.h"
+#include "hanok/weights/catalogue.h"
 
 namespace hanok::weights {
 

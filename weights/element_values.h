@@ -4,7 +4,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::weights {
 

@@ -1,4 +1,4 @@
-#include "weights/imagenet_classes.h"
+#include "hanok/weights/imagenet_classes.h"
 
 #include <string_view>
 

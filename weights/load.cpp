@@ -3,10 +3,10 @@
 #include <fmt/core.h>
 #include <string_view>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
-#include "weights/readers.h"
-#include "weights/weights.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
+#include "hanok/weights/readers.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 namespace {

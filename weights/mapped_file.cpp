@@ -1,4 +1,4 @@
-#include "weights/mapped_file.h"
+#include "hanok/weights/mapped_file.h"
 
 #include <cerrno>
 #include <cstring>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::weights {
 

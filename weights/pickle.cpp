@@ -1,12 +1,12 @@
-#include "weights/pickle.h"
+#include "hanok/weights/pickle.h"
 
 #include <algorithm>
 #include <bit>
 #include <fmt/core.h>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
 
 namespace hanok::weights::pickle {
 namespace {

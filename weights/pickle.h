@@ -17,7 +17,7 @@
 #include <variant>
 #include <vector>
 
-#include "weights/mapped_file.h"
+#include "hanok/weights/mapped_file.h"
 
 namespace hanok::weights {
 struct StorageRef;  // see torch_objects.h

@@ -8,9 +8,9 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
-#include "weights/readers.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
+#include "hanok/weights/readers.h"
 
 namespace hanok::weights {
 namespace {

@@ -6,10 +6,10 @@
 #include <unordered_map>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
-#include "weights/readers.h"
-#include "weights/zip_reader.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
+#include "hanok/weights/readers.h"
+#include "hanok/weights/zip_reader.h"
 
 namespace hanok::weights {
 namespace {

@@ -1,4 +1,4 @@
-#include "weights/quoted.h"
+#include "hanok/weights/quoted.h"
 
 #include <fmt/core.h>
 

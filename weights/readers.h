@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "weights/mapped_file.h"
-#include "weights/torch_objects.h"
-#include "weights/weights.h"
+#include "hanok/weights/mapped_file.h"
+#include "hanok/weights/torch_objects.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "kernels/base/dtype.h"
+#include "hanok/kernels/base/dtype.h"
 
 namespace hanok::weights {
 

@@ -12,11 +12,11 @@
 #include <unordered_set>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
-#include "weights/readers.h"
-#include "weights/safetensors_names.h"
-#include "weights/tensor_window.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
+#include "hanok/weights/readers.h"
+#include "hanok/weights/safetensors_names.h"
+#include "hanok/weights/tensor_window.h"
 
 namespace hanok::weights {
 namespace {

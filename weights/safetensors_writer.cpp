@@ -5,12 +5,12 @@
 #include <numeric>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/atomic_file.h"
-#include "weights/quoted.h"
-#include "weights/safetensors_names.h"
-#include "weights/tensor_window.h"
-#include "weights/weights.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/atomic_file.h"
+#include "hanok/weights/quoted.h"
+#include "hanok/weights/safetensors_names.h"
+#include "hanok/weights/tensor_window.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 namespace {

@@ -1,4 +1,4 @@
-#include "weights/sha256.h"
+#include "hanok/weights/sha256.h"
 
 #include <array>
 #include <bit>

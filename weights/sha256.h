@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "weights/mapped_file.h"
+#include "hanok/weights/mapped_file.h"
 
 namespace hanok::weights {
 

@@ -1,9 +1,9 @@
-#include "weights/statistics.h"
+#include "hanok/weights/statistics.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "weights/element_values.h"
+#include "hanok/weights/element_values.h"
 
 namespace hanok::weights {
 

@@ -1,4 +1,4 @@
-#include "weights/tensor_window.h"
+#include "hanok/weights/tensor_window.h"
 
 #include <cstring>
 #include <fmt/core.h>
@@ -6,7 +6,7 @@
 #include <limits>
 #include <utility>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::weights {
 namespace {

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
-#include "weights/mapped_file.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/weights/mapped_file.h"
 
 namespace hanok::weights {
 

@@ -1,4 +1,4 @@
-#include "weights/torch_objects.h"
+#include "hanok/weights/torch_objects.h"
 
 #include <algorithm>
 #include <array>
@@ -6,8 +6,8 @@
 #include <string_view>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
 
 namespace hanok::weights {
 namespace {

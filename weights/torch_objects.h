@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/base/dtype.h"
-#include "weights/pickle.h"
+#include "hanok/kernels/base/dtype.h"
+#include "hanok/weights/pickle.h"
 
 namespace hanok::weights {
 

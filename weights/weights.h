@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/state_dict.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::weights {
 

@@ -1,5 +1,5 @@
-#include "weights/element_values.h"
-#include "weights/weights.h"
+#include "hanok/weights/element_values.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 

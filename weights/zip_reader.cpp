@@ -1,4 +1,4 @@
-#include "weights/zip_reader.h"
+#include "hanok/weights/zip_reader.h"
 
 #include <algorithm>
 #include <fmt/core.h>
@@ -6,8 +6,8 @@
 #include <utility>
 #include <zlib.h>
 
-#include "kernels/base/error.h"
-#include "weights/quoted.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/quoted.h"
 
 namespace hanok::weights {
 namespace {

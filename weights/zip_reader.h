@@ -12,7 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "weights/mapped_file.h"
+#include "hanok/weights/mapped_file.h"
 
 namespace hanok::weights {
 

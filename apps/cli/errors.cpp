@@ -1,4 +1,4 @@
-#include "apps/cli/errors.h"
+#include "hanok/apps/cli/errors.h"
 
 #include <cstdio>
 #include <exception>

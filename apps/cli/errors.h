@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/cli/manual.h"
+#include "hanok/apps/cli/manual.h"
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -8,8 +8,8 @@
 #include <sstream>
 #include <vector>
 
-#include "apps/cli/errors.h"
-#include "nn/state_dict.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
 namespace {

@@ -1,4 +1,4 @@
-#include "apps/cli/progress.h"
+#include "hanok/apps/cli/progress.h"
 
 #include <algorithm>
 #include <cstdio>

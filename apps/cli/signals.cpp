@@ -1,4 +1,4 @@
-#include "apps/cli/signals.h"
+#include "hanok/apps/cli/signals.h"
 
 #include <csignal>
 

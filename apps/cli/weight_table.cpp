@@ -1,9 +1,9 @@
-#include "apps/cli/weight_table.h"
+#include "hanok/apps/cli/weight_table.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "weights/statistics.h"
+#include "hanok/weights/statistics.h"
 
 namespace hanok::training {
 

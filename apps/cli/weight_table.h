@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "weights/weights.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::training {
 

@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli/manual.h"
-#include "apps/cli/weight_table.h"
-#include "kernels/base/error.h"
-#include "weights/catalogue.h"
-#include "weights/download.h"
-#include "weights/weights.h"
+#include "hanok/apps/cli/manual.h"
+#include "hanok/apps/cli/weight_table.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/catalogue.h"
+#include "hanok/weights/download.h"
+#include "hanok/weights/weights.h"
 
 namespace {
 

@@ -1,13 +1,13 @@
-#include "apps/finetune/command_line.h"
+#include "hanok/apps/finetune/command_line.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
 
-#include "apps/cli/errors.h"
-#include "apps/training/finetune.h"
-#include "apps/cli/manual.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/manual.h"
+#include "hanok/apps/training/finetune.h"
 
 namespace hanok::training {
 namespace {

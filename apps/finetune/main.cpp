@@ -5,13 +5,13 @@
 #include <fmt/ranges.h>
 #include <string>
 
-#include "apps/finetune/command_line.h"
-#include "apps/preflight/check.h"
-#include "apps/options/device_option.h"
-#include "apps/cli/errors.h"
-#include "apps/training/finetune.h"
-#include "apps/run/run_folder.h"
-#include "apps/cli/signals.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/signals.h"
+#include "hanok/apps/finetune/command_line.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/preflight/check.h"
+#include "hanok/apps/run/run_folder.h"
+#include "hanok/apps/training/finetune.h"
 
 namespace {
 

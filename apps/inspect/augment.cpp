@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "apps/inspect/inspect.h"
-#include "apps/options/augmentation_toml.h"
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
-#include "data/augmentation.h"
-#include "data/dataset.h"
-#include "data/mix.h"
-#include "data/transforms.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/options/augmentation_toml.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/data/augmentation.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/mix.h"
+#include "hanok/data/transforms.h"
 
 namespace hanok::inspection {
 namespace {

@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
-#include "apps/inspect/inspect.h"
-#include "apps/preflight/image_header.h"
-#include "apps/cli/progress.h"
-#include "data/dataset.h"
-#include "data/image.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "weights/mapped_file.h"
-#include "weights/sha256.h"
+#include "hanok/apps/cli/progress.h"
+#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/preflight/image_header.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/image.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/mapped_file.h"
+#include "hanok/weights/sha256.h"
 
 namespace hanok::inspection {
 namespace {

@@ -6,10 +6,10 @@
 #include <thread>
 #include <unistd.h>
 
-#include "apps/inspect/inspect.h"
-#include "engine/allocator.h"
-#include "engine/runtime.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/apps/inspect/inspect.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::inspection {
 namespace {

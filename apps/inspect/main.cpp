@@ -4,12 +4,12 @@
 #include <fmt/ranges.h>
 #include <string>
 
-#include "apps/inspect/inspect.h"
-#include "apps/cli/errors.h"
-#include "apps/cli/manual.h"
-#include "apps/options/options.h"
-#include "engine/runtime.h"
-#include "nn/models/registry.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/manual.h"
+#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/nn/models/registry.h"
 
 namespace {
 

@@ -9,13 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "apps/inspect/inspect.h"
-#include "apps/run/files.h"
-#include "engine/autograd.h"
-#include "engine/runtime.h"
-#include "engine/tensor_impl.h"
-#include "nn/layers.h"
-#include "nn/models/registry.h"
+#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/tensor_impl.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/models/registry.h"
 
 namespace hanok::inspection {
 namespace {

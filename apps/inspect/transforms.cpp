@@ -1,8 +1,8 @@
 // inspect transforms: what a file for --augment can list.
 #include <fmt/format.h>
 
-#include "apps/inspect/inspect.h"
-#include "apps/options/augmentation_toml.h"
+#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/options/augmentation_toml.h"
 
 namespace hanok::inspection {
 

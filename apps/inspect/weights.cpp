@@ -1,9 +1,9 @@
-#include "weights/weights.h"
+#include "hanok/weights/weights.h"
 
 #include <fmt/format.h>
 
-#include "apps/inspect/inspect.h"
-#include "apps/cli/weight_table.h"
+#include "hanok/apps/cli/weight_table.h"
+#include "hanok/apps/inspect/inspect.h"
 
 namespace hanok::inspection {
 

@@ -1,4 +1,4 @@
-#include "apps/options/augmentation_toml.h"
+#include "hanok/apps/options/augmentation_toml.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -6,8 +6,8 @@
 #include <sstream>
 #include <toml++/toml.h>
 
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
 
 namespace hanok::training {
 namespace {

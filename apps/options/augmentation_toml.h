@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "data/augmentation.h"
+#include "hanok/data/augmentation.h"
 
 namespace hanok::training {
 

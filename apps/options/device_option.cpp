@@ -1,11 +1,11 @@
-#include "apps/options/device_option.h"
+#include "hanok/apps/options/device_option.h"
 
 #include <charconv>
 #include <fmt/format.h>
 
-#include "apps/cli/errors.h"
-#include "engine/runtime.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::training {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <string>
 
-#include "engine/precision.h"
-#include "kernels/base/device.h"
-#include "nn/module.h"
+#include "hanok/engine/precision.h"
+#include "hanok/kernels/base/device.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::training {
 

@@ -1,11 +1,11 @@
-#include "apps/options/option_entry.h"
+#include "hanok/apps/options/option_entry.h"
 
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "apps/cli/errors.h"
+#include "hanok/apps/cli/errors.h"
 
 namespace hanok::training::entry {
 namespace {

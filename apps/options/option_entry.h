@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/options/options.h"
+#include "hanok/apps/options/options.h"
 
 namespace hanok::training::entry {
 

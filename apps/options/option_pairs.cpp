@@ -1,11 +1,11 @@
-#include "apps/options/option_pairs.h"
+#include "hanok/apps/options/option_pairs.h"
 
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
 
-#include "apps/cli/errors.h"
-#include "nn/state_dict.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
 

@@ -4,11 +4,11 @@
 #include <fmt/ranges.h>
 #include <limits>
 
-#include "apps/options/augmentation_toml.h"
-#include "apps/cli/errors.h"
-#include "apps/options/option_entry.h"
-#include "apps/options/option_pairs.h"
-#include "nn/models/registry.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/augmentation_toml.h"
+#include "hanok/apps/options/option_entry.h"
+#include "hanok/apps/options/option_pairs.h"
+#include "hanok/nn/models/registry.h"
 
 namespace hanok::training {
 namespace {

@@ -1,12 +1,12 @@
-#include "apps/options/options.h"
+#include "hanok/apps/options/options.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <numeric>
 
-#include "apps/options/device_option.h"
-#include "apps/cli/errors.h"
-#include "nn/state_dict.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
 

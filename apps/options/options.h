@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/augmentation.h"
+#include "hanok/data/augmentation.h"
 
 namespace hanok::training {
 

@@ -4,10 +4,10 @@
 #include <sstream>
 #include <toml++/toml.h>
 
-#include "apps/options/augmentation_toml.h"
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
-#include "apps/options/options.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/augmentation_toml.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/run/files.h"
 
 namespace hanok::training {
 namespace {

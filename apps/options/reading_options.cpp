@@ -1,10 +1,10 @@
-#include "apps/options/reading_options.h"
+#include "hanok/apps/options/reading_options.h"
 
 #include <CLI/CLI.hpp>
 
-#include "apps/options/device_option.h"
-#include "apps/cli/errors.h"
-#include "apps/options/options.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/options/options.h"
 
 namespace hanok::training {
 

@@ -4,10 +4,10 @@
 #include <fmt/format.h>
 #include <string>
 
-#include "apps/cli/errors.h"
-#include "apps/cli/manual.h"
-#include "apps/prediction/predictor.h"
-#include "apps/cli/signals.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/manual.h"
+#include "hanok/apps/cli/signals.h"
+#include "hanok/apps/prediction/predictor.h"
 
 namespace {
 

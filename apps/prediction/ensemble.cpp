@@ -1,12 +1,12 @@
-#include "apps/prediction/ensemble.h"
+#include "hanok/apps/prediction/ensemble.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
 
-#include "apps/options/device_option.h"
-#include "apps/cli/errors.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/device_option.h"
 
 namespace hanok::training {
 namespace {

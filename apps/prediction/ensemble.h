@@ -7,12 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/run/checkpoint.h"
-#include "apps/prediction/evaluation.h"
-#include "apps/preflight/profile.h"
-#include "apps/options/reading_options.h"
-#include "data/dataset.h"
-#include "data/loader.h"
+#include "hanok/apps/options/reading_options.h"
+#include "hanok/apps/prediction/evaluation.h"
+#include "hanok/apps/preflight/profile.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/loader.h"
 
 namespace hanok::training {
 

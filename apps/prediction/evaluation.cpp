@@ -1,11 +1,11 @@
-#include "apps/prediction/evaluation.h"
+#include "hanok/apps/prediction/evaluation.h"
 
 #include <algorithm>
 
-#include "apps/cli/signals.h"
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/runtime.h"
+#include "hanok/apps/cli/signals.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok::training {
 namespace {

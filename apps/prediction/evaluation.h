@@ -6,10 +6,10 @@
 #include <optional>
 #include <vector>
 
-#include "apps/training/batch_source.h"
-#include "data/loader.h"
-#include "nn/metrics.h"
-#include "nn/module.h"
+#include "hanok/apps/training/batch_source.h"
+#include "hanok/data/loader.h"
+#include "hanok/nn/metrics.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/prediction/evaluator.h"
+#include "hanok/apps/prediction/evaluator.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -8,18 +8,18 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
-#include "apps/run/cudnn_plans.h"
-#include "apps/options/device_option.h"
-#include "apps/prediction/ensemble.h"
-#include "apps/run/files.h"
-#include "apps/run/fold_result.h"
-#include "apps/options/options.h"
-#include "apps/cli/progress.h"
-#include "apps/run/scores.h"
-#include "apps/run/unreadable.h"
-#include "engine/precision.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/apps/cli/progress.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/prediction/ensemble.h"
+#include "hanok/apps/run/cudnn_plans.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/run/fold_result.h"
+#include "hanok/apps/run/scores.h"
+#include "hanok/apps/run/unreadable.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "apps/options/reading_options.h"
+#include "hanok/apps/options/reading_options.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/prediction/image_list.h"
+#include "hanok/apps/prediction/image_list.h"
 
 #include <algorithm>
 #include <cctype>
@@ -7,7 +7,7 @@
 #include <fmt/ranges.h>
 #include <iostream>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
+#include "hanok/data/dataset.h"
 
 namespace hanok::training {
 

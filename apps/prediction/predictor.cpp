@@ -1,21 +1,21 @@
-#include "apps/prediction/predictor.h"
+#include "hanok/apps/prediction/predictor.h"
 
 #include <fmt/format.h>
 #include <map>
 #include <memory>
 #include <numeric>
 
-#include "apps/run/checkpoint.h"
-#include "apps/run/cudnn_plans.h"
-#include "apps/options/device_option.h"
-#include "apps/prediction/ensemble.h"
-#include "apps/run/files.h"
-#include "apps/prediction/image_list.h"
-#include "apps/cli/progress.h"
-#include "data/loader.h"
-#include "engine/precision.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/apps/cli/progress.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/prediction/ensemble.h"
+#include "hanok/apps/prediction/image_list.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/run/cudnn_plans.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/data/loader.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/options/reading_options.h"
+#include "hanok/apps/options/reading_options.h"
 
 namespace hanok::training {
 

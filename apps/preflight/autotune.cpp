@@ -1,4 +1,4 @@
-#include "apps/preflight/autotune.h"
+#include "hanok/apps/preflight/autotune.h"
 
 #include <algorithm>
 #include <array>
@@ -7,13 +7,13 @@
 #include <limits>
 #include <utility>
 
-#include "apps/cli/progress.h"
-#include "data/dataset.h"
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/apps/cli/progress.h"
+#include "hanok/data/dataset.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/options/options.h"
-#include "kernels/cpu/conv2d/choices.h"
-#include "nn/module.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/kernels/cpu/conv2d/choices.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::training {
 

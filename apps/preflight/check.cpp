@@ -1,4 +1,4 @@
-#include "apps/preflight/check.h"
+#include "hanok/apps/preflight/check.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,27 +10,27 @@
 #include <optional>
 #include <set>
 
-#include "apps/training/batch_source.h"
-#include "apps/run/checkpoint.h"
-#include "apps/options/device_option.h"
-#include "apps/cli/errors.h"
-#include "apps/prediction/evaluation.h"
-#include "apps/training/experiment_data.h"
-#include "apps/run/files.h"
-#include "apps/training/freezing.h"
-#include "apps/training/loss.h"
-#include "apps/prediction/predictor.h"
-#include "apps/training/recipe.h"
-#include "apps/cli/signals.h"
-#include "data/loader.h"
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/precision.h"
-#include "engine/runtime.h"
-#include "engine/transaction.h"
-#include "nn/grad_scaler.h"
-#include "nn/models/registry.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/signals.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/prediction/evaluation.h"
+#include "hanok/apps/prediction/predictor.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/freezing.h"
+#include "hanok/apps/training/loss.h"
+#include "hanok/apps/training/recipe.h"
+#include "hanok/data/loader.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/transaction.h"
+#include "hanok/nn/grad_scaler.h"
+#include "hanok/nn/models/registry.h"
 
 namespace hanok::training {
 namespace {

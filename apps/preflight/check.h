@@ -2,7 +2,7 @@
 // copied code and does not trust the result.
 #pragma once
 
-#include "apps/options/options.h"
+#include "hanok/apps/options/options.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/preflight/image_header.h"
+#include "hanok/apps/preflight/image_header.h"
 
 #include <cstring>
 

@@ -1,4 +1,4 @@
-#include "apps/preflight/plan.h"
+#include "hanok/apps/preflight/plan.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "apps/options/device_option.h"
-#include "apps/training/trainer.h"
-#include "engine/runtime.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/training/trainer.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok::training {
 namespace {

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <string>
 
-#include "apps/training/experiment_data.h"
-#include "apps/options/options.h"
-#include "engine/allocator.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/training/experiment_data.h"
+#include "hanok/engine/allocator.h"
 
 namespace hanok::training {
 

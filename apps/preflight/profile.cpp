@@ -1,13 +1,13 @@
-#include "apps/preflight/profile.h"
+#include "hanok/apps/preflight/profile.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
-#include "engine/runtime.h"
-#include "kernels/cpu/roofline.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/cpu/roofline.h"
 
 namespace hanok::training {
 

@@ -10,9 +10,9 @@
 #include <utility>
 #include <vector>
 
-#include "apps/training/batch_source.h"
-#include "engine/profiler.h"
-#include "nn/module.h"
+#include "hanok/apps/training/batch_source.h"
+#include "hanok/engine/profiler.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::training {
 

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "apps/preflight/profile.h"
+#include "hanok/apps/preflight/profile.h"
 
 namespace hanok::training {
 namespace {

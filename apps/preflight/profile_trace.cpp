@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/preflight/profile.h"
+#include "hanok/apps/preflight/profile.h"
 
 namespace hanok::training {
 namespace {

@@ -1,17 +1,17 @@
-#include "apps/run/checkpoint.h"
+#include "hanok/apps/run/checkpoint.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli/errors.h"
-#include "apps/training/recipe.h"
-#include "engine/allocator.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "nn/models/registry.h"
-#include "weights/imagenet_classes.h"
-#include "weights/weights.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/training/recipe.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/weights/imagenet_classes.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::training {
 namespace {

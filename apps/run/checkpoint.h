@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "data/transforms.h"
-#include "nn/module.h"
-#include "nn/state.h"
+#include "hanok/data/transforms.h"
+#include "hanok/nn/module.h"
+#include "hanok/nn/state.h"
 
 namespace hanok::training {
 

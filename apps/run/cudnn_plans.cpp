@@ -1,13 +1,13 @@
-#include "apps/run/cudnn_plans.h"
+#include "hanok/apps/run/cudnn_plans.h"
 
 #include <filesystem>
 #include <set>
 #include <sstream>
 
-#include "apps/run/files.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
-#include "weights/catalogue.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/weights/catalogue.h"
 
 namespace hanok::training {
 

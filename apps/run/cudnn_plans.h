@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "kernels/base/device.h"
+#include "hanok/kernels/base/device.h"
 
 namespace hanok::training {
 

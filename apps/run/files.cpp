@@ -1,4 +1,4 @@
-#include "apps/run/files.h"
+#include "hanok/apps/run/files.h"
 
 #include <cerrno>
 #include <cstdio>
@@ -11,8 +11,8 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "kernels/base/error.h"
-#include "weights/atomic_file.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/atomic_file.h"
 
 namespace hanok::training {
 namespace {

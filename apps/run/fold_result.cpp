@@ -1,4 +1,4 @@
-#include "apps/run/fold_result.h"
+#include "hanok/apps/run/fold_result.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
-#include "apps/run/scores.h"
-#include "kernels/base/error.h"
-#include "nn/state_dict.h"
+#include "hanok/apps/run/scores.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/prediction/evaluation.h"
-#include "apps/training/experiment_data.h"
-#include "nn/metrics.h"
+#include "hanok/apps/prediction/evaluation.h"
+#include "hanok/apps/training/experiment_data.h"
+#include "hanok/nn/metrics.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/run/run_folder.h"
+#include "hanok/apps/run/run_folder.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
 
 namespace hanok::training {
 namespace {

@@ -1,4 +1,4 @@
-#include "apps/run/scores.h"
+#include "hanok/apps/run/scores.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "nn/metrics.h"
+#include "hanok/nn/metrics.h"
 
 namespace hanok::training {
 

@@ -1,13 +1,13 @@
-#include "apps/run/step_log.h"
+#include "hanok/apps/run/step_log.h"
 
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <utility>
 
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
-#include "data/dataset.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/data/dataset.h"
 
 namespace hanok::training {
 

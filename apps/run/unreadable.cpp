@@ -1,4 +1,4 @@
-#include "apps/run/unreadable.h"
+#include "hanok/apps/run/unreadable.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "data/dataset.h"
-#include "data/loader.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/loader.h"
 
 namespace hanok::training {
 

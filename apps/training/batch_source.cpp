@@ -1,14 +1,14 @@
-#include "apps/training/batch_source.h"
+#include "hanok/apps/training/batch_source.h"
 
 #include <algorithm>
 #include <cstdio>
 #include <fmt/format.h>
 #include <utility>
 
-#include "apps/options/device_option.h"
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "kernels/base/error.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 

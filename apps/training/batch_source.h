@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "apps/training/device_feed.h"
-#include "data/loader.h"
-#include "nn/module.h"
+#include "hanok/apps/training/device_feed.h"
+#include "hanok/data/loader.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::training {
 

@@ -1,9 +1,9 @@
-#include "apps/training/device_feed.h"
+#include "hanok/apps/training/device_feed.h"
 
 #include <cstring>
 
-#include "engine/allocator.h"
-#include "engine/runtime.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok::training {
 namespace {

@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <memory>
 
-#include "data/loader.h"
-#include "data/transforms.h"
-#include "engine/device_copy.h"
-#include "engine/tensor.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/data/loader.h"
+#include "hanok/data/transforms.h"
+#include "hanok/engine/device_copy.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/training/device_readback.h"
+#include "hanok/apps/training/device_readback.h"
 
 #include <cstring>
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <vector>
 
-#include "engine/device_copy.h"
-#include "engine/tensor.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/device_copy.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::training {
 

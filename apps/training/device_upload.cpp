@@ -1,8 +1,8 @@
-#include "apps/training/device_upload.h"
+#include "hanok/apps/training/device_upload.h"
 
 #include <cstring>
 
-#include "engine/allocator.h"
+#include "hanok/engine/allocator.h"
 
 namespace hanok::training {
 

@@ -6,9 +6,9 @@
 #include <cstddef>
 #include <memory>
 
-#include "engine/device_copy.h"
-#include "engine/tensor.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/device_copy.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::training {
 

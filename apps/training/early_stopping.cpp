@@ -1,8 +1,8 @@
-#include "apps/training/early_stopping.h"
+#include "hanok/apps/training/early_stopping.h"
 
 #include <cmath>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "nn/state.h"
+#include "hanok/nn/state.h"
 
 namespace hanok::training {
 

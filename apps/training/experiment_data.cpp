@@ -1,4 +1,4 @@
-#include "apps/training/experiment_data.h"
+#include "hanok/apps/training/experiment_data.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,9 +6,9 @@
 #include <map>
 #include <set>
 
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
-#include "apps/run/unreadable.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/run/unreadable.h"
 
 namespace hanok::training {
 namespace {

@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "apps/options/options.h"
-#include "data/dataset.h"
-#include "data/loader.h"
-#include "data/splits.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/loader.h"
+#include "hanok/data/splits.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/training/feature_cache.h"
+#include "hanok/apps/training/feature_cache.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,8 +6,8 @@
 #include <unordered_set>
 #include <utility>
 
-#include "engine/allocator.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 

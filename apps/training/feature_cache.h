@@ -13,10 +13,10 @@
 #include <utility>
 #include <vector>
 
-#include "apps/training/batch_source.h"
-#include "apps/training/device_readback.h"
-#include "data/record_store.h"
-#include "nn/stages.h"
+#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/training/device_readback.h"
+#include "hanok/data/record_store.h"
+#include "hanok/nn/stages.h"
 
 namespace hanok::training {
 

@@ -1,10 +1,10 @@
-#include "apps/training/feature_cache_plan.h"
+#include "hanok/apps/training/feature_cache_plan.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "apps/cli/errors.h"
-#include "engine/allocator.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/engine/allocator.h"
 
 namespace hanok::training {
 namespace {

@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "apps/training/feature_cache.h"
-#include "apps/options/options.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/training/feature_cache.h"
 
 namespace hanok::training {
 

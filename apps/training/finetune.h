@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/options/options.h"
+#include "hanok/apps/options/options.h"
 
 namespace hanok::training {
 

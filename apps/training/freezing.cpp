@@ -1,10 +1,10 @@
-#include "apps/training/freezing.h"
+#include "hanok/apps/training/freezing.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "kernels/base/error.h"
-#include "nn/layers.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::training {
 namespace {

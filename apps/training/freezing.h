@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "apps/options/option_pairs.h"
-#include "nn/module.h"
-#include "nn/optim.h"
+#include "hanok/apps/options/option_pairs.h"
+#include "hanok/nn/module.h"
+#include "hanok/nn/optim.h"
 
 namespace hanok::training {
 

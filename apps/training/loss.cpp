@@ -1,10 +1,10 @@
-#include "apps/training/loss.h"
+#include "hanok/apps/training/loss.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "data/mix.h"
-#include "engine/ops.h"
+#include "hanok/data/mix.h"
+#include "hanok/engine/ops.h"
 
 namespace hanok::training {
 

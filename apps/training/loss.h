@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "apps/options/options.h"
-#include "data/loader.h"
-#include "engine/tensor.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/data/loader.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::training {
 

@@ -1,4 +1,4 @@
-#include "apps/training/recipe.h"
+#include "hanok/apps/training/recipe.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,14 +6,14 @@
 #include <fmt/ranges.h>
 #include <map>
 
-#include "apps/options/option_pairs.h"
-#include "data/sampler.h"
-#include "engine/allocator.h"
-#include "kernels/base/error.h"
-#include "nn/layers.h"
-#include "nn/models/registry.h"
-#include "nn/state_dict.h"
-#include "weights/weights.h"
+#include "hanok/apps/options/option_pairs.h"
+#include "hanok/data/sampler.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/state_dict.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::training {
 namespace {

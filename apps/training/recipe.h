@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
-#include "apps/training/freezing.h"
-#include "apps/options/options.h"
-#include "data/loader.h"
-#include "nn/module.h"
-#include "nn/optim.h"
-#include "nn/schedule.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/training/freezing.h"
+#include "hanok/data/loader.h"
+#include "hanok/nn/module.h"
+#include "hanok/nn/optim.h"
+#include "hanok/nn/schedule.h"
 
 namespace hanok::training {
 

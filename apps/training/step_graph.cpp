@@ -1,11 +1,11 @@
-#include "apps/training/step_graph.h"
+#include "hanok/apps/training/step_graph.h"
 
 #include <cstdio>
 #include <fmt/format.h>
 
-#include "engine/allocator.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 

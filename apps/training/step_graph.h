@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
-#include "apps/training/training_step.h"
-#include "engine/recording.h"
+#include "hanok/apps/training/training_step.h"
+#include "hanok/engine/recording.h"
 
 namespace hanok::training {
 

@@ -1,21 +1,21 @@
-#include "apps/training/trainer.h"
+#include "hanok/apps/training/trainer.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <limits>
 
-#include "apps/options/device_option.h"
-#include "apps/cli/errors.h"
-#include "apps/training/feature_cache_plan.h"
-#include "apps/run/files.h"
-#include "apps/training/recipe.h"
-#include "apps/cli/signals.h"
-#include "data/sampler.h"
-#include "engine/generator.h"
-#include "engine/precision.h"
-#include "engine/runtime.h"
-#include "nn/models/registry.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/signals.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/training/feature_cache_plan.h"
+#include "hanok/apps/training/recipe.h"
+#include "hanok/data/sampler.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/nn/models/registry.h"
 
 namespace hanok::training {
 namespace {

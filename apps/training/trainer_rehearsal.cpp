@@ -1,12 +1,12 @@
 // A few steps of a training, to know what all of it will take.
 #include <algorithm>
 
-#include "apps/run/checkpoint.h"
-#include "apps/training/feature_cache_plan.h"
-#include "apps/training/recipe.h"
-#include "apps/training/trainer.h"
-#include "engine/allocator.h"
-#include "engine/runtime.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/training/feature_cache_plan.h"
+#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/trainer.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok::training {
 namespace {

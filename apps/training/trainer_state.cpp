@@ -6,12 +6,12 @@
 #include <filesystem>
 #include <fmt/format.h>
 
-#include "apps/cli/errors.h"
-#include "apps/run/files.h"
-#include "apps/training/recipe.h"
-#include "apps/training/trainer.h"
-#include "engine/allocator.h"
-#include "weights/weights.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/trainer.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::training {
 namespace {

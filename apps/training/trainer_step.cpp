@@ -4,10 +4,10 @@
 #include <cstdio>
 #include <fmt/format.h>
 
-#include "apps/cli/errors.h"
-#include "apps/training/trainer.h"
-#include "engine/generator.h"
-#include "engine/runtime.h"
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/training/trainer.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok::training {
 

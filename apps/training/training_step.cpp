@@ -1,12 +1,12 @@
-#include "apps/training/training_step.h"
+#include "hanok/apps/training/training_step.h"
 
 #include <fmt/format.h>
 
-#include "engine/ops.h"
-#include "engine/recording.h"
-#include "engine/transaction.h"
-#include "kernels/base/error.h"
-#include "nn/gradients.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/recording.h"
+#include "hanok/engine/transaction.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/gradients.h"
 
 namespace hanok::training {
 

@@ -4,12 +4,12 @@
 #include <functional>
 #include <vector>
 
-#include "apps/training/batch_source.h"
-#include "apps/training/loss.h"
-#include "nn/ema.h"
-#include "nn/grad_scaler.h"
-#include "nn/module.h"
-#include "nn/optim.h"
+#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/training/loss.h"
+#include "hanok/nn/ema.h"
+#include "hanok/nn/grad_scaler.h"
+#include "hanok/nn/module.h"
+#include "hanok/nn/optim.h"
 
 namespace hanok::training {
 

@@ -5,9 +5,9 @@
 #include <new>
 #include <vector>
 
-#include "kernels/base/philox.h"
-#include "kernels/base/view.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/philox.h"
+#include "hanok/kernels/base/view.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::bench {
 

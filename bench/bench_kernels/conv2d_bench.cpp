@@ -9,7 +9,7 @@
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/conv2d_layers.h"
 #include "bench/bench_kernels/roofline.h"
-#include "kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 namespace hanok::bench {
 namespace {

@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "bench/bench_kernels/conv2d_layers.h"
-#include "engine/generator.h"
-#include "engine/runtime.h"
-#include "engine/tensor.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::bench {
 namespace {

@@ -1,7 +1,7 @@
 // SGEMM over square sizes and the linear layers of ResNet18, at one and two threads.
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/roofline.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::bench {
 namespace {

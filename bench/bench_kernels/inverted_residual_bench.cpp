@@ -5,8 +5,8 @@
 
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/roofline.h"
-#include "kernels/cpu/conv2d/conv2d.h"
-#include "kernels/cpu/conv2d/inverted_residual.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/inverted_residual.h"
 
 namespace hanok::bench {
 namespace {

@@ -2,7 +2,7 @@
 //   bench_kernels --benchmark_filter='Gemm|Conv2d/forward' --benchmark_min_time=0.2
 #include <benchmark/benchmark.h>
 
-#include "kernels/base/thread_pool.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 int main(int argc, char** argv) {
   const hanok::FlushDenormals flush;

@@ -10,8 +10,8 @@
 
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/roofline.h"
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::bench {
 

@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "kernels/cpu/roofline.h"
+#include "hanok/kernels/cpu/roofline.h"
 
 namespace hanok::bench {
 namespace {

@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 #include <functional>
 
-#include "kernels/base/thread_pool.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 namespace hanok::bench {
 

@@ -16,12 +16,12 @@
 #include <unistd.h>
 #include <vector>
 
-#include "data/loader.h"
-#include "data/synthetic.h"
-#include "engine/ops.h"
-#include "engine/transaction.h"
-#include "nn/models/registry.h"
-#include "nn/optim.h"
+#include "hanok/data/loader.h"
+#include "hanok/data/synthetic.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/transaction.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/optim.h"
 
 namespace {
 

@@ -22,19 +22,19 @@
 #include <string>
 #include <vector>
 
-#include "engine/allocator.h"
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/precision.h"
-#include "engine/runtime.h"
-#include "engine/transaction.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
-#include "nn/grad_scaler.h"
-#include "nn/models/registry.h"
-#include "nn/optim.h"
-#include "nn/stages.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/transaction.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/nn/grad_scaler.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/optim.h"
+#include "hanok/nn/stages.h"
 
 namespace {
 

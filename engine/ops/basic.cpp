@@ -1,9 +1,9 @@
 // Elementwise ops: arithmetic with broadcasting, functions of one variable, activations.
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/ops/common.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/common.h"
 
 namespace hanok::ops {
 

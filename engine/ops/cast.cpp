@@ -1,17 +1,17 @@
-#include "engine/ops/cast.h"
+#include "hanok/engine/ops/cast.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <mutex>
 
-#include "engine/allocator.h"
-#include "engine/autograd.h"
-#include "engine/ops/common.h"
-#include "engine/precision.h"
-#include "engine/storage.h"
-#include "engine/tensor_impl.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/storage.h"
+#include "hanok/engine/tensor_impl.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::ops {
 

@@ -2,7 +2,7 @@
 // and back to f32 where 16 bits are too coarse.
 #pragma once
 
-#include "engine/ops.h"
+#include "hanok/engine/ops.h"
 
 namespace hanok::ops {
 

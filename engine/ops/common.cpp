@@ -1,11 +1,11 @@
-#include "engine/ops/common.h"
+#include "hanok/engine/ops/common.h"
 
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops/cast.h"
-#include "engine/precision.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops/cast.h"
+#include "hanok/engine/precision.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::ops {
 

@@ -5,9 +5,9 @@
 #include <initializer_list>
 #include <string>
 
-#include "engine/runtime.h"
-#include "engine/tensor.h"
-#include "kernels/backend.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::ops {
 

@@ -1,16 +1,16 @@
 // Convolution.
-#include "engine/ops/conv2d.h"
+#include "hanok/engine/ops/conv2d.h"
 
 #include <algorithm>
 #include <fmt/format.h>
 #include <mutex>
 
-#include "engine/allocator.h"
-#include "engine/ops/cast.h"
-#include "engine/ops/common.h"
-#include "engine/packed_weights.h"
-#include "engine/storage.h"
-#include "engine/tensor_impl.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/ops/cast.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/engine/packed_weights.h"
+#include "hanok/engine/storage.h"
+#include "hanok/engine/tensor_impl.h"
 
 namespace hanok {
 

@@ -4,11 +4,11 @@
 #include <memory>
 #include <vector>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "kernels/backend.h"
-#include "kernels/conv2d.h"
-#include "kernels/epilogue.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/conv2d.h"
+#include "hanok/kernels/epilogue.h"
 
 namespace hanok::ops {
 

@@ -1,10 +1,10 @@
 // Convolution, batch norm, residual and activation as one op.
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/ops/cast.h"
-#include "engine/ops/common.h"
-#include "engine/ops/conv2d.h"
-#include "engine/ops/norm.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/cast.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/engine/ops/conv2d.h"
+#include "hanok/engine/ops/norm.h"
 
 namespace hanok::ops {
 

@@ -1,11 +1,11 @@
 // Convolution, batch norm, ReLU and max pooling as one op: the stem of a network.
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/ops/cast.h"
-#include "engine/ops/common.h"
-#include "engine/ops/conv2d.h"
-#include "engine/ops/norm.h"
-#include "engine/ops/pool.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/cast.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/engine/ops/conv2d.h"
+#include "hanok/engine/ops/norm.h"
+#include "hanok/engine/ops/pool.h"
 
 namespace hanok::ops {
 

@@ -1,10 +1,10 @@
 // Dropout.
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/ops/common.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/common.h"
 
 namespace hanok::ops {
 

@@ -1,12 +1,12 @@
 // MobileNetV2's block in evaluation: three convolutions with folded batch norms as one kernel.
 #include <optional>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/ops/common.h"
-#include "engine/ops/conv2d.h"
-#include "engine/ops/norm.h"
-#include "engine/storage.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/engine/ops/conv2d.h"
+#include "hanok/engine/ops/norm.h"
+#include "hanok/engine/storage.h"
 
 namespace hanok::ops {
 namespace {

@@ -1,10 +1,10 @@
 // Norms whose statistics belong to one sample: layer norm and group norm.
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/ops/cast.h"
-#include "engine/ops/common.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/cast.h"
+#include "hanok/engine/ops/common.h"
 
 namespace hanok::ops {
 

@@ -1,17 +1,17 @@
 // Batch norm.
-#include "engine/ops/norm.h"
+#include "hanok/engine/ops/norm.h"
 
 #include <array>
 #include <fmt/format.h>
 #include <memory>
 #include <mutex>
 
-#include "engine/allocator.h"
-#include "engine/autograd.h"
-#include "engine/counter.h"
-#include "engine/ops/common.h"
-#include "engine/tensor_impl.h"
-#include "engine/transaction.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/counter.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/engine/tensor_impl.h"
+#include "hanok/engine/transaction.h"
 
 namespace hanok::ops {
 

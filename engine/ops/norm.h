@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "engine/ops.h"
-#include "kernels/backend.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::ops {
 

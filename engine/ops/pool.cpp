@@ -1,10 +1,10 @@
 // Pooling of x [N,C,H,W] over windows of R x S taps: y [N,C,P,Q].
-#include "engine/ops/pool.h"
+#include "hanok/engine/ops/pool.h"
 
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
 
 namespace hanok::ops {
 

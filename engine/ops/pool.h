@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "engine/ops/common.h"
-#include "kernels/conv2d.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/kernels/conv2d.h"
 
 namespace hanok::ops {
 

@@ -1,11 +1,11 @@
 // Reductions: sum, mean, max, argmax.
 #include <fmt/format.h>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/ops/cast.h"
-#include "engine/ops/common.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/ops/cast.h"
+#include "hanok/engine/ops/common.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::ops {
 

@@ -1,4 +1,4 @@
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 #include <fmt/core.h>
 

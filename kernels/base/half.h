@@ -5,7 +5,7 @@
 #include <bit>
 #include <cstdint>
 
-#include "kernels/base/host_device.h"
+#include "hanok/kernels/base/host_device.h"
 
 namespace hanok {
 

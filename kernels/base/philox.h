@@ -6,7 +6,7 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/base/host_device.h"
+#include "hanok/kernels/base/host_device.h"
 
 namespace hanok {
 

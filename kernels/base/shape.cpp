@@ -1,9 +1,9 @@
-#include "kernels/base/shape.h"
+#include "hanok/kernels/base/shape.h"
 
 #include <algorithm>
 #include <cstdint>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 

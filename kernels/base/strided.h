@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include "kernels/base/shape.h"
+#include "hanok/kernels/base/shape.h"
 
 namespace hanok {
 

@@ -1,6 +1,6 @@
 // One job at a time. The caller and the workers draw task numbers from one counter until none is
 // left; a worker that wakes too late for a short job is not waited for.
-#include "kernels/base/thread_pool.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 #include <algorithm>
 #include <atomic>
@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels/base/host_device.h"
+#include "hanok/kernels/base/host_device.h"
 
 namespace hanok::math {
 

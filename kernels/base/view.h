@@ -1,8 +1,8 @@
 // Views: what kernels see of a tensor. They own nothing.
 #pragma once
 
-#include "kernels/base/dtype.h"
-#include "kernels/base/shape.h"
+#include "hanok/kernels/base/dtype.h"
+#include "hanok/kernels/base/shape.h"
 
 namespace hanok {
 

@@ -2,12 +2,12 @@
 // alone: statistics and gradients of a block are partial results in double that are combined in
 // index order (Chan, Golub, LeVeque: "Updating formulae and a pairwise algorithm for computing
 // sample variances", 1979).
-#include "kernels/cpu/batch_norm.h"
+#include "hanok/kernels/cpu/batch_norm.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "kernels/cpu/isa/batch_norm.h"
+#include "hanok/kernels/cpu/isa/batch_norm.h"
 
 namespace hanok::cpu {
 namespace {

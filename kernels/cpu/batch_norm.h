@@ -1,9 +1,9 @@
 // Batch norm; see Backend for its meaning.
 #pragma once
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/isa/batch_norm.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa/batch_norm.h"
 
 namespace hanok::cpu {
 

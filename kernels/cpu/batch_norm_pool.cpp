@@ -5,14 +5,14 @@
 // and once where dx is written (over x, if the caller wishes).
 //
 // ReLU needs no gate of its own: the kept number of a window's maximum says whether it passed.
-#include "kernels/cpu/batch_norm_pool.h"
+#include "hanok/kernels/cpu/batch_norm_pool.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/batch_norm.h"
-#include "kernels/cpu/isa/batch_norm_pool.h"
-#include "kernels/cpu/pool_links.h"
+#include "hanok/kernels/cpu/batch_norm.h"
+#include "hanok/kernels/cpu/isa/batch_norm_pool.h"
+#include "hanok/kernels/cpu/pool_links.h"
 
 namespace hanok::cpu {
 namespace {

@@ -1,8 +1,8 @@
 // Batch norm, ReLU and max pooling in one sweep; see Backend for its meaning.
 #pragma once
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::cpu {
 

@@ -1,22 +1,22 @@
 // The CPU's side of the seam: checks element types, flushes denormals on the calling thread for the
 // length of the call, and hands over to one function a primitive.
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
-#include "kernels/cpu/batch_norm.h"
-#include "kernels/cpu/batch_norm_pool.h"
-#include "kernels/cpu/conv2d/conv2d.h"
-#include "kernels/cpu/elementwise.h"
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/index.h"
-#include "kernels/cpu/conv2d/inverted_residual.h"
-#include "kernels/cpu/layout.h"
-#include "kernels/cpu/loss_scale.h"
-#include "kernels/cpu/optimizer_step.h"
-#include "kernels/cpu/pool.h"
-#include "kernels/cpu/random.h"
-#include "kernels/cpu/reduce.h"
-#include "kernels/cpu/softmax_cross_entropy.h"
-#include "kernels/operand_types.h"
+#include "hanok/kernels/cpu/batch_norm.h"
+#include "hanok/kernels/cpu/batch_norm_pool.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/inverted_residual.h"
+#include "hanok/kernels/cpu/elementwise.h"
+#include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/index.h"
+#include "hanok/kernels/cpu/layout.h"
+#include "hanok/kernels/cpu/loss_scale.h"
+#include "hanok/kernels/cpu/optimizer_step.h"
+#include "hanok/kernels/cpu/pool.h"
+#include "hanok/kernels/cpu/random.h"
+#include "hanok/kernels/cpu/reduce.h"
+#include "hanok/kernels/cpu/softmax_cross_entropy.h"
+#include "hanok/kernels/operand_types.h"
 
 namespace hanok::cpu {
 namespace {

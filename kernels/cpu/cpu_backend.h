@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cpu {
 

@@ -1,7 +1,7 @@
-#include "kernels/cpu/elementwise.h"
+#include "hanok/kernels/cpu/elementwise.h"
 
-#include "kernels/base/strided.h"
-#include "kernels/cpu/isa/elementwise.h"
+#include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/isa/elementwise.h"
 
 namespace hanok::cpu {
 namespace {

@@ -14,7 +14,7 @@
 //
 // Roofline: packing moves 2 * (m*k*(n/2048) + k*n) floats for 2*m*n*k FLOP. At m = n = k = 512 that
 // is 1 float per 128 FLOP: the FMA units are the limit.
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 #include <algorithm>
 #include <array>
@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::cpu {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 
 namespace hanok::cpu {
 

@@ -1,10 +1,10 @@
-#include "kernels/cpu/index.h"
+#include "hanok/kernels/cpu/index.h"
 
 #include <algorithm>
 #include <numeric>
 #include <vector>
 
-#include "kernels/base/strided.h"
+#include "hanok/kernels/base/strided.h"
 
 namespace hanok::cpu {
 namespace {

@@ -2,7 +2,7 @@
 // serve every instruction-set path.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cpu {
 

@@ -2,8 +2,8 @@
 #include <string>
 #include <string_view>
 
-#include "kernels/base/error.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::cpu {
 namespace {

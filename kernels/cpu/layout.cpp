@@ -1,4 +1,4 @@
-#include "kernels/cpu/layout.h"
+#include "hanok/kernels/cpu/layout.h"
 
 #include <array>
 #include <cmath>
@@ -7,9 +7,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/base/half.h"
-#include "kernels/base/strided.h"
-#include "kernels/cpu/isa/elementwise.h"
+#include "hanok/kernels/base/half.h"
+#include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/isa/elementwise.h"
 
 namespace hanok::cpu {
 namespace {

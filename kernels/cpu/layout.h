@@ -1,8 +1,8 @@
 // Fills, copies and conversions; see Backend for their meaning.
 #pragma once
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::cpu {
 

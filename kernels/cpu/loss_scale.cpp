@@ -1,4 +1,4 @@
-#include "kernels/cpu/loss_scale.h"
+#include "hanok/kernels/cpu/loss_scale.h"
 
 #include <cmath>
 

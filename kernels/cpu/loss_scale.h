@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cpu {
 

@@ -5,12 +5,12 @@
 //          m += (1 - beta1) (d - m);  v = beta2 v + (1 - beta2) d^2
 //          p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 // Constants are computed in double and rounded once.
-#include "kernels/cpu/optimizer_step.h"
+#include "hanok/kernels/cpu/optimizer_step.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/cpu/isa/optimizer_step.h"
+#include "hanok/kernels/cpu/isa/optimizer_step.h"
 
 namespace hanok::cpu {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::cpu {
 

@@ -1,9 +1,9 @@
-#include "kernels/cpu/pool.h"
+#include "hanok/kernels/cpu/pool.h"
 
 #include <utility>
 #include <vector>
 
-#include "kernels/cpu/pool_links.h"
+#include "hanok/kernels/cpu/pool_links.h"
 
 namespace hanok::cpu {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cpu/pool_links.h"
+#include "hanok/kernels/cpu/pool_links.h"
 
 #include <utility>
 

@@ -10,9 +10,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/conv2d.h"
-#include "kernels/cpu/isa/pool.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/conv2d.h"
+#include "hanok/kernels/cpu/isa/pool.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::cpu {
 

@@ -1,9 +1,9 @@
 // Element i takes word i % 4 of lane i / 4: any block can be drawn by itself.
-#include "kernels/cpu/random.h"
+#include "hanok/kernels/cpu/random.h"
 
 #include <algorithm>
 
-#include "kernels/cpu/isa/random.h"
+#include "hanok/kernels/cpu/isa/random.h"
 
 namespace hanok::cpu {
 namespace {

@@ -1,12 +1,12 @@
 // Sums are accumulated in double. Both the kept and the reduced elements are cut into blocks by
 // size; the partial sums of the reduced blocks are added in index order.
-#include "kernels/cpu/reduce.h"
+#include "hanok/kernels/cpu/reduce.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/base/strided.h"
-#include "kernels/cpu/isa/reduce.h"
+#include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/isa/reduce.h"
 
 namespace hanok::cpu {
 namespace {

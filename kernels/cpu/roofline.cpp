@@ -1,4 +1,4 @@
-#include "kernels/cpu/roofline.h"
+#include "hanok/kernels/cpu/roofline.h"
 
 #include <algorithm>
 #include <chrono>

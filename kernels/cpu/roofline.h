@@ -1,7 +1,7 @@
 // The machine's measured ceilings: what a kernel's speed is compared with.
 #pragma once
 
-#include "kernels/base/thread_pool.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 namespace hanok::cpu {
 

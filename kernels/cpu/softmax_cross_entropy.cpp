@@ -4,15 +4,15 @@
 //   soft targets q:         coefficient_c = ((1-e) q_c + e/C) w_c;           weight 1
 //   t < 0 (ignored):        all 0;                                           weight 0
 // and so  d loss / d logits_j = p_j sum_c coefficient_c - coefficient_j.
-#include "kernels/cpu/softmax_cross_entropy.h"
+#include "hanok/kernels/cpu/softmax_cross_entropy.h"
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
-#include "kernels/base/error.h"
-#include "kernels/base/vector_math.h"
-#include "kernels/cpu/isa/softmax.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cpu/isa/softmax.h"
 
 namespace hanok::cpu {
 namespace {

@@ -1,5 +1,5 @@
 // What a program without CUDA links in place of kernels/cuda.
-#include "kernels/cuda_runtime.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok {
 

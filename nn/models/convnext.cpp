@@ -1,9 +1,9 @@
-#include "nn/models/convnext.h"
+#include "hanok/nn/models/convnext.h"
 
 #include <iterator>
 
-#include "nn/init.h"
-#include "nn/models/convolution.h"
+#include "hanok/nn/init.h"
+#include "hanok/nn/models/convolution.h"
 
 namespace hanok::nn {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "nn/layers.h"
-#include "nn/norms.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/norms.h"
 
 namespace hanok::nn {
 

@@ -1,6 +1,6 @@
-#include "nn/models/convolution.h"
+#include "hanok/nn/models/convolution.h"
 
-#include "nn/init.h"
+#include "hanok/nn/init.h"
 
 namespace hanok::nn {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "nn/layers.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::nn {
 

@@ -1,11 +1,11 @@
-#include "nn/models/efficientnet.h"
+#include "hanok/nn/models/efficientnet.h"
 
 #include <algorithm>
 #include <cmath>
 
-#include "nn/init.h"
-#include "nn/models/convolution.h"
-#include "nn/models/squeeze_excitation.h"
+#include "hanok/nn/init.h"
+#include "hanok/nn/models/convolution.h"
+#include "hanok/nn/models/squeeze_excitation.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/models/mobilenet.h"
+#include "hanok/nn/models/mobilenet.h"
 
 #include <typeinfo>
 
-#include "engine/layer_scope.h"
-#include "nn/models/convolution.h"
+#include "hanok/engine/layer_scope.h"
+#include "hanok/nn/models/convolution.h"
 
 namespace hanok::nn {
 namespace {

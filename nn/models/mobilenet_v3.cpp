@@ -1,9 +1,9 @@
-#include "nn/models/mobilenet_v3.h"
+#include "hanok/nn/models/mobilenet_v3.h"
 
 #include <algorithm>
 
-#include "nn/models/convolution.h"
-#include "nn/models/squeeze_excitation.h"
+#include "hanok/nn/models/convolution.h"
+#include "hanok/nn/models/squeeze_excitation.h"
 
 namespace hanok::nn {
 namespace {

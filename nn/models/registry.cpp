@@ -1,17 +1,17 @@
-#include "nn/models/registry.h"
+#include "hanok/nn/models/registry.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/allocator.h"
-#include "kernels/base/error.h"
-#include "nn/models/convnext.h"
-#include "nn/models/efficientnet.h"
-#include "nn/models/mobilenet.h"
-#include "nn/models/mobilenet_v3.h"
-#include "nn/models/resnet.h"
-#include "nn/models/small.h"
-#include "nn/models/vgg.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/models/convnext.h"
+#include "hanok/nn/models/efficientnet.h"
+#include "hanok/nn/models/mobilenet.h"
+#include "hanok/nn/models/mobilenet_v3.h"
+#include "hanok/nn/models/resnet.h"
+#include "hanok/nn/models/small.h"
+#include "hanok/nn/models/vgg.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/models/resnet.h"
+#include "hanok/nn/models/resnet.h"
 
 #include <fmt/format.h>
 
-#include "kernels/base/error.h"
-#include "nn/models/convolution.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/models/convolution.h"
 
 namespace hanok::nn {
 namespace {

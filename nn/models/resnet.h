@@ -5,8 +5,8 @@
 #include <memory>
 #include <vector>
 
-#include "nn/layers.h"
-#include "nn/stages.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/stages.h"
 
 namespace hanok::nn {
 

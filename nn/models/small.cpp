@@ -1,8 +1,8 @@
-#include "nn/models/small.h"
+#include "hanok/nn/models/small.h"
 
 #include <fmt/format.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,6 +1,6 @@
-#include "nn/models/squeeze_excitation.h"
+#include "hanok/nn/models/squeeze_excitation.h"
 
-#include "nn/models/convolution.h"
+#include "hanok/nn/models/convolution.h"
 
 namespace hanok::nn {
 

@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "nn/layers.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::nn {
 

@@ -1,6 +1,6 @@
-#include "nn/models/vgg.h"
+#include "hanok/nn/models/vgg.h"
 
-#include "nn/models/convolution.h"
+#include "hanok/nn/models/convolution.h"
 
 namespace hanok::nn {
 namespace {

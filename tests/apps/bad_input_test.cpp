@@ -4,9 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/weights/weights.h"
 #include "tests/apps/program.h"
-#include "weights/weights.h"
 
 namespace hanok::test {
 namespace {

@@ -1,6 +1,6 @@
 // finetune --check: a recipe that works passes; each way of spoiling it fails in its own line.
+#include "hanok/weights/weights.h"
 #include "tests/apps/flags.h"
-#include "weights/weights.h"
 
 namespace hanok::test {
 namespace {

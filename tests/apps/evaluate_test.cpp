@@ -5,8 +5,8 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "apps/run/checkpoint.h"
-#include "nn/models/registry.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/nn/models/registry.h"
 #include "tests/apps/program.h"
 
 namespace hanok::test {

@@ -1,13 +1,14 @@
 // Evaluation with a model that only notes what it is asked.
+#include "hanok/apps/prediction/evaluation.h"
+
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <numeric>
 #include <utility>
 
-#include "apps/prediction/evaluation.h"
-#include "data/synthetic.h"
-#include "engine/runtime.h"
-#include "nn/module.h"
+#include "hanok/data/synthetic.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::training {
 namespace {

@@ -1,12 +1,13 @@
 // Every option with two values: config.toml and the result must differ, or the case says why not.
+#include "tests/apps/flags.h"
+
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <set>
 
-#include "tests/apps/flags.h"
+#include "hanok/weights/weights.h"
 #include "tests/support/paths.h"
-#include "weights/weights.h"
 
 namespace hanok::test {
 namespace {

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <map>
 
+#include "hanok/weights/weights.h"
 #include "tests/apps/flags.h"
-#include "weights/weights.h"
 
 namespace hanok::test {
 namespace {

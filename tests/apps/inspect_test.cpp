@@ -6,13 +6,13 @@
 #include <gtest/gtest.h>
 #include <regex>
 
-#include "apps/preflight/image_header.h"
-#include "data/augmentation.h"
-#include "data/image.h"
-#include "data/mix.h"
-#include "data/transforms.h"
+#include "hanok/apps/preflight/image_header.h"
+#include "hanok/data/augmentation.h"
+#include "hanok/data/image.h"
+#include "hanok/data/mix.h"
+#include "hanok/data/transforms.h"
+#include "hanok/weights/weights.h"
 #include "tests/apps/program.h"
-#include "weights/weights.h"
 
 namespace hanok::test {
 namespace {

@@ -6,13 +6,13 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "data/image.h"
-#include "data/transforms.h"
-#include "engine/autograd.h"
-#include "nn/models/registry.h"
+#include "hanok/data/image.h"
+#include "hanok/data/transforms.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/weights/weights.h"
 #include "tests/apps/program.h"
 #include "tests/support/paths.h"
-#include "weights/weights.h"
 
 namespace hanok::test {
 namespace {

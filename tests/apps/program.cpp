@@ -16,7 +16,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "data/image.h"
+#include "hanok/data/image.h"
 #include "tests/support/paths.h"
 
 namespace hanok::test {

@@ -8,9 +8,9 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/base/error.h"
-#include "kernels/base/half.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/half.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::test {
 

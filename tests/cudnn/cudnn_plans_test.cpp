@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <sstream>
 
-#include "kernels/cuda/libraries/cudnn_graph.h"
+#include "hanok/kernels/cuda/libraries/cudnn_graph.h"
 #include "tests/support/paths.h"
 
 namespace hanok::cuda {

@@ -4,8 +4,8 @@
 #include <cstdlib>
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/libraries/cublas.h"
-#include "kernels/cuda/libraries/dynamic_library.h"
+#include "hanok/kernels/cuda/libraries/cublas.h"
+#include "hanok/kernels/cuda/libraries/dynamic_library.h"
 
 #if __has_include(<cublas_v2.h>)
 #include <cublas_v2.h>

@@ -2,8 +2,8 @@
 #include <fstream>
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/libraries/cudnn_plans.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/libraries/cudnn_plans.h"
 
 namespace hanok::cuda {
 namespace {

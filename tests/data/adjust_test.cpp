@@ -1,10 +1,11 @@
 // Each transform against torchvision's result, and the errors of each.
+#include "hanok/data/adjust.h"
+
 #include <gmock/gmock.h>
 
-#include "data/adjust.h"
-#include "data/augment.h"
-#include "data/warp.h"
-#include "kernels/base/error.h"
+#include "hanok/data/augment.h"
+#include "hanok/data/warp.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -1,10 +1,11 @@
 // What random transforms draw: ranges, spread, and that they are functions of their place only.
+#include "hanok/data/augment.h"
+
 #include <gmock/gmock.h>
 #include <set>
 
-#include "data/adjust.h"
-#include "data/augment.h"
-#include "kernels/base/error.h"
+#include "hanok/data/adjust.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

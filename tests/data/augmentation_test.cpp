@@ -1,14 +1,15 @@
 // Lists of transforms: parameters and their checks, chances, and that an image is a function of
 // seed, epoch, sample and occurrence only.
+#include "hanok/data/augmentation.h"
+
 #include <cmath>
 #include <gmock/gmock.h>
 #include <set>
 
-#include "data/adjust.h"
-#include "data/augment.h"
-#include "data/augmentation.h"
-#include "data/warp.h"
-#include "kernels/base/error.h"
+#include "hanok/data/adjust.h"
+#include "hanok/data/augment.h"
+#include "hanok/data/warp.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "data/dataset.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <set>
 
-#include "data/dataset.h"
-#include "data/loader.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/loader.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

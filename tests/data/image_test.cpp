@@ -1,9 +1,10 @@
 // Decoding and resizing equal Pillow's; damaged and hostile files are refused.
+#include "hanok/data/image.h"
+
 #include <array>
 #include <gmock/gmock.h>
 
-#include "data/image.h"
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -1,10 +1,11 @@
+#include "hanok/data/loader.h"
+
 #include <gmock/gmock.h>
 #include <limits>
 #include <set>
 
-#include "data/loader.h"
-#include "data/sampler.h"
-#include "kernels/base/error.h"
+#include "hanok/data/sampler.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 #include "tests/support/little_address_space.h"
 

@@ -1,8 +1,9 @@
+#include "hanok/data/mix.h"
+
 #include <cmath>
 #include <gmock/gmock.h>
 
-#include "data/mix.h"
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

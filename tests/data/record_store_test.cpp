@@ -1,10 +1,11 @@
+#include "hanok/data/record_store.h"
+
 #include <cstring>
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <vector>
 
-#include "data/record_store.h"
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -1,10 +1,11 @@
+#include "hanok/data/sampler.h"
+
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <numeric>
 
-#include "data/random.h"
-#include "data/sampler.h"
-#include "kernels/base/error.h"
+#include "hanok/data/random.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <set>
 
-#include "data/sampler.h"
-#include "kernels/base/error.h"
+#include "hanok/data/sampler.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

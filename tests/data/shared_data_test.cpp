@@ -4,10 +4,10 @@
 #include <set>
 #include <sstream>
 
-#include "data/dataset.h"
-#include "data/image.h"
-#include "data/splits.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/image.h"
+#include "hanok/data/splits.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -1,11 +1,12 @@
 // Folds are scikit-learn's, sample by sample; what is shuffled keeps the promises of its kind.
+#include "hanok/data/splits.h"
+
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <map>
 #include <set>
 
-#include "data/splits.h"
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "data/image.h"
+#include "hanok/data/image.h"
 #include "tests/golden/golden.h"
 #include "tests/support/paths.h"
 

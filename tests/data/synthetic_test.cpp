@@ -1,10 +1,11 @@
+#include "hanok/data/synthetic.h"
+
 #include <gmock/gmock.h>
 #include <map>
 #include <set>
 
-#include "data/dataset.h"
-#include "data/synthetic.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

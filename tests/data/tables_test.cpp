@@ -1,9 +1,9 @@
 // Data sets and folds that come from plain tables.
 #include <gmock/gmock.h>
 
-#include "data/dataset.h"
-#include "data/splits.h"
-#include "kernels/base/error.h"
+#include "hanok/data/dataset.h"
+#include "hanok/data/splits.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

@@ -1,7 +1,8 @@
+#include "hanok/data/transforms.h"
+
 #include <gmock/gmock.h>
 
-#include "data/transforms.h"
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 
 namespace hanok::data {

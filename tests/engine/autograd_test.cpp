@@ -1,7 +1,7 @@
 // The graph: order of summation, saved tensors, hooks, long chains, errors.
-#include "engine/autograd.h"
+#include "hanok/engine/autograd.h"
 
-#include "engine/allocator.h"
+#include "hanok/engine/allocator.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

@@ -1,6 +1,6 @@
 // Convolution.
-#include "engine/runtime.h"
-#include "engine/tensor_impl.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/tensor_impl.h"
 #include "tests/engine/references.h"
 
 namespace hanok::testing {

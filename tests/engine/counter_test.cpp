@@ -1,8 +1,8 @@
-#include "engine/counter.h"
+#include "hanok/engine/counter.h"
 
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/support/device.h"
 
 namespace hanok::testing {

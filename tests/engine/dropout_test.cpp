@@ -1,7 +1,7 @@
 // Dropout.
 #include <cmath>
 
-#include "engine/generator.h"
+#include "hanok/engine/generator.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

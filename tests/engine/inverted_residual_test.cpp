@@ -1,7 +1,7 @@
 // MobileNetV2's block as one op against conv_bn_act for one layer after the other.
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/engine/kernel_counter.h"
 #include "tests/engine/references.h"
 

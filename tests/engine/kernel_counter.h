@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "engine/profiler.h"
+#include "hanok/engine/profiler.h"
 
 namespace hanok::testing {
 

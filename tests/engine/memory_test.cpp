@@ -6,9 +6,9 @@
 #include <new>
 #include <thread>
 
-#include "engine/allocator.h"
-#include "engine/available_memory.h"
-#include "engine/caching_allocator.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/available_memory.h"
+#include "hanok/engine/caching_allocator.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

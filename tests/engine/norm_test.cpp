@@ -1,7 +1,7 @@
 // Batch norm.
 #include <cmath>
 
-#include "engine/transaction.h"
+#include "hanok/engine/transaction.h"
 #include "tests/engine/references.h"
 
 namespace hanok::testing {

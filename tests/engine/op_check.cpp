@@ -4,7 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
-#include "kernels/base/philox.h"
+#include "hanok/kernels/base/philox.h"
 
 namespace hanok::testing {
 

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/autograd.h"
-#include "engine/ops.h"
-#include "engine/tensor.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/support/device.h"
 
 namespace hanok::testing {

@@ -1,12 +1,12 @@
 // The precision policy on the CPU, which has f32 alone; tests/cuda/nn has the rest.
-#include "engine/precision.h"
+#include "hanok/engine/precision.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
 
-#include "engine/ops.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

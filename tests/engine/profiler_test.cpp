@@ -1,10 +1,10 @@
 // The profiler: what it notes of a kernel, and that it changes nothing.
-#include "engine/profiler.h"
+#include "hanok/engine/profiler.h"
 
 #include <cstring>
 
-#include "engine/allocator.h"
-#include "engine/layer_scope.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/layer_scope.h"
 #include "tests/engine/kernel_counter.h"
 #include "tests/engine/op_check.h"
 

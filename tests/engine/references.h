@@ -1,7 +1,7 @@
 // Plain double-precision references that several test files use: loops that follow the formula.
 #pragma once
 
-#include "engine/ops.h"
+#include "hanok/engine/ops.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

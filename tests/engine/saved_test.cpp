@@ -1,7 +1,7 @@
 // A node keeps alive only what the gradients asked for will read.
 #include <algorithm>
 
-#include "engine/storage.h"
+#include "hanok/engine/storage.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

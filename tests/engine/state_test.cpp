@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/generator.h"
-#include "engine/transaction.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/transaction.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

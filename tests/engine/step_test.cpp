@@ -2,9 +2,9 @@
 // number of threads.
 #include <algorithm>
 
-#include "engine/allocator.h"
-#include "engine/runtime.h"
-#include "engine/transaction.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/transaction.h"
 #include "tests/engine/kernel_counter.h"
 #include "tests/engine/op_check.h"
 

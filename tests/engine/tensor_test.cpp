@@ -1,10 +1,10 @@
 // Tensors, storage and the transfer between logical and memory order.
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 #include <numeric>
 #include <sstream>
 
-#include "engine/storage.h"
+#include "hanok/engine/storage.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

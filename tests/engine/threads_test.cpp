@@ -1,7 +1,7 @@
 // Every op gives the same bits for any number of threads, forward and backward. Sizes are above the
 // blocks into which kernels cut their work, with tails.
-#include "engine/generator.h"
-#include "engine/runtime.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/runtime.h"
 #include "tests/engine/op_check.h"
 
 namespace hanok::testing {

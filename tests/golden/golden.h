@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 #include "tests/support/paths.h"
 
 namespace hanok::golden {

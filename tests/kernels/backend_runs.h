@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::test {

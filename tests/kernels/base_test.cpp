@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 #include <set>
 
-#include "kernels/base/error.h"
-#include "kernels/base/shape.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/shape.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
 #include "tests/kernels/conv2d_reference.h"
 
 namespace hanok::test {

@@ -1,9 +1,8 @@
 // Algorithms other than the shipped choice: whoever can compute a convolution computes it right.
-#include "kernels/cpu/conv2d/choices.h"
-
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cpu/conv2d/choices.h"
 #include "tests/kernels/conv2d_accuracy.h"
 
 namespace hanok {

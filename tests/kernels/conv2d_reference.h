@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::test {

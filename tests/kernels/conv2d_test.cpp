@@ -1,10 +1,10 @@
-#include "kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
 #include <string>
 
-#include "kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/conv2d_same_bits.h"

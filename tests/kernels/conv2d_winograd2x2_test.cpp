@@ -2,8 +2,8 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
-#include "kernels/cpu/conv2d/choose.h"
-#include "kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"

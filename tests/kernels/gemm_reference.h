@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::test {

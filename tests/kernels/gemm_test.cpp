@@ -1,4 +1,4 @@
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -6,7 +6,7 @@
 #include <string>
 #include <tuple>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/kernels/backend_runs.h"
 #include "tests/kernels/gemm_reference.h"
 

@@ -1,6 +1,6 @@
 // The block as one primitive against its three convolutions: the same bits, whatever the strips,
 // bands and threads; and against their plain definition.
-#include "kernels/cpu/conv2d/inverted_residual.h"
+#include "hanok/kernels/cpu/conv2d/inverted_residual.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,10 +7,10 @@
 #include <new>
 #include <vector>
 
-#include "kernels/base/philox.h"
-#include "kernels/base/view.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/philox.h"
+#include "hanok/kernels/base/view.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::test {
 

@@ -5,8 +5,8 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/base/error.h"
-#include "kernels/base/half.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/half.h"
 #include "tests/kernels/backend_runs.h"
 
 namespace hanok {

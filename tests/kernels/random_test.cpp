@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "kernels/base/philox.h"
+#include "hanok/kernels/base/philox.h"
 #include "tests/kernels/backend_runs.h"
 
 namespace hanok {

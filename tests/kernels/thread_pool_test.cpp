@@ -1,4 +1,4 @@
-#include "kernels/base/thread_pool.h"
+#include "hanok/kernels/base/thread_pool.h"
 
 #include <atomic>
 #include <cstddef>
@@ -10,7 +10,7 @@
 #include <thread>
 #include <vector>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/support/little_address_space.h"
 
 namespace hanok {

@@ -1,5 +1,5 @@
 // Elementary functions against the C library in double, over all exponents and both signs.
-#include "kernels/base/vector_math.h"
+#include "hanok/kernels/base/vector_math.h"
 
 #include <bit>
 #include <cmath>

@@ -1,9 +1,9 @@
-#include "nn/activations.h"
+#include "hanok/nn/activations.h"
 
 #include <gtest/gtest.h>
 
-#include "engine/ops.h"
-#include "nn/layers.h"
+#include "hanok/engine/ops.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/ema.h"
+#include "hanok/nn/ema.h"
 
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
-#include "nn/layers.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/layers.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {

@@ -6,11 +6,11 @@
 #include <numeric>
 #include <random>
 
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "kernels/cpu/conv2d/choices.h"
-#include "nn/models/registry.h"
-#include "nn/optim.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/cpu/conv2d/choices.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/optim.h"
 
 namespace hanok::nn {
 namespace {

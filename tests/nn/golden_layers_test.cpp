@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "nn/activations.h"
-#include "nn/convolutions.h"
-#include "nn/layers.h"
-#include "nn/norms.h"
+#include "hanok/nn/activations.h"
+#include "hanok/nn/convolutions.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/norms.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {

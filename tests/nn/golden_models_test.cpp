@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <map>
 
-#include "nn/layers.h"
-#include "nn/models/registry.h"
-#include "nn/models/resnet.h"
-#include "nn/models/small.h"
-#include "nn/optim.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/models/resnet.h"
+#include "hanok/nn/models/small.h"
+#include "hanok/nn/optim.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {

@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "engine/ops.h"
+#include "hanok/engine/ops.h"
 #include "tests/golden/golden.h"
 
 namespace hanok {

@@ -1,13 +1,13 @@
 // Loss scaling without f16: the arithmetic of scale, division and findings, on the CPU.
-#include "nn/grad_scaler.h"
+#include "hanok/nn/grad_scaler.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
 
-#include "engine/ops.h"
-#include "kernels/base/error.h"
-#include "nn/optim.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/optim.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,7 +1,7 @@
 // Distributions: bounds, mean, variance and the Kolmogorov-Smirnov distance from the distribution
 // that the formula promises. Draws are fixed by the seed, so a test passes always or never; the
 // limits are those that a right generator exceeds once in thousands of seeds.
-#include "nn/init.h"
+#include "hanok/nn/init.h"
 
 #include <algorithm>
 #include <cmath>
@@ -9,8 +9,8 @@
 #include <gtest/gtest.h>
 #include <numeric>
 
-#include "kernels/base/error.h"
-#include "nn/module.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/module.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,16 +1,16 @@
 // Layers: that each calls its op with its own arguments, prints as PyTorch does, starts as PyTorch
 // does, clones, and refuses bad sizes. The ops' values are proven in golden_ops_test.cpp.
-#include "nn/layers.h"
+#include "hanok/nn/layers.h"
 
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/autograd.h"
-#include "kernels/base/error.h"
-#include "nn/activations.h"
-#include "nn/convolutions.h"
-#include "nn/norms.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/activations.h"
+#include "hanok/nn/convolutions.h"
+#include "hanok/nn/norms.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/metrics.h"
+#include "hanok/nn/metrics.h"
 
 #include <gtest/gtest.h>
 #include <numeric>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {

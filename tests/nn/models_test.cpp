@@ -2,16 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "kernels/base/error.h"
-#include "nn/init.h"
-#include "nn/models/convnext.h"
-#include "nn/models/mobilenet.h"
-#include "nn/models/registry.h"
-#include "nn/models/resnet.h"
-#include "nn/models/small.h"
-#include "nn/norms.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/init.h"
+#include "hanok/nn/models/convnext.h"
+#include "hanok/nn/models/mobilenet.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/models/resnet.h"
+#include "hanok/nn/models/small.h"
+#include "hanok/nn/norms.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,15 +1,15 @@
-#include "nn/module.h"
+#include "hanok/nn/module.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sstream>
 
-#include "engine/allocator.h"
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "kernels/base/error.h"
-#include "nn/containers.h"
-#include "nn/layers.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/containers.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/optim.h"
+#include "hanok/nn/optim.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {

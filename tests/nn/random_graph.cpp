@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/ops.h"
+#include "hanok/engine/ops.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::random_graph {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/tensor.h"
+#include "hanok/engine/tensor.h"
 
 namespace hanok::random_graph {
 

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <random>
 
-#include "engine/autograd.h"
+#include "hanok/engine/autograd.h"
 #include "tests/golden/golden.h"
 #include "tests/nn/random_graph.h"
 

@@ -1,4 +1,4 @@
-#include "engine/ops.h"
+#include "hanok/engine/ops.h"
 #include "tests/nn/random_graph.h"
 
 namespace hanok::random_graph {

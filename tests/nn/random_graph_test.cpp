@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/ops.h"
+#include "hanok/engine/ops.h"
 #include "tests/support/paths.h"
 
 namespace hanok::random_graph {

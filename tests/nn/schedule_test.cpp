@@ -1,8 +1,8 @@
-#include "nn/schedule.h"
+#include "hanok/nn/schedule.h"
 
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {

@@ -1,11 +1,11 @@
 // Models in stages: the stages make up the model, and a frozen beginning is found.
-#include "nn/stages.h"
+#include "hanok/nn/stages.h"
 
 #include <gtest/gtest.h>
 
-#include "engine/autograd.h"
-#include "kernels/base/error.h"
-#include "nn/models/registry.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/models/registry.h"
 
 namespace hanok::nn {
 namespace {

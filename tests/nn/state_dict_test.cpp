@@ -1,9 +1,9 @@
-#include "nn/state_dict.h"
+#include "hanok/nn/state_dict.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -1,9 +1,9 @@
-#include "nn/state.h"
+#include "hanok/nn/state.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -14,14 +14,16 @@ CommandResult compile_alone(const std::string& header) {
                      " -std=c++20 -Wall -Wextra -Wpedantic -Werror -Wno-unknown-pragmas"
                      " -fsyntax-only -x c++ -I '" +
                      root().string() +
+                     "/include"
                      // Stands in for CUDA's own headers, which may not be there.
-                     "' -I '" + root().string() + "/tests/cuda/emulator/include' -");
+                     "' -I '" +
+                     root().string() + "/tests/cuda/emulator/include' -");
 }
 
 class PublicHeader : public testing::TestWithParam<std::string> {};
 
 TEST_P(PublicHeader, CompilesAlone) {
-  const CommandResult result = compile_alone(GetParam());
+  const CommandResult result = compile_alone("hanok/" + GetParam());
   EXPECT_EQ(result.status, 0) << result.output;
 }
 

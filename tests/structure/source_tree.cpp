@@ -70,14 +70,28 @@ Includes includes(const std::string& text) {
   return result;
 }
 
+std::string included_file(const std::string& quoted) {
+  const std::string prefix = "hanok/";
+  if (quoted.rfind(prefix, 0) == 0) return quoted.substr(prefix.size());
+  const auto& names = rooms();
+  const bool bare_room = std::find(names.begin(), names.end(), room_of(quoted)) != names.end();
+  return bare_room ? "" : quoted;
+}
+
 std::string room_of(const std::string& path) { return path.substr(0, path.find('/')); }
 
 std::vector<std::string> public_headers() {
+  const auto programs = {"finetune", "predict", "evaluate", "inspect", "convert"};
   std::vector<std::string> headers;
   for (const std::string& room : rooms()) {
-    for (const std::string& header : files(room == "apps" ? "apps/training" : room, {".h"})) {
+    for (const std::string& header : files(room, {".h"})) {
       // Compiled once per instruction-set path, with macros that say which: no interface.
-      if (header.rfind("kernels/cpu/isa/", 0) != 0) headers.push_back(header);
+      const bool isa = header.rfind("kernels/cpu/isa/", 0) == 0;
+      if (!isa && std::none_of(programs.begin(), programs.end(), [&](const char* program) {
+            return header.rfind(std::string("apps/") + program + "/", 0) == 0;
+          })) {
+        headers.push_back(header);
+      }
     }
   }
   return headers;

@@ -25,15 +25,19 @@ std::string read(const std::string& path);
 int line_count(const std::string& text);
 
 struct Includes {
-  std::vector<std::string> quoted;  // "engine/tensor.h"
+  std::vector<std::string> quoted;  // "hanok/engine/tensor.h"
   std::vector<std::string> angled;  // <vector>
 };
 Includes includes(const std::string& text);
 
+/// The file that an include names: "hanok/engine/tensor.h" -> "engine/tensor.h". Empty if a room is
+/// named without "hanok/", which a user's own folder of that name could hide.
+std::string included_file(const std::string& quoted);
+
 /// First part of a path: "kernels/base/shape.h" -> "kernels".
 std::string room_of(const std::string& path);
 
-/// Headers that users of the library may include: those of the rooms and of apps/training.
+/// Headers that users of the library may include: those of the rooms and of the library in apps.
 std::vector<std::string> public_headers();
 
 /// What a command prints to both outputs, and its exit status.

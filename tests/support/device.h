@@ -1,7 +1,7 @@
 // The device that a test program is about: tests put their tensors there.
 #pragma once
 
-#include "kernels/base/device.h"
+#include "hanok/kernels/base/device.h"
 
 namespace hanok::testing {
 

@@ -1,9 +1,9 @@
 // The program `convert` as a user runs it.
 #include <fmt/core.h>
 
+#include "hanok/weights/weights.h"
 #include "tests/support/paths.h"
 #include "tests/weights/weight_test.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

@@ -1,18 +1,19 @@
 // Downloads against a server on the loopback interface that misbehaves on request.
+#include "hanok/weights/download.h"
+
 #include <csignal>
 #include <cstdlib>
 #include <fmt/core.h>
 #include <sys/resource.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/catalogue.h"
+#include "hanok/weights/imagenet_classes.h"
+#include "hanok/weights/sha256.h"
+#include "hanok/weights/weights.h"
 #include "tests/support/paths.h"
 #include "tests/weights/http_server.h"
 #include "tests/weights/weight_test.h"
-#include "weights/catalogue.h"
-#include "weights/download.h"
-#include "weights/imagenet_classes.h"
-#include "weights/sha256.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

@@ -1,9 +1,9 @@
 // Valid files with flipped bits, overwritten bytes and cut ends: reading them gives tensors or a
 // FormatError, never a crash or another exception. Reproducible: the changes come from Philox.
-#include "kernels/base/error.h"
-#include "kernels/base/philox.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/philox.h"
+#include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

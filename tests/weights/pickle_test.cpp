@@ -1,8 +1,8 @@
 // Pickles written by hand: what a state_dict needs is understood, everything else is refused.
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/torch_objects.h"
+#include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
-#include "weights/torch_objects.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

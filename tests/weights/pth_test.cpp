@@ -1,7 +1,7 @@
 // Files that PyTorch wrote, of every layout, against the formula that they were written from.
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

@@ -3,10 +3,10 @@
 #include <filesystem>
 #include <iostream>
 
-#include "engine/autograd.h"
-#include "nn/models/registry.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

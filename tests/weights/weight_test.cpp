@@ -10,10 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/element_values.h"
+#include "hanok/weights/weights.h"
 #include "tests/support/paths.h"
-#include "weights/element_values.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/storage.h"
-#include "engine/tensor.h"
-#include "nn/state_dict.h"
+#include "hanok/engine/storage.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/nn/state_dict.h"
 
 namespace hanok::weights::test {
 

@@ -1,6 +1,6 @@
 // Archives that are wrong in one place: each is refused with the entry's name.
+#include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
-#include "weights/weights.h"
 
 namespace hanok::weights::test {
 namespace {

@@ -1,9 +1,9 @@
-#include "kernels/cpu/conv2d/choices.h"
+#include "hanok/kernels/cpu/conv2d/choices.h"
 
 #include <string>
 #include <utility>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
 namespace {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
 
 namespace hanok {
 

@@ -1,6 +1,6 @@
-#include "kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
 
-#include "kernels/cpu/conv2d/choices.h"
+#include "hanok/kernels/cpu/conv2d/choices.h"
 
 namespace hanok {
 namespace {

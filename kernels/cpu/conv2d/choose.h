@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "kernels/backend.h"
-#include "kernels/conv2d.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/conv2d.h"
 
 namespace hanok {
 

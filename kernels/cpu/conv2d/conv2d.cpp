@@ -1,4 +1,4 @@
-#include "kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -6,14 +6,14 @@
 #include <set>
 #include <string>
 
-#include "kernels/cpu/conv2d/choose.h"
-#include "kernels/cpu/conv2d/depthwise.h"
-#include "kernels/cpu/conv2d/implicit_gemm.h"
-#include "kernels/cpu/conv2d/winograd_stem.h"
-#include "kernels/cpu/conv2d/winograd4x4.h"
-#include "kernels/cpu/conv2d/winograd2x2.h"
-#include "kernels/cpu/conv2d/winograd_strided.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/depthwise.h"
+#include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
+#include "hanok/kernels/cpu/conv2d/winograd2x2.h"
+#include "hanok/kernels/cpu/conv2d/winograd4x4.h"
+#include "hanok/kernels/cpu/conv2d/winograd_stem.h"
+#include "hanok/kernels/cpu/conv2d/winograd_strided.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::cpu {
 

@@ -20,14 +20,14 @@
 // which are added in index order.
 //
 // Roofline: one multiply-add a tap and result, 9 for 8 bytes in and out: memory is the limit.
-#include "kernels/cpu/conv2d/depthwise.h"
+#include "hanok/kernels/cpu/conv2d/depthwise.h"
 
 #include <algorithm>
 #include <utility>
 #include <vector>
 
-#include "kernels/cpu/conv2d/patches.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/patches.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::depthwise {
 namespace {

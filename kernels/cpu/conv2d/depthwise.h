@@ -10,10 +10,10 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "kernels/cpu/isa/depthwise.h"
-#include "kernels/cpu/isa/depthwise3x3.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa/depthwise.h"
+#include "hanok/kernels/cpu/isa/depthwise3x3.h"
 
 namespace hanok::cpu::depthwise {
 

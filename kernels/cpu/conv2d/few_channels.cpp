@@ -16,8 +16,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/conv2d/implicit_gemm.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::implicit_gemm {
 namespace {

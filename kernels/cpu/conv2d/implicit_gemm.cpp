@@ -14,14 +14,14 @@
 // Weights are packed as [group][K/16 panels][taps * C][16]. Backward data runs the same loops over
 // dy, once per phase of the stride (conv2d_patches.h), with weights [phase][group][C/16][taps *
 // K][16].
-#include "kernels/cpu/conv2d/implicit_gemm.h"
+#include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-#include "kernels/cpu/conv2d/patches.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/patches.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::implicit_gemm {
 namespace {

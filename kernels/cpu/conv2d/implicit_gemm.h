@@ -10,8 +10,8 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 
 namespace hanok::cpu::implicit_gemm {
 

@@ -14,9 +14,9 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/cpu/conv2d/implicit_gemm.h"
-#include "kernels/cpu/conv2d/patches.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
+#include "hanok/kernels/cpu/conv2d/patches.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::implicit_gemm {
 namespace {

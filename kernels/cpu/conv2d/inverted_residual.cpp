@@ -16,15 +16,15 @@
 // strips and bands.
 //
 // Roofline: x, y and the weights are all that moves, so the FMA units are the limit.
-#include "kernels/cpu/conv2d/inverted_residual.h"
+#include "hanok/kernels/cpu/conv2d/inverted_residual.h"
 
 #include <algorithm>
 #include <array>
 
-#include "kernels/cpu/conv2d/choose.h"
-#include "kernels/cpu/conv2d/conv2d.h"
-#include "kernels/cpu/conv2d/depthwise.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/conv2d/depthwise.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
 namespace {

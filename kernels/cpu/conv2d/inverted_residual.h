@@ -2,8 +2,8 @@
 // a 1x1 that narrows, band of rows by band of rows.
 #pragma once
 
-#include "kernels/backend.h"
-#include "kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
 
 namespace hanok::cpu {
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu/conv2d/patches.h"
+#include "hanok/kernels/cpu/conv2d/patches.h"
 
 #include <algorithm>
 #include <utility>

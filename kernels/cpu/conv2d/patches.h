@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/conv2d.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/conv2d.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 
 namespace hanok::cpu {
 

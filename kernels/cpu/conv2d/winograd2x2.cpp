@@ -17,13 +17,13 @@
 //
 // Roofline: at two multiply-adds of 8 a cycle the products of a layer take 2.1 M cycles on two
 // cores, 0.63 ms at 3.3 GHz; its weights take 0.56 ms at 30 GB/s.
-#include "kernels/cpu/conv2d/winograd2x2.h"
+#include "hanok/kernels/cpu/conv2d/winograd2x2.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::winograd2x2 {
 namespace {

@@ -5,9 +5,9 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
-#include "kernels/cpu/isa/winograd2x2.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd2x2.h"
 
 namespace hanok::cpu::winograd2x2 {
 

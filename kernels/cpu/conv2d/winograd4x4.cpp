@@ -24,14 +24,14 @@
 //
 // Roofline: 36 * C * K multiply-adds a tile instead of 144 * C * K. At C = K = 64, 9216 cycles of
 // multiply-adds at the peak stand beside about 1200 of input and 1000 of output transforms.
-#include "kernels/cpu/conv2d/winograd4x4.h"
+#include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::winograd {
 namespace {

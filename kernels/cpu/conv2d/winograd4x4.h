@@ -6,9 +6,9 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
-#include "kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd_kernels.h"
 
 namespace hanok::cpu::winograd {
 

@@ -17,9 +17,9 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/conv2d/winograd4x4.h"
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/conv2d/winograd4x4.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::winograd {
 namespace {

@@ -26,14 +26,14 @@
 // and two a cycle), beside about 150 cycles of input and 400 of output transforms; the direct
 // algorithm takes 5292. Then what is written, 4 * K bytes an output, counts as well: the products
 // ask for the next block's part of y.
-#include "kernels/cpu/conv2d/winograd_stem.h"
+#include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 
 #include <algorithm>
 #include <array>
 #include <vector>
 
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::stem {
 namespace {

@@ -7,11 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
-#include "kernels/cpu/isa/winograd_stem.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd_stem.h"
 
 namespace hanok::cpu::stem {
 

@@ -23,8 +23,8 @@
 #include <array>
 #include <vector>
 
-#include "kernels/cpu/conv2d/winograd_stem.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/conv2d/winograd_stem.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 
 namespace hanok::cpu::stem {
 namespace {

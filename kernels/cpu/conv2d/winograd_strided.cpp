@@ -24,12 +24,12 @@
 // Roofline: 81 * C * K multiply-adds a tile instead of 144 * C * K. At 64 x 128 a tile takes 41500
 // cycles of multiply-adds at the peak beside about 1300 of its input's and 1400 of its output's
 // transform. V, 21 KB a tile, is read from L3 once for each 16 filters.
-#include "kernels/cpu/conv2d/winograd_strided.h"
+#include "hanok/kernels/cpu/conv2d/winograd_strided.h"
 
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::winograd_strided {
 

@@ -5,10 +5,10 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cpu/isa/gemm_kernels.h"
-#include "kernels/cpu/isa/winograd_strided.h"
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd_strided.h"
 
 namespace hanok::cpu::winograd_strided {
 

@@ -14,8 +14,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/cpu/conv2d/winograd_strided.h"
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/conv2d/winograd_strided.h"
+#include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu::winograd_strided {
 namespace {

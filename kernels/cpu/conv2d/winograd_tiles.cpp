@@ -1,4 +1,4 @@
-#include "kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 
 #include <algorithm>
 

@@ -7,8 +7,8 @@
 #include <span>
 #include <vector>
 
-#include "kernels/cpu/gemm.h"
-#include "kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/winograd_kernels.h"
 
 namespace hanok::cpu::winograd {
 

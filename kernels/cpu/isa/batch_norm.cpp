@@ -2,9 +2,9 @@
 // groups of 16 rows in f32, in strips of 32 channels whose accumulators stay in registers (4 + 4
 // vectors and 4 centers of 16 registers), and add each group's to totals in double. So almost all
 // additions are f32 ones, and no f32 sum has more than 16 terms.
-#include "kernels/cpu/isa/batch_norm.h"
+#include "hanok/kernels/cpu/isa/batch_norm.h"
 
-#include "kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

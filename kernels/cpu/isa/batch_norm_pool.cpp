@@ -1,8 +1,8 @@
 // Channels are the vector dimension; strips of them stay in registers over all taps. Values and
 // their order are those of batch_norm.cpp and pool.cpp one after the other.
-#include "kernels/cpu/isa/batch_norm_pool.h"
+#include "hanok/kernels/cpu/isa/batch_norm_pool.h"
 
-#include "kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/isa/batch_norm.h"
-#include "kernels/cpu/isa/pool.h"
+#include "hanok/kernels/cpu/isa/batch_norm.h"
+#include "hanok/kernels/cpu/isa/pool.h"
 
 namespace hanok::cpu {
 

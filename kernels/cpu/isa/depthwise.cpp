@@ -11,9 +11,9 @@
 //
 // Weight gradients, 8 channels at a time: the sums of up to 9 taps stay in registers over the run
 // of pixels, one load of dy serves them all.
-#include "kernels/cpu/isa/depthwise.h"
+#include "hanok/kernels/cpu/isa/depthwise.h"
 
-#include "kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -16,9 +16,9 @@
 //
 // Weight gradients slide the same window over x, with nine sums and two neighbouring dy in
 // registers.
-#include "kernels/cpu/isa/depthwise3x3.h"
+#include "hanok/kernels/cpu/isa/depthwise3x3.h"
 
-#include "kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

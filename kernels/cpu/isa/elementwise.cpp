@@ -1,8 +1,8 @@
 // One plain loop an op: they are bound by memory, and the compiler makes vector code of them.
-#include "kernels/cpu/isa/elementwise.h"
+#include "hanok/kernels/cpu/isa/elementwise.h"
 
-#include "kernels/base/vector_math.h"
-#include "kernels/cpu/isa/simd.h"
+#include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <stdint.h>
 
-#include "kernels/op_kind.h"
+#include "hanok/kernels/op_kind.h"
 
 namespace hanok::cpu {
 

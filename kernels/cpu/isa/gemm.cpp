@@ -16,9 +16,9 @@
 // cycle, an eighth of what L2 delivers.
 #include <string.h>
 
-#include "kernels/cpu/isa/gemm_kernels.h"
-#include "kernels/cpu/isa/gemm_tile.h"
-#include "kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/gemm_tile.h"
+#include "hanok/kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

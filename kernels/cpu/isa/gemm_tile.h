@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #ifdef HANOK_ISA_avx2
 #include <immintrin.h>
 #endif

@@ -1,7 +1,7 @@
 // One sweep: each value is loaded and stored once.
-#include "kernels/cpu/isa/optimizer_step.h"
+#include "hanok/kernels/cpu/isa/optimizer_step.h"
 
-#include "kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

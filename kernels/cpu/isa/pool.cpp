@@ -1,7 +1,7 @@
 // Channels are the vector dimension; strips of them stay in registers over all taps.
-#include "kernels/cpu/isa/pool.h"
+#include "hanok/kernels/cpu/isa/pool.h"
 
-#include "kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -1,7 +1,7 @@
-#include "kernels/cpu/isa/random.h"
+#include "hanok/kernels/cpu/isa/random.h"
 
-#include "kernels/base/vector_math.h"
-#include "kernels/cpu/isa/simd.h"
+#include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -32,7 +32,7 @@
 // Winograd, "Arithmetic complexity of computations", 1980; Lavin, Gray, "Fast algorithms for
 // convolutional neural networks", CVPR 2016; Barabasz et al., "Error analysis and improving the
 // accuracy of Winograd convolution", ACM TOMS 2020 (choice of points).
-#include "kernels/cpu/isa/winograd_transforms.h"
+#include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -1,9 +1,9 @@
 // Winograd's minimal filtering F(2x2, 3x3): 4 outputs of a 3x3 convolution from 16 products instead
 // of 36. Like F(4x4, 3x3) (winograd.cpp) with the points 0, 1, -1 and infinity; there is nothing
 // but additions in B and A, and the error is that of the direct algorithm.
-#include "kernels/cpu/isa/winograd2x2.h"
+#include "hanok/kernels/cpu/isa/winograd2x2.h"
 
-#include "kernels/cpu/isa/winograd_transforms.h"
+#include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 
 namespace hanok::cpu {
 

@@ -5,11 +5,11 @@
 // belong to, once for all tiles of a row. The horizontal map takes one half of a cell (6 floats of
 // an RGB image) a vector, read and stored as 8: the two floats too many are overwritten by the
 // next half or lie in the padding.
-#include "kernels/cpu/isa/winograd_stem.h"
+#include "hanok/kernels/cpu/isa/winograd_stem.h"
 
 #include <string.h>
 
-#include "kernels/cpu/isa/winograd_transforms.h"
+#include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -1,10 +1,10 @@
-// The instruction-set-dependent pieces of the stem's convolution (kernels/cpu/conv2d/winograd_stem.cpp), as
-// one table per path.
+// The instruction-set-dependent pieces of the stem's convolution
+// (kernels/cpu/conv2d/winograd_stem.cpp), as one table per path.
 #pragma once
 
 #include <stdint.h>
 
-#include "kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd_kernels.h"
 
 namespace hanok::cpu {
 

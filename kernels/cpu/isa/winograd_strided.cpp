@@ -28,9 +28,9 @@
 //
 // A single tap uses the first four rows of B^T (and of these the first four columns), the first
 // column of G and the first four columns of A^T.
-#include "kernels/cpu/isa/winograd_strided.h"
+#include "hanok/kernels/cpu/isa/winograd_strided.h"
 
-#include "kernels/cpu/isa/winograd_transforms.h"
+#include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd_kernels.h"
 
 namespace hanok::cpu {
 

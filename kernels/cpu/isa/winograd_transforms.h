@@ -6,8 +6,8 @@
 // map B^T is the same for F(4, 3) and F(3, 4), and the output's A^T just ends one power earlier.
 #pragma once
 
-#include "kernels/cpu/isa/vector8.h"
-#include "kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/winograd_kernels.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <initializer_list>
 
-#include "kernels/cuda/conv/conv2d.h"
-#include "kernels/cuda/conv/conv2d_implicit_gemm.h"
-#include "kernels/cuda/conv/conv2d_winograd.h"
-#include "kernels/cuda/ops/epilogue.h"
-#include "kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/conv/conv2d.h"
+#include "hanok/kernels/cuda/conv/conv2d_implicit_gemm.h"
+#include "hanok/kernels/cuda/conv/conv2d_winograd.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/ops/packet.h"
 
 namespace hanok::cuda {
 namespace {

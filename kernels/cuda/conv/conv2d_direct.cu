@@ -8,8 +8,8 @@
 // Neighbouring threads have neighbouring channels (columns.h), so accesses are whole lines; taps
 // are reread from the caches. Bound by memory: 2 * R*S FLOP for 8 bytes. dw is summed by blocks
 // over fixed pieces of the pixels, whose partial results are added in order.
-#include "kernels/cuda/ops/columns.h"
-#include "kernels/cuda/conv/conv2d_implicit_gemm.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/conv/conv2d_implicit_gemm.h"
 
 namespace hanok::cuda {
 namespace {

@@ -19,7 +19,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/cuda/conv/conv2d_implicit_gemm.h"
+#include "hanok/kernels/cuda/conv/conv2d_implicit_gemm.h"
 
 namespace hanok::cuda {
 namespace {

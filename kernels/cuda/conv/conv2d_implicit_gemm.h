@@ -1,14 +1,14 @@
 // Any convolution as a matrix product whose operand A (or B) is the patch matrix, which never
 // exists: each tile gathers its part of it. Also the direct form for groups of few channels.
-// Functions take views whose types kernels/cuda/conv/conv2d.cu has checked: one of f32, f16 and bf16 for
-// all, but f32 for dw. Moments of the epilogue are left to it.
+// Functions take views whose types kernels/cuda/conv/conv2d.cu has checked: one of f32, f16 and
+// bf16 for all, but f32 for dw. Moments of the epilogue are left to it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/backend.h"
-#include "kernels/cuda/gemm/gemm_tile.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cuda/gemm/gemm_tile.h"
 
 namespace hanok::cuda {
 

@@ -35,8 +35,8 @@
 // accuracy of Winograd convolution", ACM TOMS 2020 (choice of points).
 #include <algorithm>
 
-#include "kernels/cuda/conv/conv2d_winograd.h"
-#include "kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/conv/conv2d_winograd.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
 
 namespace hanok::cuda::winograd {
 namespace {

@@ -1,12 +1,12 @@
 // Winograd's F(4x4, 3x3) on CUDA: 3x3 convolutions with stride 1, a quarter of the multiplications.
-// Functions take views of one type, f32, f16 or bf16, as kernels/cuda/conv/conv2d.cu has checked; what
-// is transformed is f32. Moments of the epilogue are left to it.
+// Functions take views of one type, f32, f16 or bf16, as kernels/cuda/conv/conv2d.cu has checked;
+// what is transformed is f32. Moments of the epilogue are left to it.
 #pragma once
 
 #include <cstddef>
 
-#include "kernels/backend.h"
-#include "kernels/cuda/gemm/gemm_tile.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cuda/gemm/gemm_tile.h"
 
 namespace hanok::cuda::winograd {
 

@@ -1,6 +1,6 @@
-#include "kernels/cuda/conv/convolution.h"
+#include "hanok/kernels/cuda/conv/convolution.h"
 
-#include "kernels/cuda/conv/conv2d.h"
+#include "hanok/kernels/cuda/conv/conv2d.h"
 
 namespace hanok::cuda {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <memory>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

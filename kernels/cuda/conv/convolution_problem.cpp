@@ -1,4 +1,4 @@
-#include "kernels/cuda/conv/convolution_problem.h"
+#include "hanok/kernels/cuda/conv/convolution_problem.h"
 
 namespace hanok::cuda {
 

@@ -1,15 +1,15 @@
-#include "kernels/cuda/conv/fused_convolution.h"
+#include "hanok/kernels/cuda/conv/fused_convolution.h"
 
 #include <algorithm>
 #include <set>
 #include <string>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/ops/channel_sums.h"
-#include "kernels/cuda/conv/conv2d.h"
-#include "kernels/cuda/ops/epilogue.h"
-#include "kernels/cuda/ops/layout.h"
-#include "kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/conv/conv2d.h"
+#include "hanok/kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/cuda/ops/channel_sums.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/ops/layout.h"
 
 namespace hanok::cuda {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "kernels/cuda/conv/convolution.h"
-#include "kernels/cuda/conv/convolution_problem.h"
+#include "hanok/kernels/cuda/conv/convolution.h"
+#include "hanok/kernels/cuda/conv/convolution_problem.h"
 
 namespace hanok::cuda {
 

@@ -4,11 +4,11 @@
 #include <string>
 #include <type_traits>
 
-#include "kernels/cuda/ops/columns.h"
-#include "kernels/cuda/ops/epilogue.h"
-#include "kernels/cuda/gemm/gemm.h"
-#include "kernels/cuda/gemm/gemm_tile.h"
-#include "kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/gemm/gemm_tile.h"
+#include "hanok/kernels/cuda/ops/packet.h"
 
 namespace hanok::cuda {
 namespace {

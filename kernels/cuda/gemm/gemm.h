@@ -2,7 +2,7 @@
 // the steps that lead to this kernel, for readers.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

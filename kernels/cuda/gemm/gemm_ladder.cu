@@ -24,10 +24,10 @@
 // NVIDIA, "CUTLASS: Fast Linear Algebra in CUDA C++", 2017.
 #include <string>
 
-#include "kernels/cuda/gemm/gemm_ladder.h"
-#include "kernels/cuda/gemm/gemm_tile.h"
-#include "kernels/cuda/runtime/intrinsics.h"
-#include "kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/gemm/gemm_ladder.h"
+#include "hanok/kernels/cuda/gemm/gemm_tile.h"
+#include "hanok/kernels/cuda/runtime/intrinsics.h"
+#include "hanok/kernels/cuda/ops/packet.h"
 
 namespace hanok::cuda {
 namespace {

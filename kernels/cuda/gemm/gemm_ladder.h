@@ -2,7 +2,7 @@
 // kernel that says what it changes and why that is faster; gemm.h holds the one that is used.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

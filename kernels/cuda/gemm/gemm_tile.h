@@ -23,11 +23,11 @@
 //                                       0 where nothing is
 #pragma once
 
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/packet.h"
-#include "kernels/cuda/ops/sizes.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/epilogue.h"
+#include "hanok/kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/ops/sizes.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/epilogue.h"
 
 namespace hanok::cuda {
 

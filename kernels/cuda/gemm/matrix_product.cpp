@@ -1,6 +1,6 @@
-#include "kernels/cuda/gemm/matrix_product.h"
+#include "hanok/kernels/cuda/gemm/matrix_product.h"
 
-#include "kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
 
 namespace hanok::cuda {
 namespace {

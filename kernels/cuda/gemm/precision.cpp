@@ -1,4 +1,4 @@
-#include "kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/cuda/gemm/precision.h"
 
 #include <atomic>
 #include <cstdlib>

@@ -1,16 +1,16 @@
 // Matrix products by cuBLAS. BLAS is column-major and hanok row-major: a row-major [m,n] matrix is
 // the column-major [n,m] matrix of its transpose, so C = A B is computed as C^T = B^T A^T: the same
 // memory, with the operands swapped and no copy.
-#include "kernels/cuda/libraries/blas_product.h"
+#include "hanok/kernels/cuda/libraries/blas_product.h"
 
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/runtime/cuda.h"
-#include "kernels/cuda/ops/epilogue.h"
-#include "kernels/cuda/gemm/gemm.h"
-#include "kernels/cuda/gemm/precision.h"
-#include "kernels/cuda/ops/scratch.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/ops/scratch.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 namespace hanok::cuda {
 namespace {

@@ -4,8 +4,8 @@
 #include <memory>
 #include <string>
 
-#include "kernels/cuda/libraries/cublas.h"
-#include "kernels/cuda/gemm/matrix_product.h"
+#include "hanok/kernels/cuda/gemm/matrix_product.h"
+#include "hanok/kernels/cuda/libraries/cublas.h"
 
 namespace hanok::cuda {
 

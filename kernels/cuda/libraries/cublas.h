@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "kernels/cuda/gemm/matrix_product.h"
+#include "hanok/kernels/cuda/gemm/matrix_product.h"
 
 struct cublasContext;
 

@@ -1,6 +1,6 @@
 // Fills the table of cuBLAS's functions from the library on this machine.
-#include "kernels/cuda/libraries/cublas.h"
-#include "kernels/cuda/libraries/dynamic_library.h"
+#include "hanok/kernels/cuda/libraries/cublas.h"
+#include "hanok/kernels/cuda/libraries/dynamic_library.h"
 
 namespace hanok::cuda {
 namespace {

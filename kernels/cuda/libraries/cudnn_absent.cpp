@@ -1,6 +1,6 @@
 // Stands where the headers of cuDNN or cudnn-frontend were not found when this program was built:
 // convolutions then run on our own kernels.
-#include "kernels/cuda/libraries/cudnn_convolution.h"
+#include "hanok/kernels/cuda/libraries/cudnn_convolution.h"
 
 namespace hanok::cuda {
 

@@ -1,16 +1,16 @@
 // Finds a plan for each problem once: in memory, on disk, by cuDNN's heuristics or by measuring.
-#include "kernels/cuda/libraries/cudnn_convolution.h"
+#include "hanok/kernels/cuda/libraries/cudnn_convolution.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <mutex>
 
-#include "kernels/cuda/runtime/cuda.h"
-#include "kernels/cuda/libraries/cudnn_graph.h"
-#include "kernels/cuda/libraries/cudnn_plans.h"
-#include "kernels/cuda/conv/fused_convolution.h"
-#include "kernels/cuda/ops/scratch.h"
+#include "hanok/kernels/cuda/conv/fused_convolution.h"
+#include "hanok/kernels/cuda/libraries/cudnn_graph.h"
+#include "hanok/kernels/cuda/libraries/cudnn_plans.h"
+#include "hanok/kernels/cuda/ops/scratch.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 namespace hanok::cuda {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/conv/convolution.h"
+#include "hanok/kernels/cuda/conv/convolution.h"
 
 namespace hanok::cuda {
 

@@ -1,10 +1,10 @@
-#include "kernels/cuda/libraries/cudnn_graph.h"
+#include "hanok/kernels/cuda/libraries/cudnn_graph.h"
 
 #include <algorithm>
 #include <array>
 #include <cudnn_frontend.h>
 
-#include "kernels/cuda/libraries/dynamic_library.h"
+#include "hanok/kernels/cuda/libraries/dynamic_library.h"
 
 // cudnn-frontend looks functions up in this handle (NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING).
 namespace cudnn_frontend {

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/conv/convolution_problem.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/conv/convolution_problem.h"
 
 struct cudnnContext;
 

@@ -1,4 +1,4 @@
-#include "kernels/cuda/libraries/cudnn_plans.h"
+#include "hanok/kernels/cuda/libraries/cudnn_plans.h"
 
 #include <cstdint>
 #include <cstdio>
@@ -8,7 +8,7 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::cuda {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/libraries/dynamic_library.h"
+#include "hanok/kernels/cuda/libraries/dynamic_library.h"
 
 #include <cstdlib>
 #include <dlfcn.h>

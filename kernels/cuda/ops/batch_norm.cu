@@ -8,9 +8,9 @@
 // Three launches backward: the sums (columns.h), their combination to f32 coefficients of each
 // channel, and one sweep that reads dy, y, x and writes dx, dresidual. Bound by memory: the sums
 // read 12 bytes an element (f32 with ReLU), the sweep moves 16 to 20.
-#include "kernels/cuda/ops/batch_norm.h"
-#include "kernels/cuda/ops/columns.h"
-#include "kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/ops/batch_norm.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/ops/packet.h"
 
 namespace hanok::cuda {
 namespace {

@@ -2,7 +2,7 @@
 // storage type (f32, f16 or bf16, DTypeError otherwise); statistics and parameters are f32.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

@@ -1,8 +1,8 @@
 // A thread a channel; C is at most some thousands, so the kernel is all launch and no work. The
 // quotients are taken in double, where E[x^2] - E[x]^2 loses nothing that the f32 sums still had.
-#include "kernels/cuda/ops/channel_sums.h"
-#include "kernels/cuda/runtime/cuda.h"
-#include "kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/channel_sums.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 
 namespace hanok::cuda {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "kernels/base/view.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/view.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::cuda {
 

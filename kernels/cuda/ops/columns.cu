@@ -7,8 +7,8 @@
 // formulae and a pairwise algorithm for computing sample variances", 1979).
 #include <type_traits>
 
-#include "kernels/cuda/ops/columns.h"
-#include "kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/ops/packet.h"
 
 namespace hanok::cuda {
 namespace {

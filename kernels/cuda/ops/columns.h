@@ -10,8 +10,8 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/ops/epilogue.h"
-#include "kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 
 namespace hanok::cuda {
 

@@ -6,8 +6,8 @@
 #include <limits>
 #include <type_traits>
 
-#include "kernels/base/half.h"
-#include "kernels/cuda/ops/storage.h"
+#include "hanok/kernels/base/half.h"
+#include "hanok/kernels/cuda/ops/storage.h"
 
 namespace hanok::cuda {
 

@@ -1,8 +1,8 @@
 // One thread adds one. It is the launch that costs (some microseconds, about one within a graph),
 // not the 16 bytes; the host could write the number for less, but a graph replays what was
 // recorded.
-#include "kernels/cuda/ops/counter.h"
-#include "kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/counter.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 
 namespace hanok::cuda {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 namespace hanok::cuda {
 

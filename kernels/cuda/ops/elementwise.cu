@@ -8,11 +8,11 @@
 // 650 ns of latency ask for, so that one pack a thread is enough.
 #include <utility>
 
-#include "kernels/base/vector_math.h"
-#include "kernels/cuda/ops/elementwise.h"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/cuda/ops/strided.h"
+#include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cuda/ops/elementwise.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/ops/strided.h"
 
 namespace hanok::cuda {
 namespace {

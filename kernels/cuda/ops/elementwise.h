@@ -1,7 +1,7 @@
 // Elementwise ops; see Backend for their meaning.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

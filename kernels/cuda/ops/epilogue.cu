@@ -1,5 +1,5 @@
-#include "kernels/cuda/ops/columns.h"
-#include "kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
 
 namespace hanok::cuda {
 

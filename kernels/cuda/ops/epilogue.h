@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

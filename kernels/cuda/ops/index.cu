@@ -14,11 +14,11 @@
 // order "NaN first, then larger, then smaller index". A warp shares a lane of x, or each thread has
 // its own where lanes are neighbours in memory. Roofline: memory, k reads of x, all but the first
 // from cache while a lane fits there.
-#include "kernels/cuda/ops/index.h"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/layout.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/cuda/ops/strided.h"
+#include "hanok/kernels/cuda/ops/index.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/layout.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/ops/strided.h"
 
 namespace hanok::cuda {
 namespace {

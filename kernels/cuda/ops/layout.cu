@@ -15,11 +15,11 @@
 #include <cstring>
 #include <numeric>
 
-#include "kernels/cuda/ops/convert.h"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/layout.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/cuda/ops/strided.h"
+#include "hanok/kernels/cuda/ops/convert.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/layout.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/ops/strided.h"
 
 namespace hanok::cuda {
 namespace {

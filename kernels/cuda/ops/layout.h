@@ -1,7 +1,7 @@
 // Fills, copies and conversions; see Backend for their meaning.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

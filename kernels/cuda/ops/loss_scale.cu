@@ -8,10 +8,10 @@
 // kListBlock of it, 16 bytes a thread and access. Each block leaves a flag, and one block joins
 // them: no two blocks write one address. Roofline: memory, 8 bytes an element (11.7 M parameters of
 // ResNet18: 94 MB, 28 us at 3.35 TB/s).
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/loss_scale.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/cuda/ops/tensor_list.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/loss_scale.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/ops/tensor_list.h"
 
 namespace hanok::cuda {
 namespace {

@@ -8,10 +8,10 @@
 //
 // Roofline: memory. Adam reads p, g, m, v and writes p, m, v: 28 bytes for about 15 operations
 // (11.7 M parameters of ResNet18: 327 MB, 98 us at 3.35 TB/s).
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/optimizer_step.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/cuda/ops/tensor_list.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/optimizer_step.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/ops/tensor_list.h"
 
 namespace hanok::cuda {
 namespace {

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/base/view.h"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/storage.h"
+#include "hanok/kernels/base/view.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 
 namespace hanok::cuda {
 

@@ -7,10 +7,10 @@
 //
 // Bound by memory: the taps of neighbouring pixels come from the caches, so a pass moves about
 // operand + result (+ 1 byte an output for indices).
-#include "kernels/cuda/ops/columns.h"
-#include "kernels/cuda/ops/packet.h"
-#include "kernels/cuda/ops/pool.h"
-#include "kernels/cuda/ops/sizes.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/ops/pool.h"
+#include "hanok/kernels/cuda/ops/sizes.h"
 
 namespace hanok::cuda {
 namespace {

@@ -2,7 +2,7 @@
 // otherwise), all of one call alike.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

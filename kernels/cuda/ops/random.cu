@@ -6,10 +6,10 @@
 //
 // Roofline: memory. About 100 integer operations a counter stand against 16 bytes written (dropout:
 // 16 read as well); H100 issues some 130 in the time of 16 bytes.
-#include "kernels/base/vector_math.h"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/random.h"
-#include "kernels/cuda/ops/storage.h"
+#include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/random.h"
+#include "hanok/kernels/cuda/ops/storage.h"
 
 namespace hanok::cuda {
 namespace {

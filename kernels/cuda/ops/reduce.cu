@@ -14,12 +14,12 @@
 // a fifth of what H100 does in this time, and just what a consumer card with 1/64 of the rate does.
 #include <algorithm>
 
-#include "kernels/cuda/ops/index.h"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/cuda/ops/reduce.h"
-#include "kernels/cuda/ops/storage.h"
-#include "kernels/cuda/ops/strided.h"
-#include "kernels/cuda/ops/tensor_list.h"
+#include "hanok/kernels/cuda/ops/index.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/ops/reduce.h"
+#include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/ops/strided.h"
+#include "hanok/kernels/cuda/ops/tensor_list.h"
 
 namespace hanok::cuda {
 namespace {

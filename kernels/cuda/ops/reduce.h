@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

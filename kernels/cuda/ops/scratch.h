@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "kernels/exec_context.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::cuda {
 

@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <string>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 
 namespace hanok::cuda {
 

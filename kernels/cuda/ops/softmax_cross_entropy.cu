@@ -12,9 +12,9 @@
 //   t < 0 (ignored):        all 0;                                           weight 0
 // and so  d loss / d logits_j = p_j sum_c coefficient_c - coefficient_j.
 // A warp takes a sample and computes in double: there are few elements, and losses are compared.
-#include "kernels/cuda/ops/packet.h"
-#include "kernels/cuda/ops/sizes.h"
-#include "kernels/cuda/ops/softmax_cross_entropy.h"
+#include "hanok/kernels/cuda/ops/packet.h"
+#include "hanok/kernels/cuda/ops/sizes.h"
+#include "hanok/kernels/cuda/ops/softmax_cross_entropy.h"
 
 namespace hanok::cuda {
 namespace {

@@ -1,7 +1,7 @@
 // Softmax and cross entropy on CUDA; see Backend for their meaning.
 #pragma once
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 

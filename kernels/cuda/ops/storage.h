@@ -7,10 +7,10 @@
 #include <cuda_fp16.h>
 #include <string>
 
-#include "kernels/base/dtype.h"
-#include "kernels/base/error.h"
-#include "kernels/base/host_device.h"
-#include "kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/base/dtype.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/host_device.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 namespace hanok::cuda {
 

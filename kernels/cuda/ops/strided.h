@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "kernels/base/host_device.h"
-#include "kernels/base/strided.h"
+#include "hanok/kernels/base/host_device.h"
+#include "hanok/kernels/base/strided.h"
 
 namespace hanok::cuda {
 

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "kernels/base/host_device.h"
-#include "kernels/cuda/ops/storage.h"
+#include "hanok/kernels/base/host_device.h"
+#include "hanok/kernels/cuda/ops/storage.h"
 
 namespace hanok::cuda {
 

@@ -1,8 +1,8 @@
-#include "kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 #include <string>
 
-#include "kernels/base/error.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::cuda {
 

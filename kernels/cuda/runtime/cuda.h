@@ -4,7 +4,7 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/exec_context.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::cuda {
 

@@ -3,26 +3,26 @@
 //
 // Activations may be f32, f16 or bf16 (each family says which of them it takes and throws a
 // DTypeError for others); statistics, parameters of norms, losses and optimisers' state are f32.
-#include "kernels/cuda/runtime/cuda_backend.h"
+#include "hanok/kernels/cuda/runtime/cuda_backend.h"
 
 #include <cuda_runtime.h>
 #include <string>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/ops/batch_norm.h"
-#include "kernels/cuda/runtime/cuda.h"
-#include "kernels/cuda/ops/elementwise.h"
-#include "kernels/cuda/gemm/gemm.h"
-#include "kernels/cuda/ops/index.h"
-#include "kernels/cuda/ops/layout.h"
-#include "kernels/cuda/ops/loss_scale.h"
-#include "kernels/cuda/ops/optimizer_step.h"
-#include "kernels/cuda/ops/pool.h"
-#include "kernels/cuda/ops/random.h"
-#include "kernels/cuda/ops/reduce.h"
-#include "kernels/cuda/ops/softmax_cross_entropy.h"
-#include "kernels/operand_types.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/ops/batch_norm.h"
+#include "hanok/kernels/cuda/ops/elementwise.h"
+#include "hanok/kernels/cuda/ops/index.h"
+#include "hanok/kernels/cuda/ops/layout.h"
+#include "hanok/kernels/cuda/ops/loss_scale.h"
+#include "hanok/kernels/cuda/ops/optimizer_step.h"
+#include "hanok/kernels/cuda/ops/pool.h"
+#include "hanok/kernels/cuda/ops/random.h"
+#include "hanok/kernels/cuda/ops/reduce.h"
+#include "hanok/kernels/cuda/ops/softmax_cross_entropy.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/operand_types.h"
 
 namespace hanok::cuda {
 namespace {

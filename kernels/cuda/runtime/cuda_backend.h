@@ -4,9 +4,9 @@
 #include <memory>
 #include <string>
 
-#include "kernels/backend.h"
-#include "kernels/cuda/conv/convolution.h"
-#include "kernels/cuda/gemm/matrix_product.h"
+#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cuda/conv/convolution.h"
+#include "hanok/kernels/cuda/gemm/matrix_product.h"
 
 namespace hanok::cuda {
 

@@ -1,10 +1,10 @@
-#include "kernels/cuda/runtime/cuda_devices.h"
+#include "hanok/kernels/cuda/runtime/cuda_devices.h"
 
 #include <cstdio>
 #include <cuda_runtime.h>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 namespace hanok::cuda {
 namespace {

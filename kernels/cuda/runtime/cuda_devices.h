@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda_runtime.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::cuda {
 

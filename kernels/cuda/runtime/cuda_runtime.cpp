@@ -1,5 +1,5 @@
 // CudaRuntime over CUDA's own runtime: a compute and a copy stream a device, made at first use.
-#include "kernels/cuda_runtime.h"
+#include "hanok/kernels/cuda_runtime.h"
 
 #include <cstdlib>
 #include <cuda_runtime.h>
@@ -8,14 +8,14 @@
 #include <string_view>
 #include <utility>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda/ops/counter.h"
-#include "kernels/cuda/libraries/cublas.h"
-#include "kernels/cuda/runtime/cuda.h"
-#include "kernels/cuda/runtime/cuda_backend.h"
-#include "kernels/cuda/runtime/cuda_devices.h"
-#include "kernels/cuda/libraries/cudnn_convolution.h"
-#include "kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/cuda/libraries/cublas.h"
+#include "hanok/kernels/cuda/libraries/cudnn_convolution.h"
+#include "hanok/kernels/cuda/ops/counter.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/cuda/runtime/cuda_backend.h"
+#include "hanok/kernels/cuda/runtime/cuda_devices.h"
 
 namespace hanok::cuda {
 namespace {

@@ -12,7 +12,7 @@
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 
-#include "kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 
 #if defined(__CUDA_ARCH__)
 #if __CUDA_ARCH__ >= 800

@@ -4,7 +4,7 @@
 
 #include <cstddef>
 
-#include "kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 
 #ifdef __CUDACC__
 

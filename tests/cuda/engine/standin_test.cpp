@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/allocator.h"
-#include "engine/device_copy.h"
-#include "engine/ops.h"
-#include "engine/recording.h"
-#include "engine/runtime.h"
-#include "engine/tensor.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/device_copy.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/recording.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
 #include "tests/cuda/standin/control.h"
 
 namespace hanok::testing {

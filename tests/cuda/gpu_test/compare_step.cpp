@@ -13,13 +13,13 @@
 #include <utility>
 #include <vector>
 
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/precision.h"
-#include "engine/transaction.h"
-#include "kernels/base/error.h"
-#include "nn/models/registry.h"
-#include "nn/optim.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/precision.h"
+#include "hanok/engine/transaction.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/optim.h"
 
 namespace hanok {
 namespace {

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include "kernels/cuda/conv/conv2d.h"
+#include "hanok/kernels/cuda/conv/conv2d.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/kernels/conv2d_reference.h"
 

@@ -6,9 +6,9 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/kernels/exec_context.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::test {

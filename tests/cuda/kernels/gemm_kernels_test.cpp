@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/cuda/gemm/gemm.h"
-#include "kernels/cuda/gemm/gemm_ladder.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/gemm/gemm_ladder.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/cuda/kernels/half_array.h"
 #include "tests/kernels/gemm_reference.h"

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "kernels/base/half.h"
+#include "hanok/kernels/base/half.h"
 #include "tests/cuda/kernels/device.h"
 
 namespace hanok::test {

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cuda/conv/conv2d.h"
-#include "kernels/cuda/gemm/gemm.h"
-#include "kernels/cuda/ops/layout.h"
+#include "hanok/kernels/cuda/conv/conv2d.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/ops/layout.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/cuda/kernels/half_array.h"
 #include "tests/kernels/conv2d_reference.h"

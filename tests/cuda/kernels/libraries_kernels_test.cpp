@@ -5,12 +5,12 @@
 #include <functional>
 #include <string>
 
-#include "kernels/base/half.h"
-#include "kernels/cuda/libraries/blas_product.h"
-#include "kernels/cuda/ops/channel_sums.h"
-#include "kernels/cuda/conv/conv2d.h"
-#include "kernels/cuda/conv/fused_convolution.h"
-#include "kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/base/half.h"
+#include "hanok/kernels/cuda/conv/conv2d.h"
+#include "hanok/kernels/cuda/conv/fused_convolution.h"
+#include "hanok/kernels/cuda/gemm/precision.h"
+#include "hanok/kernels/cuda/libraries/blas_product.h"
+#include "hanok/kernels/cuda/ops/channel_sums.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/kernels/conv2d_reference.h"
 

@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <map>
 
-#include "kernels/base/error.h"
-#include "kernels/base/view.h"
-#include "kernels/cuda_runtime.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/view.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/kernels/exec_context.h"
 
 namespace hanok::test {
 

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "kernels/backend.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok::test {
 

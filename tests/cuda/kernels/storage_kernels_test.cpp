@@ -5,12 +5,12 @@
 #include <type_traits>
 #include <vector>
 
-#include "kernels/base/half.h"
-#include "kernels/cuda/ops/batch_norm.h"
-#include "kernels/cuda/ops/epilogue.h"
-#include "kernels/cuda/gemm/gemm.h"
-#include "kernels/cuda/ops/pool.h"
-#include "kernels/cuda/ops/softmax_cross_entropy.h"
+#include "hanok/kernels/base/half.h"
+#include "hanok/kernels/cuda/gemm/gemm.h"
+#include "hanok/kernels/cuda/ops/batch_norm.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
+#include "hanok/kernels/cuda/ops/pool.h"
+#include "hanok/kernels/cuda/ops/softmax_cross_entropy.h"
 #include "tests/cuda/kernels/device.h"
 
 namespace hanok {

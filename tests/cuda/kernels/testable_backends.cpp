@@ -1,5 +1,5 @@
 // In test_kernels_cuda: the GPU's backend with hanok's own products and convolutions.
-#include "kernels/cuda/runtime/cuda_backend.h"
+#include "hanok/kernels/cuda/runtime/cuda_backend.h"
 #include "tests/cuda/kernels/staging_backend.h"
 #include "tests/kernels/kernel_context.h"
 

@@ -3,14 +3,14 @@
 #include <gtest/gtest.h>
 #include <memory>
 
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/precision.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
-#include "nn/grad_scaler.h"
-#include "nn/models/small.h"
-#include "nn/optim.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/precision.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/nn/grad_scaler.h"
+#include "hanok/nn/models/small.h"
+#include "hanok/nn/optim.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::nn {

@@ -8,14 +8,14 @@
 #include <string>
 #include <vector>
 
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
-#include "nn/models/registry.h"
-#include "nn/models/small.h"
-#include "nn/optim.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/models/small.h"
+#include "hanok/nn/optim.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::nn {

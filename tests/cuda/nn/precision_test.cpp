@@ -1,23 +1,23 @@
 // Mixed precision on CUDA: what types tensors have, that gradients are near f32's, and that a
 // captured step and evaluation see the weights of their time.
-#include "engine/precision.h"
+#include "hanok/engine/precision.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
 #include <memory>
 
-#include "engine/allocator.h"
-#include "engine/autograd.h"
-#include "engine/generator.h"
-#include "engine/ops.h"
-#include "engine/profiler.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
-#include "kernels/cuda_runtime.h"
-#include "nn/containers.h"
-#include "nn/layers.h"
-#include "nn/models/registry.h"
-#include "nn/models/small.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/ops.h"
+#include "hanok/engine/profiler.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cuda_runtime.h"
+#include "hanok/nn/containers.h"
+#include "hanok/nn/layers.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/nn/models/small.h"
 #include "tests/kernels/kernel_context.h"
 
 namespace hanok::nn {

@@ -8,10 +8,10 @@
 #include <memory>
 #include <set>
 
-#include "engine/runtime.h"
-#include "engine/tensor.h"
-#include "kernels/cuda/libraries/cudnn_convolution.h"
-#include "kernels/cuda_runtime.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/engine/tensor.h"
+#include "hanok/kernels/cuda/libraries/cudnn_convolution.h"
+#include "hanok/kernels/cuda_runtime.h"
 #include "tests/cuda/standin/control.h"
 #include "tests/kernels/kernel_context.h"
 

@@ -1,8 +1,8 @@
 // What stands in for cuBLAS: the CPU's kernels. What is built on it (blas_product.cpp) is the real
 // thing.
-#include "kernels/cuda/libraries/cublas.h"
+#include "hanok/kernels/cuda/libraries/cublas.h"
 
-#include "kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/gemm.h"
 #include "tests/cuda/standin/host_work.h"
 
 struct cublasContext {

@@ -9,9 +9,9 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "kernels/cpu/conv2d/conv2d.h"
-#include "kernels/cuda/runtime/cuda.h"
-#include "kernels/cuda/libraries/cudnn_graph.h"
+#include "hanok/kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cuda/libraries/cudnn_graph.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 #include "tests/cuda/standin/host_work.h"
 
 struct cudnnContext {

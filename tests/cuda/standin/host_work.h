@@ -6,9 +6,9 @@
 #include <new>
 #include <vector>
 
-#include "kernels/base/half.h"
-#include "kernels/cpu/cpu_backend.h"
-#include "kernels/exec_context.h"
+#include "hanok/kernels/base/half.h"
+#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/exec_context.h"
 #include "tests/cuda/standin/machine.h"
 
 namespace hanok::standin {

@@ -2,9 +2,9 @@
 // is told.
 #include <gmock/gmock.h>
 
-#include "engine/allocator.h"
-#include "engine/runtime.h"
-#include "kernels/base/error.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/cuda/training/training_run.h"
 
 namespace hanok::test {

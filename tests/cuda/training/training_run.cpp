@@ -1,8 +1,8 @@
 #include "tests/cuda/training/training_run.h"
 
-#include "apps/training/finetune.h"
-#include "apps/options/options.h"
-#include "engine/allocator.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/training/finetune.h"
+#include "hanok/engine/allocator.h"
 
 namespace hanok::test {
 

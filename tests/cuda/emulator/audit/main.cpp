@@ -131,9 +131,8 @@ int check_lines(const std::string& gcov, const std::string& objects, const std::
       continue;
     }
     const fs::path file = fs::path(path).lexically_normal();
-    if (file.extension() != ".cu" || file.parent_path().filename() != fs::path(folder).filename()) {
-      continue;
-    }
+    const std::string inside = "/" + fs::path(folder).filename().string() + "/";
+    if (file.extension() != ".cu" || file.string().find(inside) == std::string::npos) continue;
     table[file.filename().string()] = {percent, lines};
   }
   for (const auto& [file, entry] : table) {

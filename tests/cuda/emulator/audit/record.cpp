@@ -19,7 +19,7 @@ std::string read_all(const fs::path& path) {
 
 std::vector<fs::path> sources(const std::string& folder) {
   std::vector<fs::path> found;
-  for (const auto& entry : fs::directory_iterator(folder)) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
     const std::string extension = entry.path().extension().string();
     if (extension == ".cu" || extension == ".h") found.push_back(entry.path());
   }

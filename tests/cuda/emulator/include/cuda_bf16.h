@@ -4,7 +4,7 @@
 
 #include <cuda_runtime.h>
 
-#include "kernels/base/half.h"
+#include "hanok/kernels/base/half.h"
 
 struct alignas(2) __nv_bfloat16 {
   uint16_t bits;

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <unordered_map>
 
-#include "kernels/cuda/runtime/cuda.h"
+#include "hanok/kernels/cuda/runtime/cuda.h"
 #include "tests/cuda/emulator/executor.h"
 #include "tests/cuda/emulator/lab/access_pattern.h"
 #include "tests/cuda/emulator/races/observer.h"

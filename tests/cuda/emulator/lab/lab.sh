@@ -9,7 +9,7 @@ shift
 here=$root/tests/cuda/emulator
 out=${HANOK_LAB_DIR:-$root/build/cuda-lab}
 compiler=${CXX:-g++}
-includes=(-I "$here/include" -I "$root" -I "$here/lab")
+includes=(-I "$here/include" -I "$root/include" -I "$root" -I "$here/lab")
 mkdir -p "$out/source"
 
 # The emulator itself: compiled at the first run, and what has changed since (some 20 s on 2 cores).

@@ -1,8 +1,8 @@
 // What the lab says of a warp's accesses, for patterns whose cost a textbook gives.
+#include "tests/cuda/emulator/lab/access_pattern.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "tests/cuda/emulator/lab/access_pattern.h"
 
 namespace hanok::emulator::lab {
 namespace {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
 #include "tests/cuda/standin/tests/kernels.h"
 
 namespace hanok::standin::testing {
