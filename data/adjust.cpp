@@ -20,13 +20,14 @@ std::uint8_t luma(const std::uint8_t* rgb) {
                                    16);
 }
 
-/// Pillow's Image.blend: from `base` (0) to `image` (1) and beyond, cut off and truncated.
+/// Pillow's Image.blend: interpolates from `base` (0) to `image` (1), extrapolates beyond, then
+/// clamps to 0..255 and truncates.
 std::uint8_t blend(int base, int image, float factor) {
   const float value = static_cast<float>(base) + factor * static_cast<float>(image - base);
   return value <= 0 ? 0 : value >= 255 ? 255 : static_cast<std::uint8_t>(value);
 }
 
-/// One value in, one out, channel by channel.
+/// Maps each value through its channel's table.
 Image mapped(const Image& image, const Table& table) {
   Image result = image;
   for (std::size_t i = 0; i < result.pixels.size(); ++i)
@@ -49,7 +50,7 @@ Histogram histogram_of(const Image& image) {
   return histogram;
 }
 
-/// Pillow's SMOOTH filter: 1 1 1 / 1 5 1 / 1 1 1, over 13; the outermost pixels stay.
+/// Pillow's SMOOTH filter: 1 1 1 / 1 5 1 / 1 1 1, divided by 13; border pixels are copied.
 Image smoothed(const Image& image) {
   Image result = image;
   const int stride = 3 * image.width;
@@ -122,7 +123,8 @@ void to_rgb(const Hsv& hsv, std::uint8_t* rgb) {
   std::copy_n(by_sector[sector % 6], 3, rgb);
 }
 
-/// Position `i` of a line of `size` pixels that is mirrored at its ends (the ends themselves once).
+/// Index `i` along an axis of `size` pixels, reflected at the ends without repeating the border
+/// pixel.
 int mirrored(int i, int size) {
   if (i < 0) i = -i;
   return i < size ? i : 2 * (size - 1) - i;
@@ -165,7 +167,7 @@ Image adjust_hue(const Image& image, float shift) {
   Image result = image;
   for (std::size_t i = 0; i < result.pixels.size(); i += 3) {
     Hsv hsv = to_hsv(&image.pixels[i]);
-    hsv.hue = static_cast<std::uint8_t>(hsv.hue + steps);  // round the circle
+    hsv.hue = static_cast<std::uint8_t>(hsv.hue + steps);  // wraps around
     to_rgb(hsv, &result.pixels[i]);
   }
   return result;
@@ -253,7 +255,7 @@ Image gaussian_blur(const Image& image, int kernel, float sigma) {
   }
   for (double& w : weight) w /= sum;
 
-  // Along rows, kept unrounded, then along columns.
+  // Filter rows in double precision, then columns.
   const std::size_t stride = std::size_t{3} * image.width;
   std::vector<double> rows(image.pixels.size());
   for (int y = 0; y < image.height; ++y)

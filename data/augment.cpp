@@ -11,7 +11,7 @@
 namespace hanok::data {
 namespace {
 
-/// exp of a number between the logarithms of both ends.
+/// A log-uniform draw from the range.
 double log_uniform(std::array<float, 2> range, RandomDraws& random) {
   const double low = math::log_double(static_cast<double>(range[0]));
   const double high = math::log_double(static_cast<double>(range[1]));
@@ -137,7 +137,7 @@ Image rand_augment_operation(const Image& image, const std::string& name, int ma
   if (name == "TranslateY") return shifted_by(image, 0, 150.0 / 331 * image.height * direction);
   if (name == "Rotate") {
     AffineParameters turn;
-    turn.angle = -30 * direction;  // torchvision's rotate turns the other way than its affine
+    turn.angle = -30 * direction;  // torchvision's rotate has the opposite sign of its affine
     return warp_affine(image, affine_matrix(turn, image.width, image.height));
   }
   if (name == "Brightness") return adjust_brightness(image, enhanced);

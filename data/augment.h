@@ -1,5 +1,5 @@
-// Random transforms: what each draws. Every draw comes from the RandomDraws that is passed in, so
-// an image is a function of (seed, epoch, sample).
+// Random transforms: the distributions they draw from. Every draw comes from the given RandomDraws,
+// so an image is a function of (seed, epoch, sample).
 #pragma once
 
 #include <array>
@@ -15,8 +15,9 @@ struct Rectangle {
   int x, y, width, height;
 };
 
-/// torchvision's RandomResizedCrop: an area share from `area` and an aspect ratio from `aspect`
-/// (log-uniform); after ten misfits the largest centred rectangle of a valid ratio.
+/// torchvision's RandomResizedCrop: a fraction of the area from `area` and an aspect ratio from
+/// `aspect` (log-uniform). After ten crops that do not fit: the largest centred rectangle of an
+/// allowed ratio.
 Rectangle random_crop(int width, int height, std::array<float, 2> area, std::array<float, 2> aspect,
                       RandomDraws& random);
 
@@ -27,19 +28,20 @@ struct ColorJitter {
 };
 Image random_color_jitter(const Image& image, const ColorJitter& jitter, RandomDraws& random);
 
-/// torchvision's RandomErasing (Zhong et al., 2017): one rectangle of an area share from `area` and
-/// an aspect ratio from `aspect`, filled with `color`; the image itself if none fits in ten tries.
+/// torchvision's RandomErasing (Zhong et al., 2017): fills one rectangle with `color`; its fraction
+/// of the area comes from `area`, its aspect ratio from `aspect`. Returns the image unchanged if no
+/// rectangle fits in ten attempts.
 Image random_erasing(const Image& image, std::array<float, 2> area, std::array<float, 2> aspect,
                      const std::uint8_t (&color)[3], RandomDraws& random);
 
 /// The fourteen operations of RandAugment (Cubuk et al., 2020) as torchvision names and scales
 /// them.
 const std::vector<std::string>& rand_augment_operations();
-/// One of them at `magnitude` 0..30; `negative` turns round those that have a direction. Throws
-/// ValueError for an unknown name or a magnitude beyond.
+/// Applies one of them at `magnitude` 0..30; `negative` reverses those that have a direction.
+/// Throws ValueError for an unknown name or a magnitude outside this range.
 Image rand_augment_operation(const Image& image, const std::string& name, int magnitude,
                              bool negative);
-/// `operations` of them drawn with replacement, at one magnitude.
+/// Applies `operations` of them, drawn with replacement, at one magnitude.
 Image rand_augment(const Image& image, int operations, int magnitude, RandomDraws& random);
 
 }  // namespace hanok::data

@@ -14,7 +14,7 @@ std::string shortest(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
-/// Throws ValueError unless the value is what the parameter takes.
+/// Throws ValueError unless the value is valid for the parameter.
 void check_value(const TransformParameter& parameter, const std::vector<double>& value) {
   using Numbers = TransformParameter::Numbers;
   const bool is_range = parameter.standard.size() == 2;
@@ -29,11 +29,11 @@ void check_value(const TransformParameter& parameter, const std::vector<double>&
     if (parameter.numbers == Numbers::Odd && !(whole && std::fmod(x, 2) == 1))
       fail("expects an odd number");
     if (!(x >= parameter.low && x <= parameter.high))
-      fail("must lie between " + shortest(parameter.low) + " and " + shortest(parameter.high) +
+      fail("must be between " + shortest(parameter.low) + " and " + shortest(parameter.high) +
            ", got " + shortest(x));
   }
   if (is_range && value[0] > value[1])
-    fail("the range begins at " + shortest(value[0]) + " and ends at " + shortest(value[1]));
+    fail("the range starts at " + shortest(value[0]) + " and ends at " + shortest(value[1]));
 }
 
 }  // namespace

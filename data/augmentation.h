@@ -1,4 +1,4 @@
-// Lists of random transforms, each with its chance and parameters: what --augment chooses.
+// Lists of random transforms, each with a probability and parameters: what --augment selects.
 #pragma once
 
 #include <cstdint>
@@ -14,32 +14,32 @@ namespace hanok::data {
 struct TransformParameter {
   std::string name, help;
   std::vector<double> standard;  // one number, or the two ends of a range
-  double low, high;              // what is allowed
+  double low, high;  // valid range
   enum class Numbers { Real, Whole, Odd } numbers = Numbers::Real;
 };
 
-/// Values of a transform's parameters, in the order of its kind.
+/// Values of a transform's parameters, in the order of its kind's `parameters`.
 using TransformValues = std::vector<std::vector<double>>;
 
 struct TransformKind {
   std::string name, help;
-  double probability;  // unless a step says otherwise
+  double probability;  // default; a step may override it
   std::vector<TransformParameter> parameters;
   Image (*apply)(const Image& image, const TransformValues& values, RandomDraws& random);
 };
 
-/// All transforms that a list can have.
+/// All available transforms.
 const std::vector<TransformKind>& transform_kinds();
-/// Throws ValueError that lists them.
+/// Throws ValueError listing the known names.
 const TransformKind& transform_kind(const std::string& name);
 
-/// A transform of a list: applied to an image with `probability`, with these parameters.
+/// One step of a list: a transform applied with `probability` and these parameters.
 class TransformStep {
  public:
-  /// The kind's own probability and parameters. Throws ValueError for an unknown kind.
+  /// Starts with the kind's defaults. Throws ValueError for an unknown kind.
   explicit TransformStep(const std::string& kind);
   TransformStep& set_probability(double probability);
-  /// Throws ValueError naming the parameter and what it can be.
+  /// Throws ValueError naming the parameter and its valid range.
   TransformStep& set(const std::string& parameter, const std::vector<double>& value);
 
   const TransformKind& kind() const { return *kind_; }
@@ -52,20 +52,20 @@ class TransformStep {
   TransformValues values_;
 };
 
-/// Applied one after another; none: images stay as they are.
+/// Applied in order; an empty list leaves images unchanged.
 using Augmentation = std::vector<TransformStep>;
 
-/// The lists that have names: "none", "light", "strong", "randaugment".
+/// The predefined lists: "none", "light", "strong", "randaugment".
 const std::vector<std::string>& augmentation_names();
 bool is_augmentation_name(const std::string& name);
-/// light: horizontal flip, and a shift by up to 1/16 of the size, black coming in. strong: random
-/// resized crop (60-100% of the area), flip, and each by chance: small rotation with shift and
-/// scale, colour jitter, grey, blur, one rectangle erased. randaugment: light, then two operations
-/// of RandAugment at magnitude 9. Throws ValueError for another name.
+/// light: horizontal flip, and a shift by up to 1/16 of the size, filled with black. strong: random
+/// resized crop (60-100% of the area), flip, and with some probability each: small affine warp,
+/// colour jitter, grayscale, blur, erasing. randaugment: light, then two operations of RandAugment
+/// at magnitude 9. Throws ValueError for another name.
 Augmentation named_augmentation(const std::string& name);
 
-/// An image of the same size. The same (seed, epoch, sample, occurrence) always gives the same one;
-/// `occurrence` counts how often the sample came before in this epoch, where a sampler repeats it.
+/// Returns an image of the same size, determined by (seed, epoch, sample, occurrence). `occurrence`
+/// counts earlier uses of the sample in this epoch, for samplers that repeat samples.
 Image augment(const Image& image, const Augmentation& augmentation, std::uint64_t seed,
               std::int64_t epoch, std::int64_t sample, std::uint32_t occurrence = 0);
 

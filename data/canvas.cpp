@@ -3,7 +3,7 @@
 namespace hanok::data {
 namespace {
 
-/// From p to the segment a-b.
+/// Distance from p to the segment a-b.
 float segment_distance(Point p, Point a, Point b) {
   const Point along = b - a;
   const float squared = dot(along, along);
@@ -44,7 +44,7 @@ float polygon_distance(Point p, const std::vector<Point>& corners) {
     const Point a = corners[i];
     const Point b = corners[j];
     distance = std::min(distance, segment_distance(p, a, b));
-    // A ray to the right crosses this edge?
+    // Even-odd rule: does a ray to the right cross this edge?
     if ((a.y > p.y) != (b.y > p.y) && p.x < (b.x - a.x) * (p.y - a.y) / (b.y - a.y) + a.x)
       inside = !inside;
   }

@@ -1,6 +1,6 @@
-// Painting with soft-edged shapes. Only sums, products, quotients and square roots of floats, which
-// IEEE 754 rounds the same way everywhere: a picture is the same bytes on every machine. Private to
-// this room.
+// Painting with soft-edged shapes. Uses only sums, products, quotients and square roots of floats,
+// which IEEE 754 rounds identically everywhere: a picture is the same bytes on every machine.
+// Private to this room.
 #pragma once
 
 #include <algorithm>
@@ -32,8 +32,8 @@ inline Color mix(Color a, Color b, float t) {
 }
 inline Color scaled(Color a, float k) { return {a.red * k, a.green * k, a.blue * k}; }
 
-/// Where a drawing's own coordinates lie in the picture: its origin in pixels, pixels per unit, and
-/// a turn given by its cosine and sine.
+/// Maps a drawing's local coordinates to the picture: origin in pixels, pixels per unit, and a
+/// rotation given by its cosine and sine.
 struct Frame {
   Point origin;
   float scale = 1, cosine = 1, sine = 0;
@@ -48,20 +48,20 @@ struct Frame {
   }
 };
 
-/// A rectangle in a frame's coordinates; painting stays inside.
+/// A rectangle in a frame's coordinates that contains all that is painted.
 struct Bounds {
   Point low, high;
 };
 Bounds bounds_of(const std::vector<Point>& points, float margin);
 
-// Signed distances to shapes, negative inside, in the frame's units.
+// Signed distances to shapes in the frame's units, negative inside.
 
-/// Approximate (exact on the outline): Quilez' bound from the gradient of the implicit equation.
+/// Approximate (exact on the outline): Quilez' estimate from the gradient of the implicit equation.
 float ellipse_distance(Point p, Point center, Point radii);
 float polygon_distance(Point p, const std::vector<Point>& corners);
-/// To a line of the given half width through all points.
+/// To the polyline through all points with the given half width.
 float stroke_distance(Point p, const std::vector<Point>& points, float half_width);
-/// Points on the quadratic Bezier curve from a to c, pulled towards b.
+/// Points on the quadratic Bezier curve from a to c with control point b.
 std::vector<Point> curve(Point a, Point b, Point c, int pieces = 8);
 
 class Canvas {
@@ -72,11 +72,11 @@ class Canvas {
   int height() const { return height_; }
   Color& at(int x, int y) { return pixels_[static_cast<std::size_t>(y) * width_ + x]; }
 
-  /// Covers the whole picture with a vertical gradient.
+  /// Fills the picture with a vertical gradient.
   void fill(Color top, Color bottom);
 
-  /// Mixes `color` in wherever distance(local point) < 0, fading out over `softness` pixels across
-  /// the outline.
+  /// Blends `color` in wherever distance(local point) < 0, with an edge that is `softness` pixels
+  /// wide.
   template <typename Distance>
   void paint(const Frame& frame, const Bounds& bounds, const Distance& distance, Color color,
              float opacity = 1, float softness = 1);
@@ -90,9 +90,9 @@ class Canvas {
 
   /// Replaces each pixel by the mean of its 3x3 neighbourhood.
   void blur();
-  /// Adds noise of the given amplitude to each channel.
+  /// Adds uniform noise of the given amplitude to each channel.
   void add_noise(float amplitude, RandomDraws& random);
-  /// Rounded to bytes; values outside 0..1 are cut off.
+  /// Rounds to bytes; values outside 0..1 are clamped.
   Image to_image() const;
 
  private:

@@ -1,4 +1,4 @@
-// CSV as RFC 4180 describes it: quoted fields may hold commas, quotes (doubled) and line breaks.
+// CSV as in RFC 4180: quoted fields may contain commas, doubled quotes and line breaks.
 #include <fmt/format.h>
 #include <fstream>
 #include <sstream>
@@ -21,12 +21,12 @@ std::string read_text(const std::string& path) {
   return result;
 }
 
-/// Walks through the text once, a record at a time.
+/// Parses the text once, one record at a time.
 class Parser {
  public:
   Parser(const std::string& path, const std::string& text) : path_(path), text_(text) {}
 
-  /// False at the end. Empty lines are passed over. `line` is where the record starts, from 1.
+  /// False at the end. Empty lines are skipped. `line` is the record's first line, from 1.
   bool next(std::vector<std::string>& record, std::int64_t& line) {
     while (at_ < text_.size() && skip_line_break()) {
     }

@@ -1,4 +1,4 @@
-// The mask competition: a table of people, and a folder of seven photographs for each.
+// The mask competition: a table of people, and a folder of seven photographs per person.
 #include <array>
 #include <charconv>
 #include <filesystem>
@@ -12,7 +12,7 @@
 namespace hanok::data {
 namespace {
 
-/// Mask state by file stem; -1 for a stem that the layout does not know.
+/// Mask state by file stem; -1 for an unknown stem.
 int mask_of(const std::string& stem) {
   static const std::map<std::string, int> kMasks = {
       {"mask1", 0}, {"mask2", 0},          {"mask3", 0}, {"mask4", 0},
@@ -22,7 +22,7 @@ int mask_of(const std::string& stem) {
 }
 constexpr std::size_t kPhotographs = 7;
 
-/// "train.csv:7: " in front of what is wrong with that row.
+/// Throws a FormatError that starts with "train.csv:7: ".
 [[noreturn]] void fail(const Csv& csv, std::size_t row, const std::string& what) {
   throw FormatError(fmt::format("{}:{}: {}", csv.path, csv.lines[row], what));
 }
@@ -92,7 +92,7 @@ std::vector<Person> read_people(const std::string& csv_path, std::vector<std::st
   const std::size_t gender = csv.column("gender");
   const std::size_t age = csv.column("age");
   const std::size_t path = csv.column("path");
-  if (csv.rows.empty()) throw FormatError(csv_path + ": a header, but not one row");
+  if (csv.rows.empty()) throw FormatError(csv_path + ": has a header but no rows");
   std::vector<Person> people;
   std::set<std::string> ids;
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
@@ -114,11 +114,11 @@ Dataset load_competition(const std::string& root) {
   dataset.root = root;
   dataset.layout = "competition";
   dataset.class_names = competition_class_names();
-  std::string below;  // from the root to the folder that holds train.csv
+  std::string below;  // path from the root to the folder with train.csv
   if (!std::filesystem::exists(root + "/train.csv")) below = "train/";
   const std::string csv_path = root + "/" + below + "train.csv";
   if (!std::filesystem::exists(csv_path))
-    throw IoError(root + ": neither train.csv nor train/train.csv is there");
+    throw IoError(root + ": contains neither train.csv nor train/train.csv");
   std::set<std::string> folders;
   for (const Person& person : read_people(csv_path, dataset.warnings)) {
     const std::string folder = below + "images/" + person.path;
@@ -126,10 +126,10 @@ Dataset load_competition(const std::string& root) {
       add_photographs(person, folder, dataset);
     else
       dataset.warnings.push_back(
-          fmt::format("id {}: folder {} belongs to an earlier row already", person.id, folder));
+          fmt::format("id {}: folder {} already belongs to an earlier row", person.id, folder));
   }
   if (dataset.samples.empty())
-    throw ValueError(csv_path + ": none of its people has photographs below images/");
+    throw ValueError(csv_path + ": no person in it has photographs below images/");
   dataset.has_groups = true;
   return dataset;
 }

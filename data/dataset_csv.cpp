@@ -1,4 +1,4 @@
-// A plain table: path, label and perhaps group.
+// A plain table: path, label and optionally group.
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
@@ -12,13 +12,13 @@
 namespace hanok::data {
 namespace {
 
-/// True and the value if all of `text` is an integer.
+/// Parses `text` as an integer; false if it is not one.
 bool to_integer(const std::string& text, std::int64_t& value) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size();
 }
 
-/// The labels that occur, in byte order, but numbers (if all are) in order of value: 2 before 10.
+/// The distinct labels in byte order, or in numerical order (2 before 10) if all are integers.
 std::vector<std::string> sorted_labels(const Csv& csv, std::size_t column) {
   std::set<std::string> texts;
   for (const auto& row : csv.rows) texts.insert(row[column]);

@@ -1,4 +1,4 @@
-// One folder a class, and the choice between layouts.
+// One folder per class.
 #include <filesystem>
 #include <fmt/format.h>
 
@@ -17,8 +17,8 @@ std::string name_before_last_underscore(const std::string& path) {
   return underscore == std::string::npos ? std::string() : stem.substr(0, underscore);
 }
 
-/// Crops of one photograph are few. Where one name stands before more than half of a class of some
-/// size, as in cat_0001.jpg ... cat_0999.jpg, it only numbers files.
+/// A photograph has few crops. A prefix shared by more than half of a larger class, as in
+/// cat_0001.jpg ... cat_0999.jpg, only numbers the files.
 constexpr std::int64_t kSurelyNumbering = 20;
 
 std::string numbering_prefix(const Dataset& dataset, const std::vector<std::string>& names) {
@@ -74,7 +74,7 @@ Dataset load_image_folder(const std::string& root) {
   dataset.class_names = list_folders(root, dataset.skipped);
   if (dataset.class_names.size() < 2)
     throw ValueError(fmt::format(
-        "{}: {} class folder{}, at least two are needed (one folder a class, photographs inside)",
+        "{}: {} class folder{}, at least two are needed (one folder per class, with photographs in it)",
         root, dataset.class_names.size(), dataset.class_names.size() == 1 ? "" : "s"));
   for (std::size_t label = 0; label < dataset.class_names.size(); ++label) {
     const std::string& name = dataset.class_names[label];

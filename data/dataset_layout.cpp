@@ -1,4 +1,4 @@
-// The choice between layouts, by name or by what is there.
+// Selects the layout of a data set, by name or by its files.
 #include <filesystem>
 
 #include "hanok/data/dataset.h"
@@ -29,7 +29,7 @@ bool looks_like_folders(const std::string& root) {
   return false;
 }
 
-/// The table that `root` names or holds.
+/// The table given by `root`, or labels.csv in it.
 std::string csv_of(const std::string& root) {
   return is_folder(root) ? root + "/labels.csv" : root;
 }
@@ -49,9 +49,9 @@ Dataset load_dataset(const std::string& root, const std::string& layout) {
   if (is_file(csv_of(root))) return load_csv_dataset(csv_of(root));
   if (looks_like_folders(root)) return load_image_folder(root);
   throw ValueError(root +
-                   ": holds no data set: neither train.csv nor train/train.csv (competition "
+                   ": contains no data set: neither train.csv nor train/train.csv (competition "
                    "layout), nor labels.csv (a table of paths and labels), nor folders with .jpg, "
-                   ".jpeg or .png files (one folder a class)");
+                   ".jpeg or .png files (one folder per class)");
 }
 
 }  // namespace hanok::data

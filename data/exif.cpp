@@ -1,10 +1,10 @@
-// EXIF orientation: found in a small TIFF block, applied to pixels.
+// EXIF orientation: parsed from a small TIFF block, applied to pixels.
 #include "hanok/data/codecs.h"
 
 namespace hanok::data {
 namespace {
 
-/// Reads 16- and 32-bit numbers of either byte order; a read beyond the end gives 0 and clears
+/// Reads 16- and 32-bit integers of either byte order; a read beyond the end returns 0 and clears
 /// `ok`.
 struct TiffReader {
   const std::uint8_t* bytes;
@@ -52,8 +52,8 @@ int exif_orientation(const std::uint8_t* tiff, std::size_t size) {
 
 Image apply_orientation(Image image, int orientation) {
   if (orientation <= 1 || orientation > 8) return image;
-  // Values 5..8 store columns as rows. In each case (x, y) of the result comes from
-  // (source_x, source_y): first exchanged, then mirrored along either axis of the stored image.
+  // Values 5..8 store the image transposed. The source of result pixel (x, y) is found by
+  // transposing, then mirroring along either axis of the stored image.
   const bool transposed = orientation >= 5;
   const bool mirror_x =
       orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;

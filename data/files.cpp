@@ -38,7 +38,7 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
-/// `above` holds the real paths of the folders on the way down: meeting one again is a circle.
+/// `above` holds the canonical paths of the parent folders; meeting one of them again is a cycle.
 void collect_images(const fs::path& folder, const std::string& prefix, std::set<fs::path>& above,
                     std::vector<std::string>& images,
                     std::map<std::string, std::int64_t>& skipped) {
@@ -54,9 +54,9 @@ void collect_images(const fs::path& folder, const std::string& prefix, std::set<
         above.erase(real);
         continue;
       }
-      reason = "link that leads back to a folder above it";
+      reason = "link to one of its parent folders";
     } else if (reason.empty() && !entry.is_regular_file(error)) {
-      reason = "dead link or special file";
+      reason = "broken link or special file";
     }
     if (reason.empty())
       images.push_back(prefix + name);

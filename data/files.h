@@ -1,4 +1,4 @@
-// Walking folders in a fixed order, passing over what is no photograph. Private to this room.
+// Lists folders and image files in a fixed order and counts what is skipped. Private to this room.
 #pragma once
 
 #include <cstdint>
@@ -8,25 +8,25 @@
 
 namespace hanok::data {
 
-/// Why a file of this name is passed over ("hidden file", ...); empty for an image file by its
-/// extension (.jpg, .jpeg, .png in any case).
+/// The reason to skip a file of this name ("hidden file", ...); empty for an image file (extension
+/// .jpg, .jpeg or .png in any case).
 std::string skip_reason(const std::string& file_name);
 
-/// Names of the folders right below `folder` in byte order; hidden ones are counted in `skipped`.
-/// Throws IoError if `folder` cannot be read.
+/// Names of the folders directly in `folder` in byte order; skipped entries are counted in
+/// `skipped`. Throws IoError if `folder` cannot be read.
 std::vector<std::string> list_folders(const std::string& folder,
                                       std::map<std::string, std::int64_t>& skipped);
 
-/// Image files below `folder` at any depth, relative to it, in byte order; all else is counted in
-/// `skipped`. Links to folders are followed, but never in a circle.
+/// Image files below `folder` at any depth, as relative paths in byte order; other files are
+/// counted in `skipped`. Links to folders are followed; cycles are detected and skipped.
 std::vector<std::string> list_images(const std::string& folder,
                                      std::map<std::string, std::int64_t>& skipped);
 
 /// "photos/a_01.jpg" -> "a_01"
 std::string file_stem(const std::string& path);
 
-/// What is wrong with a path out of a table ("path '../a' leaves the data folder"); empty if it is
-/// relative and stays below the folder it starts in.
+/// The problem with a path from a table ("path '../a' leaves the data folder"); empty if it is
+/// relative and stays in the folder.
 std::string path_problem(const std::string& path);
 
 }  // namespace hanok::data

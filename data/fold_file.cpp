@@ -1,4 +1,4 @@
-// Folds out of a table that somebody made or that a run wrote.
+// Reads folds from a table, written by a run or by the user.
 #include <algorithm>
 #include <charconv>
 #include <fmt/format.h>
@@ -26,7 +26,7 @@ void check_numbers(const std::string& csv_path, const Folds& folds) {
   for (int fold = 0; fold < highest; ++fold)
     if (std::find(folds.begin(), folds.end(), fold) == folds.end())
       throw FormatError(
-          fmt::format("{}: fold {} is empty, though there is a fold {}", csv_path, fold, highest));
+          fmt::format("{}: fold {} has no samples, but the highest fold is {}", csv_path, fold, highest));
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ Folds read_folds(const std::string& csv_path, const Dataset& dataset,
   const auto missing = std::find(folds.begin(), folds.end(), -1);
   if (missing != folds.end())
     throw FormatError(
-        fmt::format("{}: {} of {} samples have no fold, '{}' among them", csv.path,
+        fmt::format("{}: {} of {} samples have no fold, for example '{}'", csv.path,
                     std::count(folds.begin(), folds.end(), -1), folds.size(),
                     dataset.samples[static_cast<std::size_t>(missing - folds.begin())].path));
   check_numbers(csv_path, folds);
@@ -66,8 +66,8 @@ Folds read_folds(const std::string& csv_path, const Dataset& dataset,
     if (fold_of_group.emplace(group, folds[i]).first->second != folds[i]) cut[group] = true;
   }
   if (!cut.empty())
-    warnings.push_back(fmt::format("{}: {} group{} over several folds, '{}' among them", csv.path,
-                                   cut.size(), cut.size() == 1 ? " lies" : "s lie",
+    warnings.push_back(fmt::format("{}: {} group{} several folds, for example '{}'", csv.path,
+                                   cut.size(), cut.size() == 1 ? " spans" : "s span",
                                    cut.begin()->first));
   return folds;
 }

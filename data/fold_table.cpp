@@ -1,4 +1,4 @@
-// What a person is told about folds: a table of counts, and warnings.
+// Reports about folds: a table of counts, and warnings.
 #include <algorithm>
 #include <fmt/format.h>
 
@@ -14,7 +14,7 @@ std::string fold_table(const Folds& folds, int fold_count, const std::vector<std
         fmt::format("fold_table: {} labels but {} fold numbers", labels.size(), folds.size()));
   const std::size_t columns = static_cast<std::size_t>(std::max(fold_count, 0));
   const std::size_t classes = class_names.size();
-  std::vector<std::int64_t> counts((classes + 1) * (columns + 1));  // with the sums at the ends
+  std::vector<std::int64_t> counts((classes + 1) * (columns + 1));  // one more row and column for the sums
   for (std::size_t i = 0; i < folds.size(); ++i) {
     if (folds[i] < 0 || folds[i] >= fold_count || labels[i] < 0 ||
         labels[i] >= static_cast<std::int64_t>(classes))

@@ -1,4 +1,4 @@
-// Reading image files by content, and the geometry that needs no arithmetic on pixels.
+// Reads image files, detecting the format by content, and crops and flips images.
 #include "hanok/data/image.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ bool starts_with(const std::uint8_t* bytes, std::size_t size, const char* magic,
   return size >= offset + length && std::memcmp(bytes + offset, magic, length) == 0;
 }
 
-/// Names a format that is recognised but not read; empty for anything unknown.
+/// The name of a known but unsupported format; empty if unknown.
 std::string unsupported_format(const std::uint8_t* bytes, std::size_t size) {
   if (starts_with(bytes, size, "GIF8", 4)) return "GIF";
   if (starts_with(bytes, size, "RIFF", 4) && starts_with(bytes, size, "WEBP", 4, 8)) return "WebP";
@@ -43,7 +43,7 @@ std::vector<std::uint8_t> read_file(const std::string& path, const DecodeLimits&
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) throw IoError(path + ": no such file");
-  if (!std::filesystem::is_regular_file(status)) throw IoError(path + ": not a file");
+  if (!std::filesystem::is_regular_file(status)) throw IoError(path + ": not a regular file");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) throw IoError(path + ": " + error.message());
   check_byte_limit(size, path, limits);
@@ -52,11 +52,11 @@ std::vector<std::uint8_t> read_file(const std::string& path, const DecodeLimits&
   if (!file) throw IoError(path + ": cannot be opened");
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   if (file.gcount() != static_cast<std::streamsize>(bytes.size()))
-    throw IoError(path + ": cannot be read to its end");
+    throw IoError(path + ": cannot be read to the end");
   return bytes;
 }
 
-/// Half of `difference`, a tie going to the even number, as Python's round() does.
+/// `difference` / 2, rounded half to even, as Python's round() does.
 int half_to_even(int difference) {
   const int down = difference / 2;
   return difference % 2 != 0 && down % 2 != 0 ? down + 1 : down;

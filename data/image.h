@@ -1,5 +1,5 @@
-// Images in memory and on disk: 8-bit RGB, decoded with libjpeg-turbo and libpng, judged by content
-// and never by extension.
+// Images in memory and on disk: 8-bit RGB, decoded with libjpeg-turbo and libpng. The format is
+// detected by content, not by extension.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,16 @@ struct Image {
 };
 
 struct DecodeLimits {
-  std::int64_t max_pixels = std::int64_t{1} << 27;  // checked before memory is taken
+  std::int64_t max_pixels = std::int64_t{1} << 27;  // checked before allocating
   std::int64_t max_bytes = std::int64_t{1} << 28;   // of the file
 };
 
-/// Decodes a JPEG or PNG file; grey, palette, CMYK, 16-bit and alpha become RGB as Pillow's
-/// convert("RGB") does; EXIF orientation is applied. Throws FormatError (file name first) for
-/// anything else, for damaged data, and beyond the limits; IoError if it cannot be read.
+/// Decodes a JPEG or PNG file. Grey, palette, CMYK, 16-bit and alpha images become RGB as with
+/// Pillow's convert("RGB"); EXIF orientation is applied. Throws FormatError (starting with the file
+/// name) for other formats, damaged data and images beyond the limits; IoError if the file cannot
+/// be read.
 Image decode_image_file(const std::string& path, const DecodeLimits& limits = {});
-/// The same from memory; `name` stands in messages.
+/// The same from memory; `name` is used in messages.
 Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::string& name,
                    const DecodeLimits& limits = {});
 std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality = 90);
@@ -36,9 +37,9 @@ enum class Filter { Bilinear, Bicubic };
 /// Antialiased, as Pillow's Image.resize: equal to it within 1/255.
 Image resize(const Image& image, int width, int height, Filter filter = Filter::Bilinear);
 /// Scales so that the shorter side is `size`, as torchvision's Resize(size): the longer side is
-/// truncated. Throws ValueError for more pixels than decode_image takes.
+/// rounded down. Throws ValueError if the result exceeds decode_image's pixel limit.
 Image resize_shorter_side(const Image& image, int size, Filter filter = Filter::Bilinear);
-/// Throws ValueError if the rectangle leaves the image.
+/// Throws ValueError if the rectangle exceeds the image.
 Image crop(const Image& image, int x, int y, int width, int height);
 /// As torchvision's CenterCrop, padding with black where the image is smaller.
 Image center_crop(const Image& image, int width, int height);

@@ -1,4 +1,4 @@
-// Images after the deterministic part of preprocessing, kept as bytes. Private to this room.
+// Caches images after the deterministic part of preprocessing, as bytes. Private to this room.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +14,16 @@ namespace hanok::data {
 
 class ImageCache {
  public:
-  /// For a data set of `samples` images of `side` x `side` pixels. Throws IoError where the disk
-  /// has no room for what is to lie there.
+  /// For a data set of `samples` images of `side` x `side` pixels. Throws IoError if the disk has
+  /// no space for the spill file.
   ImageCache(std::int64_t samples, std::int64_t side, ImageCacheOptions options)
       : side_(side), samples_(samples), options_(std::move(options)) {
     if (options_.images <= 0) options_.images = samples;
     if (!options_.spill_folder.empty()) make_store();
   }
 
-  /// The image of `sample`, from `make` unless it is kept. What fits stays: every epoch visits
-  /// every image once, so throwing out old ones for new ones would gain nothing. Safe to call from
-  /// several threads.
+  /// The image of `sample`: cached, or computed by `make`. Nothing is evicted: every epoch visits
+  /// every image once, so replacing entries would gain nothing. Thread-safe.
   template <typename Make>
   Image get(std::int64_t sample, const Make& make) {
     if (const std::uint8_t* kept = find(sample)) {
@@ -39,7 +38,7 @@ class ImageCache {
   }
 
  private:
-  /// Null if it is not kept.
+  /// Null if it is not cached.
   const std::uint8_t* find(std::int64_t sample) {
     const std::lock_guard lock(mutex_);
     if (!store_ || !store_->holds(sample)) return nullptr;
@@ -53,7 +52,7 @@ class ImageCache {
   std::mutex mutex_;
   std::int64_t side_, samples_;
   ImageCacheOptions options_;
-  std::optional<RecordStore> store_;  // made when the first image comes, unless it needs a file
+  std::optional<RecordStore> store_;  // created with the first image, unless it needs a file
 };
 
 }  // namespace hanok::data

@@ -1,10 +1,10 @@
-// JPEG through libjpeg-turbo, with the settings Pillow uses (accurate integer DCT, smooth chroma
+// JPEG through libjpeg-turbo with Pillow's settings (accurate integer DCT, fancy chroma
 // upsampling).
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
-// jpeglib.h needs FILE and size_t, and jerror.h the settings in jpeglib.h, without which its
-// numbers shift.
+// jpeglib.h needs FILE and size_t. jerror.h must come after it: its message numbers depend on the
+// settings in jpeglib.h.
 // clang-format off
 #include <jpeglib.h>
 #include <jerror.h>
@@ -19,7 +19,7 @@
 namespace hanok::data {
 namespace {
 
-/// libjpeg reports through callbacks that must not return; this one jumps back to the decoder.
+/// libjpeg reports errors through callbacks that must not return; this one longjmps to the decoder.
 struct ErrorManager {
   jpeg_error_mgr base;
   std::jmp_buf jump;
@@ -32,8 +32,9 @@ void fail(j_common_ptr info) {
   std::longjmp(errors->jump, 1);
 }
 
-/// Damaged or missing data is only a warning to libjpeg, which goes on with grey: here it is an
-/// error. Harmless oddities (stray bytes between markers, say) pass, as in Pillow.
+/// Damaged or missing data is only a warning to libjpeg, which fills with grey; here it is an
+/// error. Harmless irregularities (for example stray bytes between markers) are accepted, as in
+/// Pillow.
 void on_message(j_common_ptr info, int level) {
   if (level >= 0) return;  // traces
   switch (info->err->msg_code) {
@@ -50,7 +51,8 @@ void on_message(j_common_ptr info, int level) {
   }
 }
 
-/// A few kilobytes can declare thousands of progressive scans, each a full pass over the image.
+/// A few kilobytes can declare thousands of progressive scans, each of which is a full pass over
+/// the image.
 void limit_scans(j_common_ptr info) {
   constexpr int kMaxScans = 500;
   auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
@@ -61,7 +63,7 @@ void limit_scans(j_common_ptr info) {
   }
 }
 
-/// Everything that must outlive a jump lives here, outside the function that calls setjmp.
+/// Everything that must survive a longjmp, outside the function that calls setjmp.
 struct Decoder {
   jpeg_decompress_struct info{};
   ErrorManager errors{};
@@ -81,7 +83,7 @@ struct Decoder {
 };
 
 int orientation_of(const jpeg_decompress_struct& info) {
-  constexpr char kExif[] = "Exif\0";  // with the literal's own zero: six bytes
+  constexpr char kExif[] = "Exif\0";  // with the literal's terminating zero: six bytes
   for (const jpeg_marker_struct* marker = info.marker_list; marker; marker = marker->next) {
     if (marker->marker == JPEG_APP0 + 1 && marker->data_length > sizeof kExif &&
         std::memcmp(marker->data, kExif, sizeof kExif) == 0)
@@ -90,7 +92,7 @@ int orientation_of(const jpeg_decompress_struct& info) {
   return 1;
 }
 
-/// Returns false with errors.message set if libjpeg gave up.
+/// Returns false and sets errors.message if libjpeg failed.
 bool read_header(Decoder& decoder, const std::uint8_t* bytes, std::size_t size) {
   if (setjmp(decoder.errors.jump)) return false;
   jpeg_create_decompress(&decoder.info);
@@ -106,7 +108,7 @@ std::uint8_t multiply_255(unsigned a, unsigned b) {
   return static_cast<std::uint8_t>((product + (product >> 8)) >> 8);
 }
 
-/// Adobe stores CMYK inverted, and Pillow takes every four-channel JPEG to be Adobe's.
+/// Adobe stores CMYK inverted, and Pillow treats every four-channel JPEG as Adobe's.
 void inverted_cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width) {
   for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
     const unsigned light = cmyk[3];  // 255 - K
@@ -115,7 +117,7 @@ void inverted_cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width
   }
 }
 
-/// Decodes into decoder.image, whose memory is there already.
+/// Decodes into decoder.image, whose memory is already allocated.
 bool read_pixels(Decoder& decoder) {
   if (setjmp(decoder.errors.jump)) return false;
   jpeg_decompress_struct& info = decoder.info;
@@ -200,7 +202,7 @@ Image decode_jpeg(const std::uint8_t* bytes, std::size_t size, const std::string
       break;
     default:
       throw FormatError(name + ": a JPEG of " + std::to_string(info.num_components) +
-                        " channels without a known meaning");
+                        " channels in an unsupported colour space");
   }
   decoder.image.pixels.resize(std::size_t{3} * info.image_width * info.image_height);
   if (!read_pixels(decoder)) throw_error(decoder, name);

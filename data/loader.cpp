@@ -1,7 +1,6 @@
-// How it works. An epoch is cut into batches; up to `prefetch` of them are in preparation at a
-// time. Workers take one sample after another, in order, and write each straight into its place in
-// its batch. next() hands batches out in order, so neither the number of workers nor their speed
-// shows in what comes out.
+// An epoch is split into batches, of which up to `prefetch` are prepared at a time. Workers take
+// samples in order and write each directly into its place in its batch. next() returns batches in
+// order, so the result depends neither on the number of workers nor on their speed.
 #include "hanok/data/loader.h"
 
 #include <algorithm>
@@ -27,7 +26,7 @@
 namespace hanok::data {
 namespace {
 
-/// Compute threads come first. (On Linux, `who` 0 means the calling thread alone.)
+/// Gives the compute threads precedence. (On Linux, `who` 0 is the calling thread alone.)
 void lower_thread_priority() {
 #ifdef __linux__
   constexpr int kNice = 10;
@@ -72,15 +71,15 @@ void check_options(const LoaderOptions& options) {
 }  // namespace
 
 struct Loader::Impl {
-  /// A batch in preparation.
+  /// A batch being prepared.
   struct Slot {
     Batch batch;
-    std::int64_t begin = 0;       // of its samples in the epoch's order
-    View images;                  // of batch.images; taken once, since taking counts as a write
-    std::int64_t taken = 0;       // samples that a worker has begun
+    std::int64_t begin = 0;  // index of its first sample in the epoch's order
+    View images;  // view of batch.images; taken once, since taking it counts as a write
+    std::int64_t taken = 0;  // samples that a worker has started
     std::int64_t unfinished = 0;  // samples that are not written yet
-    std::int64_t failed_position = 0;  // of `error`: the first in the batch, so that it is always
-    std::exception_ptr error;          // the same one
+    std::int64_t failed_position = 0;  // position of `error`: the lowest in the batch, so that the
+    std::exception_ptr error;          // reported error does not depend on timing
     std::int64_t size() const { return static_cast<std::int64_t>(batch.samples.size()); }
   };
 
@@ -91,14 +90,14 @@ struct Loader::Impl {
         cache(static_cast<std::int64_t>(data.samples.size()), options.preprocessing.image_size,
               options.cache) {}
 
-  /// Not by the constructor, after whose exceptions nobody would end the threads.
+  /// Not in the constructor: if that threw, the destructor would not run and join the threads.
   void start_workers() {
     try {
       for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
     } catch (const std::system_error& error) {
       throw Error("Loader: the system started " + std::to_string(workers.size()) + " of " +
                   std::to_string(options.workers) + " workers (" + error.code().message() +
-                  "); ask for fewer");
+                  "); use fewer workers");
     }
   }
 
@@ -139,7 +138,7 @@ struct Loader::Impl {
   }
 
   bool next(Batch& batch) {
-    batch = Batch();  // lets go of the old tensors, so that they can be used again
+    batch = Batch();  // releases the old tensors, so that they can be reused
     fill_window();
     std::unique_lock lock(mutex);
     if (slots.empty()) return false;
@@ -158,7 +157,7 @@ struct Loader::Impl {
     return true;
   }
 
-  /// Has `prefetch` batches in preparation, as long as there are any left.
+  /// Keeps `prefetch` batches in preparation while any are left.
   void fill_window() {
     while (next_to_prepare < batch_count) {
       {
@@ -193,26 +192,26 @@ struct Loader::Impl {
     return slot;
   }
 
-  /// A tensor that was handed out before and that nobody else holds any more, else a new one.
+  /// A tensor of an earlier batch with no other owner, else a new one.
   Tensor reusable(const Shape& shape) {
     for (Tensor& tensor : handed_out) {
       if (tensor.shape() == shape && is_owned_alone(tensor)) {
-        // The count alone orders nothing: taking and dropping a share of the bytes does, after what
-        // the last reader did before it let go.
+        // The reference count alone does not order memory accesses. Copying and dropping a
+        // shared_ptr makes the last reader's accesses happen before ours.
         std::shared_ptr<Storage>(tensor.storage()).reset();
         return tensor;
       }
     }
     const MemoryTag tag("batches");
     Tensor fresh = Tensor::empty(shape, {options.as_bytes ? DType::U8 : DType::F32});
-    // Two more than are in preparation: the one in use and the one before it.
+    // Two more than are being prepared: the batch in use and the one before it.
     if (handed_out.size() >= static_cast<std::size_t>(options.prefetch) + 2)
       handed_out.erase(handed_out.begin());
     handed_out.push_back(fresh);
     return fresh;
   }
 
-  /// Waits for the samples in work; drops the rest.
+  /// Waits for samples that workers have started; drops the rest.
   void abandon_epoch() {
     std::unique_lock lock(mutex);
     for (const auto& slot : slots) {
@@ -248,7 +247,7 @@ struct Loader::Impl {
     }
   }
 
-  /// Writes an image into its place in a batch.
+  /// Writes an image to its position in a batch.
   void write(const Image& image, const View& images, std::int64_t position) const {
     const std::int64_t offset = position * static_cast<std::int64_t>(image.pixels.size());
     if (images.dtype == DType::U8) {
@@ -258,7 +257,7 @@ struct Loader::Impl {
     }
   }
 
-  /// The image after the deterministic part of preprocessing.
+  /// Decodes the image and applies the deterministic part of preprocessing.
   Image read(std::int64_t sample) const {
     const std::string path = dataset.full_path(static_cast<std::size_t>(sample));
     const Image image = decode_image_file(path);
@@ -269,7 +268,7 @@ struct Loader::Impl {
     }
   }
 
-  /// Writes one sample of a batch, or its error.
+  /// Prepares one sample of a batch, or stores its error.
   void prepare(Slot& slot, std::int64_t position) {
     std::exception_ptr error;
     try {
@@ -297,15 +296,15 @@ struct Loader::Impl {
   const NormalizationTable table;
   ImageCache cache;
 
-  // Set by the consumer while no sample is in work.
+  // Set by the consumer while no worker is active.
   std::int64_t epoch = 0;
   std::vector<std::int64_t> order;
-  std::vector<std::uint32_t> occurrence;  // how often each entry's sample came before it
+  std::vector<std::uint32_t> occurrence;  // earlier occurrences of each entry's sample
   std::int64_t batch_count = 0;
   std::int64_t next_to_prepare = 0;
   std::vector<Tensor> handed_out;
 
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards the members below
   std::condition_variable work_available, batch_finished;
   std::deque<std::unique_ptr<Slot>> slots;  // in order; the front is handed out next
   bool stopping = false;

@@ -1,5 +1,5 @@
-// The loader decodes and augments ahead on its own worker threads, straight into reused NHWC
-// batches.
+// The loader decodes and augments batches ahead of time on its own worker threads and writes them
+// directly into reused NHWC tensors.
 #pragma once
 
 #include <cstdint>
@@ -20,13 +20,13 @@ struct Batch {
   std::vector<std::int64_t> samples;  // indices into the data set
 };
 
-/// Images after the deterministic part of preprocessing are kept, as bytes.
+/// Cache for images after the deterministic part of preprocessing, as bytes.
 struct ImageCacheOptions {
-  /// Memory for images. What does not fit is decoded anew every time, or lies in a file.
+  /// Bytes of memory for images. The rest is spilled to a file or decoded again every time.
   std::int64_t budget = std::int64_t{512} << 20;
-  /// Where that file is to be; empty: none.
+  /// Folder of the spill file; empty: no file.
   std::string spill_folder;
-  /// Different images that will ever be asked for; 0: all of the data set.
+  /// Number of different images that will be requested; 0: the whole data set.
   std::int64_t images = 0;
 };
 
@@ -34,16 +34,16 @@ struct LoaderOptions {
   Preprocessing preprocessing;
   Augmentation augmentation;
   std::int64_t batch_size = 32;
-  int workers = 2;   // threads besides the compute threads, at lower priority
-  int prefetch = 4;  // batches ahead
+  int workers = 2;  // in addition to the compute threads, at lower priority
+  int prefetch = 4;  // batches prepared ahead
   std::uint64_t seed = 0;
   ImageCacheOptions cache;
   bool drop_last = false;
-  /// Images are u8 as they were decoded, for a device that normalises them itself.
+  /// Images are unnormalised u8, for a device that normalises them itself.
   bool as_bytes = false;
 };
 
-/// A file that could not be read: its name and why.
+/// A file that could not be read, and the reason.
 struct BadImage {
   std::string path;
   std::string reason;
@@ -51,23 +51,23 @@ struct BadImage {
 
 class Loader {
  public:
-  /// The data set outlives the loader. The decoded-image cache lives as long as the loader, over
-  /// epochs.
+  /// The data set must outlive the loader. The image cache is kept for the loader's lifetime,
+  /// across epochs. Throws ValueError for options out of range.
   Loader(const Dataset& dataset, LoaderOptions options);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Starts an epoch over the samples `order`, in that order, beginning with batch `first_batch`
-  /// (for resume).
+  /// Starts an epoch over the samples in `order`, from batch `first_batch` on (to resume). Throws
+  /// ValueError for indices out of range.
   void start_epoch(std::int64_t epoch, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0);
-  /// False at the end of the epoch. `batch` is the same for any number of workers. An unreadable
+  /// False at the end of the epoch. `batch` does not depend on the number of workers. An unreadable
   /// image throws FormatError or IoError.
   bool next(Batch& batch);
-  /// Batches of the epoch that was started.
+  /// Batches of the current epoch, including those skipped by `first_batch`.
   std::int64_t batch_count() const;
-  /// Images of every batch but perhaps the last.
+  /// Images per batch; the last one may have fewer.
   std::int64_t batch_size() const;
   const Preprocessing& preprocessing() const;
 
@@ -76,8 +76,7 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Tries to decode the header and data of every sample (in parallel); returns those that cannot be
-/// read.
+/// Decodes every sample in parallel; returns those that cannot be read.
 std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers);
 
 }  // namespace hanok::data

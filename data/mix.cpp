@@ -11,7 +11,8 @@
 namespace hanok::data {
 namespace {
 
-/// images[i] = mix(images[i], images[i - 1]), the first with the last, both as they were before.
+/// images[i] = mix(images[i], images[i - 1]) on the original values; image 0 is mixed with the
+/// last.
 template <typename Mix>
 void with_previous(Tensor& images, const Mix& mix) {
   const std::int64_t count = images.size(0);
@@ -22,7 +23,7 @@ void with_previous(Tensor& images, const Mix& mix) {
     mix(data + i * values, i > 0 ? data + (i - 1) * values : last.data());
 }
 
-/// The same on a GPU, into `mixed`: mix(previous images, images of `mixed` for them, their number).
+/// The same on a GPU, into `mixed`: mix(previous images, their images in `mixed`, count).
 template <typename Mix>
 void with_previous_on_device(const Tensor& images, Tensor& mixed, const Mix& mix) {
   const std::int64_t count = images.size(0);
@@ -43,8 +44,7 @@ Tensor mixed_targets(const Tensor& labels, std::int64_t classes, float own) {
   return targets;
 }
 
-/// Where CutMix's rectangle begins and ends along one axis: `share` of the size around a centre,
-/// cut off at the edges.
+/// CutMix's rectangle along one axis: `share` of the size around a centre, clipped at the edges.
 struct Span {
   std::int64_t begin, end;
 };
@@ -59,7 +59,7 @@ Span random_span(std::int64_t size, double share, RandomDraws& random) {
 double draw_beta(double alpha, RandomDraws& random) {
   if (!(alpha >= 0.05 && alpha <= 100))
     throw ValueError("draw_beta: alpha is " + std::to_string(alpha) + ", expected 0.05..100");
-  if (alpha >= 1) {  // rejection under the density's top, at 1/2
+  if (alpha >= 1) {  // rejection sampling under the density's maximum, at 1/2
     for (;;) {
       const double x = random.unit53();
       const double height = 4 * x * (1 - x);

@@ -1,5 +1,5 @@
-// PNG through libpng; every kind becomes 8-bit RGB as Pillow's convert("RGB") makes it: the high
-// byte of 16 bits, palettes looked up, alpha dropped.
+// PNG through libpng; every kind becomes 8-bit RGB as with Pillow's convert("RGB"): the high byte
+// of 16 bits, palettes expanded, alpha dropped.
 #include <cstdio>
 #include <cstring>
 #include <png.h>
@@ -11,7 +11,7 @@
 namespace hanok::data {
 namespace {
 
-/// Everything that must outlive libpng's jump lives here, outside the functions that call setjmp.
+/// Everything that must survive libpng's longjmp, outside the functions that call setjmp.
 struct Reader {
   png_structp png = nullptr;
   png_infop info = nullptr;
@@ -56,7 +56,7 @@ bool read_header(Reader& reader) {
   return true;
 }
 
-/// Asks libpng for 8-bit RGB, whatever is stored. False if libpng gave up.
+/// Requests 8-bit RGB from libpng for every stored format. False if libpng failed.
 bool request_rgb(Reader& reader) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   const int color = png_get_color_type(reader.png, reader.info);
@@ -75,7 +75,7 @@ bool request_rgb(Reader& reader) {
 bool read_pixels(Reader& reader) {
   if (setjmp(png_jmpbuf(reader.png))) return false;
   png_read_image(reader.png, reader.rows.data());
-  png_read_end(reader.png, reader.info);  // to the last chunk: a file cut there is damaged too
+  png_read_end(reader.png, reader.info);  // up to the last chunk: a truncated file is damaged
   return true;
 }
 
@@ -83,8 +83,8 @@ bool read_pixels(Reader& reader) {
   throw FormatError(name + ": damaged PNG: " + reader.message);
 }
 
-/// Deflate shrinks at most 1032-fold: a small file that declares a huge image is refused before
-/// memory is taken.
+/// Deflate compresses at most 1032-fold: a small file that declares a huge image is rejected before
+/// memory is allocated.
 void check_compression(const Reader& reader, std::size_t file_size, const std::string& name) {
   constexpr std::uint64_t kMaxRatio = 1032;
   const std::uint64_t stored = std::uint64_t{png_get_rowbytes(reader.png, reader.info)} *
@@ -115,7 +115,7 @@ Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string&
   check_compression(reader, size, name);
   if (!request_rgb(reader)) throw_error(reader, name);
   if (png_get_rowbytes(reader.png, reader.info) != std::size_t{3} * width)
-    throw FormatError(name + ": a PNG of an unknown kind");
+    throw FormatError(name + ": unsupported PNG format");
 
   reader.image.width = static_cast<int>(width);
   reader.image.height = static_cast<int>(height);

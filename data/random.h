@@ -1,5 +1,5 @@
-// Draws in a row from one Philox stream, at a place fixed by (seed, stream, a, b): the same numbers
-// on every machine, whatever else was drawn before.
+// A sequence of draws from a Philox stream at the counter (seed, stream, a, b): the same numbers on
+// every machine, independent of all other draws.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@ namespace hanok::data {
 
 class RandomDraws {
  public:
-  /// `a` and `b` are the counter's first two words: epoch and sample, or whatever names this place.
+  /// `a` and `b` are the counter's first two words, for example epoch and sample.
   RandomDraws(std::uint64_t seed, RandomStream stream, std::int64_t a, std::int64_t b,
               std::uint32_t lane = 0)
       : key_(philox_key(seed, stream)),
@@ -51,7 +51,7 @@ class RandomDraws {
     return static_cast<std::uint32_t>(product >> 32);
   }
 
-  /// Fisher and Yates: every order is equally likely.
+  /// Fisher-Yates: every permutation is equally likely.
   template <typename T>
   void shuffle(std::vector<T>& items) {
     for (std::size_t i = items.size(); i > 1; --i)

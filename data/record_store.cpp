@@ -14,7 +14,7 @@
 namespace hanok::data {
 namespace {
 
-/// A file without a name, `bytes` long, mapped for reading and writing.
+/// Maps an unnamed file of `bytes` bytes for reading and writing.
 std::uint8_t* map_unnamed_file(const std::string& folder, std::size_t bytes, const char* what) {
   std::string path = folder + "/records.XXXXXX";
   const auto fail = [&](const char* verb, int error) {
@@ -22,9 +22,9 @@ std::uint8_t* map_unnamed_file(const std::string& folder, std::size_t bytes, con
                   ": " + std::strerror(error));
   };
   const int file = mkstemp(path.data());
-  if (file < 0) fail("make a file of", errno);
+  if (file < 0) fail("create a file of", errno);
   unlink(path.c_str());
-  // Room is taken now: a write to a mapped page without room behind it would end the process.
+  // Reserve the space now: a later write to a mapped page without disk space would raise SIGBUS.
   const int error = posix_fallocate(file, 0, static_cast<off_t>(bytes));
   void* data =
       error == 0 ? mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : MAP_FAILED;

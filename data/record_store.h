@@ -1,5 +1,5 @@
-// Equally long records by number: in memory up to a budget, the rest in a mapped file. For decoded
-// images and for what frozen layers make of them.
+// Records of equal size by key, in memory up to a budget and spilled to a mapped file beyond it.
+// Used for decoded images and for the outputs of frozen layers.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,10 @@ namespace hanok::data {
 
 class RecordStore {
  public:
-  /// Room for `capacity` records of `bytes` bytes under keys from 0 to `keys` - 1. What exceeds
-  /// `budget` bytes lies in an unnamed file in `folder`, whose room is taken at once and which is
-  /// gone with the process, however that ends; without a folder it is not kept. Memory is counted
-  /// under `tag`. Throws IoError if the disk has no room, OutOfMemory.
+  /// Reserves space for `capacity` records of `bytes` bytes with keys 0..keys-1. Records beyond
+  /// `budget` bytes of memory are spilled to an unnamed file in `folder`; it is allocated at once
+  /// and disappears when the process ends in any way. Without a folder these records are not
+  /// stored. Memory is counted under `tag`. Throws IoError if the disk has no space, OutOfMemory.
   RecordStore(std::int64_t keys, std::int64_t capacity, std::int64_t bytes, std::int64_t budget,
               const std::string& folder, const char* tag);
   ~RecordStore();
@@ -24,10 +24,9 @@ class RecordStore {
   RecordStore& operator=(const RecordStore&) = delete;
 
   bool holds(std::int64_t key) const { return slots_[static_cast<std::size_t>(key)] >= 0; }
-  /// Copies a record in. Does nothing if the key is there already, or if the store is full.
+  /// Copies a record in. Does nothing if the key is already stored or the store is full.
   void put(std::int64_t key, const void* record);
-  /// The record of a key that it holds; it stays where it is. Aligned to 4 bytes if `bytes` is a
-  /// multiple of 4.
+  /// The record of a stored key, without a copy. Aligned to 4 bytes if `bytes` is a multiple of 4.
   const void* get(std::int64_t key) const { return at(slots_[static_cast<std::size_t>(key)]); }
   std::int64_t bytes() const { return bytes_; }
   std::size_t memory_bytes() const { return static_cast<std::size_t>(in_memory_ * bytes_); }
@@ -37,9 +36,9 @@ class RecordStore {
   std::uint8_t* at(std::int64_t slot) const;
 
   std::int64_t capacity_, bytes_;
-  std::int64_t in_memory_ = 0;  // the first so many slots
+  std::int64_t in_memory_ = 0;  // slots in memory; the others are in the file
   std::int64_t used_ = 0;
-  std::vector<std::int64_t> slots_;  // of each key; -1: not there
+  std::vector<std::int64_t> slots_;  // by key; -1: not stored
   Tensor memory_;
   std::uint8_t* memory_data_ = nullptr;
   std::uint8_t* file_data_ = nullptr;

@@ -1,5 +1,5 @@
-// Antialiased resizing, bit for bit as Pillow's Image.resize (Pillow's Resample.c): a separable
-// filter whose support grows with the reduction, along rows and along columns, each pass in fixed
+// Antialiased resizing, bit-exact to Pillow's Image.resize (Pillow's Resample.c): a separable
+// filter whose support scales with the reduction, along rows and along columns, each pass in fixed
 // point and rounded to 8 bits.
 #include <algorithm>
 #include <cmath>
@@ -12,7 +12,8 @@
 namespace hanok::data {
 namespace {
 
-/// 8 bits of pixel, 2 bits of head room for filters with negative lobes, the rest for the weight.
+/// 8 bits for the pixel, 2 bits of headroom for filters with negative lobes, the rest for the
+/// weight.
 constexpr int kPrecisionBits = 32 - 8 - 2;
 
 double triangle(double x) {
@@ -80,8 +81,7 @@ constexpr std::int32_t kHalf = 1 << (kPrecisionBits - 1);
 
 // ---- the two passes ----
 //
-// Each filter is there twice: plainly, and with AVX2 where the CPU has it. Integers, so both give
-// the same pixels.
+// Each filter has a scalar and an AVX2 version. Both use integers, so they give the same pixels.
 
 #define HANOK_AVX2 __attribute__((target("avx2")))
 
@@ -97,17 +97,17 @@ void filter_row(const std::uint8_t* in, const std::int32_t* weight, int count, s
   out[2] = to_byte(blue);
 }
 
-/// The three channels of a pixel, and the byte after them, times the weight.
+/// Multiplies a pixel's three channels, and the byte after them, by the weight.
 HANOK_AVX2 inline __m128i weighted_pixel(const std::uint8_t* in, __m128i weight) {
   std::int32_t pixel;
   std::memcpy(&pixel, in, 4);
   return _mm_mullo_epi32(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(pixel)), weight);
 }
 
-/// Four rows at a time, for they share their weights, and as many taps for each pixel as any needs
-/// (the others' weights are 0), for a loop of changing length is guessed wrong too often. Some
-/// bytes behind row y + 3 are read, and each pixel but a row's last writes one byte too many, which
-/// the next one mends.
+/// Four rows at a time share their weights. All pixels use the largest number of taps (excess
+/// weights are 0), since a loop of varying length is mispredicted too often. Reads a few bytes
+/// beyond row y + 3, and each pixel except the row's last writes one byte too many, which the next
+/// pixel overwrites.
 HANOK_AVX2 void filter_4_rows_avx2(const Image& image, int y, const Weights& weights,
                                    Image& result) {
   const std::ptrdiff_t stride = std::ptrdiff_t{3} * image.width;
@@ -188,7 +188,8 @@ Image resize_columns(const Image& image, int width, Filter filter) {
   Image result{width, image.height,
                std::vector<std::uint8_t>(std::size_t{3} * width * image.height)};
   int y = 0;
-  // Four rows read up to `taps` pixels behind themselves, so the last ones go the plain way.
+  // The four-row filter reads up to `taps` pixels beyond its rows, so the last rows use the scalar
+  // one.
   if (has_avx2() && weights.taps < image.width) {
     for (; y + 4 < image.height; y += 4) filter_4_rows_avx2(image, y, weights, result);
   }
@@ -229,8 +230,9 @@ Image resize(const Image& image, int width, int height, Filter filter) {
   if (width == image.width && height == image.height) return image;
   if (width == image.width) return resize_rows(image, height, filter);
   if (height == image.height) return resize_columns(image, width, filter);
-  // Each pass rounds, so their order shows. Pillow 13 begins with the rows where far more of them
-  // go than columns, as measured on thousands of sizes.
+  // Each pass rounds, so the order of passes affects the result. Pillow 13 filters rows first if
+  // the height shrinks by more than twice as many lines as the width (measured on thousands of
+  // sizes).
   const std::int64_t rows_gone = std::int64_t{image.height} - height;
   const std::int64_t columns_gone = std::int64_t{image.width} - width;
   if (rows_gone > 0 && rows_gone > 2 * columns_gone)
@@ -241,7 +243,7 @@ Image resize(const Image& image, int width, int height, Filter filter) {
 Image resize_shorter_side(const Image& image, int size, Filter filter) {
   const std::int64_t shorter = std::max(std::min(image.width, image.height), 1);
   const std::int64_t longer = std::int64_t{size} * std::max(image.width, image.height) / shorter;
-  // A line of pixels, which a few bytes may be, would fill all memory.
+  // A very thin image has few bytes, but its resized version would fill all memory.
   const std::int64_t most = DecodeLimits().max_pixels;
   if (size > 0 && longer > most / size)
     throw ValueError("resize: a shorter side of " + std::to_string(size) + " makes the longer " +

@@ -13,7 +13,7 @@
 namespace hanok::data {
 namespace {
 
-/// Members of each class that has any, by class.
+/// Samples of each non-empty class, by class.
 std::map<std::int64_t, std::vector<std::int64_t>> members_of(
     const std::vector<std::int64_t>& labels) {
   std::map<std::int64_t, std::vector<std::int64_t>> members;
@@ -22,7 +22,7 @@ std::map<std::int64_t, std::vector<std::int64_t>> members_of(
   return members;
 }
 
-/// From each class `count` draws that use every member equally often, give or take one.
+/// `count` draws from each class that use its samples equally often, up to one.
 std::vector<std::int64_t> level(const std::vector<std::int64_t>& labels, std::size_t count,
                                 std::uint64_t seed, std::int64_t epoch) {
   std::vector<std::int64_t> order;
@@ -34,7 +34,7 @@ std::vector<std::int64_t> level(const std::vector<std::int64_t>& labels, std::si
   return order;
 }
 
-/// Sizes of the classes that have members.
+/// Sizes of the non-empty classes.
 std::vector<std::size_t> class_sizes(const std::vector<std::int64_t>& labels) {
   std::vector<std::size_t> sizes;
   for (const auto& entry : members_of(labels)) sizes.push_back(entry.second.size());
@@ -63,7 +63,7 @@ std::vector<std::int64_t> shuffled(std::int64_t count, std::uint64_t seed, std::
 std::vector<std::int64_t> weighted(const std::vector<double>& weights, std::int64_t draws,
                                    std::uint64_t seed, std::int64_t epoch) {
   if (draws < 0) throw ValueError("weighted: draws is " + std::to_string(draws));
-  std::vector<double> up_to;  // sum of the weights 0..i
+  std::vector<double> up_to;  // cumulative weights
   double total = 0;
   for (const double weight : weights) {
     if (!(weight >= 0) || !std::isfinite(weight))
@@ -76,8 +76,8 @@ std::vector<std::int64_t> weighted(const std::vector<double>& weights, std::int6
   RandomDraws random(seed, RandomStream::Sampler, epoch, 0);
   std::vector<std::int64_t> order(static_cast<std::size_t>(draws));
   for (std::int64_t& index : order) {
-    // The first sum above the draw; members of weight 0 add nothing, so they are never it. Rounding
-    // may bring the draw up to the total: then the last member of positive weight is meant.
+    // The first cumulative weight above the draw, so samples of weight 0 are never chosen. If
+    // rounding makes the draw equal to the total, the last sample of positive weight is chosen.
     const double draw = random.unit53() * total;
     auto chosen = std::upper_bound(up_to.begin(), up_to.end(), draw);
     if (chosen == up_to.end()) chosen = std::lower_bound(up_to.begin(), up_to.end(), total);

@@ -1,5 +1,5 @@
-// Folds. Without shuffling these are scikit-learn's to the sample (model_selection/_split.py),
-// which takes its order of classes, its tie-breaking and, for groups, NumPy's order of summation.
+// Folds. Without shuffling they equal scikit-learn's sample by sample (model_selection/_split.py).
+// This requires its order of classes, its tie-breaking and, for groups, NumPy's order of summation.
 #include "hanok/data/splits.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ double numpy_std(const double* values, std::size_t count) {
   return std::sqrt(numpy_sum(squares.data(), count) / static_cast<double>(count));
 }
 
-/// Labels renumbered 0..classes-1: by first appearance, or by value.
+/// Labels renumbered 0..classes-1, by first appearance or by value.
 struct Classes {
   std::vector<std::size_t> of_sample;
   std::vector<std::int64_t> counts;
@@ -80,7 +80,7 @@ void check_folds(const char* what, const Classes& classes, int folds) {
                                  folds, largest));
 }
 
-/// The groups of the samples, in byte order of their names, with the members of each class in each.
+/// The samples' groups, in byte order of their names, with each group's class counts.
 struct Groups {
   std::vector<std::size_t> of_sample;
   std::size_t count = 0;
@@ -108,8 +108,8 @@ Groups number_groups(const char* what, const std::vector<std::string>& names,
   return groups;
 }
 
-/// Groups whose members spread most unevenly over the classes come first; ties keep their order,
-/// which is random if a seed is given.
+/// Groups with the most uneven class counts come first; ties keep their order, which is random if a
+/// seed is given.
 std::vector<std::size_t> order_of_groups(const Groups& groups,
                                          std::optional<std::uint64_t> shuffle_seed) {
   std::vector<std::size_t> order(groups.count);
@@ -123,8 +123,8 @@ std::vector<std::size_t> order_of_groups(const Groups& groups,
   return order;
 }
 
-/// How unevenly the classes would lie over the folds if `group` joined fold `candidate`: the mean
-/// over classes of the standard deviation, over folds, of the class's share.
+/// The imbalance if `group` joined fold `candidate`: the standard deviation over folds of each
+/// class's share, averaged over classes.
 double unevenness(const std::vector<double>& members, std::size_t folds, std::size_t candidate,
                   const double* group, const std::vector<std::int64_t>& class_counts) {
   const std::size_t classes = class_counts.size();
@@ -135,8 +135,8 @@ double unevenness(const std::vector<double>& members, std::size_t folds, std::si
       const double in_fold = members[f * classes + c] + (f == candidate ? group[c] : 0.0);
       share[f] = in_fold / static_cast<double>(class_counts[c]);
     }
-    // NumPy sums along the outer dimension one row after another, so not pairwise, unless there is
-    // but one class: then the column is contiguous.
+    // NumPy sums along the outer dimension row by row, not pairwise, unless there is only one
+    // class: then the column is contiguous.
     if (classes == 1) {
       deviation[c] = numpy_std(share.data(), folds);
       continue;
@@ -162,8 +162,8 @@ Folds stratified_k_fold(const std::vector<std::int64_t>& labels, int folds,
                         std::optional<std::uint64_t> shuffle_seed) {
   const Classes classes = number_classes(labels, /*by_value=*/false);
   check_folds("stratified_k_fold", classes, folds);
-  // Deal the samples, sorted by class, round the folds: this says how many of each class a fold
-  // gets. The members of a class then fill fold after fold in their order.
+  // Dealing the class-sorted samples round-robin gives the number of each class per fold. The
+  // members of a class then fill the folds one after another, in their order.
   const std::size_t fold_count = static_cast<std::size_t>(folds);
   std::vector<std::vector<int>> folds_of_class;
   std::size_t dealt = 0;
@@ -243,15 +243,15 @@ Folds stratified_hold_out(const std::vector<std::int64_t>& labels,
   if (labels.size() < 2)
     throw ValueError(fmt::format("stratified_hold_out: {} samples cannot be split", labels.size()));
   std::vector<std::string> names = groups;
-  if (names.empty())  // everyone alone; zero-padded, so that byte order is the samples' order
+  if (names.empty())  // each sample its own group; zero-padded, so that byte order is the samples' order
     for (std::size_t i = 0; i < labels.size(); ++i) names.push_back(fmt::format("{:020}", i));
   const Classes classes = number_classes(labels, /*by_value=*/true);
   const Groups grouped = number_groups("stratified_hold_out", names, classes);
   if (grouped.count < 2)
     throw ValueError("stratified_hold_out: all samples are in one group, which cannot be split");
 
-  // A group goes to validation where this brings the classes' shares there nearer to the fraction
-  // (least sum of squares), the most lopsided groups first.
+  // A group goes to validation if that moves the validation shares of the classes closer to the
+  // fraction (least squares), the most uneven groups first.
   std::vector<double> held(grouped.class_count);
   std::vector<int> side(grouped.count, 1);
   const auto distance = [&](const double* added) {

@@ -1,5 +1,4 @@
-// Ways to split samples into folds, equal to scikit-learn's for the same input where nothing is
-// shuffled.
+// Splits samples into folds; without shuffling the folds equal scikit-learn's for the same input.
 #pragma once
 
 #include <cstdint>
@@ -11,31 +10,31 @@
 
 namespace hanok::data {
 
-/// Fold number (0..folds-1) of each sample; that fold is where it is used for validation.
+/// Fold number (0..folds-1) of each sample: the fold in which it is used for validation.
 using Folds = std::vector<int>;
 
-/// scikit-learn's StratifiedKFold(n_splits=folds), without shuffling if `shuffle_seed` is absent.
+/// scikit-learn's StratifiedKFold(n_splits=folds), shuffled if `shuffle_seed` is given. Like all
+/// functions here it throws ValueError if the samples cannot be split as requested.
 Folds stratified_k_fold(const std::vector<std::int64_t>& labels, int folds,
                         std::optional<std::uint64_t> shuffle_seed = {});
-/// scikit-learn's StratifiedGroupKFold(n_splits=folds): a group never crosses folds.
+/// scikit-learn's StratifiedGroupKFold(n_splits=folds): a group is never split across folds.
 Folds stratified_group_k_fold(const std::vector<std::int64_t>& labels,
                               const std::vector<std::string>& groups, int folds,
                               std::optional<std::uint64_t> shuffle_seed = {});
-/// `repeats` shuffled k-folds, each from a seed of its own; by whole groups if `groups` is not
-/// empty.
+/// `repeats` shuffled k-folds with different seeds; groups stay together if `groups` is not empty.
 std::vector<Folds> repeated_stratified_k_fold(const std::vector<std::int64_t>& labels,
                                               const std::vector<std::string>& groups, int folds,
                                               int repeats, std::uint64_t seed);
-/// One split: 0 for validation, 1 for training; about `fraction` of each class (by whole groups if
-/// `groups` is not empty) is validation.
+/// A single split: 0 for validation, 1 for training; about `fraction` of each class is validation.
+/// Groups stay together if `groups` is not empty.
 Folds stratified_hold_out(const std::vector<std::int64_t>& labels,
                           const std::vector<std::string>& groups, double fraction,
                           std::uint64_t seed);
 
-/// Folds from a table with columns path and fold (others are passed over), as a run writes it.
-/// Every sample of `dataset` must be in it once, and nothing else; folds count from 0 without a
-/// gap, at least two. Throws FormatError naming file and line; `warnings` tells of groups that are
-/// cut.
+/// Reads folds from a table with columns path and fold (others are ignored), as a run writes it. It
+/// must contain every sample of `dataset` exactly once and nothing else; folds are numbered from 0
+/// without gaps, at least two. Throws FormatError naming file and line; `warnings` reports groups
+/// that span several folds.
 Folds read_folds(const std::string& csv_path, const Dataset& dataset,
                  std::vector<std::string>& warnings);
 

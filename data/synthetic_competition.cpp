@@ -1,4 +1,4 @@
-// Writes drawn faces to disk in the mask competition's layout.
+// Writes synthetic faces to disk in the mask competition's layout.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -22,18 +22,18 @@ constexpr std::array<const char*, 7> kStems = {"mask1", "mask2",          "mask3
                                                "mask5", "incorrect_mask", "normal"};
 int mask_of_shot(std::size_t shot) { return shot < 5 ? 0 : shot == 5 ? 1 : 2; }
 
-/// Shares of 3*gender + age group: as in the original, more women than men, few people of 60 years
-/// and more.
+/// Shares of 3*gender + age group: as in the original, more women than men and few people aged 60
+/// or more.
 constexpr std::array<double, 6> kShares = {0.19, 0.14, 0.06, 0.27, 0.26, 0.08};
 
-// Philox lanes of draws about people; 0..2 belong to draw_face.
+// Philox lanes of draws about people; draw_face uses lanes 0..2.
 constexpr std::uint32_t kAgeLane = 3;
 constexpr std::uint32_t kDealLane = 4;
 constexpr std::uint32_t kWrongLane = 5;
 constexpr std::uint32_t kNameLane = 6;
 
-/// 3*gender + age group for each of `people`: each share as exact as whole people allow (largest
-/// remainders), none empty where there are people enough; in random order.
+/// 3*gender + age group of each person, in random order: shares rounded to whole people (largest
+/// remainders), no class empty if there are enough people.
 std::vector<int> deal_classes(int people, std::uint64_t seed) {
   std::array<int, kShares.size()> counts{};
   std::array<double, kShares.size()> owed{};
@@ -55,7 +55,7 @@ std::vector<int> deal_classes(int people, std::uint64_t seed) {
   return classes;
 }
 
-/// An age within a group; few are close to its borders, where looks say little.
+/// An age in a group; few are close to its limits, where looks are ambiguous.
 int draw_age(int group, RandomDraws random) {
   const auto within = [&random](int low, int high) {
     return low + static_cast<int>(random.below(static_cast<std::uint32_t>(high - low + 1)));
@@ -78,7 +78,7 @@ void write_text(const fs::path& path, const std::string& text) {
   write_file(path, {text.begin(), text.end()});
 }
 
-/// Extensions are as mixed as in the original.
+/// Extensions are mixed as in the original.
 std::string extension_of(std::int64_t person) {
   return person % 11 == 3 ? ".png" : person % 7 == 2 ? ".jpeg" : ".jpg";
 }
@@ -87,10 +87,10 @@ std::vector<std::uint8_t> encode_for(const std::string& extension, const Image& 
   return extension == ".png" ? encode_png(image) : encode_jpeg(image, 92);
 }
 
-/// What train.csv says of a person, and what is drawn.
+/// A row of train.csv, and the attributes that are drawn.
 struct Row {
   int gender, age;            // drawn
-  int said_gender, said_age;  // written down
+  int said_gender, said_age;  // in train.csv
   std::string id, folder;
 };
 
@@ -114,7 +114,7 @@ std::vector<Row> make_rows(const SyntheticOptions& options) {
     if (random.chance(0.5F)) {
       row.said_gender = 1 - row.gender;
     } else {
-      const bool younger = random.chance(0.5F);  // where there are groups on both sides
+      const bool younger = random.chance(0.5F);  // for the middle group, which has neighbours on both sides
       row.said_age = row.age < 30 || row.age >= 60 ? 45 : younger ? 22 : 61;
     }
   }
@@ -124,7 +124,7 @@ std::vector<Row> make_rows(const SyntheticOptions& options) {
   return rows;
 }
 
-/// 40 hexadecimal digits, as the original names the photographs to predict.
+/// 40 hexadecimal digits, as in the names of the original's eval photographs.
 std::string eval_name(std::uint64_t seed, std::int64_t index) {
   RandomDraws random(seed, RandomStream::Synthetic, index, 0, kNameLane);
   std::string name;
@@ -164,7 +164,7 @@ void write_synthetic_competition(const std::string& root, const SyntheticOptions
                  encode_for(extension, face));
     }
   };
-  // People that are not in train, one photograph each.
+  // People who are not in train, one photograph each.
   const auto draw_stranger = [&](std::int64_t index) {
     RandomDraws random(options.seed, RandomStream::Synthetic, people + index, 0, kAgeLane);
     FaceAttributes attributes;

@@ -1,9 +1,5 @@
-// Draws a face from the back to the front: background, shoulders, hair behind, head, features, hair
-// in front, mask, light, noise.
-//
-// A face's own coordinates: the origin between nose bridge and centre, x to the right, y down, the
-// head 1 wide and about 1.3 high each way. Eyes lie at y = -0.15, the nose's tip at 0.32, the mouth
-// at 0.68, the chin at 1.25.
+// Draws a face from back to front: background, shoulders, back hair, head, features, front hair,
+// mask, light, noise.
 #include "hanok/data/canvas.h"
 #include "hanok/data/synthetic.h"
 #include "hanok/kernels/base/error.h"
@@ -13,15 +9,15 @@ namespace {
 
 enum class Hair { Short, Bob, Long };
 
-/// What stays the same in all photographs of a person.
+/// Constant over all photographs of a person.
 struct Look {
   bool female;
   float wrinkles;  // 0 none .. 1 deep
-  float grey;      // 0 own hair colour .. 1 white
+  float grey;  // 0 own hair colour .. 1 white
   Color skin, hair_color, iris, lips;
   Hair hair;
-  float receding;    // how far the hairline went up
-  float fringe;      // how far hair falls into the forehead
+  float receding;  // how far the hairline receded
+  float fringe;  // how far hair covers the forehead
   float jaw;         // half width of the lower face
   float face_width;  // of the head, near 1
   float brow_width, brow_height;
@@ -30,11 +26,11 @@ struct Look {
   float beard;  // opacity
 };
 
-/// What changes from one photograph to the next.
+/// Varies from one photograph to the next.
 struct Scene {
   Frame frame;
-  float yaw, pitch;  // how far features nearer to the camera move aside
-  Point light;       // where it comes from; length is its strength
+  float yaw, pitch;  // displacement of features nearer to the camera
+  Point light;  // direction; the length is the strength
   float exposure;
   Color cast, background_top, background_bottom, clothes, mask_color;
   int mask_kind;
@@ -52,7 +48,7 @@ Color any_color(RandomDraws& random, float low, float high) {
   return {red, green, random.between(low, high)};
 }
 
-/// 0 below `low`, 1 above `high`, straight in between.
+/// 0 below `low`, 1 above `high`, linear in between.
 float ramp(float value, float low, float high) {
   return std::clamp((value - low) / (high - low), 0.0F, 1.0F);
 }
@@ -69,7 +65,7 @@ Hair pick_hair(RandomDraws& random, bool female, float age) {
 Look make_look(const FaceAttributes& attributes, RandomDraws random) {
   Look look{};
   look.female = attributes.gender == 1;
-  // People look a little younger or older than they are.
+  // People may look a little younger or older than they are.
   const float age = static_cast<float>(attributes.age) + random.between(-3, 3);
   look.wrinkles = ramp(age, 27, 64);
   look.grey = ramp(age, 46 + random.between(-4, 6), 63);
@@ -105,7 +101,7 @@ Scene make_scene(RandomDraws random, int width, int height) {
   const float h = static_cast<float>(height);
   scene.frame.scale = std::min(w, h * 0.8F) * random.between(0.245F, 0.315F);
   scene.frame.origin = {w * random.between(0.44F, 0.56F), h * random.between(0.44F, 0.54F)};
-  // tan(half the tilt) gives sine and cosine without any table: up to 14 degrees each way.
+  // tan(angle / 2) gives sine and cosine without a table: up to 14 degrees either way.
   const float t = random.between(-0.12F, 0.12F);
   scene.frame.cosine = (1 - t * t) / (1 + t * t);
   scene.frame.sine = 2 * t / (1 + t * t);
@@ -159,8 +155,8 @@ class FacePainter {
   }
 
  private:
-  /// Where a point of the front of the face goes as the head turns; `depth` is 1 at the eyes and
-  /// more at the nose.
+  /// Where a point on the front of the face moves as the head turns; `depth` is 1 at the eyes and
+  /// larger at the nose.
   Point turned(float x, float y, float depth = 1) const {
     return {x * look_.face_width + scene_.yaw * depth, y + scene_.pitch * depth};
   }
@@ -206,7 +202,7 @@ class FacePainter {
     canvas_.ellipse(frame_, {center.x, -0.15F}, {1.27F, 1.33F}, dark);
     const std::vector<Point> body = {{-1.26F, -0.2F}, {1.26F, -0.2F},   {1.34F, bottom * 0.7F},
                                      {1.05F, bottom}, {-1.05F, bottom}, {-1.34F, bottom * 0.7F}};
-    // The shoulders show between the two sides.
+    // The shoulders are visible between the two sides.
     const auto distance = [&](Point p) {
       const float gap =
           look_.hair == Hair::Long ? ellipse_distance(p, {0, 2.2F}, {0.62F, 1.1F}) : 1e9F;
@@ -233,7 +229,7 @@ class FacePainter {
     const Bounds all{{-1.2F, -1.4F}, {1.2F, 1.4F}};
     canvas_.paint(
         frame_, all, [this](Point p) { return head_distance(p); }, look_.skin);
-    // Rounded: darker towards the rim.
+    // Shaded: darker towards the rim.
     const auto rim = [this](Point p) {
       return std::max(head_distance(p), -0.16F - head_distance(p));
     };
@@ -361,7 +357,7 @@ class FacePainter {
     const auto cap = [&](Point p) {
       const float x = p.x - scene_.yaw * 0.4F;
       const float x2 = x * x;
-      // The hairline: level over the forehead, falling at the temples; deeper with long hair.
+      // The hairline: level over the forehead, falling at the temples; lower with long hair.
       const float line =
           start + scene_.pitch + (full ? 0.95F : 0.62F) * x2 * x2 * (0.5F + 0.5F * x2);
       return std::max(ellipse_distance(p, {0, -0.34F}, radii), p.y - line);
@@ -396,13 +392,14 @@ class FacePainter {
                    dark);
   }
 
-  /// The mask's upper edge lies at `top` in the middle: above the nose's tip (0.32) if worn well.
+  /// The mask's upper edge is at `top` in the middle: above the tip of the nose (0.32) if worn
+  /// correctly.
   void draw_mask(float top, float bottom) {
     const Color color = scene_.mask_color;
     const Point peak = turned(0, top - 0.06F, 1.4F);
     const float side_y = top + 0.10F;
     const float w = look_.face_width;
-    for (const float side : {-1.0F, 1.0F}) {  // loops round the ears
+    for (const float side : {-1.0F, 1.0F}) {  // ear loops
       const Color loop = mix(color, {0.85F, 0.85F, 0.85F}, 0.5F);
       canvas_.stroke(frame_, {{side * w * 0.88F, side_y + 0.04F}, {side * w * 1.03F, -0.12F}},
                      0.025F, loop);

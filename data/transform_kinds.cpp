@@ -1,4 +1,4 @@
-// The transforms that a list can have: their parameters, and what each draws.
+// The available transforms: their parameters, and the distributions they draw from.
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -14,7 +14,7 @@ namespace {
 using Values = TransformValues;
 using Numbers = TransformParameter::Numbers;
 
-// ImageNet's mean colour, where there is nothing to see.
+// ImageNet's mean colour, used as fill.
 constexpr std::uint8_t kGrey[3] = {124, 116, 104};
 
 float number(const Values& values, std::size_t i) { return static_cast<float>(values[i][0]); }
@@ -25,10 +25,10 @@ std::array<float, 2> range(const Values& values, std::size_t i) {
 float draw(std::array<float, 2> range, RandomDraws& random) {
   return random.between(range[0], range[1]);
 }
-/// From -most to most.
+/// Uniform from -most to most.
 float draw_around_zero(float most, RandomDraws& random) { return random.between(-most, most); }
 
-/// The image moved by (dx, dy), black where nothing came from.
+/// The image shifted by (dx, dy), filled with black.
 Image shifted(const Image& image, int dx, int dy) {
   Image result{image.width, image.height, std::vector<std::uint8_t>(image.pixels.size())};
   const int first = std::max(0, dx);
@@ -93,72 +93,72 @@ Image blur(const Image& image, const Values& values, RandomDraws& random) {
 }
 
 std::vector<TransformKind> make_kinds() {
-  const TransformParameter area{"area", "share of the image's area", {0.6, 1}, 1e-6, 1};
+  const TransformParameter area{"area", "fraction of the image's area", {0.6, 1}, 1e-6, 1};
   const TransformParameter aspect{"aspect", "width over height", {0.75, 4.0 / 3.0}, 1e-3, 1e3};
   std::vector<TransformKind> kinds;
   const auto add = [&kinds](TransformKind kind) { kinds.push_back(std::move(kind)); };
 
   add({"random_resized_crop",
-       "a part of the image, resized to the whole",
+       "a random crop, resized to the image's size",
        1,
        {area, aspect},
        resized_part});
   add({"horizontal_flip",
-       "left and right change places",
+       "mirrored left to right",
        0.5,
        {},
        [](const Image& image, const Values&, RandomDraws&) { return flip_horizontal(image); }});
   add({"vertical_flip",
-       "above and below change places",
+       "mirrored top to bottom",
        0.5,
        {},
        [](const Image& image, const Values&, RandomDraws&) { return flip_vertical(image); }});
   add({"shift",
-       "moved by whole pixels, black coming in",
+       "shifted by whole pixels, filled with black",
        1,
-       {{"share", "of the size, at most", {0.0625}, 0, 1}},
+       {{"share", "maximum, as a fraction of the size", {0.0625}, 0, 1}},
        shift});
   add({"rotate",
-       "turned about the centre, grey coming in",
+       "rotated about the centre, filled with grey",
        1,
-       {{"degrees", "either way, at most", {15}, 0, 180}},
+       {{"degrees", "maximum, either way", {15}, 0, 180}},
        rotate});
   add({"affine",
-       "turned, moved, scaled and sheared, grey coming in",
+       "rotated, shifted, scaled and sheared, filled with grey",
        1,
-       {{"degrees", "of turning either way, at most", {12}, 0, 180},
-        {"translate", "share of the size, at most", {0.06}, 0, 1},
+       {{"degrees", "maximum rotation, either way", {12}, 0, 180},
+        {"translate", "maximum, as a fraction of the size", {0.06}, 0, 1},
         {"scale", "factor", {0.9, 1.1}, 0.01, 100},
-        {"shear", "degrees either way, at most", {0}, 0, 80}},
+        {"shear", "maximum in degrees, either way", {0}, 0, 80}},
        affine});
   add({"color_jitter",
-       "other brightness, contrast, saturation and hue, in random order",
+       "random brightness, contrast, saturation and hue, in random order",
        1,
        {{"brightness", "factor from 1 - x to 1 + x", {0.3}, 0, 10},
         {"contrast", "factor from 1 - x to 1 + x", {0.3}, 0, 10},
         {"saturation", "factor from 1 - x to 1 + x", {0.3}, 0, 10},
-        {"hue", "share of the colour circle either way", {0.05}, 0, 0.5}},
+        {"hue", "maximum fraction of a full turn, either way", {0.05}, 0, 0.5}},
        jitter});
-  add({"grayscale", "colour taken out", 1, {}, [](const Image& image, const Values&, RandomDraws&) {
+  add({"grayscale", "converted to grey", 1, {}, [](const Image& image, const Values&, RandomDraws&) {
          return grayscale(image);
        }});
   add({"blur",
-       "normal distribution; images of less than half a kernel stay as they are",
+       "Gaussian blur; images not larger than half the kernel are unchanged",
        1,
        {{"kernel", "pixels", {5}, 1, 99, Numbers::Odd},
         {"sigma", "standard deviation in pixels", {0.3, 1.2}, 0.01, 50}},
        blur});
   add({"sharpness",
-       "smoother or sharper",
+       "smoothed or sharpened",
        1,
-       {{"factor", "0: smoothed, 1: as it is, above: sharper", {0.5, 2}, 0, 10}},
+       {{"factor", "0: smoothed, 1: unchanged, above 1: sharpened", {0.5, 2}, 0, 10}},
        [](const Image& image, const Values& values, RandomDraws& random) {
          return adjust_sharpness(image, draw(range(values, 0), random));
        }});
   add({"erase",
-       "one rectangle painted grey",
+       "one rectangle filled with grey",
        1,
-       {{"area", "share of the image's area", {0.02, 0.15}, 1e-6, 1},
+       {{"area", "fraction of the image's area", {0.02, 0.15}, 1e-6, 1},
         {"aspect", "width over height", {0.3, 3.3}, 1e-3, 1e3}},
        [](const Image& image, const Values& values, RandomDraws& random) {
          return random_erasing(image, range(values, 0), range(values, 1), kGrey, random);
@@ -169,34 +169,34 @@ std::vector<TransformKind> make_kinds() {
        {},
        [](const Image& image, const Values&, RandomDraws&) { return autocontrast(image); }});
   add({"equalize",
-       "each channel's histogram made flat",
+       "each channel's histogram equalised",
        1,
        {},
        [](const Image& image, const Values&, RandomDraws&) { return equalize(image); }});
   add({"invert",
-       "dark and bright change places",
+       "all values inverted",
        1,
        {},
        [](const Image& image, const Values&, RandomDraws&) { return invert(image); }});
   add({"posterize",
-       "fewer shades",
+       "reduced to fewer bits",
        1,
-       {{"bits", "that each channel keeps", {4}, 1, 8, Numbers::Whole}},
+       {{"bits", "kept per channel", {4}, 1, 8, Numbers::Whole}},
        [](const Image& image, const Values& values, RandomDraws&) {
          return posterize(image, whole(values, 0));
        }});
   add({"solarize",
-       "bright values inverted",
+       "values from a threshold on inverted",
        1,
-       {{"threshold", "from which on", {128}, 0, 256, Numbers::Whole}},
+       {{"threshold", "lowest value that is inverted", {128}, 0, 256, Numbers::Whole}},
        [](const Image& image, const Values& values, RandomDraws&) {
          return solarize(image, whole(values, 0));
        }});
   add({"rand_augment",
-       "operations of RandAugment, drawn anew for each image",
+       "random operations of RandAugment for each image",
        1,
-       {{"operations", "one after another", {2}, 0, 14, Numbers::Whole},
-        {"magnitude", "of each", {9}, 0, 30, Numbers::Whole}},
+       {{"operations", "applied in sequence", {2}, 0, 14, Numbers::Whole},
+        {"magnitude", "of each operation", {9}, 0, 30, Numbers::Whole}},
        [](const Image& image, const Values& values, RandomDraws& random) {
          return rand_augment(image, whole(values, 0), whole(values, 1), random);
        }});

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kRadians = 3.14159265358979323846 / 180.0;
 
-// Our own sine and cosine: the C library's differ from machine to machine.
+// hanok's own sine and cosine: the C library's differ between machines.
 double sine(double degrees) { return math::sin(static_cast<float>(degrees * kRadians)); }
 double cosine(double degrees) { return math::cos(static_cast<float>(degrees * kRadians)); }
 
@@ -23,7 +23,7 @@ AffineMatrix affine_matrix(const AffineParameters& parameters, int width, int he
   if (!(parameters.scale > 0))
     throw ValueError("affine_matrix: scale is " + std::to_string(parameters.scale));
   // The forward map is T C R S H C^-1 (translate, centre, rotate, scale, shear); this is its
-  // inverse, with the rotation and shears multiplied out.
+  // inverse, with rotation and shear multiplied out.
   const double sheared = parameters.angle - parameters.shear_y;
   const double tangent = sine(parameters.shear_x) / cosine(parameters.shear_x);
   const double across = cosine(parameters.shear_y);
@@ -55,7 +55,8 @@ Image warp_affine(const Image& image, const AffineMatrix& m,
         std::copy(fill.begin(), fill.end(), out);
         continue;
       }
-      // Centres of pixels are at halves; beyond the outermost ones the edge goes on.
+      // Pixel centres are at half-integers; outside the outermost centres the edge value is
+      // repeated.
       const int left = static_cast<int>(std::floor(from_x - 0.5));
       const int top = static_cast<int>(std::floor(from_y - 0.5));
       const double dx = from_x - 0.5 - left;
