@@ -30,17 +30,20 @@ std::uint8_t blend(int base, int image, float factor) {
 /// Maps each value through its channel's table.
 Image mapped(const Image& image, const Table& table) {
   Image result = image;
-  for (std::size_t i = 0; i < result.pixels.size(); ++i)
+  for (std::size_t i = 0; i < result.pixels.size(); ++i) {
     result.pixels[i] = table[i % 3][result.pixels[i]];
+  }
   return result;
 }
 
 template <typename Value>
 Image mapped_alike(const Image& image, const Value& value_of) {
   Table table{};
-  for (int value = 0; value < 256; ++value)
-    for (auto& channel : table)
+  for (int value = 0; value < 256; ++value) {
+    for (auto& channel : table) {
       channel[static_cast<std::size_t>(value)] = static_cast<std::uint8_t>(value_of(value));
+    }
+  }
   return mapped(image, table);
 }
 
@@ -87,12 +90,13 @@ Hsv to_hsv(const std::uint8_t* rgb) {
   const float green = static_cast<float>(high - rgb[1]) / range;
   const float blue = static_cast<float>(high - rgb[2]) / range;
   float hue;
-  if (rgb[0] == high)
+  if (rgb[0] == high) {
     hue = blue - green;
-  else if (rgb[1] == high)
+  } else if (rgb[1] == high) {
     hue = static_cast<float>(2.0 + red - blue);
-  else
+  } else {
     hue = static_cast<float>(4.0 + green - red);
+  }
   const double turns = static_cast<double>(hue) / 6.0 + 1.0;
   hue = static_cast<float>(turns - std::floor(turns));
   const auto byte = [](float x) {
@@ -155,14 +159,16 @@ Image adjust_saturation(const Image& image, float factor) {
 
 Image adjust_sharpness(const Image& image, float factor) {
   Image result = smoothed(image);
-  for (std::size_t i = 0; i < result.pixels.size(); ++i)
+  for (std::size_t i = 0; i < result.pixels.size(); ++i) {
     result.pixels[i] = blend(result.pixels[i], image.pixels[i], factor);
+  }
   return result;
 }
 
 Image adjust_hue(const Image& image, float shift) {
-  if (!(shift >= -0.5F && shift <= 0.5F))
+  if (!(shift >= -0.5F && shift <= 0.5F)) {
     throw ValueError("adjust_hue: shift is " + std::to_string(shift) + ", expected -0.5..0.5");
+  }
   const int steps = static_cast<int>(static_cast<double>(shift) * 255);
   Image result = image;
   for (std::size_t i = 0; i < result.pixels.size(); i += 3) {
@@ -175,8 +181,9 @@ Image adjust_hue(const Image& image, float shift) {
 
 Image grayscale(const Image& image) {
   Image result = image;
-  for (std::size_t i = 0; i < result.pixels.size(); i += 3)
+  for (std::size_t i = 0; i < result.pixels.size(); i += 3) {
     std::fill_n(&result.pixels[i], 3, luma(&image.pixels[i]));
+  }
   return result;
 }
 
@@ -220,15 +227,17 @@ Image equalize(const Image& image) {
 }
 
 Image posterize(const Image& image, int bits) {
-  if (bits < 1 || bits > 8)
+  if (bits < 1 || bits > 8) {
     throw ValueError("posterize: bits is " + std::to_string(bits) + ", expected 1..8");
+  }
   const int mask = 256 - (1 << (8 - bits));
   return mapped_alike(image, [mask](int value) { return value & mask; });
 }
 
 Image solarize(const Image& image, int threshold) {
-  if (threshold < 0 || threshold > 256)
+  if (threshold < 0 || threshold > 256) {
     throw ValueError("solarize: threshold is " + std::to_string(threshold) + ", expected 0..256");
+  }
   return mapped_alike(image,
                       [threshold](int value) { return value < threshold ? value : 255 - value; });
 }
@@ -239,13 +248,15 @@ Image invert(const Image& image) {
 
 Image gaussian_blur(const Image& image, int kernel, float sigma) {
   const int half = kernel / 2;
-  if (kernel < 1 || kernel % 2 == 0 || !(sigma > 0))
+  if (kernel < 1 || kernel % 2 == 0 || !(sigma > 0)) {
     throw ValueError("gaussian_blur: kernel " + std::to_string(kernel) + ", sigma " +
                      std::to_string(sigma) + "; expected an odd kernel and a positive sigma");
-  if (image.width <= half || image.height <= half)
+  }
+  if (image.width <= half || image.height <= half) {
     throw ValueError("gaussian_blur: a kernel of " + std::to_string(kernel) +
                      " is too large for an image of " + std::to_string(image.width) + "x" +
                      std::to_string(image.height));
+  }
   std::vector<double> weight;
   double sum = 0;
   for (int i = -half; i <= half; ++i) {
@@ -258,24 +269,28 @@ Image gaussian_blur(const Image& image, int kernel, float sigma) {
   // Filter rows in double precision, then columns.
   const std::size_t stride = std::size_t{3} * image.width;
   std::vector<double> rows(image.pixels.size());
-  for (int y = 0; y < image.height; ++y)
-    for (int x = 0; x < image.width; ++x)
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
       for (int t = 0; t < kernel; ++t) {
         const std::uint8_t* in = image.row(y) + 3 * mirrored(x + t - half, image.width);
         double* out = &rows[stride * y + std::size_t{3} * x];
         for (int c = 0; c < 3; ++c) out[c] += weight[static_cast<std::size_t>(t)] * in[c];
       }
+    }
+  }
   Image result = image;
   std::vector<double> line(stride);
   for (int y = 0; y < image.height; ++y) {
     std::fill(line.begin(), line.end(), 0.0);
     for (int t = 0; t < kernel; ++t) {
       const double* in = &rows[stride * mirrored(y + t - half, image.height)];
-      for (std::size_t i = 0; i < stride; ++i)
+      for (std::size_t i = 0; i < stride; ++i) {
         line[i] += weight[static_cast<std::size_t>(t)] * in[i];
+      }
     }
-    for (std::size_t i = 0; i < stride; ++i)
+    for (std::size_t i = 0; i < stride; ++i) {
       result.row(y)[i] = static_cast<std::uint8_t>(std::clamp(line[i] + 0.5, 0.0, 255.0));
+    }
   }
   return result;
 }
@@ -283,14 +298,17 @@ Image gaussian_blur(const Image& image, int kernel, float sigma) {
 Image erase(const Image& image, int x, int y, int width, int height,
             const std::uint8_t (&color)[3]) {
   if (x < 0 || y < 0 || width < 0 || height < 0 || x > image.width - width ||
-      y > image.height - height)
+      y > image.height - height) {
     throw ValueError("erase: " + std::to_string(width) + "x" + std::to_string(height) + " at (" +
                      std::to_string(x) + "," + std::to_string(y) + ") leaves the image of " +
                      std::to_string(image.width) + "x" + std::to_string(image.height));
+  }
   Image result = image;
-  for (int row = y; row < y + height; ++row)
-    for (int column = x; column < x + width; ++column)
+  for (int row = y; row < y + height; ++row) {
+    for (int column = x; column < x + width; ++column) {
       std::copy_n(color, 3, result.row(row) + 3 * column);
+    }
+  }
   return result;
 }
 

@@ -31,10 +31,11 @@ int position(int room, RandomDraws& random) {
 
 void check_ranges(const char* what, std::array<float, 2> area, std::array<float, 2> aspect) {
   if (!(area[0] > 0 && area[0] <= area[1] && area[1] <= 1 && aspect[0] > 0 &&
-        aspect[0] <= aspect[1]))
+        aspect[0] <= aspect[1])) {
     throw ValueError(std::string(what) + ": area " + std::to_string(area[0]) + ".." +
                      std::to_string(area[1]) + ", aspect " + std::to_string(aspect[0]) + ".." +
                      std::to_string(aspect[1]) + "; expected 0 < low <= high, area <= 1");
+  }
 }
 
 float jitter_factor(float strength, RandomDraws& random) {
@@ -76,10 +77,11 @@ Rectangle random_crop(int width, int height, std::array<float, 2> area, std::arr
   }
   int w = width, h = height;
   const double whole = static_cast<double>(width) / height;
-  if (whole < static_cast<double>(aspect[0]))
+  if (whole < static_cast<double>(aspect[0])) {
     h = std::clamp(rounded(width / static_cast<double>(aspect[0])), 1, height);
-  else if (whole > static_cast<double>(aspect[1]))
+  } else if (whole > static_cast<double>(aspect[1])) {
     w = std::clamp(rounded(height * static_cast<double>(aspect[1])), 1, width);
+  }
   return {(width - w) / 2, (height - h) / 2, w, h};
 }
 
@@ -124,9 +126,10 @@ const std::vector<std::string>& rand_augment_operations() {
 
 Image rand_augment_operation(const Image& image, const std::string& name, int magnitude,
                              bool negative) {
-  if (magnitude < 0 || magnitude > kMaxMagnitude)
+  if (magnitude < 0 || magnitude > kMaxMagnitude) {
     throw ValueError("rand_augment: magnitude is " + std::to_string(magnitude) +
                      ", expected 0..30");
+  }
   const double share = magnitude / static_cast<double>(kMaxMagnitude);
   const double direction = negative && is_signed(name) ? -share : share;
   const float enhanced = static_cast<float>(1 + 0.9 * direction);
@@ -144,8 +147,9 @@ Image rand_augment_operation(const Image& image, const std::string& name, int ma
   if (name == "Color") return adjust_saturation(image, enhanced);
   if (name == "Contrast") return adjust_contrast(image, enhanced);
   if (name == "Sharpness") return adjust_sharpness(image, enhanced);
-  if (name == "Posterize")
+  if (name == "Posterize") {
     return posterize(image, 8 - static_cast<int>(std::nearbyint(magnitude / 7.5)));
+  }
   if (name == "Solarize") return solarize(image, static_cast<int>(std::ceil(255 * (1 - share))));
   if (name == "AutoContrast") return autocontrast(image);
   if (name == "Equalize") return equalize(image);
@@ -153,8 +157,9 @@ Image rand_augment_operation(const Image& image, const std::string& name, int ma
 }
 
 Image rand_augment(const Image& image, int operations, int magnitude, RandomDraws& random) {
-  if (operations < 0)
+  if (operations < 0) {
     throw ValueError("rand_augment: " + std::to_string(operations) + " operations");
+  }
   const std::vector<std::string>& names = rand_augment_operations();
   Image result = image;
   for (int i = 0; i < operations; ++i) {

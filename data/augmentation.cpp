@@ -21,19 +21,23 @@ void check_value(const TransformParameter& parameter, const std::vector<double>&
   const auto fail = [&](const std::string& what) {
     throw ValueError(parameter.name + ": " + what);
   };
-  if (value.size() != parameter.standard.size())
+  if (value.size() != parameter.standard.size()) {
     fail(is_range ? "expects a range, [low, high]" : "expects one number");
+  }
   for (const double x : value) {
     const bool whole = std::floor(x) == x;
     if (parameter.numbers == Numbers::Whole && !whole) fail("expects a whole number");
-    if (parameter.numbers == Numbers::Odd && !(whole && std::fmod(x, 2) == 1))
+    if (parameter.numbers == Numbers::Odd && !(whole && std::fmod(x, 2) == 1)) {
       fail("expects an odd number");
-    if (!(x >= parameter.low && x <= parameter.high))
+    }
+    if (!(x >= parameter.low && x <= parameter.high)) {
       fail("must be between " + shortest(parameter.low) + " and " + shortest(parameter.high) +
            ", got " + shortest(x));
+    }
   }
-  if (is_range && value[0] > value[1])
+  if (is_range && value[0] > value[1]) {
     fail("the range starts at " + shortest(value[0]) + " and ends at " + shortest(value[1]));
+  }
 }
 
 }  // namespace
@@ -49,8 +53,9 @@ const TransformKind& transform_kind(const std::string& name) {
 
 TransformStep::TransformStep(const std::string& kind)
     : kind_(&transform_kind(kind)), probability_(kind_->probability) {
-  for (const TransformParameter& parameter : kind_->parameters)
+  for (const TransformParameter& parameter : kind_->parameters) {
     values_.push_back(parameter.standard);
+  }
 }
 
 TransformStep& TransformStep::set_probability(double probability) {

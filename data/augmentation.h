@@ -14,7 +14,7 @@ namespace hanok::data {
 struct TransformParameter {
   std::string name, help;
   std::vector<double> standard;  // one number, or the two ends of a range
-  double low, high;  // valid range
+  double low, high;              // valid range
   enum class Numbers { Real, Whole, Odd } numbers = Numbers::Real;
 };
 

@@ -45,16 +45,18 @@ float polygon_distance(Point p, const std::vector<Point>& corners) {
     const Point b = corners[j];
     distance = std::min(distance, segment_distance(p, a, b));
     // Even-odd rule: does a ray to the right cross this edge?
-    if ((a.y > p.y) != (b.y > p.y) && p.x < (b.x - a.x) * (p.y - a.y) / (b.y - a.y) + a.x)
+    if ((a.y > p.y) != (b.y > p.y) && p.x < (b.x - a.x) * (p.y - a.y) / (b.y - a.y) + a.x) {
       inside = !inside;
+    }
   }
   return inside ? -distance : distance;
 }
 
 float stroke_distance(Point p, const std::vector<Point>& points, float half_width) {
   float distance = 1e9F;
-  for (std::size_t i = 1; i < points.size(); ++i)
+  for (std::size_t i = 1; i < points.size(); ++i) {
     distance = std::min(distance, segment_distance(p, points[i - 1], points[i]));
+  }
   return distance - half_width;
 }
 

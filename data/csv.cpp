@@ -68,8 +68,9 @@ class Parser {
     const std::int64_t start_line = line_;
     std::string field;
     for (++at_;; ++at_) {
-      if (at_ >= text_.size())
+      if (at_ >= text_.size()) {
         throw FormatError(fmt::format("{}:{}: a quoted field is never closed", path_, start_line));
+      }
       if (text_[at_] == '"') {
         ++at_;
         if (at_ >= text_.size() || text_[at_] != '"') break;
@@ -77,8 +78,9 @@ class Parser {
       if (text_[at_] == '\n') ++line_;
       field += text_[at_];
     }
-    if (!at_field_end())
+    if (!at_field_end()) {
       throw FormatError(fmt::format("{}:{}: text follows a closing quote", path_, line_));
+    }
     return field;
   }
 
@@ -91,8 +93,9 @@ class Parser {
 }  // namespace
 
 std::size_t Csv::column(const std::string& name) const {
-  for (std::size_t i = 0; i < header.size(); ++i)
+  for (std::size_t i = 0; i < header.size(); ++i) {
     if (header[i] == name) return i;
+  }
   std::string columns;
   for (const std::string& column : header) columns += (columns.empty() ? "" : ", ") + column;
   throw FormatError(fmt::format("{}: no column '{}' (columns: {})", path, name, columns));
@@ -104,13 +107,15 @@ Csv read_csv(const std::string& path) {
   Csv csv;
   csv.path = path;
   std::int64_t line = 0;
-  if (!parser.next(csv.header, line))
+  if (!parser.next(csv.header, line)) {
     throw FormatError(path + ": the file is empty; a header line was expected");
+  }
   std::vector<std::string> record;
   while (parser.next(record, line)) {
-    if (record.size() != csv.header.size())
+    if (record.size() != csv.header.size()) {
       throw FormatError(fmt::format("{}:{}: {} fields, the header has {}", path, line,
                                     record.size(), csv.header.size()));
+    }
     csv.rows.push_back(record);
     csv.lines.push_back(line);
   }

@@ -37,8 +37,9 @@ int parse_age(const Csv& csv, std::size_t row, const std::string& text) {
   constexpr int kMaxAge = 130;
   int age = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), age);
-  if (error != std::errc() || end != text.data() + text.size() || age < 0 || age > kMaxAge)
+  if (error != std::errc() || end != text.data() + text.size() || age < 0 || age > kMaxAge) {
     fail(csv, row, fmt::format("age is '{}', expected 0..{}", text, kMaxAge));
+  }
   return age;
 }
 
@@ -64,25 +65,30 @@ void add_photographs(const Person& person, const std::string& folder, Dataset& d
       ++dataset.skipped["name other than mask1..5, incorrect_mask or normal"];
       continue;
     }
-    if (!stems.insert(stem).second)
+    if (!stems.insert(stem).second) {
       dataset.warnings.push_back(
           fmt::format("id {}: more than one file named {}.*", person.id, stem));
+    }
     dataset.samples.push_back(
         {folder + "/" + image, 6 * mask + person.gender_age_class(), person.id});
   }
-  if (stems.size() < kPhotographs)
+  if (stems.size() < kPhotographs) {
     dataset.warnings.push_back(fmt::format("id {}: {} of {} photographs in {}", person.id,
                                            stems.size(), kPhotographs, folder));
+  }
 }
 
 }  // namespace
 
 std::vector<std::string> competition_class_names() {
   std::vector<std::string> names;
-  for (const char* mask : {"mask", "incorrect", "normal"})
-    for (const char* gender : {"male", "female"})
-      for (const char* age : {"<30", "30-59", ">=60"})
+  for (const char* mask : {"mask", "incorrect", "normal"}) {
+    for (const char* gender : {"male", "female"}) {
+      for (const char* age : {"<30", "30-59", ">=60"}) {
         names.push_back(fmt::format("{} {} {}", mask, gender, age));
+      }
+    }
+  }
   return names;
 }
 
@@ -98,9 +104,10 @@ std::vector<Person> read_people(const std::string& csv_path, std::vector<std::st
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     const std::vector<std::string>& fields = csv.rows[row];
     if (fields[id].empty()) fail(csv, row, "id is empty");
-    if (!ids.insert(fields[id]).second)
+    if (!ids.insert(fields[id]).second) {
       warnings.push_back(fmt::format("{}:{}: id {} occurs twice; both are kept in one group",
                                      csv.path, csv.lines[row], fields[id]));
+    }
     people.push_back({fields[id], parse_gender(csv, row, fields[gender]),
                       parse_age(csv, row, fields[age]), checked_path(csv, row, fields[path])});
   }
@@ -117,19 +124,22 @@ Dataset load_competition(const std::string& root) {
   std::string below;  // path from the root to the folder with train.csv
   if (!std::filesystem::exists(root + "/train.csv")) below = "train/";
   const std::string csv_path = root + "/" + below + "train.csv";
-  if (!std::filesystem::exists(csv_path))
+  if (!std::filesystem::exists(csv_path)) {
     throw IoError(root + ": contains neither train.csv nor train/train.csv");
+  }
   std::set<std::string> folders;
   for (const Person& person : read_people(csv_path, dataset.warnings)) {
     const std::string folder = below + "images/" + person.path;
-    if (folders.insert(folder).second)
+    if (folders.insert(folder).second) {
       add_photographs(person, folder, dataset);
-    else
+    } else {
       dataset.warnings.push_back(
           fmt::format("id {}: folder {} already belongs to an earlier row", person.id, folder));
+    }
   }
-  if (dataset.samples.empty())
+  if (dataset.samples.empty()) {
     throw ValueError(csv_path + ": no person in it has photographs below images/");
+  }
   dataset.has_groups = true;
   return dataset;
 }

@@ -25,11 +25,12 @@ std::vector<std::string> sorted_labels(const Csv& csv, std::size_t column) {
   std::vector<std::string> names(texts.begin(), texts.end());
   std::int64_t ignored = 0;
   if (std::all_of(names.begin(), names.end(),
-                  [&](const std::string& name) { return to_integer(name, ignored); }))
+                  [&](const std::string& name) { return to_integer(name, ignored); })) {
     std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
       std::int64_t x = 0, y = 0;
       return to_integer(a, x) && to_integer(b, y) && x < y;
     });
+  }
   return names;
 }
 
@@ -46,23 +47,27 @@ Dataset load_csv_dataset(const std::string& csv_path) {
   if (dataset.root.empty()) dataset.root = ".";
   dataset.layout = "csv";
   dataset.class_names = sorted_labels(csv, label);
-  if (dataset.class_names.size() < 2)
+  if (dataset.class_names.size() < 2) {
     throw ValueError(fmt::format("{}: {} label{}, at least two are needed", csv_path,
                                  dataset.class_names.size(),
                                  dataset.class_names.size() == 1 ? "" : "s"));
+  }
   std::map<std::string, std::int64_t> number;
-  for (std::size_t c = 0; c < dataset.class_names.size(); ++c)
+  for (std::size_t c = 0; c < dataset.class_names.size(); ++c) {
     number[dataset.class_names[c]] = static_cast<std::int64_t>(c);
+  }
   std::set<std::string> paths, groups;
   for (std::size_t i = 0; i < csv.rows.size(); ++i) {
     const std::vector<std::string>& row = csv.rows[i];
     const std::string wrong = path_problem(row[path]);
     if (!wrong.empty()) throw FormatError(fmt::format("{}:{}: {}", csv.path, csv.lines[i], wrong));
-    if (row[label].empty())
+    if (row[label].empty()) {
       throw FormatError(fmt::format("{}:{}: label is empty", csv.path, csv.lines[i]));
-    if (!paths.insert(row[path]).second)
+    }
+    if (!paths.insert(row[path]).second) {
       throw FormatError(
           fmt::format("{}:{}: path '{}' occurs twice", csv.path, csv.lines[i], row[path]));
+    }
     const bool grouped = group != csv.header.end() && !row[group_column].empty();
     dataset.samples.push_back(
         {row[path], number[row[label]], grouped ? row[group_column] : row[path]});

@@ -24,11 +24,14 @@ constexpr std::int64_t kSurelyNumbering = 20;
 std::string numbering_prefix(const Dataset& dataset, const std::vector<std::string>& names) {
   const std::vector<std::int64_t> class_sizes = dataset.class_counts();
   std::map<std::pair<std::int64_t, std::string>, std::int64_t> members;
-  for (std::size_t i = 0; i < names.size(); ++i)
+  for (std::size_t i = 0; i < names.size(); ++i) {
     if (!names[i].empty()) ++members[{dataset.samples[i].label, names[i]}];
-  for (const auto& [key, count] : members)
-    if (count > kSurelyNumbering && 2 * count > class_sizes[static_cast<std::size_t>(key.first)])
+  }
+  for (const auto& [key, count] : members) {
+    if (count > kSurelyNumbering && 2 * count > class_sizes[static_cast<std::size_t>(key.first)]) {
       return key.second;
+    }
+  }
   return {};
 }
 
@@ -40,11 +43,12 @@ void find_groups(Dataset& dataset) {
     ++sharing[names.back()];
   }
   const std::string numbering = numbering_prefix(dataset, names);
-  if (!numbering.empty())
+  if (!numbering.empty()) {
     dataset.warnings.push_back(
         fmt::format("file names like '{}_...' number the files of a class, so names were not used "
                     "to find crops of one photograph",
                     numbering));
+  }
   for (std::size_t i = 0; i < names.size(); ++i) {
     const bool shared = numbering.empty() && !names[i].empty() && sharing[names[i]] > 1;
     dataset.samples[i].group = shared ? names[i] : dataset.samples[i].path;
@@ -61,8 +65,9 @@ bool is_folder(const std::string& path) {
 
 std::vector<std::int64_t> Dataset::class_counts() const {
   std::vector<std::int64_t> counts(class_names.size());
-  for (const Sample& sample : samples)
+  for (const Sample& sample : samples) {
     if (sample.label >= 0) ++counts[static_cast<std::size_t>(sample.label)];
+  }
   return counts;
 }
 
@@ -72,17 +77,21 @@ Dataset load_image_folder(const std::string& root) {
   dataset.root = root;
   dataset.layout = "folder";
   dataset.class_names = list_folders(root, dataset.skipped);
-  if (dataset.class_names.size() < 2)
-    throw ValueError(fmt::format(
-        "{}: {} class folder{}, at least two are needed (one folder per class, with photographs in it)",
-        root, dataset.class_names.size(), dataset.class_names.size() == 1 ? "" : "s"));
+  if (dataset.class_names.size() < 2) {
+    throw ValueError(
+        fmt::format("{}: {} class folder{}, at least two are needed (one folder per class, with "
+                    "photographs in it)",
+                    root, dataset.class_names.size(), dataset.class_names.size() == 1 ? "" : "s"));
+  }
   for (std::size_t label = 0; label < dataset.class_names.size(); ++label) {
     const std::string& name = dataset.class_names[label];
     const std::vector<std::string> images = list_images(root + "/" + name, dataset.skipped);
-    if (images.empty())
+    if (images.empty()) {
       throw ValueError(fmt::format("{}: class '{}' has no .jpg, .jpeg or .png file", root, name));
-    for (const std::string& image : images)
+    }
+    for (const std::string& image : images) {
       dataset.samples.push_back({name + "/" + image, static_cast<std::int64_t>(label), {}});
+    }
   }
   find_groups(dataset);
   return dataset;

@@ -24,8 +24,9 @@ bool looks_like_competition(const std::string& root) {
 
 bool looks_like_folders(const std::string& root) {
   std::map<std::string, std::int64_t> skipped;
-  for (const std::string& name : list_folders(root, skipped))
+  for (const std::string& name : list_folders(root, skipped)) {
     if (!list_images(root + "/" + name, skipped).empty()) return true;
+  }
   return false;
 }
 
@@ -40,9 +41,10 @@ Dataset load_dataset(const std::string& root, const std::string& layout) {
   if (layout == "folder") return load_image_folder(root);
   if (layout == "competition") return load_competition(root);
   if (layout == "csv") return load_csv_dataset(csv_of(root));
-  if (layout != "auto")
+  if (layout != "auto") {
     throw ValueError("load_dataset: unknown layout '" + layout +
                      "' (known: auto, folder, competition, csv)");
+  }
   if (is_file(root)) return load_csv_dataset(root);
   if (!is_folder(root)) throw IoError(root + ": no such folder");
   if (looks_like_competition(root)) return load_competition(root);

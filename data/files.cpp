@@ -12,8 +12,9 @@ namespace hanok::data {
 namespace {
 
 std::string lower(std::string text) {
-  for (char& c : text)
+  for (char& c : text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
   return text;
 }
 
@@ -29,8 +30,9 @@ std::string hidden_reason(const std::string& name) {
 std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::directory_entry> entries;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     entries.push_back(*it);
+  }
   if (error) throw IoError(folder.string() + ": " + error.message());
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
     return a.path().filename().native() < b.path().filename().native();
@@ -58,10 +60,11 @@ void collect_images(const fs::path& folder, const std::string& prefix, std::set<
     } else if (reason.empty() && !entry.is_regular_file(error)) {
       reason = "broken link or special file";
     }
-    if (reason.empty())
+    if (reason.empty()) {
       images.push_back(prefix + name);
-    else
+    } else {
       ++skipped[reason];
+    }
   }
 }
 
@@ -83,10 +86,11 @@ std::vector<std::string> list_folders(const std::string& folder,
     std::error_code error;
     std::string reason = hidden_reason(name);
     if (reason.empty() && !entry.is_directory(error)) reason = "file outside the class folders";
-    if (reason.empty())
+    if (reason.empty()) {
       names.push_back(name);
-    else
+    } else {
       ++skipped[reason];
+    }
   }
   return names;
 }
@@ -104,8 +108,9 @@ std::vector<std::string> list_images(const std::string& folder,
 std::string path_problem(const std::string& path) {
   if (path.empty()) return "path is empty";
   if (fs::path(path).is_absolute()) return "path '" + path + "' is absolute";
-  for (const fs::path& part : fs::path(path))
+  for (const fs::path& part : fs::path(path)) {
     if (part == "..") return "path '" + path + "' leaves the data folder";
+  }
   return {};
 }
 

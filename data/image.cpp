@@ -27,16 +27,18 @@ std::string unsupported_format(const std::uint8_t* bytes, std::size_t size) {
   if (starts_with(bytes, size, "RIFF", 4) && starts_with(bytes, size, "WEBP", 4, 8)) return "WebP";
   if (starts_with(bytes, size, "BM", 2)) return "BMP";
   if (starts_with(bytes, size, "II*\0", 4) || starts_with(bytes, size, "MM\0*", 4)) return "TIFF";
-  if (starts_with(bytes, size, "ftyphei", 7, 4) || starts_with(bytes, size, "ftypmif1", 8, 4))
+  if (starts_with(bytes, size, "ftyphei", 7, 4) || starts_with(bytes, size, "ftypmif1", 8, 4)) {
     return "HEIC";
+  }
   if (starts_with(bytes, size, "ftypavif", 8, 4)) return "AVIF";
   return {};
 }
 
 void check_byte_limit(std::uintmax_t size, const std::string& name, const DecodeLimits& limits) {
-  if (size > static_cast<std::uintmax_t>(limits.max_bytes))
+  if (size > static_cast<std::uintmax_t>(limits.max_bytes)) {
     throw FormatError(name + ": " + std::to_string(size) + " bytes, more than the limit of " +
                       std::to_string(limits.max_bytes));
+  }
 }
 
 std::vector<std::uint8_t> read_file(const std::string& path, const DecodeLimits& limits) {
@@ -51,8 +53,9 @@ std::vector<std::uint8_t> read_file(const std::string& path, const DecodeLimits&
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(path + ": cannot be opened");
   file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  if (file.gcount() != static_cast<std::streamsize>(bytes.size()))
+  if (file.gcount() != static_cast<std::streamsize>(bytes.size())) {
     throw IoError(path + ": cannot be read to the end");
+  }
   return bytes;
 }
 
@@ -66,11 +69,13 @@ int half_to_even(int difference) {
 
 void check_pixel_limit(std::int64_t width, std::int64_t height, const std::string& name,
                        const DecodeLimits& limits) {
-  if (width < 1 || height < 1)
+  if (width < 1 || height < 1) {
     throw FormatError(name + ": declares an empty image of " + size_text(width, height));
-  if (width > limits.max_pixels / height)
+  }
+  if (width > limits.max_pixels / height) {
     throw FormatError(name + ": declares " + size_text(width, height) +
                       " pixels, more than the limit of " + std::to_string(limits.max_pixels));
+  }
 }
 
 Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::string& name,
@@ -78,11 +83,13 @@ Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::strin
   check_byte_limit(size, name, limits);
   if (size == 0) throw FormatError(name + ": the file is empty");
   if (starts_with(bytes, size, "\xFF\xD8\xFF", 3)) return decode_jpeg(bytes, size, name, limits);
-  if (starts_with(bytes, size, "\x89PNG\r\n\x1A\n", 8))
+  if (starts_with(bytes, size, "\x89PNG\r\n\x1A\n", 8)) {
     return decode_png(bytes, size, name, limits);
+  }
   const std::string format = unsupported_format(bytes, size);
-  if (!format.empty())
+  if (!format.empty()) {
     throw FormatError(name + ": a " + format + " file; only JPEG and PNG are supported");
+  }
   throw FormatError(name + ": neither a JPEG nor a PNG file");
 }
 
@@ -93,19 +100,22 @@ Image decode_image_file(const std::string& path, const DecodeLimits& limits) {
 
 Image crop(const Image& image, int x, int y, int width, int height) {
   if (x < 0 || y < 0 || width < 1 || height < 1 || x > image.width - width ||
-      y > image.height - height)
+      y > image.height - height) {
     throw ValueError("crop: " + size_text(width, height) + " at (" + std::to_string(x) + "," +
                      std::to_string(y) + ") leaves the image of " +
                      size_text(image.width, image.height));
+  }
   Image result{width, height, std::vector<std::uint8_t>(std::size_t{3} * width * height)};
-  for (int row = 0; row < height; ++row)
+  for (int row = 0; row < height; ++row) {
     std::memcpy(result.row(row), image.row(y + row) + std::size_t{3} * x, std::size_t{3} * width);
+  }
   return result;
 }
 
 Image center_crop(const Image& image, int width, int height) {
-  if (width < 1 || height < 1)
+  if (width < 1 || height < 1) {
     throw ValueError("center_crop: cannot cut " + size_text(width, height));
+  }
   // torchvision pads first (the odd pixel goes right and below), then cuts with Python's rounding.
   const int pad_left = std::max(0, (width - image.width) / 2);
   const int pad_top = std::max(0, (height - image.height) / 2);
@@ -114,9 +124,10 @@ Image center_crop(const Image& image, int width, int height) {
   const int copy_width = std::min(width, image.width);
   const int copy_height = std::min(height, image.height);
   Image result{width, height, std::vector<std::uint8_t>(std::size_t{3} * width * height)};
-  for (int row = 0; row < copy_height; ++row)
+  for (int row = 0; row < copy_height; ++row) {
     std::memcpy(result.row(pad_top + row) + std::size_t{3} * pad_left,
                 image.row(top + row) + std::size_t{3} * left, std::size_t{3} * copy_width);
+  }
   return result;
 }
 

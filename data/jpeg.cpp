@@ -86,8 +86,9 @@ int orientation_of(const jpeg_decompress_struct& info) {
   constexpr char kExif[] = "Exif\0";  // with the literal's terminating zero: six bytes
   for (const jpeg_marker_struct* marker = info.marker_list; marker; marker = marker->next) {
     if (marker->marker == JPEG_APP0 + 1 && marker->data_length > sizeof kExif &&
-        std::memcmp(marker->data, kExif, sizeof kExif) == 0)
+        std::memcmp(marker->data, kExif, sizeof kExif) == 0) {
       return exif_orientation(marker->data + sizeof kExif, marker->data_length - sizeof kExif);
+    }
   }
   return 1;
 }
@@ -112,8 +113,9 @@ std::uint8_t multiply_255(unsigned a, unsigned b) {
 void inverted_cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width) {
   for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
     const unsigned light = cmyk[3];  // 255 - K
-    for (int c = 0; c < 3; ++c)
+    for (int c = 0; c < 3; ++c) {
       rgb[c] = static_cast<std::uint8_t>(light - multiply_255(255U - cmyk[c], light));
+    }
   }
 }
 
@@ -210,12 +212,14 @@ Image decode_jpeg(const std::uint8_t* bytes, std::size_t size, const std::string
 }
 
 std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality) {
-  if (image.width < 1 || image.height < 1 || quality < 1 || quality > 100)
+  if (image.width < 1 || image.height < 1 || quality < 1 || quality > 100) {
     throw ValueError("encode_jpeg: cannot write an image of " + std::to_string(image.width) + "x" +
                      std::to_string(image.height) + " at quality " + std::to_string(quality));
+  }
   Encoder encoder;
-  if (!write_pixels(encoder, image, quality))
+  if (!write_pixels(encoder, image, quality)) {
     throw Error(std::string("encode_jpeg: ") + encoder.errors.message);
+  }
   return {encoder.buffer, encoder.buffer + encoder.size};
 }
 

@@ -40,23 +40,27 @@ using NormalizationTable = std::array<std::array<float, 256>, 3>;
 
 NormalizationTable normalization_table(const Preprocessing& preprocessing) {
   NormalizationTable table{};
-  for (std::size_t c = 0; c < 3; ++c)
-    for (std::size_t x = 0; x < 256; ++x)
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t x = 0; x < 256; ++x) {
       table[c][x] =
           (static_cast<float>(x) / 255.0F - preprocessing.mean[c]) / preprocessing.stddev[c];
+    }
+  }
   return table;
 }
 
 void write_normalized(const Image& image, const NormalizationTable& table, float* out) {
-  for (std::size_t i = 0; i < image.pixels.size(); i += 3)
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3) {
     for (std::size_t c = 0; c < 3; ++c) out[i + c] = table[c][image.pixels[i + c]];
+  }
 }
 
 void check_options(const LoaderOptions& options) {
   const auto demand = [](bool holds, const char* what, std::int64_t value, const char* expected) {
-    if (!holds)
+    if (!holds) {
       throw ValueError(std::string("Loader: ") + what + " is " + std::to_string(value) +
                        ", expected " + expected);
+    }
   };
   demand(options.batch_size >= 1, "batch_size", options.batch_size, ">= 1");
   demand(options.workers >= 0, "workers", options.workers, ">= 0");
@@ -64,8 +68,9 @@ void check_options(const LoaderOptions& options) {
   demand(options.cache.budget >= 0, "cache.budget", options.cache.budget, ">= 0");
   demand(options.preprocessing.image_size >= 1, "image_size", options.preprocessing.image_size,
          ">= 1");
-  for (const float stddev : options.preprocessing.stddev)
+  for (const float stddev : options.preprocessing.stddev) {
     if (!(stddev > 0)) throw ValueError("Loader: a standard deviation is not positive");
+  }
 }
 
 }  // namespace
@@ -75,9 +80,9 @@ struct Loader::Impl {
   struct Slot {
     Batch batch;
     std::int64_t begin = 0;  // index of its first sample in the epoch's order
-    View images;  // view of batch.images; taken once, since taking it counts as a write
+    View images;             // view of batch.images; taken once, since taking it counts as a write
     std::int64_t taken = 0;  // samples that a worker has started
-    std::int64_t unfinished = 0;  // samples that are not written yet
+    std::int64_t unfinished = 0;       // samples that are not written yet
     std::int64_t failed_position = 0;  // position of `error`: the lowest in the batch, so that the
     std::exception_ptr error;          // reported error does not depend on timing
     std::int64_t size() const { return static_cast<std::int64_t>(batch.samples.size()); }
@@ -114,24 +119,28 @@ struct Loader::Impl {
 
   void start_epoch(std::int64_t new_epoch, std::vector<std::int64_t> new_order,
                    std::int64_t first_batch) {
-    for (const std::int64_t sample : new_order)
-      if (sample < 0 || sample >= static_cast<std::int64_t>(dataset.samples.size()))
+    for (const std::int64_t sample : new_order) {
+      if (sample < 0 || sample >= static_cast<std::int64_t>(dataset.samples.size())) {
         throw ValueError("Loader: the order holds sample " + std::to_string(sample) +
                          ", the data set has " + std::to_string(dataset.samples.size()));
+      }
+    }
     const std::int64_t count = static_cast<std::int64_t>(new_order.size());
     const std::int64_t batches =
         options.drop_last ? count / options.batch_size
                           : count / options.batch_size + (count % options.batch_size > 0 ? 1 : 0);
-    if (first_batch < 0 || first_batch > batches)
+    if (first_batch < 0 || first_batch > batches) {
       throw ValueError("Loader: first_batch is " + std::to_string(first_batch) +
                        ", the epoch has " + std::to_string(batches) + " batches");
+    }
     abandon_epoch();
     epoch = new_epoch;
     order = std::move(new_order);
     occurrence.clear();
     std::vector<std::uint32_t> seen(dataset.samples.size());
-    for (const std::int64_t sample : order)
+    for (const std::int64_t sample : order) {
       occurrence.push_back(seen[static_cast<std::size_t>(sample)]++);
+    }
     batch_count = batches;
     next_to_prepare = first_batch;
     fill_window();
@@ -186,8 +195,9 @@ struct Loader::Impl {
     slot->batch.images = reusable({size, 3, side, side});
     slot->images = slot->batch.images.mutable_view();
     std::vector<std::int64_t> labels;
-    for (const std::int64_t sample : slot->batch.samples)
+    for (const std::int64_t sample : slot->batch.samples) {
       labels.push_back(dataset.samples[static_cast<std::size_t>(sample)].label);
+    }
     slot->batch.labels = Tensor::from_vector(labels, {size});
     return slot;
   }
@@ -205,8 +215,9 @@ struct Loader::Impl {
     const MemoryTag tag("batches");
     Tensor fresh = Tensor::empty(shape, {options.as_bytes ? DType::U8 : DType::F32});
     // Two more than are being prepared: the batch in use and the one before it.
-    if (handed_out.size() >= static_cast<std::size_t>(options.prefetch) + 2)
+    if (handed_out.size() >= static_cast<std::size_t>(options.prefetch) + 2) {
       handed_out.erase(handed_out.begin());
+    }
     handed_out.push_back(fresh);
     return fresh;
   }
@@ -274,12 +285,13 @@ struct Loader::Impl {
     try {
       const std::int64_t sample = slot.batch.samples[static_cast<std::size_t>(position)];
       const Image fixed = cache.get(sample, [&] { return read(sample); });
-      if (options.augmentation.empty())
+      if (options.augmentation.empty()) {
         write(fixed, slot.images, position);
-      else
+      } else {
         write(augment(fixed, options.augmentation, options.seed, epoch, sample,
                       occurrence[static_cast<std::size_t>(slot.begin + position)]),
               slot.images, position);
+      }
     } catch (...) {
       error = std::current_exception();
     }
@@ -344,8 +356,9 @@ std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers) {
     }
   });
   std::vector<BadImage> bad;
-  for (std::size_t i = 0; i < reasons.size(); ++i)
+  for (std::size_t i = 0; i < reasons.size(); ++i) {
     if (!reasons[i].empty()) bad.push_back({dataset.samples[i].path, reasons[i]});
+  }
   return bad;
 }
 

@@ -34,7 +34,7 @@ struct LoaderOptions {
   Preprocessing preprocessing;
   Augmentation augmentation;
   std::int64_t batch_size = 32;
-  int workers = 2;  // in addition to the compute threads, at lower priority
+  int workers = 2;   // in addition to the compute threads, at lower priority
   int prefetch = 4;  // batches prepared ahead
   std::uint64_t seed = 0;
   ImageCacheOptions cache;

@@ -19,8 +19,9 @@ void with_previous(Tensor& images, const Mix& mix) {
   const std::int64_t values = images.numel() / count;
   float* data = images.mutable_data<float>();
   const std::vector<float> last(data + (count - 1) * values, data + count * values);
-  for (std::int64_t i = count - 1; i >= 0; --i)
+  for (std::int64_t i = count - 1; i >= 0; --i) {
     mix(data + i * values, i > 0 ? data + (i - 1) * values : last.data());
+  }
 }
 
 /// The same on a GPU, into `mixed`: mix(previous images, their images in `mixed`, count).
@@ -38,8 +39,9 @@ void with_previous_on_device(const Tensor& images, Tensor& mixed, const Mix& mix
 Tensor mixed_targets(const Tensor& labels, std::int64_t classes, float own) {
   Tensor targets = one_hot(labels, classes);
   with_previous(targets, [&](float* target, const float* previous) {
-    for (std::int64_t c = 0; c < classes; ++c)
+    for (std::int64_t c = 0; c < classes; ++c) {
       target[c] = own * target[c] + (1 - own) * previous[c];
+    }
   });
   return targets;
 }
@@ -57,14 +59,17 @@ Span random_span(std::int64_t size, double share, RandomDraws& random) {
 }  // namespace
 
 double draw_beta(double alpha, RandomDraws& random) {
-  if (!(alpha >= 0.05 && alpha <= 100))
+  if (!(alpha >= 0.05 && alpha <= 100)) {
     throw ValueError("draw_beta: alpha is " + std::to_string(alpha) + ", expected 0.05..100");
+  }
   if (alpha >= 1) {  // rejection sampling under the density's maximum, at 1/2
     for (;;) {
       const double x = random.unit53();
       const double height = 4 * x * (1 - x);
-      if (height > 0 && random.unit53() < math::exp_double((alpha - 1) * math::log_double(height)))
+      if (height > 0 &&
+          random.unit53() < math::exp_double((alpha - 1) * math::log_double(height))) {
         return x;
+      }
     }
   }
   for (;;) {  // Joehnk (1964)
@@ -82,9 +87,10 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
   const std::int64_t* label = labels.data<std::int64_t>();
   float* row = result.mutable_data<float>();
   for (std::int64_t i = 0; i < labels.numel(); ++i, row += classes) {
-    if (label[i] < 0 || label[i] >= classes)
+    if (label[i] < 0 || label[i] >= classes) {
       throw ValueError("one_hot: label " + std::to_string(label[i]) + " of " +
                        std::to_string(classes) + " classes");
+    }
     row[label[i]] = 1;
   }
   return result;

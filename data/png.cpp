@@ -89,11 +89,12 @@ void check_compression(const Reader& reader, std::size_t file_size, const std::s
   constexpr std::uint64_t kMaxRatio = 1032;
   const std::uint64_t stored = std::uint64_t{png_get_rowbytes(reader.png, reader.info)} *
                                png_get_image_height(reader.png, reader.info);
-  if (stored > kMaxRatio * file_size)
+  if (stored > kMaxRatio * file_size) {
     throw FormatError(name + ": damaged PNG: declares " +
                       std::to_string(png_get_image_width(reader.png, reader.info)) + "x" +
                       std::to_string(png_get_image_height(reader.png, reader.info)) +
                       " pixels, more than " + std::to_string(file_size) + " bytes can hold");
+  }
 }
 
 void append(png_structp png, png_bytep bytes, std::size_t count) {
@@ -114,28 +115,32 @@ Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string&
   check_pixel_limit(width, height, name, limits);
   check_compression(reader, size, name);
   if (!request_rgb(reader)) throw_error(reader, name);
-  if (png_get_rowbytes(reader.png, reader.info) != std::size_t{3} * width)
+  if (png_get_rowbytes(reader.png, reader.info) != std::size_t{3} * width) {
     throw FormatError(name + ": unsupported PNG format");
+  }
 
   reader.image.width = static_cast<int>(width);
   reader.image.height = static_cast<int>(height);
   reader.image.pixels.resize(std::size_t{3} * width * height);
   reader.rows.resize(height);
-  for (int y = 0; y < reader.image.height; ++y)
+  for (int y = 0; y < reader.image.height; ++y) {
     reader.rows[static_cast<std::size_t>(y)] = reader.image.row(y);
+  }
   if (!read_pixels(reader)) throw_error(reader, name);
 
   png_uint_32 exif_size = 0;
   png_bytep exif = nullptr;
-  if (png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif) && exif)
+  if (png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif) && exif) {
     return apply_orientation(std::move(reader.image), exif_orientation(exif, exif_size));
+  }
   return std::move(reader.image);
 }
 
 std::vector<std::uint8_t> encode_png(const Image& image) {
-  if (image.width < 1 || image.height < 1)
+  if (image.width < 1 || image.height < 1) {
     throw ValueError("encode_png: cannot write an image of " + std::to_string(image.width) + "x" +
                      std::to_string(image.height));
+  }
   std::vector<std::uint8_t> file;
   char message[sizeof Reader::message] = "";
   png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, on_error, on_warning);

@@ -45,8 +45,9 @@ class RandomDraws {
     std::uint64_t product = std::uint64_t{bits()} * count;
     if (static_cast<std::uint32_t>(product) < count) {
       const std::uint32_t threshold = (0U - count) % count;
-      while (static_cast<std::uint32_t>(product) < threshold)
+      while (static_cast<std::uint32_t>(product) < threshold) {
         product = std::uint64_t{bits()} * count;
+      }
     }
     return static_cast<std::uint32_t>(product >> 32);
   }
@@ -54,8 +55,9 @@ class RandomDraws {
   /// Fisher-Yates: every permutation is equally likely.
   template <typename T>
   void shuffle(std::vector<T>& items) {
-    for (std::size_t i = items.size(); i > 1; --i)
+    for (std::size_t i = items.size(); i > 1; --i) {
       std::swap(items[i - 1], items[below(static_cast<std::uint32_t>(i))]);
+    }
   }
 
  private:

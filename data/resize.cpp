@@ -224,9 +224,10 @@ Image resize_rows(const Image& image, int height, Filter filter) {
 }  // namespace
 
 Image resize(const Image& image, int width, int height, Filter filter) {
-  if (image.width < 1 || image.height < 1 || width < 1 || height < 1)
+  if (image.width < 1 || image.height < 1 || width < 1 || height < 1) {
     throw ValueError("resize: cannot make " + std::to_string(width) + "x" + std::to_string(height) +
                      " out of " + std::to_string(image.width) + "x" + std::to_string(image.height));
+  }
   if (width == image.width && height == image.height) return image;
   if (width == image.width) return resize_rows(image, height, filter);
   if (height == image.height) return resize_columns(image, width, filter);
@@ -235,8 +236,9 @@ Image resize(const Image& image, int width, int height, Filter filter) {
   // sizes).
   const std::int64_t rows_gone = std::int64_t{image.height} - height;
   const std::int64_t columns_gone = std::int64_t{image.width} - width;
-  if (rows_gone > 0 && rows_gone > 2 * columns_gone)
+  if (rows_gone > 0 && rows_gone > 2 * columns_gone) {
     return resize_columns(resize_rows(image, height, filter), width, filter);
+  }
   return resize_rows(resize_columns(image, width, filter), height, filter);
 }
 
@@ -245,11 +247,12 @@ Image resize_shorter_side(const Image& image, int size, Filter filter) {
   const std::int64_t longer = std::int64_t{size} * std::max(image.width, image.height) / shorter;
   // A very thin image has few bytes, but its resized version would fill all memory.
   const std::int64_t most = DecodeLimits().max_pixels;
-  if (size > 0 && longer > most / size)
+  if (size > 0 && longer > most / size) {
     throw ValueError("resize: a shorter side of " + std::to_string(size) + " makes the longer " +
                      std::to_string(longer) + " out of " + std::to_string(image.width) + "x" +
                      std::to_string(image.height) + ", more than the limit of " +
                      std::to_string(most) + " pixels");
+  }
   const int other = static_cast<int>(longer);
   return image.width <= image.height ? resize(image, size, other, filter)
                                      : resize(image, other, size, filter);

@@ -17,8 +17,9 @@ namespace {
 std::map<std::int64_t, std::vector<std::int64_t>> members_of(
     const std::vector<std::int64_t>& labels) {
   std::map<std::int64_t, std::vector<std::int64_t>> members;
-  for (std::size_t i = 0; i < labels.size(); ++i)
+  for (std::size_t i = 0; i < labels.size(); ++i) {
     if (labels[i] >= 0) members[labels[i]].push_back(static_cast<std::int64_t>(i));
+  }
   return members;
 }
 
@@ -44,9 +45,11 @@ std::vector<std::size_t> class_sizes(const std::vector<std::int64_t>& labels) {
 
 std::vector<double> balancing_weights(const std::vector<std::int64_t>& labels) {
   std::vector<double> weights(labels.size());
-  for (const auto& [label, members] : members_of(labels))
-    for (const std::int64_t i : members)
+  for (const auto& [label, members] : members_of(labels)) {
+    for (const std::int64_t i : members) {
       weights[static_cast<std::size_t>(i)] = 1.0 / static_cast<double>(members.size());
+    }
+  }
   return weights;
 }
 
@@ -66,9 +69,10 @@ std::vector<std::int64_t> weighted(const std::vector<double>& weights, std::int6
   std::vector<double> up_to;  // cumulative weights
   double total = 0;
   for (const double weight : weights) {
-    if (!(weight >= 0) || !std::isfinite(weight))
+    if (!(weight >= 0) || !std::isfinite(weight)) {
       throw ValueError("weighted: weight " + std::to_string(up_to.size()) + " is " +
                        std::to_string(weight));
+    }
     total += weight;
     up_to.push_back(total);
   }
@@ -99,10 +103,12 @@ std::vector<std::int64_t> epoch_order(Sampling sampling, const std::vector<std::
   const std::int64_t count = static_cast<std::int64_t>(labels.size());
   if (sampling == Sampling::Shuffled) return shuffled(count, seed, epoch);
   const std::vector<std::size_t> sizes = class_sizes(labels);
-  if (sampling == Sampling::OverSampled)
+  if (sampling == Sampling::OverSampled) {
     return level(labels, *std::max_element(sizes.begin(), sizes.end()), seed, epoch);
-  if (sampling == Sampling::UnderSampled)
+  }
+  if (sampling == Sampling::UnderSampled) {
     return level(labels, *std::min_element(sizes.begin(), sizes.end()), seed, epoch);
+  }
   return weighted(balancing_weights(labels), count, seed, epoch);
 }
 
@@ -113,9 +119,10 @@ std::string sampling_table(Sampling sampling, const std::vector<std::int64_t>& l
   std::vector<bool> seen(labels.size());
   const auto class_of = [&](std::size_t sample) {
     const std::int64_t label = labels[sample];
-    if (label < 0 || label >= static_cast<std::int64_t>(class_names.size()))
+    if (label < 0 || label >= static_cast<std::int64_t>(class_names.size())) {
       throw ValueError(fmt::format("sampling_table: sample {} has class {} of {}", sample, label,
                                    class_names.size()));
+    }
     return static_cast<std::size_t>(label);
   };
   for (std::int64_t epoch = 0; epoch < epochs; ++epoch) {
@@ -133,9 +140,10 @@ std::string sampling_table(Sampling sampling, const std::vector<std::int64_t>& l
   for (const std::string& name : class_names) width = std::max(width, name.size());
   std::string table =
       fmt::format("{:<{}}{:>9}{:>9}{:>12}\n", "class", width, "images", "an epoch", "never seen");
-  for (std::size_t c = 0; c < class_names.size(); ++c)
+  for (std::size_t c = 0; c < class_names.size(); ++c) {
     table += fmt::format("{:<{}}{:>9}{:>9}{:>12}\n", class_names[c], width, images[c], draws[c],
                          unseen[c]);
+  }
   return table;
 }
 

@@ -15,9 +15,9 @@ std::vector<std::int64_t> weighted(const std::vector<double>& weights, std::int6
                                    std::uint64_t seed, std::int64_t epoch);
 
 enum class Sampling {
-  Shuffled,      // every sample once
-  OverSampled,   // every sample at least once; smaller classes are repeated up to the largest's size
-  UnderSampled,  // from each class as many as the smallest has, different ones in every epoch
+  Shuffled,     // every sample once
+  OverSampled,  // every sample at least once; smaller classes are repeated up to the largest's size
+  UnderSampled,   // from each class as many as the smallest has, different ones in every epoch
   ClassBalanced,  // as many draws as samples, with replacement, each class equally likely
 };
 /// "shuffled", "over", "under" or "class-balanced"; throws ValueError.

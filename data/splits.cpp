@@ -30,8 +30,9 @@ double numpy_sum(const double* values, std::size_t count) {
   double r[8];
   for (std::size_t j = 0; j < 8; ++j) r[j] = values[j];
   std::size_t i = 8;
-  for (; i < count - count % 8; i += 8)
+  for (; i < count - count % 8; i += 8) {
     for (std::size_t j = 0; j < 8; ++j) r[j] += values[i + j];
+  }
   double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
   for (; i < count; ++i) sum += values[i];
   return sum;
@@ -75,9 +76,10 @@ void check_folds(const char* what, const Classes& classes, int folds) {
   if (folds < 2) throw ValueError(fmt::format("{}: {} folds, at least 2 are needed", what, folds));
   if (classes.counts.empty()) throw ValueError(fmt::format("{}: there are no samples", what));
   const std::int64_t largest = *std::max_element(classes.counts.begin(), classes.counts.end());
-  if (folds > largest)
+  if (folds > largest) {
     throw ValueError(fmt::format("{}: {} folds, but the largest class has only {} members", what,
                                  folds, largest));
+  }
 }
 
 /// The samples' groups, in byte order of their names, with each group's class counts.
@@ -92,9 +94,10 @@ struct Groups {
 
 Groups number_groups(const char* what, const std::vector<std::string>& names,
                      const Classes& classes) {
-  if (names.size() != classes.of_sample.size())
+  if (names.size() != classes.of_sample.size()) {
     throw ValueError(
         fmt::format("{}: {} labels but {} groups", what, classes.of_sample.size(), names.size()));
+  }
   std::map<std::string, std::size_t> number;
   for (const std::string& name : names) number.emplace(name, 0);
   Groups groups;
@@ -116,8 +119,9 @@ std::vector<std::size_t> order_of_groups(const Groups& groups,
   std::iota(order.begin(), order.end(), std::size_t{0});
   if (shuffle_seed) RandomDraws(*shuffle_seed, RandomStream::Split, 1, 0).shuffle(order);
   std::vector<double> spread(groups.count);
-  for (std::size_t g = 0; g < groups.count; ++g)
+  for (std::size_t g = 0; g < groups.count; ++g) {
     spread[g] = numpy_std(groups.row(g), groups.class_count);
+  }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return spread[a] > spread[b]; });
   return order;
@@ -171,11 +175,13 @@ Folds stratified_k_fold(const std::vector<std::int64_t>& labels, int folds,
     std::vector<std::int64_t> quota(fold_count);
     for (std::int64_t i = 0; i < classes.counts[c]; ++i) ++quota[dealt++ % fold_count];
     std::vector<int> sequence;
-    for (std::size_t f = 0; f < fold_count; ++f)
+    for (std::size_t f = 0; f < fold_count; ++f) {
       sequence.insert(sequence.end(), static_cast<std::size_t>(quota[f]), static_cast<int>(f));
-    if (shuffle_seed)
+    }
+    if (shuffle_seed) {
       RandomDraws(*shuffle_seed, RandomStream::Split, 0, static_cast<std::int64_t>(c))
           .shuffle(sequence);
+    }
     folds_of_class.push_back(std::move(sequence));
   }
   Folds result;
@@ -191,9 +197,10 @@ Folds stratified_group_k_fold(const std::vector<std::int64_t>& labels,
   check_folds("stratified_group_k_fold", classes, folds);
   const Groups grouped = number_groups("stratified_group_k_fold", groups, classes);
   const std::size_t fold_count = static_cast<std::size_t>(folds);
-  if (fold_count > grouped.count)
+  if (fold_count > grouped.count) {
     throw ValueError(fmt::format("stratified_group_k_fold: {} folds, but there are only {} groups",
                                  folds, grouped.count));
+  }
   std::vector<double> members(fold_count * grouped.class_count);  // [fold][class]
   std::vector<int> fold_of_group(grouped.count);
   for (const std::size_t g : order_of_groups(grouped, shuffle_seed)) {
@@ -210,8 +217,9 @@ Folds stratified_group_k_fold(const std::vector<std::int64_t>& labels,
         best_size = size;
       }
     }
-    for (std::size_t c = 0; c < grouped.class_count; ++c)
+    for (std::size_t c = 0; c < grouped.class_count; ++c) {
       members[best * grouped.class_count + c] += group[c];
+    }
     fold_of_group[g] = static_cast<int>(best);
   }
   Folds result;
@@ -237,18 +245,23 @@ std::vector<Folds> repeated_stratified_k_fold(const std::vector<std::int64_t>& l
 Folds stratified_hold_out(const std::vector<std::int64_t>& labels,
                           const std::vector<std::string>& groups, double fraction,
                           std::uint64_t seed) {
-  if (!(fraction > 0 && fraction < 1))
+  if (!(fraction > 0 && fraction < 1)) {
     throw ValueError(fmt::format(
         "stratified_hold_out: the fraction is {}, expected 0 < fraction < 1", fraction));
-  if (labels.size() < 2)
+  }
+  if (labels.size() < 2) {
     throw ValueError(fmt::format("stratified_hold_out: {} samples cannot be split", labels.size()));
+  }
   std::vector<std::string> names = groups;
-  if (names.empty())  // each sample its own group; zero-padded, so that byte order is the samples' order
+  if (names.empty()) {  // each sample its own group; zero-padded, so that byte order is the
+                        // samples' order
     for (std::size_t i = 0; i < labels.size(); ++i) names.push_back(fmt::format("{:020}", i));
+  }
   const Classes classes = number_classes(labels, /*by_value=*/true);
   const Groups grouped = number_groups("stratified_hold_out", names, classes);
-  if (grouped.count < 2)
+  if (grouped.count < 2) {
     throw ValueError("stratified_hold_out: all samples are in one group, which cannot be split");
+  }
 
   // A group goes to validation if that moves the validation shares of the classes closer to the
   // fraction (least squares), the most uneven groups first.

@@ -9,7 +9,7 @@
 namespace hanok::data {
 
 struct FaceAttributes {
-  int mask = 0;  // 0 worn, 1 worn below the nose, 2 not worn
+  int mask = 0;    // 0 worn, 1 worn below the nose, 2 not worn
   int gender = 0;  // 0 male, 1 female
   int age = 30;    // years
 };
@@ -24,7 +24,8 @@ struct SyntheticOptions {
   int people = 60;  // each with 7 photographs
   std::uint64_t seed = 0;
   int width = 96, height = 128;
-  double wrong_label_fraction = 0;  // fraction of people with a wrong gender or age group in train.csv
+  double wrong_label_fraction =
+      0;  // fraction of people with a wrong gender or age group in train.csv
 };
 /// Writes ROOT/train/{train.csv,images/...} and ROOT/eval/{info.csv,images/...} in the competition
 /// layout, with sex and age imbalanced as in the original; eval has one photograph each of as many

@@ -43,8 +43,9 @@ std::vector<int> deal_classes(int people, std::uint64_t seed) {
     owed[c] = kShares[c] * people - counts[c];
   }
   std::vector<int> classes;
-  for (std::size_t c = 0; c < kShares.size(); ++c)
+  for (std::size_t c = 0; c < kShares.size(); ++c) {
     classes.insert(classes.end(), static_cast<std::size_t>(counts[c]), static_cast<int>(c));
+  }
   while (static_cast<int>(classes.size()) < people) {
     const auto most = std::max_element(owed.begin(), owed.end());
     classes.push_back(static_cast<int>(most - owed.begin()));
@@ -114,13 +115,15 @@ std::vector<Row> make_rows(const SyntheticOptions& options) {
     if (random.chance(0.5F)) {
       row.said_gender = 1 - row.gender;
     } else {
-      const bool younger = random.chance(0.5F);  // for the middle group, which has neighbours on both sides
+      const bool younger =
+          random.chance(0.5F);  // for the middle group, which has neighbours on both sides
       row.said_age = row.age < 30 || row.age >= 60 ? 45 : younger ? 22 : 61;
     }
   }
-  for (Row& row : rows)
+  for (Row& row : rows) {
     row.folder =
         fmt::format("{}_{}_Asian_{}", row.id, row.said_gender ? "female" : "male", row.said_age);
+  }
   return rows;
 }
 
@@ -135,15 +138,18 @@ std::string eval_name(std::uint64_t seed, std::int64_t index) {
 }  // namespace
 
 void write_synthetic_competition(const std::string& root, const SyntheticOptions& options) {
-  if (options.people < 1)
+  if (options.people < 1) {
     throw ValueError(fmt::format("write_synthetic_competition: {} people", options.people));
-  if (!(options.wrong_label_fraction >= 0 && options.wrong_label_fraction <= 1))
+  }
+  if (!(options.wrong_label_fraction >= 0 && options.wrong_label_fraction <= 1)) {
     throw ValueError(fmt::format("write_synthetic_competition: a fraction of {} wrong labels",
                                  options.wrong_label_fraction));
+  }
   const fs::path train = fs::path(root) / "train";
   const fs::path eval = fs::path(root) / "eval";
-  if (fs::exists(train) || fs::exists(eval))
+  if (fs::exists(train) || fs::exists(eval)) {
     throw ValueError(root + ": already holds train or eval; nothing is overwritten");
+  }
   const std::vector<Row> rows = make_rows(options);
   try {
     for (const Row& row : rows) fs::create_directories(train / "images" / row.folder);
@@ -183,9 +189,10 @@ void write_synthetic_competition(const std::string& root, const SyntheticOptions
   for (std::int64_t i = 0; i < people; ++i) info += eval_name(options.seed, i) + ",0\n";
   write_text(eval / "info.csv", info);
   std::string table = "id,gender,race,age,path\n";
-  for (const Row& row : rows)
+  for (const Row& row : rows) {
     table += fmt::format("{},{},Asian,{},{}\n", row.id, row.said_gender ? "female" : "male",
                          row.said_age, row.folder);
+  }
   write_text(train / "train.csv", table);  // last: with it the data set is complete
 }
 

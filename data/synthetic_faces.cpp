@@ -1,5 +1,9 @@
 // Draws a face from back to front: background, shoulders, back hair, head, features, front hair,
 // mask, light, noise.
+//
+// A face's local coordinates: the origin between nose bridge and centre, x to the right, y down; the
+// head is 1 wide and about 1.3 high in each direction. Eyes are at y = -0.15, the tip of the nose at
+// 0.32, the mouth at 0.68, the chin at 1.25.
 #include "hanok/data/canvas.h"
 #include "hanok/data/synthetic.h"
 #include "hanok/kernels/base/error.h"
@@ -13,11 +17,11 @@ enum class Hair { Short, Bob, Long };
 struct Look {
   bool female;
   float wrinkles;  // 0 none .. 1 deep
-  float grey;  // 0 own hair colour .. 1 white
+  float grey;      // 0 own hair colour .. 1 white
   Color skin, hair_color, iris, lips;
   Hair hair;
-  float receding;  // how far the hairline receded
-  float fringe;  // how far hair covers the forehead
+  float receding;    // how far the hairline receded
+  float fringe;      // how far hair covers the forehead
   float jaw;         // half width of the lower face
   float face_width;  // of the head, near 1
   float brow_width, brow_height;
@@ -30,7 +34,7 @@ struct Look {
 struct Scene {
   Frame frame;
   float yaw, pitch;  // displacement of features nearer to the camera
-  Point light;  // direction; the length is the strength
+  Point light;       // direction; the length is the strength
   float exposure;
   Color cast, background_top, background_bottom, clothes, mask_color;
   int mask_kind;
@@ -223,8 +227,9 @@ class FacePainter {
     for (const float side : {-1.0F, 1.0F}) {  // ears
       const Point ear{side * look_.face_width * 1.0F - scene_.yaw * 0.3F, 0.02F};
       canvas_.ellipse(frame_, ear, {0.14F, 0.25F}, scaled(look_.skin, 0.88F));
-      if (look_.earrings)
+      if (look_.earrings) {
         canvas_.ellipse(frame_, ear + Point{0, 0.30F}, {0.07F, 0.09F}, {0.92F, 0.80F, 0.35F});
+      }
     }
     const Bounds all{{-1.2F, -1.4F}, {1.2F, 1.4F}};
     canvas_.paint(
@@ -234,15 +239,18 @@ class FacePainter {
       return std::max(head_distance(p), -0.16F - head_distance(p));
     };
     canvas_.paint(frame_, all, rim, shade(), 0.22F, 0.14F * frame_.scale);
-    if (look_.female)
-      for (const float side : {-1.0F, 1.0F})
+    if (look_.female) {
+      for (const float side : {-1.0F, 1.0F}) {
         canvas_.ellipse(frame_, turned(side * 0.52F, 0.38F), {0.20F, 0.13F}, {0.90F, 0.42F, 0.40F},
                         0.30F * (1 - 0.6F * look_.wrinkles), 0.22F * frame_.scale);
+      }
+    }
   }
 
   void wrinkle(const std::vector<Point>& points, float strength) {
-    if (strength > 0)
+    if (strength > 0) {
       canvas_.stroke(frame_, points, 0.018F, scaled(look_.skin, 0.45F), strength, 1.3F);
+    }
   }
 
   /// Forehead, corners of the eyes, below the eyes, nose to mouth, and a little sagging.
@@ -254,9 +262,10 @@ class FacePainter {
               0.85F * ramp(deep, 0.15F * static_cast<float>(i), 0.9F));
     }
     for (const float side : {-1.0F, 1.0F}) {
-      for (const float rise : {-0.09F, 0.0F, 0.09F})
+      for (const float rise : {-0.09F, 0.0F, 0.09F}) {
         wrinkle({turned(side * 0.66F, -0.14F + rise * 0.4F), turned(side * 0.84F, -0.14F + rise)},
                 0.8F * ramp(deep, 0.25F, 0.9F));
+      }
       wrinkle(curve(turned(side * 0.24F, 0.02F), turned(side * 0.42F, 0.13F),
                     turned(side * 0.60F, 0.02F)),
               0.75F * ramp(deep, 0.05F, 0.8F));
@@ -283,8 +292,9 @@ class FacePainter {
       std::vector<Point> lid =
           curve(eye + Point{-0.21F * size, 0.01F}, eye + Point{0, -0.20F * size},
                 eye + Point{0.21F * size, 0.01F});
-      if (look_.female)
+      if (look_.female) {
         lid.insert(side < 0 ? lid.begin() : lid.end(), eye + Point{side * 0.28F * size, -0.07F});
+      }
       canvas_.stroke(frame_, lid, lash, {0.08F, 0.06F, 0.06F});
       brow(side, eye);
     }
@@ -311,9 +321,10 @@ class FacePainter {
     canvas_.stroke(frame_,
                    curve(tip + Point{-w, 0.02F}, tip + Point{0, 0.12F}, tip + Point{w, 0.02F}),
                    0.022F, scaled(look_.skin, 0.52F), 0.8F, 1.4F);
-    for (const float side : {-1.0F, 1.0F})
+    for (const float side : {-1.0F, 1.0F}) {
       canvas_.ellipse(frame_, tip + Point{side * w * 0.5F, 0.045F}, {0.045F, 0.03F},
                       scaled(look_.skin, 0.30F), 0.85F);
+    }
   }
 
   void mouth() {
@@ -369,11 +380,13 @@ class FacePainter {
           frame_, curve({x * 0.5F, -1.42F}, {x, -1.25F}, {x * 1.25F, -1.0F + look_.fringe * 0.5F}),
           0.014F, mix(look_.hair_color, {1, 0.95F, 0.85F}, 0.35F), 0.35F, 1.5F);
     }
-    if (look_.hair == Hair::Long)
-      for (const float side : {-1.0F, 1.0F})
+    if (look_.hair == Hair::Long) {
+      for (const float side : {-1.0F, 1.0F}) {
         canvas_.stroke(frame_,
                        curve({side * 0.98F, -0.55F}, {side * 1.22F, 0.4F}, {side * 1.02F, 1.7F}),
                        0.13F, look_.hair_color, 1, 1.6F);
+      }
+    }
   }
 
   void glasses() {
@@ -466,13 +479,15 @@ class FacePainter {
 Image draw_face(const FaceAttributes& attributes, std::uint64_t seed, std::int64_t person,
                 std::int64_t shot, int width, int height) {
   if (attributes.mask < 0 || attributes.mask > 2 || attributes.gender < 0 ||
-      attributes.gender > 1 || attributes.age < 0)
+      attributes.gender > 1 || attributes.age < 0) {
     throw ValueError("draw_face: mask " + std::to_string(attributes.mask) + ", gender " +
                      std::to_string(attributes.gender) + ", age " + std::to_string(attributes.age) +
                      "; expected 0..2, 0..1, >= 0");
-  if (width < 16 || height < 16)
+  }
+  if (width < 16 || height < 16) {
     throw ValueError("draw_face: " + std::to_string(width) + "x" + std::to_string(height) +
                      " pixels, at least 16x16 are needed");
+  }
   // Lane 0 for the person, others for the photograph: looks do not depend on the shot.
   const Look look = make_look(attributes, {seed, RandomStream::Synthetic, person, 0, 0});
   const Scene scene = make_scene({seed, RandomStream::Synthetic, person, shot, 1}, width, height);

@@ -34,9 +34,10 @@ Image shifted(const Image& image, int dx, int dy) {
   const int first = std::max(0, dx);
   const int count = image.width - std::abs(dx);
   if (count <= 0) return result;
-  for (int y = std::max(0, dy); y < std::min(image.height, image.height + dy); ++y)
+  for (int y = std::max(0, dy); y < std::min(image.height, image.height + dy); ++y) {
     std::memcpy(result.row(y) + std::size_t{3} * first,
                 image.row(y - dy) + std::size_t{3} * (first - dx), std::size_t{3} * count);
+  }
   return result;
 }
 
@@ -139,9 +140,11 @@ std::vector<TransformKind> make_kinds() {
         {"saturation", "factor from 1 - x to 1 + x", {0.3}, 0, 10},
         {"hue", "maximum fraction of a full turn, either way", {0.05}, 0, 0.5}},
        jitter});
-  add({"grayscale", "converted to grey", 1, {}, [](const Image& image, const Values&, RandomDraws&) {
-         return grayscale(image);
-       }});
+  add({"grayscale",
+       "converted to grey",
+       1,
+       {},
+       [](const Image& image, const Values&, RandomDraws&) { return grayscale(image); }});
   add({"blur",
        "Gaussian blur; images not larger than half the kernel are unchanged",
        1,
@@ -173,11 +176,9 @@ std::vector<TransformKind> make_kinds() {
        1,
        {},
        [](const Image& image, const Values&, RandomDraws&) { return equalize(image); }});
-  add({"invert",
-       "all values inverted",
-       1,
-       {},
-       [](const Image& image, const Values&, RandomDraws&) { return invert(image); }});
+  add({"invert", "all values inverted", 1, {}, [](const Image& image, const Values&, RandomDraws&) {
+         return invert(image);
+       }});
   add({"posterize",
        "reduced to fewer bits",
        1,

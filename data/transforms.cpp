@@ -15,8 +15,9 @@ Preprocessing Preprocessing::imagenet() {
 Image preprocess(const Image& image, const Preprocessing& preprocessing) {
   const int size = preprocessing.image_size;
   if (size < 1) throw ValueError("preprocess: image_size is " + std::to_string(size));
-  if (preprocessing.resize < 0)
+  if (preprocessing.resize < 0) {
     throw ValueError("preprocess: resize is " + std::to_string(preprocessing.resize));
+  }
   Image result =
       preprocessing.resize == 0
           ? resize(image, size, size, preprocessing.filter)

@@ -10,8 +10,8 @@ namespace hanok::data {
 
 /// Saved in every checkpoint, so that prediction repeats exactly what training did.
 struct Preprocessing {
-  int resize = 0;  // 0: resize to image_size x image_size, ignoring the aspect ratio; else resize the
-                   // shorter side to `resize`, then centre crop
+  int resize = 0;  // 0: resize to image_size x image_size, ignoring the aspect ratio; else resize
+                   // the shorter side to `resize`, then centre crop
   int image_size = 224;
   std::array<float, 3> mean{0.485F, 0.456F, 0.406F};
   std::array<float, 3> stddev{0.229F, 0.224F, 0.225F};

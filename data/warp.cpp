@@ -20,8 +20,9 @@ double cosine(double degrees) { return math::cos(static_cast<float>(degrees * kR
 }  // namespace
 
 AffineMatrix affine_matrix(const AffineParameters& parameters, int width, int height) {
-  if (!(parameters.scale > 0))
+  if (!(parameters.scale > 0)) {
     throw ValueError("affine_matrix: scale is " + std::to_string(parameters.scale));
+  }
   // The forward map is T C R S H C^-1 (translate, centre, rotate, scale, shear); this is its
   // inverse, with rotation and shear multiplied out.
   const double sheared = parameters.angle - parameters.shear_y;
@@ -82,8 +83,9 @@ Image resized_crop(const Image& image, int x, int y, int width, int height, int 
 
 Image flip_vertical(const Image& image) {
   Image result{image.width, image.height, std::vector<std::uint8_t>(image.pixels.size())};
-  for (int y = 0; y < image.height; ++y)
+  for (int y = 0; y < image.height; ++y) {
     std::memcpy(result.row(y), image.row(image.height - 1 - y), std::size_t{3} * image.width);
+  }
   return result;
 }
 

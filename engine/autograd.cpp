@@ -227,8 +227,9 @@ std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
     unvisited.pop_back();
     for (const Edge& edge : node->edges) {
       if (edge.leaf != nullptr && !edge.leaf->grad_hooks.empty()) ++uses[edge.leaf.get()];
-      if (edge.node != nullptr && seen.insert(edge.node.get()).second)
+      if (edge.node != nullptr && seen.insert(edge.node.get()).second) {
         unvisited.push_back(edge.node.get());
+      }
     }
   }
   return uses;

@@ -34,8 +34,9 @@ void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   const std::lock_guard lock(mutex_);
   Block* block = take_cached(size, small, pool);
   if (block == nullptr) block = take_segment(size, small, pool);
-  if (block == nullptr && small)
+  if (block == nullptr && small) {
     block = take_cached(size, false, pool);  // all is in large segments
+  }
   if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
   block->tag = tag;
   statistics_.in_use += block->size;

@@ -187,8 +187,9 @@ std::int64_t Tensor::storage_offset() const {
 }
 
 double Tensor::item() const {
-  if (numel() != 1)
+  if (numel() != 1) {
     throw ShapeError("item: expected one element, got shape " + shape().to_string());
+  }
   const Tensor host = to(Device::cpu());
   switch (host.dtype()) {
     case DType::F64:
@@ -264,8 +265,9 @@ void print_values(std::ostream& out, const std::vector<float>& values, const Sha
   }
   out << '[';
   for (std::int64_t i = 0; i < shape[dim]; ++i) {
-    if (i > 0)
+    if (i > 0) {
       out << (dim + 1 == shape.rank() ? ", " : ",\n" + std::string(std::size_t(dim) + 1, ' '));
+    }
     print_values(out, values, shape, dim + 1, next);
   }
   out << ']';

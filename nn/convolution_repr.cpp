@@ -9,8 +9,9 @@ std::string convolution_repr(std::int64_t in_channels, std::int64_t out_channels
   std::string text =
       fmt::format("{}, {}, kernel_size=({}, {}), stride=({}, {})", in_channels, out_channels,
                   kernel_h, kernel_w, window.stride_h, window.stride_w);
-  if (window.pad_h != 0 || window.pad_w != 0)
+  if (window.pad_h != 0 || window.pad_w != 0) {
     text += fmt::format(", padding=({}, {})", window.pad_h, window.pad_w);
+  }
   if (window.dilation_h != 1 || window.dilation_w != 1) {
     text += fmt::format(", dilation=({}, {})", window.dilation_h, window.dilation_w);
   }

@@ -26,8 +26,9 @@ std::vector<Tensor> with_gradient(const char* op, const std::vector<Tensor>& par
 }
 
 void check_positive(const char* op, const char* what, double value) {
-  if (!(value > 0))
+  if (!(value > 0)) {
     throw ValueError(fmt::format("{}: {} must be above 0, got {}", op, what, value));
+  }
 }
 
 Tensor norm_of(const std::vector<Tensor>& parameters) {

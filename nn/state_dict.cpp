@@ -112,14 +112,16 @@ std::vector<std::string> near_names(const std::string& name,
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
     // More than half of the name differs: no help.
-    if (distance * 2 <= std::max(name.size(), candidate.size()))
+    if (distance * 2 <= std::max(name.size(), candidate.size())) {
       ranked.emplace_back(distance, candidate);
+    }
   }
   std::stable_sort(ranked.begin(), ranked.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> result;
-  for (std::size_t i = 0; i < std::min(count, ranked.size()); ++i)
+  for (std::size_t i = 0; i < std::min(count, ranked.size()); ++i) {
     result.push_back(ranked[i].second);
+  }
   return result;
 }
 

@@ -14,8 +14,9 @@ inline float float_from_f16(std::uint16_t bits) {
   const std::uint32_t exponent = (bits >> 10) & 0x1Fu;
   const std::uint32_t fraction = bits & 0x3FFu;
   if (exponent == 0x1F) return std::bit_cast<float>(sign | 0x7F800000u | (fraction << 13));
-  if (exponent != 0)
+  if (exponent != 0) {
     return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (fraction << 13));
+  }
   const float magnitude = static_cast<float>(fraction) * 0x1p-24f;  // zero and subnormals
   return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(magnitude));
 }

@@ -35,8 +35,9 @@ Image apply(const std::string& name, const Image& image, const Image& dull,
   if (word == "invert") return invert(image);
   if (word == "blur") return gaussian_blur(image, number(0), static_cast<float>(p.at(1)));
   if (word == "vertical") return flip_vertical(image);
-  if (word == "resized")
+  if (word == "resized") {
     return resized_crop(image, number(0), number(1), number(2), number(3), number(4), number(5));
+  }
   if (word == "operation") {
     const std::string rest = name.substr(word.size() + 1);
     return rand_augment_operation(image, rest.substr(0, rest.find(' ')), number(0), p.at(1) < 0);
@@ -52,8 +53,9 @@ Image apply(const std::string& name, const Image& image, const Image& dull,
 int tolerance(const std::string& name) {
   if (name.rfind("blur", 0) == 0) return 1;    // torchvision sums in single precision
   if (name.rfind("affine", 0) == 0) return 1;  // sines of 1e-7, then truncated to whole steps
-  for (const char* warp : {"operation Shear", "operation Rotate"})
+  for (const char* warp : {"operation Shear", "operation Rotate"}) {
     if (name.rfind(warp, 0) == 0) return 1;
+  }
   return 0;
 }
 
@@ -68,8 +70,9 @@ TEST(Transforms, EqualTorchvisions) {
     const std::vector<std::uint8_t> expected = from_base64(json.at("pixels"));
     ASSERT_EQ(result.pixels.size(), expected.size()) << name;
     int worst = 0;
-    for (std::size_t i = 0; i < expected.size(); ++i)
+    for (std::size_t i = 0; i < expected.size(); ++i) {
       worst = std::max(worst, std::abs(result.pixels[i] - expected[i]));
+    }
     EXPECT_LE(worst, tolerance(name)) << name;
   }
 }
@@ -79,19 +82,22 @@ TEST(Transforms, AFlatImageStaysAsItIs) {
   std::fill(flat.pixels.begin(), flat.pixels.end(), std::uint8_t{77});
   for (const Image& result :
        {autocontrast(flat), equalize(flat), grayscale(flat), gaussian_blur(flat, 3, 1.0F),
-        adjust_saturation(flat, 2.0F), adjust_sharpness(flat, 2.0F), adjust_contrast(flat, 3.0F)})
+        adjust_saturation(flat, 2.0F), adjust_sharpness(flat, 2.0F), adjust_contrast(flat, 3.0F)}) {
     EXPECT_EQ(result.pixels, flat.pixels);
+  }
 }
 
 TEST(Transforms, EraseFillsTheRectangleOnly) {
   const Image image = noise("erase", 7, 6);
   const Image erased = erase(image, 2, 1, 3, 4, {10, 20, 30});
-  for (int y = 0; y < 6; ++y)
-    for (int x = 0; x < 7; ++x)
+  for (int y = 0; y < 6; ++y) {
+    for (int x = 0; x < 7; ++x) {
       for (int c = 0; c < 3; ++c) {
         const bool inside = x >= 2 && x < 5 && y >= 1 && y < 5;
         EXPECT_EQ(erased.row(y)[3 * x + c], inside ? 10 * (c + 1) : image.row(y)[3 * x + c]);
       }
+    }
+  }
 }
 
 TEST(Transforms, ErrorsNameTheValues) {

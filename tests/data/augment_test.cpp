@@ -55,8 +55,9 @@ TEST(RandomCrop, FallsBackToTheCentre) {
 
 TEST(RandomCrop, RefusesImpossibleRanges) {
   RandomDraws random = draws(0);
-  for (const std::array<float, 2> area : {std::array<float, 2>{0, 1}, {0.5F, 1.1F}, {0.9F, 0.1F}})
+  for (const std::array<float, 2> area : {std::array<float, 2>{0, 1}, {0.5F, 1.1F}, {0.9F, 0.1F}}) {
     EXPECT_THROW(random_crop(9, 9, area, {1, 1}, random), ValueError);
+  }
   EXPECT_THAT(message_of<ValueError>([&] {
                 random_crop(9, 9, {1, 1}, {0, 1}, random);
               }),
@@ -101,7 +102,7 @@ TEST(RandomErasing, ErasesOneRectangleOfTheWantedArea) {
     const Image result = random_erasing(image, {0.1F, 0.2F}, {0.5F, 2}, {0, 0, 0}, random);
     int erased = 0;
     int left = 40, right = -1, top = 30, bottom = -1;
-    for (int y = 0; y < 30; ++y)
+    for (int y = 0; y < 30; ++y) {
       for (int x = 0; x < 40; ++x) {
         if (result.row(y)[3 * x] != 0) continue;
         ++erased;
@@ -110,6 +111,7 @@ TEST(RandomErasing, ErasesOneRectangleOfTheWantedArea) {
         top = std::min(top, y);
         bottom = std::max(bottom, y);
       }
+    }
     ASSERT_GT(erased, 0.08 * 1200);
     ASSERT_LT(erased, 0.22 * 1200);
     ASSERT_EQ(erased, (right - left + 1) * (bottom - top + 1));  // a rectangle
@@ -125,9 +127,11 @@ TEST(RandAugment, DrawsEveryOperation) {
   }
   // Fourteen operations, nine of them both ways; those that leave this image alone count once.
   std::set<std::string> possible;
-  for (const std::string& name : rand_augment_operations())
-    for (const bool negative : {false, true})
+  for (const std::string& name : rand_augment_operations()) {
+    for (const bool negative : {false, true}) {
       possible.insert(bytes(rand_augment_operation(image, name, 15, negative)));
+    }
+  }
   EXPECT_EQ(seen, possible);
   EXPECT_GE(possible.size(), 20U);
 }

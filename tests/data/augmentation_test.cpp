@@ -115,8 +115,9 @@ TEST(Augmentation, ProbabilityIsTheShareOfImages) {
   const Image image = smooth(8, 8);
   const TransformStep step = TransformStep("invert").set_probability(0.3);
   int changed = 0;
-  for (int sample = 0; sample < 2000; ++sample)
+  for (int sample = 0; sample < 2000; ++sample) {
     changed += augment(image, {step}, 1, 0, sample).pixels != image.pixels;
+  }
   EXPECT_NEAR(changed / 2000.0, 0.3, 0.04);
   const TransformStep never = TransformStep("invert").set_probability(0);
   EXPECT_EQ(augment(image, {never}, 1, 0, 0).pixels, image.pixels);
@@ -155,11 +156,15 @@ TEST(Augmentation, ErrorsNameParameterAndRange) {
 Image expected_light(const Image& image, bool flip, int dx, int dy) {
   const Image source = flip ? flip_horizontal(image) : image;
   Image result{image.width, image.height, std::vector<std::uint8_t>(image.pixels.size())};
-  for (int y = 0; y < image.height; ++y)
-    for (int x = 0; x < image.width; ++x)
-      for (int c = 0; c < 3; ++c)
-        if (x - dx >= 0 && x - dx < image.width && y - dy >= 0 && y - dy < image.height)
+  for (int y = 0; y < image.height; ++y) {
+    for (int x = 0; x < image.width; ++x) {
+      for (int c = 0; c < 3; ++c) {
+        if (x - dx >= 0 && x - dx < image.width && y - dy >= 0 && y - dy < image.height) {
           result.row(y)[3 * x + c] = source.row(y - dy)[3 * (x - dx) + c];
+        }
+      }
+    }
+  }
   return result;
 }
 
@@ -169,11 +174,15 @@ TEST(Augmentation, LightFlipsAndShiftsByUpToASixteenth) {
   for (int sample = 0; sample < 600; ++sample) {
     const Image result = augment(image, named_augmentation("light"), 1, 0, sample);
     bool found = false;
-    for (const bool flip : {false, true})
-      for (int dx = -2; dx <= 2; ++dx)
-        for (int dy = -3; dy <= 3; ++dy)
-          if (result.pixels == expected_light(image, flip, dx, dy).pixels)
+    for (const bool flip : {false, true}) {
+      for (int dx = -2; dx <= 2; ++dx) {
+        for (int dy = -3; dy <= 3; ++dy) {
+          if (result.pixels == expected_light(image, flip, dx, dy).pixels) {
             found = seen.emplace(flip, dx, dy).second || true;
+          }
+        }
+      }
+    }
     ASSERT_TRUE(found) << sample;
   }
   EXPECT_GT(seen.size(), 66U);  // of 2 x 5 x 7; each missing has a chance of (69/70)^600
@@ -187,21 +196,26 @@ TEST(Augmentation, IsAFunctionOfSeedEpochAndSample) {
   const auto first = result(1, 2, 3);
   EXPECT_EQ(first, result(1, 2, 3));
   int same = 0;
-  for (int i = 0; i < 20; ++i)
+  for (int i = 0; i < 20; ++i) {
     same += (first == result(1, 10 + i, 3)) + (first == result(1, 2, 10 + i)) +
             (first == result(10 + static_cast<std::uint64_t>(i), 2, 3));
+  }
   EXPECT_LE(same, 4);  // of 60, one in 162 by chance
 }
 
 TEST(Augmentation, TinyImagesAreFine) {
   std::vector<Augmentation> policies;
   for (const std::string& name : augmentation_names()) policies.push_back(named_augmentation(name));
-  for (const TransformKind& kind : transform_kinds())
+  for (const TransformKind& kind : transform_kinds()) {
     policies.push_back({TransformStep(kind.name)});
-  for (const Augmentation& policy : policies)
-    for (const int size : {1, 2, 3, 5})
-      for (int sample = 0; sample < 60; ++sample)
+  }
+  for (const Augmentation& policy : policies) {
+    for (const int size : {1, 2, 3, 5}) {
+      for (int sample = 0; sample < 60; ++sample) {
         EXPECT_EQ(augment(noise("tiny", size, size), policy, 1, 0, sample).width, size);
+      }
+    }
+  }
 }
 
 class Policies : public testing::TestWithParam<const char*> {};
@@ -232,8 +246,9 @@ TEST_P(Policies, AreFunctionsOfSeedEpochSampleAndOccurrence) {
 TEST_P(Policies, TwoEpochsHardlyEverLookAlike) {
   const Image image = resize(noise("policy", 7, 9), 64, 64, Filter::Bicubic);
   std::set<std::string> seen;
-  for (int epoch = 0; epoch < 100; ++epoch)
+  for (int epoch = 0; epoch < 100; ++epoch) {
     seen.insert(bytes(augment(image, named_augmentation(GetParam()), 1, epoch, 5)));
+  }
   EXPECT_GE(seen.size(), GetParam() == std::string("light") ? 60U : 98U);
 }
 

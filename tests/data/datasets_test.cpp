@@ -35,8 +35,9 @@ std::vector<std::string> groups(const Dataset& dataset) {
 
 TEST(ImageFolder, ListsClassesAndFilesInByteOrder) {
   const TempFolder folder;
-  for (const char* name : {"b/2.JPG", "b/1.png", "b/deep/er/0.jpeg", "a/x.jpg", "B/y.jpg"})
+  for (const char* name : {"b/2.JPG", "b/1.png", "b/deep/er/0.jpeg", "a/x.jpg", "B/y.jpg"}) {
     folder.write(name, std::string("image"));
+  }
   const Dataset dataset = load_image_folder(folder.path());
   EXPECT_EQ(dataset.layout, "folder");
   EXPECT_THAT(dataset.class_names, ElementsAre("B", "a", "b"));
@@ -54,14 +55,16 @@ TEST(ImageFolder, CountsWhatItPassesOver) {
   for (const char* name :
        {"a/1.jpg", "a/._1.jpg", "a/.DS_Store", "a/.hidden.png", "a/Thumbs.db", "a/notes.txt",
         "a/clip.gif", "a/noextension", "b/2.png", "b/.trash/3.png", ".DS_Store", "readme.md",
-        ".git/4.jpg", "__MACOSX/a/5.jpg"})
+        ".git/4.jpg", "__MACOSX/a/5.jpg"}) {
     folder.write(name, std::string("image"));
+  }
   const Dataset dataset = load_image_folder(folder.path());
   EXPECT_THAT(paths(dataset), ElementsAre("a/1.jpg", "b/2.png"));
   const auto count = [&](const std::string& part) {
     std::int64_t sum = 0;
-    for (const auto& [reason, n] : dataset.skipped)
+    for (const auto& [reason, n] : dataset.skipped) {
       if (reason.find(part) != std::string::npos) sum += n;
+    }
     return sum;
   };
   EXPECT_EQ(count("AppleDouble"), 1);
@@ -89,8 +92,9 @@ TEST(ImageFolder, LinksInACircleEnd) {
 TEST(ImageFolder, CropsOfOnePhotographAreOneGroupAcrossClasses) {
   const TempFolder folder;
   for (const char* name : {"a/p818_00.jpg", "a/p818_01.jpg", "a/q_00.jpg", "a/alone.jpg",
-                           "b/p818_02.jpg", "b/r_x_0.jpg", "b/_1.jpg", "b/_2.jpg"})
+                           "b/p818_02.jpg", "b/r_x_0.jpg", "b/_1.jpg", "b/_2.jpg"}) {
     folder.write(name, std::string("image"));
+  }
   const Dataset dataset = load_image_folder(folder.path());
   EXPECT_TRUE(dataset.has_groups);
   EXPECT_THAT(groups(dataset), ElementsAre("a/alone.jpg", "p818", "p818", "a/q_00.jpg", "b/_1.jpg",
@@ -127,10 +131,12 @@ TEST(ImageFolder, ErrorsSayWhatIsMissing) {
 /// train.csv and the seven photographs of each of its people.
 void write_people(const TempFolder& folder, const std::string& below, const std::string& rows) {
   const std::string path = folder.write(below + "train.csv", "id,gender,race,age,path\n" + rows);
-  for (const std::vector<std::string>& row : read_csv(path).rows)
+  for (const std::vector<std::string>& row : read_csv(path).rows) {
     for (const char* stem :
-         {"mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal"})
+         {"mask1", "mask2", "mask3", "mask4", "mask5", "incorrect_mask", "normal"}) {
       folder.write(below + "images/" + row[4] + "/" + stem + ".jpg", std::string("image"));
+    }
+  }
 }
 
 TEST(Competition, LabelsAreSixMaskPlusThreeGenderPlusAgeGroup) {
@@ -207,8 +213,9 @@ TEST(Competition, RowsAreChecked) {
               HasSubstr("train.csv:2: gender is 'man', expected male or"));
   EXPECT_THAT(error_of("1,male,x,29,a\n2,male,x,abc,b\n"),
               HasSubstr("train.csv:3: age is 'abc', expected 0..130"));
-  for (const char* age : {"-3", "131", "", "30.5", "29x", "99999999999"})
+  for (const char* age : {"-3", "131", "", "30.5", "29x", "99999999999"}) {
     EXPECT_THAT(error_of(std::string("1,male,x,") + age + ",a\n"), HasSubstr("age is '")) << age;
+  }
   EXPECT_THAT(error_of("1,male,x,29,../a\n"), HasSubstr("path '../a' leaves the data folder"));
   EXPECT_THAT(error_of("1,male,x,29,a/../../b\n"), HasSubstr("leaves the data folder"));
   EXPECT_THAT(error_of("1,male,x,29,/etc\n"), HasSubstr("path '/etc' is absolute"));

@@ -22,8 +22,9 @@ using testing::StartsWith;
 int largest_difference(const Image& image, const std::vector<std::uint8_t>& expected) {
   if (image.pixels.size() != expected.size()) return 256;
   int largest = 0;
-  for (std::size_t i = 0; i < expected.size(); ++i)
+  for (std::size_t i = 0; i < expected.size(); ++i) {
     largest = std::max(largest, std::abs(image.pixels[i] - expected[i]));
+  }
   return largest;
 }
 
@@ -110,8 +111,9 @@ TEST(Resize, RefusesEmptySizes) {
 TEST(Crop, CutsTheRectangle) {
   const Image image = gradient(8, 6);
   const Image part = crop(image, 2, 1, 5, 4);
-  for (int y = 0; y < 4; ++y)
+  for (int y = 0; y < 4; ++y) {
     for (int i = 0; i < 15; ++i) EXPECT_EQ(part.row(y)[i], image.row(y + 1)[6 + i]);
+  }
   EXPECT_THAT(message_of<ValueError>([&] { crop(image, 4, 0, 5, 2); }),
               HasSubstr("5x2 at (4,0) leaves the image of 8x6"));
   EXPECT_THROW(crop(image, -1, 0, 2, 2), ValueError);
@@ -147,10 +149,13 @@ TEST(CenterCrop, PadsSmallImagesWithBlack) {
 TEST(Flip, MirrorsRows) {
   const Image image = noise("flip", 5, 3);
   const Image flipped = flip_horizontal(image);
-  for (int y = 0; y < 3; ++y)
-    for (int x = 0; x < 5; ++x)
-      for (int c = 0; c < 3; ++c)
+  for (int y = 0; y < 3; ++y) {
+    for (int x = 0; x < 5; ++x) {
+      for (int c = 0; c < 3; ++c) {
         EXPECT_EQ(flipped.row(y)[3 * x + c], image.row(y)[3 * (4 - x) + c]);
+      }
+    }
+  }
 }
 
 TEST(Encode, PngKeepsEveryPixel) {
@@ -165,8 +170,9 @@ TEST(Encode, JpegStaysNear) {
   const Image back = decode(encode_jpeg(image, 95));
   EXPECT_EQ(back.height, 48);
   double difference = 0;
-  for (std::size_t i = 0; i < image.pixels.size(); ++i)
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) {
     difference += std::abs(image.pixels[i] - back.pixels[i]);
+  }
   EXPECT_LT(difference / static_cast<double>(image.pixels.size()), 3);
   EXPECT_LT(encode_jpeg(image, 20).size(), encode_jpeg(image, 95).size());
 }
@@ -254,8 +260,9 @@ TEST(Hostile, APngThatCannotHoldWhatItDeclares) {
     return ~value;
   };
   const auto append_number = [&whole](std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8)
+    for (int shift = 24; shift >= 0; shift -= 8) {
       whole.push_back(static_cast<std::uint8_t>(value >> shift));
+    }
   };
   append_number(crc(file.data() + 12, 17));
   append_number(0);  // an empty data chunk, where reading the header stops

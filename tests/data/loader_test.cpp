@@ -89,8 +89,8 @@ TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
       const Image image =
           augment(preprocess(decode_image_file(dataset_.full_path(at)), options_.preprocessing),
                   options_.augmentation, 5, 3, sample);
-      for (int c = 0; c < 3; ++c)
-        for (int y = 0; y < 12; ++y)
+      for (int c = 0; c < 3; ++c) {
+        for (int y = 0; y < 12; ++y) {
           for (int x = 0; x < 12; ++x) {
             const std::size_t channel = static_cast<std::size_t>(c);
             const double expected =
@@ -99,6 +99,8 @@ TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
             const std::size_t i = static_cast<std::size_t>(((n * 3 + c) * 12 + y) * 12 + x);
             ASSERT_NEAR(values[i], expected, 1e-6);
           }
+        }
+      }
     }
   }
   EXPECT_EQ(seen, 23U);
@@ -120,8 +122,8 @@ TEST_F(LoaderTest, ABatchLargerThanTheDataIsAllOfThem) {
 TEST_F(LoaderTest, SameBitsForAnyNumberOfWorkersPrefetchAndCache) {
   const Output reference = run(options_);
   ASSERT_EQ(reference.images.size(), 12U);
-  for (const int workers : {0, 1, 5})
-    for (const int prefetch : {1, 3, 50})
+  for (const int workers : {0, 1, 5}) {
+    for (const int prefetch : {1, 3, 50}) {
       for (const std::int64_t cache : {0, 2000, 1 << 20}) {
         LoaderOptions options = options_;
         options.workers = workers;
@@ -129,6 +131,8 @@ TEST_F(LoaderTest, SameBitsForAnyNumberOfWorkersPrefetchAndCache) {
         options.cache.budget = cache;
         EXPECT_TRUE(run(options) == reference) << workers << " " << prefetch << " " << cache;
       }
+    }
+  }
 }
 
 TEST_F(LoaderTest, WhatMemoryDoesNotHoldLiesInAFile) {
@@ -230,8 +234,9 @@ TEST_F(LoaderTest, BatchesStayAsTheyAreWhileSomebodyHoldsThem) {
       }
     }
   }
-  for (std::size_t i = 0; i < held.size(); ++i)
+  for (std::size_t i = 0; i < held.size(); ++i) {
     EXPECT_EQ(held[i].images.to_vector(), before[i]) << i;
+  }
 }
 
 TEST_F(LoaderTest, BatchesAreUsedAgainOnceLetGo) {

@@ -28,11 +28,12 @@ float own_share(const Tensor& targets) { return targets.to_vector()[0]; }
 void expect_targets(const Tensor& targets, float own) {
   ASSERT_EQ(targets.shape(), (Shape{5, kClasses}));
   const std::vector<float> values = targets.to_vector();
-  for (std::size_t i = 0; i < 5; ++i)
+  for (std::size_t i = 0; i < 5; ++i) {
     for (std::int64_t c = 0; c < kClasses; ++c) {
       const double expected = (kLabels[i] == c) * own + (kLabels[(i + 4) % 5] == c) * (1 - own);
       EXPECT_NEAR(values[i * kClasses + static_cast<std::size_t>(c)], expected, 1e-6);
     }
+  }
 }
 
 TEST(Mixup, MixesEachSampleWithTheOneBefore) {
@@ -44,12 +45,13 @@ TEST(Mixup, MixesEachSampleWithTheOneBefore) {
     expect_targets(targets, own);
     const std::vector<float> after = batch.images.to_vector();
     const std::size_t values = before.size() / 5;
-    for (std::size_t i = 0; i < 5; ++i)
+    for (std::size_t i = 0; i < 5; ++i) {
       for (std::size_t v = 0; v < values; ++v) {
         const double expected =
             own * before[i * values + v] + (1 - own) * before[(i + 4) % 5 * values + v];
         ASSERT_NEAR(after[i * values + v], expected, 1e-5);
       }
+    }
   }
 }
 
@@ -86,15 +88,17 @@ TEST(CutMix, TakesOneRectangleFromTheSampleBefore) {
     const std::vector<float> after = batch.images.to_vector();
     // The same rectangle in every sample and channel; its area is what the targets say.
     int area = 0, top = 8, bottom = -1, left = 6, right = -1;
-    for (int y = 0; y < 8; ++y)
+    for (int y = 0; y < 8; ++y) {
       for (int x = 0; x < 6; ++x) {
         const auto at = [&](std::size_t i, std::size_t c) {
           return ((i * 3 + c) * 8 + static_cast<std::size_t>(y)) * 6 + static_cast<std::size_t>(x);
         };
         const bool replaced = after[at(1, 0)] != before[at(1, 0)];
-        for (std::size_t i = 0; i < 5; ++i)
-          for (std::size_t c = 0; c < 3; ++c)
+        for (std::size_t i = 0; i < 5; ++i) {
+          for (std::size_t c = 0; c < 3; ++c) {
             ASSERT_EQ(after[at(i, c)], before[at(replaced ? (i + 4) % 5 : i, c)]);
+          }
+        }
         if (!replaced) continue;
         ++area;
         top = std::min(top, y);
@@ -102,6 +106,7 @@ TEST(CutMix, TakesOneRectangleFromTheSampleBefore) {
         left = std::min(left, x);
         right = std::max(right, x);
       }
+    }
     EXPECT_NEAR(own, 1 - area / 48.0, 1e-6);
     if (area > 0) {
       EXPECT_EQ(area, (bottom - top + 1) * (right - left + 1));
@@ -129,8 +134,9 @@ TEST(Mix, ABatchOfOneIsMixedWithItself) {
   batch.labels = Tensor::from_vector(std::vector<std::int64_t>{2}, {1});
   const std::vector<float> targets = mixup(batch, 3, 1.0, 1, 1, 1).to_vector();
   EXPECT_NEAR(targets[2], 1, 1e-6);
-  for (std::size_t i = 0; i < before.size(); ++i)
+  for (std::size_t i = 0; i < before.size(); ++i) {
     EXPECT_NEAR(batch.images.to_vector()[i], before[i], 1e-5);
+  }
 }
 
 // Mean 1/2 and variance 1 / (4 (2 alpha + 1)), within four standard errors.

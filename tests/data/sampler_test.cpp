@@ -34,8 +34,9 @@ TEST(Shuffled, EveryOrderIsEquallyLikely) {
   for (int epoch = 0; epoch < kRounds; ++epoch) ++seen[shuffled(5, 99, epoch)];
   ASSERT_EQ(seen.size(), 120U);
   double chi_squared = 0;
-  for (const auto& [order, count] : seen)
+  for (const auto& [order, count] : seen) {
     chi_squared += (count - kRounds / 120.0) * (count - kRounds / 120.0) / (kRounds / 120.0);
+  }
   EXPECT_LT(chi_squared, 172);
 }
 
@@ -48,8 +49,9 @@ TEST(Weighted, DrawsInProportion) {
   ASSERT_EQ(order.size(), static_cast<std::size_t>(kDraws));
   std::vector<double> share(weights.size());
   for (const std::int64_t index : order) share[static_cast<std::size_t>(index)] += 1.0 / kDraws;
-  for (std::size_t i = 0; i < weights.size(); ++i)
+  for (std::size_t i = 0; i < weights.size(); ++i) {
     EXPECT_NEAR(share[i], weights[i] / 4, 0.006) << i;
+  }
   EXPECT_EQ(share[0] + share[3] + share[5], 0);
 }
 

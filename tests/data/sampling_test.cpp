@@ -29,8 +29,9 @@ std::vector<int> uses(const std::vector<std::int64_t>& order) {
 
 std::vector<int> class_totals(const std::vector<int>& uses) {
   std::vector<int> totals(3);
-  for (std::size_t i = 0; i < uses.size(); ++i)
+  for (std::size_t i = 0; i < uses.size(); ++i) {
     totals[static_cast<std::size_t>(labels()[i])] += uses[i];
+  }
   return totals;
 }
 

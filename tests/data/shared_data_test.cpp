@@ -37,8 +37,9 @@ std::vector<Expectation> expectations() {
   while (std::getline(table, line)) {
     std::istringstream fields(line);
     Expectation e;
-    for (std::string* field : {&e.file, &e.what, &e.outcome, &e.size, &e.mean})
+    for (std::string* field : {&e.file, &e.what, &e.outcome, &e.size, &e.mean}) {
       std::getline(fields, *field, '\t');
+    }
     result.push_back(e);
   }
   return result;
@@ -74,8 +75,9 @@ void expect_table(const Expectation& e, const std::string& path) {
   ASSERT_FALSE(people.empty());
   const test::TempFolder folder;
   test::fs::copy_file(path, folder.path() + "/train.csv");
-  for (const Person& person : people)
+  for (const Person& person : people) {
     folder.write("images/" + person.path + "/mask1.jpg", std::string("image"));
+  }
   const Dataset dataset = load_competition(folder.path());
   EXPECT_EQ(dataset.samples.size(), people.size());
   if (e.file == "duplicate_id.csv") {

@@ -32,8 +32,9 @@ Case case_of(const std::string& name, const golden::Json& json) {
     while (draw >= up_to) up_to += json.at("shares")[static_cast<std::size_t>(++label)].get<int>();
     result.labels.push_back(label);
   }
-  for (const std::int64_t g : golden::integers(name + "/group", count, json.at("groups")))
+  for (const std::int64_t g : golden::integers(name + "/group", count, json.at("groups"))) {
     result.groups.push_back("g" + std::to_string(g));
+  }
   return result;
 }
 
@@ -98,8 +99,9 @@ std::map<std::int64_t, std::map<int, int>> counts_of(const std::vector<std::int6
 
 void expect_no_group_is_cut(const std::vector<std::string>& groups, const Folds& folds) {
   std::map<std::string, int> fold_of;
-  for (std::size_t i = 0; i < groups.size(); ++i)
+  for (std::size_t i = 0; i < groups.size(); ++i) {
     EXPECT_EQ(fold_of.emplace(groups[i], folds[i]).first->second, folds[i]) << groups[i];
+  }
 }
 
 TEST(Splits, ShufflingIsAFunctionOfTheSeedAndKeepsClassesEven) {
@@ -126,8 +128,9 @@ TEST(Splits, ShuffledGroupsStayWhole) {
     ASSERT_EQ(by_fold.size(), 5U);
     int total = 0;
     for (const auto& [fold, count] : by_fold) total += count;
-    for (const auto& [fold, count] : by_fold)
+    for (const auto& [fold, count] : by_fold) {
       EXPECT_NEAR(count, total / 5.0, 7) << "class " << label << " fold " << fold;
+    }
   }
 }
 
@@ -176,8 +179,9 @@ TEST(Splits, ErrorsSayWhatIsWrong) {
                 stratified_group_k_fold({0, 0}, {"a"}, 2);
               }),
               HasSubstr("2 labels but 1 groups"));
-  for (const double fraction : {0.0, 1.0, -1.0, std::nan("")})
+  for (const double fraction : {0.0, 1.0, -1.0, std::nan("")}) {
     EXPECT_THROW(stratified_hold_out({0, 1, 0}, {}, fraction, 0), ValueError) << fraction;
+  }
   EXPECT_THROW(stratified_hold_out({0, 1}, {"a", "a"}, 0.5, 0), ValueError);
 }
 

@@ -50,8 +50,9 @@ class TempFolder {
 /// Pixels of full range, as make_data.py's noise().
 inline Image noise(const std::string& name, int width, int height) {
   Image image{width, height, {}};
-  for (const std::int64_t value : golden::integers(name, std::int64_t{3} * width * height, 256))
+  for (const std::int64_t value : golden::integers(name, std::int64_t{3} * width * height, 256)) {
     image.pixels.push_back(static_cast<std::uint8_t>(value));
+  }
   return image;
 }
 

@@ -89,8 +89,9 @@ TEST(SyntheticCompetition, LoadsWithEveryClassAndIsImbalanced) {
   EXPECT_EQ(extensions.size(), 3U);
   const Csv info = read_csv(folder.path() + "/eval/info.csv");
   EXPECT_EQ(info.rows.size(), 30U);
-  for (const auto& row : info.rows)
+  for (const auto& row : info.rows) {
     EXPECT_EQ(decode_image_file(folder.path() + "/eval/images/" + row[0]).height, 24);
+  }
 }
 
 TEST(SyntheticCompetition, OneSeedOneDataSet) {
@@ -117,8 +118,9 @@ TEST(SyntheticCompetition, WrongLabelsOnRequest) {
     write_synthetic_competition(folder.path(), options);
     std::vector<std::string> warnings;
     std::vector<int> result;
-    for (const Person& person : read_people(folder.path() + "/train/train.csv", warnings))
+    for (const Person& person : read_people(folder.path() + "/train/train.csv", warnings)) {
       result.push_back(person.gender_age_class());
+    }
     return result;
   };
   const std::vector<int> right = classes();

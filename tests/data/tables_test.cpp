@@ -70,8 +70,9 @@ TEST(CsvDataset, LoadDatasetFindsIt) {
 Dataset four_samples() {
   Dataset dataset;
   dataset.root = "somewhere";
-  for (const char* path : {"a", "b", "c", "d"})
+  for (const char* path : {"a", "b", "c", "d"}) {
     dataset.samples.push_back({path, 0, path[0] < 'c' ? "ab" : path});
+  }
   return dataset;
 }
 
@@ -99,8 +100,9 @@ TEST(ReadFolds, ErrorsSayWhatDoesNotFit) {
               HasSubstr("1 of 4 samples have no fold, 'd' among them"));
   EXPECT_THAT(error_of("a,0\nz,1\n"), HasSubstr("f.csv:3: 'z' is not in the data set somewhere"));
   EXPECT_THAT(error_of("a,0\na,1\n"), HasSubstr("f.csv:3: 'a' occurs twice"));
-  for (const char* fold : {"-1", "x", "", "1.5", "99999"})
+  for (const char* fold : {"-1", "x", "", "1.5", "99999"}) {
     EXPECT_THAT(error_of(std::string("a,") + fold + "\n"), HasSubstr("f.csv:2: fold is '")) << fold;
+  }
   EXPECT_THAT(error_of("a,0\nb,0\nc,0\nd,0\n"), HasSubstr("all samples are in fold 0"));
   EXPECT_THAT(error_of("a,0\nb,0\nc,2\nd,2\n"),
               HasSubstr("fold 1 is empty, though there is a fold 2"));
@@ -119,11 +121,14 @@ TEST(RepeatedFolds, EachRepeatIsAnotherFullSplit) {
   EXPECT_NE(plain[1], plain[2]);
   EXPECT_EQ(plain, repeated_stratified_k_fold(labels, {}, 5, 3, 7));
   EXPECT_NE(plain, repeated_stratified_k_fold(labels, {}, 5, 3, 8));
-  for (const Folds& folds : plain)
-    for (int fold = 0; fold < 5; ++fold)
+  for (const Folds& folds : plain) {
+    for (int fold = 0; fold < 5; ++fold) {
       EXPECT_EQ(std::count(folds.begin(), folds.end(), fold), 12);
-  for (const Folds& folds : repeated_stratified_k_fold(labels, groups, 5, 3, 7))
+    }
+  }
+  for (const Folds& folds : repeated_stratified_k_fold(labels, groups, 5, 3, 7)) {
     for (std::size_t i = 0; i < 60; i += 2) EXPECT_EQ(folds[i], folds[i + 1]);
+  }
   EXPECT_THROW(repeated_stratified_k_fold(labels, {}, 5, 0, 7), ValueError);
 }
 

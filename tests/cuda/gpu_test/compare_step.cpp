@@ -66,8 +66,9 @@ Trace trace_step(nn::Module& model, const Tensor& images, const Tensor& labels) 
   optimizer->step();
   transaction.commit();
   for (const auto& [name, tensor] : model.state_dict()) {
-    if (tensor.dtype() == DType::F32)
+    if (tensor.dtype() == DType::F32) {
       trace.emplace_back("after the step: " + name, tensor.to_vector());
+    }
   }
   return trace;
 }

@@ -86,8 +86,9 @@ void expect_alike(const std::vector<NamedTensor>& got, const std::vector<NamedTe
     for (const double v : values) squares += v * v;
     return std::sqrt(squares / static_cast<double>(values.size()));
   };
-  for (const NamedTensor& named : want)
+  for (const NamedTensor& named : want) {
     largest = std::max(largest, rms(doubles(value(named.tensor))));
+  }
   for (std::size_t i = 0; i < got.size(); ++i) {
     EXPECT_EQ(got[i].name, want[i].name);
     const std::vector<double> expected = doubles(value(want[i].tensor));

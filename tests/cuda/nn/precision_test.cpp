@@ -240,8 +240,9 @@ TEST_P(MixedPrecision, EvaluationConvertsAWeightOnceAVersion) {
     Profiler profiler(kDevice);
     conv(x);
     int count = 0;
-    for (const KernelCall& call : profiler.calls())
+    for (const KernelCall& call : profiler.calls()) {
       count += std::string(call.kernel) == "cast" ? 1 : 0;
+    }
     return count;
   };
   EXPECT_EQ(casts(), 1);

@@ -75,8 +75,9 @@ inline T hanok_emulated_clamped(double x) {
   // 2^31, 2^32, 2^63, 2^64: exact as doubles, one beyond the greatest value.
   const double end = ldexp(1.0, static_cast<int>(8 * sizeof(T)) - (std::is_signed_v<T> ? 1 : 0));
   const double begin = std::is_signed_v<T> ? -end : 0.0;
-  if (x >= end)
+  if (x >= end) {
     return static_cast<T>(~T{0} ^ (std::is_signed_v<T> ? T{1} << (8 * sizeof(T) - 1) : T{0}));
+  }
   if (x <= begin) return static_cast<T>(begin);
   return static_cast<T>(x);
 }
