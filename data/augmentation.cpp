@@ -31,12 +31,12 @@ void check_value(const TransformParameter& parameter, const std::vector<double>&
       fail("expects an odd number");
     }
     if (!(x >= parameter.low && x <= parameter.high)) {
-      fail("must be between " + shortest(parameter.low) + " and " + shortest(parameter.high) +
+      fail("must lie between " + shortest(parameter.low) + " and " + shortest(parameter.high) +
            ", got " + shortest(x));
     }
   }
   if (is_range && value[0] > value[1]) {
-    fail("the range starts at " + shortest(value[0]) + " and ends at " + shortest(value[1]));
+    fail("the range begins at " + shortest(value[0]) + " and ends at " + shortest(value[1]));
   }
 }
 

@@ -17,7 +17,7 @@ namespace hanok::weights {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   if (std::filesystem::is_symlink(path_)) path_ = std::filesystem::weakly_canonical(path_).string();
-  // The process id keeps two programs apart; O_EXCL catches anything else.
+  // The process id separates concurrent programs; O_EXCL catches any other collision.
   for (int attempt = 0; attempt < 100 && descriptor_ < 0; ++attempt) {
     temporary_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), attempt);
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -62,13 +62,13 @@ void AtomicFile::fail(const char* what) const {
 
 void rename_durably(const std::string& from, const std::string& to) {
   if (std::rename(from.c_str(), to.c_str()) != 0) {
-    throw IoError(fmt::format("{}: cannot be put in place: {}", to, std::strerror(errno)));
+    throw IoError(fmt::format("{}: cannot be renamed into place: {}", to, std::strerror(errno)));
   }
   std::string folder = std::filesystem::path(to).parent_path().string();
   if (folder.empty()) folder = ".";
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) return;  // a folder that may not be read: the file itself is safe
-  ::fsync(descriptor);         // some file systems cannot sync folders, and need not
+  if (descriptor < 0) return;  // an unreadable folder: the file itself is already synced
+  ::fsync(descriptor);         // best effort: some file systems do not support this
   ::close(descriptor);
 }
 

@@ -1,4 +1,4 @@
-// Writing a file so that a reader sees the old content or the new one, never a part of it.
+// Atomic file writes: a reader sees the old content or the new one, never a part of it.
 #pragma once
 
 #include <cstddef>
@@ -6,9 +6,9 @@
 
 namespace hanok::weights {
 
-/// Writes under a temporary name beside the target (where a link leads, if it is one); commit()
-/// syncs the bytes to the disk, renames, and syncs the folder. Without commit() nothing remains.
-/// Each failure is an IoError that begins with the target's name.
+/// Writes to a temporary file next to the target (next to the link's target if it is a link);
+/// commit() syncs the bytes, renames, and syncs the folder. Without commit() the temporary file is
+/// removed. Every failure is an IoError that starts with the target's name.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -26,8 +26,8 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
-/// Renames a finished file and syncs its folder, so that the new name survives a power cut. Throws
-/// IoError.
+/// Renames a finished file and syncs its folder, so that the new name survives a power failure.
+/// Throws IoError.
 void rename_durably(const std::string& from, const std::string& to);
 
 }  // namespace hanok::weights

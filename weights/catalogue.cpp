@@ -19,7 +19,8 @@ std::string environment(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// Size in bytes and checksum as computed from the file itself; the others' as published.
+/// Size in bytes and checksum computed from the file itself; those of the other entries as
+/// published.
 CatalogueEntry resnet18_entry() {
   return {
       "resnet18", "resnet18", std::string(kFolder) + "resnet18-f37072fd.pth",
@@ -28,7 +29,7 @@ CatalogueEntry resnet18_entry() {
       224};
 }
 
-/// An entry whose checksum is known as far as the file's name carries it: NAME-01234567.pth.
+/// An entry whose checksum is known only from the file name: NAME-01234567.pth.
 CatalogueEntry entry(const std::string& name, const std::string& model, const std::string& file,
                      double mebibytes, double top1, std::int64_t parameters,
                      std::int64_t resize = 256) {
@@ -87,7 +88,7 @@ const CatalogueEntry& find_in_catalogue(const std::string& name) {
     names.push_back(entry.name);
   }
   const std::vector<std::string> near = nn::near_names(name, names);
-  throw ValueError(fmt::format("the catalogue has no '{}'; near: {} (convert --list shows all)",
+  throw ValueError(fmt::format("the catalogue has no '{}'; similar: {} (convert --list shows all)",
                                name, fmt::join(near.empty() ? names : near, ", ")));
 }
 
@@ -98,7 +99,7 @@ std::string cache_folder() {
   if (cache.empty()) {
     const std::string user = environment("HOME");
     if (user.empty()) {
-      throw ValueError("no cache folder: set HANOK_HOME to a folder for fetched weights");
+      throw ValueError("no cache folder: set HANOK_HOME to a folder for downloaded weights");
     }
     cache = std::filesystem::path(user) / ".cache";
   }

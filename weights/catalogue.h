@@ -1,4 +1,4 @@
-// The pretrained models that can be fetched, and where fetched files are kept.
+// The pretrained models available for download, and the cache folder of downloaded files.
 #pragma once
 
 #include <cstdint>
@@ -8,18 +8,18 @@
 
 namespace hanok::weights {
 
-/// One published file with the ImageNet-1k weights of one model.
+/// A published file with ImageNet-1k weights of one model.
 struct CatalogueEntry {
-  std::string name;   // what the user asks for: "resnet50", "resnet50-v2"
+  std::string name;   // the user's name for it: "resnet50", "resnet50-v2"
   std::string model;  // the architecture: "resnet50"
   std::string url;
-  std::optional<std::int64_t> size;  // bytes, where known exactly
+  std::optional<std::int64_t> size;  // bytes, if known exactly
   double mebibytes = 0;              // size as published, to three decimals
-  /// All 64 hexadecimal digits where known, else the 8 that the publisher put into the file's name.
+  /// SHA-256: all 64 hexadecimal digits if known, else the 8 digits in the published file name.
   std::string sha256;
-  double top1 = 0;  // per cent of ImageNet's validation images, as published
+  double top1 = 0;  // per cent on ImageNet's validation images, as published
   std::int64_t parameters = 0;
-  std::int64_t resize = 256;  // pixels of the shorter side before the crop, at which top1 holds
+  std::int64_t resize = 256;  // pixels of the shorter side before the crop, for top1
   std::int64_t crop = 224;
 
   bool sha256_is_complete() const { return sha256.size() == 64; }
@@ -27,15 +27,15 @@ struct CatalogueEntry {
   std::string file_name() const;
 };
 
-/// Licence of all entries' files, and where their figures come from.
+/// The licence of all files, and the source of their figures.
 extern const char* const kCatalogueLicence;
 extern const char* const kCatalogueSource;
 
 const std::vector<CatalogueEntry>& catalogue();
-/// Throws ValueError with near names.
+/// Throws ValueError listing similar names.
 const CatalogueEntry& find_in_catalogue(const std::string& name);
 
-/// The folder of fetched files: $HANOK_HOME/weights, else hanok/weights in the user's cache
+/// The folder of downloaded files: $HANOK_HOME/weights, else hanok/weights in the user's cache
 /// ($XDG_CACHE_HOME or ~/.cache). Throws ValueError if none of these variables is set.
 std::string cache_folder();
 

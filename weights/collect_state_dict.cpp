@@ -1,4 +1,4 @@
-// From the Python objects in a .pth file to a state_dict: find it, make its tensors, name them.
+// Finds the state_dict in the Python objects of a .pth file, makes its tensors and names them.
 #include <array>
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -17,16 +17,17 @@ namespace {
 
 using TensorPointer = std::shared_ptr<const TensorRef>;
 
-/// Under which names training scripts keep the model's state_dict in a checkpoint, best first.
+/// Keys under which training scripts store the model's state_dict in a checkpoint, in order of
+/// preference.
 constexpr std::array<std::string_view, 7> kStateDictKeys{
     "state_dict", "model_state_dict", "model", "module", "net", "network", "weights"};
 constexpr int kDeepestNesting = 8;
 
-/// Put before every name by DataParallel and by torch.compile.
+/// Prefixes added to every name by DataParallel and torch.compile.
 constexpr std::array<std::string_view, 2> kWrapperPrefixes{"module.", "_orig_mod."};
 
-/// A strided tensor may show its storage's elements many times over, so a small file could ask for
-/// any amount of memory. Honest files share a storage between two or three tensors.
+/// A strided tensor can repeat its storage's elements, so a small file could request any amount of
+/// memory. Legitimate files share a storage between two or three tensors.
 constexpr std::uint64_t kMostBytesPerFileByte = 16;
 constexpr std::uint64_t kAlwaysAllowedBytes = 1 << 20;
 
@@ -45,8 +46,8 @@ const pickle::Dict* find_item(const pickle::Dict& dict, std::string_view name) {
   return nullptr;
 }
 
-/// The dictionary of tensors at or below `dict`; null if there is none. Dictionaries may hold each
-/// other in a circle: those in `seen` are not looked into again.
+/// The dictionary of tensors at or below `dict`; null if there is none. Dictionaries may form
+/// cycles: those in `seen` are not visited again.
 const pickle::Dict* find_state_dict(const pickle::Dict& dict, int depth,
                                     std::unordered_set<const pickle::Dict*>& seen,
                                     std::string& path) {
@@ -88,8 +89,7 @@ class TensorMaker {
     const StorageRef& storage = *reference.storage;
     const std::string where = fmt::format("{}: tensor {}", file_->path(), in_quotes(name));
     if (!storage.dtype) {
-      throw FormatError(fmt::format("{}: its elements are a {}, which hanok has no type for", where,
-                                    storage.type));
+      throw FormatError(fmt::format("{}: unsupported element type {}", where, storage.type));
     }
     checked_row_major(where, reference.sizes);
     count_bytes(where, reference, storage.element_size);
@@ -106,8 +106,8 @@ class TensorMaker {
     for (const std::int64_t size : reference.sizes) bytes *= static_cast<std::uint64_t>(size);
     if (bytes > bytes_left_) {
       throw FormatError(
-          fmt::format("{}: with it the tensors take more than {} times the file's {} bytes", where,
-                      kMostBytesPerFileByte, file_->bytes().size()));
+          fmt::format("{}: the tensors up to this one need more than {} times the file's {} bytes",
+                      where, kMostBytesPerFileByte, file_->bytes().size()));
     }
     bytes_left_ -= bytes;
   }
@@ -141,13 +141,13 @@ void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const M
   const auto* dict = root.as<pickle::Dict>();
   if (dict == nullptr) {
     throw FormatError(file->path() +
-                      ": holds no state_dict: its pickle is not a dictionary of tensors");
+                      ": contains no state_dict: its pickle is not a dictionary of tensors");
   }
   std::string where_found;
   std::unordered_set<const pickle::Dict*> seen;
   const pickle::Dict* state_dict = find_state_dict(*dict, 0, seen, where_found);
   if (state_dict == nullptr) {
-    throw FormatError(fmt::format("{}: holds no state_dict: no tensors by name under its keys: {}",
+    throw FormatError(fmt::format("{}: contains no state_dict: no named tensors under its keys: {}",
                                   file->path(), describe_keys(*dict)));
   }
   if (!where_found.empty()) {
@@ -161,12 +161,13 @@ void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const M
     const auto* tensor = value->as<TensorPointer>();
     if (name == nullptr || tensor == nullptr) {
       result.notes.push_back(
-          fmt::format("{} was left out: it is not a named tensor",
+          fmt::format("{} was ignored: it is not a named tensor",
                       name != nullptr ? in_quotes(*name) : "an entry whose key is not text"));
       continue;
     }
     if (result.tensors.contains(*name)) {
-      throw FormatError(fmt::format("{}: tensor {}: occurs twice", file->path(), in_quotes(*name)));
+      throw FormatError(
+          fmt::format("{}: tensor {}: duplicate name", file->path(), in_quotes(*name)));
     }
     result.tensors.insert(*name, maker.make(*name, **tensor));
   }

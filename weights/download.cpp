@@ -22,7 +22,7 @@
 namespace hanok::weights {
 namespace {
 
-/// The file that a download grows in, locked against a second download.
+/// The partial file of a download, locked against concurrent downloads.
 class PartFile {
  public:
   PartFile(std::string url, std::string path) : url_(std::move(url)), path_(std::move(path)) {
@@ -30,12 +30,12 @@ class PartFile {
     if (descriptor_ < 0) fail(path_ + " cannot be created");
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       ::close(descriptor_);
-      throw IoError(url_ + ": another program is fetching it into " + path_);
+      throw IoError(url_ + ": another program is downloading it to " + path_);
     }
     seek_end();
   }
   ~PartFile() {
-    if (size_ == 0) ::unlink(path_.c_str());  // nothing worth keeping
+    if (size_ == 0) ::unlink(path_.c_str());  // empty: not worth keeping
     ::close(descriptor_);
   }
   PartFile(const PartFile&) = delete;
@@ -44,7 +44,7 @@ class PartFile {
   const std::string& path() const { return path_; }
   std::int64_t size() const { return size_; }
 
-  /// False, with errno set, if not all could be written.
+  /// False, with errno set, if not all bytes could be written.
   bool append(const char* data, std::size_t bytes) {
     while (bytes > 0) {
       const ssize_t written = ::write(descriptor_, data, bytes);
@@ -57,7 +57,7 @@ class PartFile {
     return true;
   }
   void clear() {
-    if (::ftruncate(descriptor_, 0) != 0) fail(path_ + " cannot be emptied");
+    if (::ftruncate(descriptor_, 0) != 0) fail(path_ + " cannot be truncated");
     seek_end();
   }
   void sync() {
@@ -85,8 +85,8 @@ class Transfer {
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
 
-  /// True if the body is complete, false if it was cut and may be continued. Throws IoError for
-  /// what trying again would not change.
+  /// True if the body is complete, false if the transfer was interrupted and can be resumed. Throws
+  /// IoError for errors that a retry would not fix.
   bool run() {
     begin_ = part_.size();
     set_options();
@@ -115,7 +115,7 @@ class Transfer {
         throw IoError(fmt::format("{}: {}", url_, message(code)));
     }
   }
-  /// Why run() was false.
+  /// The reason why run() returned false.
   const std::string& problem() const { return problem_; }
 
  private:
@@ -123,7 +123,7 @@ class Transfer {
     const auto set = [this](CURLoption option, auto value) {
       ::curl_easy_setopt(curl_, option, value);
     };
-    // A download that began encrypted stays so.
+    // A download that started over https must not be redirected to http.
     const char* protocols = url_.rfind("https:", 0) == 0 ? "https" : "http,https";
     set(CURLOPT_URL, url_.c_str());
     set(CURLOPT_PROTOCOLS_STR, protocols);
@@ -151,7 +151,7 @@ class Transfer {
     const std::size_t bytes = one * count;
     if (!self.started_) {
       self.started_ = true;
-      // 206 continues the part; any other answer is the whole file from its start.
+      // 206 continues the partial file; any other status sends the whole file from the start.
       if (self.status() != 206 && self.part_.size() > 0) {
         self.part_.clear();
         self.begin_ = 0;
@@ -170,12 +170,12 @@ class Transfer {
     return 0;
   }
 
-  /// The server has no bytes there: the part is complete, or longer than the file. Which one, the
-  /// known size tells; without it, fetching anew is always right.
+  /// The server has no bytes at this position: the partial file is complete or too long. The known
+  /// size decides; without it the download starts again, which is always correct.
   bool restart_after_416() {
     if (options_.size && *options_.size == part_.size()) return true;
     part_.clear();
-    return retry("the part from before did not fit");
+    return retry("the partial file did not match");
   }
   bool retry(std::string problem) {
     problem_ = std::move(problem);
@@ -194,7 +194,7 @@ class Transfer {
   PartFile& part_;
   const DownloadOptions& options_;
   CURL* curl_;
-  std::int64_t begin_ = 0;  // bytes that were there before this request
+  std::int64_t begin_ = 0;  // bytes in the partial file before this request
   bool started_ = false;
   int write_error_ = 0;
   std::string range_, problem_;
@@ -208,7 +208,7 @@ void start_libcurl() {
 
 struct Verified {
   std::string sha256;
-  std::string problem;  // empty: as known
+  std::string problem;  // empty: the file is correct
 };
 
 Verified verify(const std::string& path, const DownloadOptions& options) {
@@ -240,7 +240,7 @@ DownloadResult download(const std::string& url, const std::string& path,
     if (transfer.run()) break;
     failures = part.size() > before ? 0 : failures + 1;
     if (failures >= options.attempts) {
-      throw IoError(fmt::format("{}: {} ({} bytes are kept in {}; fetch again to go on)", url,
+      throw IoError(fmt::format("{}: {} ({} bytes are kept in {}; fetch again to resume)", url,
                                 transfer.problem(), part.size(), part.path()));
     }
     if (failures > 0) std::this_thread::sleep_for(options.pause);
@@ -249,7 +249,7 @@ DownloadResult download(const std::string& url, const std::string& path,
   const Verified verified = verify(part.path(), options);
   if (!verified.problem.empty()) {
     std::filesystem::remove(part.path());
-    throw FormatError(fmt::format("{}: the file {}; it was thrown away", url, verified.problem));
+    throw FormatError(fmt::format("{}: the file {}; it was deleted", url, verified.problem));
   }
   result.sha256 = verified.sha256;
   result.size = part.size();

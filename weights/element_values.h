@@ -1,4 +1,4 @@
-// Elements of any type as numbers, for what need not be fast: conversion and statistics.
+// Elements of any type as numbers, for code that need not be fast: conversion and statistics.
 #pragma once
 
 #include <bit>

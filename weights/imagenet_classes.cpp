@@ -5,7 +5,7 @@
 namespace hanok::weights {
 namespace {
 
-// Each name ends with a semicolon; line breaks mean nothing.
+// Each name ends with a semicolon; line breaks are ignored.
 constexpr std::string_view kNames = R"(
 tench;goldfish;great white shark;tiger shark;hammerhead;electric ray;stingray;cock;hen;ostrich;
 brambling;goldfinch;house finch;junco;indigo bunting;robin;bulbul;jay;magpie;chickadee;

@@ -1,4 +1,4 @@
-// weights::load(): which layout a file has is judged by its first bytes, never by its name.
+// weights::load(): detects a file's format by its first bytes, not by its name.
 #include <algorithm>
 #include <fmt/core.h>
 #include <string_view>
@@ -17,7 +17,8 @@ bool has_at(Bytes bytes, std::size_t at, std::string_view text) {
                     [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; });
 }
 
-/// A POSIX or GNU tar archive, or an older one without the mark (then by PyTorch's member name).
+/// A POSIX or GNU tar archive, or an older one without the magic (detected by PyTorch's member
+/// name).
 bool is_tar(Bytes bytes) {
   return bytes.size() >= 512 && (has_at(bytes, 257, "ustar") || has_at(bytes, 0, "storages") ||
                                  has_at(bytes, 0, "./storages"));

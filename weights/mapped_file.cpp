@@ -25,13 +25,13 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   } else if (S_ISDIR(status.st_mode)) {
     problem = "it is a folder";
   } else if (!S_ISREG(status.st_mode)) {
-    problem = "it is not a plain file";
+    problem = "it is not a regular file";
   } else if (status.st_size > 0) {  // an empty mapping is not allowed
     data = ::mmap(nullptr, static_cast<std::size_t>(status.st_size), PROT_READ, MAP_PRIVATE,
                   descriptor, 0);
     if (data == MAP_FAILED) problem = std::strerror(errno);
   }
-  ::close(descriptor);  // the mapping stays
+  ::close(descriptor);  // the mapping remains valid
   if (problem != nullptr) throw IoError(fmt::format("{}: cannot be read: {}", path, problem));
 
   std::shared_ptr<MappedFile> file(new MappedFile);

@@ -1,5 +1,5 @@
-// A file mapped into memory for reading: pages come from the disk when they are touched, and
-// tensors may borrow them.
+// A file mapped into memory for reading: pages are loaded when they are first accessed, and tensors
+// may borrow them.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ using Bytes = std::span<const unsigned char>;
 
 class MappedFile {
  public:
-  /// Throws IoError (file name first) if the file cannot be opened or is not a plain file.
+  /// Throws IoError (file name first) if the file cannot be opened or is not a regular file.
   static std::shared_ptr<const MappedFile> open(const std::string& path);
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
@@ -30,8 +30,8 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-/// A little-endian unsigned integer of sizeof(T) bytes at `at`, which the caller has checked to lie
-/// inside.
+/// A little-endian unsigned integer of sizeof(T) bytes at `at`, which the caller has checked to be
+/// in range.
 template <typename T>
 T read_little_endian(Bytes bytes, std::size_t at) {
   T value = 0;
@@ -41,7 +41,7 @@ T read_little_endian(Bytes bytes, std::size_t at) {
   return value;
 }
 
-/// True if [begin, begin + length) lies inside a range of `size` bytes; never overflows.
+/// True if [begin, begin + length) is inside a range of `size` bytes; never overflows.
 inline bool range_fits(std::uint64_t begin, std::uint64_t length, std::uint64_t size) {
   return begin <= size && length <= size - begin;
 }

@@ -11,8 +11,8 @@
 namespace hanok::weights::pickle {
 namespace {
 
-// A checkpoint of a model with 1,000 tensors takes about 50,000 instructions. Each one makes at
-// most one value of some 50 bytes and consumes at least one byte, so this bounds time and memory.
+// A checkpoint with 1,000 tensors takes about 50,000 instructions. Each instruction creates at most
+// one value of some 50 bytes and consumes at least one byte, so this limits time and memory.
 constexpr std::size_t kMostInstructions = 4'000'000;
 
 enum Opcode : unsigned char {
@@ -66,7 +66,7 @@ enum Opcode : unsigned char {
   kByteArray8 = 0x96,
 };
 
-/// An integer from its two's complement bytes, lowest first.
+/// An integer from its two's complement bytes, least significant first.
 Payload integer_from_bytes(std::string bytes) {
   if (bytes.size() > 8) return BigInteger{std::move(bytes)};
   const bool negative = !bytes.empty() && (static_cast<unsigned char>(bytes.back()) & 0x80) != 0;
@@ -102,7 +102,7 @@ void Machine::step(unsigned char opcode) {
       if (version < 2 || version > 5) fail(fmt::format("has protocol {}, not 2 to 5", version));
       return;
     }
-    case kFrame:  // only a hint for reading ahead
+    case kFrame:  // only a hint for prefetching
       take_integer<std::uint64_t>();
       return;
     case kStop:
@@ -148,7 +148,7 @@ void Machine::step_numbers(unsigned char opcode) {
       return push(integer_from_bytes(take(take_integer<std::uint8_t>())));
     case kLong4:
       return push(integer_from_bytes(take(take_integer<std::uint32_t>())));
-    case kBinFloat: {  // the one number that is stored highest byte first
+    case kBinFloat: {  // the only big-endian number
       std::string bytes = take(8);
       std::uint64_t bits = 0;
       for (const char byte : bytes) bits = (bits << 8) | static_cast<unsigned char>(byte);
@@ -161,7 +161,7 @@ void Machine::step_numbers(unsigned char opcode) {
 
 void Machine::step_text(unsigned char opcode) {
   switch (opcode) {
-    case kShortBinString:  // Python 2's str is taken as text
+    case kShortBinString:  // Python 2's str is read as text
     case kShortBinUnicode:
       return push(take(take_integer<std::uint8_t>()));
     case kBinString:
@@ -255,7 +255,7 @@ void Machine::step_objects(unsigned char opcode) {
     case kBinPersId:
       return push(resolver_.persistent(*pop()));
     default:
-      fail(fmt::format("uses instruction 0x{:02x}, which no state_dict needs", opcode));
+      fail(fmt::format("uses instruction 0x{:02x}, which is not allowed in a state_dict", opcode));
   }
 }
 
@@ -263,7 +263,7 @@ void Machine::read_global(const std::string& module, const std::string& name) {
   std::string global = module + "." + name;
   if (!resolver_.knows(global)) {
     throw FormatError(fmt::format(
-        "{}: refused: it asks for {}, which is not part of a state_dict (nothing was run)", where_,
+        "{}: rejected: it requests {}, which is not part of a state_dict (no code was run)", where_,
         in_quotes(global)));
   }
   push(Global{std::move(global)});
@@ -278,22 +278,22 @@ void Machine::reduce() {
   push(resolver_.call(global->name, *tuple));
 }
 
-/// Attributes of an OrderedDict (a state_dict carries `_metadata`) are of no use here; any other
-/// object with attributes is refused.
+/// Attributes of an OrderedDict (a state_dict has `_metadata`) are ignored; any other object with
+/// attributes is rejected.
 void Machine::build() {
   pop();
-  if (top()->as<Dict>() == nullptr) fail("sets attributes of something that is not a dictionary");
+  if (top()->as<Dict>() == nullptr) fail("sets attributes of an object that is not a dictionary");
 }
 
 void Machine::append_items(std::vector<Ref> items) {
   auto* list = std::get_if<List>(&top()->payload);
-  if (list == nullptr) fail("appends to something that is not a list");
+  if (list == nullptr) fail("appends to an object that is not a list");
   list->items.insert(list->items.end(), items.begin(), items.end());
 }
 
 void Machine::set_items(std::vector<Ref> flat) {
   auto* dict = std::get_if<Dict>(&top()->payload);
-  if (dict == nullptr) fail("sets items of something that is not a dictionary");
+  if (dict == nullptr) fail("sets items of an object that is not a dictionary");
   if (flat.size() % 2 != 0) fail("sets a key without a value");
   for (std::size_t i = 0; i < flat.size(); i += 2) dict->items.emplace_back(flat[i], flat[i + 1]);
 }
@@ -315,7 +315,7 @@ Ref Machine::pop() {
 }
 
 std::vector<Ref> Machine::pop_to_mark() {
-  if (marks_.empty()) fail("has no mark where one is needed");
+  if (marks_.empty()) fail("is missing a mark");
   const auto begin = stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back());
   std::vector<Ref> items(begin, stack_.end());
   stack_.erase(begin, stack_.end());
@@ -324,7 +324,7 @@ std::vector<Ref> Machine::pop_to_mark() {
 }
 
 std::string Machine::take(std::uint64_t length) {
-  if (!range_fits(at_, length, bytes_.size())) fail("is cut off");
+  if (!range_fits(at_, length, bytes_.size())) fail("is truncated");
   std::string result(reinterpret_cast<const char*>(bytes_.data()) + at_, length);
   at_ += length;
   return result;
@@ -332,7 +332,7 @@ std::string Machine::take(std::uint64_t length) {
 
 template <typename T>
 T Machine::take_integer() {
-  if (!range_fits(at_, sizeof(T), bytes_.size())) fail("is cut off");
+  if (!range_fits(at_, sizeof(T), bytes_.size())) fail("is truncated");
   const T value = read_little_endian<T>(bytes_, at_);
   at_ += sizeof(T);
   return value;
@@ -341,7 +341,7 @@ T Machine::take_integer() {
 std::string Machine::take_line() {
   const Bytes rest = bytes_.subspan(at_);
   const auto end = std::find(rest.begin(), rest.end(), static_cast<unsigned char>('\n'));
-  if (end == rest.end()) fail("is cut off");
+  if (end == rest.end()) fail("is truncated");
   std::string line = take(static_cast<std::uint64_t>(end - rest.begin()));
   ++at_;
   return line;
@@ -349,7 +349,7 @@ std::string Machine::take_line() {
 
 std::string Machine::pop_text() {
   const auto* text = pop()->as<std::string>();
-  if (text == nullptr) fail("names a global by something that is not text");
+  if (text == nullptr) fail("names a global by an object that is not text");
   return *text;
 }
 

@@ -1,11 +1,10 @@
 // Reads pickles, the format of Python objects, as far as a state_dict needs it.
 //
-// A pickle is a program for a small stack machine. In Python its GLOBAL and REDUCE instructions
-// import anything and call it, which is why an unknown .pth file can run code. Here they only look
-// names up in a short list held by a Resolver; every other name is refused, and nothing is ever
-// called but the Resolver. The machine neither recurses nor allocates beyond what its instructions
-// bring, and their number is limited.
-// Format: CPython's Lib/pickletools.py, protocols 2 to 5.
+// A pickle is a program for a small stack machine. In Python its GLOBAL and REDUCE instructions can
+// import and call anything, so an unknown .pth file can run code. Here these instructions only look
+// names up in a Resolver's short list; every other name is rejected, and only the Resolver is ever
+// called. The machine does not recurse, its allocations are bounded by the pickle's instructions,
+// and their number is limited. Format: CPython's Lib/pickletools.py, protocols 2 to 5.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +26,11 @@ struct TensorRef;
 namespace hanok::weights::pickle {
 
 struct Value;
-/// Values belong to an Arena and may refer to each other in any way, also in circles.
+/// Values are owned by an Arena and may refer to each other, also in cycles.
 using Ref = Value*;
 
 struct None {};
-/// An integer beyond 64 bits: its two's complement bytes, lowest first.
+/// An integer beyond 64 bits: its two's complement bytes, least significant first.
 struct BigInteger {
   std::string bytes;
 };
@@ -47,11 +46,11 @@ struct List {
 struct Dict {
   std::vector<std::pair<Ref, Ref>> items;
 };
-/// A name that the Resolver knows: "torch.FloatStorage".
+/// A name on the Resolver's list: "torch.FloatStorage".
 struct Global {
   std::string name;
 };
-/// Something whose content nobody here needs (a torch.device).
+/// An object whose content is not needed (a torch.device).
 struct Opaque {};
 
 using Payload = std::variant<None, bool, std::int64_t, BigInteger, double, std::string, ByteString,
@@ -66,7 +65,7 @@ struct Value {
   }
 };
 
-/// Owns values. Freeing it needs no recursion, however deeply they nest.
+/// Owns values. Frees them without recursion, however deeply they nest.
 class Arena {
  public:
   Ref add(Payload payload) { return &values_.emplace_back(Value{std::move(payload)}); }
@@ -75,26 +74,26 @@ class Arena {
   std::deque<Value> values_;
 };
 
-/// What the names and persistent ids in a pickle mean. Its functions throw FormatError.
+/// The meaning of names and persistent ids in a pickle. All functions throw FormatError.
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  /// True if the name is on the list; every other one makes the file invalid.
+  /// True if the name is on the list; any other name makes the file invalid.
   virtual bool knows(const std::string& global) const = 0;
-  /// The result of calling a known name with `arguments`.
+  /// The result of calling a listed name with `arguments`.
   virtual Payload call(const std::string& global, const Tuple& arguments) = 0;
   /// The object behind a persistent id (PyTorch: a storage).
   virtual Payload persistent(const Value& id) = 0;
 };
 
-/// Runs one pickle at the start of `bytes`. `where` (file and entry) begins every message.
+/// Runs one pickle at the start of `bytes`. Every message starts with `where` (file and entry).
 class Machine {
  public:
   Machine(Bytes bytes, std::string where, Resolver& resolver, Arena& arena);
-  /// The object. Throws FormatError naming a refused global or the byte at which the pickle is
-  /// wrong.
+  /// The unpickled object. Throws FormatError naming a rejected global or the byte at which the
+  /// pickle is invalid.
   Ref run();
-  /// Bytes read by run(): what follows the pickle starts here.
+  /// Bytes read by run(): data after the pickle starts here.
   std::size_t consumed() const { return at_; }
 
  private:
@@ -114,7 +113,7 @@ class Machine {
   void push(Payload payload) { stack_.push_back(arena_.add(std::move(payload))); }
   Ref pop();
   Ref top();
-  /// Removes and returns everything above the last mark, and the mark.
+  /// Pops everything above the last mark, and the mark.
   std::vector<Ref> pop_to_mark();
   std::string take(std::uint64_t length);
   template <typename T>

@@ -1,6 +1,6 @@
-// PyTorch's layout from 0.1.10 to 1.5, still written on request: the pickles of a magic number, the
-// protocol version, a description of the system, the object, and the list of storage keys; then for
-// each key its number of elements (8 bytes) and the elements.
+// PyTorch's layout from 0.1.10 to 1.5, still written on request: five pickles (a magic number, the
+// protocol version, system information, the object, the list of storage keys), then for each key
+// its number of elements (8 bytes) and the elements.
 #include <fmt/core.h>
 #include <unordered_map>
 #include <utility>
@@ -12,11 +12,11 @@
 namespace hanok::weights {
 namespace {
 
-/// 0x1950a86a20f9469cfc6c, lowest byte first.
+/// 0x1950a86a20f9469cfc6c, least significant byte first.
 const std::string kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
 constexpr std::int64_t kProtocolVersion = 1001;
 
-/// Remembers the storages that the object's pickle mentions: only there are their types known.
+/// Records the storages that the object's pickle mentions: their types are known only from there.
 class LegacyResolver : public TorchResolver {
  public:
   using TorchResolver::TorchResolver;
@@ -27,8 +27,8 @@ class LegacyResolver : public TorchResolver {
     const auto [known, is_new] = storages.emplace(storage->key, storage);
     if (!is_new &&
         (known->second->numel != storage->numel || known->second->type != storage->type)) {
-      throw FormatError(
-          fmt::format("{}: storage {} is described in two ways", where_, in_quotes(storage->key)));
+      throw FormatError(fmt::format("{}: storage {} has two different descriptions", where_,
+                                    in_quotes(storage->key)));
     }
     return payload;
   }
@@ -38,7 +38,7 @@ class LegacyResolver : public TorchResolver {
 
 void check_system(const std::string& where, const pickle::Value& system) {
   const auto* dict = system.as<pickle::Dict>();
-  if (dict == nullptr) throw FormatError(where + ": the description of the system is missing");
+  if (dict == nullptr) throw FormatError(where + ": the system information is missing");
   for (const auto& [key, value] : dict->items) {
     const auto* name = key->as<std::string>();
     const auto* flag = value->as<bool>();
@@ -66,12 +66,12 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
 
   const auto* magic = next_pickle()->as<pickle::BigInteger>();
   if (magic == nullptr || magic->bytes != kMagic) {
-    throw FormatError(path + ": is a pickle, but not one that torch.save wrote");
+    throw FormatError(path + ": is a pickle, but not written by torch.save");
   }
   const std::int64_t version = as_integer(path, *next_pickle(), "the protocol version");
   if (version != kProtocolVersion) {
-    throw FormatError(fmt::format("{}: has protocol version {}, only {} is known", path, version,
-                                  kProtocolVersion));
+    throw FormatError(fmt::format("{}: has protocol version {}, only {} is supported", path,
+                                  version, kProtocolVersion));
   }
   check_system(path, *next_pickle());
   const pickle::Ref root = next_pickle();
@@ -83,10 +83,10 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
     const std::string where = fmt::format("{}: storage {}", path, in_quotes(key));
     const auto known = resolver.storages.find(key);
     if (known == resolver.storages.end()) {
-      throw FormatError(where + " belongs to no tensor");
+      throw FormatError(where + " is used by no tensor");
     }
     const StorageRef& storage = *known->second;
-    if (!range_fits(at, 8, bytes.size())) throw FormatError(where + ": the file is cut off");
+    if (!range_fits(at, 8, bytes.size())) throw FormatError(where + ": the file is truncated");
     const auto numel = read_little_endian<std::uint64_t>(bytes, at);
     at += 8;
     if (numel != static_cast<std::uint64_t>(storage.numel)) {
@@ -94,12 +94,12 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
           fmt::format("{}: has {} elements, but the pickle says {}", where, numel, storage.numel));
     }
     if (numel > (bytes.size() - at) / storage.element_size) {
-      throw FormatError(fmt::format("{}: its {} elements of {} bytes are cut off", where, numel,
+      throw FormatError(fmt::format("{}: its {} elements of {} bytes are truncated", where, numel,
                                     storage.element_size));
     }
     const std::size_t size = numel * storage.element_size;
     if (!contents.emplace(key, bytes.subspan(at, size)).second) {
-      throw FormatError(where + ": occurs twice");
+      throw FormatError(where + ": duplicate key");
     }
     at += size;
   }
@@ -113,7 +113,7 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
   const StorageBytes storage_bytes = [&](const StorageRef& storage) {
     const auto found = contents.find(storage.key);
     if (found == contents.end()) {
-      throw FormatError(fmt::format("{}: storage {} is missing, but a tensor lies in it", path,
+      throw FormatError(fmt::format("{}: storage {} is missing, but a tensor uses it", path,
                                     in_quotes(storage.key)));
     }
     return found->second;

@@ -1,7 +1,7 @@
-// PyTorch's first layout (before 0.1.10): a tar archive of three members. "storages" holds a count
-// and, for each storage, the pickle (key, location, class), its number of elements (8 bytes) and
-// the elements; then a pickled list of views. "tensors" holds a count and, for each tensor, the
-// pickle (key, storage's key, class), its number of dimensions (8 bytes), sizes, strides and
+// PyTorch's first layout (before 0.1.10): a tar archive of three members. "storages" contains a
+// count and, for each storage, the pickle (key, location, class), its number of elements (8 bytes)
+// and the elements; then a pickled list of views. "tensors" contains a count and, for each tensor,
+// the pickle (key, storage's key, class), its number of dimensions (8 bytes), sizes, strides and
 // offset. "pickle" is the object, whose persistent ids are keys of tensors.
 #include <fmt/core.h>
 #include <string_view>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kBlock = 512;
 
-/// Members of a tar archive by name. Throws FormatError for a damaged header or a member cut off.
+/// Members of a tar archive by name. Throws FormatError for a damaged header or a truncated member.
 std::unordered_map<std::string, Bytes> read_members(const std::string& path, Bytes bytes) {
   constexpr std::size_t kNameSize = 100, kSizeAt = 124, kChecksumAt = 148, kTypeAt = 156;
   const auto octal = [&](std::size_t at, std::size_t length) {
@@ -32,7 +32,7 @@ std::unordered_map<std::string, Bytes> read_members(const std::string& path, Byt
     std::string name(reinterpret_cast<const char*>(bytes.data()) + at, kNameSize);
     name.resize(std::min(name.find('\0'), name.size()));
     if (name.starts_with("./")) name.erase(0, 2);
-    std::uint64_t sum = 0;  // of the header, with spaces in place of the sum itself
+    std::uint64_t sum = 0;  // of the header, with the checksum field read as spaces
     for (std::size_t i = 0; i < kBlock; ++i) {
       sum += i >= kChecksumAt && i < kChecksumAt + 8 ? ' ' : bytes[at + i];
     }
@@ -45,19 +45,19 @@ std::unordered_map<std::string, Bytes> read_members(const std::string& path, Byt
     const std::uint64_t size = octal(at + kSizeAt, 12);
     if (!range_fits(at + kBlock, size, bytes.size())) {
       throw FormatError(
-          fmt::format("{}: member {} of {} bytes is cut off", path, in_quotes(name), size));
+          fmt::format("{}: member {} of {} bytes is truncated", path, in_quotes(name), size));
     }
     const unsigned char type = bytes[at + kTypeAt];
     if ((type == '0' || type == 0) &&
         !members.emplace(name, bytes.subspan(at + kBlock, size)).second) {
-      throw FormatError(fmt::format("{}: member {} occurs twice", path, in_quotes(name)));
+      throw FormatError(fmt::format("{}: member {} is a duplicate", path, in_quotes(name)));
     }
     at += kBlock + (size + kBlock - 1) / kBlock * kBlock;
   }
   return members;
 }
 
-/// Reads pickles and plain numbers one after the other.
+/// Reads a sequence of pickles and integers.
 class Sequence {
  public:
   Sequence(Bytes bytes, std::string where, pickle::Resolver& resolver, pickle::Arena& arena)
@@ -78,7 +78,7 @@ class Sequence {
     return static_cast<std::int64_t>(read_little_endian<std::uint64_t>(take(8), 0));
   }
   Bytes take(std::uint64_t size) {
-    if (!range_fits(at_, size, bytes_.size())) throw FormatError(where_ + ": is cut off");
+    if (!range_fits(at_, size, bytes_.size())) throw FormatError(where_ + ": is truncated");
     const Bytes result = bytes_.subspan(at_, size);
     at_ += size;
     return result;
@@ -92,7 +92,7 @@ class Sequence {
   std::size_t at_ = 0;
 };
 
-/// Keys are numbers in some members and the same numbers as text in others.
+/// Keys are integers in some members and the same integers as text in others.
 std::string key_text(const std::string& where, const pickle::Value& value) {
   if (const auto* number = value.as<std::int64_t>()) return std::to_string(*number);
   return as_text(where, value, "a key");
@@ -123,7 +123,7 @@ class TarReader {
     const pickle::Ref root = member("pickle").next_object();
     WeightFile result;
     result.format = "pth-tar";
-    // A view's key leads to its root's bytes, from which collect_state_dict cuts the view.
+    // A view's key maps to its root's bytes, from which collect_state_dict takes the view.
     const StorageBytes storage_bytes = [this](const StorageRef& storage) {
       return contents_.at(storage.key);
     };
@@ -136,8 +136,8 @@ class TarReader {
     const auto found = members_.find(name);
     if (found == members_.end()) {
       throw FormatError(
-          fmt::format("{}: is a tar archive without the member '{}', so PyTorch did "
-                      "not write it",
+          fmt::format("{}: is a tar archive without the member '{}', so it was not "
+                      "written by PyTorch",
                       file_->path(), name));
     }
     return {found->second, where(name), resolver_, arena_};
@@ -160,7 +160,7 @@ class TarReader {
       StorageRef storage = make_storage_ref(here, key, storage_class->name, numel);
       if (static_cast<std::uint64_t>(numel) > file_->bytes().size()) {
         throw FormatError(
-            fmt::format("{}: storage {} of {} elements is cut off", here, in_quotes(key), numel));
+            fmt::format("{}: storage {} of {} elements is truncated", here, in_quotes(key), numel));
       }
       contents_[key] = sequence.take(static_cast<std::uint64_t>(numel) * storage.element_size);
       add_storage(here, key, std::move(storage));
@@ -168,7 +168,7 @@ class TarReader {
     const pickle::Ref views = sequence.next_object();
     for (const pickle::Ref view : as_items(here, *views, "the list of views")) {
       const auto& parts = as_items(here, *view, "a view");
-      if (parts.size() != 4) throw FormatError(here + ": a view has not four parts");
+      if (parts.size() != 4) throw FormatError(here + ": a view does not have four parts");
       StorageRef storage = *find_storage(here, key_text(here, *parts[1]));
       storage.view_offset = as_integer(here, *parts[2], "a view's offset");
       storage.view_numel = as_integer(here, *parts[3], "a view's size");
@@ -184,10 +184,11 @@ class TarReader {
     for (std::int64_t i = 0; i < count; ++i) {
       const pickle::Ref header = sequence.next_object();
       const auto& parts = as_items(here, *header, "a tensor's header");
-      if (parts.size() != 3) throw FormatError(here + ": a tensor's header has not three parts");
+      if (parts.size() != 3)
+        throw FormatError(here + ": a tensor's header does not have three parts");
       auto tensor = std::make_shared<TensorRef>();
       tensor->storage = find_storage(here, key_text(here, *parts[1]));
-      // The number of dimensions takes 4 bytes; 4 more are unused.
+      // The number of dimensions takes 4 bytes; the next 4 bytes are unused.
       const auto rank = read_little_endian<std::uint32_t>(sequence.take(8), 0);
       if (rank > static_cast<std::uint32_t>(kMaxRank)) {
         throw FormatError(fmt::format("{}: a tensor has {} dimensions; at most {} are supported",
@@ -202,7 +203,7 @@ class TarReader {
 
   void add_storage(const std::string& here, const std::string& key, StorageRef storage) {
     if (!storages_.emplace(key, std::make_shared<const StorageRef>(std::move(storage))).second) {
-      throw FormatError(fmt::format("{}: storage {} occurs twice", here, in_quotes(key)));
+      throw FormatError(fmt::format("{}: storage {} is a duplicate", here, in_quotes(key)));
     }
   }
   std::shared_ptr<const StorageRef> find_storage(const std::string& here,

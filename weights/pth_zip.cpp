@@ -1,6 +1,6 @@
 // PyTorch's current layout: a zip archive with the entries NAME/data.pkl (the pickle), NAME/data/0,
-// NAME/data/1, ... (the storages), NAME/byteorder and NAME/version. NAME is the file's name when it
-// was written, or "archive".
+// NAME/data/1, ... (the storages), NAME/byteorder and NAME/version. NAME is the file's name at the
+// time of writing, or "archive".
 #include <fmt/core.h>
 #include <string_view>
 #include <unordered_map>
@@ -21,7 +21,7 @@ bool ends_with_part(std::string_view name, std::string_view part) {
          (name.size() == part.size() || name[name.size() - part.size() - 1] == '/');
 }
 
-/// The entry NAME/data.pkl with the fewest folders before it.
+/// The entry NAME/data.pkl at the lowest folder depth.
 const ZipEntry& find_pickle(const ZipReader& zip) {
   const ZipEntry* best = nullptr;
   for (const ZipEntry& entry : zip.entries()) {
@@ -32,14 +32,14 @@ const ZipEntry& find_pickle(const ZipReader& zip) {
   }
   if (best == nullptr) {
     throw FormatError(zip.file()->path() +
-                      ": is a zip archive without data.pkl, so PyTorch did not write it");
+                      ": is a zip archive without data.pkl, so it was not written by PyTorch");
   }
   return *best;
 }
 
 void check_byte_order(const ZipReader& zip, const std::string& folder) {
   const ZipEntry* entry = zip.find(folder + "byteorder");
-  if (entry == nullptr) return;  // older files have none and are little-endian
+  if (entry == nullptr) return;  // missing in older files, which are little-endian
   const Bytes bytes = zip.checked_bytes(*entry);
   const std::string order(bytes.begin(), bytes.end());
   if (order != "little") {
@@ -56,8 +56,9 @@ WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file) {
   const std::string folder =
       pickle_entry.name.substr(0, pickle_entry.name.size() - kPickleName.size());
   if (zip.find(folder + "constants.pkl") != nullptr) {
-    throw FormatError(file->path() +
-                      ": is a TorchScript program, which holds code; save model.state_dict()");
+    throw FormatError(
+        file->path() +
+        ": is a TorchScript program, which contains code; save model.state_dict() instead");
   }
   check_byte_order(zip, folder);
 
@@ -76,8 +77,8 @@ WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file) {
     if (found == checked.end()) {
       const ZipEntry* entry = zip.find(name);
       if (entry == nullptr) {
-        throw FormatError(fmt::format("{}: entry {} is missing, but a tensor lies in it",
-                                      file->path(), in_quotes(name)));
+        throw FormatError(fmt::format("{}: entry {} is missing, but a tensor uses it", file->path(),
+                                      in_quotes(name)));
       }
       found = checked.emplace(name, zip.checked_bytes(*entry)).first;
     }

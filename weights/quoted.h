@@ -1,4 +1,4 @@
-// Names that come from a file, made fit for a message.
+// Makes names from a file safe for messages.
 #pragma once
 
 #include <string>
@@ -6,7 +6,7 @@
 
 namespace hanok::weights {
 
-/// 'text' in quotes, with control characters escaped and cut after 120 bytes.
+/// 'text' in quotes, with control characters escaped and truncated after 120 bytes.
 std::string in_quotes(std::string_view text);
 
 }  // namespace hanok::weights

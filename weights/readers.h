@@ -1,4 +1,4 @@
-// The readers behind weights::load(), one a layout. Each throws FormatError, file name first.
+// The readers behind weights::load(), one per layout. Each throws FormatError, file name first.
 #pragma once
 
 #include <functional>
@@ -12,18 +12,18 @@
 namespace hanok::weights {
 
 WeightFile read_safetensors(const std::shared_ptr<const MappedFile>& file);
-/// PyTorch >= 1.6: a zip archive, one entry a storage.
+/// PyTorch >= 1.6: a zip archive with one entry per storage.
 WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file);
 /// PyTorch 0.1.10 to 1.5: five pickles, then the storages.
 WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file);
 /// PyTorch before 0.1.10: a tar archive with the members storages, tensors and pickle.
 WeightFile read_pth_tar(const std::shared_ptr<const MappedFile>& file);
 
-/// All bytes of a storage (not of a view of it), checked to be numel * element_size of them.
+/// All bytes of a storage (not of a view of it): numel * element_size of them, which is checked.
 using StorageBytes = std::function<Bytes(const StorageRef& storage)>;
 
-/// Finds the state_dict in what a .pth file's pickle holds and makes its tensors. Names that are
-/// not tensors are left out with a note.
+/// Finds the state_dict in the object of a .pth file's pickle and makes its tensors. Entries that
+/// are not tensors are ignored with a note.
 void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const MappedFile>& file,
                         const StorageBytes& storage_bytes, WeightFile& result);
 

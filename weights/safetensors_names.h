@@ -1,4 +1,4 @@
-// Words that the reader and the writer of safetensors share.
+// Constants shared by the reader and the writer of safetensors.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
-// Reads safetensors: 8 bytes with the length of a JSON header, the header, then all elements.
-// The header maps each name to {"dtype", "shape", "data_offsets": [begin, end]}, offsets counting
-// from the end of the header; "__metadata__" maps texts to texts. Tensors fill the rest of the file
-// without gap or overlap, row-major. Format: the README of huggingface/safetensors.
+// Reads safetensors: 8 bytes with the length of a JSON header, the header, then all elements. The
+// header maps each name to {"dtype", "shape", "data_offsets": [begin, end]} with offsets counted
+// from the end of the header; "__metadata__" maps strings to strings. Tensors fill the rest of the
+// file without gaps or overlaps, row-major. Format: the README of huggingface/safetensors.
 #include <algorithm>
 #include <array>
 #include <fmt/core.h>
@@ -31,8 +31,8 @@ struct HeaderEntry {
   std::optional<std::vector<std::uint64_t>> offsets;
 };
 
-/// Takes the header apart while it is parsed, so that the order of names is kept and a name or
-/// field that stands twice is noticed. A problem ends the parse and stays in `problem`.
+/// Collects the header's entries during parsing, so that the order of names is kept and duplicate
+/// names or fields are detected. An error ends the parse and is kept in `problem`.
 class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
  public:
   std::vector<HeaderEntry> entries;
@@ -41,19 +41,19 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
 
   bool key(string_t& key) override {
     if (depth_ == 1) {
-      if (!names_.insert(key).second) return fail(in_quotes(key) + " occurs twice");
+      if (!names_.insert(key).second) return fail(in_quotes(key) + " is a duplicate name");
       in_metadata_ = key == kMetadataName;
       if (!in_metadata_) entries.push_back({key, {}, {}, {}});
       return true;
     }
     field_ = key;
     if (in_metadata_) {
-      return metadata.count(key) == 0 || fail("metadata " + in_quotes(key) + " occurs twice");
+      return metadata.count(key) == 0 || fail("metadata " + in_quotes(key) + " is a duplicate");
     }
     const HeaderEntry& entry = entries.back();
     if ((key == "dtype" && entry.dtype) || (key == "shape" && entry.shape) ||
         (key == "data_offsets" && entry.offsets)) {
-      return fail_entry("its " + in_quotes(key) + " occurs twice");
+      return fail_entry("duplicate field " + in_quotes(key));
     }
     if (key != "dtype" && key != "shape" && key != "data_offsets") {
       return fail_entry("unknown field " + in_quotes(key));
@@ -61,7 +61,7 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool start_object(std::size_t) override {
-    if (++depth_ > 2 || in_array_) return fail_here("an object stands where none may be");
+    if (++depth_ > 2 || in_array_) return fail_here("an unexpected object");
     return true;
   }
   bool end_object() override {
@@ -70,7 +70,7 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
   }
   bool start_array(std::size_t) override {
     if (depth_ != 2 || in_metadata_ || in_array_ || field_ == "dtype") {
-      return fail_here("an array stands where none may be");
+      return fail_here("an unexpected array");
     }
     in_array_ = true;
     (field_ == "shape" ? entries.back().shape : entries.back().offsets).emplace();
@@ -81,7 +81,7 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
     return true;
   }
   bool number_unsigned(number_unsigned_t value) override {
-    if (!in_array_) return fail_here("a number stands where none may be");
+    if (!in_array_) return fail_here("an unexpected number");
     (field_ == "shape" ? entries.back().shape : entries.back().offsets)->push_back(value);
     return true;
   }
@@ -91,7 +91,7 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
     } else if (depth_ == 2 && !in_array_ && field_ == "dtype") {
       entries.back().dtype = value;
     } else {
-      return fail_here("a text stands where none may be");
+      return fail_here("an unexpected string");
     }
     return true;
   }
@@ -101,9 +101,9 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t, const string_t& text) override {
     return fail_here(in_quotes(text) + " is not a 64-bit integer");
   }
-  bool boolean(bool) override { return fail_here("a truth value stands where none may be"); }
-  bool null() override { return fail_here("a null stands where none may be"); }
-  bool binary(binary_t&) override { return fail_here("binary data stands where none may be"); }
+  bool boolean(bool) override { return fail_here("an unexpected boolean"); }
+  bool null() override { return fail_here("an unexpected null"); }
+  bool binary(binary_t&) override { return fail_here("unexpected binary data"); }
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
     return fail(fmt::format("the header is not valid JSON (byte {})", position + 8));
@@ -129,7 +129,7 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
   bool in_array_ = false;
 };
 
-/// A tensor whose description is complete and consistent. Offsets count from the end of the header.
+/// A tensor with a complete and consistent description. Offsets count from the end of the header.
 struct Located {
   std::string name;
   DType dtype = DType::F32;
@@ -143,13 +143,13 @@ class Checker {
 
   Located check(const HeaderEntry& entry) const {
     if (!entry.dtype || !entry.shape || !entry.offsets) {
-      fail(entry.name, fmt::format("lacks its {}", !entry.dtype   ? "dtype"
-                                                   : !entry.shape ? "shape"
-                                                                  : "data_offsets"));
+      fail(entry.name, fmt::format("has no {}", !entry.dtype   ? "dtype"
+                                                : !entry.shape ? "shape"
+                                                               : "data_offsets"));
     }
     const std::optional<DType> dtype = dtype_from_safetensors(*entry.dtype);
     if (!dtype) {
-      fail(entry.name, "its dtype is " + in_quotes(*entry.dtype) + ", which hanok has no type for");
+      fail(entry.name, "unsupported dtype " + in_quotes(*entry.dtype));
     }
     Located located{entry.name, *dtype, {}, 0, 0};
     for (const std::uint64_t size : *entry.shape) {
@@ -161,7 +161,7 @@ class Checker {
 
     const auto& offsets = *entry.offsets;
     if (offsets.size() != 2 || offsets[0] > offsets[1] || offsets[1] > data_size_) {
-      fail(entry.name, fmt::format("its data_offsets [{}] do not lie in the {} bytes after the "
+      fail(entry.name, fmt::format("its data_offsets [{}] are outside the {} bytes after the "
                                    "header",
                                    fmt::join(offsets, ","), data_size_));
     }
@@ -176,7 +176,7 @@ class Checker {
     return located;
   }
 
-  /// Tensors must fill the data without gap or overlap.
+  /// Checks that the tensors fill the data without gaps or overlaps.
   void check_layout(std::vector<Located> all) const {
     std::sort(all.begin(), all.end(), [](const Located& a, const Located& b) {
       return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
@@ -220,7 +220,7 @@ WeightFile read_safetensors(const std::shared_ptr<const MappedFile>& file) {
   const auto header_size = read_little_endian<std::uint64_t>(bytes, 0);
   if (header_size > kLongestHeader || header_size > bytes.size() - kLengthSize) {
     throw FormatError(
-        fmt::format("{}: its header would take {} bytes, but the file has {} (and {} are allowed)",
+        fmt::format("{}: its header claims {} bytes, but the file has {} (at most {} are allowed)",
                     path, header_size, bytes.size(), kLongestHeader));
   }
   HeaderParser header;

@@ -37,7 +37,7 @@ std::string make_header(const std::string& path, const std::vector<nn::StateDict
     begins[i] = end;
     end += entries[i].second.bytes();
   }
-  // Written entry by entry: a JSON object that keeps its order searches all names for each new one.
+  // Serialised entry by entry: an ordered JSON object searches all names for each insertion.
   std::string header = "{";
   const auto add = [&](const std::string& name, const nlohmann::ordered_json& value) {
     try {

@@ -62,7 +62,7 @@ std::string sha256(Bytes bytes) {
   const std::size_t whole = bytes.size() / kBlock * kBlock;
   for (std::size_t at = 0; at < whole; at += kBlock) add_block(state, bytes.data() + at);
 
-  // The rest, a one bit, zeros, and the length in bits, highest byte first.
+  // The padding: the last bytes, a one bit, zeros, and the length in bits, big-endian.
   std::vector<unsigned char> tail(bytes.begin() + static_cast<std::ptrdiff_t>(whole), bytes.end());
   tail.push_back(0x80);
   while (tail.size() % kBlock != kBlock - 8) tail.push_back(0);

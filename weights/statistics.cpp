@@ -23,7 +23,7 @@ Statistics statistics_of(const Tensor& tensor) {
   });
   if (result.finite == 0) return result;
   result.mean = sum / static_cast<double>(result.finite);
-  // A second pass: squares of differences from the mean lose no digits.
+  // A second pass: summing squared differences from the mean avoids cancellation.
   double squares = 0;
   for_each_element(tensor, [&](auto element) {
     const double difference = static_cast<double>(element) - result.mean;

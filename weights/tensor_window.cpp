@@ -11,7 +11,7 @@
 namespace hanok::weights {
 namespace {
 
-/// One loop of a copy: `count` steps of `source_stride` and `target_stride` elements.
+/// One loop of a copy: `count` steps with these strides in elements.
 struct Loop {
   std::int64_t count, source_stride, target_stride;
 };
@@ -30,7 +30,7 @@ void copy_loops(const T* source, T* target, const std::vector<Loop>& loops, std:
   }
 }
 
-/// Elements that may lie at any address: copied byte by byte, which compilers turn into one move.
+/// Elements at any address: copied by memcpy, which compilers turn into one move.
 template <std::size_t size>
 struct Element {
   unsigned char bytes[size];
@@ -54,7 +54,7 @@ void copy_elements(const void* source, void* target, std::vector<Loop> loops, DT
   }
 }
 
-/// True if the window's elements lie one after the other in the order of `dense`.
+/// True if the window's elements are contiguous in the order of `dense`.
 bool lies_densely(const TensorWindow& window, const Strides& dense) {
   for (std::size_t i = 0; i < window.sizes.size(); ++i) {
     if (window.sizes[i] != 1 && window.strides[i] != dense[static_cast<int>(i)]) return false;
@@ -62,7 +62,7 @@ bool lies_densely(const TensorWindow& window, const Strides& dense) {
   return true;
 }
 
-/// Throws unless every element of the (non-empty) window lies inside its bytes.
+/// Throws unless every element of the (non-empty) window is inside its bytes.
 void check_extent(const TensorWindow& window, const std::string& where) {
   const auto available = static_cast<std::int64_t>(window.bytes.size() / size_of(window.dtype));
   bool overflow = window.offset < 0;
@@ -90,8 +90,8 @@ std::vector<std::int64_t> checked_row_major(const std::string& where,
                                   sizes.size(), kMaxRank));
   }
   std::vector<std::int64_t> strides(sizes.size());
-  // Counted as if empty dimensions had size 1, so that no product overflows behind a zero; the
-  // limit leaves room for the bytes of the widest element.
+  // Computed with empty dimensions as size 1, so that a zero does not hide an overflow; the limit
+  // leaves room for the bytes of the widest element.
   std::int64_t numel = 1;
   for (std::size_t i = sizes.size(); i-- > 0;) {
     strides[i] = numel;
@@ -127,7 +127,7 @@ Tensor to_tensor(const TensorWindow& window, const std::string& where,
     std::memcpy(target, first, result.bytes());
     return result;
   }
-  // Loops run in memory order, so that writing is sequential.
+  // Loops run in the target's memory order, so that writes are sequential.
   std::vector<Loop> loops(window.sizes.size());
   for (int dim = 0; dim < shape.rank(); ++dim) {
     const auto i = static_cast<std::size_t>(dim);

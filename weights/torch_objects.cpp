@@ -20,11 +20,11 @@ using pickle::Ref;
 }
 
 /// An element type of PyTorch: its storage class is torch.NAMEStorage, its tensor class
-/// torch.NAMETensor, with "cuda." in between in old files.
+/// torch.NAMETensor; old files have "cuda." in between.
 struct ElementType {
   std::string_view name;
   std::size_t size;            // bytes
-  std::optional<DType> dtype;  // absent: may stand in a checkpoint, but is not loaded
+  std::optional<DType> dtype;  // missing: accepted in a checkpoint, but not loaded
 };
 constexpr std::array<ElementType, 14> kElementTypes{{
     {"Float", 4, DType::F32},
@@ -43,7 +43,7 @@ constexpr std::array<ElementType, 14> kElementTypes{{
     {"storage._Untyped", 1, {}},
 }};
 
-/// The type whose class of this kind ("Storage" or "Tensor") is named; null if it is none.
+/// The element type of the named class of this kind ("Storage" or "Tensor"); null if there is none.
 const ElementType* find_element_type(std::string_view global, std::string_view kind) {
   for (const std::string_view module : {"torch.cuda.", "torch."}) {
     if (global.size() < module.size() + kind.size() || global.substr(0, module.size()) != module ||
@@ -59,7 +59,7 @@ const ElementType* find_element_type(std::string_view global, std::string_view k
   return nullptr;
 }
 
-// Names that are called (with what call() below makes of it) or only mentioned.
+// Names that are called (see call() below) or only mentioned.
 constexpr std::string_view kRebuildTensor = "torch._utils._rebuild_tensor";
 constexpr std::string_view kRebuildTensorV2 = "torch._utils._rebuild_tensor_v2";
 constexpr std::string_view kRebuildParameter = "torch._utils._rebuild_parameter";
@@ -90,11 +90,11 @@ constexpr std::array<std::string_view, 21> kKnownNames{
     "torch.bool",
 };
 
-/// Calls copy the lists that they are given, and a small pickle could give one long list to call
-/// after call. An honest one gives sizes and strides, or the names of one model.
+/// Calls copy their list arguments, so a small pickle could pass one long list to many calls.
+/// Legitimate ones pass sizes and strides, or the names of one model.
 constexpr std::size_t kMostCopies = 4'000'000;
 
-/// Items of a tuple, list or dictionary; 0 for anything else.
+/// Number of items of a tuple, list or dictionary; 0 for anything else.
 std::size_t length_of(const pickle::Value& value) {
   if (const auto* tuple = value.as<pickle::Tuple>()) return tuple->items.size();
   if (const auto* list = value.as<pickle::List>()) return list->items.size();
@@ -111,11 +111,11 @@ std::vector<std::int64_t> integers(const std::string& where, const pickle::Value
   return result;
 }
 
-/// (storage, offset, sizes, strides, ...): the rest says whether it wants gradients.
+/// (storage, offset, sizes, strides, ...): the remaining arguments concern gradients.
 Payload rebuild_tensor(const std::string& where, const pickle::Tuple& arguments) {
-  if (arguments.items.size() < 4) fail(where, "a tensor lacks its storage, sizes or strides");
+  if (arguments.items.size() < 4) fail(where, "a tensor has no storage, sizes or strides");
   const auto* storage = arguments.items[0]->as<std::shared_ptr<const StorageRef>>();
-  if (storage == nullptr) fail(where, "a tensor is not made of a storage");
+  if (storage == nullptr) fail(where, "a tensor's first argument is not a storage");
   auto tensor = std::make_shared<TensorRef>();
   tensor->storage = *storage;
   tensor->offset = as_integer(where, *arguments.items[1], "a tensor's offset");
@@ -181,7 +181,7 @@ Payload TorchResolver::call(const std::string& global, const pickle::Tuple& argu
   }
   if (global == kRebuildParameter || global == kRebuildParameterWithState) {
     if (items.empty() || items[0]->as<std::shared_ptr<const TensorRef>>() == nullptr) {
-      fail(where_, "a parameter is not made of a tensor");
+      fail(where_, "a parameter's first argument is not a tensor");
     }
     return items[0]->payload;
   }
@@ -193,7 +193,8 @@ Payload TorchResolver::call(const std::string& global, const pickle::Tuple& argu
                          : pickle::Tuple{as_items(where_, *items[0], "a torch.Size")};
   }
   if (global == "torch.device") return pickle::Opaque{};
-  if (global == "_codecs.encode") {  // how protocol 2 writes bytes; their value is never needed
+  if (global ==
+      "_codecs.encode") {  // protocol 2's representation of bytes; their value is never needed
     return pickle::Opaque{};
   }
   fail(where_, in_quotes(global) + " is called as a function");
@@ -212,7 +213,7 @@ Payload TorchResolver::persistent(const pickle::Value& id) {
                                         as_integer(where_, *parts[4], "a storage's size"));
   if (parts.size() > 5 && parts[5]->as<pickle::None>() == nullptr) {  // legacy: (key, offset, size)
     const auto& view = as_items(where_, *parts[5], "a storage's view");
-    if (view.size() != 3) fail(where_, "a storage's view has not three parts");
+    if (view.size() != 3) fail(where_, "a storage's view does not have three parts");
     storage.view_offset = as_integer(where_, *view[1], "a view's offset");
     storage.view_numel = as_integer(where_, *view[2], "a view's size");
     check_view(where_, storage);
@@ -223,7 +224,7 @@ Payload TorchResolver::persistent(const pickle::Value& id) {
 void TorchResolver::count_copies(std::size_t items) {
   copies_ += items;
   if (copies_ > kMostCopies) {
-    fail(where_, fmt::format("its calls are given more than {} items", kMostCopies));
+    fail(where_, fmt::format("its calls have more than {} items as arguments", kMostCopies));
   }
 }
 

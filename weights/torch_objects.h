@@ -1,6 +1,6 @@
-// What PyTorch's pickles are made of, and the only names in them that are known: a state_dict's.
-// All three layouts of .pth files share this; they differ in how a storage is named and where its
-// bytes lie.
+// The objects in PyTorch's pickles and the only names that are accepted in them: those of a
+// state_dict. All three layouts of .pth files share this; they differ in how a storage is
+// identified and where its bytes are.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,15 @@
 
 namespace hanok::weights {
 
-/// A PyTorch storage: one run of elements that several tensors may share.
+/// A PyTorch storage: a contiguous array of elements that several tensors may share.
 struct StorageRef {
-  std::string key;               // what the file calls it
+  std::string key;               // its key in the file
   std::string type;              // as in the file: "torch.FloatStorage"
-  std::optional<DType> dtype;    // absent: a type that hanok lacks
+  std::optional<DType> dtype;    // missing: hanok has no such type
   std::size_t element_size = 0;  // bytes
   std::int64_t numel = 0;        // elements of the whole storage
-  std::int64_t view_offset = 0;  // elements to skip where this is a view of the storage
-  std::int64_t view_numel = 0;   // elements of the view (numel where it is none)
+  std::int64_t view_offset = 0;  // elements to skip if this is a view of the storage
+  std::int64_t view_numel = 0;   // elements of the view (numel if it is not a view)
 };
 
 /// A tensor as a window into a storage. Sizes and strides are logical, in elements.
@@ -34,18 +34,18 @@ struct TensorRef {
   std::vector<std::int64_t> strides;
 };
 
-/// A storage of the named class with hanok's element type, where it has one. Throws FormatError if
+/// A storage of the named class with hanok's element type, if it has one. Throws FormatError if
 /// `numel` is negative.
 StorageRef make_storage_ref(const std::string& where, const std::string& key,
                             const std::string& storage_class, std::int64_t numel);
 
-/// Throws FormatError unless the view lies inside its storage.
+/// Throws FormatError unless the view is inside its storage.
 void check_view(const std::string& where, const StorageRef& storage);
 
-/// Knows torch's tensors, storages, sizes and devices, and Python's ordered dictionaries.
+/// Resolves torch's tensors, storages, sizes and devices, and Python's ordered dictionaries.
 class TorchResolver : public pickle::Resolver {
  public:
-  /// `where` begins every message.
+  /// Every message starts with `where`.
   explicit TorchResolver(std::string where) : where_(std::move(where)) {}
   bool knows(const std::string& global) const override;
   pickle::Payload call(const std::string& global, const pickle::Tuple& arguments) override;
@@ -56,7 +56,7 @@ class TorchResolver : public pickle::Resolver {
   const std::string where_;
 
  private:
-  /// Throws FormatError where calls were given more items than any state_dict has.
+  /// Throws FormatError if calls had more items as arguments than any state_dict needs.
   void count_copies(std::size_t items);
   std::size_t copies_ = 0;
 };

@@ -27,7 +27,7 @@ constexpr std::uint32_t kSaturated32 = 0xFFFFFFFF;  // "see the zip64 field"
 constexpr std::uint16_t kZip64Field = 0x0001;
 constexpr std::uint16_t kEncryptedFlag = 0x0001;
 
-/// Where the central directory lies and how many entries it has.
+/// Position of the central directory and number of its entries.
 struct Directory {
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
@@ -40,7 +40,7 @@ class DirectoryParser {
 
   std::vector<ZipEntry> parse() {
     const Directory directory = find_directory();
-    // Each entry takes at least a header, so this bounds what is allocated below.
+    // Each entry takes at least a header, so this limits what is allocated below.
     if (directory.entries > directory.size / kCentralHeaderSize) {
       fail(fmt::format("the zip directory of {} bytes cannot hold {} entries", directory.size,
                        directory.entries));
@@ -101,7 +101,7 @@ class DirectoryParser {
     return directory;
   }
 
-  /// The end record stands at the very end but for a comment whose length it states.
+  /// The end record is at the very end, followed only by a comment of the stated length.
   std::uint64_t find_end_record() const {
     const std::size_t size = bytes_.size();
     for (std::size_t comment = 0; comment <= kLongestComment; ++comment) {
@@ -109,7 +109,7 @@ class DirectoryParser {
       const std::size_t at = size - kEndRecordSize - comment;
       if (u32(at) == kEndRecord && u16(at + 20) == comment) return at;
     }
-    fail("the zip directory at the end is missing: the file was cut off or is not a zip archive");
+    fail("the zip directory at the end is missing: the file is truncated or not a zip archive");
   }
 
   ZipEntry parse_entry(std::uint64_t& at, std::uint64_t end, std::uint64_t data_limit) {
@@ -120,7 +120,7 @@ class DirectoryParser {
     const std::size_t extra_length = u16(at + 30);
     const std::size_t total = kCentralHeaderSize + name_length + extra_length + u16(at + 32);
     if (!range_fits(at, total, end)) {
-      fail(fmt::format("the zip directory is cut off at byte {}", at));
+      fail(fmt::format("the zip directory is truncated at byte {}", at));
     }
     ZipEntry entry;
     entry.name = text(at + kCentralHeaderSize, name_length);
@@ -132,8 +132,8 @@ class DirectoryParser {
                      stored, local);
     if ((u16(at + 8) & kEncryptedFlag) != 0) fail_entry(entry.name, "is encrypted");
     if (u16(at + 10) != 0) {
-      fail_entry(entry.name, fmt::format("is compressed (method {}); PyTorch stores entries as "
-                                         "they are",
+      fail_entry(entry.name, fmt::format("is compressed (method {}); PyTorch stores entries "
+                                         "uncompressed",
                                          u16(at + 10)));
     }
     if (stored != entry.size) {
@@ -145,7 +145,8 @@ class DirectoryParser {
     return entry;
   }
 
-  /// Replaces the values that did not fit 32 bits. The field holds only those, in this order.
+  /// Replaces the values that did not fit into 32 bits. The zip64 field contains only those, in
+  /// this order.
   void read_zip64_field(const std::string& name, std::uint64_t extra, std::size_t length,
                         std::uint64_t& size, std::uint64_t& stored, std::uint64_t& local) const {
     std::vector<std::uint64_t*> wanted;
@@ -165,7 +166,7 @@ class DirectoryParser {
       }
       extra = field + field_length;
     }
-    fail_entry(name, "lacks the zip64 field that its sizes refer to");
+    fail_entry(name, "is missing the zip64 field that its sizes refer to");
   }
 
   void locate_data(ZipEntry& entry, std::uint64_t local, std::uint64_t data_limit) {
@@ -175,7 +176,7 @@ class DirectoryParser {
     const std::size_t name_length = u16(local + 26);
     const std::uint64_t header = kLocalHeaderSize + name_length + u16(local + 28);
     if (!range_fits(local, header, data_limit)) {
-      fail_entry(entry.name, "has a local header that is cut off");
+      fail_entry(entry.name, "has a truncated local header");
     }
     if (text(local + kLocalHeaderSize, name_length) != entry.name) {
       fail_entry(entry.name, "is called " + in_quotes(text(local + kLocalHeaderSize, name_length)) +
@@ -216,7 +217,7 @@ ZipReader::ZipReader(std::shared_ptr<const MappedFile> file) : file_(std::move(f
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (!index_.emplace(entries_[i].name, i).second) {
       throw FormatError(
-          fmt::format("{}: entry {}: occurs twice", file_->path(), in_quotes(entries_[i].name)));
+          fmt::format("{}: entry {}: duplicate name", file_->path(), in_quotes(entries_[i].name)));
     }
   }
 }
@@ -228,7 +229,7 @@ const ZipEntry* ZipReader::find(const std::string& name) const {
 
 Bytes ZipReader::checked_bytes(const ZipEntry& entry) const {
   const Bytes bytes = file_->bytes().subspan(entry.data_offset, entry.size);
-  if (entry.crc32 == 0) return bytes;  // PyTorch writes 0 where it was told to compute none
+  if (entry.crc32 == 0) return bytes;  // PyTorch writes 0 if it did not compute a checksum
   const auto found = static_cast<std::uint32_t>(::crc32_z(0, bytes.data(), bytes.size()));
   if (found != entry.crc32) {
     throw FormatError(

@@ -191,7 +191,7 @@ TEST(Competition, AMissingFolderIsToldAndNoPhotographsAtAllIsAnError) {
   const TempFolder folder;
   folder.write("train.csv", "id,gender,race,age,path\n7,male,Asian,29,gone\n");
   EXPECT_THAT(message_of<ValueError>([&] { load_competition(folder.path()); }),
-              HasSubstr("none of its people has photographs"));
+              HasSubstr("no person in it has photographs"));
   write_people(folder, "", "7,male,Asian,29,a\n");
   folder.write("train.csv", "id,gender,race,age,path\n7,male,x,29,a\n8,male,x,29,gone\n");
   EXPECT_THAT(load_competition(folder.path()).warnings,
@@ -221,13 +221,13 @@ TEST(Competition, RowsAreChecked) {
   EXPECT_THAT(error_of("1,male,x,29,/etc\n"), HasSubstr("path '/etc' is absolute"));
   EXPECT_THAT(error_of("1,male,x,29,\n"), HasSubstr("path is empty"));
   EXPECT_THAT(error_of(",male,x,29,a\n"), HasSubstr("id is empty"));
-  EXPECT_THAT(error_of(""), HasSubstr("a header, but not one row"));
+  EXPECT_THAT(error_of(""), HasSubstr("has a header but no rows"));
 }
 
 TEST(LoadDataset, FindsTheLayout) {
   const TempFolder folder;
   EXPECT_THAT(message_of<ValueError>([&] { load_dataset(folder.path()); }),
-              AllOf(HasSubstr("holds no data set"), HasSubstr("train.csv")));
+              AllOf(HasSubstr("contains no data set"), HasSubstr("train.csv")));
   folder.write("a/1.jpg", std::string("image"));
   folder.write("b/2.jpg", std::string("image"));
   EXPECT_EQ(load_dataset(folder.path()).layout, "folder");

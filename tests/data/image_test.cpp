@@ -308,7 +308,7 @@ TEST(Files, MissingOnesAndFoldersAreIoErrors) {
   EXPECT_THAT(message_of<IoError>([&] { decode_image_file(folder.path() + "/none.jpg"); }),
               HasSubstr("none.jpg: no such file"));
   EXPECT_THAT(message_of<IoError>([&] { decode_image_file(folder.path()); }),
-              HasSubstr("not a file"));
+              HasSubstr("not a regular file"));
 }
 
 }  // namespace

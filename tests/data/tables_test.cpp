@@ -85,7 +85,7 @@ TEST(ReadFolds, FollowsTheTable) {
               ElementsAre(0, 0, 2, 1));
   EXPECT_THAT(warnings, IsEmpty());
   read_folds(folder.write("f.csv", "path,fold\nd,1\na,0\nb,1\nc,0\n"), dataset, warnings);
-  EXPECT_THAT(warnings, ElementsAre(HasSubstr("1 group lies over several folds, 'ab' among them")));
+  EXPECT_THAT(warnings, ElementsAre(HasSubstr("1 group spans several folds, for example 'ab'")));
 }
 
 TEST(ReadFolds, ErrorsSayWhatDoesNotFit) {
@@ -97,7 +97,7 @@ TEST(ReadFolds, ErrorsSayWhatDoesNotFit) {
     return message_of<FormatError>([&] { read_folds(path, dataset, warnings); });
   };
   EXPECT_THAT(error_of("a,0\nb,1\nc,1\n"),
-              HasSubstr("1 of 4 samples have no fold, 'd' among them"));
+              HasSubstr("1 of 4 samples have no fold, for example 'd'"));
   EXPECT_THAT(error_of("a,0\nz,1\n"), HasSubstr("f.csv:3: 'z' is not in the data set somewhere"));
   EXPECT_THAT(error_of("a,0\na,1\n"), HasSubstr("f.csv:3: 'a' occurs twice"));
   for (const char* fold : {"-1", "x", "", "1.5", "99999"}) {
@@ -105,7 +105,7 @@ TEST(ReadFolds, ErrorsSayWhatDoesNotFit) {
   }
   EXPECT_THAT(error_of("a,0\nb,0\nc,0\nd,0\n"), HasSubstr("all samples are in fold 0"));
   EXPECT_THAT(error_of("a,0\nb,0\nc,2\nd,2\n"),
-              HasSubstr("fold 1 is empty, though there is a fold 2"));
+              HasSubstr("fold 1 has no samples, but the highest fold is 2"));
 }
 
 TEST(RepeatedFolds, EachRepeatIsAnotherFullSplit) {

@@ -93,17 +93,17 @@ TEST_F(Pickle, CallsNothingButTheFewKnownNames) {
 
 TEST_F(Pickle, RefusesInstructionsThatAStateDictDoesNotNeed) {
   for (const char opcode : {'i', 'o', 'P', '\x82', '\x83', '\x84', '\x81', '\x92', '\x97'}) {
-    expect_fails(std::string(")") + opcode + "os\nsystem\n.", "which no state_dict needs");
+    expect_fails(std::string(")") + opcode + "os\nsystem\n.", "not allowed in a state_dict");
   }
 }
 
 TEST_F(Pickle, RefusesDamagedPrograms) {
-  expect_fails("", "is cut off");
-  expect_fails("K", "is cut off");
-  expect_fails("(", "is cut off");
-  expect_fails("X\xff\xff\xff\xff", "is cut off");
-  expect_fails("\x8d\xff\xff\xff\xff\xff\xff\xff\xff"s, "is cut off");
-  expect_fails("ctorch", "is cut off");
+  expect_fails("", "is truncated");
+  expect_fails("K", "is truncated");
+  expect_fails("(", "is truncated");
+  expect_fails("X\xff\xff\xff\xff", "is truncated");
+  expect_fails("\x8d\xff\xff\xff\xff\xff\xff\xff\xff"s, "is truncated");
+  expect_fails("ctorch", "is truncated");
   expect_fails(".", "empty stack");
   expect_fails("(.", "empty stack");
   expect_fails("K\x01K\x02.", "more than one object");
@@ -119,7 +119,7 @@ TEST_F(Pickle, RefusesDamagedPrograms) {
   expect_fails(
       "K\x01K\x02"
       "b.",
-      "attributes of something");
+      "attributes of an object");
   expect_fails("\x80\x01.", "protocol 1");
   expect_fails("\x80\x06.", "protocol 6");
   expect_fails("K\x01Q.", "a persistent id is neither a tuple nor a list");
@@ -144,7 +144,7 @@ TEST_F(Pickle, LimitsWhatCallsCopy) {
     return result;
   };
   const std::string list = "](" + repeated("K\x01", 100000) + "eq\x00"s + "0";
-  const std::string copied = "its calls are given more than 4000000 items";
+  const std::string copied = "its calls have more than 4000000 items";
   EXPECT_NE(run(list + repeated("ctorch\nSize\nh\x00\x85R0"s, 40) + "N."), nullptr);
   for (const char* call : {"ctorch\nSize\n", "ccollections\nOrderedDict\n"}) {
     const std::string argument = call[1] == 't' ? "h\x00"s : "}(" + repeated("K\x01N", 50000) + "u";
@@ -207,7 +207,7 @@ TEST_F(StateDictPickle, NamesTypesThatHanokLacks) {
 }
 
 TEST_F(StateDictPickle, SaysWhatAFileHoldsInstead) {
-  expect_fails("\x80\x02K\x01.", {"holds no state_dict", "not a dictionary"});
+  expect_fails("\x80\x02K\x01.", {"contains no state_dict", "not a dictionary"});
   expect_fails(
       "\x80\x02}X\x05\x00\x00\x00"
       "epochK\x01s."s,
@@ -223,7 +223,7 @@ TEST_F(StateDictPickle, LooksOnceIntoDictionariesThatHoldEachOther) {
        {"state_dict", "model_state_dict", "model", "module", "net", "network", "weights"}) {
     program += "X" + little_endian(name.size(), 4) + name + "h\x00"s;
   }
-  expect_fails(program + "u.", {"holds no state_dict"});
+  expect_fails(program + "u.", {"contains no state_dict"});
 }
 
 TEST_F(StateDictPickle, LeavesOutWhatIsNoTensorAndSaysSo) {
@@ -235,7 +235,7 @@ TEST_F(StateDictPickle, LeavesOutWhatIsNoTensorAndSaysSo) {
   const WeightFile file = load(path_);
   EXPECT_EQ(file.tensors.size(), 1u);
   ASSERT_EQ(file.notes.size(), 1u);
-  EXPECT_THAT(file.notes[0], HasSubstr("'epoch' was left out"));
+  EXPECT_THAT(file.notes[0], HasSubstr("'epoch' was ignored"));
 }
 
 }  // namespace

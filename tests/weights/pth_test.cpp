@@ -145,8 +145,8 @@ TEST(Pth, BorrowsTheFileWhereElementsLieAsHanokWantsThem) {
 }
 
 TEST(Pth, RefusesCodeByName) {
-  expect_format_error(committed("evil_system.pth"), {"data.pkl", "refused", "'posix.system'"});
-  expect_format_error(committed("evil_eval.pth"), {"data.pkl", "refused", "'__builtin__.eval'"});
+  expect_format_error(committed("evil_system.pth"), {"data.pkl", "rejected", "'posix.system'"});
+  expect_format_error(committed("evil_eval.pth"), {"data.pkl", "rejected", "'__builtin__.eval'"});
 }
 
 TEST(Pth, RefusesDamagedLegacyFiles) {
@@ -158,11 +158,11 @@ TEST(Pth, RefusesDamagedLegacyFiles) {
     expect_format_error(path, parts);
   };
   expect(whole + "x", {"1 bytes after its last storage"});
-  expect(whole.substr(0, whole.size() - 1), {"storage '", "cut off"});
-  expect(whole.substr(0, whole.size() / 4), {"at byte ", "the pickle is cut off"});
+  expect(whole.substr(0, whole.size() - 1), {"storage '", "truncated"});
+  expect(whole.substr(0, whole.size() / 4), {"at byte ", "the pickle is truncated"});
   std::string other = whole;
   other[4] = static_cast<char>(other[4] ^ 1);
-  expect(other, {"not one that torch.save wrote"});
+  expect(other, {"not written by torch.save"});
   const std::string version = "M\xE9\x03.";
   other = whole;
   other.replace(other.find(version), 3, "M\xEA\x03");
@@ -185,7 +185,7 @@ TEST(Pth, RefusesDamagedTarFiles) {
   std::string other = whole;
   other[126] = '7';  // a digit of the first member's size
   expect(other, {"the tar header of 'storages' has a wrong checksum"});
-  expect(whole.substr(0, 600), {"member 'storages'", "is cut off"});
+  expect(whole.substr(0, 600), {"member 'storages'", "is truncated"});
   const std::size_t second = whole.find(std::string("tensors\0", 8));
   expect(whole.substr(0, second), {"without the member 'tensors'"});
 }

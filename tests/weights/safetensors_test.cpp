@@ -114,9 +114,9 @@ TEST_F(Safetensors, CopiesTensorsThatLieUnaligned) {
 
 TEST_F(Safetensors, RefusesBadHeaderLengths) {
   write_file(path_, little_endian(1000, 8) + "{}");
-  expect_format_error(path_, {"header would take 1000 bytes, but the file has 10"});
+  expect_format_error(path_, {"header claims 1000 bytes, but the file has 10"});
   write_file(path_, little_endian(~std::uint64_t{0}, 8) + "{}");
-  expect_format_error(path_, {"header would take 18446744073709551615 bytes"});
+  expect_format_error(path_, {"header claims 18446744073709551615 bytes"});
 }
 
 TEST_F(Safetensors, RefusesEveryTruncation) {
@@ -133,29 +133,29 @@ TEST_F(Safetensors, RefusesEveryTruncation) {
 TEST_F(Safetensors, RefusesWrongJson) {
   expect_fails("{", 0, {"not valid JSON"});
   expect_fails("{}}", 0, {"not valid JSON"});
-  expect_fails(R"({"a":1})", 0, {"tensor 'a'", "a number stands where none may be"});
-  expect_fails(R"({"a":[]})", 0, {"tensor 'a'", "an array"});
-  expect_fails(R"({"a":null})", 0, {"tensor 'a'", "a null"});
+  expect_fails(R"({"a":1})", 0, {"tensor 'a'", "an unexpected number"});
+  expect_fails(R"({"a":[]})", 0, {"tensor 'a'", "an unexpected array"});
+  expect_fails(R"({"a":null})", 0, {"tensor 'a'", "an unexpected null"});
   expect_fails(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":0}})", 4,
                {"tensor 'a'", "unknown field 'x'"});
   expect_fails(R"({"a":{"dtype":{"b":{}},"shape":[1],"data_offsets":[0,4]}})", 4,
-               {"tensor 'a'", "an object"});
+               {"tensor 'a'", "an unexpected object"});
   expect_fails(R"({"__metadata__":{"a":1}})", 0, {"the metadata"});
-  expect_fails(R"({"a":)" + std::string(100'000, '['), 0, {"an array"});
+  expect_fails(R"({"a":)" + std::string(100'000, '['), 0, {"an unexpected array"});
 }
 
 TEST_F(Safetensors, RefusesIncompleteEntries) {
-  expect_fails(R"({"a":{}})", 0, {"tensor 'a'", "lacks its dtype"});
-  expect_fails(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", 4, {"lacks its shape"});
-  expect_fails(R"({"a":{"dtype":"F32","shape":[1]}})", 4, {"lacks its data_offsets"});
+  expect_fails(R"({"a":{}})", 0, {"tensor 'a'", "has no dtype"});
+  expect_fails(R"({"a":{"dtype":"F32","data_offsets":[0,4]}})", 4, {"has no shape"});
+  expect_fails(R"({"a":{"dtype":"F32","shape":[1]}})", 4, {"has no data_offsets"});
 }
 
 TEST_F(Safetensors, RefusesDuplicates) {
   const std::string entry = R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
-  expect_fails(fmt::format(R"({{"a":{},"a":{}}})", entry, entry), 4, {"'a' occurs twice"});
+  expect_fails(fmt::format(R"({{"a":{},"a":{}}})", entry, entry), 4, {"'a' is a duplicate name"});
   expect_fails(R"({"a":{"dtype":"F32","dtype":"I64","shape":[1],"data_offsets":[0,4]}})", 4,
-               {"tensor 'a'", "'dtype' occurs twice"});
-  expect_fails(R"({"__metadata__":{"k":"1","k":"2"}})", 0, {"metadata 'k' occurs twice"});
+               {"tensor 'a'", "duplicate field 'dtype'"});
+  expect_fails(R"({"__metadata__":{"k":"1","k":"2"}})", 0, {"metadata 'k' is a duplicate"});
 }
 
 TEST_F(Safetensors, RefusesWrongNumbers) {
@@ -165,9 +165,9 @@ TEST_F(Safetensors, RefusesWrongNumbers) {
                        offsets);
   };
   expect_fails(header("F32", "[2]", "[0,4]"), 4, {"tensor 'a'", "takes 8 bytes", "span 4"});
-  expect_fails(header("F32", "[1]", "[0,8]"), 4, {"tensor 'a'", "do not lie in the 4 bytes"});
-  expect_fails(header("F32", "[1]", "[4,0]"), 4, {"tensor 'a'", "do not lie"});
-  expect_fails(header("F32", "[1]", "[0]"), 4, {"tensor 'a'", "do not lie"});
+  expect_fails(header("F32", "[1]", "[0,8]"), 4, {"tensor 'a'", "are outside the 4 bytes"});
+  expect_fails(header("F32", "[1]", "[4,0]"), 4, {"tensor 'a'", "are outside"});
+  expect_fails(header("F32", "[1]", "[0]"), 4, {"tensor 'a'", "are outside"});
   expect_fails(header("F32", "[-1]", "[0,4]"), 4, {"tensor 'a'", "-1 is negative"});
   expect_fails(header("F32", "[1.5]", "[0,4]"), 4, {"tensor 'a'", "'1.5' is not a 64-bit integer"});
   expect_fails(header("F32", "[18446744073709551615]", "[0,4]"), 4,

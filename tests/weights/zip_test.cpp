@@ -86,7 +86,7 @@ TEST_F(Zip, RefusesAnOversizedEntry) {
 TEST_F(Zip, RefusesDuplicates) {
   ZipBuilder zip = pth_builder();
   zip.add("a/data/0", "");
-  expect_fails(zip.build(), {"entry 'a/data/0'", "occurs twice"});
+  expect_fails(zip.build(), {"entry 'a/data/0'", "duplicate name"});
 }
 
 TEST_F(Zip, RefusesCompressedAndEncryptedEntries) {
