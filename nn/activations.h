@@ -1,4 +1,4 @@
-// Activation layers: modules over one elementwise op each.
+// Activation layers: each is a module over one elementwise op.
 #pragma once
 
 #include "hanok/nn/module.h"
@@ -12,14 +12,14 @@ class ReLU : public Module {
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "ReLU"; }
 };
-/// x limited to [0, 6].
+/// x clamped to [0, 6].
 class ReLU6 : public Module {
  public:
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "ReLU6"; }
 };
-/// x limited to [low, high]. Throws ValueError unless low < high.
+/// x clamped to [low, high]. Throws ValueError unless low < high.
 class Hardtanh : public Module {
  public:
   explicit Hardtanh(float low = -1, float high = 1);
@@ -29,7 +29,7 @@ class Hardtanh : public Module {
   std::string extra_repr() const override;
   const float low, high;
 };
-/// x, or slope * x where x < 0.
+/// x where x >= 0, else slope * x.
 class LeakyReLU : public Module {
  public:
   explicit LeakyReLU(float slope = 0.01F) : slope(slope) {}
@@ -58,7 +58,7 @@ class SiLU : public Module {
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "SiLU"; }
 };
-/// x * Phi(x), exact.
+/// x * Phi(x) with the exact normal distribution function.
 class GELU : public Module {
  public:
   Tensor forward(const Tensor& x) override;
@@ -73,7 +73,7 @@ class Hardswish : public Module {
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Hardswish"; }
 };
-/// (x + 3) limited to [0, 6], over 6.
+/// (x + 3) clamped to [0, 6], divided by 6.
 class Hardsigmoid : public Module {
  public:
   Tensor forward(const Tensor& x) override;

@@ -15,7 +15,7 @@ using Slots = std::vector<std::unique_ptr<Child<Module>>>;
 
 void append_slot(Module& owner, Slots& slots, std::unique_ptr<Module> module) {
   if (module == nullptr) {
-    throw ValueError(fmt::format("{}: cannot append an empty pointer", owner.type_name()));
+    throw ValueError(fmt::format("{}: cannot append a null pointer", owner.type_name()));
   }
   slots.push_back(
       std::make_unique<Child<Module>>(&owner, std::to_string(slots.size()), std::move(module)));
@@ -23,7 +23,8 @@ void append_slot(Module& owner, Slots& slots, std::unique_ptr<Module> module) {
 
 Module& module_at(const Module& owner, const Slots& slots, std::size_t i) {
   if (i >= slots.size()) {
-    throw ValueError(fmt::format("{}: no module {} among {}", owner.type_name(), i, slots.size()));
+    throw ValueError(
+        fmt::format("{}: module {} of {} does not exist", owner.type_name(), i, slots.size()));
   }
   if (!*slots[i]) throw_empty_slot(slots[i]->name());
   return **slots[i];
@@ -32,7 +33,7 @@ Module& module_at(const Module& owner, const Slots& slots, std::size_t i) {
 template <typename Container>
 std::unique_ptr<Module> clone_container(const Container& container) {
   auto copy = std::make_unique<Container>();
-  copy->train(container.is_training());  // before the children come: they keep their own modes
+  copy->train(container.is_training());  // before the children are added: they keep their own modes
   for (std::size_t i = 0; i < container.size(); ++i) copy->append(container[i].clone());
   return copy;
 }
@@ -51,8 +52,8 @@ void Sequential::append(std::unique_ptr<Module> module) {
 
 Module& Sequential::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
 
-// Runs modules i, i+1, ... as one op if they are a convolution, a batch norm, a ReLU or ReLU6 if
-// there is one, and a max-pool if one follows a ReLU; returns how many it ran.
+// Fuses the modules from i on into one op if they are a convolution, a batch norm, optionally ReLU
+// or ReLU6, and a max-pool after a ReLU; returns how many modules it ran.
 std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
   const auto is = [&](std::size_t at, const std::type_info& type) {
     const Module* module = at < size() ? slots_[at]->module() : nullptr;
@@ -99,7 +100,7 @@ void ModuleList::append(std::unique_ptr<Module> module) {
 Module& ModuleList::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
 
 Tensor ModuleList::forward(const Tensor& /*x*/) {
-  throw ValueError("ModuleList: only holds modules; its owner calls them one by one");
+  throw ValueError("ModuleList: has no forward(); call its modules one by one");
 }
 
 std::unique_ptr<Module> ModuleList::clone() const { return clone_container(*this); }

@@ -1,4 +1,4 @@
-// Containers: modules that hold a numbered list of modules.
+// Containers: modules with a numbered list of submodules.
 #pragma once
 
 #include <memory>
@@ -9,16 +9,16 @@
 
 namespace hanok::nn {
 
-/// Runs its modules one after the other; their names are "0", "1", ... A Conv2d, a BatchNorm2d and
-/// (if there is one) a ReLU in a row run as conv_bn_act.
+/// Runs its modules in order; their names are "0", "1", ... A Conv2d followed by a BatchNorm2d and
+/// optionally a ReLU runs as conv_bn_act.
 class Sequential : public Module {
  public:
   Sequential() = default;
-  /// Throws ValueError for an empty pointer, as append() does.
+  /// Throws ValueError for a null pointer, as append() does.
   explicit Sequential(std::vector<std::unique_ptr<Module>> modules);
   void append(std::unique_ptr<Module> module);
   std::size_t size() const { return slots_.size(); }
-  /// Throws ValueError beyond the end.
+  /// Throws ValueError if i is out of range.
   Module& operator[](std::size_t i) const;
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
@@ -29,8 +29,8 @@ class Sequential : public Module {
   std::vector<std::unique_ptr<Child<Module>>> slots_;
 };
 
-/// Modules named "0", "1", ... for an owner that calls them itself. Throws ValueError where
-/// Sequential does, and if it is run as a whole.
+/// Modules named "0", "1", ... for an owner that calls them itself. Throws ValueError as Sequential
+/// does, and from forward().
 class ModuleList : public Module {
  public:
   ModuleList() = default;

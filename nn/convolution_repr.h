@@ -1,4 +1,4 @@
-// How convolutions print themselves.
+// How convolutions print themselves, as in PyTorch.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@
 
 namespace hanok::nn {
 
-/// "3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3)": padding and dilation only where they
-/// do something.
+/// "3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3)"; padding and dilation only if they
+/// differ from the default.
 std::string convolution_repr(std::int64_t in_channels, std::int64_t out_channels,
                              std::int64_t kernel_h, std::int64_t kernel_w, const Window2d& window);
 

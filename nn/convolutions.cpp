@@ -16,8 +16,9 @@ void check_groups(const char* layer, std::int64_t in_channels, std::int64_t out_
   positive(layer, "out_channels", out_channels);
   positive(layer, "groups", groups);
   if (in_channels % groups != 0 || out_channels % groups != 0) {
-    throw ValueError(fmt::format("{}: {} input and {} output channels do not divide into {} groups",
-                                 layer, in_channels, out_channels, groups));
+    throw ValueError(
+        fmt::format("{}: {} input and {} output channels do not divide into {} groups", layer,
+                    in_channels, out_channels, groups));
   }
 }
 

@@ -19,7 +19,7 @@ struct Conv1dOptions {
 };
 
 /// x [N,C,L] -> [N,K,M]. Constructors here throw ValueError for sizes below one and for channels
-/// that do not divide into the groups; weight and bias start as Conv2d's.
+/// not divisible by the groups; weight and bias are initialised as in Conv2d.
 class Conv1d : public Module {
  public:
   explicit Conv1d(const Conv1dOptions& options);

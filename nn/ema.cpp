@@ -28,10 +28,10 @@ Ema::Ema(Module& module, double decay) : module_(module), decay_(decay) {
   scratch_ = Tensor::empty({longest}, {DType::F32, averages_.begin()->second.device()});
 }
 
-// s = decay * average + (1 - decay) * value; average = s. In place a kernel's operands may not be
-// its result.
+// s = decay * average + (1 - decay) * value; average = s. A scratch tensor is needed, since a
+// kernel's result may not alias its operands.
 void Ema::update() {
-  if (swapped_) throw ValueError("Ema: update() while the module holds the averages");
+  if (swapped_) throw ValueError("Ema: update() while the averages are swapped in");
   if (averages_.empty()) return;
   const Device device = scratch_.device();
   Backend& backend = backend_of(device);
@@ -64,7 +64,7 @@ void Ema::swap() {
 }
 
 State Ema::state() const {
-  if (swapped_) throw ValueError("Ema: state() while the module holds the averages");
+  if (swapped_) throw ValueError("Ema: state() while the averages are swapped in");
   State state;
   state.integers["version"] = kStateVersion;
   for (const auto& [name, average] : averages_) state.tensors["average." + name] = average.clone();
@@ -72,7 +72,7 @@ State Ema::state() const {
 }
 
 void Ema::load_state(const State& state) {
-  if (swapped_) throw ValueError("Ema: load_state() while the module holds the averages");
+  if (swapped_) throw ValueError("Ema: load_state() while the averages are swapped in");
   state.check_version("Ema", kStateVersion);
   for (const auto& [name, average] : averages_) {
     const Tensor& saved = state.tensor("average." + name);

@@ -1,4 +1,4 @@
-// An exponential moving average of a module's values, which often scores better than the values
+// Exponential moving average (EMA) of a module's values, which often scores better than the values
 // themselves (Polyak and Juditsky 1992).
 #pragma once
 
@@ -9,21 +9,22 @@ namespace hanok::nn {
 
 class Ema {
  public:
-  /// Starts from the module's present values. The module must outlive this and keep its structure.
-  /// Throws ValueError unless 0 <= decay < 1.
+  /// Starts from the module's current values. The module must outlive this object and keep its
+  /// structure. Throws ValueError unless 0 <= decay < 1.
   explicit Ema(Module& module, double decay = 0.999);
 
-  /// After an optimiser's step: average = decay * average + (1 - decay) * value for parameters and
+  /// After an optimiser step: average = decay * average + (1 - decay) * value for parameters and
   /// f32 buffers; other buffers are copied.
   void update();
-  /// Exchanges the module's values and the averages; twice is as never. Parameters keep their
-  /// identity, so optimisers stay valid. update() is an error in between.
+  /// Swaps the module's values with the averages; a second call swaps them back. Parameters keep
+  /// their identity, so optimisers remain valid. In between, update() throws ValueError.
   void swap();
   bool swapped() const { return swapped_; }
 
   /// A snapshot (copies) of the averages.
   State state() const;
-  /// Throws ValueError or ShapeError, and then changes nothing, if `state` is of another module.
+  /// Throws ValueError or ShapeError, without changing anything, if `state` belongs to another
+  /// module.
   void load_state(const State& state);
 
  private:
@@ -32,11 +33,11 @@ class Ema {
   Module& module_;
   double decay_;
   StateDict averages_;
-  Tensor scratch_;  // f32, as long as the largest value: an update takes no memory
+  Tensor scratch_;  // f32, as large as the largest value: an update does not allocate
   bool swapped_ = false;
 };
 
-/// While alive, the module holds the averages: for validation.
+/// While alive, the averages are swapped in, for validation.
 class EmaScope {
  public:
   explicit EmaScope(Ema& ema) : ema_(ema) { ema_.swap(); }

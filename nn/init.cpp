@@ -24,7 +24,7 @@ Fans fans(const Tensor& weight) {
   return {weight.size(1) * taps, weight.size(0) * taps};
 }
 
-// 2 / ((1 + a^2) fan): the variance that keeps that of the activations (or gradients).
+// 2 / ((1 + a^2) fan): preserves the variance of the activations (or gradients).
 double kaiming_variance(const Tensor& weight, float a, Fan mode) {
   const double negative_slope = a;
   return 2.0 / ((1.0 + negative_slope * negative_slope) * static_cast<double>(fan(weight, mode)));

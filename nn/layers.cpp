@@ -48,7 +48,7 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, bool with_bi
 }
 
 Tensor Linear::forward(const Tensor& x) {
-  // The op takes rank 2 and says what is wrong with sizes.
+  // The op requires rank 2 and checks the sizes.
   if (x.rank() <= 2 || x.size(-1) != in_features) return ops::linear(x, weight, bias);
   std::vector<std::int64_t> sizes(x.shape().begin(), x.shape().end());
   sizes.back() = out_features;
@@ -140,7 +140,7 @@ Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor&
     if (activation == Activation::Relu6) return ops::clamp(y, 0, 6);
     return activation == Activation::Relu ? ops::relu(y) : y;
   }
-  const LayerScope layer(&conv);  // the fused op counts as the convolution's
+  const LayerScope layer(&conv);  // the profile counts the fused op under the convolution
   return ops::conv_bn_act(x, conv.arguments(), bn.state(), residual, activation);
 }
 
@@ -214,7 +214,7 @@ std::unique_ptr<Module> Identity::clone() const { return clone_as<Identity>(); }
 
 std::unique_ptr<Module> Permute::clone() const { return clone_as<Permute>(order); }
 
-// A mask [N,1,...] of zeros and 1/(1-p) is dropout of ones.
+// A mask [N,1,...] of zeros and 1/(1-p) is the dropout of ones.
 StochasticDepth::StochasticDepth(float p) : p(p) {
   if (!(p >= 0 && p <= 1)) {
     throw ValueError(fmt::format("StochasticDepth: p must be in [0,1], got {}", p));
@@ -225,7 +225,8 @@ Tensor StochasticDepth::forward(const Tensor& x) {
   if (x.rank() == 0) throw ShapeError("StochasticDepth: expected an input [N,...], got []");
   Shape samples = x.shape();
   for (int d = 1; d < samples.rank(); ++d) samples[d] = 1;
-  return ops::mul(x, ops::dropout(Tensor::ones(samples, {x.dtype(), x.device()}), p, true));
+  return ops::mul(
+      x, ops::dropout(Tensor::ones(samples, {x.dtype(), x.device()}), p, /*training=*/true));
 }
 std::unique_ptr<Module> StochasticDepth::clone() const { return clone_as<StochasticDepth>(p); }
 std::string StochasticDepth::extra_repr() const { return fmt::format("p={}, mode=row", p); }

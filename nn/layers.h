@@ -13,8 +13,8 @@
 
 namespace hanok::nn {
 
-/// x [...,in] -> [...,out]. Weight and bias start uniform within 1/sqrt(in). Every constructor here
-/// throws ValueError for sizes below one.
+/// x [...,in] -> [...,out]. Weight and bias are initialised uniformly within 1/sqrt(in). Every
+/// constructor here throws ValueError for sizes below one.
 class Linear : public Module {
  public:
   Linear(std::int64_t in_features, std::int64_t out_features, bool bias = true);
@@ -36,7 +36,7 @@ struct Conv2dOptions {
   bool bias = true;
 };
 
-/// x [N,C,H,W] -> [N,K,P,Q].
+/// x [N,C,H,W] -> [N,K,P,Q]. Throws ValueError for channels not divisible by the groups.
 class Conv2d : public Module {
  public:
   explicit Conv2d(const Conv2dOptions& options);
@@ -52,13 +52,13 @@ class Conv2d : public Module {
   Parameter bias;    // [K] or undefined
 };
 
-/// Batch norm over channels of x [N,C] or [N,C,H,W].
+/// Batch norm over the channels of x [N,C] or [N,C,H,W].
 class BatchNorm : public Module {
  public:
   explicit BatchNorm(std::int64_t features, double epsilon = 1e-5, double momentum = 0.1);
   Tensor forward(const Tensor& x) override;
   std::string extra_repr() const override;
-  /// For ops::batch_norm and ops::conv_bn_act; training unless eval() or frozen.
+  /// Arguments for ops::batch_norm and ops::conv_bn_act; in training mode unless eval() or frozen.
   ops::BatchNormState state() const;
 
   const std::int64_t features;
@@ -79,9 +79,9 @@ class BatchNorm1d : public BatchNorm {
   std::string type_name() const override { return "BatchNorm1d"; }
 };
 
-/// ops::conv_bn_act over the two layers (not a module, so that published names survive). Where
-/// either layer has forward hooks the two run one after the other, so that the hooks fire: the same
-/// values up to rounding.
+/// ops::conv_bn_act over the two layers (a function, so that published parameter names are kept).
+/// If either layer has forward hooks, the two run separately, so that the hooks are called: the
+/// same values up to rounding.
 Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor& residual = {},
                    Activation activation = Activation::Relu);
 
@@ -95,7 +95,7 @@ class MaxPool2d : public Module {
   const std::int64_t kernel, stride, padding;
 };
 
-/// The pooling of conv_bn_act as one op, as for a network's stem; one after the other where one of
+/// conv_bn_act followed by max-pooling as one op, as in a network's stem; run separately if one of
 /// the three has forward hooks.
 Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, MaxPool2d& pool);
 
@@ -139,7 +139,7 @@ class Flatten : public Module {
   const int start_dim, end_dim;
 };
 
-/// x itself: what to put where a module is to be taken out.
+/// Returns x: replaces a module that is to be removed.
 class Identity : public Module {
  public:
   Tensor forward(const Tensor& x) override { return x; }
@@ -147,7 +147,7 @@ class Identity : public Module {
   std::string type_name() const override { return "Identity"; }
 };
 
-/// The dimensions of x in another order: result dimension i is x's dimension order[i].
+/// Permutes the dimensions of x: result dimension i is x's dimension order[i].
 class Permute : public Module {
  public:
   explicit Permute(std::vector<int> order) : order(std::move(order)) {}
@@ -157,8 +157,9 @@ class Permute : public Module {
   const std::vector<int> order;
 };
 
-/// Training: each sample of x [N,...] is zero with probability p, else x / (1-p); for residual
-/// branches (Huang et al., Deep Networks with Stochastic Depth, 2016). Otherwise x itself.
+/// Training: each sample of x [N,...] is zeroed with probability p, else divided by 1-p; for
+/// residual branches (Huang et al., Deep Networks with Stochastic Depth, 2016). Otherwise x itself.
+/// Throws ValueError unless 0 <= p <= 1.
 class StochasticDepth : public Module {
  public:
   explicit StochasticDepth(float p);
@@ -169,11 +170,11 @@ class StochasticDepth : public Module {
   const float p;
 };
 
-/// indices i64 of any shape -> that shape + [dimension]: rows of the table, which start
-/// normal(0,1). The row `padding_index` (-1: none) starts with zeros and never learns.
+/// indices i64 of any shape -> that shape + [dimension]: rows of the table, initialised
+/// normal(0,1). The row `padding_index` (-1: none) is initialised to zeros and gets no gradient.
 class Embedding : public Module {
  public:
-  /// Throws ValueError for sizes below one and a padding index outside the rows.
+  /// Throws ValueError for sizes below one and a padding index out of range.
   Embedding(std::int64_t rows, std::int64_t dimension, std::int64_t padding_index = -1);
   Tensor forward(const Tensor& indices) override;
   std::unique_ptr<Module> clone() const override;
@@ -190,7 +191,8 @@ struct UpsampleOptions {
   bool align_corners = false;  // bilinear only
 };
 
-/// x [N,C,H,W] -> [N,C,out_h,out_w].
+/// x [N,C,H,W] -> [N,C,out_h,out_w]. Throws ValueError unless exactly one of size and scale factor
+/// is given, and for align_corners with nearest mode.
 class Upsample : public Module {
  public:
   explicit Upsample(const UpsampleOptions& options);

@@ -63,7 +63,7 @@ std::vector<ClassScore> ConfusionMatrix::per_class() const {
       predicted += count(other, c);
     }
     const std::int64_t hits = count(c, c);
-    // F1 = 2PR / (P+R) = 2 hits / (truly + predicted), which is defined wherever either occurs.
+    // F1 = 2PR / (P+R) = 2 hits / (support + predicted), defined whenever either count is above 0.
     scores[static_cast<std::size_t>(c)] = {ratio(hits, predicted), ratio(hits, truly),
                                            ratio(2 * hits, truly + predicted), truly};
   }

@@ -1,4 +1,4 @@
-// Classification metrics, always pooled over everything added; never a mean over batches.
+// Classification metrics, pooled over all samples added, not averaged over batches.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@ namespace hanok::nn {
 
 struct ClassScore {
   double precision = 0, recall = 0, f1 = 0;  // 0 where undefined, as scikit-learn's zero_division=0
-  std::int64_t support = 0;                  // true members
+  std::int64_t support = 0;                  // samples of this true class
 };
 
 /// counts[t][p]: samples of true class t that were predicted as p.
@@ -22,10 +22,10 @@ class ConfusionMatrix {
   std::int64_t classes() const { return classes_; }
   std::int64_t count(std::int64_t truth, std::int64_t predicted) const;
   std::int64_t total() const;
-  /// Share of samples on the diagonal; 0 where there are none.
+  /// Share of samples on the diagonal; 0 if there are no samples.
   double accuracy() const;
   std::vector<ClassScore> per_class() const;
-  /// Unweighted mean of the F1 of all classes that occur in truth or prediction, as scikit-learn's
+  /// Unweighted mean of the F1 of all classes that occur as truth or prediction, as scikit-learn's
   /// f1_score(average="macro").
   double macro_f1() const;
   double macro_precision() const;

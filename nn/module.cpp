@@ -25,7 +25,7 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
   return near.empty() ? "" : fmt::format(" (near: {})", fmt::join(near, ", "));
 }
 
-// True if the glob matches the name itself or any module above it.
+// True if the glob matches the name or any module above it.
 bool matches_path(const std::string& glob, const std::string& name) {
   if (glob_matches(glob, name)) return true;
   for (std::size_t dot = name.find('.'); dot != std::string::npos; dot = name.find('.', dot + 1)) {
@@ -61,23 +61,23 @@ Buffer::Buffer(Module* owner, std::string name, Tensor value)
 }
 
 void throw_empty_slot(const std::string& slot) {
-  throw ValueError(fmt::format("module: slot '{}' is empty, so there is nothing to run", slot));
+  throw ValueError(fmt::format("module: slot '{}' is empty and cannot be run", slot));
 }
 
 void throw_wrong_child_type(const std::string& slot, const Module* module) {
-  throw ValueError(fmt::format("module: slot '{}' does not take a {}", slot, module->type_name()));
+  throw ValueError(fmt::format("module: slot '{}' cannot hold a {}", slot, module->type_name()));
 }
 
 void Module::check_new_name(const std::string& name) const {
   if (name.empty() || name.find('.') != std::string::npos) {
     throw ValueError(
-        fmt::format("module: '{}' is no name for a member (empty or with a dot)", name));
+        fmt::format("module: '{}' is not a valid member name (empty or with a dot)", name));
   }
   const auto same = [&](const auto* slot) { return slot->name() == name; };
   if (std::any_of(children_.begin(), children_.end(), same) ||
       std::any_of(parameters_.begin(), parameters_.end(), same) ||
       std::any_of(buffers_.begin(), buffers_.end(), same)) {
-    throw ValueError(fmt::format("module: two members are called '{}'", name));
+    throw ValueError(fmt::format("module: two members are named '{}'", name));
   }
 }
 
@@ -87,7 +87,7 @@ Tensor Module::operator()(const Tensor& x) {
   const LayerScope layer(this);
   const MemoryTag tag("activations");
   Tensor output = forward(x);
-  // By index over a copy: a hook may remove itself.
+  // By index over a copy, since a hook may remove itself.
   const auto hooks = forward_hooks_;
   for (const auto& [id, hook] : hooks) hook(*this, x, output);
   return output;
@@ -186,7 +186,7 @@ void Module::replace_submodule(const std::string& path, std::unique_ptr<Module> 
 void Module::train(bool mode) {
   training_ = mode;
   for (Parameter* parameter : parameters_) {
-    // What evaluation packed would be stale after the next step.
+    // Weights packed for evaluation are stale after the next step.
     if (mode && parameter->defined() && parameter->requires_grad()) {
       drop_packed_weights(parameter->value_);
     }
@@ -290,7 +290,7 @@ LoadReport Module::load_state_dict(const StateDict& dict, bool strict) {
     if (given == nullptr) {
       if (!name.ends_with("num_batches_tracked")) report.missing.push_back(name);
     } else if (!(given->shape() == tensor.shape()) || given->dtype() != tensor.dtype()) {
-      mismatches.push_back(fmt::format("{}: given {} {}, expected {} {}", name,
+      mismatches.push_back(fmt::format("{}: found {} {}, expected {} {}", name,
                                        name_of(given->dtype()), given->shape().to_string(),
                                        name_of(tensor.dtype()), tensor.shape().to_string()));
     }
@@ -319,7 +319,7 @@ LoadReport Module::load_state_dict(const StateDict& dict, bool strict) {
   for (const auto& [name, tensor] : own) {
     const Tensor* given = dict.find(name);
     if (given == nullptr) continue;
-    Tensor target = tensor;  // shares the storage with the module's own
+    Tensor target = tensor;  // shares storage with the module's tensor
     target.copy_from(*given);
   }
   return report;
@@ -329,7 +329,7 @@ void Module::copy_contents(const Module& other) {
   if (children_.size() != other.children_.size() ||
       parameters_.size() != other.parameters_.size() || buffers_.size() != other.buffers_.size()) {
     throw ValueError(
-        fmt::format("clone: {} built anew has other members than the original", type_name()));
+        fmt::format("clone: {} rebuilt has different members than the original", type_name()));
   }
   for (std::size_t i = 0; i < children_.size(); ++i) {
     const Module* child = other.children_[i]->module();
@@ -374,7 +374,7 @@ std::string count_comment(const std::vector<Tensor>& parameters) {
 }  // namespace
 
 void Module::print(std::string& out, int indent, bool parameter_counts) const {
-  // Listing parameters changes nothing, but hands out handles that could: hence not const.
+  // Not const: listing parameters returns handles that can modify them.
   const std::string comment =
       parameter_counts ? count_comment(const_cast<Module*>(this)->parameters()) : "";
   out += type_name() + "(" + extra_repr();

@@ -1,4 +1,4 @@
-// Module: the base of layers and models. Its members are its registry.
+// Module: the base class of layers and models. Its members register themselves.
 //
 //   struct Mlp : nn::Module {
 //     nn::Child<nn::Linear> fc1{this, "fc1", 784, 128};
@@ -27,7 +27,7 @@ namespace hanok::nn {
 
 class Module;
 
-/// While alive, the functions of nn/init.h on this thread leave their tensors as they are: for
+/// While alive, the functions of nn/init.h on this thread leave their tensors unchanged: for
 /// modules whose values are about to be overwritten (a clone, a weight file).
 class WithoutInit {
  public:
@@ -41,17 +41,17 @@ class WithoutInit {
   bool saved_;
 };
 
-/// A slot of the registry that holds a submodule. `Child<T>` is the slot itself.
+/// A registry slot for a submodule. `Child<T>` is the concrete slot.
 class ChildSlot {
  public:
-  /// Throws ValueError if `name` is empty, holds a dot, or is taken in `parent`.
+  /// Throws ValueError if `name` is empty, contains a dot, or is taken in `parent`.
   ChildSlot(Module* parent, std::string name);
   virtual ~ChildSlot() = default;
   ChildSlot(const ChildSlot&) = delete;
   ChildSlot& operator=(const ChildSlot&) = delete;
   const std::string& name() const { return name_; }
   virtual Module* module() const = 0;  // null: an empty slot
-  /// Replaces the module; throws ValueError if it is not of the slot's type.
+  /// Replaces the module; throws ValueError if its type does not fit the slot.
   virtual void replace(std::unique_ptr<Module> module) = 0;
 
  private:
@@ -59,11 +59,11 @@ class ChildSlot {
 };
 
 /// A learnable tensor of a module. Its identity is its tensor's implementation object: `to()` and
-/// `load_state_dict` change what is inside, so optimisers stay valid.
+/// `load_state_dict` change the content, so optimisers remain valid.
 class Parameter {
  public:
-  /// Sets requires_grad on `value`. An undefined `value` is allowed ("no bias"); it is then left
-  /// out of every listing. Throws ValueError as ChildSlot does.
+  /// Sets requires_grad on `value`. An undefined `value` is allowed ("no bias"); it does not appear
+  /// in any listing. Throws ValueError as ChildSlot does.
   Parameter(Module* owner, std::string name, Tensor value);
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
@@ -74,7 +74,7 @@ class Parameter {
   bool defined() const { return value_.defined(); }
   Tensor grad() const { return value_.grad(); }
   bool requires_grad() const { return value_.requires_grad(); }
-  /// As in PyTorch this alone does not freeze a batch norm's statistics; Module::freeze() does.
+  /// As in PyTorch, this alone does not freeze a batch norm's statistics; Module::freeze() does.
   void set_requires_grad(bool value) { value_.set_requires_grad(value); }
 
  private:
@@ -84,7 +84,7 @@ class Parameter {
   bool frozen_ = false;  // by Module::freeze()
 };
 
-/// A tensor that is saved with the module but not learned (running statistics).
+/// A tensor that is saved with the module but not trained (running statistics).
 class Buffer {
  public:
   Buffer(Module* owner, std::string name, Tensor value);
@@ -110,7 +110,7 @@ struct NamedModule {
   Module* module;
 };
 
-/// What load_state_dict found where strict is false.
+/// The result of load_state_dict with strict=false.
 struct LoadReport {
   std::vector<std::string> missing, unexpected;
 };
@@ -123,30 +123,30 @@ class Module {
   Module& operator=(const Module&) = delete;
 
   virtual Tensor forward(const Tensor& x) = 0;
-  /// forward() with the hooks around it.
+  /// Calls forward() and its hooks.
   Tensor operator()(const Tensor& x);
 
-  // ---- the registry; order is the order of declaration, parents first ----
+  // ---- the registry: in order of declaration, parents first ----
   std::vector<ChildSlot*> children() const;
   std::vector<Module*> modules();
   std::vector<NamedModule> named_modules(const std::string& prefix = "");
   std::vector<Tensor> parameters();
   std::vector<NamedTensor> named_parameters(const std::string& prefix = "");
   std::vector<NamedTensor> named_buffers(const std::string& prefix = "");
-  /// The submodule at a dotted path ("layer1.0.conv1"); throws ValueError with near names.
+  /// The submodule at a dotted path ("layer1.0.conv1"); throws ValueError listing similar names.
   Module& get_submodule(const std::string& path);
-  /// Puts `module` into the slot at a dotted path ("classifier.6"). Throws ValueError if there is
-  /// no such slot (with near names) or it does not take this type.
+  /// Replaces the module at a dotted path ("classifier.6"). Throws ValueError if there is no such
+  /// slot (listing similar names) or the type does not fit.
   void replace_submodule(const std::string& path, std::unique_ptr<Module> module);
 
   // ---- modes ----
   bool is_training() const { return training_; }
-  /// True if it has parameters, here or below, and freeze() froze all of them: a frozen batch norm
-  /// behaves as in evaluation even after train().
+  /// True if it has parameters, including submodules', and freeze() froze all of them: a frozen
+  /// batch norm uses its running statistics even after train().
   bool is_frozen() const;
   virtual void train(bool mode = true);
   void eval() { train(false); }
-  /// Moves parameters, their gradients and buffers.
+  /// Moves parameters, their gradients and buffers to a device.
   void to(Device device);
   /// Drops the gradients of all parameters.
   void zero_grad();
@@ -154,23 +154,22 @@ class Module {
   void apply(const std::function<void(Module&)>& fn);
 
   /// Sets requires_grad=false on every parameter whose full name matches `glob` ('*' crosses dots,
-  /// '?', '[...]') or that stands below a module whose name matches ("layer1" means all of it), and
-  /// so freezes the batch norms among them (see is_frozen). Returns how many parameters matched;
-  /// throws ValueError listing near names if none did.
+  /// '?', '[...]') or that is below a matching module ("layer1" means all of it), and so freezes
+  /// the batch norms among them (see is_frozen). Returns the number of matching parameters; throws
+  /// ValueError listing similar names if there is none.
   int freeze(const std::string& glob);
-  /// The reverse: requires_grad=true, and batch norms train again.
+  /// The inverse: sets requires_grad=true, and batch norms update their statistics again.
   int unfreeze(const std::string& glob);
 
   // ---- state ----
-  /// Parameters and buffers by their full names (torchvision's, for its models). Tensors share
+  /// Parameters and buffers by full name (torchvision's names, for its models). Tensors share
   /// storage with the module.
   StateDict state_dict();
-  /// Copies the values in. Reports all missing keys, unexpected keys and shape mismatches in one
-  /// ValueError (with near names) and then leaves the module untouched. Missing
-  /// `num_batches_tracked` are allowed. strict=false allows missing and unexpected keys, never
-  /// mismatches.
+  /// Copies the values in. Throws one ValueError for all missing keys, unexpected keys and shape
+  /// mismatches (with similar names), without changing the module. Missing `num_batches_tracked`
+  /// are allowed. strict=false allows missing and unexpected keys, but no mismatches.
   LoadReport load_state_dict(const StateDict& dict, bool strict = true);
-  /// A deep copy with the same structure, values, modes and requires_grad; hooks are not copied.
+  /// A deep copy: the same structure, values, modes and requires_grad; hooks are not copied.
   virtual std::unique_ptr<Module> clone() const = 0;
 
   // ---- hooks: called after forward() of modules that run through operator() or conv_bn_act() ----
@@ -185,15 +184,15 @@ class Module {
   // ---- printing ----
   /// Type name as printed: "Conv2d".
   virtual std::string type_name() const = 0;
-  /// What stands in the parentheses: "3, 64, kernel_size=(7, 7), stride=(2, 2)".
+  /// The text in parentheses: "3, 64, kernel_size=(7, 7), stride=(2, 2)".
   virtual std::string extra_repr() const { return ""; }
-  /// The indented tree that PyTorch prints; on request with the number of parameters of each module
-  /// (and how many of them are frozen) behind a '#'.
+  /// The indented tree as PyTorch prints it, optionally with the number of parameters of each
+  /// module (and how many are frozen) after a '#'.
   std::string to_string(bool parameter_counts = false) const;
 
  protected:
-  /// What clone() is made of: builds T(args...) without initialising it, then gives it copies of
-  /// this module's submodules, values and modes.
+  /// Implements clone(): builds T(args...) without initialisation and copies this module's
+  /// submodules, values and modes into it.
   template <typename T, typename... Args>
   std::unique_ptr<Module> clone_as(Args&&... args) const {
     const WithoutInit without_init;
@@ -221,15 +220,15 @@ class Module {
 
 std::ostream& operator<<(std::ostream& out, const Module& module);
 
-/// Thrown from here so that the header stays light.
+/// Defined in module.cpp to keep the header light.
 [[noreturn]] void throw_empty_slot(const std::string& slot);
 [[noreturn]] void throw_wrong_child_type(const std::string& slot, const Module* module);
 
-/// A submodule as a member: it owns the module and is the registry's slot.
+/// A submodule as a member: it owns the module and is its registry slot.
 template <typename T>
 class Child final : public ChildSlot {
  public:
-  /// Builds the module in place, or takes one that is ready; nullptr leaves the slot empty.
+  /// Builds the module in place, or takes an existing one; nullptr leaves the slot empty.
   template <typename... Args>
   Child(Module* parent, std::string name, Args&&... args)
       : ChildSlot(parent, std::move(name)), module_(make(std::forward<Args>(args)...)) {}

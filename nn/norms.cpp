@@ -17,7 +17,7 @@ std::string affine_repr(const Parameter& weight, const Parameter& bias) {
                      python_bool(bias.defined()));
 }
 
-// The checked sizes as a shape.
+// The sizes as a shape, checked.
 Shape normalized_shape(const std::vector<std::int64_t>& sizes) {
   if (sizes.empty()) throw ValueError("LayerNorm: no dimension to normalise");
   Shape shape;
@@ -41,7 +41,7 @@ LayerNorm::LayerNorm(std::vector<std::int64_t> sizes, double epsilon, bool affin
 Tensor LayerNorm::forward(const Tensor& x) {
   const int dims = static_cast<int>(normalized.size());
   for (int i = 0; i < dims; ++i) {
-    // Without weight the op could not know the sizes.
+    // Without a weight the op does not know the sizes.
     if (x.rank() < dims || x.size(i - dims) != normalized[static_cast<std::size_t>(i)]) {
       throw ShapeError(fmt::format("LayerNorm: input {} does not end with [{}]",
                                    x.shape().to_string(), fmt::join(normalized, ",")));
@@ -95,7 +95,7 @@ GroupNorm::GroupNorm(std::int64_t groups, std::int64_t channels, double epsilon,
 
 Tensor GroupNorm::forward(const Tensor& x) {
   if (x.rank() < 2 || x.size(1) != channels) {
-    throw ShapeError(fmt::format("GroupNorm: input {} has not the {} channels that are expected",
+    throw ShapeError(fmt::format("GroupNorm: input {} does not have the expected {} channels",
                                  x.shape().to_string(), channels));
   }
   return ops::group_norm(x, groups, weight, bias, epsilon);

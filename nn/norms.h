@@ -1,4 +1,4 @@
-// Norms whose statistics belong to one sample. (Batch norm is in layers.h.)
+// Norms over each sample's own statistics. (Batch norm is in layers.h.)
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@
 
 namespace hanok::nn {
 
-/// Layer norm over the last dimensions of x, whose sizes are `normalized`. Weight starts at 1, bias
-/// at 0. Every constructor here throws ValueError for sizes below one.
+/// Layer norm over the last dimensions of x, of sizes `normalized`. Weight is initialised to 1,
+/// bias to 0. Every constructor here throws ValueError for sizes below one.
 class LayerNorm : public Module {
  public:
   explicit LayerNorm(std::vector<std::int64_t> normalized, double epsilon = 1e-5,
@@ -26,7 +26,7 @@ class LayerNorm : public Module {
   Parameter weight, bias;  // of these sizes, or undefined
 };
 
-/// Layer norm over the channels of each pixel of x [N,C,H,W], as ConvNeXt uses it.
+/// Layer norm over the channels of each pixel of x [N,C,H,W], as in ConvNeXt.
 class LayerNorm2d : public Module {
  public:
   explicit LayerNorm2d(std::int64_t channels, double epsilon = 1e-6);
@@ -41,7 +41,7 @@ class LayerNorm2d : public Module {
 };
 
 /// Norm over groups of channels of x [N,C], [N,C,L] or [N,C,H,W]. Throws ValueError if the channels
-/// do not divide into the groups.
+/// are not divisible by the groups.
 class GroupNorm : public Module {
  public:
   GroupNorm(std::int64_t groups, std::int64_t channels, double epsilon = 1e-5, bool affine = true);

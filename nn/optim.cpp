@@ -16,18 +16,6 @@ namespace {
 
 constexpr std::int64_t kStateVersion = 1;
 
-void check_not_negative(const char* what, double value) {
-  if (!(value >= 0)) {
-    throw ValueError(fmt::format("optimizer: {} must be 0 or more, got {}", what, value));
-  }
-}
-
-void check_below_one(const char* what, double value) {
-  if (!(value >= 0 && value < 1)) {
-    throw ValueError(fmt::format("optimizer: {} must be in [0,1), got {}", what, value));
-  }
-}
-
 bool takes_part(const Tensor& parameter) {
   return parameter.requires_grad() && parameter.grad().defined();
 }
@@ -38,7 +26,17 @@ Tensor zeros_like(const Tensor& tensor) {
 
 }  // namespace
 
-// ---- what all optimisers share ----
+void Optimizer::check_not_negative(const char* name, double value) {
+  if (!(value >= 0)) {
+    throw ValueError(fmt::format("optimizer: {} must be 0 or more, got {}", name, value));
+  }
+}
+
+void Optimizer::check_below_one(const char* name, double value) {
+  if (!(value >= 0 && value < 1)) {
+    throw ValueError(fmt::format("optimizer: {} must be in [0,1), got {}", name, value));
+  }
+}
 
 Optimizer::Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay)
     : groups_(std::move(groups)) {
@@ -109,14 +107,15 @@ void Optimizer::prepare_step() {
                  [](const Sweep& a, const Sweep& b) { return a.chooses_as(b); })) {
     return;
   }
-  if (skip_.defined() && !sweeps_.empty()) {  // parameters meet others: by what was really done
+  if (skip_.defined() &&
+      !sweeps_.empty()) {  // the skipped steps decide which parameters share a step count
     read_steps();
     sweeps = choose_sweeps();
   }
   if (Recording::under_way()) {
     throw ValueError(
-        "optimizer: a step can be recorded after one that was not, by the same parameters: it "
-        "makes their moments");
+        "optimizer: recording a step needs an unrecorded step of the same parameters before "
+        "it, which allocates their moments");
   }
   for (Sweep& sweep : sweeps) {
     for (std::size_t i = 0; i < sweep.moments.size(); ++i) {
@@ -207,7 +206,8 @@ void Optimizer::load_state(const State& state) {
     throw ValueError(fmt::format("optimizer: state has {} groups, this has {}",
                                  state.integer("groups"), groups_.size()));
   }
-  // Everything is read and checked before anything changes.
+  // Everything is read and checked before anything changes, so that an error leaves the optimiser
+  // unchanged.
   const auto moment = [&](const std::string& key, const Tensor& parameter) {
     const Tensor& saved = state.tensor(key);
     if (!(saved.shape() == parameter.shape())) {
@@ -245,82 +245,6 @@ void Optimizer::load_state(const State& state) {
   for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].learning_rate = rates[g];
 }
 
-// ---- the optimisers ----
-
-namespace {
-
-class Sgd final : public Optimizer {
- public:
-  Sgd(std::vector<ParameterGroup> groups, const SgdOptions& options)
-      : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
-        options_(options) {
-    check_not_negative("momentum", options.momentum);
-    if (options.nesterov && (options.momentum <= 0 || options.dampening != 0)) {
-      throw ValueError("optimizer: nesterov needs a momentum above 0 and no dampening");
-    }
-  }
-  std::string type_name() const override { return "SGD"; }
-
- protected:
-  int moment_count() const override { return options_.momentum != 0 ? 1 : 0; }
-
-  void update(std::size_t group, const std::vector<Tensor>& parameters,
-              std::vector<Moments*>& moments, const Tensor& learning_rate,
-              const Tensor& step) override {
-    SgdStep call;
-    call.learning_rate = learning_rate.view();
-    call.step = step.view();
-    call.skip = skip_view();
-    call.momentum = options_.momentum;
-    call.dampening = options_.dampening;
-    call.weight_decay = groups_[group].weight_decay;
-    call.nesterov = options_.nesterov;
-    const Device device = learning_rate.device();
-    backend_of(device).sgd_step(context_of(device), call, slots(parameters, moments));
-  }
-
- private:
-  SgdOptions options_;
-};
-
-class Adam final : public Optimizer {
- public:
-  Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, bool decoupled)
-      : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
-        options_(options),
-        decoupled_(decoupled) {
-    check_below_one("beta1", options.beta1);
-    check_below_one("beta2", options.beta2);
-    check_not_negative("epsilon", options.epsilon);
-  }
-  std::string type_name() const override { return decoupled_ ? "AdamW" : "Adam"; }
-
- protected:
-  int moment_count() const override { return 2; }
-
-  void update(std::size_t group, const std::vector<Tensor>& parameters,
-              std::vector<Moments*>& moments, const Tensor& learning_rate,
-              const Tensor& step) override {
-    AdamStep call;
-    call.learning_rate = learning_rate.view();
-    call.step = step.view();
-    call.skip = skip_view();
-    call.beta1 = options_.beta1;
-    call.beta2 = options_.beta2;
-    call.epsilon = options_.epsilon;
-    call.weight_decay = groups_[group].weight_decay;
-    call.decoupled = decoupled_;
-    const Device device = learning_rate.device();
-    backend_of(device).adam_step(context_of(device), call, slots(parameters, moments));
-  }
-
- private:
-  AdamOptions options_;
-  bool decoupled_;
-};
-
-}  // namespace
-
 std::vector<OptimizerSlot> Optimizer::slots(const std::vector<Tensor>& parameters,
                                             const std::vector<Moments*>& moments) {
   std::vector<OptimizerSlot> result;
@@ -334,20 +258,6 @@ std::vector<OptimizerSlot> Optimizer::slots(const std::vector<Tensor>& parameter
     result.push_back(slot);
   }
   return result;
-}
-
-std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup> groups, const SgdOptions& options) {
-  return std::make_unique<Sgd>(std::move(groups), options);
-}
-
-std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups,
-                                     const AdamOptions& options) {
-  return std::make_unique<Adam>(std::move(groups), options, false);
-}
-
-std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup> groups,
-                                      const AdamOptions& options) {
-  return std::make_unique<Adam>(std::move(groups), options, true);
 }
 
 }  // namespace hanok::nn

@@ -12,7 +12,7 @@
 
 namespace hanok::nn {
 
-/// Parameters that share hyper-parameters. Negative values mean "the optimiser's default".
+/// Parameters that share hyper-parameters. A negative value selects the optimiser's default.
 struct ParameterGroup {
   std::string name;  // for reports: "head", "backbone"
   std::vector<Tensor> parameters;
@@ -26,28 +26,28 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// One update from the parameters' gradients. Parameters without a gradient, or with
-  /// requires_grad=false, are left alone, and their own step count (Adam's bias correction) stays.
-  /// Takes all its memory before it writes anything.
+  /// Updates the parameters from their gradients. Parameters without a gradient, or with
+  /// requires_grad=false, are unchanged and keep their own step count (for Adam's bias correction).
+  /// Allocates all its memory before it writes anything.
   void step();
-  /// step() in pieces, for a step that is recorded and replayed (engine/recording.h). Recorded:
-  /// prepare_step() and enqueue_step(), after a step() that made the moments. At each replay:
-  /// write_rates() before it, count_step() after it.
-  ///
-  /// Chooses the parameters that take part and takes all memory.
+  /// step() in four parts, for a step that is recorded and replayed (engine/recording.h). Recorded
+  /// are prepare_step() and enqueue_step(), after an ordinary step() that allocated the moments.
+  /// Each replay calls write_rates() before it and count_step() after it. prepare_step() selects
+  /// the parameters to update and allocates all memory.
   void prepare_step();
-  /// Brings the groups' learning rates to the device: as arguments of kernels, nobody waits.
+  /// Copies the groups' learning rates to the device, as kernel arguments and without
+  /// synchronising.
   void write_rates();
-  /// The device's work: counts the step there and updates.
+  /// Enqueues the device's work: increments its step counts and updates.
   void enqueue_step();
-  /// The host's counts. Cannot fail.
+  /// Increments the host's counts. Does not throw.
   void count_step();
-  /// Changes whenever prepare_step() chose other parameters than before: what was recorded then is
-  /// of no use any more.
+  /// Changes whenever prepare_step() selected other parameters than before; a recorded step is then
+  /// invalid.
   std::int64_t choice() const { return choice_; }
 
-  /// From now on steps are left out where `skip` (f32 [1], on the parameters' device) is not 0 when
-  /// the device comes to them: parameters, moments and their step counts stay as they are. See
+  /// From now on a step is skipped if `skip` (f32 [1], on the parameters' device) is not 0 when the
+  /// device executes it: parameters, moments and their step counts are unchanged. See
   /// nn/grad_scaler.h. Throws ValueError for another shape.
   void set_skip(const Tensor& skip);
 
@@ -56,21 +56,24 @@ class Optimizer {
   const ParameterGroup& group(std::size_t i) const { return groups_[i]; }
   double learning_rate(std::size_t group = 0) const { return groups_[group].learning_rate; }
   void set_learning_rate(std::size_t group, double value);
-  /// The rate each group started with: what schedules multiply.
+  /// The group's initial rate, which schedules multiply.
   double base_learning_rate(std::size_t group) const { return base_learning_rates_[group]; }
   std::int64_t steps() const { return steps_; }
 
-  /// A snapshot (copies) of moments, step counts and learning rates; parameters are matched by
+  /// A snapshot (copies) of moments, step counts and learning rates; parameters are identified by
   /// position.
   State state() const;
-  /// Throws ValueError or ShapeError, and then changes nothing, if `state` is another optimiser's.
+  /// Throws ValueError or ShapeError, without changing anything, if `state` is another optimiser's.
   void load_state(const State& state);
   virtual std::string type_name() const = 0;
 
  protected:
-  /// Throws ValueError for no parameters, one given twice, and negative rates.
+  /// Throws ValueError for no parameters, a duplicate parameter, and negative rates.
   Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay);
-  /// Moments of one parameter, made at its first update.
+  /// Throw ValueError naming the option unless value >= 0, or 0 <= value < 1.
+  static void check_not_negative(const char* name, double value);
+  static void check_below_one(const char* name, double value);
+  /// Moments of one parameter, allocated at its first update.
   struct Moments {
     Tensor a, b;
     std::int64_t step = 0;
@@ -79,29 +82,29 @@ class Optimizer {
   virtual void update(std::size_t group, const std::vector<Tensor>& parameters,
                       std::vector<Moments*>& moments, const Tensor& learning_rate,
                       const Tensor& step) = 0;
-  /// What set_skip() was given; undefined without.
+  /// The tensor of set_skip(), or undefined.
   const Tensor& skip() const { return skip_; }
   ConstView skip_view() const { return skip_.defined() ? skip_.view() : ConstView{}; }
-  /// What a backend's fused sweep takes. Bumps the versions of parameters and moments.
+  /// The arguments of a backend's fused sweep. Bumps the versions of parameters and moments.
   static std::vector<OptimizerSlot> slots(const std::vector<Tensor>& parameters,
                                           const std::vector<Moments*>& moments);
   std::vector<ParameterGroup> groups_;
 
  private:
-  /// Parameters of one group and device that are at the same step: one fused sweep updates them.
-  /// Usually that is all of a group; those unfrozen later form a sweep of their own.
+  /// Parameters of one group and device with the same step count; one fused sweep updates them.
+  /// Usually that is the whole group; parameters unfrozen later form their own sweep.
   struct Sweep {
     std::size_t group = 0;
     std::vector<Tensor> parameters;
     std::vector<Moments*> moments;
     Tensor learning_rate;  // f32 [1] on the device
-    Tensor step;           // i64 [1] on the device: steps done
+    Tensor step;           // i64 [1] on the device: step count
     double rate_written = -1;
 
     bool chooses_as(const Sweep& other) const;
   };
   std::vector<Sweep> choose_sweeps();
-  /// The host's counts of steps that the device may have left out, from the device.
+  /// Copies the device's step counts to the host, since the device may have skipped steps.
   void read_steps() const;
 
   std::vector<double> base_learning_rates_;
@@ -116,22 +119,24 @@ struct SgdOptions {
   double learning_rate = 0.01, momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
 };
+/// SGD with momentum (Sutskever et al. 2013); weight_decay is an L2 penalty added to the gradient.
+/// These functions throw ValueError for options out of range.
 std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup> groups, const SgdOptions& options);
 
 struct AdamOptions {
   double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
 };
-/// L2 penalty added to the gradient.
+/// Adam; weight_decay is an L2 penalty added to the gradient (Kingma and Ba 2015).
 std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups,
                                      const AdamOptions& options);
-/// Decoupled weight decay (Loshchilov and Hutter 2019); PyTorch's default decay is 0.01.
+/// AdamW: decoupled weight decay (Loshchilov and Hutter 2019); PyTorch's default decay is 0.01.
 std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup> groups,
                                       const AdamOptions& options);
 
 struct RmsPropOptions {
   double learning_rate = 0.01, alpha = 0.99, epsilon = 1e-8, momentum = 0, weight_decay = 0;
 };
-/// Hinton's lecture 6e of 2012, as PyTorch has it (not centred).
+/// RMSprop (Hinton, lecture 6e, 2012), as in PyTorch, not centred.
 std::unique_ptr<Optimizer> make_rmsprop(std::vector<ParameterGroup> groups,
                                         const RmsPropOptions& options);
 

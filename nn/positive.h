@@ -1,11 +1,11 @@
-// The check that constructors of layers share.
+// The check shared by constructors of layers.
 #pragma once
 
 #include <cstdint>
 
 namespace hanok::nn {
 
-/// `value` if it is 1 or more; else throws ValueError naming the layer and the argument.
+/// Returns `value` if it is at least 1; else throws ValueError naming the layer and the argument.
 std::int64_t positive(const char* layer, const char* what, std::int64_t value);
 
 }  // namespace hanok::nn

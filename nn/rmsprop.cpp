@@ -1,14 +1,11 @@
-#include <fmt/format.h>
-
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
-#include "hanok/kernels/base/error.h"
 #include "hanok/nn/optim.h"
 
 namespace hanok::nn {
 namespace {
 
-// Composed from elementwise ops: several sweeps over memory where a fused step would take one.
+// Composed from elementwise ops, which sweep over memory several times, unlike a fused step.
 //   g += decay * p;  s = alpha * s + (1 - alpha) * g^2;  d = g / (sqrt(s) + epsilon)
 //   with momentum: m = momentum * m + d, p -= rate * m;  without: p -= rate * d
 class RmsProp final : public Optimizer {
@@ -16,14 +13,9 @@ class RmsProp final : public Optimizer {
   RmsProp(std::vector<ParameterGroup> groups, const RmsPropOptions& options)
       : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
         options_(options) {
-    if (!(options.alpha >= 0 && options.alpha < 1)) {
-      throw ValueError(fmt::format("optimizer: alpha must be in [0,1), got {}", options.alpha));
-    }
-    if (!(options.momentum >= 0) || !(options.epsilon >= 0)) {
-      throw ValueError(
-          fmt::format("optimizer: momentum and epsilon must be 0 or more, got {} and {}",
-                      options.momentum, options.epsilon));
-    }
+    check_below_one("alpha", options.alpha);
+    check_not_negative("momentum", options.momentum);
+    check_not_negative("epsilon", options.epsilon);
   }
   std::string type_name() const override { return "RMSprop"; }
 

@@ -1,4 +1,4 @@
-// Models that are a chain of stages, so that work can begin behind a frozen beginning.
+// Models that are a chain of stages, so that a frozen prefix can be skipped.
 #pragma once
 
 #include <functional>
@@ -8,24 +8,24 @@
 
 namespace hanok::nn {
 
-/// One link of the chain: what it computes, and the children that it is made of.
+/// One stage: its function, and the children it uses.
 struct Stage {
   std::vector<const ChildSlot*> children;
   std::function<Tensor(const Tensor&)> run;
 };
 
-/// A model whose forward() is its stages one after the other. All stages but the last draw nothing
-/// at random, so what a frozen stage gives for an image is always the same.
+/// A model whose forward() runs its stages in order. Only the last stage may draw random numbers,
+/// so a frozen stage's output for an image never changes.
 class StagedModule : public Module {
  public:
   virtual std::vector<Stage> stages() = 0;
-  /// All stages.
+  /// All stages, in order.
   Tensor forward(const Tensor& x) override;
-  /// Stages `first` to `last` - 1 of 0..stages().size(); forward() is (x, 0, all). Throws
-  /// ValueError for other numbers.
+  /// Runs stages `first` to `last` - 1 of 0..stages().size(); forward() is forward_stages(x, 0,
+  /// all). Throws ValueError if the range is invalid.
   Tensor forward_stages(const Tensor& x, std::size_t first, std::size_t last);
-  /// How many stages from the first one on are frozen by freeze(), parameters and statistics alike;
-  /// the last stage never counts.
+  /// Number of leading stages that freeze() froze, parameters and statistics alike; the last stage
+  /// never counts.
   std::size_t frozen_stages();
 };
 

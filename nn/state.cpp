@@ -54,7 +54,7 @@ void State::check_version(const char* what, std::int64_t supported) const {
   const auto found = integers.find("version");
   if (found == integers.end()) throw ValueError(fmt::format("{}: state has no version", what));
   if (found->second < 1 || found->second > supported) {
-    throw ValueError(fmt::format("{}: state has version {}, this program knows 1 to {}", what,
+    throw ValueError(fmt::format("{}: state has version {}, this program supports 1 to {}", what,
                                  found->second, supported));
   }
 }

@@ -11,7 +11,7 @@ namespace hanok::nn {
 
 void StateDict::insert(const std::string& name, Tensor tensor) {
   if (!index_.emplace(name, entries_.size()).second) {
-    throw ValueError(fmt::format("state_dict: '{}' is there already", name));
+    throw ValueError(fmt::format("state_dict: '{}' already exists", name));
   }
   entries_.emplace_back(name, std::move(tensor));
 }
@@ -57,7 +57,7 @@ int StateDict::rename_prefix(const std::string& from, const std::string& to) {
 }
 
 void StateDict::merge(const StateDict& other) {
-  // Checked first, so that an error leaves this dictionary as it was.
+  // Checked first, so that an error leaves this dictionary unchanged.
   for (const auto& [name, tensor] : other) {
     if (contains(name)) throw ValueError(fmt::format("state_dict: both have '{}'", name));
   }
@@ -66,7 +66,7 @@ void StateDict::merge(const StateDict& other) {
 
 namespace {
 
-// Levenshtein 1966, one row of the table at a time.
+// Levenshtein 1966, keeping one row of the table.
 std::size_t edit_distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -83,7 +83,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
 }
 
 // Matches one character against the class that starts after '[' at `at`; moves `at` past its ']'.
-// A class without ']' is no class: then false, and `at` stays.
+// Without a ']' it is not a class: returns false and `at` is unchanged.
 bool matches_class(const std::string& glob, std::size_t& at, char c, bool& matched) {
   std::size_t i = at + 1;
   const bool negated = i < glob.size() && (glob[i] == '!' || glob[i] == '^');
@@ -111,7 +111,7 @@ std::vector<std::string> near_names(const std::string& name,
   std::vector<std::pair<std::size_t, std::string>> ranked;
   for (const std::string& candidate : candidates) {
     const std::size_t distance = edit_distance(name, candidate);
-    // More than half of the name differs: no help.
+    // More than half of the name differs: not a useful suggestion.
     if (distance * 2 <= std::max(name.size(), candidate.size())) {
       ranked.emplace_back(distance, candidate);
     }

@@ -1,4 +1,4 @@
-// StateDict: an ordered map from names to tensors, the common currency of modules and weight files.
+// StateDict: an ordered map from names to tensors, shared by modules and weight files.
 #pragma once
 
 #include <functional>
@@ -15,18 +15,18 @@ class StateDict {
  public:
   using Entry = std::pair<std::string, Tensor>;
 
-  /// Appends; throws ValueError if the name is there already.
+  /// Appends; throws ValueError if the name exists.
   void insert(const std::string& name, Tensor tensor);
-  /// Null if absent.
+  /// Null if missing.
   const Tensor* find(const std::string& name) const;
-  /// Throws ValueError with near names if absent.
+  /// Throws ValueError listing similar names if missing.
   const Tensor& at(const std::string& name) const;
   bool contains(const std::string& name) const { return find(name) != nullptr; }
-  /// True if it was there.
+  /// Returns whether it existed.
   bool erase(const std::string& name);
-  /// Replaces the prefix `from` of each name that has it by `to`; returns how many had it.
+  /// Replaces the prefix `from` by `to` in each name that has it; returns how many had it.
   int rename_prefix(const std::string& from, const std::string& to);
-  /// Appends all of `other`; throws ValueError on a name that both have.
+  /// Appends all of `other`; throws ValueError if both have a name.
   void merge(const StateDict& other);
 
   std::size_t size() const { return entries_.size(); }
@@ -39,8 +39,7 @@ class StateDict {
   std::unordered_map<std::string, std::size_t> index_;
 };
 
-/// Up to `count` of `candidates` nearest to `name` by edit distance: for "did you mean" in
-/// messages.
+/// Up to `count` of `candidates` nearest to `name` by edit distance, for suggestions in messages.
 std::vector<std::string> near_names(const std::string& name,
                                     const std::vector<std::string>& candidates,
                                     std::size_t count = 3);

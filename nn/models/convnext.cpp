@@ -8,7 +8,7 @@
 namespace hanok::nn {
 namespace {
 
-constexpr float kStddev = 0.02F;  // of every initial weight
+constexpr float kStddev = 0.02F;  // of all initial weights
 constexpr float kInitialScale = 1e-6F;
 constexpr double kEpsilon = 1e-6;
 
@@ -22,7 +22,7 @@ std::unique_ptr<Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_cha
   options.window = {stride, stride, padding, padding, 1, 1};
   options.groups = groups;
   auto conv = std::make_unique<Conv2d>(options);
-  // torchvision cuts this distribution off at -2 and 2: 100 standard deviations away.
+  // torchvision truncates this distribution at -2 and 2, which is 100 standard deviations.
   init::normal(conv->weight.data(), 0, kStddev);
   init::constant(conv->bias.data(), 0);
   return conv;
@@ -93,7 +93,7 @@ ConvNeXtBlock::ConvNeXtBlock(std::int64_t channels, float drop_probability)
       block(this, "block", make_block(channels)),
       stochastic_depth(this, "stochastic_depth", drop_probability) {}
 
-// What `block` computes, without moving channels: in memory they are innermost already.
+// Computes `block` without permuting: channels are already innermost in memory.
 Tensor ConvNeXtBlock::run_in_place(const Tensor& x) {
   Sequential& layers = *block;
   auto& norm = static_cast<LayerNorm&>(layers[2]);
@@ -103,7 +103,7 @@ Tensor ConvNeXtBlock::run_in_place(const Tensor& x) {
 }
 
 Tensor ConvNeXtBlock::forward(const Tensor& x) {
-  // Layers that somebody watches or has replaced run one by one.
+  // Layers with hooks or of other types run one by one.
   constexpr const char* kTypes[] = {"Conv2d", "Permute", "LayerNorm", "Linear",
                                     "GELU",   "Linear",  "Permute"};
   bool plain = block->size() == std::size(kTypes) && !block->has_forward_hooks();

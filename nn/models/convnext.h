@@ -27,7 +27,7 @@ class ConvNeXtBlock : public Module {
   Tensor run_in_place(const Tensor& x);
 };
 
-/// ConvNeXt-T. Blocks are dropped with probabilities that rise from 0 to 0.1.
+/// ConvNeXt-T. Blocks are dropped with probabilities increasing from 0 to 0.1.
 class ConvNeXt : public Module {
  public:
   explicit ConvNeXt(std::int64_t classes = 1000);

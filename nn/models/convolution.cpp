@@ -4,23 +4,22 @@
 
 namespace hanok::nn {
 
-std::unique_ptr<Conv2d> kaiming_conv(std::int64_t in_channels, std::int64_t out_channels,
-                                     std::int64_t kernel, std::int64_t stride, std::int64_t groups,
-                                     bool bias) {
+std::unique_ptr<Conv2d> kaiming_conv(const SquareConvOptions& square) {
   Conv2dOptions options;
-  options.in_channels = in_channels;
-  options.out_channels = out_channels;
-  options.kernel_h = options.kernel_w = kernel;
-  options.window = {stride, stride, kernel / 2, kernel / 2, 1, 1};
-  options.groups = groups;
-  options.bias = bias;
+  options.in_channels = square.in_channels;
+  options.out_channels = square.out_channels;
+  options.kernel_h = options.kernel_w = square.kernel;
+  options.window.stride_h = options.window.stride_w = square.stride;
+  options.window.pad_h = options.window.pad_w = square.kernel / 2;
+  options.groups = square.groups;
+  options.bias = square.bias;
   std::unique_ptr<Conv2d> layer;
   {
-    const WithoutInit without_init;  // one initialisation is enough
+    const WithoutInit without_init;  // this function initialises the weights itself
     layer = std::make_unique<Conv2d>(options);
   }
   init::kaiming_normal(layer->weight.data(), 0, init::Fan::Out);
-  if (bias) init::constant(layer->bias.data(), 0);
+  if (square.bias) init::constant(layer->bias.data(), 0);
   return layer;
 }
 

@@ -1,4 +1,4 @@
-// Convolutions as torchvision's models start them.
+// Layers initialised as in torchvision's models.
 #pragma once
 
 #include <memory>
@@ -7,10 +7,14 @@
 
 namespace hanok::nn {
 
-/// A square kernel with padding kernel/2; Kaiming normal over fan out, a bias (if wanted) of zeros.
-std::unique_ptr<Conv2d> kaiming_conv(std::int64_t in_channels, std::int64_t out_channels,
-                                     std::int64_t kernel, std::int64_t stride = 1,
-                                     std::int64_t groups = 1, bool bias = false);
+/// A convolution with a square kernel and padding kernel/2.
+struct SquareConvOptions {
+  std::int64_t in_channels, out_channels;
+  std::int64_t kernel = 1, stride = 1, groups = 1;
+  bool bias = false;
+};
+/// Weights are Kaiming normal over fan out, the bias is zero. Throws ValueError as Conv2d does.
+std::unique_ptr<Conv2d> kaiming_conv(const SquareConvOptions& square);
 
 /// A Linear with weights of this standard deviation around 0 and a bias of zeros.
 std::unique_ptr<Linear> normal_linear(std::int64_t in_features, std::int64_t out_features,

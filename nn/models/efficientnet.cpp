@@ -10,26 +10,38 @@
 namespace hanok::nn {
 namespace {
 
-// Convolution, batch norm and, where wanted, SiLU.
-std::unique_ptr<Sequential> conv_norm(std::unique_ptr<Conv2d> conv, bool silu) {
+std::unique_ptr<Sequential> conv_norm(std::unique_ptr<Conv2d> conv) {
   const std::int64_t channels = conv->options.out_channels;
   auto layers = std::make_unique<Sequential>();
   layers->append(std::move(conv));
   layers->append(std::make_unique<BatchNorm2d>(channels));
-  if (silu) layers->append(std::make_unique<SiLU>());
+  return layers;
+}
+
+std::unique_ptr<Sequential> conv_norm_silu(std::unique_ptr<Conv2d> conv) {
+  std::unique_ptr<Sequential> layers = conv_norm(std::move(conv));
+  layers->append(std::make_unique<SiLU>());
   return layers;
 }
 
 std::unique_ptr<Sequential> make_block(const MBConvOptions& o) {
   const std::int64_t expanded = o.in_channels * o.expansion;
   auto layers = std::make_unique<Sequential>();
-  if (o.expansion != 1) layers->append(conv_norm(kaiming_conv(o.in_channels, expanded, 1), true));
-  layers->append(conv_norm(kaiming_conv(expanded, expanded, o.kernel, o.stride, expanded), true));
-  // A quarter of the block's input channels, not of the widened ones.
+  if (o.expansion != 1) {
+    layers->append(
+        conv_norm_silu(kaiming_conv({.in_channels = o.in_channels, .out_channels = expanded})));
+  }
+  layers->append(conv_norm_silu(kaiming_conv({.in_channels = expanded,
+                                              .out_channels = expanded,
+                                              .kernel = o.kernel,
+                                              .stride = o.stride,
+                                              .groups = expanded})));
+  // A quarter of the block's input channels, not of the expanded ones.
   layers->append(
       std::make_unique<SqueezeExcitation>(expanded, std::max<std::int64_t>(1, o.in_channels / 4),
                                           std::make_unique<SiLU>(), std::make_unique<Sigmoid>()));
-  layers->append(conv_norm(kaiming_conv(expanded, o.out_channels, 1), false));
+  layers->append(
+      conv_norm(kaiming_conv({.in_channels = expanded, .out_channels = o.out_channels})));
   return layers;
 }
 
@@ -47,7 +59,8 @@ std::unique_ptr<Sequential> make_features() {
   int total = 0, index = 0;
   for (const Stage& stage : kStages) total += stage.blocks;
   auto features = std::make_unique<Sequential>();
-  features->append(conv_norm(kaiming_conv(3, kFirstChannels, 3, 2), true));
+  features->append(conv_norm_silu(
+      kaiming_conv({.in_channels = 3, .out_channels = kFirstChannels, .kernel = 3, .stride = 2})));
   MBConvOptions options;
   options.in_channels = kFirstChannels;
   for (const Stage& stage : kStages) {
@@ -63,7 +76,8 @@ std::unique_ptr<Sequential> make_features() {
     }
     features->append(std::move(blocks));
   }
-  features->append(conv_norm(kaiming_conv(options.in_channels, kLastChannels, 1), true));
+  features->append(conv_norm_silu(
+      kaiming_conv({.in_channels = options.in_channels, .out_channels = kLastChannels})));
   return features;
 }
 

@@ -13,10 +13,9 @@ struct MBConvOptions {
   float drop_probability = 0;  // of the stochastic depth
 };
 
-/// A 1x1 convolution that widens `expansion` times (left out at 1), a depthwise convolution,
-/// squeeze and excitation, a 1x1 convolution that narrows again without activation; where shapes
-/// agree the input is added, and in training the rest is dropped for some samples
-/// (StochasticDepth).
+/// A 1x1 convolution that expands channels `expansion` times (omitted if 1), a depthwise
+/// convolution, squeeze and excitation, and a linear 1x1 projection. If the shapes match, the input
+/// is added, and in training the branch is dropped for some samples (StochasticDepth).
 class MBConv : public Module {
  public:
   explicit MBConv(const MBConvOptions& options);
@@ -29,7 +28,7 @@ class MBConv : public Module {
   Child<StochasticDepth> stochastic_depth;
 };
 
-/// EfficientNet-B0. Blocks are dropped with probabilities that rise from 0 to almost 0.2.
+/// EfficientNet-B0. Blocks are dropped with probabilities increasing from 0 to almost 0.2.
 class EfficientNet : public Module {
  public:
   explicit EfficientNet(std::int64_t classes = 1000);

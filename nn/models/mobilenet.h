@@ -9,17 +9,21 @@
 
 namespace hanok::nn {
 
-/// A 1x1 convolution that widens `expansion` times (left out at 1), a depthwise 3x3 convolution, a
-/// 1x1 convolution that narrows again without activation; plus the input where shapes agree.
+struct InvertedResidualOptions {
+  std::int64_t in_channels, out_channels;
+  std::int64_t stride = 1, expansion = 6;
+};
+
+/// A 1x1 convolution that expands channels `expansion` times (omitted if 1), a depthwise 3x3
+/// convolution, and a linear 1x1 projection; plus the input if the shapes match.
 class InvertedResidual : public Module {
  public:
-  InvertedResidual(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride,
-                   std::int64_t expansion);
+  explicit InvertedResidual(const InvertedResidualOptions& options);
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "InvertedResidual"; }
 
-  const std::int64_t in_channels, out_channels, stride, expansion;
+  const InvertedResidualOptions options;
   Child<Sequential> conv;
 
  private:

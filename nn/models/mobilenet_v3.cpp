@@ -15,9 +15,9 @@ std::unique_ptr<Module> make_activation(bool hardswish) {
   return std::make_unique<ReLU>();
 }
 
-// Convolution, batch norm and, unless it is null, the activation.
+// Convolution, batch norm and, if given, the activation.
 std::unique_ptr<Sequential> conv_norm(std::unique_ptr<Conv2d> conv,
-                                      std::unique_ptr<Module> activation) {
+                                      std::unique_ptr<Module> activation = nullptr) {
   const std::int64_t channels = conv->options.out_channels;
   auto layers = std::make_unique<Sequential>();
   layers->append(std::move(conv));
@@ -26,7 +26,7 @@ std::unique_ptr<Sequential> conv_norm(std::unique_ptr<Conv2d> conv,
   return layers;
 }
 
-// A quarter, rounded to a multiple of 8 that is at least 90% of it.
+// A quarter, rounded to a multiple of 8, but at least 90% of the quarter.
 std::int64_t squeezed_channels(std::int64_t channels) {
   const std::int64_t quarter = channels / 4;
   const std::int64_t rounded = std::max<std::int64_t>(8, (quarter + 4) / 8 * 8);
@@ -37,16 +37,22 @@ std::unique_ptr<Sequential> make_block(const MobileNetV3Block& o) {
   auto layers = std::make_unique<Sequential>();
   if (o.expanded != o.in_channels) {
     layers->append(
-        conv_norm(kaiming_conv(o.in_channels, o.expanded, 1), make_activation(o.hardswish)));
+        conv_norm(kaiming_conv({.in_channels = o.in_channels, .out_channels = o.expanded}),
+                  make_activation(o.hardswish)));
   }
-  layers->append(conv_norm(kaiming_conv(o.expanded, o.expanded, o.kernel, o.stride, o.expanded),
+  layers->append(conv_norm(kaiming_conv({.in_channels = o.expanded,
+                                         .out_channels = o.expanded,
+                                         .kernel = o.kernel,
+                                         .stride = o.stride,
+                                         .groups = o.expanded}),
                            make_activation(o.hardswish)));
   if (o.squeeze_excitation) {
     layers->append(std::make_unique<SqueezeExcitation>(o.expanded, squeezed_channels(o.expanded),
                                                        std::make_unique<ReLU>(),
                                                        std::make_unique<Hardsigmoid>()));
   }
-  layers->append(conv_norm(kaiming_conv(o.expanded, o.out_channels, 1), nullptr));
+  layers->append(
+      conv_norm(kaiming_conv({.in_channels = o.expanded, .out_channels = o.out_channels})));
   return layers;
 }
 
@@ -62,12 +68,15 @@ constexpr std::int64_t kLastChannels = 6 * kBlockChannels, kHidden = 1024;
 
 std::unique_ptr<Sequential> make_features() {
   auto features = std::make_unique<Sequential>();
-  features->append(conv_norm(kaiming_conv(3, kFirstChannels, 3, 2), make_activation(true)));
+  features->append(conv_norm(
+      kaiming_conv({.in_channels = 3, .out_channels = kFirstChannels, .kernel = 3, .stride = 2}),
+      std::make_unique<Hardswish>()));
   for (const MobileNetV3Block& block : kBlocks) {
     features->append(std::make_unique<InvertedResidualV3>(block));
   }
   features->append(
-      conv_norm(kaiming_conv(kBlockChannels, kLastChannels, 1), make_activation(true)));
+      conv_norm(kaiming_conv({.in_channels = kBlockChannels, .out_channels = kLastChannels}),
+                std::make_unique<Hardswish>()));
   return features;
 }
 

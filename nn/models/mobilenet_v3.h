@@ -10,16 +10,15 @@
 
 namespace hanok::nn {
 
-/// A line of the paper's tables: one block.
+/// A row of the paper's tables: one block.
 struct MobileNetV3Block {
   std::int64_t in_channels = 0, kernel = 3, expanded = 0, out_channels = 0;
   bool squeeze_excitation = false, hardswish = false;  // ReLU otherwise
   std::int64_t stride = 1;
 };
 
-/// A 1x1 convolution that widens (left out where it would not), a depthwise convolution, squeeze
-/// and excitation, a 1x1 convolution that narrows again without activation; plus the input where
-/// shapes agree.
+/// A 1x1 convolution that expands channels (omitted if it would not), a depthwise convolution,
+/// squeeze and excitation, and a linear 1x1 projection; plus the input if the shapes match.
 class InvertedResidualV3 : public Module {
  public:
   explicit InvertedResidualV3(const MobileNetV3Block& options);
@@ -31,7 +30,7 @@ class InvertedResidualV3 : public Module {
   Child<Sequential> block;
 };
 
-/// The small one of the paper's two networks.
+/// MobileNetV3-Small.
 class MobileNetV3 : public StagedModule {
  public:
   explicit MobileNetV3(std::int64_t classes = 1000);

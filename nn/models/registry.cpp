@@ -28,7 +28,7 @@ std::unique_ptr<Module> any_size(std::int64_t classes, std::int64_t /*image_size
   return Constructor(classes);
 }
 
-// One line a model; everything else in this file follows from it.
+// One row per model; everything else in this file follows from it.
 const std::vector<Entry>& entries() {
   static const std::vector<Entry> table = {
       {{"resnet18", "fc", 512, 32, false}, any_size<resnet18>},

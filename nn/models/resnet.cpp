@@ -12,12 +12,13 @@ std::unique_ptr<Sequential> make_downsample(std::int64_t in_channels, std::int64
                                             std::int64_t stride) {
   if (stride == 1 && in_channels == out_channels) return nullptr;
   auto downsample = std::make_unique<Sequential>();
-  downsample->append(kaiming_conv(in_channels, out_channels, 1, stride));
+  downsample->append(
+      kaiming_conv({.in_channels = in_channels, .out_channels = out_channels, .stride = stride}));
   downsample->append(std::make_unique<BatchNorm2d>(out_channels));
   return downsample;
 }
 
-// What is added to a block's own output: its input, projected where the shapes differ.
+// The shortcut: the input, projected if the shapes differ.
 Tensor shortcut(const Tensor& x, const Child<Sequential>& downsample) {
   return downsample ? downsample(x) : x;
 }
@@ -39,8 +40,8 @@ std::int64_t expansion(const ResNetOptions& options) {
   return options.bottleneck ? Bottleneck::kExpansion : 1;
 }
 
-// Stage `index` of 0..3: 64 * 2^index channels; from the second on the first block halves the
-// image.
+// Stage `index` of 0..3: 64 * 2^index channels; from stage 1 on the first block halves the
+// resolution.
 std::unique_ptr<Sequential> stage(const ResNetOptions& options, int index) {
   const std::int64_t channels = std::int64_t{64} << index;
   const std::int64_t out_channels = channels * expansion(options);
@@ -52,8 +53,11 @@ std::unique_ptr<Sequential> stage(const ResNetOptions& options, int index) {
     const std::int64_t stride = first && index > 0 ? 2 : 1;
     if (options.bottleneck) {
       const std::int64_t width = channels * options.width_per_group / 64 * options.groups;
-      layers->append(
-          std::make_unique<Bottleneck>(in_channels, channels, stride, width, options.groups));
+      layers->append(std::make_unique<Bottleneck>(BottleneckOptions{.in_channels = in_channels,
+                                                                    .channels = channels,
+                                                                    .stride = stride,
+                                                                    .width = width,
+                                                                    .groups = options.groups}));
     } else {
       layers->append(std::make_unique<BasicBlock>(in_channels, channels, stride));
     }
@@ -67,9 +71,14 @@ BasicBlock::BasicBlock(std::int64_t in_channels, std::int64_t channels, std::int
     : in_channels(in_channels),
       channels(channels),
       stride(stride),
-      conv1(this, "conv1", kaiming_conv(in_channels, channels, 3, stride)),
+      conv1(this, "conv1",
+            kaiming_conv({.in_channels = in_channels,
+                          .out_channels = channels,
+                          .kernel = 3,
+                          .stride = stride})),
       bn1(this, "bn1", channels),
-      conv2(this, "conv2", kaiming_conv(channels, channels, 3)),
+      conv2(this, "conv2",
+            kaiming_conv({.in_channels = channels, .out_channels = channels, .kernel = 3})),
       bn2(this, "bn2", channels),
       downsample(this, "downsample", make_downsample(in_channels, channels, stride)) {}
 
@@ -82,20 +91,25 @@ std::unique_ptr<Module> BasicBlock::clone() const {
   return clone_as<BasicBlock>(in_channels, channels, stride);
 }
 
-Bottleneck::Bottleneck(std::int64_t in_channels, std::int64_t channels, std::int64_t stride,
-                       std::int64_t width, std::int64_t groups)
-    : in_channels(in_channels),
-      channels(channels),
-      stride(stride),
-      width(width),
-      groups(groups),
-      conv1(this, "conv1", kaiming_conv(in_channels, width, 1)),
-      bn1(this, "bn1", width),
-      conv2(this, "conv2", kaiming_conv(width, width, 3, stride, groups)),
-      bn2(this, "bn2", width),
-      conv3(this, "conv3", kaiming_conv(width, channels * kExpansion, 1)),
-      bn3(this, "bn3", channels * kExpansion),
-      downsample(this, "downsample", make_downsample(in_channels, channels * kExpansion, stride)) {}
+Bottleneck::Bottleneck(const BottleneckOptions& given)
+    : options(given),
+      conv1(this, "conv1",
+            kaiming_conv({.in_channels = options.in_channels, .out_channels = options.width})),
+      bn1(this, "bn1", options.width),
+      conv2(this, "conv2",
+            kaiming_conv({.in_channels = options.width,
+                          .out_channels = options.width,
+                          .kernel = 3,
+                          .stride = options.stride,
+                          .groups = options.groups})),
+      bn2(this, "bn2", options.width),
+      conv3(this, "conv3",
+            kaiming_conv(
+                {.in_channels = options.width, .out_channels = options.channels * kExpansion})),
+      bn3(this, "bn3", options.channels * kExpansion),
+      downsample(
+          this, "downsample",
+          make_downsample(options.in_channels, options.channels * kExpansion, options.stride)) {}
 
 Tensor Bottleneck::forward(const Tensor& x) {
   Tensor y = conv_bn_act(x, *conv1, *bn1);
@@ -103,13 +117,12 @@ Tensor Bottleneck::forward(const Tensor& x) {
   return conv_bn_act(y, *conv3, *bn3, shortcut(x, downsample));
 }
 
-std::unique_ptr<Module> Bottleneck::clone() const {
-  return clone_as<Bottleneck>(in_channels, channels, stride, width, groups);
-}
+std::unique_ptr<Module> Bottleneck::clone() const { return clone_as<Bottleneck>(options); }
 
 ResNet::ResNet(const ResNetOptions& given)
     : options(checked(given)),
-      conv1(this, "conv1", kaiming_conv(3, 64, 7, 2)),
+      conv1(this, "conv1",
+            kaiming_conv({.in_channels = 3, .out_channels = 64, .kernel = 7, .stride = 2})),
       bn1(this, "bn1", 64),
       maxpool(this, "maxpool", 3, 2, 1),
       layer1(this, "layer1", stage(options, 0)),
@@ -136,38 +149,35 @@ Tensor ResNet::forward_features(const Tensor& x) { return forward_stages(x, 0, 5
 
 std::unique_ptr<Module> ResNet::clone() const { return clone_as<ResNet>(options); }
 
-namespace {
-
-std::unique_ptr<ResNet> make(std::vector<int> blocks, bool bottleneck, std::int64_t groups,
-                             std::int64_t width_per_group, std::int64_t classes) {
-  ResNetOptions options;
-  options.blocks = std::move(blocks);
-  options.bottleneck = bottleneck;
-  options.groups = groups;
-  options.width_per_group = width_per_group;
-  options.classes = classes;
-  return std::make_unique<ResNet>(options);
-}
-
-}  // namespace
-
 std::unique_ptr<ResNet> resnet18(std::int64_t classes) {
-  return make({2, 2, 2, 2}, false, 1, 64, classes);
+  return std::make_unique<ResNet>(ResNetOptions{.blocks = {2, 2, 2, 2}, .classes = classes});
 }
+
 std::unique_ptr<ResNet> resnet34(std::int64_t classes) {
-  return make({3, 4, 6, 3}, false, 1, 64, classes);
+  return std::make_unique<ResNet>(ResNetOptions{.blocks = {3, 4, 6, 3}, .classes = classes});
 }
+
 std::unique_ptr<ResNet> resnet50(std::int64_t classes) {
-  return make({3, 4, 6, 3}, true, 1, 64, classes);
+  return std::make_unique<ResNet>(
+      ResNetOptions{.blocks = {3, 4, 6, 3}, .bottleneck = true, .classes = classes});
 }
+
 std::unique_ptr<ResNet> resnet101(std::int64_t classes) {
-  return make({3, 4, 23, 3}, true, 1, 64, classes);
+  return std::make_unique<ResNet>(
+      ResNetOptions{.blocks = {3, 4, 23, 3}, .bottleneck = true, .classes = classes});
 }
+
 std::unique_ptr<ResNet> wide_resnet50_2(std::int64_t classes) {
-  return make({3, 4, 6, 3}, true, 1, 128, classes);
+  return std::make_unique<ResNet>(ResNetOptions{
+      .blocks = {3, 4, 6, 3}, .bottleneck = true, .width_per_group = 128, .classes = classes});
 }
+
 std::unique_ptr<ResNet> resnext50_32x4d(std::int64_t classes) {
-  return make({3, 4, 6, 3}, true, 32, 4, classes);
+  return std::make_unique<ResNet>(ResNetOptions{.blocks = {3, 4, 6, 3},
+                                                .bottleneck = true,
+                                                .groups = 32,
+                                                .width_per_group = 4,
+                                                .classes = classes});
 }
 
 }  // namespace hanok::nn

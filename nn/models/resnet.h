@@ -10,8 +10,8 @@
 
 namespace hanok::nn {
 
-/// conv3x3-bn-relu-conv3x3-bn, plus the input (through a 1x1 convolution where shapes differ),
-/// relu.
+/// conv3x3-bn-relu-conv3x3-bn, plus the input (projected by a 1x1 convolution if the shapes
+/// differ), relu.
 class BasicBlock : public Module {
  public:
   BasicBlock(std::int64_t in_channels, std::int64_t channels, std::int64_t stride);
@@ -24,21 +24,24 @@ class BasicBlock : public Module {
   Child<BatchNorm2d> bn1;
   Child<Conv2d> conv2;
   Child<BatchNorm2d> bn2;
-  Child<Sequential> downsample;  // empty where the input is added as it is
+  Child<Sequential> downsample;  // empty if the input is added unchanged
 };
 
-/// conv1x1-bn-relu-conv3x3-bn-relu-conv1x1-bn, plus the input as above, relu. The stride is in the
-/// 3x3 convolution. `width` channels inside, 4 * `channels` out.
+struct BottleneckOptions {
+  std::int64_t in_channels, channels;  // input channels; output channels / 4
+  std::int64_t stride, width, groups;  // of the 3x3 convolution; `width` is its channels
+};
+
+/// conv1x1-bn-relu-conv3x3-bn-relu-conv1x1-bn, plus the input as above, relu.
 class Bottleneck : public Module {
  public:
-  Bottleneck(std::int64_t in_channels, std::int64_t channels, std::int64_t stride,
-             std::int64_t width, std::int64_t groups);
+  explicit Bottleneck(const BottleneckOptions& options);
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Bottleneck"; }
   static constexpr std::int64_t kExpansion = 4;
 
-  const std::int64_t in_channels, channels, stride, width, groups;
+  const BottleneckOptions options;
   Child<Conv2d> conv1;
   Child<BatchNorm2d> bn1;
   Child<Conv2d> conv2;
@@ -49,7 +52,7 @@ class Bottleneck : public Module {
 };
 
 struct ResNetOptions {
-  std::vector<int> blocks;                        // of each of the four stages
+  std::vector<int> blocks;                        // per stage, four stages
   bool bottleneck = false;                        // Bottleneck instead of BasicBlock
   std::int64_t groups = 1, width_per_group = 64;  // of a Bottleneck's 3x3 convolution
   std::int64_t classes = 1000;

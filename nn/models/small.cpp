@@ -31,7 +31,7 @@ Conv2dOptions conv5x5(std::int64_t in_channels, std::int64_t out_channels) {
   return options;
 }
 
-// Side of the 16 feature maps that reach fc1: each 5x5 convolution takes 4, each pooling halves.
+// Side of the 16 feature maps at fc1: each 5x5 convolution removes 4 pixels, each pooling halves.
 std::int64_t pooled_side(std::int64_t image_size) { return ((image_size - 4) / 2 - 4) / 2; }
 
 std::int64_t checked_image_size(std::int64_t image_size) {

@@ -9,12 +9,12 @@
 
 namespace hanok::nn {
 
-/// Multi-layer perceptron: flatten, then Linear and ReLU in turn; the last layer has no ReLU.
+/// Multi-layer perceptron: flatten, then alternating Linear and ReLU; no ReLU after the last layer.
 class Mlp : public StagedModule {
  public:
-  /// `sizes`: features in, hidden features..., classes; at least two.
+  /// `sizes`: input features, hidden features..., classes. Throws ValueError for fewer than two.
   explicit Mlp(const std::vector<std::int64_t>& sizes);
-  /// x [N,...] with sizes[0] elements a sample -> logits [N,sizes.back()].
+  /// x [N,...] with sizes[0] elements per sample -> logits [N,sizes.back()].
   std::vector<Stage> stages() override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Mlp"; }
@@ -24,8 +24,8 @@ class Mlp : public StagedModule {
   Child<Module> head;        // replaceable
 };
 
-/// LeNet-5 (LeCun et al. 1998) as it is taught today: 5x5 convolutions without padding, ReLU, 2x2
-/// max pooling.
+/// LeNet-5 (LeCun et al. 1998) in its modern form: 5x5 convolutions without padding, ReLU, 2x2 max
+/// pooling.
 class LeNet : public StagedModule {
  public:
   explicit LeNet(std::int64_t classes = 10, std::int64_t in_channels = 1,

@@ -10,8 +10,10 @@ SqueezeExcitation::SqueezeExcitation(std::int64_t channels, std::int64_t squeeze
     : channels(channels),
       squeezed(squeezed),
       avgpool(this, "avgpool", 1, 1),
-      fc1(this, "fc1", kaiming_conv(channels, squeezed, 1, 1, 1, true)),
-      fc2(this, "fc2", kaiming_conv(squeezed, channels, 1, 1, 1, true)),
+      fc1(this, "fc1",
+          kaiming_conv({.in_channels = channels, .out_channels = squeezed, .bias = true})),
+      fc2(this, "fc2",
+          kaiming_conv({.in_channels = squeezed, .out_channels = channels, .bias = true})),
       activation(this, "activation", std::move(activation)),
       scale_activation(this, "scale_activation", std::move(gate)) {}
 

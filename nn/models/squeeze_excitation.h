@@ -8,8 +8,8 @@
 
 namespace hanok::nn {
 
-/// x scaled channel by channel: x * gate(fc2(activation(fc1(mean of x over its pixels)))), with 1x1
-/// convolutions fc1 down to `squeezed` channels and fc2 up again.
+/// Scales the channels of x: x * gate(fc2(activation(fc1(mean of x over its pixels)))), with 1x1
+/// convolutions fc1 down to `squeezed` channels and fc2 back up.
 class SqueezeExcitation : public Module {
  public:
   SqueezeExcitation(std::int64_t channels, std::int64_t squeezed,

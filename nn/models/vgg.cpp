@@ -12,7 +12,8 @@ std::unique_ptr<Sequential> make_features() {
   std::int64_t in_channels = 3;
   const auto block = [&](std::int64_t channels, int convolutions) {
     for (int i = 0; i < convolutions; ++i) {
-      features->append(kaiming_conv(in_channels, channels, 3, 1, 1, true));
+      features->append(kaiming_conv(
+          {.in_channels = in_channels, .out_channels = channels, .kernel = 3, .bias = true}));
       features->append(std::make_unique<BatchNorm2d>(channels));
       features->append(std::make_unique<ReLU>());
       in_channels = channels;

@@ -171,7 +171,7 @@ TEST(Registry, LaterModelsHaveTorchvisionsNames) {
 TEST(MobileNetV2, ShowsHooksWhatItsBlocksFuse) {
   Generator::global().set_seed(5);
   const NoGrad no_grad;
-  InvertedResidual block(8, 8, 1, 6);
+  InvertedResidual block({.in_channels = 8, .out_channels = 8});
   block.eval();
   Generator generator(7);
   const Tensor x = random_normal({2, 8, 14, 14}, 0, 1, generator);
@@ -198,7 +198,7 @@ TEST(MobileNetV2, RunsWhatReplacedALayerOfItsBlocks) {
   const auto expect_replaced = [&](const char* path, auto make) {
     SCOPED_TRACE(path);
     Generator::global().set_seed(5);
-    InvertedResidual block(8, 8, 1, 6);
+    InvertedResidual block({.in_channels = 8, .out_channels = 8});
     block.eval();
     const std::vector<float> before = block(x).to_vector();
     block.conv->replace_submodule(path, make());

@@ -70,7 +70,7 @@ TEST(Module, RunningAnEmptySlotIsAnError) {
   Net net;
   const Tensor x = Tensor::ones({2, 4});
   EXPECT_EQ(message_of([&] { net.empty(x); }),
-            "module: slot 'empty' is empty, so there is nothing to run");
+            "module: slot 'empty' is empty and cannot be run");
   net.replace_submodule("head", nullptr);
   EXPECT_THAT(message_of([&] { net(x); }), HasSubstr("slot 'head' is empty"));
   Sequential layers;
@@ -118,7 +118,7 @@ TEST(Module, ReplacingAChildIsOneAssignmentAndNamesFollow) {
 TEST(Module, ASlotRefusesAModuleOfAnotherType) {
   Net net;
   EXPECT_THAT(message_of([&] { net.fc1.replace(std::make_unique<ReLU>()); }),
-              HasSubstr("slot 'fc1' does not take a ReLU"));
+              HasSubstr("slot 'fc1' cannot hold a ReLU"));
   net.fc1.replace(std::make_unique<Linear>(4, 3));
   net.empty.replace(std::make_unique<ReLU>());
   EXPECT_EQ(net.modules().size(), 5U);
@@ -129,7 +129,7 @@ TEST(Module, ASlotRefusesAModuleOfAnotherType) {
 TEST(Module, RefusesNamesThatAreTakenEmptyOrDotted) {
   Net net;
   EXPECT_THAT(message_of([&] { Parameter again(&net, "fc1", Tensor::ones({1})); }),
-              HasSubstr("two members are called 'fc1'"));
+              HasSubstr("two members are named 'fc1'"));
   EXPECT_THROW(Buffer(&net, "", Tensor::ones({1})), ValueError);
   EXPECT_THROW(Child<ReLU>(&net, "a.b"), ValueError);
   EXPECT_EQ(net.parameters().size(), 7U);
@@ -152,7 +152,7 @@ TEST(Module, ReplaceSubmoduleGoesDownThePath) {
   EXPECT_EQ(net(input()).shape(), (Shape{3, 9}));
   EXPECT_THAT(message_of([&] { net.replace_submodule("heat", nullptr); }), HasSubstr("near: head"));
   EXPECT_THAT(message_of([&] { net.replace_submodule("fc1", std::make_unique<ReLU>()); }),
-              HasSubstr("does not take a ReLU"));
+              HasSubstr("cannot hold a ReLU"));
   EXPECT_THROW(net.replace_submodule("nowhere.0", nullptr), ValueError);
 }
 

@@ -1,3 +1,4 @@
+#include "hanok/nn/reduce_on_plateau.h"
 #include "hanok/nn/schedule.h"
 
 #include <gtest/gtest.h>

@@ -57,7 +57,7 @@ TEST(StateDict, AtSuggestsNearNames) {
 
 TEST(StateDict, RefusesANameTwice) {
   StateDict dict = dict_of({"a"});
-  EXPECT_THAT(message_of([&] { dict.insert("a", Tensor()); }), HasSubstr("'a' is there already"));
+  EXPECT_THAT(message_of([&] { dict.insert("a", Tensor()); }), HasSubstr("'a' already exists"));
 }
 
 TEST(StateDict, EraseKeepsTheOthersFindable) {
