@@ -1,4 +1,4 @@
-// Where each device's memory comes from and how much of it may be used.
+// The memory source of each device, and its budget.
 #include "hanok/engine/allocator.h"
 
 #include <cstdlib>
@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kCudaAlignment = 512;
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
-/// So large that a training step's tensors are neighbours: then what the forward pass held in four
-/// small images has room for the backward pass's large one. Only what is written is resident.
+/// Large enough that a training step's tensors share a segment: what the forward pass held in four
+/// small images can then hold the backward pass's large one. Only written pages are resident.
 constexpr std::size_t kCpuSegment = std::size_t{512} << 20;
 constexpr std::size_t kCudaSegment = std::size_t{2} << 20;
 
@@ -45,7 +45,7 @@ class CudaMemory final : public MemorySource {
     try {
       cuda_runtime()->release(device_, pointer);
     } catch (const Error&) {
-      // The device is broken: whoever uses it next is told.
+      // The device has failed: its next user gets the error.
     }
   }
   std::size_t alignment() const override { return kCudaAlignment; }
@@ -57,7 +57,7 @@ class CudaMemory final : public MemorySource {
 
 constexpr std::size_t share_of(std::size_t bytes) { return bytes / 5 * 4; }
 
-/// Allocators are never destroyed: tensors of static lifetime may outlive any order of destruction.
+/// Allocators are never destroyed: tensors of static lifetime may be destroyed in any order.
 Allocator& cuda_allocator(int device) {
   static auto* mutex = new std::mutex();  // NOLINT(cppcoreguidelines-owning-memory)
   // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)

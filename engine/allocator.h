@@ -1,4 +1,4 @@
-// Where tensors get their bytes: a caching allocator with a budget and statistics. CPU and CUDA
+// Where tensors get their memory: a caching allocator with a budget and statistics. CPU and CUDA
 // share this interface.
 #pragma once
 
@@ -23,24 +23,23 @@ struct MemoryStatistics {
 class Allocator {
  public:
   virtual ~Allocator() = default;
-  /// At least `bytes` bytes aligned to 64, counted under `tag`. Cached blocks are given back to the
-  /// system before it throws OutOfMemory; after the throw the allocator is usable. Thread-safe.
+  /// At least `bytes` bytes aligned to 64, counted under `tag`. Frees cached blocks before it
+  /// throws OutOfMemory, and remains usable afterwards. Thread-safe.
   virtual void* allocate(std::size_t bytes, const char* tag) = 0;
   virtual void deallocate(void* pointer) noexcept = 0;
   virtual MemoryStatistics statistics() const = 0;
   virtual void reset_peak() = 0;
   virtual void set_budget(std::size_t bytes) = 0;
-  /// Gives cached blocks back to the system.
+  /// Returns cached blocks to the system.
   virtual void release_cached() = 0;
 
-  // A pool's blocks are handed out to its own requests only, whether they are in use or free, until
-  // it is dropped: a captured graph goes on reading and writing the addresses of its capture. See
-  // MemoryPool.
+  // A pool's blocks, in use or free, serve only requests to the pool until it is dropped: a
+  // captured graph keeps reading and writing the addresses of its capture. See MemoryPool.
   virtual int make_pool() = 0;
   virtual void drop_pool(int pool) = 0;
 };
 
-/// A pool of an allocator, as long as this object lives.
+/// A pool of an allocator, for the lifetime of this object.
 class MemoryPool {
  public:
   explicit MemoryPool(Allocator& allocator) : allocator_(allocator), pool_(allocator.make_pool()) {}
@@ -48,14 +47,14 @@ class MemoryPool {
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
 
-  /// While one lives, this thread's requests to the pool's allocator are served from the pool.
+  /// While alive, this thread's requests to the pool's allocator are served from the pool.
   class Scope {
    public:
     explicit Scope(const MemoryPool& pool);
     ~Scope();
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
-    /// The pool that serves this thread's requests to the allocator; 0: everybody's.
+    /// The pool that serves this thread's requests to the allocator; 0: the shared one.
     static int current(const Allocator& allocator);
 
    private:
@@ -68,13 +67,12 @@ class MemoryPool {
   int pool_;
 };
 
-/// The process-wide allocator of a device. The CPU's default budget is 80% of what the control
-/// group or the machine has left, a GPU's 80% of its free memory. Throws DeviceError if the device
-/// is not there.
+/// The process-wide allocator of a device. The CPU's default budget is 80% of the memory available
+/// to the control group or the machine, a GPU's 80% of its free memory. Throws DeviceError if the
+/// device is missing.
 Allocator& allocator_of(Device device);
 
-/// Names what is allocated on this thread while it lives: "activations", "parameters", "gradients",
-/// ...
+/// While alive, tags what this thread allocates: "activations", "parameters", "gradients", ...
 class MemoryTag {
  public:
   explicit MemoryTag(const char* tag);

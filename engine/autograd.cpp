@@ -20,7 +20,7 @@ namespace {
 
 thread_local bool recording = true;
 std::atomic<std::uint64_t> next_node_number{1};
-/// Hooks registered in this process: without any, backward need not count the uses of leaves.
+/// Number of registered hooks in this process; if 0, backward need not count the uses of leaves.
 std::atomic<std::int64_t> hook_count{0};
 
 void add_in_place(Tensor& sum, const Tensor& term) {
@@ -77,8 +77,8 @@ SavedTensor::SavedTensor(const Tensor& tensor) {
   if (!tensor.defined()) return;
   recipe_ = Recipe::of(tensor);
   if (recipe_ != nullptr) return;
-  // A leaf is kept itself (it has no node, so no cycle arises); an op's output is kept without its
-  // node.
+  // A leaf is kept as it is (it has no node, so there is no cycle); an op's output is kept without
+  // its node.
   tensor_ = tensor.is_leaf() ? tensor : tensor.detach();
   version_ = tensor.version();
   storage_ = tensor.storage().get();
@@ -102,8 +102,8 @@ Tensor SavedTensor::take(const char* op) {
 // ---- the graph ----
 
 Node::~Node() {
-  // Long chains are taken apart by a loop: the outermost destructor drains what the inner ones
-  // queue.
+  // Long chains are destroyed by a loop instead of recursion: the outermost destructor destroys
+  // what the inner ones queue.
   thread_local std::vector<std::shared_ptr<Node>>* queue = nullptr;
   std::vector<std::shared_ptr<Node>> own;
   const bool outermost = queue == nullptr;
@@ -157,15 +157,15 @@ void record(Tensor& output, std::shared_ptr<Node> node) {
   node->output_shape = output.shape();
   node->output_dtype = output.dtype();
   node->layer = LayerScope::current().layer;
-  // A node that saved its own output has the elements; the handle that leads back to the node is
-  // another one, or the two would keep each other alive.
+  // A node that saved its own output shares the elements; the handle that leads back to the node is
+  // a different one, since otherwise they would keep each other alive.
   output = output.detach();
   output.impl().node = std::move(node);
 }
 
 std::shared_ptr<Node> node_of(const Tensor& tensor) { return tensor.impl().node; }
 
-// ---- a tensor's part in it ----
+// ---- the tensor's part ----
 
 bool Tensor::requires_grad() const {
   return defined() && (impl_->requires_grad || impl_->node != nullptr);
@@ -213,11 +213,11 @@ void Tensor::register_grad_hook(std::function<void(const Tensor&)> hook) {
   ++hook_count;
 }
 
-// ---- the walk back ----
+// ---- the backward pass ----
 
 namespace {
 
-/// Edges that lead to each leaf with hooks, over the whole graph behind `root`.
+/// Number of edges to each leaf with hooks, over the whole graph of `root`.
 std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
   std::unordered_map<TensorImpl*, std::int64_t> uses;
   std::unordered_set<Node*> seen{&root};
@@ -281,7 +281,7 @@ void Tensor::backward(const Tensor& gradient) const {
   }
   const NoGrad no_grad;
   const MemoryTag tag("gradients");
-  const LayerScope outside(nullptr, true);
+  const LayerScope outside(/*layer=*/nullptr, /*backward=*/true);
   if (is_leaf()) {
     accumulate_leaf(*impl_, seed);
     for (const auto& hook : impl_->grad_hooks) hook(impl_->grad);
@@ -292,7 +292,7 @@ void Tensor::backward(const Tensor& gradient) const {
   if (hook_count > 0) hooked_uses = count_hooked_uses(*impl_->node);
 
   // An op's number is higher than those of the ops that made its inputs. So "highest number first"
-  // visits each node after all its consumers, and gradients that meet are summed in that order.
+  // visits each node after all its consumers and fixes the order in which gradients are summed.
   struct Pending {
     std::shared_ptr<Node> node;
     Tensor grad;
@@ -308,8 +308,8 @@ void Tensor::backward(const Tensor& gradient) const {
           std::string(node.name()) +
           ": backward runs a second time through a graph whose saved tensors are freed");
     }
-    const LayerScope layer(node.layer, true);
-    node.released = true;  // first: if backward() throws, some of it may be taken already
+    const LayerScope layer(node.layer, /*backward=*/true);
+    node.released = true;  // first, since a backward() that throws may have consumed some of it
     std::vector<Tensor> grads = node.backward(current.grad);
     node.release_saved();
     current.grad = Tensor();
@@ -341,7 +341,7 @@ void Tensor::backward(const Tensor& gradient) const {
   }
 }
 
-// ---- pictures ----
+// ---- graph pictures ----
 
 std::string graph_to_dot(const Tensor& output) {
   std::ostringstream dot;

@@ -1,4 +1,5 @@
-// Reverse-mode differentiation: the graph of nodes that ops record, and the walk back through it.
+// Reverse-mode differentiation: the graph of nodes that ops record, and the backward pass through
+// it.
 //
 // First derivatives only. Gradients that meet at a node are summed in order of node number, so
 // results do not depend on how the graph was traversed. Saved tensors are freed as soon as their
@@ -14,25 +15,25 @@
 
 namespace hanok {
 
-/// Where a node's input came from: the op that made it, or a leaf. Both null: needs no gradient.
+/// The origin of a node's input: an op's node or a leaf. Both null: no gradient is needed.
 struct Edge {
   std::shared_ptr<Node> node;
   std::shared_ptr<TensorImpl> leaf;
   bool needs_grad() const { return node != nullptr || leaf != nullptr; }
 };
 
-/// Computes an op's output again, bit for bit, from what the op's node keeps anyway: others then
-/// need not keep that output for the backward pass. The node owns it, and whoever saved the output;
+/// Recomputes an op's output, bit for bit, from what the op's node saves anyway, so that other
+/// nodes need not save that output. The node and every node that saved the output own the recipe;
 /// the output only points to it.
 class Recipe {
  public:
   virtual ~Recipe() = default;
-  /// Says that `output`, all of its storage, can be computed by `recipe`.
+  /// Declares that `output`, all of its storage, can be recomputed by `recipe`.
   static void attach(Tensor& output, const std::shared_ptr<Recipe>& recipe);
-  /// Its recipe, or null where there is none or the tensor was overwritten since.
+  /// Its recipe, or null if it has none or was overwritten since.
   static std::shared_ptr<Recipe> of(const Tensor& tensor);
-  /// The output, outside the graph: itself while somebody holds it, else computed again. `op` names
-  /// the node in errors.
+  /// The output, outside the graph: the tensor itself if it is still alive, else recomputed. `op`
+  /// names the node in errors.
   Tensor get(const char* op);
 
  protected:
@@ -47,15 +48,15 @@ class Recipe {
   std::uint64_t version_ = 0;
 };
 
-/// A tensor kept for the backward pass, or its recipe. Remembers the version of its storage:
-/// reading it after somebody wrote is an AutogradError.
+/// A tensor saved for the backward pass, or its recipe. Stores the version of its storage: reading
+/// it after an overwrite is an AutogradError.
 class SavedTensor {
  public:
   SavedTensor() = default;
   SavedTensor(const Tensor& tensor);  // NOLINT(*-explicit-*): saved = tensor reads well
   /// The tensor, outside the graph. `op` names the node in the error.
   Tensor get(const char* op) const;
-  /// The same, and released here.
+  /// The same, and releases it here.
   Tensor take(const char* op);
   bool defined() const { return tensor_.defined() || recipe_ != nullptr; }
   void release() { *this = SavedTensor(); }
@@ -64,10 +65,11 @@ class SavedTensor {
   Tensor tensor_;
   std::shared_ptr<Recipe> recipe_;
   std::uint64_t version_ = 0;
-  const void* storage_ = nullptr;  // which bytes were saved: a parameter may be given others
+  const void* storage_ =
+      nullptr;  // identifies the saved bytes, since a parameter's storage may be replaced
 };
 
-/// One differentiable op that was applied. Ops derive from it next to their forward function.
+/// A differentiable op that was applied. Ops derive from it next to their forward function.
 class Node {
  public:
   virtual ~Node();
@@ -78,22 +80,21 @@ class Node {
   /// Drops saved tensors. Called right after backward().
   virtual void release_saved() = 0;
 
-  /// True if input i needs a gradient: the only case in which it is to be computed or anything
-  /// saved for it.
+  /// True if input i needs a gradient; only then compute it and save anything for it.
   bool needs(std::size_t i) const { return edges[i].needs_grad(); }
 
   std::vector<Edge> edges;
-  std::uint64_t number = 0;  // counts up with each node recorded in this process
+  std::uint64_t number = 0;  // increases with each node recorded in this process
   Shape output_shape;
   DType output_dtype = DType::F32;
-  const void* layer = nullptr;  // whose op it is (layer_scope.h)
+  const void* layer = nullptr;  // the layer that ran the op (layer_scope.h)
   bool released = false;
 };
 
-/// False inside NoGrad: ops record nothing.
+/// False inside NoGrad: ops do not record.
 bool grad_enabled();
 
-/// While alive, ops on this thread record nothing.
+/// While alive, ops on this thread do not record.
 class NoGrad {
  public:
   NoGrad();
@@ -120,7 +121,7 @@ void record(Tensor& output, std::shared_ptr<Node> node);
 /// The node that made a tensor, or null.
 std::shared_ptr<Node> node_of(const Tensor& tensor);
 
-/// True if this handle is the only one to its elements, so that they may be overwritten unseen.
+/// True if no other handle shares its elements, so that they may be overwritten.
 bool is_owned_alone(const Tensor& tensor);
 
 /// The graph behind `output` in the DOT language, with op names and shapes.

@@ -9,14 +9,14 @@ namespace {
 
 constexpr std::size_t kUnknown = std::numeric_limits<std::size_t>::max();
 
-/// A number from a file of one line; kUnknown if it is absent or says "max".
+/// The number in a one-line file; kUnknown if it is missing or "max".
 std::size_t read_number(const std::string& path) {
   std::ifstream file(path);
   std::size_t value = 0;
   return file >> value ? value : kUnknown;
 }
 
-/// The sum of the numbers behind these names in a file of lines "name number ...".
+/// The sum of the numbers with these names in a file of lines "name number ...".
 std::size_t sum_of(const std::string& path, const std::string& first, const std::string& second) {
   std::ifstream file(path);
   std::size_t sum = 0;
@@ -28,7 +28,7 @@ std::size_t sum_of(const std::string& path, const std::string& first, const std:
   return sum;
 }
 
-/// What the files of one version of control groups are called.
+/// File names of one version of control groups.
 struct GroupFiles {
   const char* folder;
   const char* limit;
@@ -42,7 +42,7 @@ constexpr GroupFiles kVersion1 = {"/sys/fs/cgroup/memory", "memory.limit_in_byte
 constexpr GroupFiles kVersion2 = {"/sys/fs/cgroup", "memory.max", "memory.current", "inactive_file",
                                   "active_file"};
 
-/// What the limit of one group leaves; kUnknown if it has none.
+/// The memory left under the limit of one group; kUnknown if it has no limit.
 std::size_t left_in(const std::string& folder, const GroupFiles& files) {
   const std::size_t limit = read_number(folder + "/" + files.limit);
   const std::size_t usage = read_number(folder + "/" + files.usage);
@@ -52,8 +52,8 @@ std::size_t left_in(const std::string& folder, const GroupFiles& files) {
   return limit - std::min(limit, held);
 }
 
-/// The least that the group `path` and those above it leave. A container may see its own group as
-/// the topmost one: then only that is there.
+/// The minimum over the group `path` and its parents. A container may see its own group as the
+/// root; then only that one exists.
 std::size_t left_along(std::string path, const std::string& root, const GroupFiles& files) {
   std::size_t left = left_in(root + files.folder, files);
   for (; path.size() > 1 && path.front() == '/'; path.resize(path.rfind('/'))) {

@@ -1,4 +1,4 @@
-// How much memory the operating system would still give this process.
+// The memory that the operating system can still give to this process.
 #pragma once
 
 #include <cstddef>
@@ -6,10 +6,10 @@
 
 namespace hanok {
 
-/// Bytes that this process may still take: what the machine has left or, where that is less, what
-/// the limits of its control group and of the groups above leave. The cache of files counts as
-/// free, for it gives way; Linux counts it as used by the group that read the files. The largest
-/// number where nothing is known. `root` stands before /proc and /sys.
+/// Bytes that this process may still allocate: what the machine has available or, if less, what the
+/// limits of its control group and the parent groups leave. The page cache counts as available,
+/// since it is reclaimable, although Linux counts it as used by the group. Returns the largest
+/// number if nothing is known. `root` is prepended to /proc and /sys.
 std::size_t available_memory(const std::string& root = "");
 
 }  // namespace hanok

@@ -22,7 +22,7 @@ CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source, std::si
   statistics_.budget = budget;
 }
 
-/// Nearly equal requests share blocks: sizes are multiples of the alignment, above 1 MiB of 64 KiB.
+/// Similar requests share blocks: sizes are rounded up to the alignment, above 1 MiB to 64 KiB.
 std::size_t CachingAllocator::block_size(std::size_t bytes) const {
   return round_up(bytes, bytes >= kMebibyte ? std::size_t{64} << 10 : source_->alignment());
 }
@@ -35,7 +35,7 @@ void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   Block* block = take_cached(size, small, pool);
   if (block == nullptr) block = take_segment(size, small, pool);
   if (block == nullptr && small) {
-    block = take_cached(size, false, pool);  // all is in large segments
+    block = take_cached(size, /*small=*/false, pool);  // all is in large segments
   }
   if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
   block->tag = tag;
@@ -67,12 +67,12 @@ void CachingAllocator::deallocate(void* pointer) noexcept {
   free_list(*block).emplace(block->size, block);
 }
 
-/// The smallest free block that is large enough, cut to size; null if there is none.
+/// The best-fitting free block, split to size; null if there is none.
 CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool small, int pool) {
   FreeList& list = free_[{pool, small}];
   const auto found = list.lower_bound({size, nullptr});
   const bool splits = source_->segment_bytes(small) > 0;
-  // Without splitting, a block of up to an eighth more is near enough.
+  // Without splitting, a block may be up to an eighth larger.
   if (found == list.end()) return nullptr;
   if (!splits && found->first > size + size / 8) return nullptr;
   Block* block = found->second;
@@ -83,12 +83,12 @@ CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool sm
   return block;
 }
 
-/// A block from the source, within the budget. Cached memory makes room where it must.
+/// A new block from the source, within the budget. Frees cached memory to make room if needed.
 CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool small, int pool) {
   const auto held = [this] { return statistics_.in_use + statistics_.cached; };
   std::size_t wanted = size;
   if (const std::size_t most = source_->segment_bytes(small); most > 0) {
-    // A large segment leaves the small budget's rest to others.
+    // The segment is at most a quarter of the budget, which leaves room for others.
     const std::size_t share = statistics_.budget / 4 / kLeastSegment * kLeastSegment;
     wanted = round_up(size, std::min(most, std::max(share, kLeastSegment)));
   }
@@ -116,7 +116,7 @@ CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool sm
   return (blocks_[data] = std::move(block)).get();
 }
 
-/// Frees what `block` has beyond `size`, if it is worth a block of its own.
+/// Splits off what `block` has beyond `size`, if that is large enough to be a block.
 void CachingAllocator::split(Block& block, std::size_t size) {
   const std::size_t least = block.small ? source_->alignment() : kMebibyte;
   if (block.size < size + least) return;
@@ -144,7 +144,7 @@ void CachingAllocator::merge_with_next(Block& block) {
   blocks_.erase(next->data);
 }
 
-/// Gives back the segments of everybody's pool that are free as a whole.
+/// Returns segments of the shared pool that are entirely free to the source.
 void CachingAllocator::free_segments() {
   for (const bool small : {false, true}) {
     FreeList& list = free_[{0, small}];

@@ -1,15 +1,15 @@
-// One caching allocator for every kind of memory: freed blocks are kept by size and handed out
-// again, so that a training step, which asks for the same sizes over and over, meets the system's
-// allocator only once.
+// One caching allocator for every kind of memory: freed blocks are kept by size and reused, so that
+// a training step, which requests the same sizes again and again, calls the system's allocator only
+// in its first iteration.
 //
-// Memory is taken in segments that are split into blocks; a freed block grows together with its
+// Memory is allocated in segments, which are split into blocks; a freed block is merged with its
 // free neighbours, so that what held four small images can hold a large one next. Best fit and a
-// fixed rounding make a step's requests meet the same blocks again. Small requests (below 1 MiB)
-// have segments of their own, so that they do not break up large ones, or none where the system
-// has a good allocator for them (CPU).
+// fixed rounding give a step's requests the same blocks each time. Small requests (below 1 MiB)
+// have their own segments, so that they do not fragment large ones, or none where the system has a
+// good allocator for them (CPU).
 //
-// On CUDA a block is handed out again while the device may still be working on its old content:
-// that is safe because all tensors are read and written on one stream, in order.
+// On CUDA a block is reused while the device may still be working on its old content. This is safe
+// because all tensors are read and written on one stream, in order.
 #pragma once
 
 #include <map>
@@ -27,13 +27,13 @@ namespace hanok {
 class MemorySource {
  public:
   virtual ~MemorySource() = default;
-  /// Null if there is none.
+  /// Null if the source is out of memory.
   virtual void* take(std::size_t bytes) = 0;
   virtual void give_back(void* pointer) noexcept = 0;
   /// Sizes are rounded up to a multiple of this, and addresses are aligned to it.
   virtual std::size_t alignment() const = 0;
-  /// Segments, which are split into blocks, are multiples of this for small or for large requests,
-  /// or of a quarter of a small budget; 0: every block is taken by itself.
+  /// Segment sizes are multiples of this for small or large requests, or of a quarter of a small
+  /// budget; 0: every block is its own segment.
   virtual std::size_t segment_bytes(bool small) const = 0;
 };
 

@@ -1,12 +1,12 @@
-// Counting on the device: a recorded step counts in every replay.
+// Counters on the device: a recorded step increments them in every replay.
 #pragma once
 
 #include "hanok/engine/tensor.h"
 
 namespace hanok {
 
-/// counter (one i64) += 1, in place; on a GPU in the order of the ops around it. Throws DTypeError,
-/// ShapeError. Where `skip` (one f32 on the same device; undefined: 0) is not 0 it stays.
+/// Increments counter (one i64) in place; on a GPU in stream order. Unchanged if `skip` (one f32 on
+/// the same device; undefined: 0) is not 0. Throws DTypeError, ShapeError.
 void count_up(Tensor& counter, const Tensor& skip = {});
 
 }  // namespace hanok

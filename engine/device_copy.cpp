@@ -50,7 +50,7 @@ PinnedMemory::~PinnedMemory() {
   try {
     cuda_runtime()->release_pinned(data_);
   } catch (const Error&) {
-    // The device is broken: whoever uses it next is told.
+    // The device has failed: its next user gets the error.
   }
 }
 

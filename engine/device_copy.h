@@ -1,4 +1,4 @@
-// Bytes from device to device.
+// Copies between devices.
 #pragma once
 
 #include <cstddef>
@@ -7,20 +7,19 @@
 
 namespace hanok {
 
-/// Copies between two places of equal or different devices, in the order of their compute streams.
-/// When it returns, host memory has been read or written; device memory is written later, before
-/// the ops that follow.
+/// Copies between the same or different devices, in the order of their compute streams. On return
+/// host memory has been read or written; device memory is written later, but before subsequent ops.
 void copy_bytes(Device to_device, void* to, Device from_device, const void* from,
                 std::size_t bytes);
 
-/// Waits until everything asked of a device is done; nothing on the CPU. Throws DeviceError for
-/// whatever went wrong there since the last time.
+/// Waits until all work enqueued on a device is done; no effect on the CPU. Throws DeviceError for
+/// any error on the device since the last call.
 void synchronize(Device device);
 
-/// Page-locked host memory, which a GPU copies from and to while the host goes on.
+/// Page-locked host memory, which a GPU can copy asynchronously.
 class PinnedMemory {
  public:
-  /// Throws OutOfMemory; DeviceError in a build without CUDA.
+  /// Throws OutOfMemory, or DeviceError in a build without CUDA.
   explicit PinnedMemory(std::size_t bytes);
   ~PinnedMemory();
   PinnedMemory(const PinnedMemory&) = delete;

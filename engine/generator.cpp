@@ -8,7 +8,8 @@ namespace hanok {
 
 namespace {
 
-/// The numbers travel as arguments of kernels: nobody waits, and no host memory has to stay.
+/// The numbers are passed as kernel arguments: no synchronisation, and no host memory to keep
+/// alive.
 void write_position(Tensor& position, std::int64_t epoch, std::int64_t step) {
   const Device device = position.device();
   auto* numbers = static_cast<std::int64_t*>(position.mutable_view().data);
@@ -61,7 +62,8 @@ Generator& Generator::global() {
 
 namespace {
 
-/// Fills row-major, so that values follow the logical index, then brings them into memory order.
+/// Fills in row-major order, so that values follow the logical index, then converts to memory
+/// order.
 template <typename Fill>
 Tensor filled(const Shape& shape, const Fill& fill) {
   Tensor flat = Tensor::empty({shape.numel()});

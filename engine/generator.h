@@ -1,4 +1,4 @@
-// Random numbers for ops: a position in Philox streams, not a hidden state.
+// Random numbers for ops: positions in Philox streams instead of hidden state.
 #pragma once
 
 #include <array>
@@ -17,19 +17,19 @@ class Generator {
 
   std::uint64_t seed() const { return seed_; }
   void set_seed(std::uint64_t seed);
-  /// Moves to the start of a step: the draws of (epoch, step) are always the same, whatever came
-  /// before. A recorded step (engine/recording.h) draws those of the step that it is replayed in.
+  /// Moves to the start of a step: the draws of (epoch, step) do not depend on earlier ones. A
+  /// recorded step (engine/recording.h) draws those of the step in which it is replayed.
   void begin_step(std::int64_t epoch, std::int64_t step);
   std::int64_t epoch() const { return epoch_; }
   std::int64_t step() const { return step_; }
 
-  /// The next draw of a stream within this step, for an op on `device`. The Init stream does not
-  /// follow steps: its draws count from set_seed() on.
+  /// The next draw of a stream in this step, for an op on `device`. The Init stream ignores steps:
+  /// its draws count from set_seed() on.
   RandomCall next(RandomStream stream, Device device);
-  /// The present (epoch, step) on a device: i64 [2], which begin_step() keeps up to date in place.
+  /// The current (epoch, step) on a device: i64 [2], updated in place by begin_step().
   Tensor position(Device device);
 
-  /// The generator that ops use unless given another.
+  /// The default generator of ops.
   static Generator& global();
 
  private:
@@ -37,12 +37,11 @@ class Generator {
   std::int64_t epoch_ = 0;
   std::int64_t step_ = 0;
   std::array<std::uint32_t, 16> draws_{};  // by stream
-  std::vector<Tensor> positions_;          // (epoch, step): i64 [2], one a device that asked
-  Tensor origin_;                          // i64 [2]: zeros
+  std::vector<Tensor> positions_;  // (epoch, step): i64 [2], one per device that requested it
+  Tensor origin_;                  // i64 [2]: zeros
 };
 
-/// New f32 tensors filled from a generator's Init stream, in memory order of the logical row-major
-/// index.
+/// New f32 tensors filled from a generator's Init stream, in order of the logical row-major index.
 Tensor random_uniform(const Shape& shape, float low, float high, Generator& generator);
 Tensor random_normal(const Shape& shape, float mean, float stddev, Generator& generator);
 

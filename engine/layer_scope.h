@@ -1,10 +1,10 @@
-// Which layer the ops on this thread belong to: what a profile puts its times under.
+// The layer to which ops on this thread belong: profiles are grouped by it.
 #pragma once
 
 namespace hanok {
 
-/// The layer is an identity (a module's address) and never looked into. Ops record it in their
-/// nodes, so the walk back names the layer of each node's kernels too. Costs two assignments.
+/// The layer is an opaque identity (a module's address). Nodes store it, so that the kernels of the
+/// backward pass are attributed to the layer too. Costs two assignments.
 class LayerScope {
  public:
   struct Current {

@@ -10,7 +10,7 @@ namespace {
 
 thread_local Precision precision_here = Precision::F32;
 
-/// Returns what was allowed before; without CUDA there is nothing to allow.
+/// Allows or forbids TF32; returns the previous setting. No effect without CUDA.
 bool exchange_tf32(bool allowed) {
   CudaRuntime* cuda = cuda_runtime();
   if (cuda == nullptr) return false;

@@ -18,7 +18,7 @@
 namespace hanok {
 namespace {
 
-/// CPUs in this process's affinity mask, or fewer if the control group grants less time than that.
+/// CPUs in this process's affinity mask, or fewer if the control group's quota is lower.
 int available_cpus() {
   cpu_set_t set;
   int cpus = 1;
@@ -49,11 +49,11 @@ Pool& pool() {
   return *instance;
 }
 
-/// Each thread that runs ops has its own scratch memory a device; the compute threads are shared.
+/// Each thread that runs ops has its own workspace per device; all share the compute threads.
 struct ThreadContext {
   std::shared_ptr<ThreadPool> threads;
   std::unique_ptr<Workspace> own;
-  Workspace* workspace;  // own, or what OwnWorkspace put in its place
+  Workspace* workspace;  // own, or replaced by OwnWorkspace
   void* stream;
   std::optional<ExecContext> context;
 
@@ -74,7 +74,7 @@ struct ThreadContext {
   }
 };
 
-/// Of this thread.
+/// The context of this thread.
 ThreadContext& thread_context(Device device) {
   if (device.is_cpu()) {
     thread_local ThreadContext context(Device::cpu());
@@ -87,7 +87,7 @@ ThreadContext& thread_context(Device device) {
   return contexts.emplace(device.index, device).first->second;
 }
 
-/// Kept to the end of the process, like the tensors of static lifetime that may need them.
+/// Kept until the process ends, like tensors of static lifetime that may need them.
 std::unique_ptr<Backend>& backend_slot(Device device) {
   if (device.is_cpu()) {
     static std::unique_ptr<Backend> backend = cpu::make_backend(cpu::choose_isa());

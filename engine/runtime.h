@@ -1,4 +1,4 @@
-// The process's compute resources: one backend and one execution context a device.
+// The process's compute resources: one backend and one execution context per device.
 #pragma once
 
 #include <cstdint>
@@ -8,21 +8,21 @@
 
 namespace hanok {
 
-/// The backend of a device; created at first use. Throws DeviceError if the device is not there.
+/// The backend of a device; created at first use. Throws DeviceError if the device is missing.
 Backend& backend_of(Device device);
 
 /// Throws DeviceError unless `device` is a GPU and this build has a CUDA backend.
 void require_cuda(Device device);
 
-/// Puts another backend in a device's place and returns the one before: to count or time its calls.
-/// Not while ops run.
+/// Replaces the backend of a device and returns the previous one, to count or time its calls. Not
+/// while ops run.
 std::unique_ptr<Backend> exchange_backend(Device device, std::unique_ptr<Backend> backend);
 
-/// Threads, workspace and stream that ops on this device use.
+/// Threads, workspace and stream used by ops on this device.
 ExecContext& context_of(Device device);
 
-/// While one lives, ops of this thread on the scratch's device take their scratch memory from it: a
-/// captured graph goes on using the addresses of its capture.
+/// While alive, ops of this thread on the scratch's device use it as their workspace: a captured
+/// graph keeps using the addresses of its capture.
 class OwnWorkspace {
  public:
   OwnWorkspace(Device device, Workspace& workspace);
@@ -35,16 +35,16 @@ class OwnWorkspace {
   Workspace* saved_;
 };
 
-/// Scratch memory from a device's allocator.
+/// A workspace from a device's allocator.
 std::unique_ptr<Workspace> make_workspace(Device device);
 
-/// Number of compute threads (default: the CPUs that this process may use). Not while ops run.
+/// Number of compute threads (default: the CPUs available to this process). Not while ops run.
 void set_num_threads(int threads);
 int num_threads();
 
-/// While alive, convolutions of this thread choose their algorithm as for a batch of `images`,
-/// however many they get: an image then gives the same bits in a short last batch as in a full one.
-/// 0: as many as they get, again. Throws ValueError if negative.
+/// While alive, convolutions on this thread choose their algorithm as for a batch of `images`
+/// regardless of the actual batch: an image then gives the same bits in a short last batch as in a
+/// full one. 0: by the actual batch again. Throws ValueError if negative.
 class NominalBatch {
  public:
   explicit NominalBatch(std::int64_t images);

@@ -14,7 +14,7 @@ class Storage {
  public:
   /// Uninitialised bytes from the device's allocator.
   Storage(std::size_t bytes, Device device);
-  /// Borrows bytes that stay valid while `owner` lives (a mapped file). Never written.
+  /// Borrows bytes that remain valid while `owner` lives (a mapped file). Never written.
   Storage(const void* data, std::size_t bytes, std::shared_ptr<const void> owner);
   ~Storage();
   Storage(const Storage&) = delete;

@@ -164,7 +164,7 @@ View Tensor::mutable_view() {
 
 const void* Tensor::checked_data(DType wanted) const {
   if (dtype() != wanted) {
-    throw DTypeError(std::string("data: asked for ") + name_of(wanted) + ", but this is " +
+    throw DTypeError(std::string("data: requested ") + name_of(wanted) + ", but this is " +
                      to_string());
   }
   if (!device().is_cpu()) throw DeviceError("data: " + to_string() + " is not on the CPU");

@@ -1,7 +1,7 @@
 // Tensor: a value-type handle to an n-dimensional array that can take part in a gradient graph.
 //
-// Copying a Tensor copies the handle; both then name the same array. Every tensor is dense. Rank 4
-// has the logical order N,C,H,W (or O,I,H,W) and lies in memory as N,H,W,C (O,H,W,I); other ranks
+// Copying a Tensor copies the handle; both then refer to the same array. Every tensor is dense.
+// Rank 4 has the logical order N,C,H,W (or O,I,H,W) and is stored as N,H,W,C (O,H,W,I); other ranks
 // are row-major. See kernels/base/shape.h.
 #pragma once
 
@@ -33,7 +33,7 @@ class Tensor {
   /// An undefined tensor: "no bias", "no gradient".
   Tensor() = default;
 
-  /// Uninitialised elements. Throws ShapeError for more bytes than 63 bits count.
+  /// Uninitialised elements. Throws ShapeError if the size in bytes overflows 63 bits.
   static Tensor empty(const Shape& shape, TensorOptions options = {});
   static Tensor zeros(const Shape& shape, TensorOptions options = {});
   static Tensor ones(const Shape& shape, TensorOptions options = {});
@@ -42,7 +42,7 @@ class Tensor {
   /// differs from shape.numel().
   static Tensor from_vector(const std::vector<float>& values, const Shape& shape);
   static Tensor from_vector(const std::vector<std::int64_t>& values, const Shape& shape);
-  /// A tensor over bytes that already lie in memory order and stay valid while `owner` lives.
+  /// A tensor over bytes that are already in memory order and remain valid while `owner` lives.
   static Tensor borrow(const void* data, const Shape& shape, DType dtype,
                        std::shared_ptr<const void> owner);
 
@@ -82,39 +82,39 @@ class Tensor {
   std::vector<float> to_vector() const;
   std::vector<std::int64_t> to_int_vector() const;
 
-  /// A copy on another device; this tensor itself if it is there already. Not differentiable.
+  /// A copy on another device; this tensor itself if it is already there. Not differentiable.
   Tensor to(Device device) const;
-  /// A copy of another type; this tensor itself if it has it already. Not differentiable.
+  /// A copy of another type; this tensor itself if it already has it. Not differentiable.
   Tensor to(DType dtype) const;
-  /// The same elements outside the graph.
+  /// The same elements, outside the graph.
   Tensor detach() const;
-  /// A copy of the elements outside the graph.
+  /// A copy of the elements, outside the graph.
   Tensor clone() const;
   /// Overwrites the elements with those of `source` (same shape and type). Outside the graph.
   void copy_from(const Tensor& source);
-  /// Makes this handle's implementation name `other`'s storage from now on (same shape, type; any
-  /// device): identity and all other handles stay valid. This is how `to()`, `load_state_dict` and
-  /// EMA change a parameter.
+  /// Makes this handle's implementation refer to `other`'s storage (same shape and type; any
+  /// device): its identity and all other handles remain valid. `to()`, `load_state_dict` and EMA
+  /// change a parameter this way.
   void swap_contents(const Tensor& other);
 
   // ---- autograd ----
   bool requires_grad() const;
   /// Only on leaves; f32 only.
   Tensor& set_requires_grad(bool value);
-  /// True where no op in the graph made this tensor.
+  /// True if no op in the graph made this tensor.
   bool is_leaf() const;
   /// Accumulated gradient of a leaf; undefined before the first backward.
   Tensor grad() const;
   void set_grad(const Tensor& grad);
   void zero_grad();
-  /// Runs the graph backwards from here. `gradient`, of this tensor's shape, type and device, may
-  /// be left out for one element (then 1). Once only: a graph that was run, also one where an error
-  /// ended the walk, is recorded anew by another forward pass.
+  /// Runs the backward pass from here. `gradient`, of this tensor's shape, type and device, may be
+  /// omitted for a tensor of one element (then 1). A graph can be run only once, even if an error
+  /// ended the pass; repeat the forward pass to record a new one.
   void backward(const Tensor& gradient = {}) const;
   /// Called with the leaf's gradient once it is complete in a backward pass.
   void register_grad_hook(std::function<void(const Tensor& grad)> hook);
 
-  /// Identity: two handles of the same array are equal.
+  /// Identity: two handles to the same array are equal.
   const TensorImpl* id() const { return impl_.get(); }
 
   /// "Tensor f32 [2,3] cpu"

@@ -12,8 +12,8 @@
 
 namespace hanok {
 
-/// A parameter's values in the order that one kernel reads them. Kept only while the parameter does
-/// not change.
+/// A copy of a parameter's values in the order in which one kernel reads them. Valid only while the
+/// parameter does not change.
 struct PackedWeights {
   std::string key;                 // pass, algorithm, instruction set, shape
   std::uint64_t version = 0;       // of the storage it was made from

@@ -11,7 +11,7 @@ thread_local StepTransaction* open_transaction = nullptr;
 
 StepTransaction::StepTransaction() {
   if (open_transaction != nullptr) {
-    throw ValueError("StepTransaction: one is open on this thread already; they do not nest");
+    throw ValueError("StepTransaction: one is already open on this thread; they do not nest");
   }
   open_transaction = this;
 }

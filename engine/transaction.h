@@ -1,5 +1,5 @@
-// A training step as a transaction: lasting writes (running statistics, counters) are deferred
-// until commit(), so that a step that ran out of memory can be dropped and redone.
+// A training step as a transaction: persistent writes (running statistics, counters) are deferred
+// until commit(), so that a step that ran out of memory can be dropped and repeated.
 #pragma once
 
 #include <functional>
@@ -11,17 +11,18 @@ class StepTransaction {
  public:
   /// Opens a transaction on this thread. They do not nest.
   StepTransaction();
-  /// Drops what was not committed.
+  /// Drops uncommitted writes.
   ~StepTransaction();
   StepTransaction(const StepTransaction&) = delete;
   StepTransaction& operator=(const StepTransaction&) = delete;
 
-  /// Carries out all deferred writes in order.
+  /// Performs all deferred writes in order.
   void commit();
-  /// Drops all deferred writes; the transaction stays open for another try.
+  /// Drops all deferred writes; the transaction remains open for another attempt.
   void rollback();
 
-  /// Ops call this for a lasting write: deferred inside a transaction, carried out at once outside.
+  /// Ops call this for a persistent write: deferred inside a transaction, performed immediately
+  /// outside.
   static void write(std::function<void()> action);
 
  private:

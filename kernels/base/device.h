@@ -1,4 +1,4 @@
-// Where bytes live and where arithmetic runs: "cpu" or "cuda:N".
+// Where bytes are stored and arithmetic runs: "cpu" or "cuda:N".
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// Element types. No arithmetic promotes one into another: mixing types is a DTypeError.
+// Element types. There is no implicit promotion: mixing types is a DTypeError.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Every failure that a caller can meet is one of these. Messages name the op, what was expected and
+// Every error that a caller can get is one of these. A message names the op, what was expected and
 // what was found, e.g.
 //   conv2d: input has 64 channels, weight expects 128 (input [8,64,56,56], weight [256,128,3,3])
 #pragma once
@@ -21,7 +21,7 @@ class ShapeError : public Error {
 class DTypeError : public Error {
   using Error::Error;
 };
-/// Tensors on different devices, or a device that is missing.
+/// Tensors on different devices, or a missing device.
 class DeviceError : public Error {
   using Error::Error;
 };
@@ -29,20 +29,20 @@ class DeviceError : public Error {
 class ValueError : public Error {
   using Error::Error;
 };
-/// Misuse of the graph: second derivatives, overwritten saved tensors, backward twice.
+/// Misuse of the graph: second derivatives, overwritten saved tensors, repeated backward.
 class AutogradError : public Error {
   using Error::Error;
 };
-/// A file whose content is not what its format demands. The message starts with the file's name.
+/// A file with invalid content. The message starts with the file's name.
 class FormatError : public Error {
   using Error::Error;
 };
-/// The operating system refused to read or write a file. The message starts with the file's name.
+/// Reading or writing a file failed. The message starts with the file's name.
 class IoError : public Error {
   using Error::Error;
 };
 
-/// A request beyond the memory budget (all in bytes). The allocator stays usable.
+/// A request beyond the memory budget (all in bytes). The allocator remains usable.
 class OutOfMemory : public Error {
  public:
   OutOfMemory(std::size_t requested, std::size_t in_use, std::size_t budget);

@@ -1,5 +1,5 @@
-// The 16-bit float formats as storage: conversions with round to nearest, ties to even, by integer
-// operations only, so that flushed denormals do not touch them.
+// The 16-bit float formats as storage: conversions round to nearest, ties to even, and use integer
+// operations only, so that flush-to-zero does not affect them.
 #pragma once
 
 #include <bit>
@@ -20,7 +20,7 @@ inline float to_float(BF16 x) { return std::bit_cast<float>(std::uint32_t{x.bits
 
 inline BF16 to_bf16(float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
-  if ((bits & 0x7fffffffU) > 0x7f800000U) {  // keep NaN a NaN
+  if ((bits & 0x7fffffffU) > 0x7f800000U) {  // NaN remains NaN
     return {static_cast<std::uint16_t>((bits >> 16) | 0x40U)};
   }
   return {static_cast<std::uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16)};
@@ -68,7 +68,7 @@ inline F16 to_f16(float x) {
   return {static_cast<std::uint16_t>(sign | half)};
 }
 
-/// Rounds to a float so that a second rounding to 16 bits gives what one rounding would: an inexact
+/// Rounds to a float such that a second rounding to 16 bits equals a single rounding: an inexact
 /// result gets its last bit set ("round to odd").
 HANOK_HOST_DEVICE inline float to_float_odd(double x) {
   const auto nearest = static_cast<float>(x);

@@ -1,4 +1,4 @@
-// Marks functions that device code calls too; nothing where no CUDA compiler reads it.
+// Marks functions that device code calls too; empty without a CUDA compiler.
 #pragma once
 
 #ifdef __CUDACC__

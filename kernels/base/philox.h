@@ -1,6 +1,6 @@
 // Philox 4x32-10, a counter-based generator (Salmon et al., "Parallel random numbers: as easy as 1,
-// 2, 3", SC 2011). A number is a pure function of (key, counter): no state, no order, the same on
-// every device.
+// 2, 3", SC 2011). A number is a pure function of (key, counter): there is no state, and every
+// device gets the same numbers.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 
 namespace hanok {
 
-/// Every consumer of random numbers has its own stream, so that adding one never disturbs another.
+/// Each consumer of random numbers has its own stream, so that adding one does not change another.
 enum class RandomStream : std::uint32_t {
   Init = 1,       // parameter initialisation
   Dropout = 2,    // dropout masks
@@ -33,10 +33,10 @@ inline PhiloxKey philox_key(std::uint64_t seed, RandomStream stream) {
                                                 (static_cast<std::uint32_t>(stream) * 0x9E3779B1u)};
 }
 
-/// Counter words by convention: (epoch, sample or step, draw, lane).
+/// By convention the counter's words are (epoch, sample or step, draw, lane).
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 
-/// Ten rounds: turns the counter's words into random ones.
+/// Ten rounds: returns four random words.
 HANOK_HOST_DEVICE inline void philox_rounds(PhiloxKey key, std::uint32_t (&words)[4]) {
   std::uint32_t k0 = key.seed_low;
   std::uint32_t k1 = key.seed_high_and_stream;

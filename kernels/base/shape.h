@@ -1,9 +1,9 @@
 // Shapes: up to kMaxRank 64-bit sizes, stored inline.
 //
-// Logical against physical. A tensor of rank 4 has the logical order N,C,H,W (images) or O,I,H,W
-// (convolution weights) and lies in memory densely as N,H,W,C or O,H,W,I: channels are innermost.
-// Every other rank is dense row-major. So the layout follows from the rank alone and is never
-// guessed from strides.
+// Logical and physical order. A tensor of rank 4 has the logical order N,C,H,W (images) or O,I,H,W
+// (convolution weights) and is dense in memory as N,H,W,C or O,H,W,I: channels are innermost. Every
+// other rank is dense row-major. So the layout follows from the rank and is never inferred from
+// strides.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class Shape {
   int rank() const { return rank_; }
   std::int64_t operator[](int i) const { return sizes_[static_cast<std::size_t>(i)]; }
   std::int64_t& operator[](int i) { return sizes_[static_cast<std::size_t>(i)]; }
-  /// Product of the sizes; 1 for rank 0. Throws ShapeError if 64 bits cannot count their bytes.
+  /// Product of the sizes; 1 for rank 0. Throws ShapeError if the size in bytes overflows 64 bits.
   std::int64_t numel() const;
   void push_back(std::int64_t size);
 
@@ -41,7 +41,7 @@ class Shape {
   int rank_ = 0;
 };
 
-/// Strides use the same container as shapes: elements to skip for one step along a dimension.
+/// Strides use the same container: elements to skip for one step along a dimension.
 using Strides = Shape;
 
 /// The sizes in memory order, outermost first: [N,C,H,W] -> [N,H,W,C]; other ranks unchanged.
@@ -50,14 +50,14 @@ Shape physical_shape(const Shape& logical);
 /// Position in memory order of logical dimension `dim`: for rank 4 0,3,1,2; other ranks `dim`.
 int physical_dim(int rank, int dim);
 
-/// Elements to skip for one step along each *logical* dimension of a dense tensor.
+/// Elements to skip for one step along each logical dimension of a dense tensor.
 Strides dense_strides(const Shape& logical);
 
-/// Row-major strides of sizes that are already in memory order.
+/// Row-major strides for sizes in memory order.
 Strides row_major_strides(const Shape& sizes);
 
-/// The shape two operands broadcast to (NumPy's rule, aligned at the last logical dimension).
-/// Throws ShapeError naming `op` and both shapes if they do not fit.
+/// The shape to which two operands broadcast (NumPy's rule, aligned at the last logical dimension).
+/// Throws ShapeError naming `op` and both shapes if they do not broadcast.
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
 }  // namespace hanok

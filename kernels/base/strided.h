@@ -1,4 +1,4 @@
-// Walks over strided operands of equal sizes in long contiguous-index rows.
+// Iterates over strided operands of equal sizes in long rows.
 #pragma once
 
 #include <algorithm>
@@ -9,8 +9,9 @@
 
 namespace hanok {
 
-/// `count` operands of the same sizes, each with its own strides. Dimensions of size 1 are dropped
-/// and neighbours that all operands step through evenly are merged, so that rows are long.
+/// `count` operands of the same sizes, each with its own strides. Dimensions of size 1 are dropped,
+/// and adjacent dimensions are merged if they are contiguous in all operands, so that rows are
+/// long.
 template <int count>
 class StridedLoop {
  public:
@@ -43,11 +44,12 @@ class StridedLoop {
 
   int rank() const { return rank_; }
   std::int64_t size(int dim) const { return sizes_[static_cast<std::size_t>(dim)]; }
-  /// Steps of the operands along the rows.
+  /// Strides of the operands along the rows.
   const Offsets& row_steps() const { return steps_[last()]; }
   const Offsets& steps(int dim) const { return steps_[static_cast<std::size_t>(dim)]; }
 
-  /// Calls row(offsets, length) for pieces of rows that cover the elements [begin, end), in order.
+  /// Calls row(offsets, length) for the parts of rows that cover the elements [begin, end), in
+  /// order.
   template <typename Row>
   void for_rows(std::int64_t begin, std::int64_t end, const Row& row) const {
     if (begin >= end) {

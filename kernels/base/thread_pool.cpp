@@ -1,5 +1,5 @@
-// One job at a time. The caller and the workers draw task numbers from one counter until none is
-// left; a worker that wakes too late for a short job is not waited for.
+// Runs one job at a time. The caller and the workers take task numbers from one counter until it
+// reaches the count. A worker that wakes too late for a short job is not waited for.
 #include "hanok/kernels/base/thread_pool.h"
 
 #include <algorithm>
@@ -23,14 +23,14 @@
 namespace hanok {
 namespace {
 
-/// Longer than the gaps between a network's kernels: to wake a sleeping thread costs tens of
-/// microseconds, at a batch of one as much as a kernel (measured: 20 us here made ResNet18 a sixth
-/// slower). Shorter than what a machine at rest would notice.
+/// Longer than the gaps between a network's kernels: waking a thread costs tens of microseconds, as
+/// much as a kernel at batch 1 (measured: with 20 us here ResNet18 was a sixth slower). Short
+/// enough not to load an idle machine.
 constexpr std::chrono::microseconds kSpin{200};
 
 thread_local bool inside_task = false;
 
-/// Waits for `ready` for at most kSpin; returns whether it came.
+/// Waits for `ready` for at most kSpin; returns whether it became true.
 template <typename Ready>
 bool spin_until(const Ready& ready) {
   const auto end = std::chrono::steady_clock::now() + kSpin;
@@ -47,7 +47,7 @@ bool spin_until(const Ready& ready) {
   return false;
 }
 
-/// Sets MXCSR's flush-to-zero (bit 15) and denormals-are-zero (bit 6); returns the state before.
+/// Sets MXCSR's flush-to-zero (bit 15) and denormals-are-zero (bit 6); returns the previous state.
 unsigned set_flush_denormals() {
 #if defined(__SSE2__)
   const unsigned before = _mm_getcsr();
@@ -64,7 +64,7 @@ struct ThreadPool::Impl {
   std::vector<std::thread> workers;
 
   std::mutex submit;  // held by the caller whose job is on the pool
-  std::mutex mutex;   // guards open, error and the changes of the atomics below it
+  std::mutex mutex;   // guards open, error and changes of the atomics below
   std::condition_variable wake;
   std::condition_variable done;
   bool open = false;  // workers may still join the job
@@ -96,7 +96,7 @@ struct ThreadPool::Impl {
         (*task)(i);
       }
     } catch (...) {
-      next.store(count, std::memory_order_relaxed);  // nobody starts another task
+      next.store(count, std::memory_order_relaxed);  // no further task starts
       const std::lock_guard lock(mutex);
       if (!error) {
         error = std::current_exception();
@@ -175,7 +175,7 @@ ThreadPool::ThreadPool(int threads) : impl_(std::make_unique<Impl>()) {
   } catch (const std::system_error& error) {
     throw Error("thread pool: the system started " + std::to_string(this->threads()) + " of " +
                 std::to_string(threads) + " threads (" + error.code().message() +
-                "); ask for fewer");
+                "); use fewer threads");
   }
 }
 
@@ -184,7 +184,7 @@ ThreadPool::~ThreadPool() = default;
 int ThreadPool::threads() const { return static_cast<int>(impl_->workers.size()) + 1; }
 
 void ThreadPool::run(std::int64_t count, const std::function<void(std::int64_t)>& task) {
-  // A second thread that finds the pool busy does its work itself rather than wait for it.
+  // If the pool is busy, a second caller runs its tasks itself instead of waiting.
   std::unique_lock job(impl_->submit, std::defer_lock);
   if (count <= 1 || inside_task || impl_->workers.empty() || !job.try_lock()) {
     for (std::int64_t i = 0; i < count; ++i) {

@@ -1,5 +1,5 @@
-// A fixed set of compute threads. Work is cut by problem size, never by thread count, so results do
-// not depend on how many there are.
+// A fixed set of compute threads. Work is split by problem size, never by thread count, so results
+// do not depend on the number of threads.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,8 @@ namespace hanok {
 
 class ThreadPool {
  public:
-  /// `threads` counts the caller: 1 runs everything inline, without any thread started. Throws
-  /// Error if the system does not start them all.
+  /// `threads` includes the caller: 1 runs everything inline and starts no thread. Throws Error if
+  /// the system cannot start all of them.
   explicit ThreadPool(int threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -20,11 +20,11 @@ class ThreadPool {
   int threads() const;
 
   /// Calls task(i) once for each i in [0, count), in any order, on any thread; returns when all are
-  /// done. A call from inside a task runs inline. The first exception thrown is rethrown here,
-  /// after all running tasks ended.
+  /// done. A call from inside a task runs inline. The first exception is rethrown here after all
+  /// running tasks have ended.
   void run(std::int64_t count, const std::function<void(std::int64_t)>& task);
 
-  /// Cuts [0, total) into blocks of `grain` (a property of the problem) and calls task(begin, end)
+  /// Splits [0, total) into blocks of `grain` (chosen by problem size) and calls task(begin, end)
   /// for each.
   void run_blocks(std::int64_t total, std::int64_t grain,
                   const std::function<void(std::int64_t, std::int64_t)>& task);
@@ -34,8 +34,8 @@ class ThreadPool {
   std::unique_ptr<Impl> impl_;
 };
 
-/// While alive, denormal floats are flushed to zero on this thread; the old state returns
-/// afterwards.
+/// While alive, denormal floats are flushed to zero on this thread; the destructor restores the
+/// previous state.
 class FlushDenormals {
  public:
   FlushDenormals();

@@ -2,12 +2,12 @@
 //
 // Every function computes in double with additions, multiplications, divisions and bit operations
 // only (no fused multiply-add, no library call) and rounds once at the end, so its error is little
-// more than half a unit in the last place. There are no branches in exp, log, tanh, erf and what is
-// made of them: a plain loop over them becomes vector code.
+// more than half a unit in the last place. exp, log, tanh, erf and the functions based on them have
+// no branches, so a plain loop over them is vectorised.
 //
 // Polynomials are Taylor series, short because arguments are reduced first; erfc's is a Chebyshev
-// fit. Includes C headers (and one macro) only and everything is static: the files of
-// kernels/cpu/isa use it too.
+// fit. This file includes only C headers (and one macro), and everything is static, since the files
+// of kernels/cpu/isa use it too.
 #pragma once
 
 #include <math.h>
@@ -18,7 +18,7 @@
 
 namespace hanok::math {
 
-// ---- in double, for arguments that come from floats; relative error about 1e-10 ----
+// ---- in double, for arguments that are floats; relative error about 1e-10 ----
 
 HANOK_HOST_DEVICE static inline uint64_t bits_of(double x) {
   uint64_t bits;
@@ -32,9 +32,9 @@ HANOK_HOST_DEVICE static inline double double_of(uint64_t bits) {
   return x;
 }
 
-/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln(2)/2. Beyond [-700, 700] the ends' values.
+/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln(2)/2. Arguments are clamped to [-700, 700].
 static inline double exp_double(double x) {
-  constexpr double kRound = 0x1.8p52;  // adding it leaves an integer in the low bits
+  constexpr double kRound = 0x1.8p52;  // adding it leaves the rounded integer in the low bits
   const double low = x < -700.0 ? -700.0 : x;
   const double z = low > 700.0 ? 700.0 : low;
   const double shifted = z * 1.4426950408889634 + kRound;
@@ -58,7 +58,7 @@ HANOK_HOST_DEVICE static inline double log_double(double x) {
   constexpr uint64_t kSqrtHalf = 0x3fe6a09e667f3bcdULL;
   constexpr uint64_t kOne = 0x3ff0000000000000ULL;
   const uint64_t offset = bits_of(x) - kSqrtHalf + kOne;
-  // e = (offset's exponent) - 1023, turned into a double by placing it below 2^52.
+  // e = (exponent of the offset argument) - 1023, converted to double by placing it below 2^52.
   const double e = double_of((offset >> 52) | 0x4330000000000000ULL) - (0x1p52 + 1023.0);
   const double m = double_of((offset & 0x000fffffffffffffULL) + kSqrtHalf);
   const double s = (m - 1.0) / (m + 1.0);
@@ -81,7 +81,7 @@ HANOK_HOST_DEVICE static inline double log_double(double x) {
 
 static inline double sigmoid_double(double x) { return 1.0 / (1.0 + exp_double(-x)); }
 
-/// tanh x = 1 - 2/(e^2x + 1); near 0, where that cancels, x - x^3/3 + 2x^5/15 - 17x^7/315.
+/// tanh x = 1 - 2/(e^2x + 1); near 0, where this cancels, x - x^3/3 + 2x^5/15 - 17x^7/315.
 static inline double tanh_double(double x) {
   const double t = x * x;
   const double small = x * (1.0 + t * (-1.0 / 3 + t * (2.0 / 15 - t * (17.0 / 315))));
@@ -90,7 +90,7 @@ static inline double tanh_double(double x) {
   return is_small ? small : large;
 }
 
-/// erf. Below 1 the Taylor series; above, 1 - e^(-x^2) erfcx(x) with a polynomial in 1/(1+x/2).
+/// erf: the Taylor series below 1; above, 1 - e^(-x^2) erfcx(x) with a polynomial in 1/(1+x/2).
 static inline double erf_double(double x) {
   const double magnitude = x < 0.0 ? -x : x;
   const double t = x * x;
@@ -130,7 +130,7 @@ static inline double erf_double(double x) {
 
 /// x = (pi/2) quadrant + r with |r| <= pi/4, for any finite float.
 struct Quadrant {
-  uint64_t number;  // modulo 4 matters
+  uint64_t number;  // only its value modulo 4 matters
   double r;
 };
 
@@ -144,7 +144,8 @@ HANOK_HOST_DEVICE static inline Quadrant reduce_quadrant(float x) {
     const double r = (wide - n * 0x1.921fb5p+0) - n * 0x1.110b4611a6263p-26;
     return {bits_of(shifted), r};
   }
-  // Payne and Hanek: x = m 2^e; of 2/pi only the 96 bits from weight 2^(1-e) on matter modulo 4.
+  // Payne and Hanek: x = m 2^e; only the 96 bits of 2/pi from weight 2^(1-e) on affect the result
+  // modulo 4.
   constexpr uint32_t kTwoOverPi[8] = {0xa2f9836e, 0x4e441529, 0xfc2757d1, 0xf534ddc0,
                                       0xdb629599, 0x3c439041, 0xfe5163ab, 0xdebbc561};
   uint32_t bits;
@@ -199,7 +200,7 @@ HANOK_HOST_DEVICE static inline double sin_of_quadrant(uint64_t quadrant, double
   return (quadrant & 2) != 0 ? -value : value;
 }
 
-// ---- the functions themselves ----
+// ---- the public functions ----
 
 static inline float exp(float x) { return static_cast<float>(exp_double(x)); }
 static inline float log(float x) { return static_cast<float>(log_double(x)); }

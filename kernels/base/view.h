@@ -1,4 +1,4 @@
-// Views: what kernels see of a tensor. They own nothing.
+// Views: how kernels see a tensor. They own nothing.
 #pragma once
 
 #include "hanok/kernels/base/dtype.h"
@@ -6,7 +6,7 @@
 
 namespace hanok {
 
-/// Dense read-only elements. `shape` is logical; rank 4 lies in memory as N,H,W,C (see shape.h).
+/// Dense read-only elements. `shape` is logical; rank 4 is stored as N,H,W,C (see shape.h).
 struct ConstView {
   const void* data = nullptr;
   DType dtype = DType::F32;
@@ -37,8 +37,8 @@ struct View {
   operator ConstView() const { return {data, dtype, shape}; }  // NOLINT(*-explicit-*)
 };
 
-/// Strided elements for broadcasting (stride 0), permutations, slices and concatenation.
-/// `sizes` and `strides` share one order, outermost first, chosen by the caller.
+/// Strided elements for broadcasting (stride 0), permutations, slices and concatenation. `sizes`
+/// and `strides` are in the same order, outermost first, chosen by the caller.
 struct StridedConstView {
   const void* data = nullptr;
   DType dtype = DType::F32;
@@ -50,7 +50,7 @@ struct StridedView {
   DType dtype = DType::F32;
   Shape sizes;
   Strides strides;
-  // NOLINTNEXTLINE(*-explicit-*): a writable view is a readable one
+  // NOLINTNEXTLINE(*-explicit-*): a writable view converts to a readable one
   operator StridedConstView() const { return {data, dtype, sizes, strides}; }
 };
 

@@ -108,7 +108,7 @@ TEST(Tensor, ItemAndPrinting) {
 TEST(Tensor, ErrorsSayWhatIsWrong) {
   const Tensor x = Tensor::zeros({2, 3});
   EXPECT_EQ(message_of<DTypeError>([&] { x.data<std::int64_t>(); }),
-            "data: asked for i64, but this is Tensor f32 [2,3] cpu");
+            "data: requested i64, but this is Tensor f32 [2,3] cpu");
   EXPECT_EQ(message_of<ShapeError>([&] { x.size(2); }),
             "size: dimension 2 is out of range for shape [2,3]");
   EXPECT_EQ(message_of<ShapeError>([] { Tensor::from_vector(std::vector<float>{1}, {2}); }),
