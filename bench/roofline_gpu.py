@@ -1,10 +1,10 @@
-"""The least time that a GPU can take for each layer of ResNet18, from its data sheet: arithmetic, not a measurement.
+"""Lower bounds of the time of each layer of ResNet18 on a GPU, computed from its data sheet, not measured.
 
     python3 bench/roofline_gpu.py [--gpu h100] [--batch 256] [--type bf16]
 
-A kernel takes at least the larger of FLOP / peak and bytes / bandwidth. Bytes: each operand and each result once for each sweep that a training step makes
-(batch statistics need the whole of a convolution's output before any of it can be normalised, so the output is swept again). Nothing else is counted: launches,
-tails, gaps between kernels. README.md of this folder has the table.
+A kernel takes at least the larger of FLOP / peak and bytes / bandwidth. Bytes count each operand and each result once per sweep of a training step
+(batch statistics need a convolution's whole output before any of it can be normalised, so the output is read again). Launches, tails and gaps between
+kernels are not counted. README.md of this folder has the table.
 """
 
 import argparse
@@ -15,7 +15,8 @@ GPUS = {
     "h200": ("H200 SXM 141 GB", {"bf16": 989e12, "tf32": 495e12}, 4.8e12),
     "a100": ("A100 SXM4 80 GB", {"bf16": 312e12, "tf32": 156e12}, 2.04e12),
 }
-# name, input channels, input pixels a side, output channels, taps a side, stride, how often; the last of each block adds a residual
+# name, input channels, input side in pixels, output channels, kernel side, stride, count; the last of each block adds a
+# residual
 LAYERS = [
     ("stem 7x7/2", 3, 224, 64, 7, 2, 1),
     ("layer1 3x3", 64, 56, 64, 3, 1, 4),
@@ -33,7 +34,7 @@ PARAMETERS = 11.69e6
 
 
 def sizes(layer, batch):
-    """FLOP of one pass, and elements of x, w and y."""
+    """FLOP of one pass, and numbers of elements of x, w and y."""
     _, c, side, k, taps, stride, _ = layer
     out = (side + 2 * (taps // 2) - taps) // stride + 1
     y = batch * out * out * k

@@ -1,8 +1,8 @@
-# Finds the CUDA toolkit, on the system or in .cache/cuda (`./dev setup --cuda` puts it there), and
-# says in one line what the build will have. Nothing is fetched. Sets HANOK_HAVE_CUDA, and
+# Finds the CUDA toolkit, on the system or in .cache/cuda (installed there by `./dev setup --cuda`), and
+# prints in one line what the build includes. Downloads nothing. Sets HANOK_HAVE_CUDA, and
 #   hanok_cuda_runtime   headers and the static runtime library
-#   hanok_cudnn_headers  cuDNN's headers and cudnn-frontend's; only where both were found
-# libcuda, cuBLAS and cuDNN are opened at run time and never linked.
+#   hanok_cudnn_headers  cuDNN's and cudnn-frontend's headers, if both were found
+# libcuda, cuBLAS and cuDNN are loaded at run time and never linked.
 set(HANOK_CUDA AUTO CACHE STRING "CUDA backend: AUTO (where a toolkit is found), ON (or fail), OFF")
 set_property(CACHE HANOK_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(HANOK_CUDA_ARCHITECTURES "" CACHE STRING
@@ -10,7 +10,7 @@ set(HANOK_CUDA_ARCHITECTURES "" CACHE STRING
 set(HANOK_CUDA_OLDEST 12.8)
 set(HANOK_HAVE_CUDA OFF)
 
-# hanok_no_cuda(REASON): one line, or the end if CUDA was demanded.
+# hanok_no_cuda(REASON): prints the reason; an error if CUDA was required.
 function(hanok_no_cuda reason)
   if(HANOK_CUDA STREQUAL "ON")
     message(FATAL_ERROR "hanok: ${reason}")
@@ -27,7 +27,7 @@ if(HANOK_SANITIZE)
   return()
 endif()
 
-# The wheels' toolkit comes second: a toolkit of the system is the user's choice.
+# A toolkit on the system takes precedence over the wheels' toolkit: it is the user's choice.
 set(HANOK_CUDA_WHEELS ${PROJECT_SOURCE_DIR}/.cache/cuda)
 find_program(HANOK_NVCC nvcc
   HINTS ENV CUDACXX ENV CUDA_PATH ENV CUDA_HOME PATH_SUFFIXES bin
@@ -45,7 +45,7 @@ needed (`./dev setup --cuda` brings one; -DHANOK_NVCC=... names one)")
   return()
 endif()
 
-# /usr/bin/nvcc may be a link into the toolkit.
+# /usr/bin/nvcc may be a link to the toolkit.
 get_filename_component(nvcc_real ${HANOK_NVCC} REALPATH)
 get_filename_component(toolkit ${nvcc_real} DIRECTORY)
 get_filename_component(toolkit ${toolkit} DIRECTORY)
@@ -75,15 +75,14 @@ if(HANOK_CUDNN_INCLUDE AND HANOK_CUDNN_FRONTEND_INCLUDE)
   add_library(hanok_cudnn_headers INTERFACE)
   target_include_directories(hanok_cudnn_headers SYSTEM INTERFACE
     $<BUILD_INTERFACE:${HANOK_CUDNN_FRONTEND_INCLUDE}> $<BUILD_INTERFACE:${HANOK_CUDNN_INCLUDE}>)
-  # cudnn-frontend asks dlsym for every function of cuDNN, and has no warnings of ours.
+  # cudnn-frontend loads every cuDNN function by dlsym; its warnings are not ours.
   target_compile_definitions(hanok_cudnn_headers INTERFACE NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING)
 else()
   set(convolutions "hand-written convolutions only (headers of cuDNN or cudnn-frontend not found: \
 `./dev setup --cuda` brings them)")
 endif()
 
-# The build machine's own GPUs, else code for Turing and for Ampere, which the driver translates for
-# what is newer.
+# The build machine's GPUs, else Turing and Ampere, whose PTX the driver compiles for newer GPUs.
 if(HANOK_CUDA_ARCHITECTURES)
   set(architectures ${HANOK_CUDA_ARCHITECTURES})
 else()
@@ -113,10 +112,10 @@ message(STATUS "hanok: CPU and CUDA backends: CUDA ${HANOK_CUDA_VERSION} (${HANO
 sm_${listed}; ${convolutions}")
 
 # hanok_compile_cuda(TARGET FILE.cu...): compiles each with nvcc and adds the objects to the target.
-# A command of our own rather than CMake's CUDA language, which looks for a whole toolkit and links
-# its libraries.
-# Products multiply and add in one instruction. The other kernels wait for memory anyway, and round
-# each operation by itself, as the CPU and the emulator do (tests/cuda/compile/compile.sh: the same).
+# A custom command rather than CMake's CUDA language, which requires a complete toolkit and links its
+# libraries.
+# Matrix products use fused multiply-add. The other kernels are memory-bound and round each operation
+# separately, as the CPU and the emulator do (tests/cuda/compile/compile.sh uses the same flags).
 function(hanok_compile_cuda target)
   set(launcher "")
   if(CMAKE_CXX_COMPILER_LAUNCHER)

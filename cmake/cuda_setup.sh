@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: cuda_setup.sh [--compiler | --all]
-# Brings what a CUDA build needs and this system lacks into .cache/cuda, from pinned wheels of PyPI
-# checked by hash (cuda-wheels.txt). --compiler: only nvcc and its headers (100 MB). --all: also
-# cuBLAS and compute-sanitizer, for a machine with a GPU. Says what it found and what it brought.
+# Installs what a CUDA build needs and this system lacks into .cache/cuda, from pinned PyPI wheels
+# verified by hash (cuda-wheels.txt). --compiler: only nvcc and its headers (100 MB). --all: also
+# cuBLAS and compute-sanitizer, for a machine with a GPU. Prints what it found and what it installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,7 +12,7 @@ wheels=cmake/cuda-wheels.txt
 toolkit=$folder/nvidia/cu13
 say() { printf '==> %s\n' "$*"; }
 
-# found FILE FOLDER...: the first folder that holds the file.
+# found FILE FOLDER...: prints the first folder that contains the file.
 found() {
   local file=$1 place
   shift
@@ -25,7 +25,7 @@ found() {
   return 1
 }
 
-# The system's nvcc, if it is new enough (12.8: the first that knows sm_120).
+# The system's nvcc, if it is new enough (12.8 is the first to support sm_120).
 system_nvcc() {
   local nvcc version
   for nvcc in "$(command -v nvcc || true)" "${CUDA_HOME:-/usr/local/cuda}/bin/nvcc" /opt/cuda/bin/nvcc; do
@@ -57,7 +57,7 @@ places+=(/usr/include /usr/local/include /usr/lib/x86_64-linux-gnu
   $folder/include $folder/nvidia/cudnn/include $folder/nvidia/cudnn/lib $folder/nvidia/cublas/lib
   $toolkit/lib $toolkit/bin)
 
-# want NAME FILE PACKAGE: says where it is, or asks for the package.
+# want NAME FILE PACKAGE: prints where it is, or adds the package to those to install.
 want() {
   local path
   if path=$(found "$2" "${places[@]}"); then say "$1: $path"; else packages+=("$3"); fi
@@ -98,7 +98,7 @@ done
 for wheel in "$download"/*.whl; do
   python3 -m zipfile -e "$wheel" "$download/tree"
 done
-# Wheels keep no modes.
+# Wheels do not store file modes.
 chmod +x "$download"/tree/nvidia/cu13/bin/* "$download"/tree/nvidia/cu13/nvvm/bin/* 2>/dev/null || true
 mkdir -p $folder
 cp -r "$download"/tree/. $folder/

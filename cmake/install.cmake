@@ -1,4 +1,4 @@
-# `cmake --install`: libraries, headers, programs, and the package that find_package(hanok) finds.
+# `cmake --install`: libraries, headers, programs, and the package for find_package(hanok).
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -13,7 +13,7 @@ endforeach()
 foreach(app finetune predict convert evaluate inspect)
   if(TARGET ${app})
     install(TARGETS ${app} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-    # The program writes its own manual page and completion, from the options that --help shows.
+    # The program generates its manual page and completion from the options that --help lists.
     install(CODE "
       set(prefix \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}\")
       set(man \"\${prefix}/${CMAKE_INSTALL_MANDIR}/man1\")
@@ -26,7 +26,7 @@ foreach(app finetune predict convert evaluate inspect)
   endif()
 endforeach()
 
-# kernels/cpu/isa is compiled into the library once per instruction-set path and is no interface.
+# kernels/cpu/isa is compiled into the library once per instruction-set path and is not an interface.
 install(DIRECTORY kernels engine nn data weights DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hanok
         FILES_MATCHING PATTERN "*.h" PATTERN "isa" EXCLUDE)
 install(DIRECTORY apps/cli apps/options apps/run apps/training apps/preflight apps/prediction

@@ -27,7 +27,7 @@ void batch_norm_apply(benchmark::State& state, bool with_residual) {
       [&](Backend& backend, ExecContext& context) { backend.batch_norm_apply(context, op); });
 }
 
-/// Reads x, y, dy twice, writes dx (and dresidual).
+/// Reads x, y and dy twice, writes dx (and dresidual).
 void batch_norm_backward(benchmark::State& state, bool with_residual) {
   const Shape shape = resnet_activation(state.range(0));
   Buffer x(shape), y(shape), dy(shape), dx(shape), dresidual(shape);
@@ -49,19 +49,19 @@ void batch_norm_backward(benchmark::State& state, bool with_residual) {
 }
 
 BENCHMARK(batch_norm_statistics)->DenseRange(0, 2)->UseRealTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(batch_norm_apply, relu, false)
+BENCHMARK_CAPTURE(batch_norm_apply, relu, /*residual=*/false)
     ->DenseRange(0, 2)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(batch_norm_apply, residual_relu, true)
+BENCHMARK_CAPTURE(batch_norm_apply, residual_relu, /*residual=*/true)
     ->DenseRange(1, 2)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(batch_norm_backward, relu, false)
+BENCHMARK_CAPTURE(batch_norm_backward, relu, /*residual=*/false)
     ->DenseRange(0, 2)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(batch_norm_backward, residual_relu, true)
+BENCHMARK_CAPTURE(batch_norm_backward, residual_relu, /*residual=*/true)
     ->DenseRange(1, 2)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);

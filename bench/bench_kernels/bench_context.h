@@ -11,7 +11,7 @@
 
 namespace hanok::bench {
 
-/// Owns what an ExecContext refers to.
+/// Owns everything that an ExecContext refers to.
 struct BenchContext {
   explicit BenchContext(int threads) : pool(threads) {}
   ThreadPool pool;

@@ -1,9 +1,8 @@
 // The three passes of every convolution of ResNet18 at 224 x 224, of 1x1 convolutions of ResNet50
-// and MobileNetV2, and of MobileNetV2's depthwise ones. These are measured against the memory's
-// bandwidth: operands and results, each counted once.
-//
-// "GFLOP/s" counts the multiplications of the direct algorithm, so that an algorithm that needs
-// fewer can pass 100% of the FMA peak.
+// and MobileNetV2, and of MobileNetV2's depthwise convolutions. The depthwise ones are measured
+// relative to memory bandwidth, counting each operand and result once. "GFLOP/s" counts the
+// multiplications of the direct algorithm, so an algorithm that needs fewer can exceed 100% of the
+// FMA peak.
 #include <string>
 
 #include "bench/bench_kernels/bench_context.h"
@@ -53,7 +52,7 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, st
   state.SetLabel(cpu::conv2d_algorithm(isa, pass, shape));
   const auto work = [&] {
     switch (pass) {
-      case Conv2dPass::Forward:  // as in training: weights are packed, moments computed
+      case Conv2dPass::Forward:  // as in training: packs the weights, computes moments
         return cpu::conv2d_forward(context.exec, isa, shape, x_view, w_view, nullptr, epilogue,
                                    y_view);
       case Conv2dPass::BackwardData:

@@ -1,4 +1,4 @@
-// Convolutions of real networks, for the benches of every device.
+// Convolutions of real networks, for the benches of all devices.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace hanok::bench {
 
-/// A square kernel over square images, padded by half of it.
+/// A square kernel on square images, with padding kernel/2.
 struct ConvLayer {
   const char* name;
   std::int64_t c, size, k, kernel, stride;
@@ -20,7 +20,7 @@ struct ConvLayer {
   }
 };
 
-/// All of ResNet18's at 224 x 224.
+/// All convolutions of ResNet18 at 224 x 224.
 inline constexpr ConvLayer kResNet18[] = {
     {"stem", 3, 224, 64, 7, 2},           {"layer1.3x3", 64, 56, 64, 3, 1},
     {"layer2.3x3s2", 64, 56, 128, 3, 2},  {"layer2.down", 64, 56, 128, 1, 2},

@@ -1,10 +1,8 @@
-// The CUDA backend's kernels on the device, under names that start with "cuda/": GB/s and per cent
-// of the device's bandwidth, TFLOP/s and per cent of its tensor cores' peak. Registered only where
-// there is a device; HANOK_BENCH_SIZE=small shrinks the shapes for a smoke test.
-//
-// Two ceilings are told, as the sources of the numbers differ: "%copy" is against the best
-// device-to-device copy measured in this run; "%nominal" against the data sheet, for devices that
-// kDataSheets knows.
+// The CUDA backend's kernels on the device, named "cuda/...": GB/s and per cent of the device's
+// bandwidth, TFLOP/s and per cent of its tensor cores' peak. Registered only if there is a device;
+// HANOK_BENCH_SIZE=small shrinks the shapes for a smoke test. Two ceilings are reported: "%copy" is
+// relative to the best device-to-device copy measured in this run; "%nominal" is relative to the
+// data sheet, for devices in kDataSheets.
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
@@ -25,7 +23,7 @@ namespace {
 
 constexpr Device kDevice = Device::cuda(0);
 
-// NVIDIA's data sheets: bytes/s, and dense FLOP/s in TF32 (what an f32 product may use at most).
+// NVIDIA's data sheets: bytes/s, and dense FLOP/s in TF32 (the upper limit for an f32 product).
 struct DataSheet {
   const char* name;
   double bandwidth, tf32;
@@ -51,7 +49,7 @@ const DataSheet* data_sheet() {
   return nullptr;
 }
 
-/// Seconds of one call, from `calls` of them between two synchronisations.
+/// Seconds per call, from `calls` of them between two synchronisations.
 double seconds_a_call(int calls, const std::function<void()>& work) {
   const auto synchronize = [] { cuda_runtime()->synchronize(0, CudaRuntime::Stream::Compute); };
   synchronize();
@@ -67,7 +65,7 @@ Tensor operand(const Shape& shape, std::uint64_t seed) {
   return random_normal(shape, 0, 1, generator).to(kDevice);
 }
 
-/// Best rate of copying device memory, read and write counted.
+/// Best rate of copying device memory, counting reads and writes.
 double copy_bandwidth() {
   static const double best = [] {
     const std::size_t bytes = small() ? std::size_t{1} << 20 : std::size_t{1} << 30;
@@ -95,7 +93,7 @@ struct Work {
 void measure(benchmark::State& state, const Work& work) {
   const auto call = [&] { work.run(backend_of(kDevice), context_of(kDevice)); };
   const int calls = small() ? 1 : 20;
-  seconds_a_call(1, call);  // chooses and loads kernels
+  seconds_a_call(1, call);  // selects and loads kernels
   double best = 1e30;
   for (auto _ : state) {
     const double seconds = seconds_a_call(calls, call);
@@ -191,7 +189,7 @@ void add_memory_bound() {
                   b.batch_norm_backward(c, backward);
                 }};
   });
-  add("adam_step", [] {  // ResNet18's 11.7 million parameters, in one piece
+  add("adam_step", [] {  // ResNet18's 11.7 million parameters in one tensor
     const Shape shape{small() ? 1000 : 11'700'000};
     Tensor p = operand(shape, 1), g = operand(shape, 2), m = operand(shape, 3),
            v = Tensor::ones(shape, {DType::F32, kDevice});

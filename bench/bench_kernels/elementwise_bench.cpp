@@ -33,7 +33,7 @@ void binary_add(benchmark::State& state) {
   });
 }
 
-/// A value per channel, as a bias has it.
+/// One value per channel, like a bias.
 void binary_add_channels(benchmark::State& state) {
   const Shape shape = resnet_activation(state.range(0));
   Buffer a(shape), b(Shape{shape[1]}), out(shape);
@@ -43,7 +43,7 @@ void binary_add_channels(benchmark::State& state) {
   });
 }
 
-/// Sum of all elements, of each channel, of each pixel's channels.
+/// Sums over all elements, per channel, and per pixel over its channels.
 void reduce(benchmark::State& state, std::uint32_t dims) {
   const Shape shape = resnet_activation(state.range(0));
   Buffer x(shape), out(shape);

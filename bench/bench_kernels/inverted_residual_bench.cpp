@@ -1,5 +1,5 @@
-// MobileNetV2's blocks at 224 x 224 in evaluation, each as one kernel and ("layers") as its
-// convolutions one after the other, with packed weights and every epilogue.
+// MobileNetV2's blocks at 224 x 224 in evaluation, each as one kernel ("fused") and as separate
+// convolutions ("layers"), with packed weights and all epilogues.
 #include <memory>
 #include <string>
 
@@ -19,7 +19,7 @@ constexpr Block kMobileNetV2[] = {{32, 112, 32, 16, 1},  {16, 112, 96, 24, 2}, {
                                   {32, 28, 192, 32, 1},  {64, 14, 384, 64, 1}, {96, 14, 576, 96, 1},
                                   {96, 14, 576, 160, 2}, {160, 7, 960, 160, 1}};
 
-// A block's operands; one convolution's weights, packed, with scale and shift.
+// The operands of a block; for each convolution packed weights, scale and shift.
 struct Layer {
   Conv2dShape shape;
   std::vector<float> w, packed, scale, shift;

@@ -57,11 +57,11 @@ void cast(benchmark::State& state, DType to) {
       });
 }
 
-BENCHMARK_CAPTURE(transpose, to_channels_last, true)
+BENCHMARK_CAPTURE(transpose, to_channels_last, /*to_channels_last=*/true)
     ->DenseRange(1, 2)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(transpose, to_channels_first, false)
+BENCHMARK_CAPTURE(transpose, to_channels_first, /*to_channels_last=*/false)
     ->DenseRange(1, 2)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);

@@ -1,5 +1,5 @@
-// What benches of memory-bound primitives share: the backend with all of the machine's threads, and
-// operands of ResNet18's sizes.
+// Shared by the benches of memory-bound primitives: the backend with all of the machine's threads,
+// and operands of ResNet18's sizes.
 #pragma once
 
 #include <algorithm>
@@ -25,11 +25,11 @@ inline BenchContext& context() {
   return instance;
 }
 
-/// f32 operand of a shape, filled with numbers in [-1, 1) + offset.
+/// An f32 operand filled with numbers in [-1, 1) + offset.
 class Buffer {
  public:
   explicit Buffer(const Shape& shape, float offset = 0) : shape_(shape) {
-    // A cheap sequence: hundreds of MiB are filled for each case.
+    // A cheap generator, since hundreds of MiB are filled for each case.
     std::uint32_t sequence = 1;
     data_.resize(static_cast<std::size_t>(shape.numel()));
     for (float& value : data_) {
@@ -44,8 +44,8 @@ class Buffer {
   std::vector<float> data_;
 };
 
-/// Measures work(backend, context) that moves `bytes`: each operand counted once for each time that
-/// the algorithm must read or write it.
+/// Measures work(backend, context), which moves `bytes`: each operand counts once for each read and
+/// write that the algorithm requires.
 inline void run(benchmark::State& state, double bytes,
                 const std::function<void(Backend&, ExecContext&)>& work) {
   run_memory_bound(state, context().pool, bytes, [&] { work(backend(), context().exec); });

@@ -55,12 +55,12 @@ void global_avg_pool(benchmark::State& state, bool backward) {
 
 BENCHMARK(max_pool)->Arg(1)->Arg(32)->UseRealTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(max_pool_backward)->Arg(1)->Arg(32)->UseRealTime()->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(global_avg_pool, forward, false)
+BENCHMARK_CAPTURE(global_avg_pool, forward, /*backward=*/false)
     ->Arg(7)
     ->Arg(28)
     ->UseRealTime()
     ->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(global_avg_pool, backward, true)
+BENCHMARK_CAPTURE(global_avg_pool, backward, /*backward=*/true)
     ->Arg(7)
     ->Arg(28)
     ->UseRealTime()

@@ -17,7 +17,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// What one benchmark took: its best iteration, and processor time of all threads per iteration.
+// Times of one benchmark: its best iteration, and the CPU time of all threads per iteration.
 struct Times {
   double best_seconds = 1e30;
   double processor_seconds = 0;
@@ -30,7 +30,7 @@ double processor_seconds_now() {
 }
 
 Times measure(benchmark::State& state, const std::function<void()>& work) {
-  work();  // warm: pages touched, scratch taken
+  work();  // warm-up: touches pages, allocates scratch
   Times times;
   const double start = processor_seconds_now();
   for (auto _ : state) {

@@ -1,11 +1,11 @@
-// The loader on drawn 384x512 photographs (JPEG): decode, resize to 224x224, augment, normalise;
-// alone, and beside the training step that it feeds.
+// The loader on synthetic 384x512 photographs (JPEG): decode, resize to 224x224, augment,
+// normalise; alone, and during the training step that it feeds.
 //
 //   bench_loader --benchmark_filter='Loader/light'
 //
-// HANOK_BENCH_PHOTOS=DIR keeps the photographs in DIR (drawn there at the first run), so that
-// another system can read the same ones. No decoded image is cached: every epoch reads the files.
-// items_per_second counts images by the wall clock.
+// HANOK_BENCH_PHOTOS=DIR keeps the photographs in DIR (drawn there in the first run), so that other
+// systems can read the same files. Decoded images are not cached: every epoch reads the files.
+// items_per_second uses wall time.
 #include <benchmark/benchmark.h>
 #include <chrono>
 #include <cstdlib>
@@ -38,7 +38,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The folder of photographs: the user's, or one that is removed at the end.
+/// The folder of photographs: the user's, or a temporary one that is removed at the end.
 class Photographs {
  public:
   Photographs() {
@@ -58,12 +58,12 @@ class Photographs {
       data::write_synthetic_competition(root_, options);
     }
     dataset_ = data::load_competition(root_);
-    std::erase_if(dataset_.samples, [](const data::Sample& sample) {  // drawn as JPEG and as PNG
+    std::erase_if(dataset_.samples, [](const data::Sample& sample) {  // some are PNG
       return !sample.path.ends_with(".jpg");
     });
   }
   ~Photographs() {
-    std::error_code ignored;  // a folder that stays behind in the system's temporary folder
+    std::error_code ignored;  // a folder left in the system's temporary folder is harmless
     if (temporary_) std::filesystem::remove_all(root_, ignored);
   }
   Photographs(const Photographs&) = delete;
@@ -77,7 +77,7 @@ class Photographs {
   data::Dataset dataset_;
 };
 
-/// An endless row of full batches, epoch after epoch.
+/// An endless sequence of full batches, epoch after epoch.
 class Batches {
  public:
   Batches(const data::Dataset& dataset, const std::string& augmentation, int workers)
@@ -111,15 +111,15 @@ class Batches {
 void loading(benchmark::State& state, const Photographs& photographs,
              const std::string& augmentation) {
   Batches batches(photographs.dataset(), augmentation, static_cast<int>(state.range(0)));
-  for (int i = 0; i < 6; ++i) batches.next();  // what was read ahead does not count
+  for (int i = 0; i < 6; ++i) batches.next();  // discards prefetched batches
   const Clock::time_point start = Clock::now();
   for (auto _ : state) benchmark::DoNotOptimize(batches.next());
   state.counters["items_per_second"] =
       static_cast<double>(state.iterations() * kBatch) / seconds_since(start);
 }
 
-/// ResNet18's full step, on a batch that stays and on the loader's, in turn; `ratio` is the sum of
-/// the times with the loader over that without.
+/// ResNet18's full training step, alternately on a resident batch and on the loader's batches;
+/// `ratio` is the total time with the loader divided by that without.
 void step_with_loader(benchmark::State& state, const Photographs& photographs) {
   Batches batches(photographs.dataset(), "light", 2);
   const auto model = nn::make_model("resnet18", 18, 224);
@@ -140,16 +140,17 @@ void step_with_loader(benchmark::State& state, const Photographs& photographs) {
   double resident = 0;
   double loaded = 0;
   for (auto _ : state) {
-    // The workers fill their queue and rest while the resident batch is trained on, but for the
-    // few batches that they are behind: so each side runs several steps.
+    // While the resident batch is trained on, the workers only refill their queue and then idle, so
+    // each side runs several steps.
     constexpr int kSteps = 8;
-    for (int i = 0; i < kSteps; ++i) {  // uses up what was read ahead, then keeps pace
+    for (int i = 0; i < kSteps;
+         ++i) {  // consumes the prefetched batches, then runs at the loader's pace
       const Clock::time_point start = Clock::now();
       const data::Batch& batch = batches.next();
       step(batch.images, batch.labels);
       if (i >= kSteps / 2) loaded += seconds_since(start);
     }
-    for (int i = 0; i < kSteps; ++i) {  // the workers catch up, then rest
+    for (int i = 0; i < kSteps; ++i) {  // the workers refill the queue, then idle
       const Clock::time_point start = Clock::now();
       step(resident_images, resident_labels);
       if (i >= kSteps / 2) resident += seconds_since(start);

@@ -3,14 +3,13 @@
 //
 //   bench_resnet --benchmark_filter='ResNet18/train/full'
 //
-// --device cuda[:N] runs on a GPU (and knows larger batches), there --precision f32, tf32, bf16 or
-// f16 (training then with loss scaling).
-// HANOK_BENCH_THREADS=N sets the number of threads; HANOK_BENCH_SIZE=small shrinks images and
-// batches, to see that everything runs. items_per_second counts images by the wall
-// clock. Benchmarks named memory/ tell how much training holds, in MB. What the train modes leave
-// out is what fine-tuning leaves out: "layer4" trains layer4 and the head over a frozen rest,
-// "head" only the head; frozen layers run as in evaluation, and "cached_features" trains the head
-// where their outputs are kept from an earlier epoch.
+// --device cuda[:N] runs on a GPU (with larger batches), there with --precision f32, tf32, bf16 or
+// f16 (training then uses loss scaling). HANOK_BENCH_THREADS=N sets the number of threads;
+// HANOK_BENCH_SIZE=small shrinks images and batches for a smoke test. items_per_second uses wall
+// time. Benchmarks named memory/ report the memory that training needs, in MB. The train modes
+// correspond to fine-tuning: "layer4" trains layer4 and the head over frozen layers, "head" only
+// the head; frozen layers run as in evaluation, and "cached_features" trains the head on their
+// cached outputs, as in later epochs.
 #include <algorithm>
 #include <benchmark/benchmark.h>
 #include <chrono>
@@ -51,17 +50,18 @@ bool small() {
   const char* size = std::getenv("HANOK_BENCH_SIZE");
   return size != nullptr && std::string(size) == "small";
 }
-const std::int64_t kImageSize = small() ? 32 : 224;  // but for the growth suite
+const std::int64_t kImageSize = small() ? 32 : 224;  // except in the scaling benchmarks
 
 hanok::Device device = hanok::Device::cpu();
 
-/// Waits for the device, so that a clock that is read next counts finished work.
+/// Waits for the device, so that the clock measures finished work.
 void synchronize() {
   if (device.is_cpu()) return;
   hanok::cuda_runtime()->synchronize(device.index, hanok::CudaRuntime::Stream::Compute);
 }
 
-/// Counts images per second of wall time: Google Benchmark's own rate follows the CPU time of one
+/// Counts images per second of wall time: Google Benchmark's own rate uses the CPU time of one
+/// thread.
 /// thread.
 class ImageRate {
  public:
@@ -92,20 +92,20 @@ void inference(benchmark::State& state, const std::string& model_name) {
   model->eval();
   const Tensor images = random_images(state.range(0));
   const NoGrad no_grad;
-  benchmark::DoNotOptimize((*model)(images));  // packs the weights; on a GPU chooses kernels
+  benchmark::DoNotOptimize((*model)(images));  // packs the weights; on a GPU selects kernels
   synchronize();
   const ImageRate rate(state);
   for (auto _ : state) benchmark::DoNotOptimize((*model)(images));
 }
 
-/// What is trained, by name; no globs: everything.
+/// The parameters to train, by name; no globs: all.
 struct TrainMode {
   std::string name;
   std::vector<std::string> trainable;
-  bool cached_features = false;  // the frozen stages' outputs are at hand, as in later epochs
+  bool cached_features = false;  // the frozen stages' outputs are cached, as in later epochs
 };
 
-/// A number of bytes that /proc/self/status tells: "VmRSS", resident now, or "VmHWM", at most.
+/// Bytes reported by /proc/self/status: "VmRSS" (resident now) or "VmHWM" (peak).
 double resident_bytes(const std::string& key) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -114,10 +114,10 @@ double resident_bytes(const std::string& key) {
   return 0;
 }
 
-/// Lets VmHWM begin anew.
+/// Resets VmHWM.
 void forget_resident_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
 
-/// Makes model, optimiser and a batch; then `measure(step)`.
+/// Makes the model, the optimiser and a batch, then calls `measure(step)`.
 template <typename Measure>
 void with_training_step(benchmark::State& state, const std::string& model_name,
                         const TrainMode& mode, const Measure& measure) {
@@ -160,7 +160,7 @@ void with_training_step(benchmark::State& state, const std::string& model_name,
     optimizer->step();
     if (scaler) scaler->update();
     transaction.commit();
-    // On a GPU reading the loss would wait for the step; trainers read it a step late.
+    // On a GPU reading the loss would synchronise; training reads it one step late.
     if (device.is_cpu()) benchmark::DoNotOptimize(loss.item());
   };
   measure(step);
@@ -168,16 +168,15 @@ void with_training_step(benchmark::State& state, const std::string& model_name,
 
 void training_step(benchmark::State& state, const std::string& model_name, const TrainMode& mode) {
   with_training_step(state, model_name, mode, [&](const auto& step) {
-    step();  // makes the optimiser's moments and fills the allocator's cache
+    step();  // allocates the optimiser's moments and fills the allocator's cache
     synchronize();
     const ImageRate rate(state);
     for (auto _ : state) step();
   });
 }
 
-/// MB by which resident memory grows in training: over the process without model and batch
-/// (growth_MB) and over the process that has made them; and the most that tensors and scratch
-/// memory held, by tag.
+/// Growth of resident memory in training, in MB: relative to the process without model and batch
+/// (growth_MB) and to the process with them; and the peak of tensors and scratch memory, by tag.
 void training_memory(benchmark::State& state, const std::string& model_name,
                      const TrainMode& mode) {
   constexpr double kMegabyte = 1e6;
@@ -200,7 +199,7 @@ void training_memory(benchmark::State& state, const std::string& model_name,
   });
 }
 
-/// ResNet18's cost against batch, image size and threads: milliseconds an image.
+/// ResNet18's cost by batch, image size and threads: milliseconds per image.
 void growth(benchmark::State& state) {
   const int threads_before = hanok::num_threads();
   hanok::set_num_threads(static_cast<int>(state.range(2)));
@@ -250,7 +249,7 @@ void register_model(const std::string& title, const std::string& model,
   }
 }
 
-/// Takes "NAME VALUE" out of the arguments; `otherwise` where it is not there.
+/// Removes "NAME VALUE" from the arguments; returns `otherwise` if it is missing.
 std::string take_option(int& argc, char** argv, const std::string& name,
                         const std::string& otherwise) {
   for (int i = 1; i + 1 < argc; ++i) {
@@ -263,13 +262,13 @@ std::string take_option(int& argc, char** argv, const std::string& name,
   return otherwise;
 }
 
-/// Throws ValueError for what is no device, DeviceError, saying what is missing, for one that is
-/// not there.
+/// Throws ValueError for an invalid device name, DeviceError, saying what is missing, for an
+/// unavailable device.
 void choose_device(const std::string& name) {
   if (name.rfind("cuda", 0) == 0) {
     device = hanok::Device::cuda(name.size() > 5 ? std::atoi(name.c_str() + 5) : 0);
   } else if (name != "cpu") {
-    throw hanok::ValueError("bench_resnet: --device " + name + ": cpu, cuda or cuda:N");
+    throw hanok::ValueError("bench_resnet: --device " + name + ": expected cpu, cuda or cuda:N");
   }
   hanok::backend_of(device);
 }

@@ -1,8 +1,8 @@
-"""The recipe of a finished run of finetune, repeated in PyTorch on the same folds, to compare macro F1.
+"""Repeats the recipe of a finished finetune run in PyTorch on the same folds, to compare macro F1.
 
     finetune_torch.py RUN [--fold 0] [--threads 2] [--seed 0]
 
-Reads RUN/config.toml and RUN/folds.csv: ResNet18 from random weights, images stretched to image-size, random flips and shifts, AdamW under a one-cycle
+Reads RUN/config.toml and RUN/folds.csv: ResNet18 from random weights, images resized to image-size, random flips and shifts, AdamW under a one-cycle
 schedule, the weights of the epoch with the lowest validation loss. Prints macro F1 on the whole fold and on each of the run's subsets.
 """
 
@@ -33,7 +33,7 @@ def load(data, rows, size):
 
 
 def augment(images, generator):
-    """Random horizontal flips and shifts by up to 1/16 of the side; black moves in."""
+    """Random horizontal flips and shifts by up to 1/16 of the side, filled with black."""
     size = images.shape[-1]
     black = ((0 - MEAN) / STDDEV).expand(3, size, size)
     result = torch.empty_like(images)

@@ -1,8 +1,8 @@
-"""How much resident memory a training step of PyTorch takes: what bench_resnet's memory/train/full tells of hanok.
+"""Resident memory of a PyTorch training step, as bench_resnet's memory/train/full reports it for hanok.
 
     python3 bench/peers/memory_torch.py [--model resnet18] [--batch 32] [--threads 2]
 
-growth is over the process that has imported torch; the second figure is over the one that has made model and batch.
+"growth" is relative to the process after importing torch; the second figure is relative to the process with model and batch.
 """
 
 import argparse

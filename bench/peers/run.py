@@ -1,8 +1,8 @@
-"""hanok beside other systems: the same work in turn on the same machine, told as ratios.
+"""Compares hanok with other systems: interleaved runs of the same workload on the same machine, reported as ratios.
 
     ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18] [--device cuda]
 
-Each pair runs hanok and then each peer for some seconds; a pair gives one ratio, so that the machine's moods fall on both. Writes bench-peers.md and
+Each pair runs hanok and then each peer for some seconds and gives one ratio, so that other load on the machine affects both. Writes bench-peers.md and
 bench-peers.svg into --out.
 """
 
@@ -20,7 +20,7 @@ TITLES = {"resnet18": "ResNet18", "resnet50": "ResNet50", "mobilenet_v2": "Mobil
 # For "loader" the numbers are of its workers: 384x512 JPEG to augmented, normalised batches of 32, no network.
 BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32], "train/cached_features": [32], "loader": [1, 2]}
 CUDA_BATCHES = {"inference": [256, 16], "train/full": [256, 64]}
-# A peer that keeps no features of frozen layers does the whole step of the head.
+# A peer without a feature cache runs the whole step of the head.
 PEER_WORK = {"train/cached_features": "train/head"}
 LONGEST_BAR = 5.0
 PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
@@ -175,9 +175,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=2.0, help="per system and pair")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--model", default="resnet18", help="comma-separated: " + ", ".join(TITLES))
-    parser.add_argument("--work", help="comma-separated; default: all that the device knows")
+    parser.add_argument("--work", help="comma-separated; default: all that the device supports")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda torch is the peer")
-    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"], help="both sides', on cuda; f32 is with TF32")
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"], help="of both sides on cuda; f32 allows TF32")
     parser.add_argument("--out", default=".")
     options = parser.parse_args()
     batches = BATCHES if options.device == "cpu" else CUDA_BATCHES

@@ -1,10 +1,10 @@
-"""One peer on one piece of work, as a process of its own that is driven through its standard input.
+"""One peer on one workload, in its own process, controlled through standard input.
 
     worker.py SYSTEM MODEL WORK BATCH THREADS
 
 SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4, train/head or loader (then BATCH counts its workers).
 HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last, bf16 autocast (HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
-It prints "ready SETTINGS" once it is warm; then for each line "SECONDS" that it reads it repeats the work for about that long and prints images per second.
+After a warm-up it prints "ready SETTINGS". For each line "SECONDS" that it reads, it repeats the work for about that time and prints images per second.
 """
 
 import os
@@ -30,7 +30,7 @@ def torch_model(classes):
 
 
 def prepare_torch():
-    """Sets torch up for the device; returns the context in which to compute, a compiler, and words for the settings."""
+    """Sets torch up for the device; returns the context in which to compute, a compiler, and a description of the settings."""
     import contextlib
 
     import torch
@@ -82,7 +82,7 @@ def torch_training():
     model.train()
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(any(name.startswith(prefix) for prefix in trained))
-    if WORK != "train/full":  # frozen layers run as in evaluation, as hanok's do
+    if WORK != "train/full":  # frozen layers run as in evaluation, as in hanok
         for name, module in model.named_modules():
             if isinstance(module, torch.nn.BatchNorm2d) and not any(name.startswith(prefix) for prefix in trained):
                 module.eval()
@@ -125,7 +125,7 @@ def torch_loader():
 
     class Photographs(torch.utils.data.Dataset):
         def __len__(self):
-            return 10**6  # an endless epoch: the start of workers does not count
+            return 10**6  # an endless epoch, so that starting workers does not count
 
         def __getitem__(self, i):
             with Image.open(files[i % len(files)]) as image:
