@@ -1,5 +1,4 @@
-// Memory of the first CUDA device (or of the tests' stand-in for one), and what a kernel call needs
-// around it.
+// Memory of the first CUDA device (or of the stand-in), and the context of a kernel call.
 #pragma once
 
 #include <cstddef>
@@ -38,7 +37,7 @@ class CudaContext {
   std::unique_ptr<Backend> backend_;
 };
 
-/// Whether this program has a CUDA backend and a device for it.
+/// Whether this program has a CUDA backend and a device.
 inline bool cuda_is_here() {
   if (cuda_runtime() == nullptr) return false;
   try {
@@ -48,7 +47,7 @@ inline bool cuda_is_here() {
   }
 }
 
-/// Bytes on the device. They begin `offset` bytes into their allocation, to have them unaligned.
+/// Bytes on the device, starting `offset` bytes into their allocation, to test unaligned memory.
 class DeviceBytes {
  public:
   explicit DeviceBytes(const std::vector<std::uint8_t>& content, std::size_t offset = 0)
@@ -79,7 +78,7 @@ class DeviceBytes {
   char* base_ = nullptr;
 };
 
-/// Numbers as they lie in memory in one of the types, and back.
+/// Converts numbers to and from their representation in memory.
 inline std::vector<std::uint8_t> encode(const std::vector<double>& values, DType dtype) {
   std::vector<std::uint8_t> bytes(values.size() * size_of(dtype));
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -141,7 +140,7 @@ inline std::vector<double> decode(const std::vector<std::uint8_t>& bytes, DType 
 /// A dense array on the device; `values` reads it back.
 class DeviceArray {
  public:
-  /// `shift`: elements by which it is off the allocation's alignment.
+  /// `shift`: offset in elements from the allocation's alignment.
   DeviceArray(const std::vector<double>& values, DType dtype, std::size_t shift = 0)
       : dtype_(dtype),
         count_(static_cast<std::int64_t>(values.size())),

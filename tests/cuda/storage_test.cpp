@@ -1,5 +1,5 @@
-// Kernels over activations with every storage type, on aligned and unaligned memory and on sizes
-// around a pack, a warp and a block's share. (tests/kernels checks them in f32.)
+// Kernels over activations with every storage type, on aligned and unaligned memory and for sizes
+// around a pack, a warp and a block's share. (tests/kernels covers f32.)
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace {
 
 using test::DeviceArray;
 
-/// (storage type, elements that views are off alignment)
+/// (storage type, offset of views from the alignment in elements)
 class Storage : public ::testing::TestWithParam<std::tuple<DType, int>> {
  protected:
   void SetUp() override {
@@ -26,7 +26,7 @@ class Storage : public ::testing::TestWithParam<std::tuple<DType, int>> {
 
   static DType dtype() { return std::get<0>(GetParam()); }
   static std::size_t shift() { return static_cast<std::size_t>(std::get<1>(GetParam())); }
-  /// n numbers around `mean` that the type can hold.
+  /// n numbers around `mean` that the type represents exactly.
   static std::vector<double> data(std::int64_t n, std::uint64_t seed, float mean = 0) {
     const std::vector<float> values = test::test_data(n, seed, mean, 2);
     return test::decode(test::encode({values.begin(), values.end()}, dtype()), dtype());
@@ -35,7 +35,7 @@ class Storage : public ::testing::TestWithParam<std::tuple<DType, int>> {
   DeviceArray zeros(std::int64_t n) const {
     return array(std::vector<double>(static_cast<std::size_t>(n), 99.0));
   }
-  /// One rounding to the type, and f32's errors before it.
+  /// One rounding to the type, plus f32's error before it.
   static void expect_close(const std::vector<double>& got, const std::vector<double>& want) {
     ASSERT_EQ(got.size(), want.size());
     const double epsilon = dtype() == DType::F32   ? 1e-6
@@ -226,13 +226,13 @@ TEST_P(Storage, ReduceInEveryLayoutOfThreads) {
     std::uint32_t dims;
   };
   const Case cases[] = {
-      {{33, 31}, 0b10},     // 8 threads a row
-      {{129, 70}, 0b10},    // a warp a row
-      {{3, 1027}, 0b10},    // a block a row
-      {{1, 10001}, 0b10},   // parts of a row
+      {{33, 31}, 0b10},     // 8 threads per row
+      {{129, 70}, 0b10},    // a warp per row
+      {{3, 1027}, 0b10},    // a block per row
+      {{1, 10001}, 0b10},   // parts of a row per block
       {{33, 31}, 0b01},     // columns
       {{1027, 33}, 0b01},   // parts of columns
-      {{5, 3, 35}, 0b101},  // reduced dimensions that do not join
+      {{5, 3, 35}, 0b101},  // reduced dimensions that cannot be merged
   };
   for (const Case& c : cases) {
     const std::vector<double> x = data(c.sizes.numel(), 1, 1);
@@ -319,7 +319,8 @@ TEST_P(Storage, AnIndexOutsideGivesNotANumberAndNoGradient) {
 TEST(CudaTensorLists, SpanSeveralLaunches) {
   if (!test::cuda_is_here()) GTEST_SKIP() << "no CUDA device";
   test::CudaContext cuda;
-  // More tensors than a launch's parameters hold, empty ones and one of several blocks among them.
+  // More tensors than fit into a launch's parameters, including empty ones and one of several
+  // blocks.
   std::vector<std::unique_ptr<DeviceArray>> parameters;
   std::vector<std::unique_ptr<DeviceArray>> gradients;
   std::vector<OptimizerSlot> slots;

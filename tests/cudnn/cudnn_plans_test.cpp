@@ -1,5 +1,5 @@
-// cuDNN's plans for every convolution of ResNet18, built for a GPU that is not there: cuDNN itself
-// runs here, and only the device is described instead of present.
+// cuDNN's plans for every convolution of ResNet18, built for a GPU that is not present: cuDNN
+// itself runs here, and the device is given by a description.
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
@@ -49,7 +49,7 @@ class CudnnPlans : public testing::Test {
     h100_ = text.str();
   }
 
-  // The plan's engine, or "" and the reason where cuDNN refuses.
+  // The plan's engine, or "" and the reason if cuDNN rejects the graph.
   std::string engine(const ConvolutionProblem& problem, std::string* reason = nullptr) const {
     try {
       const auto plans = build_plans_for(problem, h100_, 1, kWorkspaceLimit);
@@ -110,7 +110,7 @@ TEST_F(CudnnPlans, FuseTheSumsOfBatchNormInF16) {
     problem.statistics = true;
     std::string reason;
     const std::string found = engine(problem, &reason);
-    if (shape.c == 3) {  // rows of 3 halves do not keep the 16-byte alignment that the engine wants
+    if (shape.c == 3) {  // rows of 3 halves break the 16-byte alignment that the engine requires
       EXPECT_EQ(found, "") << problem.text();
     } else {
       EXPECT_NE(found, "") << reason;
@@ -118,9 +118,9 @@ TEST_F(CudnnPlans, FuseTheSumsOfBatchNormInF16) {
   }
 }
 
-// What cuDNN refuses, by name: each of these takes the way of separate kernels
-// (fused_convolution.cpp). A version of cuDNN that learns one of them makes this test fail, which
-// is the moment to enjoy it.
+// What cuDNN does not support, by name: each of these falls back to separate kernels
+// (fused_convolution.cpp). This test fails when a version of cuDNN supports one of them; then use
+// it.
 TEST_F(CudnnPlans, RefusesTheSumsOfBatchNormInBf16AndF32OnSm90) {
   for (const Conv2dShape& shape : resnet18()) {
     for (const DType dtype : {DType::BF16, DType::F32}) {
@@ -133,8 +133,8 @@ TEST_F(CudnnPlans, RefusesTheSumsOfBatchNormInBf16AndF32OnSm90) {
   }
 }
 
-// Fused pointwise operations in 16 bits are kernels that cuDNN compiles on the spot, with the
-// driver's help: on a machine with a GPU they exist.
+// Fused pointwise operations in 16 bits are compiled by cuDNN at run time with the driver's help:
+// they exist only on a machine with a GPU.
 TEST_F(CudnnPlans, RefusesKernelsCompiledAtRunTimeWithoutADriver) {
   for (const Conv2dShape& shape : resnet18()) {
     for (const DType dtype : {DType::BF16, DType::F16}) {

@@ -1,5 +1,5 @@
-// What is opened at run time: the words for what is missing, and the table of cuBLAS against its
-// own header where that is here.
+// Libraries loaded at run time: messages for missing ones, and the table of cuBLAS functions
+// compared with its header, if that is installed.
 
 #include <cstdlib>
 #include <gtest/gtest.h>
@@ -65,7 +65,7 @@ TEST(Cublas, TableIsFilledWhereTheLibraryIsHere) {
 }
 
 #ifdef HANOK_TEST_CUBLAS_HEADER
-// An enum of C has int's size, so that functions differ only in the names of their types.
+// A C enum has int's size, so functions differ only in the names of their types.
 template <typename T>
 struct AsInt {
   using type = std::conditional_t<std::is_enum_v<T>, int, T>;

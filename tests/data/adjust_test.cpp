@@ -1,4 +1,4 @@
-// Each transform against torchvision's result, and the errors of each.
+// Each transform against torchvision's result, and its errors.
 #include "hanok/data/adjust.h"
 
 #include <gmock/gmock.h>
@@ -49,7 +49,7 @@ Image apply(const std::string& name, const Image& image, const Image& dull,
   throw std::runtime_error("no transform for " + name);
 }
 
-/// Steps of 1/255 that the result may be off, and why.
+/// Maximum difference in steps of 1/255, and the reason.
 int tolerance(const std::string& name) {
   if (name.rfind("blur", 0) == 0) return 1;    // torchvision sums in single precision
   if (name.rfind("affine", 0) == 0) return 1;  // sines of 1e-7, then truncated to whole steps

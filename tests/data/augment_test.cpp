@@ -1,4 +1,5 @@
-// What random transforms draw: ranges, spread, and that they are functions of their place only.
+// Distributions of random transforms: ranges and spread; and that they depend only on (seed, epoch,
+// sample).
 #include "hanok/data/augment.h"
 
 #include <gmock/gmock.h>
@@ -15,7 +16,7 @@ using test::message_of;
 using test::noise;
 using testing::HasSubstr;
 
-/// Pixels as a string, which orders and compares.
+/// Pixels as a string, which can be ordered and compared.
 std::string bytes(const Image& image) { return {image.pixels.begin(), image.pixels.end()}; }
 
 RandomDraws draws(std::int64_t place) { return {1, RandomStream::Test, place, 0}; }
@@ -41,7 +42,8 @@ TEST(RandomCrop, StaysInsideAndWithinItsRanges) {
   EXPECT_NEAR(widest, 1.333, 0.02);
 }
 
-// A whole-area crop of a forbidden ratio never fits: torchvision then cuts the middle.
+// A crop of the whole area with a different aspect ratio never fits: torchvision then uses the
+// centre.
 TEST(RandomCrop, FallsBackToTheCentre) {
   RandomDraws random = draws(0);
   const Rectangle wide = random_crop(300, 100, {1, 1}, {0.75F, 1.5F}, random);
@@ -125,7 +127,8 @@ TEST(RandAugment, DrawsEveryOperation) {
     RandomDraws random = draws(i);
     seen.insert(bytes(rand_augment(image, 1, 15, random)));
   }
-  // Fourteen operations, nine of them both ways; those that leave this image alone count once.
+  // Fourteen operations, nine of them with a direction; those that do not change this image count
+  // once.
   std::set<std::string> possible;
   for (const std::string& name : rand_augment_operations()) {
     for (const bool negative : {false, true}) {

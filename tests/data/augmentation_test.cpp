@@ -1,5 +1,5 @@
-// Lists of transforms: parameters and their checks, chances, and that an image is a function of
-// seed, epoch, sample and occurrence only.
+// Lists of transforms: parameters and their checks, probabilities, and that an image is a function
+// of seed, epoch, sample and occurrence only.
 #include "hanok/data/augmentation.h"
 
 #include <cmath>
@@ -19,7 +19,7 @@ using test::message_of;
 using test::noise;
 using testing::HasSubstr;
 
-/// Pixels as a string, which orders and compares.
+/// Pixels as a string, which can be ordered and compared.
 std::string bytes(const Image& image) { return {image.pixels.begin(), image.pixels.end()}; }
 
 Image smooth(int width, int height) {
@@ -40,7 +40,7 @@ TEST(Augmentation, WithoutStepsChangesNothing) {
   EXPECT_EQ(augment(image, {}, 1, 2, 3).pixels, image.pixels);
 }
 
-// What a step draws is what the function of that name draws at the same place.
+// A step draws what the function of that name draws from the same counter.
 TEST(Augmentation, StepsCallTheTransformsWithTheirParameters) {
   const Image image = smooth(40, 32);
   const auto result = [&](const TransformStep& step) { return augment(image, {step}, 1, 2, 3); };
@@ -83,7 +83,7 @@ TEST(Augmentation, WarpsStayWithinTheirRanges) {
   const auto warped = [&](const AffineParameters& warp) {
     return warp_affine(image, affine_matrix(warp, 40, 32), {124, 116, 104});
   };
-  // Ranges of no width leave one possible result.
+  // Empty ranges leave one possible result.
   AffineParameters still;
   EXPECT_EQ(augment(image, {TransformStep("rotate").set("degrees", {0})}, 1, 0, 0).pixels,
             warped(still).pixels);
@@ -92,7 +92,7 @@ TEST(Augmentation, WarpsStayWithinTheirRanges) {
   const TransformStep scaled =
       TransformStep("affine").set("degrees", {0}).set("translate", {0}).set("scale", {1.5, 1.5});
   EXPECT_EQ(augment(image, {scaled}, 1, 0, 0).pixels, warped(larger).pixels);
-  // The draw itself: an angle from -30 to 30, and both ways.
+  // The draw itself: an angle from -30 to 30, in both directions.
   const TransformStep turned = TransformStep("rotate").set("degrees", {30});
   int left = 0, right = 0;
   for (int epoch = 0; epoch < 20; ++epoch) {
@@ -152,7 +152,7 @@ TEST(Augmentation, ErrorsNameParameterAndRange) {
               HasSubstr("probability: must lie between 0 and 1"));
 }
 
-/// The image, flipped or not, moved by (dx, dy) with black coming in.
+/// The image, optionally flipped, shifted by (dx, dy) and filled with black.
 Image expected_light(const Image& image, bool flip, int dx, int dy) {
   const Image source = flip ? flip_horizontal(image) : image;
   Image result{image.width, image.height, std::vector<std::uint8_t>(image.pixels.size())};
@@ -185,7 +185,7 @@ TEST(Augmentation, LightFlipsAndShiftsByUpToASixteenth) {
     }
     ASSERT_TRUE(found) << sample;
   }
-  EXPECT_GT(seen.size(), 66U);  // of 2 x 5 x 7; each missing has a chance of (69/70)^600
+  EXPECT_GT(seen.size(), 66U);  // of 2 x 5 x 7; each is missing with probability (69/70)^600
 }
 
 TEST(Augmentation, IsAFunctionOfSeedEpochAndSample) {
@@ -200,7 +200,7 @@ TEST(Augmentation, IsAFunctionOfSeedEpochAndSample) {
     same += (first == result(1, 10 + i, 3)) + (first == result(1, 2, 10 + i)) +
             (first == result(10 + static_cast<std::uint64_t>(i), 2, 3));
   }
-  EXPECT_LE(same, 4);  // of 60, one in 162 by chance
+  EXPECT_LE(same, 4);  // of 60; equal by chance with probability 1/162
 }
 
 TEST(Augmentation, TinyImagesAreFine) {
@@ -242,7 +242,7 @@ TEST_P(Policies, AreFunctionsOfSeedEpochSampleAndOccurrence) {
   EXPECT_LE(same, 3);
 }
 
-// An image is seen in a hundred ways over a hundred epochs, give or take.
+// An image has about a hundred variants over a hundred epochs.
 TEST_P(Policies, TwoEpochsHardlyEverLookAlike) {
   const Image image = resize(noise("policy", 7, 9), 64, 64, Filter::Bicubic);
   std::set<std::string> seen;

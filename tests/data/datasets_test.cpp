@@ -1,4 +1,4 @@
-// The two layouts on disk, with the oddities that real ones have.
+// The layouts on disk, including the irregularities of real data sets.
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <set>
@@ -128,7 +128,7 @@ TEST(ImageFolder, ErrorsSayWhatIsMissing) {
               HasSubstr("class 'b' has no .jpg, .jpeg or .png file"));
 }
 
-/// train.csv and the seven photographs of each of its people.
+/// Writes train.csv and the seven photographs of each person.
 void write_people(const TempFolder& folder, const std::string& below, const std::string& rows) {
   const std::string path = folder.write(below + "train.csv", "id,gender,race,age,path\n" + rows);
   for (const std::vector<std::string>& row : read_csv(path).rows) {

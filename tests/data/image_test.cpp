@@ -1,4 +1,4 @@
-// Decoding and resizing equal Pillow's; damaged and hostile files are refused.
+// Decoding and resizing equal Pillow's; damaged and malicious files are rejected.
 #include "hanok/data/image.h"
 
 #include <array>
@@ -43,7 +43,7 @@ TEST(Decode, EqualsPillowForEveryKind) {
     const Image image = decode(from_base64(json.at("file")));
     EXPECT_EQ(image.width, json.at("size")[0]) << name;
     EXPECT_EQ(image.height, json.at("size")[1]) << name;
-    // Another version of libjpeg-turbo may round one step differently; PNG has no such freedom.
+    // Another version of libjpeg-turbo may differ by one step of rounding; PNG is exact.
     const int allowed = name.rfind("jpeg", 0) == 0 ? 1 : 0;
     EXPECT_LE(largest_difference(image, from_base64(json.at("pixels"))), allowed) << name;
   }
@@ -60,8 +60,8 @@ TEST(Resize, EqualsPillowToTheBit) {
   }
 }
 
-// Rows that stand alone, and strips too narrow for a vector, are filtered plainly; a whole image
-// may take vectors of four rows and of 16 bytes. Both must give the same pixels.
+// Single rows and narrow strips use the scalar filters; a whole image uses vectors of four rows and
+// of 16 bytes. Both must give the same pixels.
 TEST(Resize, VectorsGiveThePlainPixels) {
   for (const auto& [width, height, size] :
        {std::array{31, 9, 12}, {64, 5, 33}, {7, 6, 3}, {40, 23, 97}}) {
@@ -122,7 +122,7 @@ TEST(Crop, CutsTheRectangle) {
 }
 
 /// First row and column of the stored image that center_crop kept, by torchvision's rule
-/// int(round((size - crop) / 2)), Python rounding halves to even numbers.
+/// int(round((size - crop) / 2)), where Python rounds half to even.
 TEST(CenterCrop, RoundsAsTorchvision) {
   for (const auto& [size, cut, first] :
        std::vector<std::array<int, 3>>{{7, 4, 2}, {9, 4, 2}, {11, 4, 4}, {8, 4, 2}, {5, 4, 0}}) {
@@ -185,7 +185,7 @@ TEST(Encode, RefusesWhatCannotBeWritten) {
   EXPECT_THROW(encode_jpeg(Image{70000, 1, std::vector<std::uint8_t>(210000)}), Error);
 }
 
-// Not one prefix of a file may pass for a picture.
+// No truncated file may decode to an image.
 TEST(Damaged, EveryTruncationIsAnError) {
   const Image image = noise("truncated", 24, 20);
   for (const std::vector<std::uint8_t>& file : {encode_jpeg(image), encode_png(image)}) {
@@ -198,8 +198,8 @@ TEST(Damaged, EveryTruncationIsAnError) {
   }
 }
 
-// Whatever a flipped byte does, it is a picture or a FormatError; PNG's checksums leave no choice
-// within the parts that matter.
+// With any flipped byte the file is an image or a FormatError; PNG's checksums make most flips an
+// error.
 TEST(Damaged, FlippedBytesNeverCrash) {
   const Image image = noise("flipped", 16, 12);
   for (const std::vector<std::uint8_t>& file : {encode_jpeg(image), encode_png(image)}) {
@@ -220,12 +220,12 @@ TEST(Damaged, FlippedBytesNeverCrash) {
 
 TEST(Damaged, PngWithABadChecksum) {
   std::vector<std::uint8_t> file = encode_png(noise("crc", 8, 8));
-  file[file.size() - 14] ^= 1;  // within the last data chunk's checksum (IEND is 12 bytes)
+  file[file.size() - 14] ^= 1;  // in the last data chunk's checksum (IEND is 12 bytes)
   EXPECT_THAT(decode_error(file), AllOf(StartsWith("picture: damaged PNG"), HasSubstr("CRC")));
 }
 
 TEST(Hostile, DeclaredSizesAreCheckedBeforeMemoryIsTaken) {
-  // A PNG header alone: signature, length, IHDR, width, height, depth, colour, ..., checksum.
+  // A bare PNG header: signature, length, IHDR, width, height, depth, colour, ..., checksum.
   const std::vector<std::uint8_t> small = encode_png(gradient(4, 4));
   const DecodeLimits limits{15, 1 << 20};
   EXPECT_THAT(decode_error(small, limits),
@@ -235,7 +235,7 @@ TEST(Hostile, DeclaredSizesAreCheckedBeforeMemoryIsTaken) {
   EXPECT_EQ(decode(small, {16, 1 << 20}).width, 4);
   std::vector<std::uint8_t> jpeg = encode_jpeg(gradient(16, 16));
   for (std::size_t i = 0; i + 8 < jpeg.size(); ++i) {
-    if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) {  // the frame's header: height, width
+    if (jpeg[i] == 0xFF && jpeg[i + 1] == 0xC0) {  // the frame header: height, width
       jpeg[i + 5] = jpeg[i + 7] = 0xFF;
       jpeg[i + 6] = jpeg[i + 8] = 0x00;
       break;
@@ -245,8 +245,8 @@ TEST(Hostile, DeclaredSizesAreCheckedBeforeMemoryIsTaken) {
 }
 
 TEST(Hostile, APngThatCannotHoldWhatItDeclares) {
-  // 11000x11000 is within the limit, yet no 45 bytes inflate to it. The header's checksum is
-  // right.
+  // 11000x11000 is within the limit, but 45 bytes cannot inflate to it. The header's checksum is
+  // correct.
   const std::vector<std::uint8_t> file = {
       0x89, 'P',  'N',  'G',  '\r', '\n', 0x1A, '\n', 0x00, 0x00, 0x00, 0x0D, 'I',  'H', 'D',
       'R',  0x00, 0x00, 0x2A, 0xF8, 0x00, 0x00, 0x2A, 0xF8, 0x08, 0x02, 0x00, 0x00, 0x00};
@@ -265,7 +265,7 @@ TEST(Hostile, APngThatCannotHoldWhatItDeclares) {
     }
   };
   append_number(crc(file.data() + 12, 17));
-  append_number(0);  // an empty data chunk, where reading the header stops
+  append_number(0);  // an empty data chunk, where reading the header ends
   whole.insert(whole.end(), {'I', 'D', 'A', 'T'});
   append_number(crc(reinterpret_cast<const std::uint8_t*>("IDAT"), 4));
   EXPECT_THAT(decode_error(whole), HasSubstr("declares 11000x11000 pixels, more than 45 bytes"));

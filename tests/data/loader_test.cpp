@@ -33,7 +33,7 @@ class LoaderTest : public testing::Test {
     options_.seed = 5;
   }
 
-  /// What comes out of some epochs, as plain numbers.
+  /// The results of some epochs as plain numbers.
   struct Output {
     std::vector<std::vector<float>> images;
     std::vector<std::vector<std::int64_t>> labels, samples;
@@ -64,7 +64,7 @@ class LoaderTest : public testing::Test {
 
 TEST_F(LoaderTest, SaysHowManyWorkersTheSystemStarted) {
   options_.workers = 50;
-  const hanok::test::LittleAddressSpace room(rlim_t{5} << 29);  // for two stacks and a half
+  const hanok::test::LittleAddressSpace room(rlim_t{5} << 29);  // space for two and a half stacks
   EXPECT_THAT(message_of<Error>([&] { const Loader loader(dataset_, options_); }),
               HasSubstr("the system started 2 of 50 workers"));
 }
@@ -150,7 +150,7 @@ TEST_F(LoaderTest, WhatMemoryDoesNotHoldLiesInAFile) {
   EXPECT_THROW(Loader(dataset_, options), IoError);
 }
 
-// Once every image is kept, an epoch needs no file.
+// Once every image is cached, an epoch reads no file.
 TEST_F(LoaderTest, KeptImagesAreNotReadAgain) {
   const test::TempFolder spill;
   for (const std::int64_t budget : {0, 1 << 20}) {
@@ -200,7 +200,7 @@ TEST_F(LoaderTest, TheOrderMayRepeatAndLeaveOut) {
   Output output;
   drain(loader, output);
   EXPECT_THAT(output.samples, ElementsAre(ElementsAre(7, 7, 7, 7), ElementsAre(7)));
-  // Repeated samples are varied each time, in a way that does not depend on the batches.
+  // Repeated samples are augmented differently each time, independently of the batches.
   options_.batch_size = 1;
   options_.augmentation = named_augmentation("strong");
   Loader strong(dataset_, options_);
@@ -265,7 +265,7 @@ TEST_F(LoaderTest, AnUnreadableImageSurfacesInNextWhateverTheWorkers) {
     EXPECT_TRUE(loader.next(batch));
     EXPECT_THAT(message_of<FormatError>([&] { loader.next(batch); }),
                 HasSubstr(dataset_.samples[9].path));
-    EXPECT_TRUE(loader.next(batch));  // the rest of the epoch is still there
+    EXPECT_TRUE(loader.next(batch));  // the rest of the epoch is unaffected
     EXPECT_EQ(batch.samples[0], 12);
     EXPECT_THAT(message_of<IoError>([&] { loader.next(batch); }),
                 HasSubstr(dataset_.samples[17].path));
@@ -297,7 +297,7 @@ TEST_F(LoaderTest, StopsAndStartsAnewInMidEpoch) {
       Output output;
       drain(loader, output);
       EXPECT_TRUE(output == reference);
-      loader.start_epoch(1, shuffled(23, 1, 1));  // and is destroyed in the middle of this one
+      loader.start_epoch(1, shuffled(23, 1, 1));  // and is destroyed in the middle of this epoch
       if (taken % 2) loader.next(batch);
     }
   }

@@ -22,7 +22,7 @@ Batch make_batch() {
   return batch;
 }
 
-/// l of the targets' first row: labels 0 (own) and 2 (of the last sample).
+/// l of the first row's targets: labels 0 (own) and 2 (the last sample's).
 float own_share(const Tensor& targets) { return targets.to_vector()[0]; }
 
 void expect_targets(const Tensor& targets, float own) {
@@ -86,7 +86,7 @@ TEST(CutMix, TakesOneRectangleFromTheSampleBefore) {
     const float own = own_share(targets);
     expect_targets(targets, own);
     const std::vector<float> after = batch.images.to_vector();
-    // The same rectangle in every sample and channel; its area is what the targets say.
+    // The rectangle is the same in every sample and channel; its area matches the targets.
     int area = 0, top = 8, bottom = -1, left = 6, right = -1;
     for (int y = 0; y < 8; ++y) {
       for (int x = 0; x < 6; ++x) {

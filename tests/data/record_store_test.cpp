@@ -25,7 +25,7 @@ void expect_record(const RecordStore& store, std::int64_t key, int i) {
 
 TEST(RecordStore, KeepsRecordsInMemoryAndFile) {
   const test::TempFolder folder;
-  // Room for ten records; four of them fit into the budget.
+  // Space for ten records, four of them in memory.
   RecordStore store(100, 10, 3, 4 * 3 + 2, folder.path(), "records");
   EXPECT_EQ(store.memory_bytes(), 12U);
   EXPECT_EQ(store.file_bytes(), 18U);
@@ -35,7 +35,7 @@ TEST(RecordStore, KeepsRecordsInMemoryAndFile) {
   EXPECT_FALSE(store.holds(70));
   EXPECT_FALSE(store.holds(1));
   store.put(7, record(9).data());
-  expect_record(store, 7, 1);  // the first stays
+  expect_record(store, 7, 1);  // the first value is kept
 }
 
 TEST(RecordStore, WithoutAFolderKeepsWhatTheBudgetHolds) {

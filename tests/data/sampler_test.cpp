@@ -26,8 +26,8 @@ TEST(Shuffled, IsAPermutationFixedBySeedAndEpoch) {
   EXPECT_THROW(shuffled(-1, 1, 1), ValueError);
 }
 
-// Each of 5! orders of five items equally often: chi-squared with 119 degrees of freedom exceeds
-// 172 once in a thousand times, and this seed is fixed.
+// All 5! orders of five items are equally frequent: chi-squared with 119 degrees of freedom exceeds
+// 172 with probability 1/1000, and this seed is fixed.
 TEST(Shuffled, EveryOrderIsEquallyLikely) {
   constexpr int kRounds = 24000;
   std::map<std::vector<std::int64_t>, int> seen;

@@ -1,4 +1,4 @@
-// Epochs that level the classes.
+// Epochs that balance classes.
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <set>
@@ -53,7 +53,7 @@ TEST(Sampling, UnderSamplingTakesOthersInEveryEpoch) {
     EXPECT_EQ(*std::max_element(used.begin(), used.end()), 1);
     seen.insert(order.begin(), order.end());
   }
-  EXPECT_EQ(seen.size(), 77U);  // one is missed by 60 epochs once in (50/43)^60 = 8500 times
+  EXPECT_EQ(seen.size(), 77U);  // 60 epochs miss a given one with probability (43/50)^60 = 1/8500
 }
 
 TEST(Sampling, ClassBalancedDrawsMakeClassesEquallyLikely) {
@@ -65,7 +65,7 @@ TEST(Sampling, ClassBalancedDrawsMakeClassesEquallyLikely) {
     const std::vector<int> one = class_totals(uses(order));
     for (std::size_t c = 0; c < 3; ++c) totals[c] += one[c];
   }
-  for (const int total : totals) EXPECT_NEAR(total, 300 * 77 / 3.0, 300);  // 4 deviations
+  for (const int total : totals) EXPECT_NEAR(total, 300 * 77 / 3.0, 300);  // 4 standard deviations
 }
 
 TEST(Sampling, OrdersAreFunctionsOfSeedAndEpochAndMixed) {

@@ -1,5 +1,5 @@
-// The collections beside the repository: files that are broken on purpose, and real photographs.
-// Where they are absent these tests say so and are skipped.
+// External collections: files that are broken on purpose, and real photographs. These tests are
+// skipped with a message if they are missing.
 #include <gmock/gmock.h>
 #include <set>
 #include <sstream>
@@ -60,8 +60,8 @@ void expect_decodes(const Expectation& e, const std::string& path) {
   }
 }
 
-/// The rows of a table as the competition's loader sees them. Where the table is sound, also with
-/// its photographs there.
+/// The rows of a table as read by the competition's loader; with its photographs if the table is
+/// valid.
 void expect_table(const Expectation& e, const std::string& path) {
   SCOPED_TRACE(e.file + ": " + e.what);
   std::vector<std::string> warnings;

@@ -1,4 +1,4 @@
-// Folds are scikit-learn's, sample by sample; what is shuffled keeps the promises of its kind.
+// Folds equal scikit-learn's sample by sample; shuffled folds have the same properties.
 #include "hanok/data/splits.h"
 
 #include <algorithm>
@@ -89,7 +89,7 @@ Case people() {
   return result;
 }
 
-/// Members of each class in each fold.
+/// Samples of each class in each fold.
 std::map<std::int64_t, std::map<int, int>> counts_of(const std::vector<std::int64_t>& labels,
                                                      const Folds& folds) {
   std::map<std::int64_t, std::map<int, int>> counts;

@@ -1,4 +1,4 @@
-// What the data tests share: a folder that goes away, files, images from a formula, base64.
+// Shared by the data tests: temporary folders, files, images from a formula, base64.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace hanok::data::test {
 
 namespace fs = std::filesystem;
 
-/// A fresh folder, removed at the end of the test.
+/// An empty folder, removed at the end of the test.
 class TempFolder {
  public:
   TempFolder() {
@@ -32,7 +32,7 @@ class TempFolder {
   TempFolder& operator=(const TempFolder&) = delete;
 
   std::string path() const { return path_.string(); }
-  /// Writes a file below the folder, making its folders; returns its full path.
+  /// Writes a file in the folder, creating its parents; returns its full path.
   std::string write(const std::string& name, const std::string& content) const {
     const fs::path file = path_ / name;
     fs::create_directories(file.parent_path());
@@ -47,7 +47,7 @@ class TempFolder {
   fs::path path_;
 };
 
-/// Pixels of full range, as make_data.py's noise().
+/// Pixels over the full range, as make_data.py's noise().
 inline Image noise(const std::string& name, int width, int height) {
   Image image{width, height, {}};
   for (const std::int64_t value : golden::integers(name, std::int64_t{3} * width * height, 256)) {
@@ -56,7 +56,7 @@ inline Image noise(const std::string& name, int width, int height) {
   return image;
 }
 
-/// A smooth picture that is not symmetric in any way.
+/// A smooth picture without any symmetry.
 inline Image gradient(int width, int height) {
   Image image{width, height, {}};
   for (int y = 0; y < height; ++y) {
@@ -86,7 +86,7 @@ inline std::vector<std::uint8_t> from_base64(const std::string& text) {
   return bytes;
 }
 
-/// The folder of files that are too large or not free to be committed; empty where it is absent.
+/// The folder of files that are too large to commit or not free; empty if missing.
 inline std::string shared_data() {
   const fs::path path = fs::path(hanok::test::source_dir()) / ".." / "shared" / "data";
   return fs::is_directory(path) ? path.string() : std::string();
@@ -100,7 +100,7 @@ std::string message_of(const Act& act) {
   } catch (const E& error) {
     return error.what();
   } catch (const std::exception& error) {
-    ADD_FAILURE() << "another kind of error: " << error.what();
+    ADD_FAILURE() << "an unexpected error: " << error.what();
     return {};
   }
   ADD_FAILURE() << "nothing was thrown";

@@ -33,7 +33,7 @@ TEST(DrawFace, IsAFunctionOfItsArguments) {
   EXPECT_GT(distance(image, draw_face(face, 1, 2, 4)), 5);
 }
 
-// One face is pinned by a checksum: it must not depend on compiler, optimisation or CPU.
+// The checksum of one face: it must not depend on compiler, optimisation or CPU.
 TEST(DrawFace, IsTheSameOnEveryMachine) {
   const Image image = draw_face({1, 0, 63}, 11, 22, 5);
   std::uint64_t hash = 1469598103934665603U;  // FNV-1a, 64 bits
@@ -41,7 +41,7 @@ TEST(DrawFace, IsTheSameOnEveryMachine) {
   EXPECT_EQ(hash, 3626414445012036297U);
 }
 
-// All else equal, each attribute shows where it should.
+// All else equal, each attribute changes the expected region.
 TEST(DrawFace, AttributesShow) {
   for (std::int64_t person = 0; person < 10; ++person) {
     const Image bare = draw_face({2, 0, 25}, 1, person, 0);

@@ -1,4 +1,4 @@
-// Data sets and folds that come from plain tables.
+// Data sets and folds read from plain tables.
 #include <gmock/gmock.h>
 
 #include "hanok/data/dataset.h"

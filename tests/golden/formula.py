@@ -1,4 +1,4 @@
-"""Tensors from a formula that this file and tests/golden/golden.h compute alike, and fingerprints.
+"""Tensors from a formula, identical to those of tests/golden/golden.h, and fingerprints.
 
 A tensor is named. Element i (in logical row-major order) is an integer times a power of two,
 
@@ -37,7 +37,7 @@ def hashes(name, count):
 
 
 def spread_of(stddev, bits):
-    """The spread that gives (nearly) this standard deviation: sqrt(3) times it, in units of 2^-bits."""
+    """The spread with (nearly) this standard deviation: sqrt(3) times it, in units of 2^-bits."""
     return int(math.floor(math.sqrt(3.0) * stddev * 2.0**bits + 0.5))
 
 
@@ -89,12 +89,12 @@ def fingerprint(name, values):
 
 
 def number(value):
-    """Nine significant digits: more than single precision holds."""
+    """Nine significant digits: more than single precision has."""
     return float(f"{float(value):.9g}")
 
 
 def write(path, content):
-    """JSON with one inner object a line, so that differences read well."""
+    """JSON with one inner object per line, for readable diffs."""
 
     def dump(value, indent):
         flat = json.dumps(value, separators=(",", ":"))
@@ -114,7 +114,7 @@ def write(path, content):
 
 
 def compare(where, old, new, tolerance, problems):
-    """Appends to `problems` where two goldens differ: numbers beyond `tolerance`, anything else at all."""
+    """Appends the differences of two goldens to `problems`: numbers beyond `tolerance`, all other values exactly."""
     if isinstance(old, dict) and isinstance(new, dict):
         if "samples" in old and "samples" in new:
             compare_fingerprints(where, old, new, tolerance, problems)

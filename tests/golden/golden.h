@@ -1,5 +1,5 @@
-// Golden files: the formula's tensors (the same integers times powers of two as formula.py), and
-// the comparison of a tensor with the fingerprint that a golden stores of it.
+// Golden files: the formula's tensors (the same integers times powers of two as in formula.py), and
+// the comparison of a tensor with its stored fingerprint.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace hanok::golden {
 
 using Json = nlohmann::json;
 
-/// A golden file of tests/golden. Throws if it is missing or of another format.
+/// A golden file of tests/golden. Throws if it is missing or has another format.
 inline Json load(const std::string& file) {
   const std::string path = hanok::test::source_dir() + "/tests/golden/" + file;
   std::ifstream stream(path);
@@ -35,7 +35,7 @@ inline std::uint32_t name_hash(const std::string& name) {
   return value;
 }
 
-/// Element `i` of the stream of hashes that belongs to a name's hash (murmur3's finaliser).
+/// Element `i` of the hash stream of a name's hash (murmur3's finaliser).
 inline std::uint32_t element_hash(std::uint32_t name, std::uint32_t i) {
   std::uint32_t h = name + i * 0x9E3779B9U;
   h ^= h >> 16;
@@ -46,20 +46,20 @@ inline std::uint32_t element_hash(std::uint32_t name, std::uint32_t i) {
   return h;
 }
 
-/// The spread that gives (nearly) this standard deviation, in units of 2^-bits.
+/// The spread with (nearly) this standard deviation, in units of 2^-bits.
 inline std::int64_t spread_of(double stddev, int bits) {
   return static_cast<std::int64_t>(
       std::floor(std::sqrt(3.0) * stddev * std::ldexp(1.0, bits) + 0.5));
 }
 
-/// How the formula spreads its values: (center - spread + hash mod (2 spread + 1)) * 2^-bits.
+/// The formula's distribution: (center - spread + hash mod (2 spread + 1)) * 2^-bits.
 struct Spread {
   std::int64_t spread = 0;
   int bits = 0;
   std::int64_t center = 0;
 };
 
-/// Overwrites a tensor by the formula; element i counts in logical row-major order.
+/// Fills a tensor by the formula; element i counts in logical row-major order.
 inline void fill(Tensor& target, const std::string& name, const Spread& s) {
   const std::uint32_t hash = name_hash(name);
   // Products and sums of these small integers and a power of two are exact in float.
@@ -78,7 +78,7 @@ inline void fill(Tensor& target, const std::string& name, const Spread& s) {
     for (std::uint32_t i = 0; i < total; ++i) out[i] = value(i);
     return;
   }
-  std::uint32_t i = 0;  // rank 4 lies in memory in another order
+  std::uint32_t i = 0;  // rank 4 is stored in another order
   const Strides strides = dense_strides(shape);
   for (std::int64_t a = 0; a < shape[0]; ++a) {
     for (std::int64_t b = 0; b < shape[1]; ++b) {
@@ -104,7 +104,7 @@ inline Shape shape_of(const Json& sizes) {
   return shape;
 }
 
-/// The formula with its numbers from a golden: {"shape", "spread", "bits", "center"}.
+/// The formula with its parameters from a golden: {"shape", "spread", "bits", "center"}.
 inline Tensor tensor(const std::string& name, const Json& spec) {
   return tensor(name, shape_of(spec.at("shape")), spec.at("spread"), spec.at("bits"),
                 spec.at("center"));
@@ -120,8 +120,8 @@ inline std::vector<std::int64_t> integers(const std::string& name, std::int64_t 
   return values;
 }
 
-/// The rule for a model's parameter or buffer, by its role: weights as He initialisation spreads
-/// them, batch norm weights and variances near 1, the rest near 0.
+/// The rule for a model's parameter or buffer, by its role: weights spread as in He initialisation,
+/// batch norm weights and variances near 1, the rest near 0.
 inline void fill_parameter(Tensor& target, const std::string& name, const std::string& full_name) {
   constexpr int kBits = 14;
   constexpr std::int64_t kOne = std::int64_t{1} << kBits;
@@ -142,9 +142,10 @@ inline Tensor parameter(const std::string& name, const std::string& full_name, c
   return result;
 }
 
-/// How far `actual` is from a fingerprint, relative to the tensor's L2 norm: the largest of the
+/// Distance of `actual` from a fingerprint, relative to the tensor's L2 norm: the largest of the
 /// norm's difference, the samples' L2 distance (scaled up to the whole tensor) and a quarter of the
-/// dot product's (an error vector e changes it by about |e|, rarely by more than four times that).
+/// dot product's difference (an error vector e changes it by about |e|, rarely by more than four
+/// times that).
 struct Distance {
   double norm = 0, samples = 0, dot = 0;
   double worst() const { return std::max({norm, samples, dot / 4}); }
@@ -171,7 +172,7 @@ inline Distance distance(const std::string& name, const Tensor& actual, const Js
     sample_error += difference * difference;
   }
   const double norm = expected.at("norm");
-  // A tensor that is zero in truth has no relative error: its absolute one counts.
+  // A tensor that should be zero has no relative error: use the absolute one.
   const double scale = norm > 0 ? norm : 1;
   const double share =
       samples.empty() ? 1
@@ -183,8 +184,8 @@ inline Distance distance(const std::string& name, const Tensor& actual, const Js
   return result;
 }
 
-/// True if `actual` has the golden's shape and is within `tolerance` of it (L2-relative). A value
-/// that is no number is never near.
+/// True if `actual` has the golden's shape and is within `tolerance` of it (L2-relative). NaN is
+/// never within the tolerance.
 inline testing::AssertionResult is_near(const std::string& name, const Tensor& actual,
                                         const Json& expected, double tolerance) {
   if (!actual.defined()) return testing::AssertionFailure() << name << " is undefined";

@@ -105,7 +105,7 @@ def make_splits():
 
 
 def noise(name, width, height):
-    """Pixels of full range, neighbours unrelated: the hardest input for rounding and clipping."""
+    """Independent pixels over the full range: the hardest input for rounding and clipping."""
     values = formula.integers(name, width * height * 3, 256).astype(np.uint8)
     return Image.fromarray(values.reshape(height, width, 3), "RGB")
 
@@ -143,7 +143,7 @@ def make_resize():
 
 
 def photo(width, height):
-    """Smooth with some detail, so that JPEG treats it as a photograph."""
+    """Smooth with some detail, like a photograph."""
     small = noise("photo", 6, 5).resize((width, height), Image.Resampling.BICUBIC)
     grain = np.asarray(noise("grain", width, height), dtype=np.int16) // 16 - 8
     mixed = np.clip(np.asarray(small, dtype=np.int16) + grain, 0, 255).astype(np.uint8)

@@ -23,8 +23,7 @@ import nn_ops
 import nn_ops_more
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Double-precision results of another version or CPU differ by rounding, which the ten training steps
-# magnify most.
+# Double-precision results of another version or CPU differ by rounding, which ten training steps amplify.
 VERIFY_TOLERANCE = 1e-7
 
 
@@ -109,7 +108,7 @@ def schedules():
 
 
 def plateaus():
-    """Learning rates after each figure that ReduceLROnPlateau is shown."""
+    """Learning rates after each metric passed to ReduceLROnPlateau."""
     losses = [1.0, 0.9, 0.9, 0.89995, 0.91, 0.9, 0.9, 0.9, 0.7, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8]
     runs = {
         "loss": (losses, {"mode": "min", "factor": 0.5, "patience": 2, "threshold": 1e-3}),
@@ -168,7 +167,7 @@ def gradients_and_averages():
 
 
 def scores():
-    """scikit-learn's scores of formula labels. `map` sends drawn labels to classes, so that some are absent."""
+    """scikit-learn's scores of formula labels. `map` maps drawn labels to classes, so that some classes are missing."""
     runs = {
         "all_classes": (200, 6, list(range(6)), list(range(6))),
         "never_predicted": (120, 5, list(range(5)), [0, 1, 2, 3, 3]),
@@ -182,7 +181,7 @@ def scores():
     for name, (count, classes, true_map, predicted_map) in runs.items():
         truth = np.array(true_map)[formula.integers(f"scores/{name}/truth", count, classes)]
         guess = np.array(predicted_map)[formula.integers(f"scores/{name}/guess", count, classes)]
-        # Half of the guesses follow the truth, where the map allows, so that scores differ from chance.
+        # Half of the predictions equal the truth, where the map allows it, so that scores differ from chance.
         follow = formula.integers(f"scores/{name}/follow", count, 2) == 1
         guess = np.where(follow & np.isin(truth, predicted_map), truth, guess)
         labels = list(range(classes))

@@ -46,7 +46,7 @@ class LeNet(nn.Module):
 MODELS = {
     "lenet": (LeNet, 3, [1, 32, 32], 8),
     "resnet18": (None, 2, [3, 64, 64], 61),
-    # The models below run in evaluation only, on small images: fewer decisions.
+    # The models below run in evaluation only, on small images: fewer branch decisions.
     "resnet34": (None, 2, [3, 32, 32], 0),
     "resnet50": (None, 2, [3, 32, 32], 26),
     "resnet101": (None, 2, [3, 32, 32], 8),
@@ -54,12 +54,12 @@ MODELS = {
     "resnext50_32x4d": (None, 2, [3, 32, 32], 18),
     "mobilenet_v2": (None, 2, [3, 32, 32], 32),
     "mobilenet_v3_small": (None, 2, [3, 32, 32], 12),
-    "efficientnet_b0": (None, 2, [3, 32, 32], 0),  # smooth: it decides nothing
-    "convnext_tiny": (None, 2, [3, 32, 32], 0),  # the same
+    "efficientnet_b0": (None, 2, [3, 32, 32], 0),  # smooth: no branch decisions
+    "convnext_tiny": (None, 2, [3, 32, 32], 0),  # smooth too
     "vgg16_bn": (None, 1, [3, 32, 32], 0),
 }
 FURTHER = list(MODELS)[2:]
-# These also run in training mode, on images large enough for batch norms of some width.
+# These also run in training mode, on images large enough for meaningful batch statistics.
 TRAINED = {"mobilenet_v3_small": (4, 64), "efficientnet_b0": (4, 64), "convnext_tiny": (4, 64)}
 
 
@@ -85,7 +85,7 @@ def build(name, salt=None, batch_and_size=None):
 
 
 def decisions(model, images):
-    """What each ReLU compares with zero and each max pooling among itself, in the order of the forward pass."""
+    """The values that each ReLU and each max pooling compares, in the order of the forward pass."""
     seen = []
 
     def before_relu(_, inputs):
@@ -93,11 +93,11 @@ def decisions(model, images):
 
     def before_pool(module, inputs):
         k, s, p = module.kernel_size, module.stride, module.padding
-        x = F.pad(inputs[0].detach(), [p] * 4)  # zeros: what comes in is never negative
+        x = F.pad(inputs[0].detach(), [p] * 4)  # zeros: the inputs are never negative
         windows = x.unfold(2, k, s).unfold(3, k, s).flatten(4)
         top = windows.topk(2, -1).values
         gap = top[..., 0] - top[..., 1]
-        # Where all of a window is zero any choice is right: no gradient passes the ReLU before.
+        # If a whole window is zero any choice is correct: no gradient passes the ReLU before it.
         seen.append(torch.where(top[..., 0] > 0, gap, torch.ones_like(gap)))
 
     hooks = []
@@ -177,7 +177,7 @@ def further_model(name):
     """Logits and norms of the gradients in evaluation, for a formula gradient of the logits."""
     model, images, _, prefix = build(name)
     model.eval()
-    if name == "vgg16_bn":  # 138 million weights: their gradients would make too large a test
+    if name == "vgg16_bn":  # 138 million weights: their gradients would make the test too large
         model.requires_grad_(False)
     logits = model(images)
     if logits.requires_grad:
@@ -191,10 +191,10 @@ def further_model(name):
 
 
 def further_model_in_training(name):
-    """Loss, logits and norms of the gradients in training mode, nothing dropped. `drops` are the probabilities
+    """Loss, logits and norms of the gradients in training mode, without dropout. `drops` are the probabilities
     of what was switched off: dropout and stochastic depth, in the order of modules().
 
-    A bias before a batch norm has no gradient but rounding: its norm is given as zero."""
+    The gradient of a bias before a batch norm is only rounding: its norm is stored as zero."""
     model, images, labels, prefix = build(name, batch_and_size=TRAINED[name])
     drops = [m for m in model.modules() if isinstance(m, (nn.Dropout, StochasticDepth))]
     content = {"drops": [formula.number(m.p) for m in drops]}
@@ -245,7 +245,7 @@ def train(name, kind, dtype=torch.float64, salt=None):
 
 
 def training(name, kind):
-    """Losses; after the steps each parameter, and how far it has moved."""
+    """Losses; after the steps each parameter, and the distance it has moved."""
     model, losses, prefix, images = train(name, kind)
     start = build(name)[0].state_dict()
     content = describe(name, prefix, images)
@@ -257,7 +257,7 @@ def training(name, kind):
     if kind == "sgd":
         content["parameters"] = {key: formula.fingerprint(prefix + key, p.detach().numpy())
                                  for key, p in model.named_parameters()}
-    else:  # sign-like steps magnify rounding: norms only
+    else:  # sign-like steps amplify rounding: norms only
         content["norms"] = {key: formula.number(p.detach().norm().item())
                             for key, p in model.named_parameters()}
     return content
@@ -285,7 +285,7 @@ def search(name, tries):
 
 
 def check_rounding(kind, name="resnet18"):
-    """How far PyTorch's own single precision is from double after the steps: what tolerances must allow."""
+    """The distance of PyTorch's single precision from double after the steps, which tolerances must allow."""
     exact, exact_losses, _, _ = train(name, kind)
     rounded, losses, _, _ = train(name, kind, torch.float32)
     start = build(name)[0].state_dict()

@@ -22,7 +22,7 @@ def spec(shape, stddev=1.0, center=0.0, bits=BITS):
 
 
 def distinct(shape):
-    """So many bits that equal elements are unlikely: for ops that pick a maximum."""
+    """Enough bits that equal elements are unlikely: for ops that select a maximum."""
     return spec(shape, bits=20)
 
 

@@ -1,4 +1,4 @@
-"""Golden cases of the ops that further models need; see nn_ops.py."""
+"""Golden cases of further ops; see nn_ops.py."""
 
 import torch
 import torch.nn.functional as F

@@ -69,7 +69,7 @@ TEST(Ema, AStateRoundTripContinuesWithTheSameBits) {
   other.update();
   EXPECT_EQ(ema.state().tensor("average.weight").to_vector(),
             other.state().tensor("average.weight").to_vector());
-  // The snapshot did not follow.
+  // The snapshot is a copy.
   EXPECT_NE(state.tensor("average.weight").to_vector(),
             ema.state().tensor("average.weight").to_vector());
 }

@@ -1,5 +1,5 @@
-// The fast convolutions round differently from the plain one. Over a training that must matter less
-// than chance does: the order of the images, which a seed draws.
+// The fast convolutions round differently from the direct one. Over a training run this must matter
+// less than the random order of the images.
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ struct Images {
   std::vector<std::int64_t> labels;
 };
 
-/// Noise, a little brighter in one quadrant, which is the class.
+/// Noise, slightly brighter in one quadrant, which is the class.
 Images draw_images() {
   Generator generator(7);
   Images images;
@@ -42,10 +42,10 @@ Images draw_images() {
 
 struct Training {
   std::vector<double> losses;
-  std::vector<float> weights;  // of the last step, one after another
+  std::vector<float> weights;  // after the last step, concatenated
 };
 
-/// 200 steps of AdamW from the same random weights; `seed` draws the order of the images.
+/// 200 steps of AdamW from the same random weights; `seed` sets the order of the images.
 Training train(const Images& images, unsigned seed) {
   Generator::global().set_seed(1);
   const std::unique_ptr<Module> net = make_model("resnet18", kClasses);
@@ -97,7 +97,7 @@ TEST(FastAndPlainConvolutions, DifferLessOver200StepsThanTwoSeeds) {
   const UseConv2dChoices use(choices);
   const Training plain = train(images, 1);
 
-  EXPECT_NE(plain.losses, fast.losses);  // fast algorithms were at work
+  EXPECT_NE(plain.losses, fast.losses);  // fast algorithms were used
   EXPECT_LT(fast.losses.back(), 0.5 * fast.losses.front());
   const double chance = mean_distance(fast.losses, other.losses);
   EXPECT_LT(mean_distance(fast.losses, plain.losses), chance);

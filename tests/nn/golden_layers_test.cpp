@@ -1,5 +1,5 @@
-// Single layers against PyTorch's of the same name (tests/golden/nn_layers.json): what they print,
-// their parameters' names, outputs and gradients to an L2-relative error of 1e-5.
+// Single layers against PyTorch's of the same name (tests/golden/nn_layers.json): printed form,
+// parameter names, outputs and gradients to an L2-relative error of 1e-5.
 #include <functional>
 #include <gtest/gtest.h>
 #include <map>

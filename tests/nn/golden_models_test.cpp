@@ -187,7 +187,7 @@ TEST_P(LaterModels, TrainingWithoutDropsEqualsTorchvision) {
   const auto parameters = net->named_parameters();
   ASSERT_EQ(parameters.size(), norms.size());
   for (const auto& [name, parameter] : parameters) {
-    // Where the gradient is nothing but rounding, rounding is measured against the others.
+    // If the gradient is only rounding noise, it is compared relative to the others.
     EXPECT_NEAR(norm_of(parameter.grad()), norms.at(name),
                 kTolerance * norms.at(name) + 1e-6 * largest)
         << name;
@@ -198,8 +198,8 @@ INSTANTIATE_TEST_SUITE_P(All, LaterModels,
                          testing::Values("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"),
                          [](const auto& info) { return std::string(info.param); });
 
-// Runs the golden's steps on its one batch and checks the losses; leaves the parameters' start
-// values in `start`.
+// Runs the golden's steps on its one batch and checks the losses; `start` gets the initial values
+// of the parameters.
 void train(ResNet& net, Optimizer& optimizer, const Json& json, std::vector<Tensor>& start) {
   for (const Tensor& parameter : net.parameters()) start.push_back(parameter.clone());
   const Tensor images = images_of(json), labels = labels_of(json);
@@ -212,8 +212,8 @@ void train(ResNet& net, Optimizer& optimizer, const Json& json, std::vector<Tens
   }
 }
 
-// PyTorch's own single precision is within 3e-5 (SGD) and 2e-4 (AdamW) of double in the length of
-// the way that a parameter has moved; a wrong term in the update is off by far more than this.
+// PyTorch's single precision is within 3e-5 (SGD) and 2e-4 (AdamW) of double, relative to the
+// distance that a parameter has moved; a wrong term in the update exceeds this by far.
 constexpr double kMovedTolerance = 1e-3;
 
 TEST(GoldenModels, TenSgdStepsEqualPyTorch) {

@@ -24,7 +24,7 @@ const char* const kFiles[] = {"nn_ops_elementwise.json",
                               "nn_ops_convolutions_resizing.json",
                               "nn_ops_losses_indices.json"};
 
-// What an op gets from its golden case, and what it leaves besides its result.
+// The inputs of an op from its golden case, and its outputs besides the result.
 struct Call {
   std::string name;  // "ops/CASE/"
   const Json& attributes;
@@ -91,7 +91,7 @@ Tensor indices_of(const Call& c) {
                              golden::shape_of(c.attributes.at("sizes")));
 }
 
-// As floats, so that they compare like any result.
+// As floats, to be compared like any result.
 Tensor as_floats(const Tensor& integers) {
   const auto values = integers.to_int_vector();
   return Tensor::from_vector(std::vector<float>(values.begin(), values.end()), integers.shape());
@@ -312,7 +312,7 @@ class GoldenOps : public testing::TestWithParam<GoldenCase> {};
 TEST_P(GoldenOps, OutputsAndGradientsEqualPyTorch) {
   const auto& [name, json] = GetParam();
   const auto op = table().find(json.at("op"));
-  ASSERT_NE(op, table().end()) << "no such op here: " << json.at("op");
+  ASSERT_NE(op, table().end()) << "missing in the table of ops: " << json.at("op");
 
   Call call{"ops/" + name + "/", json.at("attributes"), {}, {}};
   for (const auto& [key, spec] : json.at("inputs").items()) {
@@ -343,7 +343,7 @@ TEST(GoldenOps, EveryOpHasACase) {
   for (const auto& [name, op] : table()) EXPECT_GT(count[name], 0) << name;
 }
 
-// The comparison itself must be able to fail.
+// The comparison must be able to fail.
 TEST(GoldenFile, DistanceSeesASmallChangeOfOneElement) {
   const Json content = golden::load("nn_ops_products.json");
   const Json& json = content.at("cases").at("matmul");

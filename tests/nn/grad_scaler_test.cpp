@@ -1,4 +1,4 @@
-// Loss scaling without f16: the arithmetic of scale, division and findings, on the CPU.
+// Loss scaling without f16: scale, division and found(), on the CPU.
 #include "hanok/nn/grad_scaler.h"
 
 #include <cmath>
@@ -40,7 +40,7 @@ TEST(GradScaler, GradientsAreThoseOfAnUnscaledLoss) {
   EXPECT_EQ(gradient(true), gradient(false));
 }
 
-/// Steps of SGD with momentum on gradients that are given; the second is infinite.
+/// Steps of SGD with momentum on given gradients; the second is infinite.
 TEST(GradScaler, AnOverflowSkipsTheStepAndHalvesTheScale) {
   Tensor p = parameter_of({1, 2});
   const auto optimizer = make_adamw({{"all", {p}}}, {});
@@ -59,10 +59,10 @@ TEST(GradScaler, AnOverflowSkipsTheStepAndHalvesTheScale) {
   EXPECT_NE(course[2], course[1]);
   EXPECT_EQ(scaler.scale().item(), 4);
 
-  // A step that was skipped is none to the optimiser either: its bias correction knows of two.
+  // A skipped step does not count for the optimiser: its bias correction has counted two.
   Tensor q = parameter_of({1, 2});
   const auto other = make_adamw({{"all", {q}}}, {});
-  // At a scale of 4 the third gradient, made for 8, counts twice.
+  // At a scale of 4 the third gradient, computed for 8, counts twice.
   for (const auto& [a, b] : {std::pair(0.5F, 1.0F), std::pair(0.5F, 2.0F)}) {
     q.set_grad(Tensor::from_vector(std::vector<float>{a, b}, {2}));
     other->step();
@@ -89,7 +89,7 @@ TEST(GradScaler, EveryOptimiserLeavesASkippedStepOut) {
     SCOPED_TRACE(with_gap->type_name());
     Tensor skip = Tensor::zeros({1});
     with_gap->set_skip(skip);
-    // The first step that is done must be the optimiser's first.
+    // The first step that is not skipped is the optimiser's first.
     for (const float skipped : {1.0F, 0.0F, 1.0F, 0.0F}) {
       skip.copy_from(Tensor::full({1}, skipped));
       const float g = skipped != 0 ? std::numeric_limits<float>::quiet_NaN() : 0.5F;

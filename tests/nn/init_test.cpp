@@ -1,6 +1,6 @@
-// Distributions: bounds, mean, variance and the Kolmogorov-Smirnov distance from the distribution
-// that the formula promises. Draws are fixed by the seed, so a test passes always or never; the
-// limits are those that a right generator exceeds once in thousands of seeds.
+// Distributions: bounds, mean, variance and the Kolmogorov-Smirnov distance from the expected
+// distribution. The seed is fixed, so a test always passes or always fails; a correct generator
+// exceeds the limits for one in thousands of seeds.
 #include "hanok/nn/init.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ double kolmogorov_smirnov(std::vector<float> values, const Cdf& cdf) {
   return worst;
 }
 
-// With probability 0.999 a sample of n stays below this (Smirnov's limit distribution).
+// A sample of n stays below this with probability 0.999 (Smirnov's limit distribution).
 double ks_limit(std::size_t n) { return 1.95 / std::sqrt(static_cast<double>(n)); }
 
 void expect_uniform(const Tensor& tensor, double low, double high) {

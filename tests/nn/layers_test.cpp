@@ -1,5 +1,5 @@
-// Layers: that each calls its op with its own arguments, prints as PyTorch does, starts as PyTorch
-// does, clones, and refuses bad sizes. The ops' values are proven in golden_ops_test.cpp.
+// Layers: each calls its op with its own arguments, prints and initialises as PyTorch does, clones,
+// and rejects invalid sizes. golden_ops_test.cpp checks the ops' values.
 #include "hanok/nn/layers.h"
 
 #include <cmath>
@@ -261,7 +261,7 @@ TEST(StochasticDepth, DropsWholeSamplesInTrainingOnly) {
   const Tensor y = layer(x);
   ops::sum(y).backward();
   const auto values = y.to_vector();
-  EXPECT_EQ(x.grad().to_vector(), values);  // the factor of each element
+  EXPECT_EQ(x.grad().to_vector(), values);  // the scale of each element
   int kept = 0;
   for (std::size_t n = 0; n < 400; ++n) {
     for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(values[6 * n + i], values[6 * n]);
@@ -327,7 +327,7 @@ TEST(Layers, RefuseSizesThatCannotBe) {
   EXPECT_THROW(GroupNorm(4, 6), ValueError);
   EXPECT_THROW(Upsample({0, 0, 0, UpsampleOptions::Mode::Nearest, false}), ValueError);
   EXPECT_THROW(Upsample({0, 0, -0.5, UpsampleOptions::Mode::Nearest, false}), ValueError);
-  // Nothing is left of five rows.
+  // No image of five rows is left.
   EXPECT_THROW(
       Upsample({0, 0, 0.1, UpsampleOptions::Mode::Nearest, false})(Tensor::zeros({1, 1, 5, 50})),
       ValueError);

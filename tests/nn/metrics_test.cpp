@@ -11,7 +11,7 @@ namespace {
 
 using golden::Json;
 
-// The same labels as make_nn.py draws: half of the guesses follow the truth where they may.
+// The same labels as in make_nn.py: half of the predictions equal the truth where possible.
 ConfusionMatrix confusion_of(const std::string& name, const Json& run) {
   const std::int64_t count = run.at("count"), classes = run.at("classes");
   const auto truth_map = run.at("truth_map").get<std::vector<std::int64_t>>();

@@ -39,7 +39,7 @@ TEST(ResNet18, HasTorchvisionsNamesAndSizes) {
   EXPECT_FALSE(dict.contains("layer1.0.downsample.0.weight"));
 }
 
-// Numbers of parameters and state_dict entries that torchvision's models of this name have.
+// Numbers of parameters and state_dict entries of torchvision's models.
 TEST(Registry, ModelsHaveTorchvisionsSizes) {
   struct Size {
     const char* name;
@@ -136,7 +136,7 @@ TEST(ResNet, RefusesStagesThatCannotBe) {
 
 TEST(Registry, EveryModelRunsAndItsHeadIsWhereItSays) {
   const NoGrad no_grad;
-  const WithoutInit without_init;  // values play no part here
+  const WithoutInit without_init;  // values do not matter here
   for (const ModelInfo& info : models()) {
     SCOPED_TRACE(info.name);
     const std::int64_t size = std::max<std::int64_t>(info.min_image_size, 32);
@@ -167,7 +167,8 @@ TEST(Registry, LaterModelsHaveTorchvisionsNames) {
   EXPECT_EQ(shape_of("convnext_tiny", "features.7.0.block.5.weight"), (Shape{768, 3072}));
 }
 
-// In evaluation a block is one kernel; where hooks ask for what is between, layer after layer runs.
+// In evaluation a block is one kernel; if hooks need the intermediate results, its layers run one
+// by one.
 TEST(MobileNetV2, ShowsHooksWhatItsBlocksFuse) {
   Generator::global().set_seed(5);
   const NoGrad no_grad;
@@ -190,7 +191,7 @@ TEST(MobileNetV2, ShowsHooksWhatItsBlocksFuse) {
   EXPECT_EQ(seen, inner);
 }
 
-// What somebody put in a layer's place runs, also where the layers would have been one kernel.
+// A replaced layer is used, also where the block would have been one kernel.
 TEST(MobileNetV2, RunsWhatReplacedALayerOfItsBlocks) {
   const NoGrad no_grad;
   Generator generator(7);
@@ -226,8 +227,8 @@ TEST(MobileNetV2, RunsWhatReplacedALayerOfItsBlocks) {
   });
 }
 
-// With dropout and stochastic depth on: every parameter of the head and of the stem learns, and the
-// same seed and step give the same gradients.
+// With dropout and stochastic depth on: every parameter of the head and the stem gets a gradient,
+// and the same seed and step give the same gradients.
 TEST(Registry, LaterModelsTrainAndRepeatTheirDrops) {
   for (const char* name : {"mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"}) {
     SCOPED_TRACE(name);
@@ -286,7 +287,7 @@ TEST(ConvNeXt, AReplacedLayerRuns) {
   EXPECT_EQ(block(x).to_vector(), ops::add((*block.block)(x), x).to_vector());
 }
 
-// In training whole samples lose a block's branch; which ones follows from seed and step alone.
+// In training some samples skip a block's branch; which ones depends on seed and step only.
 TEST(ConvNeXt, TrainingDropsBranchesBySample) {
   Generator::global().set_seed(5);
   ConvNeXtBlock block(4, 0.5F);

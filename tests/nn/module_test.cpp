@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-// Has all kinds of members: children in place and replaceable, an empty slot, own parameter and
+// Has all kinds of members: fixed and replaceable children, an empty slot, its own parameter and
 // buffer.
 class Net : public Module {
  public:
@@ -69,8 +69,7 @@ Tensor input() {
 TEST(Module, RunningAnEmptySlotIsAnError) {
   Net net;
   const Tensor x = Tensor::ones({2, 4});
-  EXPECT_EQ(message_of([&] { net.empty(x); }),
-            "module: slot 'empty' is empty and cannot be run");
+  EXPECT_EQ(message_of([&] { net.empty(x); }), "module: slot 'empty' is empty and cannot be run");
   net.replace_submodule("head", nullptr);
   EXPECT_THAT(message_of([&] { net(x); }), HasSubstr("slot 'head' is empty"));
   Sequential layers;
@@ -187,9 +186,9 @@ TEST(Module, TrainingDropsThePackedWeightsOfEvaluationUnlessTheyAreFrozen) {
     model(Tensor::ones({4, 32, 12, 12}));
   }
   const std::size_t evaluated = packed_bytes() - before;
-  EXPECT_GE(evaluated, 2 * 36 * 32 * 32 * sizeof(float));  // F(4x4) packs of both
+  EXPECT_GE(evaluated, 2 * 36 * 32 * 32 * sizeof(float));  // F(4x4) packs of both weights
   model.train();
-  EXPECT_EQ(packed_bytes() - before, evaluated / 2);  // the frozen one's
+  EXPECT_EQ(packed_bytes() - before, evaluated / 2);  // the pack of the frozen weight
   model.unfreeze("*");
   model.train();
   EXPECT_EQ(packed_bytes(), before);
@@ -264,10 +263,10 @@ TEST(Module, ABatchNormIsFrozenOnlyWithAllItsParameters) {
   EXPECT_FALSE(net.bn->weight.requires_grad());
   net.freeze("*.bias");
   EXPECT_TRUE(net.bn->is_frozen());
-  EXPECT_FALSE(net.is_frozen());  // scale is free
+  EXPECT_FALSE(net.is_frozen());  // scale is not frozen
   net.freeze("scale");
   EXPECT_TRUE(net.is_frozen());
-  net.bn->weight.set_requires_grad(true);  // by hand it learns again, so it is not frozen
+  net.bn->weight.set_requires_grad(true);  // set directly: it trains again, so it is not frozen
   EXPECT_FALSE(net.bn->is_frozen());
 }
 
@@ -283,7 +282,7 @@ TEST(Module, AGlobThatMatchesNothingIsAnErrorWithNearNames) {
   Net net;
   EXPECT_THAT(message_of([&] { net.freeze("fc2.weight"); }), HasSubstr("fc1.weight"));
   EXPECT_THAT(message_of([&] { net.unfreeze("nothing*"); }), HasSubstr("unfreeze: no parameter"));
-  // A name's beginning alone is no match.
+  // A prefix of a name does not match.
   EXPECT_THROW(net.freeze("fc"), ValueError);
   for (const Tensor& parameter : net.parameters()) EXPECT_TRUE(parameter.requires_grad());
 }
@@ -308,7 +307,7 @@ TEST(Module, StateDictListsParametersThenBuffersOfEachModule) {
 
 TEST(Module, LoadingAStateDictGivesTheSameOutputs) {
   Net a, b;
-  a(input());  // moves running statistics
+  a(input());  // updates running statistics
   a.eval();
   b.eval();
   const TensorImpl* identity = b.fc1->weight.data().id();
@@ -316,7 +315,7 @@ TEST(Module, LoadingAStateDictGivesTheSameOutputs) {
   EXPECT_EQ(a(input()).to_vector(), b(input()).to_vector());
   EXPECT_EQ(b.fc1->weight.data().id(), identity);
   EXPECT_EQ(b.bn->num_batches_tracked.data().item(), 1);
-  // The values were copied: the two stay independent.
+  // The values are copied: both modules are independent.
   a.scale.data().mutable_data<float>()[0] += 1;
   EXPECT_NE(a(input()).to_vector(), b(input()).to_vector());
 }

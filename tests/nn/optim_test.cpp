@@ -102,7 +102,7 @@ TEST(Optimizer, AStateRoundTripContinuesWithTheSameBits) {
     const State state = before->state();
     Tensor second = first.clone();
     second.set_requires_grad(true);
-    steps(first, *before, 2, 3);  // the snapshot must not follow
+    steps(first, *before, 2, 3);  // the snapshot must not change
     const auto after = make(run.at("kind"), run.at("options"), {{"", {second}, -1, -1}});
     after->load_state(state);
     EXPECT_EQ(after->steps(), 2);
@@ -153,7 +153,8 @@ TEST(Optimizer, LeavesAloneWhatHasNoGradientOrNeedsNone) {
   EXPECT_EQ(frozen.to_vector()[0], 3);
 }
 
-// Adam corrects the bias of a parameter's moments by its own number of updates, as PyTorch does.
+// Adam corrects the bias of a parameter's moments by the parameter's own number of updates, as
+// PyTorch does.
 TEST(Optimizer, AParameterThatJoinsLaterStartsAtItsOwnFirstStep) {
   Tensor early = parameter({1}), late = parameter({1});
   const auto optimizer = make_adam({{"", {early, late}, -1, -1}}, {.learning_rate = 0.1});

@@ -26,7 +26,7 @@ std::vector<bool> steps_read(const Graph& graph) {
   return read;
 }
 
-// The graph of the steps that are kept, without leaves that nothing reads.
+// The graph without the dropped steps and without unused leaves.
 Graph keep(Graph graph, std::vector<bool> kept) {
   std::vector<bool> read(graph.steps.size());
   for (std::size_t i = 0; i < graph.steps.size(); ++i) {
@@ -51,8 +51,8 @@ std::string first_values(const std::vector<double>& values) {
   return fmt::format("[{}{}]", fmt::join(few, ", "), values.size() > few.size() ? ", ..." : "");
 }
 
-// "" if `a` (single precision) is `b` (double) but for rounding. Sums may cancel, hence the
-// absolute term: what goes in is of size 1.
+// "" if `a` (single precision) equals `b` (double) up to rounding. Sums may cancel, hence the
+// absolute term: inputs are of size 1.
 std::string distance(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size()) {
     return fmt::format("{} elements in hanok, {} in PyTorch", a.size(), b.size());

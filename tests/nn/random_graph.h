@@ -1,5 +1,5 @@
-// Small random graphs of ops, for comparison with PyTorch: how they are drawn, run, shrunk and
-// printed. random_graph.py runs the same graphs there.
+// Small random graphs of ops, for comparison with PyTorch: drawn, run, shrunk and printed here;
+// random_graph.py runs the same graphs in PyTorch.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct Step {
   Shape shape;  // of the result
 };
 
-/// The loss is the sum over all steps that no other step reads, each weighted by a formula tensor.
+/// The loss is the sum over all unused steps' results, each weighted by a formula tensor.
 struct Graph {
   std::uint64_t seed = 0;
   std::vector<Step> steps;
@@ -32,15 +32,15 @@ struct Graph {
 using Op = std::function<Tensor(const std::vector<Tensor>& inputs, const Json& attributes)>;
 using OpTable = std::map<std::string, Op>;
 
-/// The ops of hanok under the names that random_graph.py knows too.
+/// hanok's ops under the names that random_graph.py uses too.
 const OpTable& ops_of_hanok();
 
-/// A graph of up to `size` steps beside its leaves; the same one for the same seed.
+/// A graph of up to `size` steps besides its leaves, determined by the seed.
 Graph draw(std::uint64_t seed, int size);
 
 struct Results {
   std::vector<std::vector<double>> values;     // of each step, in logical order
-  std::vector<std::vector<double>> gradients;  // of each step; empty where there is none
+  std::vector<std::vector<double>> gradients;  // of each step; empty if there is none
 };
 /// Forward, and backward if anything requires a gradient.
 Results run(const Graph& graph, const OpTable& table = ops_of_hanok());
@@ -48,14 +48,14 @@ Results run(const Graph& graph, const OpTable& table = ops_of_hanok());
 /// For random_graph.py.
 Json to_json(const Graph& graph);
 
-/// One line a step.
+/// One line per step.
 std::string to_string(const Graph& graph);
 
-/// Every graph that is one step simpler: without a step and what reads it, with a leaf in a step's
-/// place, with a step taken out, or with a leaf that needs no gradient.
+/// Every graph that is one step simpler: without a step and its users, with a leaf replacing a
+/// step, with a step bypassed, or with a leaf that needs no gradient.
 std::vector<Graph> simpler(const Graph& graph);
 
-/// Where the two differ ("t3: ..."), or "".
+/// The first difference ("t3: ..."), or "".
 std::string difference(const Graph& graph, const Results& hanok, const Results& other);
 
 }  // namespace hanok::random_graph

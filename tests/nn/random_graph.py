@@ -20,8 +20,8 @@ except ImportError as error:
 
 
 class Margin:
-    """The nearest that a comparison comes to its limit, in units of what is compared: where rounding
-    could turn it, single precision may differ rightly. Exact ties do not count: they are ties there too."""
+    """The smallest distance of a comparison from its limit, in units of the compared values: if rounding
+    could change its outcome, single precision may differ. Exact ties do not count: they are ties there too."""
 
     def __init__(self):
         self.smallest = math.inf
@@ -84,7 +84,7 @@ def topk(m, x, a):
     ordered = x.detach().movedim(a["dim"], -1).sort(-1, descending=True).values
     gaps = ordered[..., :-1] - ordered[..., 1:]
     if gaps.numel() and (gaps == 0).any():
-        m.smallest = 0.0  # PyTorch does not say which of equal elements it takes
+        m.smallest = 0.0  # PyTorch does not specify which of equal elements it takes
     elif gaps.numel():
         m.see(gaps, ordered)
     return torch.topk(x, a["k"], a["dim"]).values

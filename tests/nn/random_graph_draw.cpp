@@ -1,4 +1,4 @@
-// How random graphs are drawn: each maker adds one op to what is there, with inputs that fit it.
+// Draws random graphs: each maker adds one op to the graph, with inputs that fit it.
 #include <algorithm>
 #include <cmath>
 #include <random>
@@ -10,12 +10,13 @@
 namespace hanok::random_graph {
 namespace {
 
-constexpr double kLargestValue = 100;  // beyond this a step is left out: squares would overflow
+constexpr double kLargestValue =
+    100;  // a step with larger values is dropped: squares would overflow
 constexpr int kBits = 20;
 
 class Drawer {
  public:
-  /// One graph in five has sizes beyond a vector register; the others are small, to read well.
+  /// One graph in five has sizes larger than a vector register; the others are small and readable.
   explicit Drawer(std::uint64_t seed) : random_(seed), large_(seed % 5 == 0) { graph_.seed = seed; }
 
   /// 0 to n-1.
@@ -41,7 +42,7 @@ class Drawer {
     return static_cast<int>(graph_.steps.size()) - 1;
   }
 
-  /// A step whose shape passes, or -1. Later steps are likelier: chains grow.
+  /// A step with a matching shape, or -1. Later steps are more likely, so that chains grow.
   template <typename Fits>
   int find(const Fits& fits) {
     std::vector<int> found;
@@ -63,7 +64,7 @@ class Drawer {
     const int found = chance(85) ? find([&](const Shape& s) { return s.rank() == rank; }) : -1;
     return found >= 0 ? found : leaf(random_shape(rank));
   }
-  /// A step of this shape, or a new leaf: now and then the same tensor plays several parts.
+  /// A step of this shape, or a new leaf: sometimes the same tensor is used several times.
   int of_shape(const Shape& wanted, double stddev = 1, double center = 0) {
     const int found = chance(40) ? find([&](const Shape& s) { return s == wanted; }) : -1;
     return found >= 0 ? found : leaf(wanted, stddev, center);
@@ -77,7 +78,7 @@ class Drawer {
   /// Output channels or features.
   std::int64_t channels() { return between(1, large_ ? 19 : 4); }
 
-  /// Adds the step if its result is small and tame.
+  /// Adds the step if its result and values are small enough.
   void add(const std::string& op, const std::vector<int>& inputs,
            Json attributes = Json::object()) {
     const NoGrad no_grad;

@@ -1,8 +1,7 @@
-// Random graphs of ops against PyTorch, where a Python ($HANOK_TEST_PYTHON, else python3) has it:
-// every step's value and every leaf's gradient. A failure is shrunk to the fewest steps that still
-// fail, and printed.
-//
-// $HANOK_RANDOM_GRAPHS says how many are drawn (default 150), $HANOK_RANDOM_SEED where they start.
+// Random graphs of ops against PyTorch, if a Python ($HANOK_TEST_PYTHON, else python3) has it:
+// every step's value and every leaf's gradient. A failing graph is shrunk to the fewest steps that
+// still fail, and printed. $HANOK_RANDOM_GRAPHS sets their number (default 150), $HANOK_RANDOM_SEED
+// the first seed.
 #include "tests/nn/random_graph.h"
 
 #include <cstdlib>
@@ -21,7 +20,7 @@ namespace hanok::random_graph {
 namespace {
 
 constexpr int kLargestGraph = 12;
-// Comparisons nearer to their limit than this (relative) may turn out otherwise by rounding.
+// Rounding may change the outcome of comparisons closer to their limit than this (relative).
 constexpr double kSmallestMargin = 1e-4;
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
@@ -44,7 +43,7 @@ class Torch {
   Torch(const Torch&) = delete;
   Torch& operator=(const Torch&) = delete;
 
-  /// Empty, with `skip` set, where there is no PyTorch.
+  /// Empty, with `skip` set, without PyTorch.
   std::vector<Answer> run(const std::vector<Graph>& graphs) {
     Json all = Json::array();
     for (const Graph& graph : graphs) all.push_back(to_json(graph));
@@ -90,7 +89,7 @@ class Torch {
   std::string folder_;
 };
 
-// "" if both agree; nothing is said of graphs that rounding may decide.
+// "" if both agree, or if rounding may change the graph's result.
 std::string problem(const Graph& graph, const Answer& answer, const OpTable& table) {
   if (!answer.same_shapes) return "a shape differs";
   if (answer.margin < kSmallestMargin) return "";
@@ -101,7 +100,7 @@ std::string problem(const Graph& graph, const Answer& answer, const OpTable& tab
   }
 }
 
-// Takes steps away as long as something differs.
+// Removes steps as long as a difference remains.
 Graph shrink(Torch& torch, Graph graph, const OpTable& table, std::string& what) {
   for (bool again = true; again;) {
     again = false;
@@ -150,7 +149,7 @@ TEST(RandomGraphs, ValuesAndGradientsEqualPyTorch) {
     ADD_FAILURE() << "seed " << graphs[i].seed << ", shrunk:\n" << to_string(small) << what;
   }
   EXPECT_EQ(failures, 0U);
-  // Else the comparison would be an empty one.
+  // Otherwise the comparison would be empty.
   EXPECT_LT(undecided, graphs.size() / 8 + 1);
   EXPECT_GT(with_gradients, graphs.size() / 2);
 }
@@ -158,7 +157,7 @@ TEST(RandomGraphs, ValuesAndGradientsEqualPyTorch) {
 // The comparison must be able to fail, and its report must be short.
 TEST(RandomGraphs, AWrongGradientIsFoundAndShrunkToItsOp) {
   OpTable wrong = ops_of_hanok();
-  wrong["tanh"] = [](const std::vector<Tensor>& x, const Json&) {  // right value, half a gradient
+  wrong["tanh"] = [](const std::vector<Tensor>& x, const Json&) {  // correct value, half a gradient
     const Tensor y = ops::tanh(x[0]);
     return ops::add(ops::affine(y, 0.5F, 0), ops::affine(y.detach(), 0.5F, 0));
   };
@@ -173,14 +172,14 @@ TEST(RandomGraphs, AWrongGradientIsFoundAndShrunkToItsOp) {
   ASSERT_EQ(answers.size(), graphs.size());
   for (std::size_t i = 0; i < graphs.size(); ++i) {
     std::string what = problem(graphs[i], answers[i], wrong);
-    if (what.empty()) continue;  // nothing asks for the gradient there
+    if (what.empty()) continue;  // no gradient is needed there
     const Graph small = shrink(torch, graphs[i], wrong, what);
     EXPECT_THAT(what, testing::HasSubstr("gradient of t0"));
     ASSERT_EQ(small.steps.size(), 2U) << to_string(small);
     EXPECT_EQ(small.steps[1].op, "tanh");
     return;
   }
-  FAIL() << "no graph showed it";
+  FAIL() << "no graph revealed it";
 }
 
 TEST(RandomGraphs, TheSameSeedDrawsTheSameGraph) {

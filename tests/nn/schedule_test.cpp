@@ -1,9 +1,9 @@
-#include "hanok/nn/reduce_on_plateau.h"
 #include "hanok/nn/schedule.h"
 
 #include <gtest/gtest.h>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/nn/reduce_on_plateau.h"
 #include "tests/golden/golden.h"
 
 namespace hanok::nn {
@@ -80,7 +80,7 @@ TEST(ReduceOnPlateau, RatesEqualPyTorch) {
       EXPECT_EQ(reduced, plateau.factor() < before);
       plateau.apply(*optimizer);
       EXPECT_NEAR(optimizer->learning_rate(), run.at("rates")[i].get<double>(), 1e-9) << i;
-      // A round trip of the state at any point changes nothing.
+      // Saving and loading the state at any point changes nothing.
       ReduceOnPlateau copy(plateau_options(run.at("options")));
       copy.load_state(plateau.state());
       plateau = copy;
@@ -113,7 +113,7 @@ TEST(Schedule, ApplyScalesEachGroupsOwnBaseRate) {
   schedule->apply(*optimizer, 5);
   EXPECT_NEAR(optimizer->learning_rate(0), 0.25, 1e-12);
   EXPECT_NEAR(optimizer->learning_rate(1), 0.05, 1e-12);
-  schedule->apply(*optimizer, 5);  // a function of the step, not of what was there before
+  schedule->apply(*optimizer, 5);  // a function of the step only, not of earlier calls
   EXPECT_NEAR(optimizer->learning_rate(0), 0.25, 1e-12);
   EXPECT_EQ(optimizer->base_learning_rate(0), 0.5);
 }

@@ -1,4 +1,4 @@
-// Models in stages: the stages make up the model, and a frozen beginning is found.
+// Models in stages: the stages compose to the model, and a frozen prefix is found.
 #include "hanok/nn/stages.h"
 
 #include <gtest/gtest.h>
@@ -60,7 +60,7 @@ TEST_P(Stages, CountTheFrozenOnesAtTheStart) {
     EXPECT_EQ(staged->frozen_stages(), i + 1);
   }
   model->freeze("*");
-  EXPECT_EQ(staged->frozen_stages(), stages.size() - 1);  // the head always computes
+  EXPECT_EQ(staged->frozen_stages(), stages.size() - 1);  // the head always counts as trained
   model->unfreeze(stages[0].children[0]->name());
   EXPECT_EQ(staged->frozen_stages(), 0U);
 }

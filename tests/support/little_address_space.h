@@ -1,4 +1,4 @@
-// What makes the system refuse to start a thread.
+// Makes the system fail to start a thread.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 
 namespace hanok::test {
 
-/// While alive, a new thread takes 1 GiB of address space, and `room` is left of it.
+/// While alive, a new thread needs 1 GiB of address space, and only `room` is left.
 class LittleAddressSpace {
  public:
   explicit LittleAddressSpace(rlim_t room) {

@@ -1,4 +1,4 @@
-// Where tests find the sources and the programs that were built.
+// Paths of the sources and of the built programs.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@ namespace hanok::test {
 
 /// The project's root folder.
 std::string source_dir();
-/// The build's folder: programs lie in its bin/.
+/// The build folder; programs are in its bin/.
 std::string binary_dir();
 
 }  // namespace hanok::test

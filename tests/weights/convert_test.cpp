@@ -1,4 +1,4 @@
-// The program `convert` as a user runs it.
+// The program `convert`, run like a user does.
 #include <fmt/core.h>
 
 #include "hanok/weights/weights.h"

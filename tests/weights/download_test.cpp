@@ -196,7 +196,7 @@ TEST_F(Download, ReportsAServerThatIsNotThere) {
 
 TEST_F(Download, ReportsAFullDiskAndKeepsThePart) {
   HttpServer server([&](const HttpRequest& request) { return serve_content(request, content_); });
-  // A limit on the size of files stands in for a full disk.
+  // A limit on file size simulates a full disk.
   rlimit saved{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &saved), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
@@ -216,7 +216,7 @@ TEST_F(Download, ReportsAFolderThatIsNotThere) {
   EXPECT_THROW(download(server.url("/f"), folder_ / "absent/f", options_), IoError);
 }
 
-/// Sets an environment variable while it lives.
+/// Sets an environment variable during its lifetime.
 class Environment {
  public:
   Environment(const char* name, const std::string& value) : name_(name) {

@@ -1,5 +1,5 @@
-// Valid files with flipped bits, overwritten bytes and cut ends: reading them gives tensors or a
-// FormatError, never a crash or another exception. Reproducible: the changes come from Philox.
+// Valid files with flipped bits, overwritten bytes and truncated ends: reading them gives tensors
+// or a FormatError, never a crash or another exception. Reproducible: the changes come from Philox.
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/philox.h"
 #include "hanok/weights/weights.h"
@@ -12,7 +12,7 @@ constexpr std::uint32_t kRounds = 1500;
 
 class Fuzz : public testing::TestWithParam<const char*> {};
 
-/// One to four changes, each of one kind.
+/// One to four changes of one kind each.
 std::string damage(std::string file, std::uint32_t round) {
   const PhiloxKey key = philox_key(1, RandomStream::Test);
   const auto kind = philox(key, {round, 0, 0, 0});
@@ -29,7 +29,7 @@ std::string damage(std::string file, std::uint32_t round) {
       case 2:
         file[at] = static_cast<char>(random[2] % 2 == 0 ? 0xFF : 0x00);
         break;
-      case 3:  // a byte out of place moves everything after it
+      case 3:  // an inserted byte shifts everything after it
         file.erase(at, 1);
         break;
       default:

@@ -1,4 +1,4 @@
-// A small HTTP server on the loopback interface whose answers a test decides.
+// A small HTTP server on the loopback interface with scripted answers.
 #pragma once
 
 #include <atomic>
@@ -21,7 +21,7 @@ struct HttpAnswer {
   int status = 200;
   std::vector<std::string> headers;         // "Location: /other"
   std::string body;                         // Content-Length is its length
-  std::size_t cut_after = ~std::size_t{0};  // bytes of the body after which the connection closes
+  std::size_t cut_after = ~std::size_t{0};  // bytes of the body before the connection closes
 };
 
 class HttpServer {
@@ -49,7 +49,7 @@ class HttpServer {
   std::thread thread_;
 };
 
-/// Answers with `content`, or what of it the request's range asks for.
+/// Answers with `content`, or with the requested range of it.
 HttpAnswer serve_content(const HttpRequest& request, const std::string& content);
 
 }  // namespace hanok::weights::test

@@ -39,11 +39,11 @@ def numbers(shape, t, dtype):
 
 
 def tensors(old=False):
-    """The tensors that every layout can hold."""
+    """The tensors supported by every layout."""
     result = collections.OrderedDict()
     result["contiguous"] = numbers((3, 4), 0, torch.float32)
     result["conv.weight"] = numbers((4, 3, 2, 2), 1, torch.float32)
-    # The same values, but lying as O,H,W,I: channels_last.
+    # The same values, stored as O,H,W,I: channels_last.
     result["conv.channels_last"] = (
         numbers((4, 3, 2, 2), 2, torch.float32).permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2))
     result["transposed"] = numbers((5, 3), 3, torch.float32).t().contiguous().t()
@@ -86,7 +86,7 @@ def checkpoint():
 
 
 def write_tar(path, state):
-    """PyTorch's first layout, which no version on PyPI writes any more; every version reads it."""
+    """PyTorch's first layout: no version on PyPI still writes it, all versions read it."""
     storages, tensor_records, keys = io.BytesIO(), io.BytesIO(), {}
     named = [(name, tensor) for name, tensor in state.items()]
     pickle.dump(len(named), storages, protocol=2)
@@ -105,7 +105,7 @@ def write_tar(path, state):
         tensor_records.write(struct.pack("<q", 0))
         keys[id(tensor)] = str(2000 + i)
         named[i] = (name, tensor)
-    # A view: the last two elements of the first storage under a key of its own.
+    # A view: the last two elements of the first storage under another key.
     pickle.dump([(3000, 1000, named[0][1].numel() - 2, 2)], storages, protocol=2)
 
     class Pickler(pickle.Pickler):
@@ -148,7 +148,7 @@ MAKERS = {
     "safetensors.safetensors": write_safetensors,
     "evil_system.pth": lambda path: write_evil(path, os.system, "echo this must never run"),
     "evil_eval.pth": lambda path: write_evil(path, eval, "print('this must never run')"),
-    # For old versions of PyTorch; named, never made by default.
+    # For old versions of PyTorch; made only if named.
     "zip_1_6.pth": lambda path: torch.save(tensors(old=True), path),
     "legacy_1_0.pth": lambda path: torch.save(tensors(old=True), path),
     "legacy_python2.pth": lambda path: torch.save(tensors(old=True), path),

@@ -1,4 +1,4 @@
-// Pickles written by hand: what a state_dict needs is understood, everything else is refused.
+// Pickles written by hand: what a state_dict needs is accepted, everything else is rejected.
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/torch_objects.h"
 #include "hanok/weights/weights.h"
@@ -23,7 +23,7 @@ class Pickle : public testing::Test {
   void expect_fails(const std::string& program, const std::string& part) {
     try {
       run(program);
-      ADD_FAILURE() << "was read: " << part;
+      ADD_FAILURE() << "was accepted: " << part;
     } catch (const FormatError& error) {
       EXPECT_THAT(error.what(), HasSubstr("file: "));
       EXPECT_THAT(error.what(), HasSubstr(part));
@@ -59,7 +59,7 @@ TEST_F(Pickle, ReadsTextAndBytes) {
 }
 
 TEST_F(Pickle, ReadsContainersAndMemo) {
-  // [(1, 2), {'a': that tuple}], the tuple through the memo
+  // [(1, 2), {'a': the same tuple}], through the memo
   const auto* list = run("\x80\x04](K\x01K\x02\x86\x94}\x8c\x01"
                          "ah\x00se."s)
                          ->as<pickle::List>();
@@ -79,7 +79,7 @@ TEST_F(Pickle, RefusesOtherGlobalsByName) {
       "'builtins.exec'");
   expect_fails("ctorch\nload\n.", "'torch.load'");
   expect_fails("cnumpy.core.multiarray\n_reconstruct\n.", "'numpy.core.multiarray._reconstruct'");
-  // A name made to look like a known one.
+  // A name similar to an accepted one.
   expect_fails("ctorch\nFloatStorage.__class__\n.", "'torch.FloatStorage.__class__'");
   expect_fails("ctorch.\nSize\n.", "'torch..Size'");
 }
@@ -136,7 +136,7 @@ TEST_F(Pickle, HoldsObjectsThatContainThemselves) {
   EXPECT_EQ(list->items[0]->as<pickle::List>(), list);
 }
 
-// Each call copies what it is given, so that kilobytes could ask for gigabytes.
+// Each call copies its arguments, so kilobytes could request gigabytes.
 TEST_F(Pickle, LimitsWhatCallsCopy) {
   const auto repeated = [](const std::string& text, int times) {
     std::string result;
@@ -215,7 +215,7 @@ TEST_F(StateDictPickle, SaysWhatAFileHoldsInstead) {
   expect_fails("\x80\x02}.", {"under its keys: none"});
 }
 
-// 7 names of state_dicts, 8 deep, are six million ways round the circle.
+// 7 keys of state_dicts, nested 8 deep, are six million paths through the cycle.
 TEST_F(StateDictPickle, LooksOnceIntoDictionariesThatHoldEachOther) {
   std::string program = "\x80\x02}q\x00("s;
   for (int i = 0; i < 60000; ++i) program += "K\x01N";

@@ -1,4 +1,4 @@
-// Files that PyTorch wrote, of every layout, against the formula that they were written from.
+// Files of every layout written by PyTorch, against the formula of their values.
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"

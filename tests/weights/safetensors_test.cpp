@@ -1,4 +1,4 @@
-// safetensors: what is written can be read, and headers that are wrong in one place are refused.
+// safetensors: written files can be read, and headers with one error are rejected.
 #include <csignal>
 #include <cstring>
 #include <fmt/core.h>
@@ -207,7 +207,7 @@ TEST_F(Safetensors, LeavesTheOldFileWhenTheDiskIsFull) {
   const std::string old = read_file(path_);
   nn::StateDict large;
   large.insert("large", Tensor::zeros({100'000}));
-  // A limit on the size of files stands in for a full disk.
+  // A limit on file size simulates a full disk.
   rlimit saved{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &saved), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);

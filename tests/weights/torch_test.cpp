@@ -1,4 +1,4 @@
-// Against PyTorch, torchvision and PyPI's safetensors, where a Python has them.
+// Against PyTorch, torchvision and PyPI's safetensors, if a Python has them.
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -11,7 +11,7 @@
 namespace hanok::weights::test {
 namespace {
 
-/// Pixel values that both sides compute: multiples of 1/16.
+/// Pixel values computed by both sides: multiples of 1/16.
 Tensor formula_images(std::int64_t count, std::int64_t size) {
   std::vector<float> values;
   for (std::int64_t k = 0; k < count * 3 * size * size; ++k) {
@@ -37,7 +37,7 @@ double relative_error(const std::vector<double>& found, const std::vector<double
   return std::sqrt(difference / norm);
 }
 
-/// L2-relative difference of the logits of a model with these weights from torchvision's.
+/// L2-relative difference between the logits of a model with these weights and torchvision's.
 double logits_error(const std::string& name, const nn::StateDict& tensors,
                     const std::vector<double>& expected, std::int64_t image_size) {
   const nn::WithoutInit without_init;
@@ -46,8 +46,8 @@ double logits_error(const std::string& name, const nn::StateDict& tensors,
   return relative_error(logits_of(*model, image_size), expected);
 }
 
-// What the scripts share: images as formula_images() makes them, and weights that are neither the
-// initial ones nor zero where it matters.
+// Shared by the scripts: images as formula_images() makes them, and weights that are neither
+// initial values nor zero where it matters.
 constexpr const char* kCommon = R"(
 torch.set_num_threads(2)
 def images(size):
@@ -148,7 +148,7 @@ TEST(Torchvision, EveryOtherModelOfItsLoadsAndGivesItsLogits) {
   EXPECT_GT(compared, 0);
 }
 
-// Opens two files that hanok wrote: the state_dict of a resnet18, and one of every type.
+// Reads two files written by hanok: the state_dict of a resnet18, and one with every type.
 constexpr const char* kOpenSafetensors = R"(
 folder, committed = sys.argv[1:]
 assert safe_open(folder + '/resnet18.safetensors', 'pt').metadata() == {'a': 'b'}

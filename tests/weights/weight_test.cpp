@@ -42,7 +42,7 @@ std::string read_file(const std::string& path) {
 }
 
 void write_file(const std::string& path, const std::string& content) {
-  std::filesystem::remove(path);  // some file systems wait for the disk when a file is overwritten
+  std::filesystem::remove(path);  // some file systems sync when a file is overwritten
   std::ofstream out(path, std::ios::binary);
   out << content;
   out.close();
@@ -95,7 +95,7 @@ void expect_format_error(const std::string& path, const std::vector<std::string>
     EXPECT_EQ(message.rfind(path, 0), 0u) << message;
     for (const std::string& part : parts) EXPECT_THAT(message, testing::HasSubstr(part));
   } catch (const std::exception& error) {
-    ADD_FAILURE() << path << " gave another error: " << error.what();
+    ADD_FAILURE() << path << " gave an unexpected error: " << error.what();
   }
 }
 
@@ -129,7 +129,7 @@ std::string ZipBuilder::build(bool zip64_end) const {
   std::vector<std::uint64_t> offsets;
   for (const Entry& entry : entries_) {
     offsets.push_back(file.size());
-    // Zero sizes and checksum, and padding of the data to 64 bytes, as PyTorch writes.
+    // Sizes and checksum of zero, and data padded to 64 bytes, as PyTorch writes.
     file += "PK\x03\x04" + little_endian(0, 10) + little_endian(0, 12) +
             little_endian(entry.local_name.size(), 2);
     const std::size_t padding = (64 - (file.size() + 2 + entry.local_name.size() + 4) % 64) % 64;

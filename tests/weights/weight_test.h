@@ -1,5 +1,5 @@
-// What the tests of weight files share: temporary folders, the formula of the committed files,
-// archives and pickles built by hand, so that they can be wrong in any way.
+// Shared by the tests of weight files: temporary folders, the formula of the committed files, and
+// hand-built archives and pickles, which can be invalid in any way.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace hanok::weights::test {
 
-/// A folder of its own that is removed with the object.
+/// A temporary folder, removed with the object.
 class TemporaryFolder {
  public:
   TemporaryFolder();
@@ -42,13 +42,13 @@ Tensor formula_tensor(const Shape& shape, int t, DType dtype = DType::F32);
 /// All elements in logical row-major order, of any type.
 std::vector<double> logical_values(const Tensor& tensor);
 
-/// Expects load(path) to throw a FormatError that begins with the path and contains all `parts`.
+/// Expects load(path) to throw a FormatError that starts with the path and contains all `parts`.
 void expect_format_error(const std::string& path, const std::vector<std::string>& parts);
 
 std::string little_endian(std::uint64_t value, int bytes);
 std::uint32_t crc32_of(const std::string& data);
 
-/// Builds a zip archive of stored entries as PyTorch writes it, except where told otherwise.
+/// Builds a zip archive of stored entries as PyTorch writes it, with optional deviations.
 class ZipBuilder {
  public:
   struct Entry {
@@ -59,7 +59,7 @@ class ZipBuilder {
     std::uint32_t crc;         // in the directory
     std::uint16_t method = 0;
     std::uint16_t flags = 0;
-    std::int64_t local_offset = -1;  // >= 0: instead of the true one
+    std::int64_t local_offset = -1;  // >= 0: replaces the true one
     bool zip64 = false;              // sizes and offset in the extra field
   };
   /// The entry can be changed until build().
@@ -85,8 +85,8 @@ struct CommandResult {
 };
 CommandResult run(const std::string& command);
 
-/// Runs a script with torch, torchvision and safetensors imported, with $HANOK_TEST_PYTHON or else
-/// python3. `skip` says why, where these cannot be imported: for GTEST_SKIP.
+/// Runs a script after importing torch, torchvision and safetensors, with $HANOK_TEST_PYTHON or
+/// else python3. If these cannot be imported, `skip` is the reason, for GTEST_SKIP.
 struct PythonResult : CommandResult {
   std::string skip;
 };

@@ -1,4 +1,4 @@
-// Archives that are wrong in one place: each is refused with the entry's name.
+// Archives with one error each are rejected, naming the entry.
 #include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
 

@@ -1,4 +1,5 @@
-// finetune --device cuda, end to end: the whole CUDA backend on the CPU (see tests/cuda/standin).
+// finetune --device cuda, end to end: the whole CUDA backend emulated on the CPU (see
+// tests/cuda/standin).
 #include <algorithm>
 #include <cmath>
 #include <csignal>
@@ -23,7 +24,7 @@ struct Step {
 
 class FinetuneOnCuda : public ::testing::Test {
  protected:
-  /// Nothing that the programs keep for later goes to the user's own cache.
+  /// Files that the programs cache must not go to the user's cache.
   void SetUp() override { use_home("home"); }
   void TearDown() override { unsetenv("HANOK_HOME"); }
   void use_home(const std::string& name) const {
@@ -63,8 +64,8 @@ class FinetuneOnCuda : public ::testing::Test {
     return result;
   }
 
-  /// A run into folder "broken" that is interrupted at `moment` of its output and resumed ends as
-  /// the same run into folder "whole".
+  /// A run into folder "broken" that is interrupted at `moment` of its output and resumed ends like
+  /// the same uninterrupted run into folder "whole".
   void expect_resumed_as_whole(const Arguments& whole, const Arguments& broken,
                                const std::string& moment) const {
     const Outcome undisturbed = run(whole);
@@ -74,7 +75,8 @@ class FinetuneOnCuda : public ::testing::Test {
     process.send(SIGINT);
     const Outcome stopped = process.wait();
     ASSERT_THAT(stopped.exit_code, ::testing::AnyOf(0, 3)) << stopped.output;
-    if (stopped.exit_code == 3) {  // options, precision among them, are the run's: config.toml
+    if (stopped.exit_code ==
+        3) {  // options, including the precision, come from the run's config.toml
       const Outcome resumed = run({"--resume", folder_ / "broken"});
       ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
     }
@@ -88,8 +90,8 @@ class FinetuneOnCuda : public ::testing::Test {
 const Arguments kResNet = {"--model", "resnet18", "--image-size", "64", "--batch-size", "8"};
 const Arguments kLeNet = {"--model", "lenet", "--image-size", "32", "--batch-size", "4"};
 
-/// Losses of 20 steps within 1e-4; norms of gradients within `norm_tolerance` of theirs each, and
-/// most of them within 5e-4.
+/// Losses of 20 steps within 1e-4; each gradient norm within `norm_tolerance`, and most of them
+/// within 5e-4.
 void expect_near(const std::vector<Step>& cuda, const std::vector<Step>& cpu,
                  double norm_tolerance) {
   ASSERT_EQ(cpu.size(), 20U);
@@ -107,15 +109,16 @@ void expect_near(const std::vector<Step>& cuda, const std::vector<Step>& cpu,
 
 TEST_F(FinetuneOnCuda, ResNet18HasTheCpusLossesFor20Steps) {
   draw_faces(6);
-  // A fresh ResNet with batch statistics of few images is so sensitive that even the CPU's two
-  // instruction-set paths part by 1e-3 within 20 steps at a rate of 1e-5. At this one they do not.
+  // A newly initialised ResNet with batch statistics of few images is so sensitive that even the
+  // CPU's two instruction-set paths differ by 1e-3 after 20 steps at a rate of 1e-5. At this rate
+  // they do not.
   const Arguments resnet = kResNet + Arguments{"--optimizer", "sgd", "--lr", "0.000001"};
   const Outcome cpu = run(command("cpu", "cpu") + resnet);
   ASSERT_EQ(cpu.exit_code, 0) << cpu.output;
   const Outcome cuda = run(command("cuda", "cuda:0") + resnet);
   ASSERT_EQ(cuda.exit_code, 0) << cuda.output;
-  // Of a step's 131,072 windows of the max-pool a few hold two values that are equal but for
-  // rounding, and where their gradient goes differs between devices: a norm then moves by some
+  // In a few of a step's 131,072 max-pool windows two values are equal up to rounding, and their
+  // gradient goes to different elements on different devices: a norm then changes by some
   // thousandths.
   expect_near(steps("cuda"), steps("cpu"), 5e-3);
 }
@@ -185,7 +188,7 @@ TEST_F(FinetuneOnCuda, ARunGoesOnWithTheKernelsThatItMeasured) {
     ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
     whole = read_json(folder_ / "whole/summary.json").at("last_weights_hash").dump();
     EXPECT_THAT(read_text(folder_ / "whole/cudnn_plans.txt"), HasSubstr("fastest of 2: "));
-    // Takes the same kernels, since they lie in the user's cache.
+    // Uses the same kernels, since they are in the user's cache.
     Process broken("finetune_emulated", command("broken", "cuda") + autotune);
     ASSERT_TRUE(broken.wait_for_output("epoch  2/20"));
     broken.send(SIGINT);
@@ -193,7 +196,7 @@ TEST_F(FinetuneOnCuda, ARunGoesOnWithTheKernelsThatItMeasured) {
     EXPECT_THAT(read_text(folder_ / "broken/cudnn_plans.txt"),
                 HasSubstr(", from " + (folder_ / "home/cudnn_plans")));
   }
-  // Where measuring would choose others: the run's own are taken.
+  // Measuring here would choose other plans: the run's own are used.
   use_home("other home");
   const Machine machine("seed=2");
   if (!std::filesystem::exists(folder_ / "broken/summary.json")) {
@@ -209,7 +212,7 @@ TEST_F(FinetuneOnCuda, ARunGoesOnWithTheKernelsThatItMeasured) {
   EXPECT_NE(read_json(folder_ / "other/summary.json").at("last_weights_hash").dump(), whole);
 }
 
-/// Mean training loss of an epoch, by epochs; and the last one's validation loss.
+/// Mean training loss by epoch, and the last epoch's validation loss.
 struct Losses {
   std::vector<double> training;
   double validation = 0;
@@ -217,7 +220,7 @@ struct Losses {
 
 class MixedPrecision : public FinetuneOnCuda {
  protected:
-  /// LeNet on drawn faces at a rate at which it learns.
+  /// LeNet on synthetic faces at a rate at which it learns.
   Arguments learning(const std::string& out, const std::string& precision) const {
     return {"--data",         folder_ / "data",
             "--weights",      "none",
@@ -250,9 +253,9 @@ class MixedPrecision : public FinetuneOnCuda {
   }
 };
 
-// In 12 epochs f32 takes the training loss from 2.81 to 1.41, bf16 to 1.44 and f16 to 1.46 (TF32 is
-// f32 here): runs that start alike part later than two seeds do, but they part, so what is asked is
-// that they learn about as much.
+// In 12 epochs f32 reduces the training loss from 2.81 to 1.41, bf16 to 1.44 and f16 to 1.46 (TF32
+// is f32 here). Runs with the same start diverge, though later than with two seeds, so the test
+// requires only that they learn about equally well.
 TEST_F(MixedPrecision, LearnsFacesAsInF32) {
   draw_faces(12);
   const Losses f32 = learn("f32");
@@ -297,7 +300,7 @@ TEST_F(FinetuneOnCuda, SaysWhatIsMissing) {
     EXPECT_EQ(outcome.exit_code, 1) << bad.settings << "\n" << outcome.output;
     EXPECT_THAT(outcome.output, HasSubstr(bad.found)) << bad.settings;
     EXPECT_THAT(outcome.output, HasSubstr(bad.needed)) << bad.settings;
-    // The CPU is still there.
+    // The CPU is still available.
     const Outcome listed = run_program("inspect_emulated", {"devices"});
     EXPECT_EQ(listed.exit_code, 0) << listed.output;
   }

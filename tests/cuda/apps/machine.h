@@ -1,4 +1,4 @@
-// The machine that the stand-in plays for the programs started meanwhile.
+// The machine that the stand-in simulates for the programs started during its lifetime.
 #pragma once
 
 #include <cstdlib>
@@ -15,8 +15,8 @@ class Machine {
   Machine& operator=(const Machine&) = delete;
 };
 
-/// A machine, and a --device, where nothing can be computed; and of what a program says then, what
-/// it found and what it needs.
+/// A machine and a --device on which nothing can be computed; and the parts of the message: what
+/// was found and what is needed.
 struct BadMachine {
   const char* settings;
   const char* device;

@@ -1,4 +1,4 @@
-// predict, evaluate and inspect with --device cuda, end to end, beside the CPU's answers.
+// predict, evaluate and inspect with --device cuda, end to end, compared with the CPU.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 using Table = std::vector<std::vector<std::string>>;
 
-/// Logits of a small network: sums of at most 576 products of about 1, in another order.
+/// Logits of a small network: sums of at most 576 products of about 1, in a different order.
 constexpr double kLogitTolerance = 1e-4;
 constexpr double kProbabilityTolerance = 2e-5;
 
@@ -40,7 +40,7 @@ class PredictOnCuda : public ::testing::Test {
   }
   void TearDown() override { unsetenv("HANOK_HOME"); }
 
-  /// The answers of predict --run, batches of 8 with a short last one.
+  /// The predictions of predict --run, in batches of 8 with a short last one.
   Table answers(const std::string& device, const Arguments& more) {
     const std::string out = folder_ / "answers.csv";
     const Outcome outcome =
@@ -84,7 +84,7 @@ TEST_F(PredictOnCuda, AnEnsembleAnswersAsOnTheCpu) {
   ASSERT_EQ(cpu.size(), 22U);
   const Table cuda = answers("cuda", ensemble);
   expect_near(cuda, cpu);
-  // In any order of the streams the same bits.
+  // The same bits in any order of the streams.
   const Machine machine("seed=5");
   EXPECT_EQ(answers("cuda:0", ensemble), cuda);
 }
@@ -144,7 +144,7 @@ TEST_F(PredictOnCuda, SaysWhatIsMissing) {
         run_program("predict_emulated", {"--run", folder_ / "run", "--device", "gpu", "--images",
                                          folder_ / "photos", "--out", folder_ / "x.csv"});
     EXPECT_EQ(usage.exit_code, 2) << usage.output;
-    // Where the device was not asked for by name the CPU answers.
+    // If the device was not named explicitly, the CPU is used.
     if (std::string(bad.device) == "cuda") {
       EXPECT_EQ(run_program("predict_emulated", {"--run", folder_ / "run", "--images",
                                                  folder_ / "photos", "--out", folder_ / "x.csv"})

@@ -1,4 +1,4 @@
-// Which kernels and barriers ran, in this process, and at exit in the file of all processes.
+// Counts the kernels and barriers of this process and appends them to a shared file at exit.
 #include <chrono>
 #include <cstdlib>
 #include <fcntl.h>
@@ -19,7 +19,7 @@ std::mutex mutex;
 
 const auto started = std::chrono::steady_clock::now();
 
-/// The value of --gtest_filter, so that whoever reads the counters can run this again; "*" if none.
+/// The value of --gtest_filter, to rerun the test; "*" if none.
 std::string test_filter() {
   std::ifstream in("/proc/self/cmdline");
   const std::string option = "--gtest_filter=";
@@ -29,7 +29,7 @@ std::string test_filter() {
   return "*";
 }
 
-/// One write of O_APPEND a process: lines of several processes do not mix.
+/// A single O_APPEND write per process, so that the lines of several processes do not mix.
 void append_to_file() {
   const char* path = std::getenv("HANOK_EMULATOR_COUNTERS");
   if (path == nullptr || *path == '\0' || launches.empty()) return;
@@ -68,7 +68,7 @@ void count_barrier(const Site& site) {
 }
 
 std::vector<KernelCount> kernel_counts() {
-  std::map<std::string, std::uint64_t> by_name;  // a template's kernels together
+  std::map<std::string, std::uint64_t> by_name;  // merges a template's kernels
   {
     const std::lock_guard lock(mutex);
     for (const auto& [kernel, count] : launches) by_name[function_name(kernel)] += count;

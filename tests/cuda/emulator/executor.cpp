@@ -1,6 +1,6 @@
-// Runs the threads of a block as fibers. A fiber takes one thread after the other; only when a
-// thread has to wait does the next one need a fiber of its own. So threads that never wait cost a
-// function call each, and a barrier costs a switch a thread.
+// Runs the threads of a block as fibers. A fiber runs one thread after another; only when a thread
+// has to wait does the next one need another fiber. So a thread that never waits costs a function
+// call, and a barrier costs a switch per thread.
 #include "tests/cuda/emulator/executor.h"
 
 #include <algorithm>
@@ -30,18 +30,18 @@ unsigned char* map_shared() {
 
 std::uint64_t random_state = 0x9e3779b97f4a7c15U;
 
-std::deque<Fiber> fibers;  // all that were made
-std::vector<Fiber*> idle;  // those that no thread holds
+std::deque<Fiber> fibers;  // all fibers
+std::vector<Fiber*> idle;  // fibers without a thread
 Fiber host;                // the thread that called execute()
 Fiber* current_fiber = nullptr;
 int order[kMaxThreads];  // in which threads start
 int next_unstarted = 0;
-bool depth_first = false;  // a thread that can go on goes before one that has not begun
+bool depth_first = false;  // resume waiting threads before starting new ones
 
-/// What a block-wide barrier has seen so far.
+/// The state of a block-wide barrier.
 struct Barrier {
   int arrived = 0;
-  bool mixed = false;  // different lines
+  bool mixed = false;  // threads wait at different lines
   Site first{};
   int result = 0;
 } barrier;
@@ -71,7 +71,7 @@ Fiber& take_fiber() {
   return fiber;
 }
 
-/// Who runs next; the host if nobody can.
+/// The next fiber to run; the host if none can.
 Fiber& next() {
   auto& ready = running.ready;
   const bool unstarted = next_unstarted < running.threads;
@@ -92,7 +92,7 @@ void run_thread(int number) {
   Thread& thread = running.thread[number];
   thread.state = Thread::State::Ready;
   running.launch->run(running.launch->call.get());
-  // Another fiber may have become current meanwhile and this one again: the number is its own.
+  // Other fibers may have run in between: read the thread's own number again.
   running.thread[number].state = Thread::State::Ended;
   running.warp[number / kWarpThreads].ended |= 1U << (number % kWarpThreads);
   --running.alive;
@@ -109,7 +109,7 @@ void fiber_main() {
   }
 }
 
-/// Lists where the threads are that keep each other waiting.
+/// Lists where the deadlocked threads wait.
 void report_standstill() {
   struct Place {
     int count = 0;
@@ -146,7 +146,7 @@ void report_standstill() {
   }
 }
 
-/// After an abandoned block: fibers that stopped inside a kernel start afresh.
+/// After an aborted block: fibers stopped inside a kernel are reset.
 void reset_fibers() {
   idle.clear();
   int number = 0;
@@ -158,7 +158,7 @@ void reset_fibers() {
 
 bool abandoned = false;
 
-/// False if the block did not end as it should.
+/// False if the block did not finish.
 bool run_block() {
   const int threads = running.threads;
   for (int i = 0; i < threads; ++i) running.thread[i].state = Thread::State::Unstarted;
@@ -295,8 +295,8 @@ void execute(const Launch& launch) {
   prepare_host(host);
   if (race_hooks != nullptr) race_hooks->launch_begins();
 
-  // Blocks in an order that meets each once and neighbours seldom: i -> (first + i * step) mod n
-  // with step coprime to n.
+  // Blocks run in a scattered order that visits each once: i -> (first + i * step) mod n with step
+  // coprime to n.
   const std::uint64_t blocks = std::uint64_t{launch.grid.x} * launch.grid.y * launch.grid.z;
   const auto draw = [blocks] {
     return ((std::uint64_t{random_below(0xffffffffU)} << 31) ^ random_below(0xffffffffU)) % blocks;
@@ -309,7 +309,7 @@ void execute(const Launch& launch) {
     const auto y = static_cast<unsigned>(block / launch.grid.x % launch.grid.y);
     const auto z = static_cast<unsigned>(block / launch.grid.x / launch.grid.y);
     running.block = indices.block = {x, y, z};
-    // What a block finds in its shared memory is nobody's: bytes that are NaN as floats.
+    // A block's shared memory starts with garbage: bytes that are NaN as floats.
     std::memset(dynamic_shared_begin, 0xff, launch.shared_bytes);
     if (!run_block()) break;
     block = (block + step % blocks) % blocks;

@@ -1,4 +1,4 @@
-// The state of the running block, as the parts of the emulator see it.
+// The state of the running block, shared by the parts of the emulator.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ constexpr int kMaxWarps = kMaxThreads / kWarpThreads;
 struct Thread {
   enum class State : std::uint8_t { Unstarted, Ready, AtBarrier, InWarp, Ended };
   State state = State::Unstarted;
-  int value = 0;      // its argument of a block-wide barrier
+  int value = 0;      // argument of a block-wide barrier
   unsigned mask = 0;  // of a warp operation
   Site site{};        // where it waits
   Fiber* fiber = nullptr;
@@ -33,15 +33,15 @@ struct Warp {
   unsigned present = 0, ended = 0;  // lanes
   std::vector<Group> groups;
   std::uint64_t buffers_in_use = 0;
-  unsigned unread[kWarpThreads + 1] = {};  // lanes that have not taken a buffer's values yet
+  unsigned unread[kWarpThreads + 1] = {};  // lanes that have not yet read a buffer's values
 };
 
-/// The running launch and block; one at a time in the process.
+/// The running launch and block; only one at a time per process.
 struct Running {
   const Launch* launch = nullptr;  // null between launches
   int threads = 0;                 // of a block
   uint3 block{};
-  int current = -1;  // the running thread, its number in the block
+  int current = -1;  // index of the running thread in the block
   int alive = 0;     // threads that have not ended
   Thread thread[kMaxThreads];
   uint3 index[kMaxThreads];  // threadIdx of each
@@ -53,21 +53,21 @@ struct Running {
 };
 extern Running running;
 
-/// True on the stack of a thread of a kernel.
+/// True on the stack of a kernel's thread.
 inline bool in_kernel() {
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   return here >= stacks_begin && here < stacks_end;
 }
 
-/// Puts a thread that waited among those that can run.
+/// Marks a waiting thread as ready.
 void make_ready(int thread);
-/// Stops the running thread until somebody makes it ready.
+/// Stops the running thread until it is marked ready.
 void suspend();
-/// Ends the launch: no thread of it runs on.
+/// Aborts the launch: none of its threads continues.
 [[noreturn]] void abandon();
-/// A number below `end`, from the seed.
+/// A pseudo-random number below `end`, from the seed.
 std::uint32_t random_below(std::uint32_t end);
-/// Whether HANOK_SKIP_BARRIER=file:line asks to leave this barrier out.
+/// Whether HANOK_SKIP_BARRIER=file:line disables this barrier.
 bool skipped(const Site& site);
 
 /// "(3,0,0)"
@@ -77,19 +77,19 @@ std::string text_of(const Site& site);
 
 // ---- findings (report.cpp) ----
 
-/// Notes a finding of the running launch. The text lacks the kernel's name.
+/// Records a finding of the running launch. The text does not contain the kernel's name.
 void report(Report::Kind kind, const std::string& text);
-/// After a launch: throws its first finding unless somebody collects.
+/// After a launch: throws its first finding unless a Collect is alive.
 void settle(const void* kernel);
 
 // ---- names and lines (symbols.cpp) ----
 
-/// "reduce.cu:sum_kernel" of a function's address.
+/// "reduce.cu:sum_kernel" for a function's address.
 std::string function_name(const void* address);
-/// The running program's file, and where it was loaded.
+/// The running program's file, and its load address.
 std::string program_path();
 std::uintptr_t load_address();
-/// "reduce.cu:31" of code addresses; asks addr2line once for all of them.
+/// "reduce.cu:31" for code addresses; calls addr2line once for all of them.
 std::vector<std::string> lines_of(const std::vector<std::uintptr_t>& addresses);
 
 // ---- counters (counters.cpp) ----
@@ -97,7 +97,7 @@ std::vector<std::string> lines_of(const std::vector<std::uintptr_t>& addresses);
 void count_launch(const void* kernel);
 void count_barrier(const Site& site);
 
-// ---- hooks for the race detector; do nothing in a program without it ----
+// ---- hooks for the race detector; without effect in a program without it ----
 
 struct RaceHooks {
   void (*launch_begins)();
@@ -109,7 +109,7 @@ struct RaceHooks {
 };
 extern const RaceHooks* race_hooks;
 
-/// What kernels' code reads of the emulator itself, apart from all that races could be about.
+/// Addresses of the emulator that kernels' code reads and that are exempt from race detection.
 struct alignas(4096) Visible {
   Lanes lanes[kMaxWarps][kWarpThreads + 1];
 };

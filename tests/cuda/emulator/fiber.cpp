@@ -24,8 +24,7 @@
 #endif
 
 #ifdef __x86_64__
-// Saves the registers that a called function must keep, changes stacks, restores. Everything else
-// is lost by the call anyway.
+// Saves the callee-saved registers, switches stacks, restores. The call clobbers all others anyway.
 extern "C" void hanok_switch_stacks(void** from, void* to);
 asm(R"(
 .text
@@ -71,7 +70,7 @@ char* stack_of(int number) {
     stacks_end = stacks_begin + bytes;
   }
   char* stack = reinterpret_cast<char*>(stacks_begin) + kStackBytes * number;
-  mprotect(stack, kGuardBytes, PROT_NONE);  // an overflow is a segmentation fault, not a riddle
+  mprotect(stack, kGuardBytes, PROT_NONE);  // a stack overflow is a segmentation fault
   return stack;
 }
 
@@ -90,16 +89,16 @@ void prepare(Fiber& fiber, int number, void (*entry)()) {
   fiber.sanitizer_state = __tsan_create_fiber(0);
 #endif
 #ifdef __x86_64__
-  // Tops at different offsets: equal ones would all fall into the same few cache sets.
+  // Different offsets for the tops: equal ones would map to the same cache sets.
   const std::size_t offset = static_cast<std::size_t>(number % 61) * 64;
   auto* top = reinterpret_cast<void**>(fiber.stack + kStackBytes - 64 - offset);
-  *--top = nullptr;  // where a return address would be
+  *--top = nullptr;  // the place of a return address
   *--top = reinterpret_cast<void*>(entry);
   for (int registers = 0; registers < 6; ++registers) *--top = nullptr;
   fiber.stack_pointer = top;
 #else
   auto* context = static_cast<ucontext_t*>(fiber.stack_pointer);
-  if (context == nullptr) context = new ucontext_t;  // one a fiber, kept as long as the process
+  if (context == nullptr) context = new ucontext_t;  // one per fiber, never freed
   getcontext(context);
   context->uc_stack.ss_sp = fiber.stack + kGuardBytes;
   context->uc_stack.ss_size = kStackBytes - kGuardBytes;

@@ -1,4 +1,4 @@
-// Fibers: stacks of their own that are switched between by hand, some nanoseconds a switch.
+// Fibers: stacks that are switched in user space, in a few nanoseconds.
 #pragma once
 
 #include <cstddef>
@@ -6,7 +6,7 @@
 
 namespace hanok::emulator {
 
-/// A stack and where its code stopped. The host thread, on its own stack, is one too.
+/// A stack and the point where its code stopped. The host thread, on its own stack, is one too.
 struct Fiber {
   void* stack_pointer = nullptr;
   char* stack = nullptr;  // lowest byte; null for the host
@@ -14,18 +14,18 @@ struct Fiber {
   void* sanitizer_state = nullptr;
 };
 
-/// One address range holds all stacks, so that a pointer into a stack is told by two comparisons.
+/// One address range contains all stacks, so that two comparisons identify a pointer into a stack.
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
-constexpr int kMaxFibers = 1025;  // a block's threads and one that starts them
+constexpr int kMaxFibers = 1025;  // a block's threads and their starter
 extern std::uintptr_t stacks_begin, stacks_end;
 
-/// Makes (again) a fiber whose next switch_to runs `entry`, which must not return.
+/// Creates or resets a fiber whose next switch_to runs `entry`, which must not return.
 void prepare(Fiber& fiber, int number, void (*entry)());
-/// Before a host thread's first switch: tells sanitizers where its stack lies.
+/// Before a host thread's first switch: passes its stack's bounds to sanitizers.
 void prepare_host(Fiber& fiber);
-/// Stops `from`, the running one, and goes on with `to`.
+/// Suspends `from`, the running fiber, and resumes `to`.
 void switch_fibers(Fiber& from, Fiber& to);
-/// First call of an entry function.
+/// The first call in an entry function.
 void entered();
 
 }  // namespace hanok::emulator

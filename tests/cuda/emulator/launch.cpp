@@ -1,4 +1,4 @@
-// What stands between launch() and execute(): CUDA's limits, and the sink that keeps streams.
+// Between launch() and execute(): CUDA's limits, and the sink that owns the streams.
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -9,7 +9,7 @@ namespace hanok::emulator {
 namespace {
 
 std::mutex mutex;
-// Made at first use, which may be in the initialisation of another file's static objects.
+// Created at first use, possibly during the initialisation of another file's statics.
 struct State {
   Sink sink;
   std::map<const void*, int> allowed_shared_bytes;  // by cudaFuncSetAttribute
@@ -23,7 +23,7 @@ constexpr std::size_t kSharedBytesWithoutAsking = 48 << 10;
 
 std::string text_of_dim(const dim3& d) { return text_of(uint3{d.x, d.y, d.z}); }
 
-/// Why CUDA would refuse the launch; empty if it would not.
+/// The reason why CUDA would reject the launch; empty if it would not.
 std::string objection(const Launch& launch) {
   const dim3& block = launch.block;
   const dim3& grid = launch.grid;

@@ -9,8 +9,8 @@ namespace hanok::emulator {
 namespace {
 
 std::mutex mutex;
-/// By their begin; they do not overlap. Made at first use, which may be in the initialisation of
-/// another file's static objects.
+/// Sorted by start; they do not overlap. Created at first use, possibly during the initialisation
+/// of another file's statics.
 std::map<std::uintptr_t, Range>& all_ranges() {
   static std::map<std::uintptr_t, Range> instance;
   return instance;
@@ -23,7 +23,7 @@ void register_memory(const void* begin, std::size_t bytes, const std::string& na
   const auto first = reinterpret_cast<std::uintptr_t>(begin);
   const std::lock_guard lock(mutex);
   auto& ranges = all_ranges();
-  // Freed ranges whose addresses come to life again.
+  // Freed ranges whose addresses are reused.
   auto it = ranges.lower_bound(first);
   if (it != ranges.begin() && std::prev(it)->second.end > first) --it;
   while (it != ranges.end() && it->first < first + bytes) it = ranges.erase(it);

@@ -1,4 +1,4 @@
-// The ranges of memory that kernels may touch.
+// The ranges of memory that kernels may access.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ struct Range {
 
 /// Changes with every register_memory and unregister_memory.
 std::uint64_t memory_generation();
-/// The range, alive or freed, that holds the address.
+/// The range, live or freed, that contains the address.
 std::optional<Range> range_at(std::uintptr_t address);
-/// Whether any range, alive or freed, overlaps [begin, end).
+/// Whether any range, live or freed, overlaps [begin, end).
 bool any_range_in(std::uintptr_t begin, std::uintptr_t end);
-/// The nearest range before the address, to say what an access ran beyond.
+/// The nearest range before the address, to report which array an access exceeded.
 std::optional<Range> range_before(std::uintptr_t address);
 
 }  // namespace hanok::emulator

@@ -1,4 +1,4 @@
-// Findings: noted while a launch runs, thrown at its end or kept for whoever collects.
+// Findings: recorded during a launch, then thrown at its end or collected.
 #include <mutex>
 #include <set>
 
@@ -13,7 +13,8 @@ std::set<std::string> seen;     // texts in `collected`
 int collectors = 0;
 std::mutex mutex;
 
-constexpr std::size_t kMostFindings = 100;  // of one launch; a broken kernel has thousands alike
+constexpr std::size_t kMostFindings =
+    100;  // per launch; a broken kernel has thousands of similar ones
 
 }  // namespace
 

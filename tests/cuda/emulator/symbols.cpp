@@ -1,5 +1,5 @@
-// Names of kernels and lines of instructions. Kernels live in anonymous namespaces, which dladdr
-// does not see, so the program's own symbol table is read; lines come from addr2line.
+// Names of kernels and lines of instructions. Kernels are in anonymous namespaces, which dladdr
+// does not see, so the program's symbol table is read; lines come from addr2line.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -22,10 +22,10 @@ namespace {
 
 struct Function {
   std::uintptr_t begin, end;
-  const char *symbol, *file;  // the file is known for local symbols only
+  const char *symbol, *file;  // the file is known only for local symbols
 };
 
-/// The program's file, mapped: only the pages that hold symbols are read.
+/// The program's file, mapped: only pages with symbols are read.
 struct Image {
   const char* bytes = nullptr;
   std::size_t size = 0;
@@ -145,7 +145,7 @@ std::vector<std::string> lines_of(const std::vector<std::uintptr_t>& addresses) 
     if (FILE* pipe = popen((command + " 2>/dev/null").c_str(), "r"); pipe != nullptr) {
       std::array<char, 4096> buffer{};
       std::uintptr_t current = 0;
-      bool inside = false;  // the emulator's headers
+      bool inside = false;  // in one of the emulator's headers
       while (fgets(buffer.data(), static_cast<int>(buffer.size()), pipe) != nullptr) {
         std::string line = buffer.data();
         if (line.rfind("0x", 0) == 0) {
@@ -153,8 +153,8 @@ std::vector<std::string> lines_of(const std::vector<std::uintptr_t>& addresses) 
           inside = false;
           continue;
         }
-        // Inlined calls come innermost first; what stands in the emulator's headers was called
-        // from a line of the kernel.
+        // Inlined calls come innermost first; code of the emulator's headers was called from a line
+        // of the kernel.
         std::string& place = known[current];
         if (line.rfind("??", 0) == 0 || (place != "?" && !inside)) continue;
         inside = line.find("/emulator/include/") != std::string::npos;

@@ -1,4 +1,4 @@
-// Warp operations: lanes of one mask meet, each with a value, and each sees all of them.
+// Warp operations: the lanes of a mask synchronise and exchange values.
 #include <stdexcept>
 
 #include "tests/cuda/emulator/executor.h"
@@ -16,7 +16,7 @@ std::string hex(unsigned mask) {
   return text;
 }
 
-/// The group of lanes that waits at this call, or a new one.
+/// The group of lanes waiting at this call, or a new one.
 Group& group_at(Warp& warp, unsigned mask, const Site& site) {
   for (Group& group : warp.groups) {
     if (group.mask == mask && same(group.site, site)) return group;
@@ -56,7 +56,7 @@ const Lanes& warp_exchange(unsigned mask, std::uint64_t value, const Site& site)
   Lanes& lanes = visible.lanes[warp_number][buffer];
   lanes.value[lane()] = value;
   group.arrived |= own_bit;
-  // Lanes beyond the end of the block count as ended from the start; reading one is reported.
+  // Lanes beyond the end of the block count as ended; reading one is reported.
   if (group.arrived == (mask & warp.present)) {
     lanes.present = group.arrived;
     warp.unread[buffer] = group.arrived;
@@ -76,7 +76,7 @@ const Lanes& warp_exchange(unsigned mask, std::uint64_t value, const Site& site)
   }
   warp.unread[buffer] &= ~own_bit;
   if (warp.unread[buffer] == 0) warp.buffers_in_use &= ~(std::uint64_t{1} << buffer);
-  return lanes;  // stays as it is until this thread stops again
+  return lanes;  // unchanged until this thread stops again
 }
 
 void report_lane(const Site& site, unsigned source) {
@@ -101,7 +101,7 @@ unsigned shuffle_source(Shuffle kind, unsigned lane, int offset, int width) {
       return static_cast<unsigned>(source >= begin + width ? own : source);
     case Shuffle::Xor:
       source = own ^ offset;
-      // A segment may read those before it, not those after it.
+      // A segment may read lanes before it, but not after it.
       return static_cast<unsigned>(source >= begin + width ? own : source);
   }
   return lane;

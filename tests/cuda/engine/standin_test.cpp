@@ -1,5 +1,5 @@
-// The engine on a device that runs out of memory, fails, or records a step: what a test cannot ask
-// of a real GPU, asked of the stand-in.
+// The engine on a device that runs out of memory, fails, or records a step: situations that tests
+// can create only on the stand-in.
 #include <cuda_runtime.h>
 #include <functional>
 #include <gtest/gtest.h>
@@ -34,14 +34,14 @@ Tensor mebibytes(std::int64_t count) {
 class OnStandin : public ::testing::Test {
  protected:
   void SetUp() override {
-    backend_of(kDevice);  // a device is opened with room to spare, and filled later
+    backend_of(kDevice);  // the device is opened with enough memory, and filled later
     allocator_of(kDevice).release_cached();
   }
   void TearDown() override {
     standin::set_settings(standin::Settings());
     EXPECT_EQ(standin::damaged_guards(), "");
   }
-  /// Another machine from now on, of which memory in use is a part.
+  /// Simulates another machine; memory in use counts against its size.
   static void leave_memory(std::size_t bytes) {
     standin::Settings settings;
     settings.memory = standin::bytes_in_use() + bytes;
@@ -54,7 +54,7 @@ TEST_F(OnStandin, ATensorForWhichThereIsNoMemoryLeavesTheDeviceUsable) {
   leave_memory(64 * kMebibyte);
   Allocator& allocator = allocator_of(kDevice);
   const MemoryStatistics before = allocator.statistics();
-  ASSERT_GT(before.budget, 128 * kMebibyte);  // it is the device that refuses
+  ASSERT_GT(before.budget, 128 * kMebibyte);  // the device fails the request, not the budget
   EXPECT_THROW(mebibytes(100), OutOfMemory);
   EXPECT_EQ(allocator.statistics().in_use, before.in_use);
   EXPECT_EQ((x + x).to_vector(), (std::vector<float>{2, -4, 6}));
@@ -67,7 +67,7 @@ TEST_F(OnStandin, CachedMemoryMakesRoomOnAFullDevice) {
   Tensor y;
   {
     Tensor large = mebibytes(40);
-    backend_of(kDevice).fill(context_of(kDevice), large.mutable_view(), 5);  // still under way
+    backend_of(kDevice).fill(context_of(kDevice), large.mutable_view(), 5);  // still pending
     y = ops::relu(x);
   }
   EXPECT_GE(allocator_of(kDevice).statistics().cached, 40 * kMebibyte);
@@ -99,7 +99,7 @@ TEST_F(OnStandin, ARecordedStepReplaysOnNewValuesWhateverMemoryDoesMeanwhile) {
   Tensor x = on_device({1, -2, 3});
   MemoryPool pool(allocator_of(kDevice));
   const std::unique_ptr<Workspace> workspace = make_workspace(kDevice);
-  ops::relu(x);  // what is made at first use is made before
+  ops::relu(x);  // allocates what is allocated at first use
   Tensor y;
   std::unique_ptr<CudaGraph> graph;
   {
@@ -111,7 +111,7 @@ TEST_F(OnStandin, ARecordedStepReplaysOnNewValuesWhateverMemoryDoesMeanwhile) {
   }
   for (const float first : {5.0F, -7.0F}) {
     x.copy_from(on_device({first, 1, -1}));
-    // Takes every block that is free outside of the pool, those of the step's size among them.
+    // Takes every free block outside the pool, including those of the step's size.
     std::vector<Tensor> others;
     for (int i = 0; i < 8; ++i) others.push_back(on_device({100, 100, 100}));
     graph->replay();

@@ -1,9 +1,9 @@
-// One training step of a network on the CPU and on a GPU from the same weights and images, compared
-// layer by layer: outputs, loss, gradients, running statistics, updated weights.
+// Compares one training step of a network on the CPU and on a GPU, from the same weights and
+// images, layer by layer: outputs, loss, gradients, running statistics, updated weights.
 //   compare_step [--device cuda:0] [--model resnet18] [--batch 8] [--size 224] [--tolerance 2e-3]
 //                [--precision f32]   the GPU's; the CPU computes in f32
-// Prints a table in Markdown; the last line says whether all is within the tolerance; exit 1 if
-// not.
+// Prints a table in Markdown; the last line says whether all is within the tolerance; exit code 1
+// if not.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -37,7 +37,7 @@ Device device_named(const std::string& name) {
   throw ValueError("compare_step: --device " + name + ": cuda or cuda:N is expected");
 }
 
-// What one step leaves, by name and in the order in which it came about.
+// The tensors of one step, by name and in the order of computation.
 using Trace = std::vector<std::pair<std::string, std::vector<float>>>;
 
 Trace trace_step(nn::Module& model, const Tensor& images, const Tensor& labels) {

@@ -1,5 +1,4 @@
-// A captured graph of device work does again what the eager calls did, on what now lies at the
-// addresses of its capture.
+// A captured graph repeats the captured calls on the current content of the captured addresses.
 #include <gtest/gtest.h>
 #include <memory>
 #include <optional>
@@ -80,7 +79,7 @@ TEST_F(Capture, AReplayGivesTheBitsOfTheEagerCalls) {
     loss = forward_and_backward(model, images, targets);
     graph = cuda->end_capture(kDevice.index);
   }
-  // What is asked for now may not lie where the graph writes, scratch memory included.
+  // New allocations must not overlap memory that the graph writes, including scratch.
   context_of(kDevice).workspace.release_all();
   std::vector<Tensor> bystanders;
   for (int i = 0; i < 64; ++i) {
@@ -102,8 +101,8 @@ TEST_F(Capture, AReplayGivesTheBitsOfTheEagerCalls) {
 
 using MakeOptimizer = std::unique_ptr<Optimizer> (*)(std::vector<ParameterGroup>);
 
-/// A network with all that changes from step to step: batch statistics, dropout, rates, moments,
-/// step counts, moving averages, a denominator; and clipping.
+/// A network with everything that changes from step to step: batch statistics, dropout, rates,
+/// moments, step counts, moving averages, a denominator; and clipping.
 struct Training {
   Sequential model;
   std::unique_ptr<Optimizer> optimizer;
@@ -143,7 +142,7 @@ struct Training {
         Tensor::from_vector(std::vector<std::int64_t>{step % 5, 1, (step + 2) % 5, 4}, {4}));
     denominator.copy_from(Tensor::full({}, 2.5 + static_cast<double>(step)));
   }
-  /// What is recorded, or done op by op.
+  /// The work that is recorded, or run op by op.
   void device_work() {
     StepTransaction transaction;
     optimizer->zero_grad();
@@ -222,7 +221,7 @@ TEST_F(Capture, AStepThatWouldMakeMomentsIsNotRecorded) {
   training.begin(0);
   EXPECT_THROW(Recording(kDevice, [&] { training.device_work(); }), ValueError);
   EXPECT_FALSE(Recording::under_way());
-  training.device_work();  // the device is as before
+  training.device_work();  // the device is unchanged
   training.optimizer->count_step();
   EXPECT_EQ(training.optimizer->steps(), 1);
 }

@@ -1,4 +1,4 @@
-// What loss scaling is for, and what it does where a scale was too large: f16 on CUDA.
+// Loss scaling on CUDA in f16: its purpose, and recovery from a scale that is too large.
 #include <cmath>
 #include <gtest/gtest.h>
 #include <memory>
@@ -65,9 +65,9 @@ struct Gradient {
   }
 };
 
-// A loss of a millionth: the logits' gradients are some 1e-8, below the smallest f16, 6e-8. So they
-// vanish on their way through f16. Multiplied by 65536 = 2^16 before and divided after, they come
-// through as they are in f32 but for f16's rounding: 0.0005 of their rms.
+// A loss of a millionth: the logits' gradients are about 1e-8, below the smallest f16, 6e-8, so
+// they underflow to 0. Multiplied by 65536 = 2^16 before and divided after, they equal f32's up to
+// f16's rounding: 0.0005 of their rms.
 TEST_F(LossScaling, BringsGradientsThroughThatF16CannotHold) {
   const auto gradient = [&](Precision precision, bool scaled, float share = 1e-6F) {
     const std::unique_ptr<LeNet> net = model();
@@ -83,8 +83,8 @@ TEST_F(LossScaling, BringsGradientsThroughThatF16CannotHold) {
   EXPECT_GT(want.largest(), 1e-9);
   EXPECT_EQ(gradient(Precision::F16, false).largest(), 0) << "all of it underflows";
   EXPECT_LT(gradient(Precision::F16, true).distance(want), 0.002);
-  // bf16 has f32's range and needs none of this: a loss 2^20 times as small gives gradients that
-  // are just so much smaller, to the bit.
+  // bf16 has f32's range and needs no scaling: a loss 2^20 times as small gives gradients that are
+  // exactly 2^20 times as small.
   const Gradient whole = gradient(Precision::BF16, false, 1);
   Gradient small = gradient(Precision::BF16, false, 0x1p-20F);
   EXPECT_GT(small.largest(), 0);
@@ -92,7 +92,7 @@ TEST_F(LossScaling, BringsGradientsThroughThatF16CannotHold) {
   EXPECT_EQ(small.values, whole.values);
 }
 
-/// A scale at which the logits' gradients are infinite in f16: 2^24 times some 0.1.
+/// A scale at which the logits' gradients overflow in f16: 2^24 times about 0.1.
 GradScalerOptions too_large() {
   GradScalerOptions options;
   options.initial_scale = 16777216;
@@ -119,7 +119,7 @@ TEST_F(LossScaling, AStepThatOverflowsLeavesEverythingAndHalvesTheScale) {
   EXPECT_EQ(scaler.scale().item(), 8388608);
   const State untouched = optimizer->state();
   EXPECT_EQ(untouched.integers.count("parameter.0.0.step"), 0U) << "no step was done";
-  // It halves until gradients fit, and then the step is done.
+  // The scale halves until the gradients are finite, and then the step runs.
   int skipped = 1;
   while (step()) ASSERT_LT(++skipped, 24);
   EXPECT_GT(skipped, 2);
@@ -145,7 +145,7 @@ class Training : public LossScaling {
     const PrecisionScope scope(precision);
     Course course;
     for (std::int64_t i = 0; i < 40; ++i) {
-      if (i == broken_at) {  // as after a kill: everything anew, from states
+      if (i == broken_at) {  // as after a kill: everything is rebuilt from saved states
         const State optimizer_state = optimizer->state(), scaler_state = scaler->state();
         const auto weights = values(*net);
         net = model();
@@ -172,8 +172,8 @@ class Training : public LossScaling {
   }
 };
 
-// Six images learned by heart, from ln 10 = 2.30 down to 0.86 in f32, 0.85 in bf16. Loss scaling
-// does nothing to f32 and bf16 but shift exponents.
+// Overfits six images, from ln 10 = 2.30 down to 0.86 in f32, 0.85 in bf16. In f32 and bf16 loss
+// scaling only shifts exponents.
 TEST_F(Training, ComesAsFarAsInF32) {
   const double f32 = train(Precision::F32, {}).loss;
   EXPECT_LT(f32, 1.0);
@@ -185,7 +185,7 @@ TEST_F(Training, RepeatsItsBitsAndGoesOnFromSavedState) {
   const Course whole = train(Precision::F16, too_large());
   EXPECT_EQ(train(Precision::F16, too_large()).weights, whole.weights);
   EXPECT_EQ(train(Precision::F16, too_large(), 3).weights, whole.weights)
-      << "broken while steps are left out";
+      << "interrupted while steps are skipped";
   EXPECT_EQ(train(Precision::F16, too_large(), 20).weights, whole.weights);
 }
 

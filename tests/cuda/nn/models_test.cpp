@@ -48,7 +48,7 @@ Batch batch_of(std::int64_t n, std::int64_t channels, std::int64_t size, std::ui
       Tensor::from_vector(targets, {n})};
 }
 
-/// The twin of `model` on CUDA, with the same weights.
+/// A copy of `model` on CUDA with the same weights.
 std::unique_ptr<Module> on_cuda(const Module& model) {
   std::unique_ptr<Module> twin = model.clone();
   twin->to(Device::cuda(0));
@@ -59,7 +59,7 @@ struct Outcome {
   Tensor logits, loss;
 };
 
-/// Forward and backward of one batch, at the same place of the random streams for both devices.
+/// Forward and backward of one batch, with the same random streams on both devices.
 Outcome run(Module& model, const Batch& batch, Device device, std::int64_t step) {
   Generator::global().set_seed(5);
   Generator::global().begin_step(0, step);
@@ -75,8 +75,8 @@ std::vector<double> doubles(const Tensor& tensor) {
   return {values.begin(), values.end()};
 }
 
-/// Each tensor of `got` against its namesake. Gradients that are rounding noise on the CPU (a bias
-/// before batch norm) are measured against the largest rms of all, not against their own.
+/// Compares the tensors with the same names. Gradients that are rounding noise on the CPU (a bias
+/// before batch norm) are measured relative to the largest rms of all gradients, not to their own.
 void expect_alike(const std::vector<NamedTensor>& got, const std::vector<NamedTensor>& want,
                   const std::function<Tensor(const Tensor&)>& value, double tolerance) {
   ASSERT_EQ(got.size(), want.size());
@@ -118,7 +118,7 @@ void compare_step(Module& cpu, Module& cuda, const Batch& batch, std::int64_t st
 }
 
 /// One step of training with momentum and decay, then the logits in evaluation. (A second step
-/// would compare how rounding grows: ReLUs near 0 open and shut.)
+/// would compare how rounding errors grow, since ReLUs near 0 switch.)
 void compare_training(const std::string& name, std::int64_t n, std::int64_t size, double tolerance,
                       std::uint64_t seed = 11) {
   SCOPED_TRACE(name);
@@ -151,9 +151,9 @@ TEST_F(CudaModels, LeNetTrainsAsOnTheCpu) {
   compare_step(cpu, *cuda, batch_of(9, 1, 28), 0, 1e-4);
 }
 
-// Images for which no window of the max-pool holds two values that are equal but for rounding: with
-// those of seed 11 one does (1.2414615 and 1.2414607), and where its gradient goes then differs
-// even between the CPU's own two paths.
+// Images for which no max-pool window has two values that are equal up to rounding. With seed 11
+// one has (1.2414615 and 1.2414607), and its gradient goes to different elements even on the CPU's
+// two paths.
 TEST_F(CudaModels, ResNet18TrainsAsOnTheCpu) { compare_training("resnet18", 3, 48, 2e-3, 12); }
 
 // Depthwise convolutions, squeeze and excitation, hardswish.

@@ -1,5 +1,5 @@
-// Mixed precision on CUDA: what types tensors have, that gradients are near f32's, and that a
-// captured step and evaluation see the weights of their time.
+// Mixed precision on CUDA: the types of tensors, gradients close to f32's, and captured steps and
+// evaluation that use the current weights.
 #include "hanok/engine/precision.h"
 
 #include <cmath>
@@ -53,7 +53,7 @@ class MixedPrecision : public ::testing::TestWithParam<Precision> {
     Generator::global().set_seed(3);
   }
   DType half() const { return compute_dtype(GetParam()); }
-  /// Bits of the significand: what one rounding leaves.
+  /// Bits of the significand: the relative error of one rounding.
   double unit() const { return half() == DType::F16 ? 1.0 / 2048 : 1.0 / 256; }
 };
 
@@ -70,7 +70,7 @@ Conv2dOptions conv3x3(std::int64_t in, std::int64_t out, std::int64_t stride, bo
   return options;
 }
 
-/// A small residual network: stem, a block with a shortcut, pooling, a head.
+/// A small residual network: stem, one block with a shortcut, pooling, a head.
 class SmallResidual : public Module {
  public:
   SmallResidual()
@@ -187,29 +187,29 @@ void expect_near_f32(Module& model, const Tensor& images, Precision precision, d
   }
 }
 
-// A value is rounded about a dozen times on its way to a gradient, by `unit` at most each time and
-// with random signs.
+// A value is rounded about a dozen times on the way to a gradient, each time by at most `unit` with
+// a random sign.
 TEST_P(MixedPrecision, GradientsWithoutKinksAreWithinAFewRoundingsOfF32s) {
   SmoothCnn model;
   expect_near_f32(model, data_of({6, 1, 16, 16}, 2), GetParam(), 4 * unit());
 }
 
-// Here a ReLU opens or shuts, or a max-pool takes the neighbour, where two values are equal but for
-// rounding.
+// Where two values are equal up to rounding, a ReLU may switch or a max-pool may select the other
+// one.
 TEST_P(MixedPrecision, GradientsOfAResidualNetworkAreNearF32s) {
   SmallResidual model;
   expect_near_f32(model, data_of({6, 3, 16, 16}, 1), GetParam(), 24 * unit());
 }
 
-// LeNet's first layer sees all of its gradients through two max-pools: each of 10 windows in 5,184
-// that pass theirs on to a neighbour moves the sum as rounding alone never would.
+// LeNet's first layer gets all its gradients through two max-pools: the 10 of 5,184 windows that
+// select another element change the sum more than rounding alone.
 TEST_P(MixedPrecision, GradientsOfLeNetAreNearF32s) {
   LeNet model(10, 1, 28);
   expect_near_f32(model, data_of({6, 1, 28, 28}, 2), GetParam(), 0.2);
 }
 
 // Depthwise convolutions, squeeze and excitation, hardswish; GELU, layer norm, layer scale: every
-// op finds its operands of one type, forward and backward.
+// op gets operands of one type, forward and backward.
 TEST_P(MixedPrecision, ModelsOfEveryKindComputeForwardAndBackward) {
   for (const char* name : {"mobilenet_v3_small", "convnext_tiny"}) {
     SCOPED_TRACE(name);
@@ -256,11 +256,11 @@ TEST_P(MixedPrecision, EvaluationConvertsAWeightOnceAVersion) {
   EXPECT_EQ(conv(x).to_vector(), ops::affine(before, 2, 0).to_vector());
 }
 
-// A replay must read the weights as they are then, not as they were at the capture.
+// A replay must read the current weights, not those of the capture.
 TEST_P(MixedPrecision, ACapturedStepConvertsTheWeightsAnew) {
   LeNet model(10, 1, 28);
   model.to(kDevice);
-  model.conv1->freeze("*");  // not trained: its copy is kept outside of captures
+  model.conv1->freeze("*");  // frozen: its copy is cached outside of captures
   const Tensor images = data_of({6, 1, 28, 28}, 2);
   const Tensor t = targets();
   const PrecisionScope scope(GetParam());
@@ -270,7 +270,7 @@ TEST_P(MixedPrecision, ACapturedStepConvertsTheWeightsAnew) {
     loss.backward();
     return loss.detach();
   };
-  step();  // keeps a copy of conv1's weights
+  step();  // caches a copy of conv1's weights
   MemoryPool pool(allocator_of(kDevice));
   std::unique_ptr<Workspace> workspace = make_workspace(kDevice);
   std::unique_ptr<CudaGraph> graph;
@@ -315,7 +315,7 @@ TEST_P(MixedPrecision, OperandsOfTwoTypesAreRefused) {
   const Tensor x = data_of({2, 4}, 1);
   const Tensor w = data_of({3, 4}, 2);
   EXPECT_THROW(ops::add(x, x.to(half())), DTypeError);
-  EXPECT_THROW(ops::linear(x.to(half()), w), DTypeError);  // f32 is asked for
+  EXPECT_THROW(ops::linear(x.to(half()), w), DTypeError);  // f32 is required
   const PrecisionScope scope(GetParam());
   const DType other = half() == DType::F16 ? DType::BF16 : DType::F16;
   EXPECT_THROW(ops::linear(x.to(other), w), DTypeError);

@@ -1,6 +1,6 @@
-// Which plan of cuDNN a convolution gets: by cuDNN's word, by measuring, from a folder, or as for
-// the nominal batch. The stand-in's cuDNN has two engines, standin0 and standin1 (in the place of
-// times it draws numbers), and prefers the second for one and two images.
+// The cuDNN plan chosen for a convolution: by cuDNN's heuristics, by measuring, from a folder, or
+// for the nominal batch. The stand-in's cuDNN has two engines, standin0 and standin1 (it draws
+// random numbers as times), and prefers the second for one and two images.
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -39,7 +39,7 @@ class PlanChoice : public ::testing::Test {
     fs::remove_all(base_);
   }
 
-  /// As a program that starts now.
+  /// Simulates the start of a program.
   void start(bool autotune, const std::string& own, const std::string& shared,
              std::uint64_t seed = 0) {
     standin::Settings settings;
@@ -64,7 +64,7 @@ class PlanChoice : public ::testing::Test {
     s.nominal_n = nominal;
     return s;
   }
-  /// Of `images` images, the same ones whenever they are as many or the first of more.
+  /// `images` images: always the same for a given number, or the first ones of a larger batch.
   std::vector<float> run(const Conv2dShape& s) {
     const auto tensor = [](const Shape& sizes, std::uint64_t seed) {
       return Tensor::from_vector(test::test_data(sizes.numel(), seed), sizes).to(kDevice);
@@ -75,7 +75,7 @@ class PlanChoice : public ::testing::Test {
     convolution_->forward(context_of(kDevice), s, x.view(), w.view(), Epilogue(), y.mutable_view());
     return y.to_vector();
   }
-  /// What was recorded since the last call, all in one.
+  /// The texts recorded since the last call, concatenated.
   std::string news() {
     std::string all;
     const std::vector<std::string> records = cuda_runtime()->plan_records();
@@ -88,14 +88,14 @@ class PlanChoice : public ::testing::Test {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator(path), fs::directory_iterator()));
   }
-  /// The seed of a start with which measuring chooses that engine.
+  /// A seed with which measuring chooses that engine.
   std::uint64_t seed_choosing(const std::string& engine) {
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
       start(true, "", "", seed);
       run(shape(4));
       if (news().find(engine) != std::string::npos) return seed;
     }
-    ADD_FAILURE() << "no seed chooses " << engine;
+    ADD_FAILURE() << "no seed selects " << engine;
     return 0;
   }
 
@@ -125,13 +125,13 @@ TEST_F(PlanChoice, MeasuredIsTheFastestAndTheRunsFolderKeepsIt) {
   start(true, "run", "", second);
   const std::vector<float> y = run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), HasSubstr("fastest of 2: ")));
-  start(true, "run", "", first);  // resumed, when measuring would say otherwise
+  start(true, "run", "", first);  // resumed, where measuring would choose another
   EXPECT_EQ(run(shape(4)), y);
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), HasSubstr("from " + base_ + "/run")));
   start(true, "other run", "", first);
   EXPECT_NE(run(shape(4)), y);  // the two engines round differently
   news();
-  start(false, "run", "", first);  // a run's own folder is taken at its word
+  start(false, "run", "", first);  // a run's own folder takes precedence
   EXPECT_EQ(run(shape(4)), y);
 }
 
@@ -146,7 +146,7 @@ TEST_F(PlanChoice, WhatOthersMeasuredIsTakenOnlyByWhoAsksForMeasuring) {
   start(true, "run 3", "shared");
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), HasSubstr("from " + base_ + "/shared")));
-  start(false, "run 4", "shared");  // both choices lie there side by side
+  start(false, "run 4", "shared");  // the folder has both choices
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin0"), HasSubstr("from " + base_ + "/shared")));
   EXPECT_EQ(files("shared"), 2U);
@@ -161,10 +161,10 @@ TEST_F(PlanChoice, AShortLastBatchIsComputedAsTheOthersAre) {
                             HasSubstr("as for the nominal batch")));
   EXPECT_EQ(rest, std::vector<float>(whole.begin(),
                                      whole.begin() + static_cast<std::ptrdiff_t>(rest.size())));
-  run(shape(2));  // by itself it would be another
+  run(shape(2));  // alone it would use the other
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), Not(HasSubstr(" as n"))));
   start(false, "", "");
-  run(shape(2, 4));  // also where it comes first, as in a resumed run
+  run(shape(2, 4));  // also if it comes first, as in a resumed run
   EXPECT_THAT(news(), AllOf(HasSubstr("n2 as n4"), HasSubstr("standin0"), Not(HasSubstr("1_"))));
 }
 
@@ -176,7 +176,7 @@ TEST_F(PlanChoice, AShortBatchFollowsWhatWasMeasured) {
   EXPECT_THAT(news(), AllOf(HasSubstr("n3 as n4"), HasSubstr("standin1"),
                             HasSubstr("as for the nominal batch")));
   EXPECT_EQ(files("run"), 2U);
-  // Where there are no other batches it is measured itself.
+  // Without other batches it is measured itself.
   start(true, "", "");
   run(shape(3, 4));
   EXPECT_THAT(news(), HasSubstr("fastest of 2: "));

@@ -1,5 +1,4 @@
-// What stands in for cuBLAS: the CPU's kernels. What is built on it (blas_product.cpp) is the real
-// thing.
+// The stand-in for cuBLAS: the CPU's kernels. The code above it (blas_product.cpp) is the real one.
 #include "hanok/kernels/cuda/libraries/cublas.h"
 
 #include "hanok/kernels/cpu/gemm.h"
@@ -12,7 +11,7 @@ struct cublasContext {
 namespace hanok::cuda {
 namespace {
 
-/// The DType of one of cuBLAS's three; U8 for others.
+/// The DType of one of cuBLAS's three types; U8 for others.
 DType dtype_of_cuda(int type) {
   switch (type) {
     case kCudaR32F:

@@ -1,8 +1,7 @@
-// What stands in for cuDNN, below the choice of plans (cudnn_convolution.cpp is the real thing):
-// two engines, which are the CPU's two paths. They round differently, so that what was chosen
-// shows.
-//   standin0_path=1  the best path; cuDNN's first answer for three images or more
-//   standin1_path=0  the portable path; the first answer for less, and in need of scratch memory
+// The stand-in for cuDNN, below the choice of plans (cudnn_convolution.cpp is the real one): two
+// engines, the CPU's two paths. They round differently, so that the choice is visible in the
+// results. standin0_path=1 is the best path and cuDNN's first answer for three images or more;
+// standin1_path=0 is the portable path, the first answer for fewer images, and needs a workspace.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -23,8 +22,8 @@ namespace {
 
 constexpr std::size_t kScratch = 1000;
 
-/// Scale, shift, residual and ReLU, and batch-norm sums in f16 alone, as cuDNN on sm_90: so the
-/// separate kernel for these runs too.
+/// Supports scale, shift, residual and ReLU, and batch-norm sums only in f16, like cuDNN on sm_90,
+/// so that the separate kernel is used too.
 bool knows(const ConvolutionProblem& problem) {
   return !problem.statistics || problem.dtype == DType::F16;
 }
@@ -160,7 +159,7 @@ bool open_cudnn(std::string* missing) {
   return standin::settings().cudnn;
 }
 
-/// 9.8.0, the oldest that is taken.
+/// 9.8.0, the oldest supported version.
 std::size_t cudnn_version_number() { return standin::settings().cudnn ? 90800 : 0; }
 
 CudnnHandle create_cudnn_handle() { return new cudnnContext(); }

@@ -1,6 +1,6 @@
-// Work that stands in for a library's kernels: the CPU's kernels, which read and write the same
-// memory, deferred on the stream like everything else. f16 and bf16 are computed in f32 and rounded
-// once, as tensor cores with f32 sums do.
+// Work that replaces a library's kernels: the CPU's kernels on the same memory, enqueued on the
+// stream like everything else. f16 and bf16 are computed in f32 and rounded once, as on tensor
+// cores with f32 accumulators.
 #pragma once
 
 #include <new>
@@ -13,7 +13,7 @@
 
 namespace hanok::standin {
 
-/// Threads and scratch memory of the stand-in's own: the caller's are the device's.
+/// The stand-in's own threads and workspace; the caller's belong to the device.
 inline ExecContext& host_context() {
   static ThreadPool pool(1);
   static Workspace workspace(
@@ -23,7 +23,7 @@ inline ExecContext& host_context() {
   return context;
 }
 
-/// work(ExecContext&, cpu::Isa), later.
+/// Enqueues work(ExecContext&, cpu::Isa).
 template <typename Work>
 cudaError_t enqueue_on_host(cudaStream_t stream, const char* name, Work work) {
   return enqueue(stream, name, [work] {
@@ -32,7 +32,7 @@ cudaError_t enqueue_on_host(cudaStream_t stream, const char* name, Work work) {
   });
 }
 
-/// Elements of a host array as f32: the array itself, or a copy of its 16-bit values.
+/// The elements of a host array as f32: the array itself, or a converted copy.
 class Widened {
  public:
   Widened(const void* data, DType dtype, std::int64_t count)
@@ -46,7 +46,7 @@ class Widened {
     // NOLINTNEXTLINE(*-const-cast): results are arrays that may be written
     return {dtype_ == DType::F32 ? const_cast<void*>(data_) : values_.data(), DType::F32, shape};
   }
-  /// Rounds the copy back into the array.
+  /// Rounds the copy back to the array.
   void store() const {
     void* to = const_cast<void*>(data_);  // NOLINT(*-const-cast): as above
     for (std::size_t i = 0; i < values_.size(); ++i) {

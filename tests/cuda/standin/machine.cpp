@@ -132,7 +132,7 @@ struct ErrorText {
   const char* name;
   const char* text;
 };
-// The errors that the stand-in itself returns, in CUDA's words.
+// Errors returned by the stand-in, with CUDA's texts.
 constexpr ErrorText kErrors[] = {
     {cudaSuccess, "cudaSuccess", "no error"},
     {cudaErrorInvalidValue, "cudaErrorInvalidValue", "invalid argument"},

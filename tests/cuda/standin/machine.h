@@ -1,4 +1,5 @@
-// The state behind the stand-in's runtime API. One lock guards all of it; work runs under it.
+// The state behind the stand-in's runtime API. One lock guards all of it; work runs with the lock
+// held.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +18,13 @@
 namespace hanok::standin {
 
 struct EventState {
-  std::uint64_t recorded = 0;     // how often cudaEventRecord was called
-  std::uint64_t completed = 0;    // up to which of these the stream has got
-  cudaStream_t stream = nullptr;  // where the last one is
-  std::uint64_t behind = 0;       // what had been put on that stream by then
+  std::uint64_t recorded = 0;     // number of cudaEventRecord calls
+  std::uint64_t completed = 0;    // how many of these the stream has completed
+  cudaStream_t stream = nullptr;  // the stream of the last one
+  std::uint64_t behind = 0;       // number of that stream's operations by then
 };
 
-/// One entry of a stream: work, or waiting for an event, or passing one.
+/// One entry of a stream: work, a wait for an event, or an event.
 struct Operation {
   const char* name = "";
   std::function<void()> work;
@@ -35,7 +36,7 @@ struct Operation {
 };
 
 struct Mapping {
-  std::size_t bytes = 0;   // asked for
+  std::size_t bytes = 0;   // requested
   std::size_t mapped = 0;  // whole pages
   int device = 0;
   enum class Piece : std::uint8_t { Untouched, Closed, Open };
@@ -51,46 +52,46 @@ struct Machine {
   std::map<char*, Mapping> memory;  // live device memory by address
   std::map<char*, std::size_t> pinned;
   std::size_t in_use = 0;
-  bool memory_open = false;   // device memory may be touched: work is running ...
+  bool memory_open = false;   // device memory is accessible: work is running ...
   pthread_t worker{};         // ... in this thread
-  std::vector<char*> opened;  // pieces of device memory that are open now
+  std::vector<char*> opened;  // pieces of device memory that are now accessible
   std::size_t opened_bytes = 0;
-  std::uint64_t left_open = 0;  // how often they were not closed
+  std::uint64_t left_open = 0;  // how often they were left open
   int device = 0;               // current one
   cudaError_t last = cudaSuccess;
   cudaError_t sticky = cudaSuccess;  // after a failed launch everything fails
 
   Machine();
-  /// Remembers an error for cudaGetLastError.
+  /// Sets the error for cudaGetLastError.
   cudaError_t result(cudaError_t error);
   std::uint64_t draw();
 };
 Machine& machine();
 using Lock = std::lock_guard<std::recursive_mutex>;
 
-/// Puts work on a stream (null: the default stream, which waits for all others), as a launch does:
-/// it runs later, when somebody waits for it. While the stream is being captured it is recorded
-/// instead, to run at every replay. `name` stays valid. What `work` throws is the error of
-/// everything that follows.
+/// Enqueues work on a stream (null: the default stream, which synchronises with all others), like a
+/// launch: it runs later, when a call waits for it. While the stream is being captured, it is
+/// recorded and runs at every replay. `name` must remain valid. An exception of `work` is the error
+/// of all later calls.
 cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()> work);
 
-/// Runs streams' heads, chosen by draw(), until done() holds.
+/// Runs the streams' first operations, selected by draw(), until done() holds.
 void run_until(const std::function<bool()>& done);
 void run_all();
-/// Lets this thread touch device memory, or makes that a fault.
+/// Allows or forbids this thread to access device memory.
 void open_memory(bool open);
-/// Before there is memory to protect: from the first call on, accesses to closed pieces are judged.
+/// Called before the first allocation: afterwards accesses to closed pieces are checked.
 void handle_faults();
-/// How many pieces that much device memory has.
+/// The number of pieces of that much device memory.
 std::size_t pieces_of(std::size_t bytes);
-/// The mapping goes away.
+/// Removes the mapping.
 void forget_pieces(char* base, const Mapping& mapping);
-/// Whether nothing was written between the bytes asked for and the end of their page. Device memory
-/// is open.
+/// Whether nothing was written between the requested bytes and the end of their page. Device memory
+/// must be open.
 bool guard_is_whole(const char* base, const Mapping& mapping);
-/// A live piece of device memory, from cudaMalloc.
+/// A live allocation of device memory, from cudaMalloc.
 struct Allocation {
-  char* base = nullptr;  // null: the address lies in none
+  char* base = nullptr;  // null: the address is in none
   std::size_t bytes = 0;
 };
 Allocation find_allocation(const void* address);
@@ -105,7 +106,7 @@ struct CUstream_st {
   std::deque<hanok::standin::Operation> queue;
   std::unique_ptr<std::vector<hanok::standin::Operation>> capture;  // null: not capturing
   bool capture_broken = false;
-  std::uint64_t received = 0;  // operations ever put on it
+  std::uint64_t received = 0;  // operations enqueued so far
 };
 struct CUevent_st {
   std::shared_ptr<hanok::standin::EventState> state;

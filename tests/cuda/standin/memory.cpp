@@ -1,6 +1,6 @@
-// Device memory is host memory that the host may not touch (protection.cpp). A page without access
-// lies before and behind each allocation, bytes up to the one behind hold a pattern that is
-// checked, new memory holds NaNs, and freed addresses are never used again.
+// Device memory is host memory that the host may not access (protection.cpp). Inaccessible pages
+// surround each allocation, the bytes up to the one behind it have a pattern that is checked, new
+// memory is filled with NaNs, and freed addresses are never reused.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -19,7 +19,7 @@ std::size_t page_size() {
   return size;
 }
 
-/// Device memory may be touched while one lives.
+/// Device memory is accessible while one is alive.
 class OpenMemory {
  public:
   OpenMemory() : was_open_(machine().memory_open) { open_memory(true); }
@@ -109,7 +109,7 @@ cudaError_t cudaFree(void* pointer) {
   const Lock lock(m.mutex);
   if (pointer == nullptr) return m.result(cudaSuccess);
   ++m.counters.frees;
-  run_all();  // as the driver waits for work that may use it
+  run_all();  // the driver waits for work that may use it
   const auto found = m.memory.find(static_cast<char*>(pointer));
   if (found == m.memory.end()) return m.result(cudaErrorInvalidValue);
   bool whole = false;
@@ -118,7 +118,7 @@ cudaError_t cudaFree(void* pointer) {
     whole = guard_is_whole(found->first, found->second);
   }
   forget_pieces(found->first, found->second);
-  // The pages go back to the system, the addresses stay taken: a late use is a fault.
+  // The pages are returned to the system, but the addresses stay reserved: a late use is a fault.
   if (mmap(found->first, found->second.mapped, PROT_NONE,
            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED) {
     return m.result(cudaErrorUnknown);

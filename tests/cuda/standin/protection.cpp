@@ -1,7 +1,7 @@
-// Device memory is host memory that only queued work may touch. Its pages lie without access; the
-// first touch of each piece of them is a fault, which is answered here: by work that runs with the
-// piece opened, by anybody else with the end of the program. When the work is over the pieces that
-// were opened are closed again. So memory that is there but not in use costs nothing.
+// Device memory is host memory that only enqueued work may access. Its pages are protected; the
+// first access to each piece is a fault, which is handled here: for work the piece is opened, for
+// any other code the program is terminated. After the work the opened pieces are closed again. So
+// unused memory costs nothing.
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
@@ -16,12 +16,12 @@
 namespace hanok::standin {
 namespace {
 
-constexpr std::uint32_t kPoison = 0x7fcadbad;  // a NaN; as an index, far outside
+constexpr std::uint32_t kPoison = 0x7fcadbad;  // a NaN; as an index, far out of range
 constexpr unsigned char kGuard = 0xa7;
-/// Opened at once.
+/// The unit of opening.
 constexpr std::size_t kPiece = std::size_t{64} << 10;
 
-/// The handler's stack: a kernel's own, a fiber's, may be short.
+/// The handler's own stack, since a kernel's (a fiber's) may be too small.
 class SignalStack {
  public:
   SignalStack() {
@@ -50,7 +50,7 @@ class SignalStack {
   void* memory_ = MAP_FAILED;
 };
 
-/// Fills a piece that is touched for the first time.
+/// Fills a piece at its first access.
 void poison(char* base, const Mapping& mapping, std::size_t begin, std::size_t end) {
   const std::size_t used = std::clamp(mapping.bytes, begin, end);
   auto* words = reinterpret_cast<std::uint32_t*>(base + begin);
@@ -58,7 +58,7 @@ void poison(char* base, const Mapping& mapping, std::size_t begin, std::size_t e
   std::memset(base + used, kGuard, end - used);
 }
 
-/// Opens the piece that holds the address; false if it lies in none that is closed.
+/// Opens the piece that contains the address; false if there is no closed piece there.
 bool open_piece(char* address) {
   Machine& m = machine();
   auto next = m.memory.upper_bound(address);
@@ -80,7 +80,7 @@ bool open_piece(char* address) {
 struct sigaction previous_handler;
 
 void say(const char* text) {
-  if (write(STDERR_FILENO, text, std::strlen(text)) < 0) return;  // nobody is left to tell
+  if (write(STDERR_FILENO, text, std::strlen(text)) < 0) return;  // nothing more can be done
 }
 
 void on_fault(int signal, siginfo_t* info, void*) {
@@ -96,20 +96,20 @@ void on_fault(int signal, siginfo_t* info, void*) {
   } else if (is_device(address)) {
     say("stand-in: the host touched device memory while no work was running\n");
   }
-  // The instruction runs again and faults for whoever was there before.
+  // The instruction runs again and faults for the previous handler.
   sigaction(signal, &previous_handler, nullptr);
 }
 
 void close_pieces() {
   Machine& m = machine();
-  // Taking access to much memory away costs more than the work that ran: then it is done now and
-  // then only, and a host that touches device memory is caught a little later.
+  // Protecting much memory costs more than the work itself. Then it is done only at intervals, and
+  // a host that accesses device memory is detected a little later.
   constexpr std::size_t kMuch = std::size_t{16} << 20;
-  constexpr std::uint64_t kNowAndThen = 61;  // odd: in step with nothing
+  constexpr std::uint64_t kNowAndThen = 61;  // odd, so that it has no period in common with others
   if (m.opened_bytes > kMuch && ++m.left_open % kNowAndThen != 0) return;
   std::sort(m.opened.begin(), m.opened.end());
   for (std::size_t first = 0; first < m.opened.size();) {
-    // Neighbours within one mapping together.
+    // Merges neighbours within one mapping.
     auto& [base, mapping] = *std::prev(m.memory.upper_bound(m.opened[first]));
     std::size_t last = first;
     const auto piece_of = [&, origin = base](std::size_t i) {

@@ -1,6 +1,6 @@
-// Streams hold work until somebody waits for it. Which stream goes on next is drawn from the seed,
-// so that an order that nothing enforces is sooner or later not kept; now and then work also runs
-// as soon as it is queued, so that nothing may count on its being late.
+// Streams hold work until a call waits for it. The next stream to run is drawn from the seed, so
+// that an order that nothing enforces is eventually violated; sometimes work also runs as soon as
+// it is enqueued, so that code cannot rely on a delay.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -12,7 +12,7 @@
 namespace hanok::standin {
 namespace {
 
-constexpr std::size_t kLongestQueue = 1024;  // beyond it the host waits, as it does for a GPU
+constexpr std::size_t kLongestQueue = 1024;  // beyond it the host waits, like for a GPU
 
 void execute(Operation& operation) {
   Machine& m = machine();
@@ -25,7 +25,7 @@ void execute(Operation& operation) {
     case Operation::Kind::Work:
       break;
   }
-  if (m.sticky != cudaSuccess) return;  // a broken device runs nothing more
+  if (m.sticky != cudaSuccess) return;  // after an error nothing more runs
   ++m.counters.executed;
   try {
     operation.work();
@@ -35,7 +35,7 @@ void execute(Operation& operation) {
   }
 }
 
-/// One operation of one stream; false if none can run.
+/// Runs one operation of one stream; false if none can run.
 bool run_one() {
   Machine& m = machine();
   std::vector<cudaStream_t> ready;
@@ -52,7 +52,7 @@ bool run_one() {
 
 void put(cudaStream_t stream, Operation operation) {
   Machine& m = machine();
-  if (stream == nullptr) {  // the default stream: after everything, before everything
+  if (stream == nullptr) {  // the default stream: after and before all others
     run_all();
     const bool was_open = machine().memory_open;
     open_memory(true);
@@ -87,7 +87,7 @@ void put_work(cudaStream_t stream, const char* name, std::function<void()> work)
   put(stream, std::move(operation));
 }
 
-/// What a call that waits does to a capture: it breaks it.
+/// A call that waits breaks a capture.
 bool breaks_capture() {
   bool broken = false;
   for (const cudaStream_t stream : machine().streams) {
@@ -96,7 +96,7 @@ bool breaks_capture() {
   return broken;
 }
 
-/// `drains`: nothing was put on a stream behind what is waited for.
+/// `drains`: nothing was enqueued behind the work that is waited for.
 cudaError_t wait_for(const std::function<bool()>& done, bool drains) {
   Machine& m = machine();
   if (breaks_capture()) return m.result(cudaErrorStreamCaptureUnsupported);
@@ -107,8 +107,8 @@ cudaError_t wait_for(const std::function<bool()>& done, bool drains) {
   return m.result(cudaSuccess);
 }
 
-/// Ordinary host memory is treated as pinned: CUDA is often done with it when the call returns, but
-/// does not promise it, and records such a copy with its addresses.
+/// Pageable host memory is treated as pinned: CUDA has often finished with it when the call
+/// returns, but does not guarantee it, and records such a copy with its addresses.
 cudaError_t copy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
                  cudaStream_t stream) {
   Machine& m = machine();
@@ -277,8 +277,8 @@ cudaError_t cudaEventQuery(cudaEvent_t event) {
   return machine().result(done ? cudaSuccess : cudaErrorNotReady);
 }
 
-/// There is no time here that means anything: from 0.01 to 1.01 ms, drawn from the seed. Whoever
-/// chooses by it may choose otherwise the next time, as on a GPU.
+/// There is no meaningful time here: 0.01 to 1.01 ms, drawn from the seed. A choice based on it may
+/// differ the next time, as on a GPU.
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   const Lock lock(machine().mutex);
   *milliseconds = 0.01F + static_cast<float>(machine().draw() % 1000) / 1000;

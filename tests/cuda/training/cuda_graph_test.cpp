@@ -1,5 +1,5 @@
-// --cuda-graph: a step that is recorded and replayed trains to the same bits as one computed op by
-// op, whatever changes from step to step.
+// --cuda-graph: a recorded and replayed step trains to the same bits as one run op by op, with
+// everything that changes from step to step.
 #include <gmock/gmock.h>
 
 #include "tests/cuda/training/training_run.h"

@@ -1,5 +1,5 @@
-// Where memory does not suffice for a step, the step is done again in a way that fits, and the user
-// is told.
+// If memory does not suffice for a step, the step is repeated in a way that fits, and the user is
+// informed.
 #include <gmock/gmock.h>
 
 #include "hanok/engine/allocator.h"
@@ -25,9 +25,9 @@ class TooLittleMemory : public TrainingOnStandin {
  protected:
   void SetUp() override {
     TrainingOnStandin::SetUp();
-    backend_of(kGpu);  // a device is opened with room to spare, and filled later
+    backend_of(kGpu);  // the device is opened with enough memory, and filled later
   }
-  /// From now on the device has so much more memory than is in use.
+  /// Sets the device's free memory.
   static void leave_memory(std::size_t bytes) {
     allocator_of(kGpu).release_cached();
     standin::Settings settings;
@@ -46,7 +46,7 @@ void expect_near(const std::vector<double>& found, const std::vector<double>& ex
 TEST_F(TooLittleMemory, SplitsBatchesAsAccumulateDoes) {
   const Arguments base = kLarge + Arguments{"cuda-graph", "no"};
   const TrainingRun halves = train(base + Arguments{"accumulate", "2"});
-  // Memory grows until halves of a batch fit, and not yet the whole.
+  // Memory increases until halves of a batch fit, but not yet the whole.
   std::size_t memory = 88 * kMebibyte;
   const auto parts = [&] {
     leave_memory(memory += 8 * kMebibyte);
@@ -71,10 +71,10 @@ TEST_F(TooLittleMemory, SplitsBatchesAsAccumulateDoes) {
 }
 
 TEST_F(TooLittleMemory, GivesTheRecordedStepsMemoryBackFirst) {
-  // 27 images in batches of 12: the short last batch needs memory beside the recorded step's.
+  // 27 images in batches of 12: the short last batch needs memory besides the recorded step's.
   const Arguments base =
       kLarge + Arguments{"image-size", "128", "batch-size", "12", "max-steps", "8", "epochs", "4"};
-  train(base + Arguments{"cuda-graph", "no"});  // what stays for good, scratch memory above all
+  train(base + Arguments{"cuda-graph", "no"});  // permanent allocations, mainly scratch
   allocator_of(kGpu).release_cached();
   const std::size_t before = standin::bytes_in_use();
   const TrainingRun whole = train(base + Arguments{"cuda-graph", "no"});

@@ -36,7 +36,7 @@ TrainingRun TrainingOnStandin::train(const std::vector<std::string>& arguments) 
   TrainingRun run;
   run.folder = folder_ / ("run_" + std::to_string(++runs_));
   ::testing::internal::CaptureStdout();
-  allocator_of(Device::cuda(0)).release_cached();  // what runs before left matters not
+  allocator_of(Device::cuda(0)).release_cached();  // independent of earlier runs
   standin::reset_counters();
   int exit_code = -1;
   try {

@@ -1,4 +1,4 @@
-// A fine-tuning in this process, on the device that the stand-in plays.
+// A fine-tuning run in this process, on the stand-in's device.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -16,15 +16,15 @@ struct TrainingRun {
   nlohmann::json summary;
   standin::Counters counters;  // of the run
 
-  /// Loss and norm of the gradient of each step, as texts.
+  /// Loss and gradient norm of each step, as text.
   std::string steps() const { return read_text(folder + "/fold_0/steps.csv"); }
   std::vector<double> losses() const;
-  /// What --cuda-graph says that it did.
+  /// What --cuda-graph reports.
   std::string graph() const { return summary.at("folds").at(0).value("cuda_graph", ""); }
   std::string last_hash() const { return summary.at("last_weights_hash"); }
 };
 
-/// Coloured photographs of three classes, a hold-out of a quarter, no augmentation unless told.
+/// Coloured images of three classes, a hold-out of a quarter, no augmentation by default.
 class TrainingOnStandin : public ::testing::Test {
  protected:
   void SetUp() override { draw_photos(folder_ / "photos"); }
@@ -33,7 +33,7 @@ class TrainingOnStandin : public ::testing::Test {
     EXPECT_EQ(standin::damaged_guards(), "");
   }
 
-  /// Trains with the options given as on the command line, or goes on with a run.
+  /// Trains with options as on the command line, or resumes a run.
   TrainingRun train(const std::vector<std::string>& arguments);
 
   TemporaryFolder folder_;

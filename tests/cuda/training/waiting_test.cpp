@@ -1,5 +1,5 @@
-// Nobody waits within a training step: the host only ever waits for steps before the last one, so
-// that the device always has work.
+// A training step does not synchronise: the host only ever waits for earlier steps than the last
+// one, so that the device always has work.
 #include <gmock/gmock.h>
 
 #include "tests/cuda/training/training_run.h"
@@ -16,20 +16,20 @@ class NobodyWaits : public TrainingOnStandin {
     many.members = 24;
     draw_photos(folder_ / "photos", many);
   }
-  /// Steps beyond the first few make the device idle no more often than they do themselves.
+  /// Steps after the first few drain the device no more often than those do.
   void expect_no_drain(const Arguments& arguments, const std::string& epochs = "1") {
     const Arguments base = arguments + Arguments{"epochs", epochs};
     const TrainingRun few = train(base + Arguments{"max-steps", "3"});
     const TrainingRun more = train(base + Arguments{"max-steps", "5"});
     EXPECT_GT(more.counters.executed, few.counters.executed);
     EXPECT_GT(more.counters.synchronizations, few.counters.synchronizations)
-        << "results of the steps before are waited for";
+        << "waits for the results of earlier steps";
     expect_equal_waits(few, more);
   }
   static void expect_equal_waits(const TrainingRun& few, const TrainingRun& more) {
     EXPECT_EQ(more.counters.drains, few.counters.drains);
     EXPECT_EQ(more.counters.pageable_copies, few.counters.pageable_copies);
-    // What the cache held when a run began makes a difference of a piece or two.
+    // The initial state of the cache may change the count by one or two.
     EXPECT_LE(more.counters.frees, few.counters.frees + 2);
   }
 };
@@ -50,7 +50,7 @@ TEST_F(NobodyWaits, WhileFeaturesAreCached) {
 }
 
 TEST_F(NobodyWaits, WhenFeaturesComeFromTheCache) {
-  // Nine steps an epoch: the second epoch's are counted.
+  // Nine steps per epoch: the second epoch's are counted.
   const Arguments base = {"model",          "resnet18", "mode",   "feature-extraction",
                           "cache-features", "yes",      "epochs", "2"};
   const TrainingRun few = train(base + Arguments{"max-steps", "11"});

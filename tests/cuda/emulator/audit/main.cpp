@@ -1,8 +1,10 @@
-// Looks over the emulated CUDA tests after they have run:
-//   audit_emulated_cuda kernels RECORD FOLDER         each kernel of FOLDER was executed by some
-//   test audit_emulated_cuda barriers RECORD FOLDER        each barrier, left out, makes some test
-//   fail audit_emulated_cuda lines GCOV OBJECTS FOLDER N   at least N% of FOLDER's .cu lines were
-//   executed
+// Audits the emulated CUDA tests after they have run:
+//   audit_emulated_cuda kernels RECORD FOLDER
+//     each kernel of FOLDER was executed by some test
+//   audit_emulated_cuda barriers RECORD FOLDER
+//     each barrier, if left out, makes some test fail
+//   audit_emulated_cuda lines GCOV OBJECTS FOLDER N
+//     at least N% of FOLDER's .cu lines were executed
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -50,13 +52,13 @@ int check_kernels(const std::string& record, const std::string& folder) {
   return missing == 0 && !counts.empty() ? 0 : 1;
 }
 
-/// A test that passed a barrier.
+/// A test that executed a barrier.
 struct Run {
   std::string program, filter;
   double seconds;
 };
 
-/// Whether the test fails (or crashes) with the barrier left out.
+/// Whether the test fails (or crashes) without the barrier.
 bool notices(const Run& run, const std::string& barrier) {
   const std::string command = "HANOK_EMULATOR_COUNTERS= HANOK_SKIP_BARRIER='" + barrier +
                               "' timeout 60 '" + run.program + "' --gtest_filter='" + run.filter +

@@ -26,7 +26,7 @@ std::vector<fs::path> sources(const std::string& folder) {
   return found;
 }
 
-/// The text with comments blanked, lines kept.
+/// The text with comments blanked and line numbers kept.
 std::string without_comments(std::string text) {
   for (std::size_t i = 0; i + 1 < text.size(); ++i) {
     if (text[i] != '/' || (text[i + 1] != '/' && text[i + 1] != '*')) continue;

@@ -1,5 +1,5 @@
-// What emulated test programs wrote down about themselves (HANOK_EMULATOR_COUNTERS), and what the
-// kernels' sources hold.
+// The records of emulated test programs (HANOK_EMULATOR_COUNTERS), and the kernels and barriers in
+// the sources.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +18,13 @@ struct Process {
   std::map<std::string, std::string> barriers;   // "pool.cu:31" -> "__syncthreads"
 };
 
-/// Processes of programs as they are now: what older builds wrote is left out, and taken out of the
+/// The records of the current programs; those of older builds are ignored and removed from the
 /// file. Throws std::runtime_error if there is no such file.
 std::vector<Process> read_record(const std::string& path);
 
 /// "pool.cu:max_pool_kernel" of each __global__ function in the folder's .cu and .h files.
 std::set<std::string> kernels_in(const std::string& folder);
-/// "pool.cu:31" of each __syncthreads or __syncwarp there, with the line's text.
+/// "pool.cu:31" of each __syncthreads or __syncwarp, with the line's text.
 std::map<std::string, std::string> barriers_in(const std::string& folder);
 
 }  // namespace hanok::emulator::audit

@@ -1,4 +1,4 @@
-// __nv_bfloat16 and what hanok does with it: stored as 16 bits, computed in float, rounded once to
+// The part of __nv_bfloat16 that hanok uses: stored as 16 bits, computed in float, rounded once to
 // nearest.
 #pragma once
 

@@ -1,4 +1,4 @@
-// __half and what hanok does with it: stored as 16 bits, computed in float, rounded once to
+// The part of __half that hanok uses: stored as 16 bits, computed in float, rounded once to
 // nearest.
 #pragma once
 

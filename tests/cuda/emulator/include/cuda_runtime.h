@@ -1,6 +1,6 @@
-// Stands where CUDA's own cuda_runtime.h stands under nvcc: kernels and the code around them become
-// plain C++. Only what hanok uses is here. The functions of the runtime (cudaMallocAsync, ...) are
-// declared here and defined by the stand-in runtime, tests/cuda/standin.
+// Replaces CUDA's cuda_runtime.h, so that kernels and the code around them compile as plain C++.
+// Contains only what hanok uses. The runtime's functions (cudaMallocAsync, ...) are declared here
+// and defined by the stand-in runtime, tests/cuda/standin.
 #pragma once
 
 #include <hanok_emulated_math.h>
@@ -17,7 +17,7 @@
 #define __device__
 #define __host__
 #define __constant__
-// One block runs at a time, so a block's memory can be the program's.
+// Only one block runs at a time, so shared memory can be static.
 #define __shared__ static
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
@@ -242,7 +242,7 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 
-// ---- kernels' attributes: known to the emulator itself ----
+// ---- kernels' attributes, which the emulator itself provides ----
 
 enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,

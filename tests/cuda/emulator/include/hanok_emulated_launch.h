@@ -1,5 +1,5 @@
-// launch() and dynamic_shared() of kernels/cuda/runtime/launch.h for sources that are compiled as
-// C++: a launch is packed up and handed to the emulator, at once or when its stream's turn comes.
+// launch() and dynamic_shared() of kernels/cuda/runtime/launch.h for sources compiled as C++: a
+// launch is packaged and passed to the emulator, immediately or in the order of its stream.
 #pragma once
 
 #include <cstddef>

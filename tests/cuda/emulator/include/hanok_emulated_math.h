@@ -1,5 +1,5 @@
-// CUDA's device functions that need nothing but their arguments. Approximate ones (__expf, ...) are
-// computed exactly: a test's tolerance must not rest on the emulator's error.
+// CUDA's device functions that depend only on their arguments. Approximate ones (__expf, ...) are
+// computed exactly: a test's tolerance must not depend on the emulator's error.
 #pragma once
 
 #include <bit>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <type_traits>
 
-// ---- choices ----
+// ---- selection ----
 
 #define HANOK_MIN_MAX(T)                           \
   inline T min(T a, T b) { return b < a ? b : a; } \
@@ -72,7 +72,7 @@ inline float normcdff(float x) {
 template <typename T>
 inline T hanok_emulated_clamped(double x) {
   if (!(x == x)) return 0;
-  // 2^31, 2^32, 2^63, 2^64: exact as doubles, one beyond the greatest value.
+  // 2^31, 2^32, 2^63, 2^64: exact as doubles, one above the largest value.
   const double end = ldexp(1.0, static_cast<int>(8 * sizeof(T)) - (std::is_signed_v<T> ? 1 : 0));
   const double begin = std::is_signed_v<T> ? -end : 0.0;
   if (x >= end) {

@@ -1,5 +1,5 @@
 // Barriers, warp operations and atomics. Each is a rendezvous of fibers (tests/cuda/emulator); the
-// defaulted arguments carry the line of the call into reports.
+// defaulted arguments pass the call's line to reports.
 #pragma once
 
 #include <hanok_emulated_types.h>
@@ -17,33 +17,34 @@ struct Site {
 };
 
 /// Read as threadIdx, blockIdx, blockDim and gridDim by the running thread.
-struct alignas(4096) Indices {  // a page of its own: no race is about these
+struct alignas(4096) Indices {  // its own page, exempt from race detection
   uint3 thread, block;
   dim3 block_dim, grid_dim;
 };
 extern Indices indices;
 
-/// What a block-wide barrier does with each thread's argument.
+/// How a block-wide barrier combines the threads' arguments.
 enum class Combine { None, Count, And, Or };
 int block_barrier(Combine combine, int value, const Site& site);
 
-/// Waits for the lanes of `mask` (the calling lane is one of them), which must make the same call,
-/// and gives all their values.
+/// Waits for the lanes of `mask` (which includes the calling lane), which must make the same call,
+/// and returns all their values.
 struct Lanes {
   uint64_t value[32];
-  unsigned present;  // the lanes that gave one
+  unsigned present;  // the lanes that passed a value
 };
 const Lanes& warp_exchange(unsigned mask, uint64_t value, const Site& site);
 unsigned lane();
 unsigned active_lanes();
 void report_lane(const Site& site, unsigned source);
 
-/// Around an atomic operation: bounds, and races with plain accesses, under the race detector.
+/// Wraps an atomic operation: bounds checks, and races with plain accesses, under the race
+/// detector.
 void atomic_access(const void* address, unsigned size, const void* instruction);
-/// __threadfence and its kin.
+/// __threadfence and its variants.
 void fence();
 
-/// The lane that `lane` reads in a shuffle, after CUDA's table of segments of `width` lanes.
+/// The lane that `lane` reads in a shuffle with segments of `width` lanes, by CUDA's rules.
 enum class Shuffle { Index, Up, Down, Xor };
 unsigned shuffle_source(Shuffle kind, unsigned lane, int offset, int width);
 
@@ -170,7 +171,7 @@ HANOK_WARP_REDUCE(__reduce_max_sync, int, b < a ? a : b)
 HANOK_WARP_REDUCE(__reduce_or_sync, unsigned, a | b)
 HANOK_WARP_REDUCE(__reduce_and_sync, unsigned, a& b)
 #undef HANOK_WARP_REDUCE
-/// The lanes that have not ended: no thread of the emulator runs in step with another.
+/// The lanes that have not ended, since the emulator's threads do not run in lockstep.
 inline unsigned __activemask() { return ::hanok::emulator::active_lanes(); }
 
 // ---- atomics: only one fiber runs at a time, so the operation itself is plain ----

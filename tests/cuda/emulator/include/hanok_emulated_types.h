@@ -1,4 +1,4 @@
-// CUDA's vector types and their makers, with CUDA's sizes and alignments.
+// CUDA's vector types and their make functions, with CUDA's sizes and alignments.
 #pragma once
 
 struct alignas(1) char1 {
@@ -190,7 +190,7 @@ struct alignas(16) double4 {
 };
 inline double4 make_double4(double x, double y, double z, double w) { return {x, y, z, w}; }
 
-/// Extent of a grid or a block; what is left out is 1.
+/// Size of a grid or a block; omitted dimensions are 1.
 struct dim3 {
   unsigned int x = 1, y = 1, z = 1;
   constexpr dim3(unsigned int x_ = 1, unsigned int y_ = 1,

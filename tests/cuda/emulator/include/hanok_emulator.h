@@ -1,5 +1,5 @@
-// What tests and the runtime's stand-in say to the emulator: how launches reach it, which memory is
-// the device's, and what it found.
+// The emulator's interface for tests and the stand-in runtime: launches, device memory and
+// findings.
 #pragma once
 
 #include <cstddef>
@@ -15,36 +15,37 @@ namespace hanok::emulator {
 
 /// A kernel with its arguments, ready to run.
 struct Launch {
-  const void* kernel = nullptr;  // its address: names it
+  const void* kernel = nullptr;  // its address, which identifies it
   dim3 grid, block;
   std::size_t shared_bytes = 0;
   std::shared_ptr<const void> call;  // the kernel's arguments
   std::size_t call_bytes = 0;
-  void (*run)(const void* call) = nullptr;  // one thread
+  void (*run)(const void* call) = nullptr;  // runs one thread
 };
 
-/// Hands a launch to the sink, or runs it now if there is none. Throws Fault if the launch is
-/// one that CUDA would refuse (block too large, too much shared memory, an empty grid, ...).
+/// Passes a launch to the sink, or runs it immediately if there is none. Throws Fault for a launch
+/// that CUDA would reject (block too large, too much shared memory, an empty grid, ...).
 void submit(Launch launch, cudaStream_t stream);
-/// Whoever keeps streams takes launches here and calls execute() when their turn comes. An empty
-/// function takes it away again.
+/// Sets the sink: the owner of the streams, which calls execute() in stream order. An empty
+/// function removes it.
 using Sink = std::function<void(Launch, cudaStream_t)>;
 void set_sink(Sink sink);
-/// Runs every thread of the launch; one launch at a time in the whole process. Throws Fault if
-/// the kernel did what must not be: the launch is over then.
+/// Runs every thread of the launch; one launch at a time per process. Throws Fault on an invalid
+/// operation in the kernel, which aborts the launch.
 void execute(const Launch& launch);
 
 void* dynamic_shared_memory();
 
-/// Order of blocks and threads; every launch draws on. HANOK_EMULATOR_SEED sets the first.
+/// Seeds the order of blocks and threads, which changes with every launch. HANOK_EMULATOR_SEED sets
+/// the first seed.
 void set_seed(std::uint64_t seed);
 
 // ---- device memory ----
 
-/// Memory that kernels may touch. Once a range is registered the race detector reports accesses
-/// to anything that is not in a registered range, is not shared memory and is no thread's own.
+/// Memory that kernels may access. As soon as a range is registered, the race detector reports
+/// accesses to anything but registered ranges, shared memory and the threads' own memory.
 void register_memory(const void* begin, std::size_t bytes, const std::string& name);
-/// Accesses from now on are reported as uses after free, until the range is registered again.
+/// Later accesses are reported as uses after free, until the range is registered again.
 void unregister_memory(const void* begin);
 
 // ---- findings ----
@@ -53,7 +54,7 @@ struct Report {
   enum class Kind { Race, OutOfBounds, Uninitialised, DivergentBarrier, MissingLanes, BadLaunch };
   Kind kind;
   std::string kernel;
-  std::string text;  // the whole story, with source lines, block and threads
+  std::string text;  // full text with source lines, block and threads
 };
 
 /// Thrown for the first finding of a launch, unless a Collect is alive.
@@ -62,14 +63,14 @@ class Fault : public std::runtime_error {
   explicit Fault(const Report& report) : std::runtime_error(report.text) {}
 };
 
-/// While one is alive, findings are kept instead of thrown.
+/// While alive, findings are collected instead of thrown.
 class Collect {
  public:
   Collect();
   ~Collect();
   Collect(const Collect&) = delete;
   Collect& operator=(const Collect&) = delete;
-  /// Findings so far; equal ones (same lines) once.
+  /// Findings so far, without duplicates (same lines).
   std::vector<Report> reports() const;
 };
 
@@ -78,8 +79,8 @@ bool detects_races();
 
 // ---- counters ----
 
-/// "elementwise.cu:unary_kernel" and how many launches of it ran in this process. At exit they are
-/// appended, with the barriers passed, to the file that HANOK_EMULATOR_COUNTERS names, if any:
+/// "elementwise.cu:unary_kernel" and its number of launches in this process. At exit they are
+/// appended, with the barriers, to the file named by HANOK_EMULATOR_COUNTERS, if set:
 ///   process <the program's file time> <seconds> <--gtest_filter> <program>
 ///   kernel <file>:<name> <launches>
 ///   barrier <file>:<line> <function> <times>

@@ -11,13 +11,13 @@ int widest(const WarpAccess& access) {
   return *std::max_element(access.bytes.begin(), access.bytes.end());
 }
 
-/// Lanes that are served together.
+/// Lanes that are served in one pass.
 int lanes_of_part(const WarpAccess& access) {
   const int bytes = widest(access);
   return bytes <= 4 ? 32 : bytes <= 8 ? 16 : 8;
 }
 
-/// Per part and bank, the different words.
+/// The distinct words per part and bank.
 std::vector<std::array<std::set<std::uintptr_t>, kBanks>> words(const WarpAccess& access) {
   const int part_lanes = lanes_of_part(access);
   std::vector<std::array<std::set<std::uintptr_t>, kBanks>> parts(

@@ -1,5 +1,5 @@
-// What one memory instruction of a warp costs: passes over the 32 banks of shared memory, or
-// sectors of 32 bytes of global memory, beside the fewest that could serve its lanes.
+// The cost of one memory instruction of a warp: passes over the 32 banks of shared memory, or
+// sectors of 32 bytes of global memory; and the minimum that could serve its lanes.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@ namespace hanok::emulator::lab {
 /// The lanes of a warp at one execution of an instruction.
 struct WarpAccess {
   std::array<std::uintptr_t, 32> address{};
-  std::array<std::uint8_t, 32> bytes{};  // 0: the lane takes no part
+  std::array<std::uint8_t, 32> bytes{};  // 0: the lane is inactive
 };
 
 struct Cost {
@@ -22,12 +22,12 @@ struct Cost {
 constexpr int kBanks = 32, kBankBytes = 4, kSectorBytes = 32;
 
 /// A warp's access to shared memory is served in parts of 128 bytes (8-byte accesses half a warp at
-/// a time, 16-byte ones a quarter); a part takes as many passes as its busiest bank has different
-/// words to give. Lanes that want the same word share it.
+/// a time, 16-byte ones a quarter). A part takes as many passes as the largest number of distinct
+/// words in one bank. Lanes that access the same word share it.
 Cost shared_cost(const WarpAccess& access);
-/// The bank's different words that the access wants, the most in one part, bank by bank.
+/// Distinct words per bank, for the worst part.
 std::array<int, kBanks> words_of_banks(const WarpAccess& access);
-/// Sectors that hold a wanted byte; the best is what as many bytes side by side would take.
+/// Sectors that contain an accessed byte; the best case is the same number of contiguous bytes.
 Cost global_cost(const WarpAccess& access);
 /// The numbers of these sectors (address / 32), ascending.
 std::vector<std::uintptr_t> sectors_of(const WarpAccess& access);
@@ -48,7 +48,7 @@ struct Pattern {
 /// One sentence about the pattern: "32-way bank conflict", "coalesced", ...
 std::string verdict(const Pattern& pattern);
 
-/// A picture of each pattern's worst execution: lanes above, banks or sectors below. SVG.
+/// SVG of each pattern's worst execution: lanes above, banks or sectors below.
 std::string picture(const std::vector<Pattern>& patterns);
 
 }  // namespace hanok::emulator::lab

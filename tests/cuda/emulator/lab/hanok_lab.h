@@ -1,6 +1,6 @@
-// Comes before a reader's file in the lab. `kernel<<<grid, block, bytes, stream>>>(arguments)` is
-// turned into `::hanok::lab::Launcher(kernel, grid, block, bytes, stream)(arguments)`, and
-// `extern __shared__ float tile[];` into `auto* tile = ::hanok::cuda::dynamic_shared<float>();`.
+// Included before the user's file in the lab. `kernel<<<grid, block, bytes, stream>>>(arguments)`
+// is rewritten to `::hanok::lab::Launcher(kernel, grid, block, bytes, stream)(arguments)`, and
+// `extern __shared__ float tile[];` to `auto* tile = ::hanok::cuda::dynamic_shared<float>();`.
 #pragma once
 
 #include <cuda_runtime.h>

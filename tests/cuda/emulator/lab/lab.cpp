@@ -1,5 +1,5 @@
-// The laboratory around a reader's kernels: it watches every access, and at exit prints what each
-// memory instruction cost and what the emulator found, and draws a picture.
+// The lab for a user's kernels: observes every access, and at exit prints each memory instruction's
+// cost and the emulator's findings, and draws a picture.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -18,8 +18,8 @@
 namespace hanok::emulator::lab {
 namespace {
 
-/// Collects the lanes of each warp's n-th execution of an instruction within a block. Where lanes
-/// diverge, their n-th executions are taken together.
+/// Collects the lanes of each warp's n-th execution of an instruction within a block. If lanes
+/// diverge, their n-th executions are merged.
 class Watcher : public Observer {
  public:
   void launch_begins() override;
@@ -127,7 +127,7 @@ void print_patterns(const std::vector<Pattern>& patterns) {
   }
 }
 
-/// The lines of the reader's file that a text names, quoted below it.
+/// Quotes the lines of the user's file that a text mentions.
 void print_quotes(const std::string& text) {
   const char* path = std::getenv("HANOK_LAB_FILE");
   if (path == nullptr) return;
@@ -148,10 +148,10 @@ void print_quotes(const std::string& text) {
 Watcher* watcher = nullptr;
 Collect* findings = nullptr;
 
-/// At exit, after the reader's main.
+/// Runs at exit, after the user's main.
 void conclude() {
   try {
-    cudaDeviceSynchronize();  // what nobody waited for
+    cudaDeviceSynchronize();  // runs pending work
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
   }
@@ -182,7 +182,7 @@ void conclude() {
 
 void Watcher::launch_begins() {
   times_.clear();
-  // Not before: at exit it must come before what the program's other parts take down.
+  // Registered last, so that it runs at exit before the rest of the program is destroyed.
   static const int registered = std::atexit(conclude);
   (void)registered;
 }

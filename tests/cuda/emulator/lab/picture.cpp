@@ -12,9 +12,9 @@ namespace {
 constexpr int kLeft = 90, kStep = 22, kBox = 18;
 constexpr int kWidth = kLeft + 32 * kStep + 20;
 constexpr int kPanel = 206;
-constexpr double kTitleLetter = 8;  // pixels that a letter of a title takes at most, on average
+constexpr double kTitleLetter = 8;  // average upper limit of a letter's width in pixels
 
-/// printf into a growing text.
+/// Appends printf output to a string.
 __attribute__((format(printf, 2, 3))) void put(std::string& out, const char* format, ...) {
   char text[512];
   va_list arguments;
@@ -54,7 +54,7 @@ void box(std::string& out, double x, double y, double width, const char* fill, i
   }
 }
 
-/// What is accessed where, and what it costs: a line each.
+/// One line: the access, its place and its cost.
 std::pair<std::string, std::string> titles(const Pattern& pattern) {
   const bool one = pattern.worst_cost.actual == 1;
   const char* units = pattern.shared ? (one ? "pass" : "passes") : (one ? "sector" : "sectors");
@@ -86,7 +86,7 @@ void panel(std::string& out, const Pattern& pattern, int top) {
   put(out, "<text x='10' y='%d'>lane</text><text x='10' y='%d'>%s</text>\n", lanes_y + 13,
       targets_y + 13, pattern.shared ? "bank" : "sector");
 
-  // Where a lane's first byte goes, and how loaded that place is.
+  // The target of a lane's first byte, and that target's load.
   const auto busy = words_of_banks(access);
   const auto sectors = sectors_of(access);
   const double sector_step =

@@ -1,5 +1,4 @@
-// Whoever wants to see each access of a kernel besides the race detector: the lab's access
-// patterns.
+// An additional observer of kernels' memory accesses: the lab's access patterns.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +18,7 @@ class Observer {
                       std::uint32_t instruction, bool shared) = 0;
   virtual void launch_ends() = 0;
 };
-/// Null if nobody watches.
+/// Null if there is no observer.
 extern Observer* observer;
 
 }  // namespace hanok::emulator

@@ -1,9 +1,9 @@
-// Finds accesses to the same bytes, one of them a write, that nothing orders. Ordered are: accesses
-// of one thread; those of a block with a barrier between them; those of two lanes that met in a
-// warp operation in between (directly, or through other lanes: vector clocks of 32 entries); those
-// of different launches; and those of two blocks if the first block wrote an atomic after
-// __threadfence() and the second touched that atomic before its own access. So the verdict does not
-// depend on the order in which threads happened to run.
+// Finds unordered accesses to the same bytes, at least one of them a write. Accesses are ordered if
+// they are by one thread; in one block with a barrier between them; by two lanes that synchronised
+// in a warp operation in between (directly or through other lanes: vector clocks of 32 entries); in
+// different launches; or in two blocks if the first block wrote an atomic after __threadfence() and
+// the second accessed that atomic before its own access. So the result does not depend on the order
+// in which threads happened to run.
 #include "tests/cuda/emulator/races/races.h"
 
 #include <algorithm>
@@ -25,7 +25,8 @@ Observer* observer = nullptr;
 
 namespace {
 
-// known[warp][i][j]: how many meetings of lane j lane i knows of; its own at j == i.
+// known[warp][i][j]: the number of lane j's synchronisations that lane i knows of; its own at j ==
+// i.
 std::uint32_t known[kMaxWarps][kWarpThreads][kWarpThreads];
 bool fenced[kMaxThreads];  // threads that have called __threadfence() in this block
 
@@ -35,7 +36,7 @@ struct Release {
   int thread;
 };
 std::unordered_map<std::uintptr_t, std::map<std::uint32_t, Release>> releases;  // by atomic
-std::map<std::uint32_t, Release> acquired;  // blocks whose releases the running block has seen
+std::map<std::uint32_t, Release> acquired;  // blocks whose releases the running block has acquired
 
 std::set<std::tuple<std::uint32_t, std::uint32_t, bool, bool>> told;  // in this launch
 const std::uintptr_t program_begin = load_address();
@@ -77,7 +78,7 @@ void lanes_met(int warp, unsigned mask) {
 
 void thread_fence() { fenced[running.current] = true; }
 
-/// Whether `before` happened before what the running thread does now.
+/// Whether `before` happened before the running thread's current access.
 bool ordered(const Access& before, bool shared) {
   if (before.block == 0) return true;
   if (before.block == running.block_serial) {
@@ -145,7 +146,7 @@ void tell_uninitialised(const Access& now, std::uintptr_t address) {
   abandon();
 }
 
-/// Ends the launch if the bytes are no device memory.
+/// Aborts the launch if the bytes are not device memory.
 void check_bounds(Page& page, std::uintptr_t address, std::size_t bytes, Touch kind,
                   std::uint32_t instruction) {
   const std::uint64_t generation = memory_generation();
@@ -228,7 +229,7 @@ void atomic(const void* address, unsigned size, const void* instruction) {
   }
   if (fenced[running.current]) {
     auto& released = releases[place];
-    // What this block has seen others release, it passes on.
+    // A block passes on the releases that it has acquired.
     for (const auto& [block, release] : acquired) released.insert_or_assign(block, release);
     released[running.block_serial] = {running.barrier_epoch, running.current};
   }

@@ -1,4 +1,4 @@
-// The race detector's door for instrumented code.
+// The race detector's interface for instrumented code.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@ namespace hanok::emulator {
 
 enum class Touch : std::uint8_t { Read, Write, Atomic };
 
-/// An access by the running thread, before it happens. `instruction` is the return address of the
-/// call that tells of it. Does nothing outside of kernels.
+/// Called before each access by the running thread. `instruction` is the return address of the
+/// reporting call. No effect outside kernels.
 void touch(const void* address, std::size_t bytes, Touch kind, const void* instruction);
 
 /// Called by the instrumented sources' constructors.

@@ -22,7 +22,7 @@ struct Segment {
   bool writable;
 };
 
-/// Parts of the program and its libraries in memory; only the program's writable ones can be
+/// Mapped parts of the program and its libraries; only the program's writable ones can contain
 /// __shared__ variables.
 const std::vector<Segment>& segments() {
   static const std::vector<Segment> all = [] {

@@ -1,12 +1,12 @@
-// What is remembered of every word that kernels touch: who wrote it last and who read it since.
+// Shadow memory: for each word that kernels access, its last writer and later readers.
 #pragma once
 
 #include <cstdint>
 
 namespace hanok::emulator {
 
-/// One access, and when it was: in which block, after how many of the block's barriers, and after
-/// how many meetings of its lane with others of the warp.
+/// An access and its logical time: the block, its number of barriers, and the lane's number of
+/// synchronisations with other lanes of the warp.
 struct Access {
   std::uint32_t block = 0;  // serial number; 0: no access
   std::uint32_t epoch = 0;
@@ -21,7 +21,7 @@ struct Cell {
   Access read[2];  // by different threads
 };
 
-/// Four bytes of memory; once something smaller is accessed each byte has a cell of its own.
+/// Four bytes of memory; after an access to a smaller unit each byte has its own cell.
 struct Word {
   Cell whole;
   std::uint32_t bytes = 0;  // index of its Split, 0: none
@@ -36,19 +36,19 @@ struct Page {
   enum class Kind : std::uint8_t { Ignored, Shared, Device };
   std::uintptr_t number = 0;  // address / kPageBytes
   Kind kind = Kind::Ignored;
-  // As of a memory_generation(): a live range of device memory that covers a part of the page; and
-  // whether the program's own variables here are partly registered as device memory.
+  // As of a memory_generation(): a live range of device memory that covers part of the page, and
+  // whether the program's variables on it are partly registered as device memory.
   std::uint64_t generation = 0;
   bool registered = false;
   std::uintptr_t valid_begin = 0, valid_end = 0;
   Word word[kPageBytes / 4];
 };
 
-/// The page of an address; made at its first use.
+/// The page of an address; created at first use.
 Page& page_at(std::uintptr_t address);
-/// The split cells of a word; made from the whole one at first use.
+/// The split cells of a word; created from the whole one at first use.
 Split& split(Word& word);
-/// Forgets everything (addresses may mean other things afterwards).
+/// Clears everything (addresses may be reused afterwards).
 void forget_pages_of_freed_memory();
 
 }  // namespace hanok::emulator

@@ -1,5 +1,5 @@
-// The functions that `-fsanitize=thread` has a compiler call before each access. The sanitizer's
-// own library is not linked: these tell the emulator's race detector instead.
+// The functions that the compiler calls before each access under `-fsanitize=thread`. The
+// sanitizer's own library is not linked: these functions call the emulator's race detector instead.
 #include <cstddef>
 #include <cstdint>
 
@@ -30,8 +30,8 @@ using hanok::emulator::Touch;
     touch(p, size, Touch::Write, HANOK_HERE);                                                     \
   }
 
-// Host code in the same files counts references and guards local statics by atomics; they are
-// done, and in a kernel told as atomic.
+// Host code in the same files uses atomics for reference counts and local statics. They are
+// executed, and reported as atomic inside a kernel.
 #define HANOK_FETCH(bits, name, builtin)                                               \
   std::uint##bits##_t __tsan_atomic##bits##_##name(volatile std::uint##bits##_t* p,    \
                                                    std::uint##bits##_t value, int) {   \

@@ -1,4 +1,4 @@
-// What the lab says of a warp's accesses, for patterns whose cost a textbook gives.
+// The lab's results for access patterns with known costs.
 #include "tests/cuda/emulator/lab/access_pattern.h"
 
 #include <gmock/gmock.h>

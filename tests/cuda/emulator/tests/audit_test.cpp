@@ -1,4 +1,5 @@
-// The audit reads sources and records as it should: else a kernel without a test would slip by.
+// The audit parses sources and records correctly; otherwise a kernel without a test could go
+// unnoticed.
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// `./dev cuda-lab` on the two transposes that its page shows, and on files with other faults.
+// `./dev cuda-lab` on the two transposes of its documentation, and on files with other bugs.
 #include <array>
 #include <fstream>
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// Each planted bug is reported at its line; the right twin of each kernel is not. Bugs that only
-// the race detector can see are looked for in the program whose kernels it watches.
+// Each planted bug is reported at its line; the correct version of each kernel is not. Bugs that
+// only the race detector can find are tested in the program that is instrumented for it.
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ std::string at(const std::string& mark) {
   throw std::runtime_error("no line is marked " + mark);
 }
 
-/// Memory that kernels may touch; some bytes beyond it are the array's, but not the kernels'.
+/// Memory that kernels may access, followed by bytes of the array that they may not.
 template <typename T>
 class DeviceArray {
  public:
@@ -50,7 +50,7 @@ class DeviceArray {
   std::vector<T> values_;
 };
 
-/// Launches run at once, each test with another order of threads.
+/// Launches run immediately; each test uses another order of threads.
 class PlantedBugs : public testing::TestWithParam<int> {
  protected:
   PlantedBugs() {
@@ -62,8 +62,8 @@ class PlantedBugs : public testing::TestWithParam<int> {
   void expect_nothing() const {
     for (const Report& report : findings_.reports()) ADD_FAILURE() << report.text;
   }
-  /// A finding of that kind whose text holds the parts. (Who reads before anybody wrote may be told
-  /// of the missing value first, then of the race.)
+  /// Expects a finding of that kind whose text contains the parts. (A read before any write may
+  /// first be reported as uninitialised, then as a race.)
   template <typename... Parts>
   void expect(Report::Kind kind, const Parts&... parts) const {
     std::string all;
@@ -78,7 +78,7 @@ class PlantedBugs : public testing::TestWithParam<int> {
 
   Collect findings_;
 };
-/// Bugs that show only where each access is watched.
+/// Bugs that are found only if every access is observed.
 class PlantedRaces : public PlantedBugs {
  protected:
   void SetUp() override {

@@ -1,5 +1,5 @@
-// Errors of the stand-in: which pass, which stay until the process ends, and machines on which
-// nothing can run.
+// Errors of the stand-in: which are cleared, which last until the process ends, and machines on
+// which nothing can run.
 #include <stdexcept>
 
 #include "tests/cuda/standin/tests/fixture.h"
@@ -43,7 +43,7 @@ TEST_F(StandinErrors, AFailedLaunchIsNoticedLateAndStays) {
   }
   EXPECT_EQ(at_once, (std::set<cudaError_t>{cudaSuccess, cudaErrorLaunchFailure}));
   set_settings(Settings());
-  // Of each round only what came before the failure ran.
+  // In each round only work before the failure has run.
   EXPECT_EQ(x.value(), 1 + static_cast<float>(kRounds));
 }
 
@@ -92,14 +92,14 @@ TEST_F(StandinErrors, SettingsAreReadOrRefused) {
 
 class StandinCapture : public Standin {
  protected:
-  /// Captures what `record` puts on stream_.
+  /// Captures the work that `record` enqueues on stream_.
   template <typename Record>
   cudaError_t capture(const Record& record, cudaGraph_t* graph) {
     EXPECT_EQ(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeRelaxed), cudaSuccess);
     record();
     return cudaStreamEndCapture(stream_, graph);
   }
-  /// A step that may not be captured: told at once, and at the end of the capture.
+  /// A step that cannot be captured: reported immediately, and at the end of the capture.
   template <typename Call>
   void expect_breaks_capture(const Call& call) {
     cudaGraph_t graph = nullptr;
@@ -139,12 +139,12 @@ TEST_F(StandinCapture, WhatIsCapturedRunsAtEachReplayOnly) {
     EXPECT_EQ(x.value(), 1);
     cudaGraphExec_t exec = nullptr;
     ASSERT_EQ(cudaGraphInstantiate(&exec, graph), cudaSuccess);
-    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);  // the executable one needs it no more
+    EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);  // the executable graph no longer needs it
     EXPECT_EQ(x.value(), 1);
     EXPECT_EQ(cudaGraphLaunch(exec, stream_), cudaSuccess);
     EXPECT_EQ(x.value(), 5);
     EXPECT_EQ(x.value(1), 4);
-    // New values at the old addresses, in order with the stream's other work.
+    // New values at the old addresses, in stream order.
     x.set(10);
     *source = 6;
     EXPECT_EQ(cudaGraphLaunch(exec, stream_), cudaSuccess);

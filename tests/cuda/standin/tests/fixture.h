@@ -1,4 +1,4 @@
-// What the stand-in's own tests share: a machine as new, and short names for memory on it.
+// Shared by the stand-in's own tests: a reset machine, and short names for memory on it.
 #pragma once
 
 #include <cmath>
@@ -14,7 +14,7 @@
 namespace hanok::standin::testing {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
-/// Orders drawn in tests that look for an event of probability 1/16 or more.
+/// Number of orders to draw in tests that look for an event of probability 1/16 or more.
 constexpr std::uint64_t kSeeds = 200;
 
 class Standin : public ::testing::Test {
@@ -31,7 +31,7 @@ class Standin : public ::testing::Test {
     cudaStreamDestroy(stream_);
     cudaStreamDestroy(other_);
   }
-  /// From now on streams run in that order.
+  /// Sets the order in which streams run.
   static void set_seed(std::uint64_t seed) {
     Settings settings;
     settings.seed = seed;
@@ -42,7 +42,7 @@ class Standin : public ::testing::Test {
   cudaStream_t other_ = nullptr;
 };
 
-/// `count` floats of device memory, NaNs at first.
+/// `count` floats of device memory, initially NaN.
 class DeviceFloats {
  public:
   explicit DeviceFloats(std::size_t count = 1) {
@@ -52,7 +52,7 @@ class DeviceFloats {
   DeviceFloats(const DeviceFloats&) = delete;
   DeviceFloats& operator=(const DeviceFloats&) = delete;
   float* data() { return data_; }
-  /// Waits for everything, then reads.
+  /// Synchronises, then reads.
   float value(std::size_t index = 0) const {
     cudaDeviceSynchronize();
     float host = 0;

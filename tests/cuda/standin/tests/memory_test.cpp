@@ -1,5 +1,5 @@
-// Memory of the stand-in: each wrong use of it is planted and must be noticed, the right use beside
-// it must not.
+// Memory of the stand-in: each kind of invalid use is planted and must be detected; the valid use
+// must not be.
 #include <gmock/gmock.h>
 #include <hanok_emulator.h>
 
@@ -60,7 +60,7 @@ TEST_F(StandinMemory, AWriteBehindTheEndIsSeenInTheGuardAndBreaksTheDeviceWhenFr
   ASSERT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
   EXPECT_EQ(damaged_guards(), "");
   write(x, 10, 1, stream_);
-  if (emulator::detects_races()) {  // which knows the bounds: the launch fails
+  if (emulator::detects_races()) {  // which checks bounds: the launch fails
     EXPECT_EQ(cudaStreamSynchronize(stream_), cudaErrorLaunchFailure);
     set_settings(Settings());
     EXPECT_EQ(cudaFree(x), cudaSuccess);
@@ -81,7 +81,7 @@ TEST_F(StandinMemoryDeathTest, KernelsThatGoFarAstrayAreStopped) {
     EXPECT_DEATH(
         {
           write(x.data(), index, 1, stream_);
-          // Under the race detector it is an error of the launch.
+          // Under the race detector the launch fails.
           if (cudaStreamSynchronize(stream_) != cudaSuccess) std::abort();
         },
         "write_kernel|work touched memory that is nobody's")
@@ -134,7 +134,7 @@ TEST_F(StandinMemory, ADeviceThatIsFullRefusesAndIsUsableStill) {
   EXPECT_EQ(cudaMalloc(&x, 5 * kMebibyte), cudaErrorMemoryAllocation);
   EXPECT_EQ(x, nullptr);
   EXPECT_EQ(cudaGetLastError(), cudaErrorMemoryAllocation);
-  EXPECT_EQ(cudaGetLastError(), cudaSuccess);  // told once: nothing is broken
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);  // reported once: the device still works
   ASSERT_EQ(cudaMalloc(&x, 3 * kMebibyte), cudaSuccess);
   ASSERT_EQ(cudaMemGetInfo(&free, &total), cudaSuccess);
   EXPECT_EQ(free, kMebibyte);

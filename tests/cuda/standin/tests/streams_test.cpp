@@ -1,5 +1,5 @@
-// Streams, events and copies: what CUDA orders holds for every seed, what it does not order comes
-// out both ways, so that code that counts on luck fails for some seed.
+// Streams, events and copies: what CUDA orders holds for every seed; what it does not order happens
+// both ways, so that code that relies on luck fails for some seed.
 #include <string>
 
 #include "tests/cuda/standin/tests/fixture.h"
@@ -32,7 +32,7 @@ TEST_F(StandinStreams, RunTheirOwnWorkInOrder) {
 
 TEST_F(StandinStreams, AreNotInOrderWithEachOther) {
   DeviceFloats x;
-  // (1 * 2) + 3 in the order of the calls, (1 + 3) * 2 in the other one.
+  // (1 * 2) + 3 in call order, (1 + 3) * 2 in the other order.
   EXPECT_EQ(results([&](std::uint64_t seed) {
               set_seed(seed);
               x.set(1);
@@ -67,7 +67,7 @@ TEST_F(StandinStreams, AnEventRecordedTooEarlyOrWaitedForTooEarlyDoesNot) {
   EXPECT_EQ(results([&](std::uint64_t seed) {
               set_seed(seed);
               x.set(1);
-              cudaEventRecord(event, stream_);  // before the work that it should follow
+              cudaEventRecord(event, stream_);  // recorded before the work that it should follow
               affine(x.data(), 2, 0, stream_);
               cudaStreamWaitEvent(other_, event);
               affine(x.data(), 1, 3, other_);
@@ -78,7 +78,8 @@ TEST_F(StandinStreams, AnEventRecordedTooEarlyOrWaitedForTooEarlyDoesNot) {
               set_seed(seed);
               x.set(1);
               affine(x.data(), 2, 0, stream_);
-              cudaStreamWaitEvent(other_, event);  // for what was recorded before, long past
+              cudaStreamWaitEvent(other_,
+                                  event);  // waits for what was recorded before, long complete
               cudaEventRecord(event, stream_);
               affine(x.data(), 1, 3, other_);
               return x.value();
@@ -121,7 +122,7 @@ TEST_F(StandinStreams, TheDefaultStreamWaitsForAllOthers) {
 TEST_F(StandinStreams, WaitingForOneLeavesTheOtherOpen) {
   DeviceFloats x;
   PinnedFloat seen(0);
-  // Whoever waits for the wrong stream reads the old value for some seed, the new one for another.
+  // Waiting for the wrong stream reads the old value for some seed, the new one for another.
   EXPECT_EQ(results([&](std::uint64_t seed) {
               set_seed(seed);
               x.set(7);
@@ -188,7 +189,7 @@ TEST_F(StandinStreams, ALongQueueMakesTheHostWait) {
 
 class StandinCopies : public Standin {};
 
-/// What a copy from `source` to x brings if the source is changed behind the call.
+/// The result of a copy from `source` to x if the source is changed after the call.
 template <typename Set>
 std::set<float> copied(float* source, DeviceFloats& x, cudaStream_t stream, bool wait,
                        const Set& set_seed) {
