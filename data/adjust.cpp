@@ -295,8 +295,8 @@ Image gaussian_blur(const Image& image, int kernel, float sigma) {
   return result;
 }
 
-Image erase(const Image& image, int x, int y, int width, int height,
-            const std::uint8_t (&color)[3]) {
+Image erase(const Image& image, const Rectangle& part, const std::uint8_t (&color)[3]) {
+  const auto [x, y, width, height] = part;
   if (x < 0 || y < 0 || width < 0 || height < 0 || x > image.width - width ||
       y > image.height - height) {
     throw ValueError("erase: " + std::to_string(width) + "x" + std::to_string(height) + " at (" +

@@ -35,7 +35,6 @@ Image invert(const Image& image);
 /// the kernel.
 Image gaussian_blur(const Image& image, int kernel, float sigma);
 /// Fills the rectangle with one colour. Throws ValueError if it exceeds the image.
-Image erase(const Image& image, int x, int y, int width, int height,
-            const std::uint8_t (&color)[3]);
+Image erase(const Image& image, const Rectangle& part, const std::uint8_t (&color)[3]);
 
 }  // namespace hanok::data

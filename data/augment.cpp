@@ -112,7 +112,7 @@ Image random_erasing(const Image& image, std::array<float, 2> area, std::array<f
     const int w = rounded(std::sqrt(target / ratio));
     if (w < 1 || h < 1 || w >= image.width || h >= image.height) continue;
     const int x = position(image.width - w, random);
-    return erase(image, x, position(image.height - h, random), w, h, color);
+    return erase(image, {x, position(image.height - h, random), w, h}, color);
   }
   return image;
 }

@@ -11,10 +11,6 @@
 
 namespace hanok::data {
 
-struct Rectangle {
-  int x, y, width, height;
-};
-
 /// torchvision's RandomResizedCrop: a fraction of the area from `area` and an aspect ratio from
 /// `aspect` (log-uniform). After ten crops that do not fit: the largest centred rectangle of an
 /// allowed ratio.

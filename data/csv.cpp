@@ -1,9 +1,10 @@
 // CSV as in RFC 4180: quoted fields may contain commas, doubled quotes and line breaks.
+#include "hanok/data/csv.h"
+
 #include <fmt/format.h>
 #include <fstream>
 #include <sstream>
 
-#include "hanok/data/dataset.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "hanok/data/csv.h"
+
 namespace hanok::data {
 
 struct Sample {
@@ -70,19 +72,5 @@ struct Person {
 /// other than male/female, an invalid age, or a path that leaves the data folder; duplicate ids are
 /// reported in `warnings`.
 std::vector<Person> read_people(const std::string& csv_path, std::vector<std::string>& warnings);
-
-/// A CSV file: RFC 4180 quoting, optional byte-order mark, LF or CRLF. Throws FormatError naming
-/// file and line.
-struct Csv {
-  std::string path;
-  std::vector<std::string> header;
-  std::vector<std::vector<std::string>> rows;
-  std::vector<std::int64_t> lines;  // first line of each row in the file, from 1
-  /// Index of a column; throws FormatError listing the columns if it is missing.
-  std::size_t column(const std::string& name) const;
-};
-Csv read_csv(const std::string& path);
-/// Quotes a field if RFC 4180 requires it.
-std::string csv_field(const std::string& text);
 
 }  // namespace hanok::data

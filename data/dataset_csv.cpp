@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/files.h"
 #include "hanok/kernels/base/error.h"

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "hanok/data/csv.h"
 #include "hanok/data/splits.h"
 #include "hanok/kernels/base/error.h"
 

@@ -98,7 +98,8 @@ Image decode_image_file(const std::string& path, const DecodeLimits& limits) {
   return decode_image(bytes.data(), bytes.size(), path, limits);
 }
 
-Image crop(const Image& image, int x, int y, int width, int height) {
+Image crop(const Image& image, const Rectangle& part) {
+  const auto [x, y, width, height] = part;
   if (x < 0 || y < 0 || width < 1 || height < 1 || x > image.width - width ||
       y > image.height - height) {
     throw ValueError("crop: " + size_text(width, height) + " at (" + std::to_string(x) + "," +

@@ -39,8 +39,12 @@ Image resize(const Image& image, int width, int height, Filter filter = Filter::
 /// Scales so that the shorter side is `size`, as torchvision's Resize(size): the longer side is
 /// rounded down. Throws ValueError if the result exceeds decode_image's pixel limit.
 Image resize_shorter_side(const Image& image, int size, Filter filter = Filter::Bilinear);
-/// Throws ValueError if the rectangle exceeds the image.
-Image crop(const Image& image, int x, int y, int width, int height);
+/// Pixels [x, x + width) x [y, y + height).
+struct Rectangle {
+  int x, y, width, height;
+};
+/// Throws ValueError if the rectangle is empty or exceeds the image.
+Image crop(const Image& image, const Rectangle& part);
 /// As torchvision's CenterCrop, padding with black where the image is smaller.
 Image center_crop(const Image& image, int width, int height);
 Image flip_horizontal(const Image& image);

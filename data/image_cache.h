@@ -45,8 +45,12 @@ class ImageCache {
     return static_cast<const std::uint8_t*>(store_->get(sample));
   }
   void make_store() {
-    store_.emplace(samples_, options_.images, side_ * side_ * 3, options_.budget,
-                   options_.spill_folder, "cached images");
+    store_.emplace(RecordStoreOptions{.keys = samples_,
+                                      .capacity = options_.images,
+                                      .bytes = side_ * side_ * 3,
+                                      .budget = options_.budget,
+                                      .folder = options_.spill_folder,
+                                      .tag = "cached images"});
   }
 
   std::mutex mutex_;

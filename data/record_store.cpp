@@ -37,18 +37,19 @@ std::uint8_t* map_unnamed_file(const std::string& folder, std::size_t bytes, con
 
 }  // namespace
 
-RecordStore::RecordStore(std::int64_t keys, std::int64_t capacity, std::int64_t bytes,
-                         std::int64_t budget, const std::string& folder, const char* tag)
-    : capacity_(capacity), bytes_(bytes), slots_(static_cast<std::size_t>(keys), -1) {
-  in_memory_ = std::clamp<std::int64_t>(budget / bytes, 0, capacity);
-  if (folder.empty()) capacity_ = in_memory_;
-  file_bytes_ = static_cast<std::size_t>((capacity_ - in_memory_) * bytes);
+RecordStore::RecordStore(const RecordStoreOptions& options)
+    : capacity_(options.capacity),
+      bytes_(options.bytes),
+      slots_(static_cast<std::size_t>(options.keys), -1) {
+  in_memory_ = std::clamp<std::int64_t>(options.budget / bytes_, 0, capacity_);
+  if (options.folder.empty()) capacity_ = in_memory_;
+  file_bytes_ = static_cast<std::size_t>((capacity_ - in_memory_) * bytes_);
   if (in_memory_ > 0) {
-    const MemoryTag memory_tag(tag);
-    memory_ = Tensor::empty({in_memory_ * bytes}, {DType::U8});
+    const MemoryTag memory_tag(options.tag);
+    memory_ = Tensor::empty({in_memory_ * bytes_}, {DType::U8});
     memory_data_ = memory_.mutable_data<std::uint8_t>();
   }
-  if (file_bytes_ > 0) file_data_ = map_unnamed_file(folder, file_bytes_, tag);
+  if (file_bytes_ > 0) file_data_ = map_unnamed_file(options.folder, file_bytes_, options.tag);
 }
 
 RecordStore::~RecordStore() {

@@ -11,14 +11,22 @@
 
 namespace hanok::data {
 
+struct RecordStoreOptions {
+  std::int64_t keys = 0;      // keys are 0..keys-1
+  std::int64_t capacity = 0;  // records
+  std::int64_t bytes = 0;     // of a record
+  std::int64_t budget = 0;    // bytes of memory; further records are spilled
+  std::string folder;         // of the spill file; empty: no spilling
+  const char* tag = "";       // for counting memory, and in messages
+};
+
 class RecordStore {
  public:
   /// Reserves space for `capacity` records of `bytes` bytes with keys 0..keys-1. Records beyond
   /// `budget` bytes of memory are spilled to an unnamed file in `folder`; it is allocated at once
   /// and disappears when the process ends in any way. Without a folder these records are not
   /// stored. Memory is counted under `tag`. Throws IoError if the disk has no space, OutOfMemory.
-  RecordStore(std::int64_t keys, std::int64_t capacity, std::int64_t bytes, std::int64_t budget,
-              const std::string& folder, const char* tag);
+  explicit RecordStore(const RecordStoreOptions& options);
   ~RecordStore();
   RecordStore(const RecordStore&) = delete;
   RecordStore& operator=(const RecordStore&) = delete;

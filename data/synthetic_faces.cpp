@@ -1,9 +1,9 @@
 // Draws a face from back to front: background, shoulders, back hair, head, features, front hair,
 // mask, light, noise.
 //
-// A face's local coordinates: the origin between nose bridge and centre, x to the right, y down; the
-// head is 1 wide and about 1.3 high in each direction. Eyes are at y = -0.15, the tip of the nose at
-// 0.32, the mouth at 0.68, the chin at 1.25.
+// A face's local coordinates: the origin between nose bridge and centre, x to the right, y down;
+// the head is 1 wide and about 1.3 high in each direction. Eyes are at y = -0.15, the tip of the
+// nose at 0.32, the mouth at 0.68, the chin at 1.25.
 #include "hanok/data/canvas.h"
 #include "hanok/data/synthetic.h"
 #include "hanok/kernels/base/error.h"

@@ -44,7 +44,7 @@ Image shifted(const Image& image, int dx, int dy) {
 Image resized_part(const Image& image, const Values& values, RandomDraws& random) {
   const Rectangle part =
       random_crop(image.width, image.height, range(values, 0), range(values, 1), random);
-  return resized_crop(image, part.x, part.y, part.width, part.height, image.width, image.height);
+  return resized_crop(image, part, image.width, image.height);
 }
 
 Image shift(const Image& image, const Values& values, RandomDraws& random) {

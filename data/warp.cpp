@@ -76,9 +76,9 @@ Image warp_affine(const Image& image, const AffineMatrix& m,
   return result;
 }
 
-Image resized_crop(const Image& image, int x, int y, int width, int height, int new_width,
-                   int new_height, Filter filter) {
-  return resize(crop(image, x, y, width, height), new_width, new_height, filter);
+Image resized_crop(const Image& image, const Rectangle& part, int new_width, int new_height,
+                   Filter filter) {
+  return resize(crop(image, part), new_width, new_height, filter);
 }
 
 Image flip_vertical(const Image& image) {

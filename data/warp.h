@@ -23,8 +23,8 @@ Image warp_affine(const Image& image, const AffineMatrix& matrix,
                   const std::array<std::uint8_t, 3>& fill = {0, 0, 0});
 
 /// Crops the rectangle and resizes it. Throws ValueError if it exceeds the image.
-Image resized_crop(const Image& image, int x, int y, int width, int height, int new_width,
-                   int new_height, Filter filter = Filter::Bilinear);
+Image resized_crop(const Image& image, const Rectangle& part, int new_width, int new_height,
+                   Filter filter = Filter::Bilinear);
 
 Image flip_vertical(const Image& image);
 

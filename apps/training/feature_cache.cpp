@@ -158,9 +158,13 @@ void FeatureCache::make_store(std::int64_t bytes) {
       throw IoError(fmt::format("{}: no room for {} MiB of cached features", options_.spill_folder,
                                 file_bytes >> 20));
     }
-    store_ = std::make_unique<data::RecordStore>(images_ * options_.draws, capacity, bytes,
-                                                 options_.budget, options_.spill_folder,
-                                                 "cached features");
+    store_ = std::make_unique<data::RecordStore>(
+        data::RecordStoreOptions{.keys = images_ * options_.draws,
+                                 .capacity = capacity,
+                                 .bytes = bytes,
+                                 .budget = options_.budget,
+                                 .folder = options_.spill_folder,
+                                 .tag = "cached features"});
   } catch (const Error& error) {
     if (options_.required) throw;
     fmt::print("features are not cached: {}\n", error.what());

@@ -222,7 +222,7 @@ TEST(InspectDevices, TellsPathBudgetAndThatThereIsNoCuda) {
 
 /// The picture in a column and row of a sheet of `size` pictures with 4 pixels between them.
 data::Image tile(const data::Image& sheet, int size, int column, int row) {
-  return data::crop(sheet, 4 + column * (size + 4), 4 + row * (size + 4), size, size);
+  return data::crop(sheet, {4 + column * (size + 4), 4 + row * (size + 4), size, size});
 }
 
 TEST_F(InspectData, AugmentDrawsWhatTrainingSees) {

@@ -36,7 +36,7 @@ Image apply(const std::string& name, const Image& image, const Image& dull,
   if (word == "blur") return gaussian_blur(image, number(0), static_cast<float>(p.at(1)));
   if (word == "vertical") return flip_vertical(image);
   if (word == "resized") {
-    return resized_crop(image, number(0), number(1), number(2), number(3), number(4), number(5));
+    return resized_crop(image, {number(0), number(1), number(2), number(3)}, number(4), number(5));
   }
   if (word == "operation") {
     const std::string rest = name.substr(word.size() + 1);
@@ -89,7 +89,7 @@ TEST(Transforms, AFlatImageStaysAsItIs) {
 
 TEST(Transforms, EraseFillsTheRectangleOnly) {
   const Image image = noise("erase", 7, 6);
-  const Image erased = erase(image, 2, 1, 3, 4, {10, 20, 30});
+  const Image erased = erase(image, {2, 1, 3, 4}, {10, 20, 30});
   for (int y = 0; y < 6; ++y) {
     for (int x = 0; x < 7; ++x) {
       for (int c = 0; c < 3; ++c) {
@@ -112,7 +112,7 @@ TEST(Transforms, ErrorsNameTheValues) {
   EXPECT_THAT(message_of<ValueError>([&] { gaussian_blur(image, 13, 1); }),
               HasSubstr("13 is too large for an image of 8x6"));
   EXPECT_THAT(message_of<ValueError>([&] {
-                erase(image, 6, 0, 3, 1, {0, 0, 0});
+                erase(image, {6, 0, 3, 1}, {0, 0, 0});
               }),
               HasSubstr("3x1 at (6,0) leaves the image of 8x6"));
   AffineParameters flat;

@@ -72,7 +72,7 @@ TEST(Augmentation, StepsCallTheTransformsWithTheirParameters) {
   random = draws();
   const Rectangle part = random_crop(40, 32, {0.1F, 0.3F}, {0.5F, 2}, random);
   expect(TransformStep("random_resized_crop").set("area", {0.1, 0.3}).set("aspect", {0.5, 2}),
-         resized_crop(image, part.x, part.y, part.width, part.height, 40, 32));
+         resized_crop(image, part, 40, 32));
   random = draws();
   expect(TransformStep("erase").set("area", {0.2, 0.5}).set("aspect", {1, 2}),
          random_erasing(image, {0.2F, 0.5F}, {1, 2}, {124, 116, 104}, random));

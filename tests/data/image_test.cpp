@@ -69,12 +69,12 @@ TEST(Resize, VectorsGiveThePlainPixels) {
     const Image narrower = resize(image, size, height);
     const Image lower = resize(image, width, size);
     for (int y = 0; y < height; ++y) {
-      const Image row = resize(crop(image, 0, y, width, 1), size, 1);
+      const Image row = resize(crop(image, {0, y, width, 1}), size, 1);
       EXPECT_TRUE(std::equal(row.pixels.begin(), row.pixels.end(), narrower.row(y))) << y;
     }
     for (int x = 0; x < width; ++x) {
-      EXPECT_EQ(resize(crop(image, x, 0, 1, height), 1, size).pixels,
-                crop(lower, x, 0, 1, size).pixels)
+      EXPECT_EQ(resize(crop(image, {x, 0, 1, height}), 1, size).pixels,
+                crop(lower, {x, 0, 1, size}).pixels)
           << x;
     }
   }
@@ -110,15 +110,17 @@ TEST(Resize, RefusesEmptySizes) {
 
 TEST(Crop, CutsTheRectangle) {
   const Image image = gradient(8, 6);
-  const Image part = crop(image, 2, 1, 5, 4);
+  const Image part = crop(image, {2, 1, 5, 4});
   for (int y = 0; y < 4; ++y) {
     for (int i = 0; i < 15; ++i) EXPECT_EQ(part.row(y)[i], image.row(y + 1)[6 + i]);
   }
-  EXPECT_THAT(message_of<ValueError>([&] { crop(image, 4, 0, 5, 2); }),
+  EXPECT_THAT(message_of<ValueError>([&] {
+                crop(image, {4, 0, 5, 2});
+              }),
               HasSubstr("5x2 at (4,0) leaves the image of 8x6"));
-  EXPECT_THROW(crop(image, -1, 0, 2, 2), ValueError);
-  EXPECT_THROW(crop(image, 0, 5, 2, 2), ValueError);
-  EXPECT_THROW(crop(image, 0, 0, 0, 2), ValueError);
+  EXPECT_THROW(crop(image, {-1, 0, 2, 2}), ValueError);
+  EXPECT_THROW(crop(image, {0, 5, 2, 2}), ValueError);
+  EXPECT_THROW(crop(image, {0, 0, 0, 2}), ValueError);
 }
 
 /// First row and column of the stored image that center_crop kept, by torchvision's rule
@@ -128,7 +130,7 @@ TEST(CenterCrop, RoundsAsTorchvision) {
        std::vector<std::array<int, 3>>{{7, 4, 2}, {9, 4, 2}, {11, 4, 4}, {8, 4, 2}, {5, 4, 0}}) {
     const Image image = noise("crop", size, size);
     const Image part = center_crop(image, cut, cut);
-    EXPECT_EQ(part.pixels, crop(image, first, first, cut, cut).pixels) << size << " to " << cut;
+    EXPECT_EQ(part.pixels, crop(image, {first, first, cut, cut}).pixels) << size << " to " << cut;
   }
 }
 

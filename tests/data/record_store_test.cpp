@@ -26,7 +26,12 @@ void expect_record(const RecordStore& store, std::int64_t key, int i) {
 TEST(RecordStore, KeepsRecordsInMemoryAndFile) {
   const test::TempFolder folder;
   // Space for ten records, four of them in memory.
-  RecordStore store(100, 10, 3, 4 * 3 + 2, folder.path(), "records");
+  RecordStore store({.keys = 100,
+                     .capacity = 10,
+                     .bytes = 3,
+                     .budget = 4 * 3 + 2,
+                     .folder = folder.path(),
+                     .tag = "records"});
   EXPECT_EQ(store.memory_bytes(), 12U);
   EXPECT_EQ(store.file_bytes(), 18U);
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));  // the file has no name
@@ -39,7 +44,8 @@ TEST(RecordStore, KeepsRecordsInMemoryAndFile) {
 }
 
 TEST(RecordStore, WithoutAFolderKeepsWhatTheBudgetHolds) {
-  RecordStore store(5, 5, 3, 6, "", "records");
+  RecordStore store(
+      {.keys = 5, .capacity = 5, .bytes = 3, .budget = 6, .folder = "", .tag = "records"});
   EXPECT_EQ(store.file_bytes(), 0U);
   for (int i = 0; i < 5; ++i) store.put(4 - i, record(i).data());
   expect_record(store, 4, 0);
@@ -50,10 +56,19 @@ TEST(RecordStore, WithoutAFolderKeepsWhatTheBudgetHolds) {
 TEST(RecordStore, TellsWhenTheDiskHasNoRoom) {
   const test::TempFolder folder;
   EXPECT_THAT(message_of<IoError>([&] {
-                RecordStore(1, std::int64_t{1} << 40, 1 << 10, 0, folder.path(), "pictures");
+                RecordStore({.keys = 1,
+                             .capacity = std::int64_t{1} << 40,
+                             .bytes = 1 << 10,
+                             .folder = folder.path(),
+                             .tag = "pictures"});
               }),
               HasSubstr("bytes for pictures"));
-  EXPECT_THROW(RecordStore(1, 10, 3, 0, folder.path() + "/absent", "records"), IoError);
+  EXPECT_THROW(RecordStore({.keys = 1,
+                            .capacity = 10,
+                            .bytes = 3,
+                            .folder = folder.path() + "/absent",
+                            .tag = "records"}),
+               IoError);
 }
 
 }  // namespace

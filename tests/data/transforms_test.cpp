@@ -21,7 +21,7 @@ TEST(Preprocess, StretchesOrResizesAndCrops) {
   cropped.resize = 32;
   cropped.filter = Filter::Bicubic;
   EXPECT_EQ(preprocess(image, cropped).pixels,
-            crop(resize(image, 40, 32, Filter::Bicubic), 8, 4, 24, 24).pixels);
+            crop(resize(image, 40, 32, Filter::Bicubic), {8, 4, 24, 24}).pixels);
   EXPECT_EQ(Preprocessing::imagenet().resize, 256);
   EXPECT_EQ(Preprocessing::imagenet().image_size, 224);
 }
