@@ -1,4 +1,4 @@
-# Installs hanok into a temporary prefix, takes the C++ program out of the README, builds it against
+# Installs hanok into a temporary prefix, extracts the C++ program from the README, builds it against
 # find_package(hanok) and runs it. Arguments: SOURCE_DIR, BINARY_DIR, CXX, SANITIZE, LAUNCHER.
 
 function(run what)
@@ -42,7 +42,7 @@ run("building the program" ${CMAKE_COMMAND} --build ${work}/build)
 run("running the program" ${work}/build/readme_program)
 message("${output}")
 
-# The last line it prints tells an accuracy of 1.
+# The last printed line reports an accuracy of 1.
 string(STRIP "${output}" output)
 if(NOT output MATCHES "accuracy 1\\.000$")
   message(FATAL_ERROR "the program does not learn its task:\n${output}")

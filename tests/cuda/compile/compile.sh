@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # usage: compile.sh [-a "75 90"] [-l ALLOWED] [-j JOBS] [FILE.cu...]
-# Compiles kernels for every architecture that hanok serves, warnings as errors, and checks ptxas'
-# report of local memory and spills. Without files: all of kernels/cuda. NVCC names the compiler.
+# Compiles kernels for every supported architecture, warnings as errors, and checks ptxas' report of local memory and
+# spills. Without files: all of kernels/cuda. NVCC sets the compiler.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../../.."
@@ -23,7 +23,7 @@ nvcc=${NVCC:-}
 for candidate in "$(command -v nvcc || true)" /usr/local/cuda/bin/nvcc .cache/cuda/nvidia/cu13/bin/nvcc; do
   [ -n "$nvcc" ] || [ ! -x "$candidate" ] || nvcc=$candidate
 done
-[ -n "$nvcc" ] || { echo "compile.sh: no nvcc (./dev setup --cuda brings one)" >&2; exit 1; }
+[ -n "$nvcc" ] || { echo "compile.sh: no nvcc (./dev setup --cuda installs one)" >&2; exit 1; }
 
 complete=0
 files=("$@")
@@ -56,7 +56,7 @@ compile_one() {
 export -f compile_one
 
 begin=$SECONDS
-# The largest first, so that no core waits for it at the end.
+# The largest first, to balance the load.
 ls -S "${files[@]}" | xargs -P "$jobs" -I{} bash -c 'compile_one {}'
 awk -v complete=$complete -f "$here/ptxas_report.awk" "$allowed" "$logs"/*.log
 echo "${#files[@]} files compiled for sm_${architectures// /, sm_} in $((SECONDS - begin)) s, no unexpected local memory"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Tests compile.sh and its report on kernels that are known to spill, and on one that does not.
+# Tests compile.sh and its report on kernels that spill, and on one that does not.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 
-# expect STATUS TEXT ARGUMENTS...: compile.sh ends with that status and its output has that text.
+# expect STATUS TEXT ARGUMENTS...: checks compile.sh's exit status and that its output contains the text.
 expect() {
   local status=0 output wanted=$1 text=$2
   shift 2

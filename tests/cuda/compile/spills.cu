@@ -1,5 +1,5 @@
-// What the report must find; not part of hanok. 128 values alive at once in the 64 registers of a
-// thread of 1024, and an array that is written and read at indices known only at run time.
+// Kernels for the report's test; not part of hanok. 128 live values in the 64 registers of a thread
+// of 1024, and an array that is indexed at run time.
 __global__ void __launch_bounds__(1024) spilling_kernel(const float* x, float* y) {
   float values[128];
 #pragma unroll

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: emulated_test.sh BUILD
-# gpu-test itself on the stand-in: each of its parts but three runs once, with the emulated programs
-# in the places of the real ones, on small sizes. compute-sanitizer and PyTorch need a GPU (so
-# --quick); building the programs and the tests without a device are left to pretenders.
+# gpu-test itself on the stand-in: each part but three runs once, with the emulated programs instead of the real ones,
+# on small sizes. compute-sanitizer and PyTorch need a GPU (hence --quick); the builds and the tests without a device
+# are replaced by dummies.
 set -euo pipefail
 build=$(cd "$1" && pwd)
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -16,7 +16,7 @@ for program in inspect compare_step bench_kernels bench_resnet; do
 done
 ln -s "$build/bin/test_kernels_cuda" "$work/build/bin/test_gpu_kernels"
 ln -s "$build/bin/test_engine_cuda" "$work/build/bin/test_gpu_engine"
-# A few of the tests: all of them run by themselves.
+# A few of the tests; all of them also run on their own.
 printf 'test_gpu_kernels Pool2d.*\ntest_gpu_engine Conv2d*\n' >"$work/build/gpu_tests.txt"
 pretend() { printf '#!/bin/sh\ncat <<"END"\n%s\nEND\n' "$2" >"$work/path/$1" && chmod +x "$work/path/$1"; }
 pretend nvidia-smi "stand-in on the CPU, 9.0, 4096 MiB, 580.65"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints one line a GPU; where there is none, one line that says so, and status 1.
-# NVIDIA_SMI names the driver's tool (for tests).
+# Prints one line per GPU; if there is none, one line that says so, and exit status 1. NVIDIA_SMI sets the driver's tool
+# (for tests).
 set -euo pipefail
 smi=${NVIDIA_SMI:-nvidia-smi}
 if ! command -v "$smi" >/dev/null; then

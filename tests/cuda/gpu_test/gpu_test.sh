@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: gpu_test.sh BUILD PYTHON [--quick]
-# Runs everything that only a GPU can show and writes one report, BUILD/gpu-report.md: the tests on
-# the device, a training step beside the CPU's, compute-sanitizer, benchmarks, peers. Every part
-# runs even if one before it failed; exit 1 if any failed. --quick leaves out sanitizers and peers.
-# HANOK_GPU_TEST_STEP: options of the compared training steps, smaller ones for a smoke test.
+# Runs all tests that need a GPU and writes one report, BUILD/gpu-report.md: the tests on the device, a training step
+# compared with the CPU's, compute-sanitizer, benchmarks, peers. Every part runs even if an earlier one failed; exit
+# status 1 if any failed. --quick skips sanitizers and peers. HANOK_GPU_TEST_STEP: options of the compared training
+# steps, smaller ones for a smoke test.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/../../.."
@@ -19,7 +19,7 @@ failed=()
 say() { printf '==> %s\n' "$*"; }
 section() { printf '\n## %s\n\n' "$1" >>"$report"; }
 
-# part NAME COMMAND...: runs it, keeps its output in the logs, and notes in the report how it went.
+# part NAME COMMAND...: runs it, keeps its output in the logs, and records the result in the report.
 part() {
   local name=$1 begin=$SECONDS status=0 log
   shift
@@ -51,7 +51,7 @@ gpus=$("$here/find_gpu.sh") || exit 1
 } >"$report" 2>&1
 
 precisions="tf32 bf16 f16"
-if grep -q ', 7\.5' <<<"$gpus"; then precisions=f16; fi  # Turing has no others
+if grep -q ', 7\.5' <<<"$gpus"; then precisions=f16; fi  # Turing supports no others
 
 section "Tests"
 part "programs that test the device" cmake --build "$build" --target gpu_tests
@@ -66,7 +66,7 @@ grep -E '\(Skipped\)$' "$last_log" | sed 's/^/    /' >>"$report"
 section "A training step of ResNet18 beside the CPU's, layer by layer"
 part "f32" "$build/bin/compare_step" "${step[@]}"
 cat "$last_log" >>"$report"
-for precision in $precisions; do  # a fresh ResNet amplifies rounding; the worst single value of each tensor counts
+for precision in $precisions; do  # a newly initialised ResNet amplifies rounding; the worst value of each tensor counts
   part "$precision" "$build/bin/compare_step" "${step[@]}" --precision $precision \
     --tolerance "$([ $precision = tf32 ] && echo 0.5 || echo 20)"
   tail -n 1 "$last_log" >>"$report"
@@ -83,7 +83,7 @@ printf '\n%s plans are stored.\n' "$(find "$plans" -name '*.json' 2>/dev/null | 
 if [ "$quick" != --quick ]; then
   section "compute-sanitizer"
   sanitizer=$(command -v compute-sanitizer || ls .cache/cuda/nvidia/cu13/bin/compute-sanitizer /usr/local/cuda/bin/compute-sanitizer 2>/dev/null | head -n 1)
-  # Errors that CUDA's functions return are the programs' business: some tests ask for what is refused.
+  # Errors returned by CUDA functions are handled by the programs: some tests provoke them.
   options=(--report-api-errors no --error-exitcode 9)
   for tool in memcheck racecheck synccheck; do
     part "$tool" "$sanitizer" --tool "$tool" "${options[@]}" "$build/bin/compare_step" --model resnet18 --batch 2 --size 32 --tolerance 0.1

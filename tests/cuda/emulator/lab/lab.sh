@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# lab.sh FILE.cu [arguments of its main...]: compiles a CUDA file with g++ alone, runs it in the
-# emulator, tells what its memory accesses cost and what is wrong with it. 0: nothing found.
-# CXX names another compiler, HANOK_LAB_DIR another folder for what it makes (default build/cuda-lab).
+# lab.sh FILE.cu [arguments of its main...]: compiles a CUDA file with g++ alone, runs it in the emulator, and reports
+# the cost of its memory accesses and its errors. Exit code 0: no findings. CXX sets another compiler, HANOK_LAB_DIR
+# another output folder (default build/cuda-lab).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../.." && pwd)
 file=$(realpath -- "$1")
@@ -12,7 +12,7 @@ compiler=${CXX:-g++}
 includes=(-I "$here/include" -I "$root/include" -I "$root" -I "$here/lab")
 mkdir -p "$out/source"
 
-# The emulator itself: compiled at the first run, and what has changed since (some 20 s on 2 cores).
+# The emulator itself: compiled at the first run, later only what has changed (about 20 s on 2 cores).
 launcher=()
 if command -v ccache >/dev/null; then launcher=(ccache); fi
 objects=()
@@ -34,7 +34,7 @@ if [ ${#compile[@]} -gt 0 ]; then
   touch "$out/stamp"
 fi
 
-# A file with a main() of its own needs none.
+# Not needed for a file with its own main().
 name=$(basename "$file" .cu)
 if grep -qE '^ *(int|auto) +main *\(' "$file"; then
   kept=()
@@ -42,7 +42,7 @@ if grep -qE '^ *(int|auto) +main *\(' "$file"; then
   objects=("${kept[@]}")
 fi
 
-# CUDA's two notations that are no C++ become calls; lines keep their numbers.
+# CUDA's two notations that are not C++ become calls; line numbers are kept.
 {
   echo '#include "hanok_lab.h"'
   echo "#line 1 \"$file\""
@@ -51,8 +51,8 @@ fi
     -e 's/extern[[:space:]]+__shared__[[:space:]]+(__align__\([^)]*\)[[:space:]]*)?([A-Za-z_][A-Za-z0-9_ ]*[ ])([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*\[[[:space:]]*\]/auto* \3 = ::hanok::cuda::dynamic_shared<\2>()/g' \
     "$file"
 } >"$out/source/$name.cu"
-# -O1 keeps an access an access; -fsanitize=thread makes each call the emulator (whose functions,
-# not the sanitizer's, are linked).
+# -O1 does not merge or remove accesses; -fsanitize=thread makes each access call the emulator (its functions are
+# linked, not the sanitizer's).
 "$compiler" -std=c++20 -O1 -g -fsanitize=thread -fno-strict-aliasing -Wall -Wno-unknown-pragmas \
   -Wno-sign-compare -iquote "$(dirname "$file")" "${includes[@]}" -x c++ -c "$out/source/$name.cu" -o "$out/$name.cu.o"
 "$compiler" "$out/$name.cu.o" "${objects[@]}" -lpthread -o "$out/$name"
