@@ -5,10 +5,10 @@
 namespace hanok::nn {
 
 std::string convolution_repr(std::int64_t in_channels, std::int64_t out_channels,
-                             std::int64_t kernel_h, std::int64_t kernel_w, const Window2d& window) {
+                             std::array<std::int64_t, 2> kernel, const Window2d& window) {
   std::string text =
       fmt::format("{}, {}, kernel_size=({}, {}), stride=({}, {})", in_channels, out_channels,
-                  kernel_h, kernel_w, window.stride_h, window.stride_w);
+                  kernel[0], kernel[1], window.stride_h, window.stride_w);
   if (window.pad_h != 0 || window.pad_w != 0) {
     text += fmt::format(", padding=({}, {})", window.pad_h, window.pad_w);
   }

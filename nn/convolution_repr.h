@@ -1,6 +1,7 @@
 // How convolutions print themselves, as in PyTorch.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -9,8 +10,8 @@
 namespace hanok::nn {
 
 /// "3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3)"; padding and dilation only if they
-/// differ from the default.
+/// differ from the default. `kernel` is (height, width).
 std::string convolution_repr(std::int64_t in_channels, std::int64_t out_channels,
-                             std::int64_t kernel_h, std::int64_t kernel_w, const Window2d& window);
+                             std::array<std::int64_t, 2> kernel, const Window2d& window);
 
 }  // namespace hanok::nn

@@ -16,9 +16,8 @@ void check_groups(const char* layer, std::int64_t in_channels, std::int64_t out_
   positive(layer, "out_channels", out_channels);
   positive(layer, "groups", groups);
   if (in_channels % groups != 0 || out_channels % groups != 0) {
-    throw ValueError(
-        fmt::format("{}: {} input and {} output channels do not divide into {} groups", layer,
-                    in_channels, out_channels, groups));
+    throw ValueError(fmt::format("{}: {} input and {} output channels do not divide into {} groups",
+                                 layer, in_channels, out_channels, groups));
   }
 }
 
@@ -93,8 +92,8 @@ std::unique_ptr<Module> ConvTranspose2d::clone() const {
 }
 
 std::string ConvTranspose2d::extra_repr() const {
-  std::string text = convolution_repr(options.in_channels, options.out_channels, options.kernel_h,
-                                      options.kernel_w, options.window);
+  std::string text = convolution_repr(options.in_channels, options.out_channels,
+                                      {options.kernel_h, options.kernel_w}, options.window);
   if (options.output_pad_h != 0 || options.output_pad_w != 0) {
     text += fmt::format(", output_padding=({}, {})", options.output_pad_h, options.output_pad_w);
   }

@@ -86,8 +86,8 @@ Tensor Conv2d::forward(const Tensor& x) {
 std::unique_ptr<Module> Conv2d::clone() const { return clone_as<Conv2d>(options); }
 
 std::string Conv2d::extra_repr() const {
-  std::string text = convolution_repr(options.in_channels, options.out_channels, options.kernel_h,
-                                      options.kernel_w, options.window);
+  std::string text = convolution_repr(options.in_channels, options.out_channels,
+                                      {options.kernel_h, options.kernel_w}, options.window);
   if (options.groups != 1) text += fmt::format(", groups={}", options.groups);
   if (!bias.defined()) text += ", bias=False";
   return text;

@@ -12,15 +12,7 @@ constexpr float kStddev = 0.02F;  // of all initial weights
 constexpr float kInitialScale = 1e-6F;
 constexpr double kEpsilon = 1e-6;
 
-std::unique_ptr<Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_channels,
-                                  std::int64_t kernel, std::int64_t stride, std::int64_t padding,
-                                  std::int64_t groups = 1) {
-  Conv2dOptions options;
-  options.in_channels = in_channels;
-  options.out_channels = out_channels;
-  options.kernel_h = options.kernel_w = kernel;
-  options.window = {stride, stride, padding, padding, 1, 1};
-  options.groups = groups;
+std::unique_ptr<Conv2d> make_conv(const Conv2dOptions& options) {
   auto conv = std::make_unique<Conv2d>(options);
   // torchvision truncates this distribution at -2 and 2, which is 100 standard deviations.
   init::normal(conv->weight.data(), 0, kStddev);
@@ -30,7 +22,12 @@ std::unique_ptr<Conv2d> make_conv(std::int64_t in_channels, std::int64_t out_cha
 
 std::unique_ptr<Sequential> make_block(std::int64_t channels) {
   auto layers = std::make_unique<Sequential>();
-  layers->append(make_conv(channels, channels, 7, 1, 3, channels));
+  layers->append(make_conv({.in_channels = channels,
+                            .out_channels = channels,
+                            .kernel_h = 7,
+                            .kernel_w = 7,
+                            .window = {.pad_h = 3, .pad_w = 3},
+                            .groups = channels}));
   layers->append(std::make_unique<Permute>(std::vector<int>{0, 2, 3, 1}));
   layers->append(std::make_unique<LayerNorm>(std::vector<std::int64_t>{channels}, kEpsilon));
   layers->append(normal_linear(channels, 4 * channels, kStddev));
@@ -54,7 +51,11 @@ constexpr double kLargestDrop = 0.1;
 std::unique_ptr<Sequential> make_features() {
   auto features = std::make_unique<Sequential>();
   auto stem = std::make_unique<Sequential>();
-  stem->append(make_conv(3, kChannels[0], 4, 4, 0));
+  stem->append(make_conv({.in_channels = 3,
+                          .out_channels = kChannels[0],
+                          .kernel_h = 4,
+                          .kernel_w = 4,
+                          .window = {.stride_h = 4, .stride_w = 4}}));
   stem->append(std::make_unique<LayerNorm2d>(kChannels[0], kEpsilon));
   features->append(std::move(stem));
   int index = 0;
@@ -68,7 +69,11 @@ std::unique_ptr<Sequential> make_features() {
     if (stage + 1 == kStages) break;
     auto halve = std::make_unique<Sequential>();
     halve->append(std::make_unique<LayerNorm2d>(kChannels[stage], kEpsilon));
-    halve->append(make_conv(kChannels[stage], kChannels[stage + 1], 2, 2, 0));
+    halve->append(make_conv({.in_channels = kChannels[stage],
+                             .out_channels = kChannels[stage + 1],
+                             .kernel_h = 2,
+                             .kernel_w = 2,
+                             .window = {.stride_h = 2, .stride_w = 2}}));
     features->append(std::move(halve));
   }
   return features;
