@@ -27,6 +27,7 @@ Image equalize(const Image& image);
 Image posterize(const Image& image, int bits);
 /// Inverts all values of at least `threshold` (0..256). Throws ValueError outside this range.
 Image solarize(const Image& image, int threshold);
+/// Replaces each value x by 255 - x.
 Image invert(const Image& image);
 
 /// Gaussian blur with standard deviation `sigma` pixels and an odd `kernel` size, reflecting at the

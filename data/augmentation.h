@@ -38,6 +38,7 @@ class TransformStep {
  public:
   /// Starts with the kind's defaults. Throws ValueError for an unknown kind.
   explicit TransformStep(const std::string& kind);
+  /// Throws ValueError outside 0..1.
   TransformStep& set_probability(double probability);
   /// Throws ValueError naming the parameter and its valid range.
   TransformStep& set(const std::string& parameter, const std::vector<double>& value);

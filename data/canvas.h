@@ -52,6 +52,7 @@ struct Frame {
 struct Bounds {
   Point low, high;
 };
+/// The bounding box of the points, enlarged by `margin` on all sides.
 Bounds bounds_of(const std::vector<Point>& points, float margin);
 
 // Signed distances to shapes in the frame's units, negative inside.

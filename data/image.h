@@ -30,11 +30,13 @@ Image decode_image_file(const std::string& path, const DecodeLimits& limits = {}
 /// The same from memory; `name` is used in messages.
 Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::string& name,
                    const DecodeLimits& limits = {});
+/// The bytes of a JPEG file. Throws ValueError for an empty image or a quality outside 1..100.
 std::vector<std::uint8_t> encode_jpeg(const Image& image, int quality = 90);
+/// The bytes of a PNG file, without loss. Throws ValueError for an empty image.
 std::vector<std::uint8_t> encode_png(const Image& image);
 
 enum class Filter { Bilinear, Bicubic };
-/// Antialiased, as Pillow's Image.resize: equal to it within 1/255.
+/// Antialiased, bit-exact to Pillow's Image.resize. Throws ValueError if a side is below 1.
 Image resize(const Image& image, int width, int height, Filter filter = Filter::Bilinear);
 /// Scales so that the shorter side is `size`, as torchvision's Resize(size): the longer side is
 /// rounded down. Throws ValueError if the result exceeds decode_image's pixel limit.
@@ -47,6 +49,7 @@ struct Rectangle {
 Image crop(const Image& image, const Rectangle& part);
 /// As torchvision's CenterCrop, padding with black where the image is smaller.
 Image center_crop(const Image& image, int width, int height);
+/// Mirrors left to right.
 Image flip_horizontal(const Image& image);
 
 }  // namespace hanok::data

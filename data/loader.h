@@ -69,6 +69,7 @@ class Loader {
   std::int64_t batch_count() const;
   /// Images per batch; the last one may have fewer.
   std::int64_t batch_size() const;
+  /// The preprocessing given to the constructor.
   const Preprocessing& preprocessing() const;
 
  private:

@@ -26,6 +26,7 @@ Image warp_affine(const Image& image, const AffineMatrix& matrix,
 Image resized_crop(const Image& image, const Rectangle& part, int new_width, int new_height,
                    Filter filter = Filter::Bilinear);
 
+/// Mirrors top to bottom.
 Image flip_vertical(const Image& image);
 
 }  // namespace hanok::data

@@ -26,9 +26,11 @@ class Allocator {
   /// At least `bytes` bytes aligned to 64, counted under `tag`. Frees cached blocks before it
   /// throws OutOfMemory, and remains usable afterwards. Thread-safe.
   virtual void* allocate(std::size_t bytes, const char* tag) = 0;
+  /// Returns a block to the cache.
   virtual void deallocate(void* pointer) noexcept = 0;
   virtual MemoryStatistics statistics() const = 0;
   virtual void reset_peak() = 0;
+  /// Limits in_use + cached; memory in use already is kept.
   virtual void set_budget(std::size_t bytes) = 0;
   /// Returns cached blocks to the system.
   virtual void release_cached() = 0;

@@ -105,7 +105,10 @@ class Tensor {
   bool is_leaf() const;
   /// Accumulated gradient of a leaf; undefined before the first backward.
   Tensor grad() const;
+  /// Replaces the gradient; undefined removes it. Throws ShapeError unless shape and type are this
+  /// tensor's, DeviceError for another device.
   void set_grad(const Tensor& grad);
+  /// Removes the gradient.
   void zero_grad();
   /// Runs the backward pass from here. `gradient`, of this tensor's shape, type and device, may be
   /// omitted for a tensor of one element (then 1). A graph can be run only once, even if an error

@@ -45,6 +45,8 @@ class GradScaler {
 
   /// A snapshot of the scale and the count of good steps; synchronises with the device.
   State state() const;
+  /// Throws ValueError, without changing anything, if `state` is incomplete or its scale is not a
+  /// power of two.
   void load_state(const State& state);
 
  private:

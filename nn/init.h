@@ -11,7 +11,9 @@ enum class Fan { In, Out };
 /// ShapeError for a rank below 2.
 std::int64_t fan(const Tensor& weight, Fan mode);
 
+/// Uniform in [low, high).
 void uniform(Tensor& tensor, float low, float high, Generator& generator = Generator::global());
+/// Normal with this mean and standard deviation.
 void normal(Tensor& tensor, float mean, float stddev, Generator& generator = Generator::global());
 void constant(Tensor& tensor, float value);
 /// Kaiming uniform (He et al. 2015), bound sqrt(6 / ((1+a^2) fan)); a is the negative slope of the
@@ -23,6 +25,7 @@ void kaiming_normal(Tensor& weight, float a = 0, Fan mode = Fan::In,
                     Generator& generator = Generator::global());
 /// Xavier uniform (Glorot and Bengio 2010), bound gain * sqrt(6 / (fan_in + fan_out)).
 void xavier_uniform(Tensor& weight, float gain = 1, Generator& generator = Generator::global());
+/// Xavier normal, standard deviation gain * sqrt(2 / (fan_in + fan_out)).
 void xavier_normal(Tensor& weight, float gain = 1, Generator& generator = Generator::global());
 
 /// Weight and bias (if defined) uniform within 1/sqrt(fan in): PyTorch's default for Linear and

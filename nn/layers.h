@@ -85,6 +85,7 @@ class BatchNorm1d : public BatchNorm {
 Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor& residual = {},
                    Activation activation = Activation::Relu);
 
+/// Maxima over kernel x kernel windows of x [N,C,H,W].
 class MaxPool2d : public Module {
  public:
   MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
@@ -99,6 +100,7 @@ class MaxPool2d : public Module {
 /// the three has forward hooks.
 Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, MaxPool2d& pool);
 
+/// Means over kernel x kernel windows of x [N,C,H,W]; padding counts as zeros.
 class AvgPool2d : public Module {
  public:
   AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
@@ -109,6 +111,7 @@ class AvgPool2d : public Module {
   const std::int64_t kernel, stride, padding;
 };
 
+/// Means of x [N,C,H,W] over out_h x out_w windows -> [N,C,out_h,out_w].
 class AdaptiveAvgPool2d : public Module {
  public:
   AdaptiveAvgPool2d(std::int64_t out_h, std::int64_t out_w);

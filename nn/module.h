@@ -122,13 +122,16 @@ class Module {
   Module(const Module&) = delete;
   Module& operator=(const Module&) = delete;
 
+  /// Computes the module without hooks; callers use operator().
   virtual Tensor forward(const Tensor& x) = 0;
   /// Calls forward() and its hooks.
   Tensor operator()(const Tensor& x);
 
   // ---- the registry: in order of declaration, parents first ----
   std::vector<ChildSlot*> children() const;
+  /// This module and all submodules.
   std::vector<Module*> modules();
+  /// Each name starts with `prefix`.
   std::vector<NamedModule> named_modules(const std::string& prefix = "");
   std::vector<Tensor> parameters();
   std::vector<NamedTensor> named_parameters(const std::string& prefix = "");
@@ -144,6 +147,7 @@ class Module {
   /// True if it has parameters, including submodules', and freeze() froze all of them: a frozen
   /// batch norm uses its running statistics even after train().
   bool is_frozen() const;
+  /// Sets this module and all submodules to training or evaluation mode.
   virtual void train(bool mode = true);
   void eval() { train(false); }
   /// Moves parameters, their gradients and buffers to a device.

@@ -51,10 +51,12 @@ class Optimizer {
   /// nn/grad_scaler.h. Throws ValueError for another shape.
   void set_skip(const Tensor& skip);
 
+  /// Removes the gradients of all parameters.
   void zero_grad();
   std::size_t group_count() const { return groups_.size(); }
   const ParameterGroup& group(std::size_t i) const { return groups_[i]; }
   double learning_rate(std::size_t group = 0) const { return groups_[group].learning_rate; }
+  /// Throws ValueError for a negative value.
   void set_learning_rate(std::size_t group, double value);
   /// The group's initial rate, which schedules multiply.
   double base_learning_rate(std::size_t group) const { return base_learning_rates_[group]; }

@@ -18,6 +18,7 @@ class Schedule {
   void apply(Optimizer& optimizer, std::int64_t step) const;
 };
 
+/// Always 1.
 std::unique_ptr<Schedule> make_constant();
 /// Half a cosine from 1 to `final_factor` over `total_steps`. All functions here throw ValueError
 /// for arguments out of range.

@@ -18,8 +18,9 @@ struct Stage {
 /// so a frozen stage's output for an image never changes.
 class StagedModule : public Module {
  public:
+  /// The stages in order; together they are forward().
   virtual std::vector<Stage> stages() = 0;
-  /// All stages, in order.
+  /// Runs all stages.
   Tensor forward(const Tensor& x) override;
   /// Runs stages `first` to `last` - 1 of 0..stages().size(); forward() is forward_stages(x, 0,
   /// all). Throws ValueError if the range is invalid.

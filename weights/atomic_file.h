@@ -16,7 +16,9 @@ class AtomicFile {
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
+  /// Appends bytes to the temporary file.
   void write(const void* data, std::size_t bytes);
+  /// Makes the content visible under the target's name.
   void commit();
 
  private:

@@ -14,6 +14,7 @@ namespace hanok::nn {
 /// differ), relu.
 class BasicBlock : public Module {
  public:
+  /// `stride` is that of conv1.
   BasicBlock(std::int64_t in_channels, std::int64_t channels, std::int64_t stride);
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
