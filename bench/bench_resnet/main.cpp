@@ -62,7 +62,6 @@ void synchronize() {
 
 /// Counts images per second of wall time: Google Benchmark's own rate uses the CPU time of one
 /// thread.
-/// thread.
 class ImageRate {
  public:
   explicit ImageRate(benchmark::State& state)

@@ -71,7 +71,7 @@ ops::BatchNormState batch_norm_state(Call& c) {
   state.running_var = c["var"];
   state.training = c.get<bool>("training");
   if (c.attributes.contains("momentum")) state.momentum = c.get<double>("momentum");
-  // Written by the op itself, in training only: the golden has them in training only.
+  // Written by the op itself, in training only, as in the golden.
   if (state.training) {
     c.outputs["running_mean"] = state.running_mean;
     c.outputs["running_var"] = state.running_var;
