@@ -184,8 +184,9 @@ class TarReader {
     for (std::int64_t i = 0; i < count; ++i) {
       const pickle::Ref header = sequence.next_object();
       const auto& parts = as_items(here, *header, "a tensor's header");
-      if (parts.size() != 3)
+      if (parts.size() != 3) {
         throw FormatError(here + ": a tensor's header does not have three parts");
+      }
       auto tensor = std::make_shared<TensorRef>();
       tensor->storage = find_storage(here, key_text(here, *parts[1]));
       // The number of dimensions takes 4 bytes; the next 4 bytes are unused.
