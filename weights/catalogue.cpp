@@ -88,7 +88,7 @@ const CatalogueEntry& find_in_catalogue(const std::string& name) {
     names.push_back(entry.name);
   }
   const std::vector<std::string> near = nn::near_names(name, names);
-  throw ValueError(fmt::format("the catalogue has no '{}'; similar: {} (convert --list shows all)",
+  throw ValueError(fmt::format("the catalogue has no '{}'; near: {} (convert --list shows all)",
                                name, fmt::join(near.empty() ? names : near, ", ")));
 }
 

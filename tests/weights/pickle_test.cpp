@@ -211,7 +211,7 @@ TEST_F(StateDictPickle, SaysWhatAFileHoldsInstead) {
   expect_fails(
       "\x80\x02}X\x05\x00\x00\x00"
       "epochK\x01s."s,
-      {"no tensors by name under its keys: 'epoch'"});
+      {"no named tensors under its keys: 'epoch'"});
   expect_fails("\x80\x02}.", {"under its keys: none"});
 }
 

@@ -90,11 +90,11 @@ void on_fault(int signal, siginfo_t* info, void*) {
   if (working && open_piece(address)) return;
   if (working) {
     char text[160];
-    std::snprintf(text, sizeof text, "stand-in: work touched memory that is nobody's, at %p\n",
+    std::snprintf(text, sizeof text, "stand-in: work accessed unallocated memory, at %p\n",
                   static_cast<void*>(address));
     say(text);
   } else if (is_device(address)) {
-    say("stand-in: the host touched device memory while no work was running\n");
+    say("stand-in: the host accessed device memory while no work was running\n");
   }
   // The instruction runs again and faults for the previous handler.
   sigaction(signal, &previous_handler, nullptr);

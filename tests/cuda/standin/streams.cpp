@@ -165,7 +165,7 @@ cudaError_t enqueue(cudaStream_t stream, const char* name, std::function<void()>
   if (m.sticky != cudaSuccess) return m.result(m.sticky);
   ++m.counters.launches;
   if (m.settings.fail_launch != 0 && m.counters.launches == m.settings.fail_launch) {
-    work = [] { throw std::runtime_error("this launch was asked to fail"); };
+    work = [] { throw std::runtime_error("this launch was set to fail"); };
   }
   put_work(stream, name, std::move(work));
   return m.result(cudaSuccess);

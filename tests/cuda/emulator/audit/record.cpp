@@ -43,7 +43,7 @@ std::string without_comments(std::string text) {
 }  // namespace
 
 std::vector<Process> read_record(const std::string& path) {
-  if (!fs::exists(path)) throw std::runtime_error(path + " is not there: no emulated test has run");
+  if (!fs::exists(path)) throw std::runtime_error(path + " is missing: run an emulated test first");
   std::map<std::string, std::string> time_now;  // of programs
   std::vector<Process> processes;
   std::string kept;
@@ -91,7 +91,7 @@ std::set<std::string> kernels_in(const std::string& folder) {
     }
     if (understood != count) {
       throw std::runtime_error(file.string() + ": " + std::to_string(count - understood) +
-                               " declarations with __global__ are not understood");
+                               " declarations with __global__ could not be parsed");
     }
   }
   return kernels;

@@ -244,7 +244,7 @@ TEST_F(StandinCaptureDeathTest, AReplayOnFreedMemoryIsStopped) {
         cudaGraphLaunch(exec, stream_);
         if (cudaStreamSynchronize(stream_) != cudaSuccess) std::abort();
       },
-      "write_kernel|work touched memory that is nobody's");
+      "write_kernel|work accessed unallocated memory");
   cudaGraphExecDestroy(exec);
   cudaGraphDestroy(graph);
 }

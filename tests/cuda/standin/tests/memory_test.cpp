@@ -27,8 +27,8 @@ TEST_F(StandinMemory, IsNotANumberUntilItIsWritten) {
 
 TEST_F(StandinMemoryDeathTest, TheHostMayNotTouchIt) {
   DeviceFloats x(10);
-  EXPECT_DEATH(read(x.data()), "the host touched device memory");
-  EXPECT_DEATH(overwrite(x.data() + 9), "the host touched device memory");
+  EXPECT_DEATH(read(x.data()), "the host accessed device memory");
+  EXPECT_DEATH(overwrite(x.data() + 9), "the host accessed device memory");
 }
 
 TEST_F(StandinMemoryDeathTest, NorAfterWorkThatUsedItRan) {
@@ -36,8 +36,8 @@ TEST_F(StandinMemoryDeathTest, NorAfterWorkThatUsedItRan) {
   x.set(1);
   affine(x.data(), 2, 3, stream_);
   ASSERT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
-  EXPECT_DEATH(read(x.data()), "the host touched device memory");
-  EXPECT_DEATH(overwrite(x.data()), "the host touched device memory");
+  EXPECT_DEATH(read(x.data()), "the host accessed device memory");
+  EXPECT_DEATH(overwrite(x.data()), "the host accessed device memory");
   EXPECT_EQ(x.value(), 5);
 }
 
@@ -49,7 +49,7 @@ TEST_F(StandinMemoryDeathTest, WhereMuchOfItIsInUseTheHostIsCaughtAfterSomeWaits
         cudaMemset(x.data(), 0, kCount * sizeof(float));
         read(x.data() + kCount / 2);
       },
-      "the host touched device memory");
+      "the host accessed device memory");
 }
 
 TEST_F(StandinMemory, AWriteBehindTheEndIsSeenInTheGuardAndBreaksTheDeviceWhenFreed) {
@@ -84,7 +84,7 @@ TEST_F(StandinMemoryDeathTest, KernelsThatGoFarAstrayAreStopped) {
           // Under the race detector the launch fails.
           if (cudaStreamSynchronize(stream_) != cudaSuccess) std::abort();
         },
-        "write_kernel|work touched memory that is nobody's")
+        "write_kernel|work accessed unallocated memory")
         << index;
   }
 }
@@ -100,7 +100,7 @@ TEST_F(StandinMemoryDeathTest, AKernelThatUsesFreedMemoryIsStopped) {
         write(x, 3, 1, stream_);
         if (cudaStreamSynchronize(stream_) != cudaSuccess) std::abort();
       },
-      "write_kernel|work touched memory that is nobody's");
+      "write_kernel|work accessed unallocated memory");
   EXPECT_DEATH(read(x), "");
 }
 
