@@ -24,8 +24,8 @@ struct SyntheticOptions {
   int people = 60;  // each with 7 photographs
   std::uint64_t seed = 0;
   int width = 96, height = 128;
-  double wrong_label_fraction =
-      0;  // fraction of people with a wrong gender or age group in train.csv
+  /// Fraction of people with a wrong gender or age group in train.csv.
+  double wrong_label_fraction = 0;
 };
 /// Writes ROOT/train/{train.csv,images/...} and ROOT/eval/{info.csv,images/...} in the competition
 /// layout, with sex and age imbalanced as in the original; eval has one photograph each of as many

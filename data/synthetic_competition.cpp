@@ -115,8 +115,7 @@ std::vector<Row> make_rows(const SyntheticOptions& options) {
     if (random.chance(0.5F)) {
       row.said_gender = 1 - row.gender;
     } else {
-      const bool younger =
-          random.chance(0.5F);  // for the middle group, which has neighbours on both sides
+      const bool younger = random.chance(0.5F);  // of the two neighbours of the middle group
       row.said_age = row.age < 30 || row.age >= 60 ? 45 : younger ? 22 : 61;
     }
   }

@@ -65,8 +65,7 @@ class SavedTensor {
   Tensor tensor_;
   std::shared_ptr<Recipe> recipe_;
   std::uint64_t version_ = 0;
-  const void* storage_ =
-      nullptr;  // identifies the saved bytes, since a parameter's storage may be replaced
+  const void* storage_ = nullptr;  // of the saved bytes: a parameter's may be replaced
 };
 
 /// A differentiable op that was applied. Ops derive from it next to their forward function.

@@ -88,12 +88,12 @@ CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool s
   const auto held = [this] { return statistics_.in_use + statistics_.cached; };
   std::size_t wanted = size;
   if (const std::size_t most = source_->segment_bytes(small); most > 0) {
-    // The segment is at most a quarter of the budget, which leaves room for others.
+    // Round up by at most a quarter of the budget, so that one segment does not use up a small one.
     const std::size_t share = statistics_.budget / 4 / kLeastSegment * kLeastSegment;
     wanted = round_up(size, std::min(most, std::max(share, kLeastSegment)));
   }
   if (held() + wanted > statistics_.budget) free_segments();
-  if (held() + wanted > statistics_.budget) wanted = size;  // the last of it
+  if (held() + wanted > statistics_.budget) wanted = size;  // without rounding it may fit
   if (held() + wanted > statistics_.budget) return nullptr;
   Block* block = new_segment(wanted, small, pool);
   if (block == nullptr) {

@@ -107,8 +107,8 @@ void Optimizer::prepare_step() {
                  [](const Sweep& a, const Sweep& b) { return a.chooses_as(b); })) {
     return;
   }
-  if (skip_.defined() &&
-      !sweeps_.empty()) {  // the skipped steps decide which parameters share a step count
+  // Parameters are grouped by their step counts, of which the device may have skipped some.
+  if (skip_.defined() && !sweeps_.empty()) {
     read_steps();
     sweeps = choose_sweeps();
   }

@@ -193,8 +193,7 @@ Payload TorchResolver::call(const std::string& global, const pickle::Tuple& argu
                          : pickle::Tuple{as_items(where_, *items[0], "a torch.Size")};
   }
   if (global == "torch.device") return pickle::Opaque{};
-  if (global ==
-      "_codecs.encode") {  // protocol 2's representation of bytes; their value is never needed
+  if (global == "_codecs.encode") {  // protocol 2's bytes, whose value is never needed
     return pickle::Opaque{};
   }
   fail(where_, in_quotes(global) + " is called as a function");

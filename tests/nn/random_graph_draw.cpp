@@ -10,8 +10,7 @@
 namespace hanok::random_graph {
 namespace {
 
-constexpr double kLargestValue =
-    100;  // a step with larger values is dropped: squares would overflow
+constexpr double kLargestValue = 100;  // larger values are dropped: squares would overflow
 constexpr int kBits = 20;
 
 class Drawer {

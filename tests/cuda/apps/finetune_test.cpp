@@ -75,8 +75,7 @@ class FinetuneOnCuda : public ::testing::Test {
     process.send(SIGINT);
     const Outcome stopped = process.wait();
     ASSERT_THAT(stopped.exit_code, ::testing::AnyOf(0, 3)) << stopped.output;
-    if (stopped.exit_code ==
-        3) {  // options, including the precision, come from the run's config.toml
+    if (stopped.exit_code == 3) {  // all options come from the run's config.toml
       const Outcome resumed = run({"--resume", folder_ / "broken"});
       ASSERT_EQ(resumed.exit_code, 0) << resumed.output;
     }

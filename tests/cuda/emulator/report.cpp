@@ -13,8 +13,7 @@ std::set<std::string> seen;     // texts in `collected`
 int collectors = 0;
 std::mutex mutex;
 
-constexpr std::size_t kMostFindings =
-    100;  // per launch; a broken kernel has thousands of similar ones
+constexpr std::size_t kMostFindings = 100;  // per launch; a bug may cause thousands
 
 }  // namespace
 

@@ -78,8 +78,7 @@ TEST_F(StandinStreams, AnEventRecordedTooEarlyOrWaitedForTooEarlyDoesNot) {
               set_seed(seed);
               x.set(1);
               affine(x.data(), 2, 0, stream_);
-              cudaStreamWaitEvent(other_,
-                                  event);  // waits for what was recorded before, long complete
+              cudaStreamWaitEvent(other_, event);  // waits for the earlier, complete work
               cudaEventRecord(event, stream_);
               affine(x.data(), 1, 3, other_);
               return x.value();
