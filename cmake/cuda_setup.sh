@@ -74,11 +74,11 @@ if [ "$what" = --all ]; then
   want compute-sanitizer compute-sanitizer nvidia-cuda-sanitizer-api
 fi
 if [ ${#packages[@]} -eq 0 ]; then
-  say "nothing is missing for a CUDA build"
+  say "all packages for a CUDA build are installed"
   exit 0
 fi
 
-say "bringing into $folder: ${packages[*]}"
+say "installing into $folder: ${packages[*]}"
 begin=$SECONDS
 mkdir -p .cache
 [ -x .cache/pip-venv/bin/pip ] || python3 -m venv .cache/pip-venv
@@ -102,4 +102,4 @@ done
 chmod +x "$download"/tree/nvidia/cu13/bin/* "$download"/tree/nvidia/cu13/nvvm/bin/* 2>/dev/null || true
 mkdir -p $folder
 cp -r "$download"/tree/. $folder/
-say "that took $((SECONDS - begin)) s"
+say "installing took $((SECONDS - begin)) s"
