@@ -97,6 +97,7 @@ Ref Machine::run() {
 
 void Machine::step(unsigned char opcode) {
   switch (opcode) {
+    // control
     case kProto: {
       const auto version = take_integer<unsigned char>();
       if (version < 2 || version > 5) fail(fmt::format("has protocol {}, not 2 to 5", version));
@@ -125,13 +126,8 @@ void Machine::step(unsigned char opcode) {
     case kDup:
       stack_.push_back(top());
       return;
-    default:
-      step_numbers(opcode);
-  }
-}
 
-void Machine::step_numbers(unsigned char opcode) {
-  switch (opcode) {
+    // numbers and constants
     case kNone:
       return push(None{});
     case kNewTrue:
@@ -154,13 +150,8 @@ void Machine::step_numbers(unsigned char opcode) {
       for (const char byte : bytes) bits = (bits << 8) | static_cast<unsigned char>(byte);
       return push(std::bit_cast<double>(bits));
     }
-    default:
-      step_text(opcode);
-  }
-}
 
-void Machine::step_text(unsigned char opcode) {
-  switch (opcode) {
+    // strings
     case kShortBinString:  // Python 2's str is read as text
     case kShortBinUnicode:
       return push(take(take_integer<std::uint8_t>()));
@@ -176,13 +167,8 @@ void Machine::step_text(unsigned char opcode) {
     case kBinBytes8:
     case kByteArray8:
       return push(ByteString{take(take_integer<std::uint64_t>())});
-    default:
-      step_containers(opcode);
-  }
-}
 
-void Machine::step_containers(unsigned char opcode) {
-  switch (opcode) {
+    // containers
     case kEmptyTuple:
       return push(Tuple{});
     case kTuple:
@@ -216,13 +202,8 @@ void Machine::step_containers(unsigned char opcode) {
     }
     case kSetItems:
       return set_items(pop_to_mark());
-    default:
-      step_memo(opcode);
-  }
-}
 
-void Machine::step_memo(unsigned char opcode) {
-  switch (opcode) {
+    // memo
     case kBinPut:
       return memo_put(take_integer<std::uint8_t>());
     case kLongBinPut:
@@ -233,13 +214,8 @@ void Machine::step_memo(unsigned char opcode) {
       return memo_get(take_integer<std::uint8_t>());
     case kLongBinGet:
       return memo_get(take_integer<std::uint32_t>());
-    default:
-      step_objects(opcode);
-  }
-}
 
-void Machine::step_objects(unsigned char opcode) {
-  switch (opcode) {
+    // objects
     case kGlobal: {
       const std::string module = take_line();
       return read_global(module, take_line());

@@ -97,12 +97,8 @@ class Machine {
   std::size_t consumed() const { return at_; }
 
  private:
+  /// Runs one instruction.
   void step(unsigned char opcode);
-  void step_containers(unsigned char opcode);
-  void step_text(unsigned char opcode);
-  void step_numbers(unsigned char opcode);
-  void step_memo(unsigned char opcode);
-  void step_objects(unsigned char opcode);
   void read_global(const std::string& module, const std::string& name);
   void reduce();
   void build();
