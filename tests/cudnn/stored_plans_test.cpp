@@ -27,7 +27,7 @@ class StoredPlans : public testing::Test {
 
 TEST_F(StoredPlans, ComeBackAsTheyWere) {
   write_plan(folder_, plan_);
-  const auto read = read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, true);
+  const auto read = read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, /*tuned=*/true);
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->engine, plan_.engine);
   EXPECT_EQ(read->workspace_bytes, plan_.workspace_bytes);
@@ -39,17 +39,19 @@ TEST_F(StoredPlans, AreReplacedWhole) {
   write_plan(folder_, plan_);
   plan_.engine = "eng8";
   write_plan(folder_, plan_);
-  EXPECT_EQ(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, true)->engine, "eng8");
+  EXPECT_EQ(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, /*tuned=*/true)->engine,
+            "eng8");
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()), 1);
 }
 
 TEST_F(StoredPlans, AreForOneProblemDeviceAndVersion) {
   write_plan(folder_, plan_);
-  EXPECT_FALSE(read_plan(folder_, "forward n2", plan_.device, plan_.cudnn, true));
-  EXPECT_FALSE(read_plan(folder_, plan_.problem, "other GPU, sm_80", plan_.cudnn, true));
-  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, "9.20.0", true));
-  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, false));
-  EXPECT_FALSE(read_plan(folder_ + "/nowhere", plan_.problem, plan_.device, plan_.cudnn, true));
+  EXPECT_FALSE(read_plan(folder_, "forward n2", plan_.device, plan_.cudnn, /*tuned=*/true));
+  EXPECT_FALSE(read_plan(folder_, plan_.problem, "other GPU, sm_80", plan_.cudnn, /*tuned=*/true));
+  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, "9.20.0", /*tuned=*/true));
+  EXPECT_FALSE(read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, /*tuned=*/false));
+  EXPECT_FALSE(
+      read_plan(folder_ + "/nowhere", plan_.problem, plan_.device, plan_.cudnn, /*tuned=*/true));
 }
 
 TEST_F(StoredPlans, BrokenFilesAreNamed) {
@@ -58,7 +60,7 @@ TEST_F(StoredPlans, BrokenFilesAreNamed) {
   for (const char* content : {"", "{", "[]", R"({"format": 1})", R"({"format": 2})"}) {
     std::ofstream(file) << content;
     try {
-      read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, true);
+      read_plan(folder_, plan_.problem, plan_.device, plan_.cudnn, /*tuned=*/true);
       FAIL() << "read: " << content;
     } catch (const FormatError& error) {
       EXPECT_EQ(std::string(error.what()).rfind(file, 0), 0U) << error.what();

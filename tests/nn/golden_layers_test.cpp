@@ -76,11 +76,15 @@ const std::map<std::string, std::function<std::unique_ptr<Module>()>>& layers() 
          return std::make_unique<LayerNorm>(Sizes{3, 10}, 1e-3);
        }},
       {"layer_norm_no_bias",
-       [] { return std::make_unique<LayerNorm>(Sizes{10}, 1e-5, true, false); }},
-      {"layer_norm_plain", [] { return std::make_unique<LayerNorm>(Sizes{10}, 1e-5, false); }},
+       [] {
+         return std::make_unique<LayerNorm>(Sizes{10}, 1e-5, /*affine=*/true, /*bias=*/false);
+       }},
+      {"layer_norm_plain",
+       [] { return std::make_unique<LayerNorm>(Sizes{10}, 1e-5, /*affine=*/false); }},
       {"layer_norm_pixels", [] { return std::make_unique<LayerNorm2d>(6); }},
       {"group_norm", [] { return std::make_unique<GroupNorm>(3, 6); }},
-      {"group_norm_plain", [] { return std::make_unique<GroupNorm>(2, 6, 1e-3, false); }},
+      {"group_norm_plain",
+       [] { return std::make_unique<GroupNorm>(2, 6, 1e-3, /*affine=*/false); }},
       {"embedding", [] { return std::make_unique<Embedding>(5, 7); }},
       {"embedding_padding", [] { return std::make_unique<Embedding>(5, 7, 2); }},
       {"hardtanh", [] { return std::make_unique<Hardtanh>(); }},

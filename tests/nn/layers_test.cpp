@@ -322,7 +322,7 @@ TEST(Layers, RefuseSizesThatCannotBe) {
   EXPECT_THROW(Embedding(4, 3, -2), ValueError);
   EXPECT_THROW(Hardtanh(1, 1), ValueError);
   EXPECT_THROW(LayerNorm({}), ValueError);
-  EXPECT_THROW(LayerNorm({3, 0}, 1e-5, false), ValueError);
+  EXPECT_THROW(LayerNorm({3, 0}, 1e-5, /*affine=*/false), ValueError);
   EXPECT_THROW(LayerNorm2d(0), ValueError);
   EXPECT_THROW(GroupNorm(4, 6), ValueError);
   EXPECT_THROW(Upsample({0, 0, 0, UpsampleOptions::Mode::Nearest, false}), ValueError);
@@ -340,10 +340,10 @@ TEST(Layers, RefuseSizesThatCannotBe) {
 }
 
 TEST(Layers, RefuseInputsOfOtherSizes) {
-  EXPECT_THROW(LayerNorm({5}, 1e-5, false)(Tensor::ones({3, 4})), ShapeError);
+  EXPECT_THROW(LayerNorm({5}, 1e-5, /*affine=*/false)(Tensor::ones({3, 4})), ShapeError);
   EXPECT_THROW(LayerNorm({3, 4, 5})(Tensor::ones({4, 5})), ShapeError);
   EXPECT_THROW(LayerNorm2d(3)(image()), ShapeError);
-  EXPECT_THROW(GroupNorm(2, 6, 1e-5, false)(image()), ShapeError);
+  EXPECT_THROW(GroupNorm(2, 6, 1e-5, /*affine=*/false)(image()), ShapeError);
   EXPECT_THROW(Linear(3, 2)(Tensor::ones({2, 2, 4})), ShapeError);
   const Tensor table = Tensor::zeros({3, 2});
   const Tensor row = Tensor::from_vector(std::vector<std::int64_t>{0}, {1});

@@ -114,7 +114,7 @@ TEST(ResNet18, HooksSeeFusedLayersToo) {
 }
 
 TEST(ResNet18, PrintsItsTree) {
-  const std::string text = resnet18()->to_string(true);
+  const std::string text = resnet18()->to_string(/*parameter_counts=*/true);
   EXPECT_THAT(text, HasSubstr("ResNet(  # 11,689,512 parameters\n"
                               "  (conv1): Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), "
                               "padding=(3, 3), bias=False)  # 9,408 parameters\n"));

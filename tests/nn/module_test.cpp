@@ -346,12 +346,12 @@ TEST(Module, NotStrictAllowsMissingAndUnexpectedButNoMismatch) {
   StateDict dict;
   dict.insert("fc1.bias", Tensor::full({3}, 7));
   dict.insert("other", Tensor::zeros({1}));
-  const LoadReport report = net.load_state_dict(dict, false);
+  const LoadReport report = net.load_state_dict(dict, /*strict=*/false);
   EXPECT_EQ(report.missing.size(), 9U);  // all but fc1.bias and num_batches_tracked
   EXPECT_THAT(report.unexpected, ElementsAre("other"));
   EXPECT_EQ(net.fc1->bias.data().to_vector(), (std::vector<float>{7, 7, 7}));
   dict.insert("head.bias", Tensor::zeros({9}));
-  EXPECT_THROW(net.load_state_dict(dict, false), ValueError);
+  EXPECT_THROW(net.load_state_dict(dict, /*strict=*/false), ValueError);
 }
 
 TEST(Module, OldFilesWithoutNumBatchesTrackedLoad) {
@@ -443,7 +443,7 @@ TEST(Module, PrintsParameterCountsOnRequest) {
   Net net;
   net.head = std::make_unique<Linear>(3, 500);
   net.freeze("fc1.weight");
-  const std::string text = net.to_string(true);
+  const std::string text = net.to_string(/*parameter_counts=*/true);
   EXPECT_THAT(text, HasSubstr("Net(  # 2,022 parameters, 12 frozen\n"));
   EXPECT_THAT(text, HasSubstr("bias=True)  # 2,000 parameters\n"));
   EXPECT_THAT(net.to_string(), Not(HasSubstr("#")));

@@ -95,7 +95,7 @@ TEST(Pth, KeepsTheOrderOfTheStateDict) {
   const WeightFile file = load(committed("zip.pth"));
   std::vector<std::string> names, expected;
   for (const auto& [name, tensor] : file.tensors) names.push_back(name);
-  for (const Expected& e : expected_tensors(true)) expected.emplace_back(e.name);
+  for (const Expected& e : expected_tensors(/*with_new_types=*/true)) expected.emplace_back(e.name);
   EXPECT_EQ(names, expected);
 }
 
@@ -103,7 +103,7 @@ TEST(Pth, ReadsTheTarLayout) {
   const WeightFile file = load(committed("tar.pth"));
   EXPECT_EQ(file.format, "pth-tar");
   std::vector<Expected> expected;
-  for (const Expected& e : expected_tensors(true)) {
+  for (const Expected& e : expected_tensors(/*with_new_types=*/true)) {
     const std::string name = e.name;
     if (name == "contiguous" || name == "conv.weight" || name == "double" || name == "long" ||
         name == "byte") {

@@ -25,8 +25,8 @@ TEST_F(Zip, ReadsAnArchiveAsPyTorchWritesIt) { expect_reads(pth_builder().build(
 TEST_F(Zip, ReadsZip64) {
   ZipBuilder zip = pth_builder();
   zip[1].zip64 = true;
-  expect_reads(zip.build(true));
-  expect_reads(pth_builder().build(true));
+  expect_reads(zip.build(/*zip64_end=*/true));
+  expect_reads(pth_builder().build(/*zip64_end=*/true));
 }
 
 TEST_F(Zip, ReadsAnArchiveWithAComment) {

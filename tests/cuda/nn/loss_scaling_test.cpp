@@ -79,14 +79,14 @@ TEST_F(LossScaling, BringsGradientsThroughThatF16CannotHold) {
     EXPECT_EQ(scaler.found().item(), 0);
     return Gradient{net->fc1->weight.data().grad().to_vector()};
   };
-  const Gradient want = gradient(Precision::F32, false);
+  const Gradient want = gradient(Precision::F32, /*scaled=*/false);
   EXPECT_GT(want.largest(), 1e-9);
-  EXPECT_EQ(gradient(Precision::F16, false).largest(), 0) << "all of it underflows";
-  EXPECT_LT(gradient(Precision::F16, true).distance(want), 0.002);
+  EXPECT_EQ(gradient(Precision::F16, /*scaled=*/false).largest(), 0) << "all of it underflows";
+  EXPECT_LT(gradient(Precision::F16, /*scaled=*/true).distance(want), 0.002);
   // bf16 has f32's range and needs no scaling: a loss 2^20 times as small gives gradients that are
   // exactly 2^20 times as small.
-  const Gradient whole = gradient(Precision::BF16, false, 1);
-  Gradient small = gradient(Precision::BF16, false, 0x1p-20F);
+  const Gradient whole = gradient(Precision::BF16, /*scaled=*/false, 1);
+  Gradient small = gradient(Precision::BF16, /*scaled=*/false, 0x1p-20F);
   EXPECT_GT(small.largest(), 0);
   for (float& g : small.values) g *= 0x1p20F;
   EXPECT_EQ(small.values, whole.values);

@@ -138,8 +138,8 @@ TEST_P(MixedPrecision, ActivationsAreHalvesAndEverythingElseIsF32) {
 class SmoothCnn : public Module {
  public:
   SmoothCnn()
-      : conv1(this, "conv1", conv3x3(1, 6, 1, true)),
-        conv2(this, "conv2", conv3x3(6, 8, 2, true)),
+      : conv1(this, "conv1", conv3x3(1, 6, 1, /*bias=*/true)),
+        conv2(this, "conv2", conv3x3(6, 8, 2, /*bias=*/true)),
         fc(this, "fc", 8 * 4 * 4, 10),
         head(this, "head", 10, 5) {}
   Tensor forward(const Tensor& x) override {
@@ -231,7 +231,7 @@ TEST_P(MixedPrecision, ModelsOfEveryKindComputeForwardAndBackward) {
 }
 
 TEST_P(MixedPrecision, EvaluationConvertsAWeightOnceAVersion) {
-  Conv2d conv(conv3x3(3, 4, 1, true));
+  Conv2d conv(conv3x3(3, 4, 1, /*bias=*/true));
   conv.to(kDevice);
   const Tensor x = data_of({2, 3, 5, 5}, 1).to(half());
   const NoGrad no_grad;

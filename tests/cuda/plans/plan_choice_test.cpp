@@ -91,7 +91,7 @@ class PlanChoice : public ::testing::Test {
   /// A seed with which measuring chooses that engine.
   std::uint64_t seed_choosing(const std::string& engine) {
     for (std::uint64_t seed = 0; seed < 100; ++seed) {
-      start(true, "", "", seed);
+      start(/*autotune=*/true, "", "", seed);
       run(shape(4));
       if (news().find(engine) != std::string::npos) return seed;
     }
@@ -105,7 +105,7 @@ class PlanChoice : public ::testing::Test {
 };
 
 TEST_F(PlanChoice, IsMadeOnceAndFoundAgainByALaterProgram) {
-  start(false, "own", "shared");
+  start(/*autotune=*/false, "own", "shared");
   const std::vector<float> y = run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("forward n4 c8 h6 w6 k8 r3 s3"), HasSubstr("standin0"),
                             HasSubstr("scratch 0 bytes"), HasSubstr("chosen by cuDNN")));
@@ -113,7 +113,7 @@ TEST_F(PlanChoice, IsMadeOnceAndFoundAgainByALaterProgram) {
   EXPECT_EQ(news(), "");
   EXPECT_EQ(files("own"), 1U);
   EXPECT_EQ(files("shared"), 1U);
-  start(false, "later", "shared");
+  start(/*autotune=*/false, "later", "shared");
   EXPECT_EQ(run(shape(4)), y);
   EXPECT_THAT(news(), AllOf(HasSubstr("standin0"), HasSubstr("from " + base_ + "/shared")));
   EXPECT_EQ(files("later"), 1U);
@@ -122,38 +122,38 @@ TEST_F(PlanChoice, IsMadeOnceAndFoundAgainByALaterProgram) {
 TEST_F(PlanChoice, MeasuredIsTheFastestAndTheRunsFolderKeepsIt) {
   const std::uint64_t first = seed_choosing("standin0");
   const std::uint64_t second = seed_choosing("standin1");
-  start(true, "run", "", second);
+  start(/*autotune=*/true, "run", "", second);
   const std::vector<float> y = run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), HasSubstr("fastest of 2: ")));
-  start(true, "run", "", first);  // resumed, where measuring would choose another
+  start(/*autotune=*/true, "run", "", first);  // resumed, where measuring would choose another
   EXPECT_EQ(run(shape(4)), y);
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), HasSubstr("from " + base_ + "/run")));
-  start(true, "other run", "", first);
+  start(/*autotune=*/true, "other run", "", first);
   EXPECT_NE(run(shape(4)), y);  // the two engines round differently
   news();
-  start(false, "run", "", first);  // a run's own folder takes precedence
+  start(/*autotune=*/false, "run", "", first);  // a run's own folder takes precedence
   EXPECT_EQ(run(shape(4)), y);
 }
 
 TEST_F(PlanChoice, WhatOthersMeasuredIsTakenOnlyByWhoAsksForMeasuring) {
   const std::uint64_t second = seed_choosing("standin1");
-  start(true, "run 1", "shared", second);
+  start(/*autotune=*/true, "run 1", "shared", second);
   run(shape(4));
   news();
-  start(false, "run 2", "shared");
+  start(/*autotune=*/false, "run 2", "shared");
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin0"), HasSubstr("chosen by cuDNN")));
-  start(true, "run 3", "shared");
+  start(/*autotune=*/true, "run 3", "shared");
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), HasSubstr("from " + base_ + "/shared")));
-  start(false, "run 4", "shared");  // the folder has both choices
+  start(/*autotune=*/false, "run 4", "shared");  // the folder has both choices
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("standin0"), HasSubstr("from " + base_ + "/shared")));
   EXPECT_EQ(files("shared"), 2U);
 }
 
 TEST_F(PlanChoice, AShortLastBatchIsComputedAsTheOthersAre) {
-  start(false, "", "");
+  start(/*autotune=*/false, "", "");
   const std::vector<float> whole = run(shape(4));
   EXPECT_THAT(news(), HasSubstr("standin0"));
   const std::vector<float> rest = run(shape(2, 4));
@@ -163,13 +163,13 @@ TEST_F(PlanChoice, AShortLastBatchIsComputedAsTheOthersAre) {
                                      whole.begin() + static_cast<std::ptrdiff_t>(rest.size())));
   run(shape(2));  // alone it would use the other
   EXPECT_THAT(news(), AllOf(HasSubstr("standin1"), Not(HasSubstr(" as n"))));
-  start(false, "", "");
+  start(/*autotune=*/false, "", "");
   run(shape(2, 4));  // also if it comes first, as in a resumed run
   EXPECT_THAT(news(), AllOf(HasSubstr("n2 as n4"), HasSubstr("standin0"), Not(HasSubstr("1_"))));
 }
 
 TEST_F(PlanChoice, AShortBatchFollowsWhatWasMeasured) {
-  start(true, "run", "", seed_choosing("standin1"));
+  start(/*autotune=*/true, "run", "", seed_choosing("standin1"));
   run(shape(4));
   news();
   run(shape(3, 4));
@@ -177,13 +177,13 @@ TEST_F(PlanChoice, AShortBatchFollowsWhatWasMeasured) {
                             HasSubstr("as for the nominal batch")));
   EXPECT_EQ(files("run"), 2U);
   // Without other batches it is measured itself.
-  start(true, "", "");
+  start(/*autotune=*/true, "", "");
   run(shape(3, 4));
   EXPECT_THAT(news(), HasSubstr("fastest of 2: "));
 }
 
 TEST_F(PlanChoice, AGuessHoldsUntilMeasuringIsPossible) {
-  start(true, "run", "");
+  start(/*autotune=*/true, "run", "");
   EXPECT_THAT(convolution_->algorithm(Conv2dPass::Forward, shape(4)), HasSubstr("standin0"));
   EXPECT_THAT(news(), HasSubstr("chosen by cuDNN, for now"));
   EXPECT_EQ(files("run"), 0U);
@@ -193,7 +193,7 @@ TEST_F(PlanChoice, AGuessHoldsUntilMeasuringIsPossible) {
 }
 
 TEST_F(PlanChoice, NothingIsMeasuredInACapturedStep) {
-  start(true, "run", "");
+  start(/*autotune=*/true, "run", "");
   const Conv2dShape s = shape(4);
   Tensor x = Tensor::full(s.input_shape(), 1, {DType::F32, kDevice});
   Tensor w = Tensor::full(s.weight_shape(), 1, {DType::F32, kDevice});
@@ -208,18 +208,18 @@ TEST_F(PlanChoice, NothingIsMeasuredInACapturedStep) {
 }
 
 TEST_F(PlanChoice, FoldersThatAreBrokenAreTold) {
-  start(false, "run", "");
+  start(/*autotune=*/false, "run", "");
   run(shape(4));
   news();
   for (const auto& entry : fs::directory_iterator(base_ + "/run")) {
     std::ofstream(entry.path()) << "{";
   }
-  start(false, "run", "");
+  start(/*autotune=*/false, "run", "");
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("a stored plan is not used: "), HasSubstr("standin0"),
                             HasSubstr("a plan is not stored: ")));
   std::ofstream(base_ + "/file") << "no folder";
-  start(false, "file/run", "");
+  start(/*autotune=*/false, "file/run", "");
   run(shape(4));
   EXPECT_THAT(news(), AllOf(HasSubstr("chosen by cuDNN"), HasSubstr("a plan is not stored: ")));
 }

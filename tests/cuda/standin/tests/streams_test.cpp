@@ -209,8 +209,9 @@ TEST_F(StandinCopies, FromTheHostReadWhatIsThereWhenTheyRun) {
   PinnedFloat pinned(1);
   float ordinary = 1;
   for (float* source : {pinned.data(), &ordinary}) {
-    EXPECT_EQ(copied(source, x, stream_, false, set_seed), (std::set<float>{1, 2})) << "too early";
-    EXPECT_EQ(copied(source, x, stream_, true, set_seed), std::set<float>{1});
+    EXPECT_EQ(copied(source, x, stream_, /*wait=*/false, set_seed), (std::set<float>{1, 2}))
+        << "too early";
+    EXPECT_EQ(copied(source, x, stream_, /*wait=*/true, set_seed), std::set<float>{1});
   }
 }
 
