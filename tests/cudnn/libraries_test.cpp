@@ -25,7 +25,7 @@ TEST(OpenLibrary, SaysWhatIsMissingWhatIsNeededAndHowToGetIt) {
             nullptr);
   EXPECT_EQ(missing,
             "cuNothing: libcunothing.so.7 was not found; needed: cuNothing 7 or newer; it comes "
-            "with `apt-get install cunothing`; HANOK_CUDA_LIBRARIES=FOLDER says where it lies");
+            "with `apt-get install cunothing`; or set HANOK_CUDA_LIBRARIES to its folder");
 }
 
 TEST(OpenLibrary, SaysWhyAFileThatIsThereCannotBeLoaded) {

@@ -13,11 +13,11 @@ namespace {
 enum class Algorithm { ImplicitGemm, Winograd, Direct };
 
 Algorithm choose(Conv2dPass pass, const Conv2dShape& s) {
-  // Tiles of fewer than 8 channels a group are mostly empty.
+  // Tiles of fewer than 8 channels per group are mostly empty.
   if (s.groups > 1 && std::min(s.c_per_group(), s.k_per_group()) < 8) return Algorithm::Direct;
   if (pass == Conv2dPass::BackwardWeights || !winograd::fits(s)) return Algorithm::ImplicitGemm;
-  // Below 32 channels, or with few tiles for each transformed filter, the transforms cost more
-  // than the products that they save.
+  // Below 32 channels, or with few tiles per transformed filter, the transforms cost more than the
+  // products they save.
   const bool to_input = pass == Conv2dPass::BackwardData;
   const std::int64_t tiles = divide_up(to_input ? s.h : s.p(), 4) *
                              divide_up(to_input ? s.w : s.q(), 4) *
@@ -29,7 +29,7 @@ struct Operand {
   const char* name;
   ConstView view;
 };
-/// All of one type, which with_storage() knows.
+/// All of one type, one of those of with_storage().
 void check_alike(const char* op, DType dtype, std::initializer_list<Operand> operands) {
   with_storage(op, dtype, [](auto) {});
   for (const Operand& operand : operands) check_dtype(op, operand.name, operand.view, dtype);

@@ -1,9 +1,9 @@
-// Hand-written convolutions on CUDA: what runs where cuDNN is missing or refuses a shape.
-// Activations and weights are f32, f16 or bf16, all of them of one type; sums, and dw, are f32.
-// Every Conv2dShape is served, by one of three algorithms:
+// Hand-written convolutions on CUDA: the fallback if cuDNN is missing or does not support a shape.
+// Activations and weights have one type, f32, f16 or bf16; sums, and dw, are f32. Every Conv2dShape
+// is supported, by one of three algorithms:
 //   implicit_gemm   the patch matrix is gathered tile by tile into shared memory and multiplied
 //   winograd4x4     F(4x4, 3x3): a quarter of the multiplications, for 3x3 with stride 1
-//   direct          one thread an output, for groups of few channels (depthwise)
+//   direct          one thread per output, for groups of few channels (depthwise)
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@
 
 namespace hanok::cuda {
 
-/// Scratch that a call takes from ctx.workspace, bn_mean_var of the epilogue included.
+/// Workspace that a call takes from ctx.workspace, including the epilogue's bn_mean_var.
 std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
 /// Name of the algorithm: a pure function of its arguments.
 const char* conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape);

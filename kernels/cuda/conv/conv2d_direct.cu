@@ -1,13 +1,13 @@
 // Convolutions whose groups have few channels (depthwise: one each). A tile of a matrix product
-// would be nearly empty, so a thread computes one output from the definition:
+// would be nearly empty, so each thread computes one output from the definition:
 //
 //   y[n,p,q,k]  = sum_{r,s,c} x[n,h(p,r),w(q,s),c] w[k,r,s,c]
-//   dx[n,h,w,c] = sum_{r,s,k} dy[n,p,q,k] w[k,r,s,c]             where tap (r,s) takes (h,w) to
-//   (p,q) dw[k,r,s,c] = sum_{n,p,q} dy[n,p,q,k] x[n,h(p,r),w(q,s),c]
+//   dx[n,h,w,c] = sum_{r,s,k} dy[n,p,q,k] w[k,r,s,c]        over taps (r,s) that map (h,w) to (p,q)
+//   dw[k,r,s,c] = sum_{n,p,q} dy[n,p,q,k] x[n,h(p,r),w(q,s),c]
 //
-// Neighbouring threads have neighbouring channels (columns.h), so accesses are whole lines; taps
-// are reread from the caches. Bound by memory: 2 * R*S FLOP for 8 bytes. dw is summed by blocks
-// over fixed pieces of the pixels, whose partial results are added in order.
+// Adjacent threads have adjacent channels (columns.h), so accesses are coalesced; taps are reread
+// from the caches. Memory-bound: 2 * R*S FLOP per 8 bytes. dw is summed by blocks over fixed pieces
+// of the pixels, whose partial sums are added in order.
 #include "hanok/kernels/cuda/ops/columns.h"
 #include "hanok/kernels/cuda/conv/conv2d_implicit_gemm.h"
 
@@ -108,13 +108,13 @@ __global__ void conv2d_direct_backward_data_kernel(DirectSizes s, ColumnTiles ti
   }
 }
 
-/// A block takes up to 32 filters k, one (r,s,c) and one piece of the pixels.
+/// A block computes up to 32 filters k for one (r,s,c) and one piece of the pixels.
 /// partial [pieces, K, R*S*C].
 template <typename T>
 __global__ void conv2d_direct_backward_weights_kernel(DirectSizes s, ColumnTiles tiles, const T* x,
                                                       const T* dy, float* partial) {
   __shared__ double shared[kColumnThreads];
-  const int weights = s.r * s.s * s.c_per_group;  // of one filter
+  const int weights = s.r * s.s * s.c_per_group;  // per filter
   const int weight = static_cast<int>(blockIdx.x % weights);
   const ColumnPlace place = column_place(tiles, blockIdx.x / weights);
   const int tap = weight / s.c_per_group;

@@ -4,16 +4,17 @@
 //   backward_data     dx [N*H*W, C]  = patches of dy [N*H*W, R*S*K] * w [R*S*K, C]
 //   backward_weights  dw [K, R*S*C]  = dy^T [K, N*P*Q]              * patches of x [N*P*Q, R*S*C]
 //
-// A patch is read where it lies: k is split into (tap, channel), the tap moves the pixel, and 4
-// neighbouring channels are one access (of 16 bytes in f32, of 8 in 16 bits). The caches serve the
+// A patch is read in place: k is split into (tap, channel), the tap shifts the pixel, and 4
+// adjacent channels are one access (of 16 bytes in f32, of 8 in 16 bits). The caches serve the
 // R*S-fold rereading.
 //
-// backward_data with a stride: pixel h meets tap r only if (h + pad - r * dilation) is a multiple
-// of the stride. So pixels are taken phase by phase (h mod stride, w mod stride), each with its
-// own taps, and no product is spent on taps that do not meet.
+// backward_data with a stride: tap r contributes to pixel h only if (h + pad - r * dilation) is a
+// multiple of the stride. So pixels are processed phase by phase (h mod stride, w mod stride), each
+// with its own taps, and no product is spent on the other taps.
 //
-// backward_weights has few outputs and a long k, so k is cut into pieces, their number fixed by the
-// shape; each piece has its own partial dw, and these are added in order: the same bits every run.
+// backward_weights has few outputs and a long k, so k is split into pieces, their number fixed by
+// the shape. Each piece has its own partial dw, and these are added in order: the same bits in
+// every run.
 //
 // cuDNN's "implicit GEMM": Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", 2014.
 #include <algorithm>
@@ -24,8 +25,8 @@
 namespace hanok::cuda {
 namespace {
 
-/// Lines are pixels of the result, k is (tap down, tap across, channel). Along each axis pixel i
-/// and tap t meet at  i * mul + add + t * step  of the source.
+/// Lines are pixels of the result, k is (vertical tap, horizontal tap, channel). Along each axis
+/// pixel i and tap t read  i * mul + add + t * step  of the source.
 struct PatchAxis {
   int pixels = 0, taps = 0, source = 0;  // sizes
   int mul = 1, add = 0, step = 1;
@@ -37,13 +38,13 @@ struct PatchOperand {
   const T* data = nullptr;
   std::int64_t lines = 0;
   PatchAxis down, across;
-  int channels = 0;         // of this group
-  int source_channels = 0;  // of a pixel
+  int channels = 0;  // of this group
+  int source_channels = 0;  // per pixel
   bool vectors = false;
 
   struct Line {
     const T* image;  // null: no such pixel
-    int h, w;        // where tap 0 lies
+    int h, w;  // position of tap 0
   };
   __device__ Line line(std::int64_t pixel) const {
     if (pixel >= lines) return {nullptr, 0, 0};
@@ -125,7 +126,7 @@ struct PatchColumnOperand {
 
   struct Line {
     int first;    // line
-    int h, w, c;  // what its tap adds to the pixel, and its channel
+    int h, w, c;  // the offset of its tap, and its channel
   };
   __device__ Line line(std::int64_t first) const {
     const int at = static_cast<int>(first);
@@ -177,9 +178,8 @@ struct PhaseResult {
   }
 };
 
-// ---- kernels; groups (and pieces) lie behind each other in the grid ----
-// Bounds of one block a multiprocessor: left to itself, ptxas saves registers for more blocks and
-// spills some in 16 bits.
+// ---- kernels; the grid enumerates groups (and pieces) of tiles ---- Launch bounds of one block
+// per multiprocessor: otherwise ptxas saves registers for more blocks and spills some in 16 bits.
 
 template <typename T>
 struct ForwardProblem {
@@ -228,7 +228,7 @@ struct BackwardWeightsProblem {
   MatrixOperand<false, T> a;
   PatchColumnOperand<T> b;
   MatrixResult<float> c;
-  int k, piece;  // pixels, and pixels a piece
+  int k, piece;  // pixels, and pixels per piece
   std::int64_t groups;
   TileGrid grid;
 };
@@ -282,7 +282,7 @@ PatchAxis forward_across(const Conv2dShape& s) {
           size(s.window.dilation_w)};
 }
 
-/// The pixels i * stride + phase of dx along one axis, and the taps that they meet.
+/// The pixels i * stride + phase of dx along one axis, and the taps that contribute to them.
 struct Phase {
   PatchAxis patch;                  // source: dy
   int first_tap = 0, step_tap = 1;  // taps: first + i * step
@@ -303,8 +303,8 @@ Phase phase_of(int phase, int input, int output, int kernel, int stride, int pad
   return result;
 }
 
-/// Pieces that backward_weights cuts its pixels into: enough blocks for a large GPU, none shorter
-/// than 256 pixels.
+/// Number of pieces into which backward_weights splits its pixels: enough blocks for a large GPU,
+/// each of at least 256 pixels.
 struct Pieces {
   std::int64_t count, pixels;
 };

@@ -1,7 +1,7 @@
-// Any convolution as a matrix product whose operand A (or B) is the patch matrix, which never
-// exists: each tile gathers its part of it. Also the direct form for groups of few channels.
-// Functions take views whose types kernels/cuda/conv/conv2d.cu has checked: one of f32, f16 and
-// bf16 for all, but f32 for dw. Moments of the epilogue are left to it.
+// Any convolution as a matrix product whose operand A (or B) is the patch matrix, which is never
+// stored: each tile gathers its part. Also the direct algorithm for groups of few channels.
+// kernels/cuda/conv/conv2d.cu has checked the views' types: one of f32, f16 and bf16 for all,
+// except f32 for dw; it also computes the epilogue's moments.
 #pragma once
 
 #include <cstddef>

@@ -3,16 +3,16 @@
 //
 //   Y = A^T [ (G g G^T) . (B^T d B) ] A          d: 6x6 inputs, g: 3x3 filter, Y: 4x4 outputs
 //
-// summed over input channels between the brackets, which makes 36 matrix products, one a point:
+// summed over input channels between the brackets, which gives 36 matrix products, one per point:
 //
-//   U [36, K, C]      = filters       filter kernel, a thread a filter plane
-//   V [36, tiles, C]  = inputs        input kernel, a thread a tile and channel
+//   U [36, K, C]      = filters       filter kernel, one thread per filter plane
+//   V [36, tiles, C]  = inputs        input kernel, one thread per tile and channel
 //   M [36, tiles, K]  = V U^T         gemm.h, batch 36
 //   y                 = outputs of M  output kernel with the epilogue
 //
-// The gradient of x is the same map with filters turned by 180 degrees and input and output
-// channels exchanged. Neighbouring threads have neighbouring channels: all accesses are whole
-// lines. V and M are cut into chunks of tiles that fit into kChunkBytes.
+// The gradient of x is the same map with filters rotated by 180 degrees and input and output
+// channels exchanged. Adjacent threads have adjacent channels: all accesses are coalesced. V and M
+// are split into chunks of tiles that fit into kChunkBytes.
 //
 // Points 0, +-2/3, +-3/2 and infinity: with the usual 0, +-1, +-2 the matrices hold numbers up to 8
 // and lose a decimal digit, these lose a third of that. Row factors of Cook-Toom are in G:
@@ -26,9 +26,9 @@
 //   A^T = [1  1    1    1    1    0;  0  2/3 -2/3  3/2 -3/2  0;
 //          0  4/9  4/9  9/4  9/4  0;  0  8/27 -8/27  27/8 -27/8  1]
 //
-// Roofline: products are 36 * 2 * C * K FLOP a tile; the transforms move 36 * (C + K) floats twice
-// and 16 * (C + K) once: at C = K = 128 that is 52 FLOP a byte, on the compute side of most GPUs'
-// f32 ridge; below 32 channels memory would win.
+// Roofline: products are 36 * 2 * C * K FLOP per tile; the transforms move 36 * (C + K) floats
+// twice and 16 * (C + K) once. At C = K = 128 that is 52 FLOP per byte, on the compute side of most
+// GPUs' f32 ridge; below 32 channels it is memory-bound.
 //
 // Winograd, "Arithmetic complexity of computations", 1980; Lavin, Gray, "Fast algorithms for
 // convolutional neural networks", CVPR 2016; Barabasz et al., "Error analysis and improving the
@@ -41,13 +41,13 @@
 namespace hanok::cuda::winograd {
 namespace {
 
-constexpr int kTile = 4;     // outputs a side
-constexpr int kWindow = 6;   // inputs a side
+constexpr int kTile = 4;  // outputs per side
+constexpr int kWindow = 6;  // inputs per side
 constexpr int kPoints = 36;  // products
 constexpr int kThreads = 128;
-constexpr std::int64_t kChunkBytes = std::int64_t{32} << 20;  // large L2 caches hold it
+constexpr std::int64_t kChunkBytes = std::int64_t{32} << 20;  // fits into large L2 caches
 
-// ---- one-dimensional maps, in place of rows (kStride 6 or 3 or 1 apart) ----
+// ---- one-dimensional transforms, in place of rows (kStride 6 or 3 or 1 apart) ----
 
 /// B^T d: 6 -> 6.
 template <int kStride>
@@ -97,7 +97,7 @@ __device__ void map_filter(const float* g, float* out) {
 
 // ---- kernels ----
 
-/// w [K,3,3,C] -> U [36,K,C]; `turned`: filters turned by 180 degrees.
+/// w [K,3,3,C] -> U [36,K,C]; `turned`: filters rotated by 180 degrees.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     winograd_filter_kernel(const T* w, std::int64_t k, int c, bool turned, float* u) {
@@ -122,7 +122,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// The images that tiles are cut from or written to, [n, height, width, channels].
+/// The images that tiles are read from or written to, [n, height, width, channels].
 struct Images {
   int height, width, channels;
   int tiles_h, tiles_w;
@@ -202,7 +202,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- the passes ----
 
-/// A pass as a correlation of `source` with 3x3 filters: sizes of both sides.
+/// A pass as a correlation of `source` with 3x3 filters: the sizes of both.
 struct Problem {
   std::int64_t n, inputs, outputs;  // images; channels
   Images source, target;
@@ -222,7 +222,7 @@ Problem problem_of(Conv2dPass pass, const Conv2dShape& s) {
   p.inputs = backward ? s.k : s.c;
   p.outputs = backward ? s.c : s.k;
   Images x{size(s.h), size(s.w), size(s.c), 0, 0, size(s.window.pad_h), size(s.window.pad_w)};
-  // Seen from dx, dy is padded by what a turned filter reaches beyond it.
+  // From dx's side, dy is padded by the rotated filter's overhang.
   Images y{size(s.p()),
            size(s.q()),
            size(s.k),
@@ -249,7 +249,7 @@ void run(ExecContext& ctx, const Problem& p, bool backward, const T* source, con
   auto* u = scope.take_array<float>(kPoints * filters);
   auto* v = scope.take_array<float>(kPoints * chunk * p.inputs);
   auto* m = scope.take_array<float>(kPoints * chunk * p.outputs);
-  // U is [36, K, C] as w is, whichever of both is summed over.
+  // U is [36, K, C] like w, whether K or C is summed over.
   launch(winograd_filter_kernel<T>, grid_for(filters, kThreads), dim3(kThreads), 0, stream_of(ctx),
          w, backward ? p.inputs : p.outputs, static_cast<int>(backward ? p.outputs : p.inputs),
          backward, u);

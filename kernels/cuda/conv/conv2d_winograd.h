@@ -1,6 +1,6 @@
 // Winograd's F(4x4, 3x3) on CUDA: 3x3 convolutions with stride 1, a quarter of the multiplications.
-// Functions take views of one type, f32, f16 or bf16, as kernels/cuda/conv/conv2d.cu has checked;
-// what is transformed is f32. Moments of the epilogue are left to it.
+// kernels/cuda/conv/conv2d.cu has checked that all views have one type, f32, f16 or bf16;
+// transformed data is f32. The caller computes the epilogue's moments.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Ways to compute convolutions on a GPU: cuDNN where it is there, our own kernels elsewhere. The
+// Implementations of convolutions on a GPU: cuDNN if available, else hanok's own kernels. The
 // backend holds one and calls it for every convolution.
 #pragma once
 
@@ -9,8 +9,8 @@
 
 namespace hanok::cuda {
 
-/// The meaning of each function is that of Backend's conv2d_* (kernels/backend.h); weights are used
-/// as they are, never packed. One object serves one device; not thread-safe.
+/// The functions are those of Backend's conv2d_* (kernels/backend.h); weights are never packed. One
+/// object per device; not thread-safe.
 class Convolution {
  public:
   virtual ~Convolution() = default;
@@ -25,7 +25,7 @@ class Convolution {
                                 ConstView dy, View dw) = 0;
 };
 
-/// kernels/cuda/conv/conv2d.h: no library needed.
+/// kernels/cuda/conv/conv2d.h, which needs no library.
 std::unique_ptr<Convolution> make_own_convolution();
 
 }  // namespace hanok::cuda

@@ -38,12 +38,12 @@ class FusedConvolution final : public Convolution {
     if (engines_->engine(problem).empty()) return conv2d_workspace_bytes(pass, shape);
     const std::size_t bytes = engines_->workspace_bytes(problem);
     if (pass != Conv2dPass::Forward) return bytes;
-    // The moments' kernel runs after the convolution has given its scratch back.
+    // The moments' kernel runs after the convolution has released its workspace.
     return std::max(bytes, column_moments_bytes(shape.n * shape.p() * shape.q(), shape.k));
   }
 
-  // Ways to compute it, the most fused first: everything in one kernel; the sums by a kernel of
-  // their own; the convolution alone and our epilogue after it; our own convolution.
+  // The alternatives, the most fused first: everything in one kernel; the sums in a separate
+  // kernel; the convolution alone followed by hanok's epilogue; hanok's own convolution.
   void forward(ExecContext& context, const Conv2dShape& shape, ConstView x, ConstView w,
                const Epilogue& epilogue, View y) override {
     check_types(x, w, y.dtype);
@@ -100,8 +100,8 @@ class FusedConvolution final : public Convolution {
     }
   }
 
-  // dw is f32. Engines write what they read: cuDNN 9.19 has none on sm_90 from 16 bits to f32 but
-  // one that it would compile on the spot. So 16-bit results are widened afterwards.
+  // dw is f32, but engines write the operands' type: cuDNN 9.19 has none on sm_90 from 16 bits to
+  // f32 except one that it would compile at run time. So 16-bit results are converted afterwards.
   void backward_weights(ExecContext& context, const Conv2dShape& shape, ConstView x, ConstView dy,
                         View dw) override {
     check_types(x, dy, x.dtype);
@@ -137,7 +137,7 @@ class FusedConvolution final : public Convolution {
 
   static void check_types(const ConstView& a, const ConstView& b, DType result) {
     if (a.dtype != b.dtype || a.dtype != result) {
-      throw DTypeError(std::string("conv2d: operands of one type are needed on CUDA, got ") +
+      throw DTypeError(std::string("conv2d: CUDA requires operands of one type, got ") +
                        name_of(a.dtype) + ", " + name_of(b.dtype) + " and " + name_of(result));
     }
   }
@@ -147,7 +147,7 @@ class FusedConvolution final : public Convolution {
   }
 
   std::unique_ptr<ConvolutionEngines> engines_;
-  mutable std::set<std::string> names_;  // what algorithm() points into
+  mutable std::set<std::string> names_;  // storage for the result of algorithm()
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Convolutions with as much of their epilogue in the same kernel as a library has kernels for.
+// Convolutions with as much of their epilogue fused as a library has kernels for.
 #pragma once
 
 #include <memory>
@@ -8,8 +8,8 @@
 
 namespace hanok::cuda {
 
-/// Asks the engines for the whole of convolution and epilogue first; where they have no such
-/// kernel, for less, and runs our own kernels for the rest; in the end for nothing.
+/// Tries the convolution with its whole epilogue first; if the library has no such kernel, tries
+/// less and runs hanok's own kernels for the rest; finally runs only these.
 std::unique_ptr<Convolution> make_fused_convolution(std::unique_ptr<ConvolutionEngines> engines);
 
 }  // namespace hanok::cuda

@@ -1,6 +1,6 @@
-// C [m,n] = A [m,k] * B [k,n] for every GemmShape, and the sum over rows. The tile is described in
-// gemm_tile.h; a block takes one, batches lie behind each other in the grid, and the epilogue runs
-// on the registers before they are stored. Batch-norm moments are a second sweep over C.
+// C [m,n] = A [m,k] * B [k,n] for every GemmShape, and the sum over rows. gemm_tile.h describes the
+// tile; each block computes one, the grid enumerates batches of tiles, and the epilogue runs on
+// registers before the store. Batch-norm moments are a second sweep over C.
 #include <string>
 #include <type_traits>
 
@@ -13,7 +13,7 @@
 namespace hanok::cuda {
 namespace {
 
-/// C in the operands' type, or in f32 where those are of 16 bits.
+/// C in the operands' type, or in f32 if these are of 16 bits.
 template <typename T>
 struct GemmResult {
   MatrixResult<T> same;
@@ -57,7 +57,7 @@ void check_stride(const char* name, std::int64_t stride, std::int64_t rows, std:
   }
 }
 
-/// 4 neighbours of a stored row never cross its end, and all lie in 16 aligned bytes.
+/// 4 adjacent elements of a stored row never cross its end, and are in 16 aligned bytes.
 bool vectors_fit(const void* data, std::int64_t row, std::int64_t stride, std::int64_t batch,
                  std::int64_t batch_stride) {
   return row % 4 == 0 && stride % 4 == 0 && (batch == 1 || batch_stride % 4 == 0) &&

@@ -1,14 +1,14 @@
-// Hand-written matrix products on CUDA: what runs where cuBLAS is missing. gemm_ladder.h holds
-// the steps that lead to this kernel, for readers.
+// Hand-written matrix products on CUDA: the fallback if cuBLAS is missing. gemm_ladder.h has the
+// steps that lead to this kernel, for readers.
 #pragma once
 
 #include "hanok/kernels/backend.h"
 
 namespace hanok::cuda {
 
-/// Backend::gemm with a and b of one type (f32, f16 or bf16), c of theirs or f32, the residual of
-/// c's, sums in f32. Throws DTypeError for others, ValueError for a leading dimension shorter than
-/// a stored row.
+/// Backend::gemm with a and b of one type (f32, f16 or bf16), c of this type or f32, the residual
+/// of c's type, sums in f32. Throws DTypeError for other types, ValueError for a leading dimension
+/// shorter than a stored row.
 void gemm(ExecContext& ctx, const GemmShape& shape, ConstView a, ConstView b,
           const Epilogue& epilogue, View c);
 

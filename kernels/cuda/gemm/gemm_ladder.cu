@@ -171,13 +171,13 @@ __global__ void __launch_bounds__(kThreads) gemm_vectorized_kernel(Product p) {
                            blockIdx.x * std::int64_t{kTile}, 0, p.k, tiles);
 }
 
-// ---- 6. double buffered by cp.async: copies pass the registers by ----
-// The copy engine writes to shared memory by itself (sm_80): no registers wait for data and the
-// instructions that stored it are gone. A copy cannot transpose, so A lies as it is, and a thread
-// reads 4 k of a row at once.
+// ---- 6. double buffered by cp.async: copies bypass registers ----
+// The copy engine writes to shared memory directly (sm_80), without registers or store
+// instructions. A copy cannot transpose, so A keeps its layout, and a thread reads 4 k of a row at
+// once.
 
 constexpr int kDepth = 16;
-constexpr int kStrideA = kDepth + 4;  // rows start 20 banks apart: no two of 8 meet
+constexpr int kStrideA = kDepth + 4;  // rows start 20 banks apart: 8 rows do not conflict
 constexpr int kStrideB = kTile + 8;
 
 struct AsyncTiles {
@@ -209,7 +209,7 @@ __device__ void fetch_tiles(const Product& p, std::int64_t row, std::int64_t col
   commit_copies();
 }
 
-/// Calls multiply(buffer) for each step of k while the next step's tiles are on their way.
+/// Calls multiply(buffer) for each step of k while prefetching the next step's tiles.
 template <typename Multiply>
 __device__ void for_tiles(const Product& p, std::int64_t row, std::int64_t column,
                           AsyncTiles& tiles, const Multiply& multiply) {
@@ -217,7 +217,7 @@ __device__ void for_tiles(const Product& p, std::int64_t row, std::int64_t colum
   fetch_tiles(p, row, column, 0, buffer, tiles);
   for (int k = 0; k < p.k; k += kDepth) {
     wait_for_copies<0>();
-    __syncthreads();  // all copies are there, and all threads are done with the other buffer
+    __syncthreads();  // all copies have arrived, and no thread uses the other buffer
     if (k + kDepth < p.k) fetch_tiles(p, row, column, k + kDepth, 1 - buffer, tiles);
     multiply(buffer);
     buffer = 1 - buffer;
@@ -350,13 +350,13 @@ __global__ void __launch_bounds__(kThreads) gemm_tensor_kernel(Product p) {
 }
 
 // ---- 9. tensor cores, operands stored as f16 or bf16 ----
-// Half the bytes pass from memory and through shared memory, and nothing is left to round: one
-// ldmatrix fetches what four mma want of A or two of B, where eight or so loads and conversions
-// stood. B's tile lies as memory has it; ldmatrix transposes on the way. This is what mixed
-// precision (engine/precision.h) asks of cuBLAS.
+// Half the bytes pass through memory and shared memory, and no rounding is left: one ldmatrix loads
+// what four mma need of A or two of B, instead of about eight loads and conversions. B's tile keeps
+// its layout in memory; ldmatrix transposes it. This is the product that mixed precision
+// (engine/precision.h) requests from cuBLAS.
 
 constexpr int kHalfDepth = 32;
-constexpr int kHalfStrideA = kHalfDepth + 8;  // 80 bytes: 8 rows of 16 bytes meet no bank twice
+constexpr int kHalfStrideA = kHalfDepth + 8;  // 80 bytes: 8 rows of 16 bytes use different banks
 constexpr int kHalfStrideB = kTile + 8;
 
 struct HalfProduct {
@@ -376,7 +376,7 @@ struct HalfTiles {
 __device__ void fetch_half_tiles(const HalfProduct& p, std::int64_t row, std::int64_t column, int k,
                                  int buffer, HalfTiles& tiles) {
   const auto me = static_cast<int>(threadIdx.x);
-  const int width = p.vectors ? 8 : 1;  // cp.async knows no two bytes: those are copied by hand
+  const int width = p.vectors ? 8 : 1;  // cp.async cannot copy 2 bytes: plain copies are used
   const auto copy = [&](std::uint16_t* to, const std::uint16_t* from, bool inside) {
     if (p.vectors) {
       copy_async16(to, from, inside);
@@ -409,8 +409,8 @@ __global__ void __launch_bounds__(kThreads) gemm_tensor_half_kernel(HalfProduct 
   const int lane = me % 32;
   const int warp_row = me / 32 / 4 * 64;
   const int warp_column = me / 32 % 4 * 32;
-  // Lane 8 j + r names row r of matrix j: A's lie (0,0) (8,0) (0,8) (8,8), B's (0,0) (8,0) (0,8)
-  // (8,8) as (k, column).
+  // Lane 8 j + r addresses row r of matrix j: A's matrices are at (0,0) (8,0) (0,8) (8,8), B's at
+  // (0,0) (8,0) (0,8) (8,8) as (k, column).
   const int matrix_row = lane / 8 % 2 * 8 + lane % 8;
   const int matrix_column = lane / 16 * 8;
   float sums[4][4][4] = {};
@@ -418,7 +418,7 @@ __global__ void __launch_bounds__(kThreads) gemm_tensor_half_kernel(HalfProduct 
   fetch_half_tiles(p, row, column, 0, buffer, tiles);
   for (int k = 0; k < p.k; k += kHalfDepth) {
     wait_for_copies<0>();
-    __syncthreads();  // all copies are there, and all threads are done with the other buffer
+    __syncthreads();  // all copies have arrived, and no thread uses the other buffer
     if (k + kHalfDepth < p.k) fetch_half_tiles(p, row, column, k + kHalfDepth, 1 - buffer, tiles);
 #pragma unroll
     for (int depth = 0; depth < kHalfDepth; depth += 16) {

@@ -1,5 +1,5 @@
-// The way from the obvious matrix product to tensor cores, a rung at a time. Each rung is a whole
-// kernel that says what it changes and why that is faster; gemm.h holds the one that is used.
+// From the obvious matrix product to tensor cores, one rung at a time. Each rung is a complete
+// kernel that says what it changes and why that is faster; gemm.h has the one in production.
 #pragma once
 
 #include "hanok/kernels/backend.h"
@@ -7,12 +7,12 @@
 namespace hanok::cuda {
 
 enum class GemmRung {
-  Naive,           // one thread an element, neighbours down a column
-  Coalesced,       // the same, neighbours along a row
-  SharedTiles,     // tiles of A and B wait in shared memory
-  RegisterTiles,   // 8x8 elements a thread
+  Naive,           // one thread per element, adjacent threads along a column
+  Coalesced,       // the same, adjacent threads along a row
+  SharedTiles,     // tiles of A and B in shared memory
+  RegisterTiles,   // 8x8 elements per thread
   Vectorized,      // 16-byte loads, A's tile transposed
-  DoubleBuffered,  // cp.async fetches the next tiles meanwhile
+  DoubleBuffered,  // cp.async prefetches the next tiles
   TensorTf32,      // tensor cores, operands rounded to 10 bits of mantissa
   TensorBf16,      // tensor cores, operands rounded to bf16
   TensorHalf,      // tensor cores, operands stored as f16 or bf16, fetched by ldmatrix

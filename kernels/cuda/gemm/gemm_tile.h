@@ -1,25 +1,26 @@
-// The block that every product of kernels/cuda is made of: a tile of C computed by 256 threads
-// from tiles of A and B that pass through shared memory. gemm_ladder.cu leads here step by step.
-// Operands and results lie in memory as f32, f16 or bf16; tiles, products and sums are f32.
+// The block of all products of kernels/cuda: a tile of C computed by 256 threads from tiles of A
+// and B in shared memory. gemm_ladder.cu leads here step by step. Operands and results are stored
+// as f32, f16 or bf16; tiles, products and sums are f32.
 //
 //               Large                     Small
-//   C           128 x 128                 64 x 64         a block
-//   k           8                         16              a step
-//   registers   8 x 8 of C, 8 + 8 of A,B  4 x 4, 4 + 4    a thread
+//   C           128 x 128                 64 x 64         per block
+//   k           8                         16              per step
+//   registers   8 x 8 of C, 8 + 8 of A,B  4 x 4, 4 + 4    per thread
 //   shared      2 * 8 * (132 + 132) * 4 = 17 KB; the same
 //
-// Per step a thread fetches 4 elements of A and 4 of B for the next step, multiplies the present
-// tiles out of shared memory (Large: 16 floats read for 64 multiply-adds), and stores what it
-// fetched into the other buffer: one barrier a step, and the memory's latency is hidden behind the
-// products. A tile of 128 x 128 reads 2 * 128 * 4 bytes for 2 * 128 * 128 FLOP of a k: 32 FLOP a
-// byte from L2.
+// In each step a thread prefetches 4 elements of A and 4 of B for the next step, multiplies the
+// current tiles from shared memory (Large: 16 floats read for 64 multiply-adds), and stores the
+// prefetched elements into the other buffer: one barrier per step, and the memory latency is hidden
+// by the products. A tile of 128 x 128 reads 2 * 128 * 4 bytes for 2 * 128 * 128 FLOP per k: 32
+// FLOP per byte from L2.
 //
-// What A and B are is up to operands: matrices (below) or the patches of a convolution. An operand
-// has lines (rows of A, columns of B) and a depth k, and says which of both is contiguous:
+// Operand types define A and B: matrices (below) or the patches of a convolution. An operand has
+// lines (rows of A, columns of B) and a depth k, and says which of both is contiguous:
 //   static constexpr bool kAlongK;
-//   Line line(std::int64_t first)       what a thread needs of its line, computed once a tile;
+//   Line line(std::int64_t first)       a thread's data of its line, computed once per tile;
 //                                       of 4 lines unless kAlongK
-//   void load(line, k, k_end, out[4])   4 neighbours along k of one line, or of 4 lines at one k;
+//   void load(line, k, k_end, out[4])   4 adjacent elements along k of one line, or of 4 lines at
+//                                       one k; 0 outside the operand
 //                                       0 where nothing is
 #pragma once
 
@@ -37,7 +38,7 @@ struct TileSizes {
   static constexpr int kMine = kThreadRows, kMineAcross = kThreadColumns;
   static constexpr int kThreadsAcross = kColumns / kMineAcross;
   static constexpr int kThreads = kRows / kMine * kThreadsAcross;
-  // Rows of tiles are 16-byte aligned and start in other banks.
+  // Rows of tiles are 16-byte aligned and start in different banks.
   static constexpr int kStrideA = kRows + 4, kStrideB = kColumns + 4;
   static_assert(kRows * kDepth == 4 * kThreads && kColumns * kDepth == 4 * kThreads,
                 "a thread fetches one vector of each operand a step");
@@ -62,7 +63,7 @@ __device__ inline void store4(const float (&from)[4], float* to) {
   *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
 }
 
-// 4 neighbours in global memory, in one access: 16 aligned bytes of f32, 8 of a 16-bit type.
+// 4 adjacent elements in global memory, in one access: 16 aligned bytes of f32, 8 of a 16-bit type.
 template <typename T>
 __device__ inline void load4(const T* from, float (&to)[4]) {
   const auto pack = *reinterpret_cast<const Pack<T, 4>*>(from);
@@ -79,11 +80,11 @@ struct MatrixOperand {
   static constexpr bool kAlongK = kDepthContiguous;
   const T* data = nullptr;
   std::int64_t lines = 0, stride = 0;  // stride: elements from one stored row to the next
-  bool vectors = false;                // load4 may read any 4 neighbours within the matrix
+  bool vectors = false;                // load4 may read any 4 adjacent elements of the matrix
 
   struct Line {
     const T* at;
-    int count;  // lines that exist, up to 4
+    int count;  // existing lines, up to 4
   };
   __device__ Line line(std::int64_t first) const {
     const std::int64_t left = lines - first;
@@ -103,18 +104,18 @@ struct MatrixOperand {
   }
 };
 
-/// A result and what happens to it on the way to memory; see kernels/epilogue.h.
+/// A result and its epilogue; see kernels/epilogue.h.
 template <typename T = float>
 struct MatrixResult {
   T* data = nullptr;
   std::int64_t rows = 0, columns = 0, stride = 0;
-  bool vectors = false;  // rows of data and residual start where load4 may read
+  bool vectors = false;  // rows of data and residual are aligned for load4
   bool accumulate = false;
   const float *scale = nullptr, *shift = nullptr;
   const T* residual = nullptr;
   bool relu = false;
 
-  /// Lets data (and residual) begin `offset` elements later.
+  /// Advances data (and residual) by `offset` elements.
   __device__ void move(std::int64_t offset) {
     data += offset;
     if (residual) residual += offset;
@@ -140,7 +141,7 @@ struct MatrixResult {
       store_one(at + i, column + i, values[i] + old);
     }
   }
-  /// Finishes one element and stores it at `at`, which lies in that column.
+  /// Applies the epilogue to one element and stores it at `at`, which is in that column.
   __device__ void store_one(std::int64_t at, std::int64_t column, float value) const {
     data[at] = from_float<T>(finish(value, column, residual ? to_float(residual[at]) : 0.0F));
   }
@@ -148,11 +149,11 @@ struct MatrixResult {
     if (scale) value *= scale[column];
     if (shift) value += shift[column];
     if (residual) value += added;
-    return relu && value <= 0.0F ? 0.0F : value;  // NaN stays
+    return relu && value <= 0.0F ? 0.0F : value;  // NaN is kept
   }
 };
 
-/// `y` with what the epilogue does on the way to it, its moments left out.
+/// `y` with the epilogue applied before the store, except its moments.
 template <typename T>
 MatrixResult<T> result_of(const Epilogue& epilogue, const View& y, std::int64_t rows,
                           std::int64_t columns, std::int64_t stride) {
@@ -183,7 +184,7 @@ __device__ inline void multiply_tile(const A& a, const B& b, const Result& resul
                                      TileMemory<Sizes>& tiles) {
   constexpr int kDepth = Sizes::kDepth;
   const int me = static_cast<int>(threadIdx.x);
-  // Which vector of the tiles is mine to fetch: (line, depth).
+  // The vector of the tiles that this thread fetches: (line, depth).
   const int a_line = A::kAlongK ? me / (kDepth / 4) : me % (Sizes::kRows / 4) * 4;
   const int a_depth = A::kAlongK ? me % (kDepth / 4) * 4 : me / (Sizes::kRows / 4);
   const int b_line = B::kAlongK ? me / (kDepth / 4) : me % (Sizes::kColumns / 4) * 4;
@@ -209,7 +210,8 @@ __device__ inline void multiply_tile(const A& a, const B& b, const Result& resul
     }
   };
 
-  // My elements of C: groups of 4 rows and 4 columns, as far apart as all threads' groups reach.
+  // This thread's elements of C: groups of 4 rows and 4 columns, separated by the other threads'
+  // groups.
   constexpr int kGroups = Sizes::kMine / 4;
   constexpr int kGroupsAcross = Sizes::kMineAcross / 4;
   const int my_row = me / Sizes::kThreadsAcross * 4;
@@ -243,7 +245,7 @@ __device__ inline void multiply_tile(const A& a, const B& b, const Result& resul
       }
     }
     if (more) {
-      put(1 - buffer);  // read last before the previous barrier
+      put(1 - buffer);  // its last reads were before the previous barrier
       __syncthreads();
       buffer = 1 - buffer;
     }
@@ -261,7 +263,7 @@ __device__ inline void multiply_tile(const A& a, const B& b, const Result& resul
   }
 }
 
-/// Tiles of a result, numbered along rows of tiles, `batch` results after each other.
+/// The tiles of `batch` results, numbered along rows of tiles.
 struct TileGrid {
   std::int64_t tiles_down = 0, tiles_across = 0;
 
@@ -283,7 +285,7 @@ __device__ inline TilePlace tile_place(const TileGrid& grid) {
           blockIdx.x % grid.tiles_across * Sizes::kColumns};
 }
 
-/// Whether a result is worth large tiles: they must at least half fill a large GPU.
+/// Whether large tiles pay off: they must at least half fill a large GPU.
 inline bool wants_large_tiles(std::int64_t rows, std::int64_t columns, std::int64_t batch) {
   return divide_up(rows, 128) * divide_up(columns, 128) * batch >= 64 && rows > 64 && columns > 64;
 }

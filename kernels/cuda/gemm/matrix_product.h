@@ -1,4 +1,4 @@
-// Ways to multiply matrices on a GPU: cuBLAS where it is there, our own kernels elsewhere.
+// Implementations of matrix products on a GPU: cuBLAS if available, else hanok's own kernels.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,7 @@
 
 namespace hanok::cuda {
 
-/// One object serves one device; not thread-safe.
+/// One object per device; not thread-safe.
 class MatrixProduct {
  public:
   virtual ~MatrixProduct() = default;
@@ -18,7 +18,7 @@ class MatrixProduct {
                         const Epilogue& epilogue, View c) = 0;
 };
 
-/// kernels/cuda/gemm/gemm.h: no library needed.
+/// kernels/cuda/gemm/gemm.h, which needs no library.
 std::unique_ptr<MatrixProduct> make_own_product();
 
 }  // namespace hanok::cuda

@@ -15,8 +15,8 @@
 namespace hanok::cuda {
 namespace {
 
-// What cuBLAS itself would allocate on Hopper; given by us so that a captured step allocates
-// nothing and results do not depend on what else runs.
+// The size that cuBLAS itself would allocate on Hopper. hanok provides the workspace, so that a
+// captured step does not allocate and results do not depend on other work.
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
 
 int cuda_type(DType dtype) {
@@ -71,7 +71,7 @@ class CublasProduct final : public MatrixProduct {
     const bool dense =
         shape.ldc == shape.n && (shape.batch == 1 || shape.stride_c == shape.m * shape.n);
     if (has_epilogue(epilogue) && !dense) {
-      // The epilogue's kernel sweeps a dense result; our own product applies it on the way.
+      // The epilogue's kernel sweeps a dense result; hanok's own product fuses it instead.
       gemm(context, shape, a, b, epilogue, c);
       return;
     }

@@ -1,4 +1,4 @@
-// Matrix products by a table of cuBLAS's functions: the library's own, or a test's.
+// Matrix products by a table of cuBLAS functions, from the library or a test.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace hanok::cuda {
 
-/// `functions` must outlive the product. Throws DeviceError if cuBLAS cannot be set up on the
+/// `functions` must outlive the product. Throws DeviceError if cuBLAS cannot be initialised on the
 /// device.
 std::unique_ptr<MatrixProduct> make_blas_product(const CublasFunctions& functions, int device,
                                                  std::string name);

@@ -1,5 +1,5 @@
-// The part of cuBLAS that hanok calls, as one table of functions that is filled at run time.
-// Types and numbers are declared here, so that no header of cuBLAS is needed to build;
+// The part of cuBLAS that hanok calls, as a table of functions that is filled at run time. Types
+// and numbers are declared here, so that building needs no cuBLAS header;
 // tests/cudnn/libraries_test.cpp compares them with the real ones.
 #pragma once
 
@@ -20,12 +20,12 @@ using CublasStatus = int;  // 0 is success
 
 inline constexpr int kCublasOpN = 0, kCublasOpT = 1;
 inline constexpr int kCudaR32F = 0, kCudaR16F = 2, kCudaR16BF = 14;
-// Sums in f32; "pedantic" forbids every shortcut, TF32 rounds the factors to 10 bits.
+// Sums in f32; "pedantic" forbids all approximations, TF32 rounds the factors to 10 bits.
 inline constexpr int kCublasCompute32F = 68, kCublasCompute32FPedantic = 69,
                      kCublasCompute32FFastTF32 = 77;
 inline constexpr int kCublasGemmDefault = -1;
-/// A math mode: partial sums of a 16-bit result are added in f32 too, not in the result's type
-/// (where f16 ends at 65504).
+/// A math mode: partial sums of a 16-bit result are also added in f32, not in the result's type
+/// (f16 ends at 65504).
 inline constexpr int kCublasNoReducedPrecisionReduction = 16;
 inline constexpr CublasStatus kCublasAllocFailed = 3;
 
@@ -50,14 +50,14 @@ struct CublasFunctions {
   const char* (*status_string)(CublasStatus) = nullptr;
 };
 
-/// The table, filled once for the process; null if the library or one of its functions is missing,
-/// and then `missing` (if given) says what is missing and how to get it.
+/// The table, filled once per process; null if the library or one of its functions is missing. Then
+/// `missing` (if given) is set to what is missing and how to get it.
 const CublasFunctions* open_cublas(std::string* missing);
 
-/// "13.0.2" of the library that is loaded, or "" where there is none.
+/// "13.0.2" of the loaded library, or "" if there is none.
 std::string cublas_version();
 
-/// Matrix products by cuBLAS on that device; null and a reason where the library is missing.
+/// Matrix products by cuBLAS on that device; null and a reason if the library is missing.
 std::unique_ptr<MatrixProduct> make_cublas_product(int device, std::string* missing);
 
 }  // namespace hanok::cuda

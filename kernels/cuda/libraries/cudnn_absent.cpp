@@ -1,5 +1,5 @@
-// Stands where the headers of cuDNN or cudnn-frontend were not found when this program was built:
-// convolutions then run on our own kernels.
+// Replaces the cuDNN sources if the headers of cuDNN or cudnn-frontend were not found at build
+// time; convolutions then run on hanok's own kernels.
 #include "hanok/kernels/cuda/libraries/cudnn_convolution.h"
 
 namespace hanok::cuda {
@@ -11,7 +11,7 @@ std::unique_ptr<Convolution> make_cudnn_convolution(int, std::string* missing) {
   if (missing != nullptr) {
     *missing =
         "cuDNN: this program was built without it (no headers of cuDNN 9 and cudnn-frontend were "
-        "found; `./dev setup --cuda` brings them)";
+        "found; `./dev setup --cuda` installs them)";
   }
   return nullptr;
 }

@@ -19,7 +19,7 @@ constexpr std::size_t kWorkspaceLimit = std::size_t{1} << 30;
 constexpr std::size_t kPlansToTry = 8;
 constexpr int kRunsToMeasure = 5;
 
-// ---- what the whole process shares: options and records ----
+// ---- process-wide: options and records ----
 
 struct Shared {
   std::mutex mutex;
@@ -47,7 +47,7 @@ void record(std::string line) {
 
 // ---- the plans of one device ----
 
-// Measures on events; the first run loads the kernel and is not counted.
+// Measures with events, after one unmeasured run that loads the kernel.
 float fastest_milliseconds(const CudnnPlan& plan, CudnnHandle handle, cudaStream_t stream,
                            const TensorPointers& tensors, void* workspace) {
   cudaEvent_t begin = nullptr, end = nullptr;
@@ -110,8 +110,8 @@ class Plans final : public ConvolutionEngines {
   }
 
  private:
-  // Null where cuDNN has no engine. `context` and `tensors` (null for both: do not measure) are
-  // those of the call to come, whose outputs measuring may overwrite.
+  // Null if cuDNN has no engine. `context` and `tensors` (null for both: do not measure) are those
+  // of the upcoming call; measuring may overwrite its outputs.
   const CudnnPlan* find(const ConvolutionProblem& problem, ExecContext* context,
                         const TensorPointers* tensors) {
     const std::string text = problem.text();
@@ -121,7 +121,7 @@ class Plans final : public ConvolutionEngines {
     std::unique_ptr<CudnnPlan> plan;
     if (load(options, stored, plan)) return keep(plans_, text, std::move(plan));
 
-    // The last, short batch of an epoch is computed as the others are.
+    // The last, short batch of an epoch is computed like the others.
     const CudnnPlan* whole = nullptr;
     bool follows = false;
     if (problem.follows_nominal()) {
@@ -130,7 +130,7 @@ class Plans final : public ConvolutionEngines {
     }
     const bool measure =
         options.autotune && !follows && context != nullptr && !is_capturing(stream_of(*context));
-    // What is not measured where it should be holds until it can be measured.
+    // A plan that should be measured but cannot be yet is provisional.
     const bool final = measure || follows || !options.autotune;
     if (!final) {
       if (const auto known = guesses_.find(text); known != guesses_.end()) {
@@ -169,7 +169,7 @@ class Plans final : public ConvolutionEngines {
            load_from(options.shared_folder, false, options, wanted, plan);
   }
 
-  // `any`: also a plan that was chosen in another way than is wanted.
+  // `any`: also accept a plan that was chosen by the other method.
   bool load_from(const std::string& folder, bool any, const CudnnOptions& options,
                  const StoredPlan& wanted, std::unique_ptr<CudnnPlan>& plan) {
     if (folder.empty()) return false;
@@ -206,7 +206,7 @@ class Plans final : public ConvolutionEngines {
   }
 
   // Moves the plan of that engine to the front, or one of the engine with other settings; returns
-  // what to record.
+  // the text to record.
   static std::string choose_like(const std::string& engine,
                                  std::vector<std::unique_ptr<CudnnPlan>>& plans) {
     const auto kind = [](const std::string& name) { return name.substr(0, name.find('_')); };
@@ -222,7 +222,7 @@ class Plans final : public ConvolutionEngines {
                                              : "the nominal batch's engine with other settings";
   }
 
-  // Moves the fastest plan to the front; returns what to record.
+  // Moves the fastest plan to the front; returns the text to record.
   std::string choose_fastest(std::vector<std::unique_ptr<CudnnPlan>>& plans, ExecContext& context,
                              const TensorPointers& tensors) {
     std::size_t best = 0;
@@ -238,7 +238,7 @@ class Plans final : public ConvolutionEngines {
           best_milliseconds = milliseconds;
           best = i;
         }
-      } catch (const OutOfMemory&) {  // a plan whose scratch does not fit is not a candidate
+      } catch (const OutOfMemory&) {  // a plan whose workspace does not fit is not a candidate
         continue;
       }
     }
@@ -250,7 +250,7 @@ class Plans final : public ConvolutionEngines {
   std::string device_;
   CudnnHandle handle_ = nullptr;
   PlansByProblem plans_;
-  PlansByProblem guesses_;  // in the place of plans that could not be measured yet
+  PlansByProblem guesses_;  // provisional plans that could not be measured yet
 };
 
 }  // namespace

@@ -6,7 +6,7 @@
 
 #include "hanok/kernels/cuda/libraries/dynamic_library.h"
 
-// cudnn-frontend looks functions up in this handle (NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING).
+// cudnn-frontend looks up functions in this handle (NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING).
 namespace cudnn_frontend {
 void* cudnn_dlhandle = nullptr;
 }
@@ -34,7 +34,7 @@ void check(cudnnStatus_t status, const char* what) {
 
 // ---- the graph ----
 
-// cudnn-frontend's graph, with its insides open to us: we choose among the engines ourselves.
+// cudnn-frontend's graph with access to its internals: hanok selects the engine itself.
 class OpenGraph : public fe::graph::Graph {
  public:
   fe::error_t engines(fe::HeurMode_t mode, fe::EngineConfigList& configs) const {
@@ -58,7 +58,7 @@ fe::DataType_t data_type(DType dtype) {
   }
 }
 
-// Logical N,C,H,W sizes over memory in the order N,H,W,C (weights: K,C,R,S over K,R,S,C).
+// Logical N,C,H,W sizes with strides for N,H,W,C (weights: K,C,R,S stored as K,R,S,C).
 using Sizes = std::array<std::int64_t, 4>;
 
 void lay_out(Tensor_attributes& tensor, GraphTensor number, const Sizes& sizes,
@@ -172,7 +172,8 @@ class FrontendPlan final : public CudnnPlan {
   FrontendPlan(std::shared_ptr<fe::ExecutionPlan> plan, std::shared_ptr<OpenGraph> graph)
       : plan_(std::move(plan)), graph_(std::move(graph)) {}
 
-  std::string engine() const override {  // one underscore an operation of the graph leads it
+  // The name starts with one underscore per operation of the graph.
+  std::string engine() const override {
     const std::string& tag = plan_->getTag();
     const std::size_t begin = tag.find_first_not_of('_');
     return begin == std::string::npos ? tag : tag.substr(begin);
@@ -212,7 +213,7 @@ class FrontendPlan final : public CudnnPlan {
 
  private:
   std::shared_ptr<fe::ExecutionPlan> plan_;
-  std::shared_ptr<OpenGraph> graph_;  // owns descriptors that the plan refers to
+  std::shared_ptr<OpenGraph> graph_;  // owns descriptors used by the plan
 };
 
 std::vector<std::unique_ptr<CudnnPlan>> search(
@@ -224,10 +225,10 @@ std::vector<std::unique_ptr<CudnnPlan>> search(
   if (device != nullptr) graph->set_device_properties(device);
   check(graph->validate(), "the graph is not valid");
   check(device != nullptr ? graph->build_operation_graph() : graph->build_operation_graph(handle),
-        "the operation graph is refused");
+        "the operation graph was rejected");
 
   std::vector<std::unique_ptr<CudnnPlan>> plans;
-  std::string reason = "no engine keeps the precision and the determinism that are asked for";
+  std::string reason = "no engine has the requested precision and determinism";
   for (const fe::HeurMode_t mode : {fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}) {
     fe::EngineConfigList configs;
     fe::error_t found = graph->engines(mode, configs);
@@ -245,12 +246,12 @@ std::vector<std::unique_ptr<CudnnPlan>> search(
       plans.push_back(std::move(plan));
       if (plans.size() == count) return plans;
     }
-    if (!plans.empty()) return plans;  // the fallback list only where the first gave nothing
+    if (!plans.empty()) return plans;  // the fallback list only if the first gave nothing
   }
   throw CudnnRefusal("cuDNN: " + problem.text() + ": " + reason);
 }
 
-// cudnn-frontend throws its own exceptions where a function is missing in the library.
+// cudnn-frontend throws its own exceptions for functions missing in the library.
 template <typename Function>
 auto translated(const ConvolutionProblem& problem, Function&& function) {
   try {
@@ -279,7 +280,7 @@ Opened open() {
   if (fe::cudnn_dlhandle == nullptr) return opened;
   if (find_function(fe::cudnn_dlhandle, "cudnnGetVersion") == nullptr ||
       find_function(fe::cudnn_dlhandle, "cudnnBackendExecute") == nullptr) {
-    opened.missing = "cuDNN: the library lacks the graph API; needed: cuDNN 9.8 or newer";
+    opened.missing = "cuDNN: the library has no graph API; needed: cuDNN 9.8 or newer";
   } else if (const std::size_t version = fe::detail::get_backend_version();
              version < kOldestCudnn) {
     opened.missing = "cuDNN: found version number " + std::to_string(version) +
@@ -332,7 +333,7 @@ std::vector<std::unique_ptr<CudnnPlan>> build_plans_for(const ConvolutionProblem
   return translated(problem, [&] {
     const auto device = std::make_shared<fe::DeviceProperties>();
     check(device->deserialize({device_json.begin(), device_json.end()}),
-          "the device's description is refused");
+          "the device's description was rejected");
     return search(problem, nullptr, device, count, workspace_limit);
   });
 }
@@ -340,11 +341,12 @@ std::vector<std::unique_ptr<CudnnPlan>> build_plans_for(const ConvolutionProblem
 std::unique_ptr<CudnnPlan> load_plan(CudnnHandle handle, const std::string& text) {
   std::shared_ptr<fe::ExecutionPlan> plan;
   try {
-    check(fe::detail::create_cudnn_execution_plan(plan, text, handle), "a stored plan is refused");
+    check(fe::detail::create_cudnn_execution_plan(plan, text, handle),
+          "a stored plan was rejected");
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw CudnnRefusal(std::string("cuDNN: a stored plan is refused: ") + error.what());
+    throw CudnnRefusal(std::string("cuDNN: a stored plan was rejected: ") + error.what());
   }
   return std::make_unique<FrontendPlan>(std::move(plan), nullptr);
 }

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 constexpr int kFormat = 1;
 
-// FNV-1a, 64 bits: a file name. The file itself says what it is for, so a collision is noticed.
+// FNV-1a, 64 bits: a file name. The file contains its purpose, so a collision is detected.
 std::string hash_of(const std::string& text) {
   std::uint64_t hash = 0xcbf29ce484222325U;
   for (const unsigned char c : text) hash = (hash ^ c) * 0x100000001b3U;

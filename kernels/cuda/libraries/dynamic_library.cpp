@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 
-// The build names its own toolkit's library folder here, one more place to look in.
+// The build defines its toolkit's library folder here, one more folder to search.
 #ifndef HANOK_CUDA_TOOLKIT_LIBRARIES
 #define HANOK_CUDA_TOOLKIT_LIBRARIES ""
 #endif
@@ -41,7 +41,7 @@ bool is_no_such_file(const std::string& message) {
 }  // namespace
 
 void* open_library(const LibraryRequest& request, std::string* missing) {
-  std::string broken;  // a file that is there and does not load deserves its own words
+  std::string broken;  // a file that exists but cannot be loaded, and why
   for (const std::string& folder : places()) {
     for (const std::string& file : request.file_names) {
       dlerror();
@@ -57,7 +57,7 @@ void* open_library(const LibraryRequest& request, std::string* missing) {
                (broken.empty() ? request.file_names.front() + " was not found"
                                : "it cannot be loaded (" + broken + ")") +
                "; needed: " + request.needed + "; " + request.how_to_get +
-               "; HANOK_CUDA_LIBRARIES=FOLDER says where it lies";
+               "; or set HANOK_CUDA_LIBRARIES to its folder";
   }
   return nullptr;
 }

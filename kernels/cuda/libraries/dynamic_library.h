@@ -1,5 +1,4 @@
-// Libraries that a program uses where they are and does without where they are not: opened at run
-// time, never linked, so that one binary starts on every machine.
+// Optional libraries: loaded at run time, never linked, so that one binary starts on every machine.
 #pragma once
 
 #include <string>
@@ -7,7 +6,7 @@
 
 namespace hanok::cuda {
 
-/// What is looked for, and what to tell a user who does not have it.
+/// What to load, and the message for a user who does not have it.
 struct LibraryRequest {
   std::string name;                     // "cuBLAS"
   std::vector<std::string> file_names;  // best first: "libcublas.so.13"
@@ -15,10 +14,10 @@ struct LibraryRequest {
   std::string how_to_get;               // "it comes with the CUDA toolkit"
 };
 
-/// Opens the first file that is found: in the folders of HANOK_CUDA_LIBRARIES (separated by
-/// colons), by the dynamic linker's own rules, in the toolkit that this program was built with, and
-/// in /usr/local/cuda. Returns dlopen's handle, which stays open for good; or null, and then
-/// `missing` holds one line that says what is missing, what is needed and how to get it.
+/// Loads the first file found: in the folders of HANOK_CUDA_LIBRARIES (separated by colons), by the
+/// dynamic linker's own rules, in the toolkit that this program was built with, and in
+/// /usr/local/cuda. Returns dlopen's handle, which is never closed; or null, with one line in
+/// `missing` on what is missing, what is needed and how to get it.
 void* open_library(const LibraryRequest& request, std::string* missing);
 
 /// The function of that name; null if the library has none.

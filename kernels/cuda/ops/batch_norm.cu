@@ -1,13 +1,13 @@
 // Batch norm: y = activation((x - mean) * invstd * gamma + beta + residual) and its gradient.
 //
-// With g = dy where the activation let it pass (y > 0), else 0:
+// With g = dy if the activation passed it (y > 0), else 0:
 //   dbeta = sum g;  dgamma = invstd * sum g * (x - mean);  dresidual = g
 //   dx = gamma * invstd * (g - dbeta/rows - (x - mean) * invstd * dgamma/rows)   in training
 //   dx = gamma * invstd * g                                                      frozen
 //
-// Three launches backward: the sums (columns.h), their combination to f32 coefficients of each
-// channel, and one sweep that reads dy, y, x and writes dx, dresidual. Bound by memory: the sums
-// read 12 bytes an element (f32 with ReLU), the sweep moves 16 to 20.
+// The backward pass has three launches: the sums (columns.h), their combination to f32 coefficients
+// per channel, and one sweep that reads dy, y, x and writes dx, dresidual. Memory-bound: the sums
+// read 12 bytes per element (f32 with ReLU), the sweep moves 16 to 20.
 #include "hanok/kernels/cuda/ops/batch_norm.h"
 #include "hanok/kernels/cuda/ops/columns.h"
 #include "hanok/kernels/cuda/ops/packet.h"
@@ -15,7 +15,7 @@
 namespace hanok::cuda {
 namespace {
 
-/// What the sweep needs of each channel, f32 [C] each.
+/// The sweep's coefficients per channel, f32 [C] each.
 struct Coefficients {
   float* offset;  // dbeta / rows
   float* slope;   // invstd * dgamma / rows
@@ -43,7 +43,7 @@ struct BackwardPointers {
   const T *dy, *y, *x;                 // y and x may be null
   const float *gamma, *invstd, *mean;  // gamma may be null; mean is read with x
   GateFromX gate;                      // with x
-  bool centred;                        // dx takes the statistics' gradients into account
+  bool centred;  // dx includes the gradients of the statistics
   Coefficients coefficients;           // read if centred
   T *dx, *dresidual;                   // either may be null; dx may be an operand, dresidual dy
 };

@@ -1,5 +1,5 @@
-// Batch norm on CUDA; see Backend for its meaning. x, y, dy, residual, dx and dresidual share one
-// storage type (f32, f16 or bf16, DTypeError otherwise); statistics and parameters are f32.
+// Batch norm on CUDA; Backend documents the functions. x, y, dy, residual, dx and dresidual share
+// one storage type (f32, f16 or bf16, else DTypeError); statistics and parameters are f32.
 #pragma once
 
 #include "hanok/kernels/backend.h"

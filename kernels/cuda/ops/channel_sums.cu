@@ -1,5 +1,5 @@
-// A thread a channel; C is at most some thousands, so the kernel is all launch and no work. The
-// quotients are taken in double, where E[x^2] - E[x]^2 loses nothing that the f32 sums still had.
+// One thread per channel; C is at most some thousands, so the kernel is launch-bound. The quotients
+// are computed in double, so that E[x^2] - E[x]^2 loses nothing beyond the f32 sums' errors.
 #include "hanok/kernels/cuda/ops/channel_sums.h"
 #include "hanok/kernels/cuda/runtime/cuda.h"
 #include "hanok/kernels/cuda/runtime/launch.h"

@@ -9,8 +9,8 @@
 namespace hanok::cuda {
 
 /// mean_var f32 [2,C] = (sum / rows, sum_of_squares / rows - mean^2) of f32 sums [C]. The
-/// difference cancels where a mean is large beside its deviation: use it where activations are
-/// stored in 16 bits, whose own rounding is coarser.
+/// difference cancels if a mean is large relative to its deviation: use it for activations stored
+/// in 16 bits, whose own rounding error is larger.
 void moments_from_sums(ExecContext& ctx, const float* sum, const float* sum_of_squares,
                        std::int64_t rows, std::int64_t channels, View mean_var);
 

@@ -1,9 +1,10 @@
-// The sweeps of columns.h. All are bound by memory: affine moves 8 bytes an element (12 with a
-// residual), moments read 4, sums read 4 to 12. Statistics add in f32 over 4 rows and then in
-// double: few enough additions that memory stays the limit even where double runs at 1/64 rate.
+// The sweeps of columns.h. All are memory-bound: affine moves 8 bytes per element (12 with a
+// residual), moments read 4, sums read 4 to 12. Statistics are summed in f32 over 4 rows and then
+// in double: few enough double additions to remain memory-bound even where double runs at 1/64
+// rate.
 //
-// Moments are sums of d = x - pivot and d^2, pivot being the block's first row: they lose nothing
-// where the mean is large, and are combined by Chan's formula (Chan, Golub, LeVeque: "Updating
+// Moments are sums of d = x - pivot and d^2, where pivot is the block's first row: they stay
+// accurate for a large mean, and are combined by Chan's formula (Chan, Golub, LeVeque: "Updating
 // formulae and a pairwise algorithm for computing sample variances", 1979).
 #include <type_traits>
 
@@ -13,9 +14,9 @@
 namespace hanok::cuda {
 namespace {
 
-constexpr std::int64_t kMostBlocks = 2048;  // 15 for each multiprocessor of a large GPU
-constexpr int kGroup = 4;                   // rows that a sum in f32 may hold
-constexpr std::int64_t kRowTurns = 16;      // rows a thread, at least
+constexpr std::int64_t kMostBlocks = 2048;  // 15 per multiprocessor of a large GPU
+constexpr int kGroup = 4;  // rows per f32 sum
+constexpr std::int64_t kRowTurns = 16;  // minimum rows per thread
 
 // ---- y = activation((x - center) * scale + shift + residual) ----
 
@@ -116,7 +117,8 @@ __device__ void add_moments(Moments& to, const Moments& next) {
   to.count += next.count;
 }
 
-/// Lane y of a channel combines every kCombineLanes-th block; lane 0 the lanes. mean_var [2,C].
+/// Lane y of a channel combines every kCombineLanes-th block; lane 0 combines the lanes. mean_var
+/// [2,C].
 __global__ void combine_column_moments_kernel(const double* partial, std::int64_t blocks,
                                               std::int64_t rows_per_block, std::int64_t rows,
                                               std::int64_t channels, float* mean_var) {
@@ -147,8 +149,8 @@ __global__ void combine_column_moments_kernel(const double* partial, std::int64_
 
 // ---- sums of g and of g * (x - mean) ----
 
-/// A thread with one channel (odd channel counts) waits for its narrow loads in any case, and sums
-/// in double throughout.
+/// A thread with one channel (odd channel counts) is limited by its narrow loads, so it sums in
+/// double throughout.
 template <typename T, int kWidth>
 __global__ void column_sums_kernel(const T* dy, const T* y, const T* x, const float* mean,
                                    GateFromX gate_from_x, ColumnTiles tiles, double* partial) {
@@ -290,7 +292,7 @@ PartialSums column_sums(ExecContext& ctx, const char* op, const ColumnSums& s, s
 }
 
 std::size_t column_moments_bytes(std::int64_t rows, std::int64_t channels) {
-  // Wider packets mean fewer rows a block and so more blocks; 64: the workspace's alignment.
+  // Wider packets mean fewer rows per block and so more blocks; 64: the workspace's alignment.
   std::int64_t blocks = 0;
   for (const std::int64_t width : {1, 4, 8}) {
     if (channels % width == 0) {

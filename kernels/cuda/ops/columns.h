@@ -1,11 +1,11 @@
-// Sweeps over a matrix [rows, channels] in which a thread keeps to its channels: what batch norm,
-// epilogues and bias gradients are made of.
+// Sweeps over a matrix [rows, channels] in which a thread keeps its channels: the base of batch
+// norm, epilogues and bias gradients.
 //
 //   block   x: packets of channels (up to 32: 512 bytes of a row), y: rows; 256 threads
 //   grid    x: row blocks times channel tiles
 //
-// So a warp reads whole lines, a thread reads its channels' parameters once for many rows, and sums
-// over rows stay in registers until the block's end. All cuts follow from the shape alone.
+// So accesses are coalesced, a thread reads its channels' parameters once for many rows, and sums
+// over rows stay in registers until the block's end. All splits are determined by the shape.
 #pragma once
 
 #include <algorithm>
@@ -20,14 +20,14 @@ inline constexpr int kColumnThreads = 256;
 struct ColumnTiles {
   dim3 grid, block;
   std::int64_t rows = 0;
-  std::int64_t packets = 0;  // a row
+  std::int64_t packets = 0;  // per row
   std::int64_t tiles = 0;    // channel tiles
   std::int64_t row_blocks = 0;
   std::int64_t rows_per_block = 0;
 };
 
-/// Cuts rows into blocks of at least `row_turns` rows a thread, but into no more than fill a large
-/// GPU a few times (`most_blocks` in all; 0: no limit).
+/// Splits rows into blocks of at least `row_turns` rows per thread, but at most `most_blocks`
+/// blocks in all (0: no limit).
 inline ColumnTiles column_tiles(std::int64_t rows, std::int64_t packets, std::int64_t row_turns,
                                 std::int64_t most_blocks) {
   ColumnTiles t;
@@ -48,10 +48,10 @@ inline ColumnTiles column_tiles(std::int64_t rows, std::int64_t packets, std::in
   return t;
 }
 
-/// A thread's place.
+/// A thread's position.
 struct ColumnPlace {
   std::int64_t packet, row_block, row, row_end;
-  bool inside;  // its channels exist; threads beside them still meet the block's barriers
+  bool inside;  // its channels exist; other threads still participate in the block's barriers
 };
 
 __device__ inline ColumnPlace column_place(const ColumnTiles& t, std::int64_t block) {
@@ -68,7 +68,7 @@ __device__ inline ColumnPlace column_place(const ColumnTiles& t) {
   return column_place(t, blockIdx.x);
 }
 
-/// Sums `values` over the block's rows (threadIdx.y) in a fixed tree; row 0 holds the result.
+/// Sums `values` over the block's rows (threadIdx.y) in a fixed tree; row 0 gets the result.
 /// `shared` has kCount * kColumnThreads elements.
 template <int kCount>
 __device__ inline void sum_block_rows(double (&values)[kCount], double* shared) {
@@ -88,7 +88,7 @@ __device__ inline void sum_block_rows(double (&values)[kCount], double* shared) 
 }
 
 /// y = activation((x - center) * scale_a * scale_b + shift + residual), all but x and y optional:
-/// f32 parameters [channels]; x, residual and y have one storage type. y may be x.
+/// f32 parameters [channels]; x, residual and y have one storage type. y may alias x.
 struct AffineColumns {
   ConstView x;
   ConstView center, scale_a, scale_b, shift;
@@ -99,8 +99,8 @@ struct AffineColumns {
 void affine_columns(ExecContext& ctx, const char* op, const AffineColumns& affine,
                     std::int64_t rows, std::int64_t channels);
 
-/// ReLU's gate computed again from x where y was not kept: open where
-/// (x - mean) * scale + shift > 0, in the arithmetic of affine_columns.
+/// ReLU's gate recomputed from x if y was not saved: open where (x - mean) * scale + shift > 0, in
+/// the arithmetic of affine_columns.
 struct GateFromX {
   bool wanted = false;
   const float *gamma = nullptr, *invstd = nullptr, *beta = nullptr;  // gamma, beta may be null
@@ -109,13 +109,13 @@ struct GateFromX {
   __device__ float shift(std::int64_t c) const { return beta ? beta[c] : 0.0F; }
 };
 
-/// Sums over rows of g = dy (0 where y, if defined, is not positive, or where the gate is shut) and
-/// of g * (x - mean). Without x the second sum is 0.
+/// Sums over rows of g = dy (0 where y, if defined, is not positive, or where the gate is closed)
+/// and of g * (x - mean). Without x the second sum is 0.
 struct ColumnSums {
   ConstView dy, y, x, mean;
   GateFromX gate;
 };
-/// Partial results of fixed row blocks, to be added in order: double [blocks, 2, channels].
+/// Partial sums of fixed row blocks, to be added in order: double [blocks, 2, channels].
 struct PartialSums {
   double* data = nullptr;
   std::int64_t blocks = 0;
@@ -123,8 +123,8 @@ struct PartialSums {
 PartialSums column_sums(ExecContext& ctx, const char* op, const ColumnSums& sums, std::int64_t rows,
                         std::int64_t channels, Workspace::Scope& scope);
 
-/// The two sums of a channel from the partial results, each of `kLanes` threads (threadIdx.y)
-/// adding every kLanes-th block; lane 0 returns the total. `shared`: 2 * 32 * kLanes doubles.
+/// A channel's two sums from the partial sums: each of `kLanes` threads (threadIdx.y) adds every
+/// kLanes-th block; lane 0 returns the total. `shared`: 2 * 32 * kLanes doubles.
 inline constexpr int kCombineChannels = 32;
 inline constexpr int kCombineLanes = 8;
 __device__ inline void combine_sums(const double* partial, std::int64_t blocks,

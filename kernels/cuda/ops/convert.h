@@ -1,4 +1,4 @@
-// Conversion of one element between any two types. The meaning is the CPU's
+// Conversion of one element between any two types, with the CPU's semantics
 // (kernels/cpu/layout.cpp).
 #pragma once
 
@@ -11,14 +11,14 @@
 
 namespace hanok::cuda {
 
-/// The ends of an integer type; outside of functions, so that device code may use them.
+/// The limits of an integer type; outside of functions, so that device code can use them.
 template <typename T>
 inline constexpr T kMinOf = std::numeric_limits<T>::min();
 template <typename T>
 inline constexpr T kMaxOf = std::numeric_limits<T>::max();
 
-/// Between floats: rounds to nearest even. Floats to integers likewise, NaN to 0, values beyond the
-/// type's range to its ends. i64 to u8: to the ends as well.
+/// Between floats: rounds to nearest even. Floats to integers likewise, with NaN to 0 and
+/// out-of-range values clamped. i64 to u8 clamps as well.
 template <typename To, typename From>
 HANOK_HOST_DEVICE To convert(From x) {
   constexpr bool kFromHalf = std::is_same_v<From, __half> || std::is_same_v<From, __nv_bfloat16>;

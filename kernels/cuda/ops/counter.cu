@@ -1,6 +1,5 @@
-// One thread adds one. It is the launch that costs (some microseconds, about one within a graph),
-// not the 16 bytes; the host could write the number for less, but a graph replays what was
-// recorded.
+// One thread adds one. The launch dominates the cost (some microseconds, about one in a graph). The
+// host could write the number for less, but a graph replays the recorded value.
 #include "hanok/kernels/cuda/ops/counter.h"
 #include "hanok/kernels/cuda/runtime/launch.h"
 

@@ -1,11 +1,10 @@
-// Elementwise ops: a thread computes the elements of one 16-byte pack of the output (4 of f32, 8 of
-// f16 or bf16), neighbouring threads neighbouring packs, so that a warp reads and writes whole
-// lines. Pointers that are not aligned, rows whose length is no multiple of a pack and the tail
-// take one access an element.
+// Elementwise ops: a thread computes one 16-byte pack of the output (4 elements of f32, 8 of f16 or
+// bf16), adjacent threads adjacent packs, so that accesses are coalesced. Unaligned pointers, rows
+// whose length is not a multiple of a pack, and the tail use one access per element.
 //
-// Roofline: memory. add of f32 moves 12 bytes for one operation; H100 does 20 operations a byte.
-// 2048 threads of 16 bytes are 32 KiB under way a multiprocessor, about twice what 3.35 TB/s and
-// 650 ns of latency ask for, so that one pack a thread is enough.
+// Roofline: memory. add of f32 moves 12 bytes per operation; an H100 does 20 operations per byte.
+// 2048 threads of 16 bytes are 32 KiB in flight per multiprocessor, about twice what 3.35 TB/s and
+// 650 ns of latency require, so one pack per thread is enough.
 #include <utility>
 
 #include "hanok/kernels/base/vector_math.h"
@@ -21,8 +20,8 @@ constexpr int kThreads = 256;
 
 // ---- the functions ----
 //
-// CUDA's own, but for sin and cos: sinf keeps an array in local memory for arguments beyond 10^5;
-// the CPU's has none, and the same bits.
+// CUDA's own, except sin and cos: sinf uses a local-memory array for arguments beyond 10^5; the
+// CPU's version has none, and gives the same bits.
 
 constexpr float kSqrtHalf = 0.70710678F;
 constexpr float kTwoOverSqrtPi = 1.1283791671F;
@@ -61,7 +60,7 @@ __device__ float apply(float x, float alpha, float beta) {
       return math::cos(x);
     case UnaryOp::Erf:
       return erff(x);
-    case UnaryOp::Relu:  // written so that NaN stays NaN
+    case UnaryOp::Relu:  // written so that NaN propagates
       return x <= 0.0F ? 0.0F : x;
     case UnaryOp::LeakyRelu:
       return x < 0.0F ? alpha * x : x;
@@ -87,7 +86,7 @@ __device__ float apply(float x, float alpha, float beta) {
   return x;
 }
 
-/// What the derivative is computed from, besides dy.
+/// The operands of the derivative besides dy.
 enum class Needs { Nothing, X, Y };
 
 constexpr Needs derivative_needs(UnaryOp op) {
@@ -249,7 +248,7 @@ __global__ void add_scaled_kernel(float alpha, const T* x, T* y, std::int64_t co
   }
 }
 
-/// Neighbours along a row: all different, or one broadcast element.
+/// Elements along a row: all different, or one broadcast element.
 template <int count, typename T>
 __device__ void load_row(const T* x, std::int64_t step, float (&values)[count]) {
   if (step == 1) {
@@ -260,7 +259,7 @@ __device__ void load_row(const T* x, std::int64_t step, float (&values)[count]) 
   }
 }
 
-/// out = a op b, out dense. `packed`: splits_into(pack) holds and all pointers are aligned.
+/// out = a op b, out dense. `packed`: splits_into(pack) is true and all pointers are aligned.
 template <BinaryOp op, typename T>
 __global__ void binary_kernel(StridedIndex<2> index, const T* a, const T* b, T* out,
                               std::int64_t count, bool packed) {
@@ -301,7 +300,7 @@ void with_unary_op(std::integer_sequence<int, numbers...>, UnaryOp op, const Fun
   };
   (call_if(UnaryTag<static_cast<UnaryOp>(numbers)>{}), ...);
 }
-/// Calls function(UnaryTag<op>{}): the op becomes a constant that picks the kernel.
+/// Calls function(UnaryTag<op>{}): the op becomes a constant that selects the kernel.
 template <typename Function>
 void with_op(UnaryOp op, const Function& function) {
   constexpr int kOps = static_cast<int>(UnaryOp::Affine) + 1;
@@ -350,7 +349,7 @@ void unary_backward(ExecContext& ctx, UnaryOp op, UnaryParams params, ConstView 
     with_op(op, [&](auto tag) {
       constexpr UnaryOp kOp = decltype(tag)::value;
       constexpr Needs kNeeds = derivative_needs(kOp);
-      // Where nothing is needed, dy stands in for it: it is read once all the same.
+      // If no operand is needed, dy replaces it, at no cost since it is read anyway.
       const ConstView value = kNeeds == Needs::X ? x : kNeeds == Needs::Y ? y : dy;
       launch(unary_backward_kernel<kOp, T>, grid_for(count, kThreads * kPackOf<T>), dim3(kThreads),
              0, stream_of(ctx), params.alpha, params.beta, value.as<T>(), dy.as<T>(), dx.as<T>(),
@@ -363,7 +362,7 @@ void binary(ExecContext& ctx, BinaryOp op, const StridedConstView& a, const Stri
             View out) {
   const std::int64_t count = out.numel();
   if (count == 0) return;
-  // The walk is dense for out: its steps only keep dimensions apart that out would join wrongly.
+  // The walk is dense for out: its strides only keep dimensions apart that must not be merged.
   const StridedIndex<2> index(StridedLoop<2>(a.sizes, {a.strides, b.strides}));
   with_storage("binary", out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;

@@ -1,4 +1,4 @@
-// Elementwise ops; see Backend for their meaning.
+// Elementwise ops; Backend documents the functions.
 #pragma once
 
 #include "hanok/kernels/backend.h"

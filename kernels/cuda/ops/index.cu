@@ -1,19 +1,18 @@
-// Choices by condition and by index.
+// Selection by condition and by index.
 //
-// gather and select are maps over their outputs: a thread an element (gather: a word of up to 16
-// bytes where one index serves a whole row).
+// gather and select are maps over their outputs: one thread per element (gather: per word of up to
+// 16 bytes if one index applies to a whole row).
 //
-// gather_backward adds in the order of j without atomics, so that its bits are the same in every
-// run. With one index for each element, a thread owns a lane (o, i) of dx and walks j. With shared
+// gather_backward adds in the order of j without atomics, so that every run gives the same bits.
+// With one index per element, a thread owns a lane (o, i) of dx and iterates over j. With shared
 // indices (rows of an embedding) a block belongs to one j: if an earlier j has the same index, it
-// leaves; else it is the first, and adds the rows of all later ones with this index, 256 indices
-// looked at per round. The look-ups cost count^2 / 256 rounds over all blocks, mostly from cache;
-// each row of dy is read once.
+// exits; else it is the first, and adds the rows of all later j with this index, checking 256
+// indices per round. The checks take count^2 / 256 rounds over all blocks, mostly from cache; each
+// row of dy is read once.
 //
-// topk takes k rounds; each finds the first element that comes after the last round's in the total
-// order "NaN first, then larger, then smaller index". A warp shares a lane of x, or each thread has
-// its own where lanes are neighbours in memory. Roofline: memory, k reads of x, all but the first
-// from cache while a lane fits there.
+// topk takes k rounds; each finds the next element in the total order "NaN first, then larger, then
+// smaller index". A warp shares a lane of x, or each thread has its own if lanes are adjacent in
+// memory. Roofline: memory, k reads of x, all but the first from cache if a lane fits there.
 #include "hanok/kernels/cuda/ops/index.h"
 #include "hanok/kernels/cuda/runtime/launch.h"
 #include "hanok/kernels/cuda/ops/layout.h"
@@ -51,8 +50,8 @@ __global__ void select_kernel(StridedIndex<3> index, const std::uint8_t* conditi
   }
 }
 
-/// A kernel cannot throw. An element picked by an index outside its dimension has all bits set (NaN
-/// in every float, -1 in i64), and its gradient goes nowhere.
+/// A kernel cannot throw. An element selected by an index out of range has all bits set (NaN in
+/// every float, -1 in i64), and its gradient is dropped.
 __device__ bool outside(std::int64_t index, std::int64_t length) {
   return index < 0 || index >= length;
 }
@@ -74,7 +73,7 @@ __global__ void gather_kernel(GatherShape shape, const T* x, const std::int64_t*
   y[number] = x[(o * shape.length + index) * shape.inner + i];
 }
 
-/// Indices of their own for each lane: thread (o, i) owns dx[o, :, i].
+/// One index per element: thread (o, i) owns dx[o, :, i].
 __global__ void gather_backward_lanes_kernel(GatherShape shape, const float* dy,
                                              const std::int64_t* indices, float* dx) {
   const std::int64_t lane = thread_number();
@@ -88,7 +87,7 @@ __global__ void gather_backward_lanes_kernel(GatherShape shape, const float* dy,
   }
 }
 
-/// Shared indices: block (j, o), see above. Rows of dy and dx are walked by the block's threads.
+/// Shared indices: block (j, o), see above. The block's threads iterate over rows of dy and dx.
 __global__ void gather_backward_rows_kernel(GatherShape shape, const float* dy,
                                             const std::int64_t* indices, float* dx) {
   __shared__ int same[kThreads];  // which of the next kThreads indices equal ours
@@ -126,7 +125,7 @@ struct Candidate {
   std::int64_t index;
 };
 
-/// Whether a comes before b: NaN before numbers, larger before smaller, equal ones by index.
+/// Whether a precedes b: NaN before numbers, larger before smaller, equal ones by index.
 __device__ bool before(const Candidate& a, const Candidate& b) {
   const bool a_nan = a.value != a.value;
   const bool b_nan = b.value != b.value;
@@ -141,7 +140,7 @@ __device__ Candidate first_of(const Candidate& a, const Candidate& b) {
   return before(b, a) ? b : a;
 }
 
-/// The first of a warp's candidates, in all of its threads.
+/// The first of a warp's candidates, returned to all of its threads.
 __device__ Candidate warp_first(Candidate candidate) {
   for (int offset = kWarp / 2; offset > 0; offset /= 2) {
     const Candidate other{
@@ -152,12 +151,13 @@ __device__ Candidate warp_first(Candidate candidate) {
   return candidate;
 }
 
-/// `threads` share a lane: 1 or a warp. x is seen as [outer, length, inner], lane = o * inner + i.
+/// `threads` (1 or a warp) share a lane. x is viewed as [outer, length, inner], lane = o * inner +
+/// i.
 template <int threads, typename T>
 __global__ void topk_kernel(const T* x, std::int64_t lanes, std::int64_t length, std::int64_t inner,
                             std::int64_t k, T* values, std::int64_t* indices) {
   const std::int64_t lane = thread_number() / threads;
-  if (lane >= lanes) return;  // whole warps at once where they share a lane
+  if (lane >= lanes) return;  // whole warps at once if they share a lane
   const std::int64_t o = lane / inner;
   const std::int64_t i = lane - o * inner;
   const T* elements = x + o * length * inner + i;
@@ -188,7 +188,7 @@ void launch_gather(ExecContext& ctx, const GatherShape& shape, ConstView x, Cons
          x.as<T>(), indices.as<std::int64_t>(), y.as<T>(), count);
 }
 
-/// Words of 16 bytes that are only moved.
+/// Words of 16 bytes that are only copied.
 struct alignas(16) Word16 {
   std::uint64_t content[2];
 };
@@ -252,7 +252,7 @@ void topk(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length
   if (lanes == 0 || k == 0) return;
   with_storage("topk", x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const bool alone = inner >= kWarp;  // neighbouring threads then read neighbours
+    const bool alone = inner >= kWarp;  // adjacent threads then read adjacent elements
     launch(alone ? topk_kernel<1, T> : topk_kernel<kWarp, T>,
            grid_for(lanes * (alone ? 1 : kWarp), kThreads), dim3(kThreads), 0, stream_of(ctx),
            x.as<T>(), lanes, length, inner, k, values.as<T>(), indices.as<std::int64_t>());

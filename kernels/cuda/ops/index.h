@@ -1,4 +1,4 @@
-// Choices by condition and by index; see Backend for their meaning.
+// Selection by condition and by index; Backend documents the functions.
 #pragma once
 
 #include "hanok/kernels/backend.h"

@@ -1,15 +1,14 @@
-// Fills, copies, transposes and conversions. No arithmetic to speak of: memory bounds them all, so
-// that what matters is how many bytes an instruction moves and whether a warp's addresses are
-// neighbours.
+// Fills, copies, transposes and conversions. All are memory-bound, so what matters is the number of
+// bytes per instruction and that a warp's addresses are adjacent.
 //
-// strided_copy sorts the dimensions by the destination's strides, joins those that both sides step
-// through evenly, and takes one of two ways:
-//   rows     Both sides step evenly: one thread a word, of up to 16 bytes where both rows are
-//            contiguous (then a copy of f32 and one of f16 are the same copy).
+// strided_copy sorts the dimensions by the destination's strides, merges those that are contiguous
+// in both operands, and uses one of two kernels:
+//   rows     Constant strides on both sides: one thread per word, of up to 16 bytes if both rows
+//            are contiguous (then a copy of f32 and one of f16 are the same copy).
 //   tiles    The destination is contiguous along one dimension (p), the source along another (q),
-//   as
-//            between NCHW and NHWC. A block reads a tile of 32x32 words along q and writes it along
-//            p, through shared memory; rows of 33 words keep the 32 words of a column in 32 banks.
+//            as between NCHW and NHWC. A block reads a tile of 32x32 words along q and writes it
+//            along p, through shared memory; rows of 33 words keep the 32 words of a column in 32
+//            banks.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -26,9 +25,9 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kTile = 32;
-constexpr int kTileRows = 8;  // rows of a tile that a block's threads cover at once
+constexpr int kTileRows = 8;  // rows of a tile covered by a block's threads at once
 
-/// Calls function(Type<T>{}) with the type that stores `dtype` on the device.
+/// Calls function(Type<T>{}) with the device's storage type of `dtype`.
 template <typename Function>
 void with_type(DType dtype, const Function& function) {
   switch (dtype) {
@@ -47,7 +46,7 @@ void with_type(DType dtype, const Function& function) {
   }
 }
 
-/// A word that is copied as it is: its size is also its alignment.
+/// A word that is copied unchanged; its alignment equals its size.
 template <int bytes>
 struct alignas(bytes) Word {
   unsigned char content[bytes];
@@ -67,7 +66,7 @@ struct alignas(16) Word<16> {
 
 // ---- kernels ----
 
-/// Fills with the 8 bytes of `pattern` again and again; a thread writes 16.
+/// Fills with the 8 bytes of `pattern` repeatedly; a thread writes 16.
 __global__ void fill_kernel(std::uint64_t pattern, unsigned char* out, std::int64_t bytes,
                             bool aligned) {
   const std::int64_t begin = thread_number() * 16;
@@ -90,14 +89,14 @@ __global__ void copy_kernel(StridedIndex<2> index, const T* src, T* dst, std::in
   dst[at[0]] = src[at[1]];
 }
 
-/// Two dimensions that a tile spans: along p dst is contiguous, along q src is.
+/// The two dimensions of a tile: dst is contiguous along p, src along q.
 struct TilePlane {
   std::int64_t p_size, q_size;
   std::int64_t src_p_step, dst_q_step;
   std::int64_t p_tiles, q_tiles;
 };
 
-/// One block a tile; `outer` walks over the planes.
+/// One block per tile; `outer` iterates over the planes.
 template <typename T>
 __global__ void transpose_kernel(StridedIndex<2> outer, TilePlane plane, const T* src, T* dst) {
   __shared__ T tile[kTile][kTile + 1];  // [p][q]
@@ -122,7 +121,7 @@ __global__ void transpose_kernel(StridedIndex<2> outer, TilePlane plane, const T
   }
 }
 
-/// A thread converts as many elements as 16 bytes hold of the wider type.
+/// A thread converts as many elements as fit into 16 bytes of the wider type.
 template <typename To, typename From>
 inline constexpr int kCastCount = 16 / static_cast<int>(std::max(sizeof(To), sizeof(From)));
 
@@ -141,7 +140,7 @@ __global__ void cast_kernel(const From* x, To* y, std::int64_t count, bool align
   }
 }
 
-/// y = (x / 255 - mean[c]) / stddev[c], 4 elements a thread, c = element % channels.
+/// y = (x / 255 - mean[c]) / stddev[c], 4 elements per thread, c = element % channels.
 template <typename T>
 __global__ void normalize_kernel(const std::uint8_t* x, const float* mean, const float* stddev,
                                  T* y, std::int64_t channels, std::int64_t count, bool aligned) {
@@ -172,9 +171,9 @@ __global__ void normalize_kernel(const std::uint8_t* x, const float* mean, const
   }
 }
 
-// ---- the two ways of a strided copy ----
+// ---- the two kernels of a strided copy ----
 
-/// The dimensions in the order of dst's strides, neighbours joined.
+/// The dimensions in the order of dst's strides, merged where possible.
 StridedIndex<2> sorted_index(const StridedView& dst, const StridedConstView& src) {
   std::array<int, kMaxRank> order{};
   std::iota(order.begin(), order.end(), 0);
@@ -192,7 +191,7 @@ StridedIndex<2> sorted_index(const StridedView& dst, const StridedConstView& src
   return StridedIndex<2>(StridedLoop<2>(sizes, {dst_strides, src_strides}));
 }
 
-/// Doubles the word while both rows stay whole words of it, up to 16 bytes. Returns its bytes.
+/// Doubles the word while both rows are multiples of it, up to 16 bytes. Returns its bytes.
 int widen(StridedIndex<2>& index, int bytes, const void* dst, const void* src) {
   const auto addresses =
       reinterpret_cast<std::uintptr_t>(dst) | reinterpret_cast<std::uintptr_t>(src);
@@ -208,7 +207,7 @@ int widen(StridedIndex<2>& index, int bytes, const void* dst, const void* src) {
   return bytes;
 }
 
-/// The dimension along which src is contiguous if tiles pay (both sides at least a quarter of a
+/// The dimension along which src is contiguous if tiles pay off (both sides at least a quarter of a
 /// tile), else -1.
 int tile_dim(const StridedIndex<2>& index) {
   const int p = index.rank - 1;

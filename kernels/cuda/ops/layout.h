@@ -1,4 +1,4 @@
-// Fills, copies and conversions; see Backend for their meaning.
+// Fills, copies and conversions; Backend documents the functions.
 #pragma once
 
 #include "hanok/kernels/backend.h"

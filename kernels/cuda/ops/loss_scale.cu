@@ -1,13 +1,14 @@
-// Loss scaling: f16 holds nothing below 6e-8, and gradients are often smaller. So the loss is
-// multiplied by a large power of two before the backward pass, and the gradients are divided by it
-// before anybody reads them. Where the scale was too large, some of them are infinite or NaN: the
-// step is left out and the scale halved. All of that is decided on the device, so that a step waits
-// for nothing and can be replayed (Micikevicius et al., "Mixed Precision Training", ICLR 2018).
+// Loss scaling: f16 cannot represent values below 6e-8, and gradients are often smaller. So the
+// loss is multiplied by a large power of two before the backward pass, and the gradients are
+// divided by it before they are used. If the scale was too large, some gradients are infinite or
+// NaN: the step is skipped and the scale halved. All of this is decided on the device, so that a
+// step does not synchronise and can be replayed (Micikevicius et al., "Mixed Precision Training",
+// ICLR 2018).
 //
-// unscale: a list of tensors is a kernel parameter, a block finds its tensor by bisection and takes
-// kListBlock of it, 16 bytes a thread and access. Each block leaves a flag, and one block joins
-// them: no two blocks write one address. Roofline: memory, 8 bytes an element (11.7 M parameters of
-// ResNet18: 94 MB, 28 us at 3.35 TB/s).
+// unscale: a list of tensors is a kernel parameter; a block finds its tensor by bisection and
+// processes kListBlock of it, 16 bytes per thread and access. Each block writes a flag, and one
+// block combines them, so that no two blocks write to one address. Roofline: memory, 8 bytes per
+// element (11.7 M parameters of ResNet18: 94 MB, 28 us at 3.35 TB/s).
 #include "hanok/kernels/cuda/runtime/launch.h"
 #include "hanok/kernels/cuda/ops/loss_scale.h"
 #include "hanok/kernels/cuda/ops/storage.h"
@@ -25,7 +26,7 @@ struct ScaledItem {
 
 __device__ bool is_finite(float x) { return (__float_as_uint(x) & 0x7f800000U) != 0x7f800000U; }
 
-/// Whether any thread of the block says so, in thread 0.
+/// Whether the flag of any thread of the block is set, in thread 0.
 __device__ bool any_in_block(bool mine) {
   __shared__ bool warps[kThreads / 32];
   const bool warp = __any_sync(0xffffffffU, mine) != 0;

@@ -1,4 +1,4 @@
-// Loss scaling for f16 gradients; see Backend for its meaning.
+// Loss scaling for f16 gradients; Backend documents the functions.
 #pragma once
 
 #include <vector>

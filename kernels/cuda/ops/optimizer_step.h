@@ -1,4 +1,4 @@
-// Optimiser steps; see Backend for their meaning.
+// Optimiser steps; Backend documents the functions.
 #pragma once
 
 #include <vector>

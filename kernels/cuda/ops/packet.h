@@ -1,6 +1,6 @@
-// A packet: the 16 bytes of a storage type that one thread moves with one instruction (4 floats or
-// 8 halves), as floats in registers; or one element, where rows do not allow packets. The width is
-// a template parameter of the kernels that walk channels (columns.h, pool.cu).
+// A packet: the 16 bytes of a storage type that a thread moves with one instruction (4 floats or 8
+// halves), as floats in registers; or one element, if rows do not allow packets. The width is a
+// template parameter of the kernels that iterate over channels (columns.h, pool.cu).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace hanok::cuda {
 
-/// kWidth neighbouring elements as floats: one element, or the packet at an address of 16 bytes.
+/// kWidth adjacent elements as floats: one element, or the packet at a 16-byte aligned address.
 template <int kWidth, typename T>
 __device__ inline void load(const T* from, float (&to)[kWidth]) {
   static_assert(kWidth == 1 || kWidth == kPackOf<T>);
@@ -25,8 +25,8 @@ __device__ inline void store(const float (&from)[kWidth], T* to) {
   store_floats(from, kWidth > 1, to);
 }
 
-/// Whether rows of `row` elements can be read in packets from all of these addresses (null: not
-/// read).
+/// Whether rows of `row` elements can be read in packets from all of these addresses (null:
+/// unused).
 template <typename T, typename... Pointers>
 bool packets_fit(std::int64_t row, const Pointers*... pointers) {
   return row % kPackOf<T> == 0 && aligned16(pointers...);

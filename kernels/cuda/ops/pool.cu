@@ -1,12 +1,13 @@
-// Pooling in both directions is one pattern: each pixel of the result gathers from a list of
-// pixels of the operand, for all channels alike. Windows are products of a row and a column range,
-// so the lists follow from two axes. Backward gathers too, from the windows that cover a pixel:
-// no thread writes another's element, no atomics, one order of additions.
+// Both directions of pooling are one pattern: each pixel of the result gathers from a list of
+// pixels of the operand, in the same way for all channels. Windows are products of a row and a
+// column range, so the lists are given by two axes. Backward gathers too, from the windows that
+// cover a pixel: no thread writes another's element, there are no atomics, and the order of
+// additions is fixed.
 //
 //   block   x: packets of channels, y: pixels of the result (columns.h)
 //
-// Bound by memory: the taps of neighbouring pixels come from the caches, so a pass moves about
-// operand + result (+ 1 byte an output for indices).
+// Memory-bound: the taps of adjacent pixels come from the caches, so a pass moves about operand +
+// result (+ 1 byte per output for indices).
 #include "hanok/kernels/cuda/ops/columns.h"
 #include "hanok/kernels/cuda/ops/packet.h"
 #include "hanok/kernels/cuda/ops/pool.h"
@@ -15,7 +16,7 @@
 namespace hanok::cuda {
 namespace {
 
-/// Which operand positions take part in a result's position.
+/// The operand positions that contribute to a result's position.
 enum class Links { Window, WindowBackward, Adaptive, AdaptiveBackward };
 
 struct Axis {
@@ -26,7 +27,7 @@ struct Axis {
 
 __device__ int divide_up_int(int a, int b) { return (a + b - 1) / b; }
 
-/// Taps of the window that starts at `start` which lie within [0, size).
+/// Taps of the window starting at `start` that are within [0, size).
 __device__ int taps_inside(int start, int kernel, int dilation, int size) {
   int first = start < 0 ? divide_up_int(-start, dilation) : 0;
   int last = start < size ? divide_up_int(size - start, dilation) : 0;  // exclusive
@@ -35,7 +36,7 @@ __device__ int taps_inside(int start, int kernel, int dilation, int size) {
   return last > first ? last - first : 0;
 }
 
-/// Where window `i` of `windows` adaptive ones over `size` pixels begins and ends.
+/// Start and end of window `i` of `windows` adaptive ones over `size` pixels.
 __device__ int adaptive_begin(int i, int size, int windows) {
   return static_cast<int>(static_cast<std::int64_t>(i) * size / windows);
 }
@@ -43,8 +44,8 @@ __device__ int adaptive_end(int i, int size, int windows) {
   return static_cast<int>((static_cast<std::int64_t>(i + 1) * size + windows - 1) / windows);
 }
 
-/// Calls visit(operand position, tap number, positions that the window's average divides by) for
-/// all links of `result`, in order of the operand.
+/// Calls visit(operand position, tap number, divisor of the window's average) for all operand
+/// positions of `result`, in order.
 template <Links kLinks, typename Visit>
 __device__ void for_links(const Axis& a, int result, const Visit& visit) {
   if constexpr (kLinks == Links::Window) {
@@ -111,7 +112,7 @@ __global__ void max_pool_kernel(Pixels p, const T* x, T* y, std::uint8_t* indice
   for_pixels<kWidth>(p, [&](std::int64_t at, int row, int column, std::int64_t image) {
     float best[kWidth];
     Bytes<kWidth> index = {};
-    // Dilated taps may all lie in the padding, which counts as minus infinity.
+    // All dilated taps may be in the padding, which counts as minus infinity.
     for (int i = 0; i < kWidth; ++i) best[i] = -INFINITY;
     bool first = true;
     for_links<Links::Window>(p.rows, row, [&](int h, int r, int) {
@@ -121,7 +122,7 @@ __global__ void max_pool_kernel(Pixels p, const T* x, T* y, std::uint8_t* indice
         float values[kWidth];
         load<kWidth>(x + image + pixel * channels, values);
         for (int i = 0; i < kWidth; ++i) {
-          // NaN wins, so that it is seen.
+          // NaN propagates.
           if (first || values[i] > best[i] || isnan(values[i])) {
             best[i] = values[i];
             index.values[i] = number;
@@ -158,8 +159,8 @@ __global__ void max_pool_backward_kernel(Pixels p, const T* dy, const std::uint8
   });
 }
 
-/// result = averages over windows, or the gradient of that. Each row of a window is summed by
-/// itself: sums of sums round less.
+/// result = averages over windows, or their gradient. Each row of a window is summed separately,
+/// which reduces rounding errors.
 template <typename T, int kWidth, Links kLinks>
 __global__ void average_pool_kernel(Pixels p, const T* operand, T* result) {
   const std::int64_t channels = p.tiles.packets * kWidth;
@@ -204,7 +205,7 @@ Axis adaptive_axis(const char* op, std::int64_t results, std::int64_t operands) 
   return axis;
 }
 
-/// The same windows seen from the input.
+/// The same windows from the input's side.
 Axis backward(Axis axis) {
   const int results = axis.results;
   axis.results = axis.operands;

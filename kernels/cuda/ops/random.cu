@@ -1,11 +1,11 @@
-// Random numbers, the CPU backend's to the bit: element i takes word i % 4 of the Philox counter
+// Random numbers, bit-identical to the CPU backend's: element i is word i % 4 of the Philox counter
 // (epoch, step, draw, i / 4). A thread computes one counter, ten rounds of two 32-bit products in
-// registers, and writes the four elements that it gives with one store.
+// registers, and writes its four elements with one store.
 //
-// Epoch and step are read from device memory, so that a captured step draws anew when replayed.
+// Epoch and step are read from device memory, so that a replayed step draws new numbers.
 //
-// Roofline: memory. About 100 integer operations a counter stand against 16 bytes written (dropout:
-// 16 read as well); H100 issues some 130 in the time of 16 bytes.
+// Roofline: memory. About 100 integer operations per counter for 16 bytes written (dropout: 16 read
+// as well); an H100 issues about 130 in the time of 16 bytes.
 #include "hanok/kernels/base/vector_math.h"
 #include "hanok/kernels/cuda/runtime/launch.h"
 #include "hanok/kernels/cuda/ops/random.h"
@@ -15,7 +15,7 @@ namespace hanok::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kWords = 4;  // of a counter
+constexpr int kWords = 4;  // per counter
 constexpr double kTwoPi = 6.283185307179586;
 
 struct Draw {
@@ -33,7 +33,7 @@ __device__ void draw_words(const Draw& draw, std::int64_t begin, std::uint32_t (
   philox_rounds(draw.key, words);
 }
 
-/// How many of a counter's elements exist.
+/// The number of a counter's elements that exist.
 __device__ int words_from(std::int64_t begin, std::int64_t count) {
   return begin + kWords <= count ? kWords : static_cast<int>(count - begin);
 }
@@ -50,8 +50,8 @@ __global__ void uniform_kernel(Draw draw, float low, float high, T* out, std::in
   store_some(values, aligned, words_from(begin, count), out + begin);
 }
 
-/// Box and Muller: words a, b -> radius sqrt(-2 ln u) with u = (a + 1/2) / 2^32 in (0, 1), angle
-/// 2 pi b / 2^32.
+/// Box-Muller: words a, b -> radius sqrt(-2 ln u) with u = (a + 1/2) / 2^32 in (0, 1), angle 2 pi b
+/// / 2^32.
 template <typename T>
 __global__ void normal_kernel(Draw draw, float mean, float stddev, T* out, std::int64_t count,
                               bool aligned) {

@@ -1,4 +1,4 @@
-// Random numbers; see Backend for their meaning.
+// Random numbers; Backend documents the functions.
 #pragma once
 
 #include "hanok/kernels/backend.h"

@@ -1,17 +1,18 @@
 // Sums over any dimensions of a strided operand, accumulated in double.
 //
-// The dimensions fall into kept and reduced ones, each walked by a StridedIndex. Threads lie so
-// that a warp reads neighbours:
+// The dimensions are split into kept and reduced ones, each walked by a StridedIndex. Threads are
+// arranged so that a warp reads adjacent elements:
 //   rows     The operand is contiguous along a reduced dimension: 8, 32 or 256 threads share one
-//            kept element and add along it; shuffles and (for 256) shared memory join their sums.
-//   columns  Else: 32 neighbouring threads take 32 kept elements, and several such warps share the
+//            kept element and add along it; shuffles and (for 256) shared memory combine their
+//            sums.
+//   columns  Else: 32 adjacent threads process 32 kept elements, and several such warps share the
 //            reduced ones.
-// Long reductions over few kept elements are cut into parts by their sizes alone; the parts' sums
-// [parts, kept] are then added by the columns kernel. Every order of additions is fixed by the
-// shape, so that results are the same bits in every run.
+// Long reductions over few kept elements are split into parts depending on sizes alone; the
+// columns kernel then adds the parts' sums [parts, kept]. Every order of additions is fixed by the
+// shape, so every run gives the same bits.
 //
-// Roofline: memory, one read of x; 2 operations of f64 (conversion, addition) for 4 bytes. That is
-// a fifth of what H100 does in this time, and just what a consumer card with 1/64 of the rate does.
+// Roofline: memory, one read of x; 2 operations in f64 (conversion, addition) per 4 bytes. That is
+// a fifth of an H100's f64 rate, and about the whole f64 rate of a consumer card.
 #include <algorithm>
 
 #include "hanok/kernels/cuda/ops/index.h"
@@ -30,7 +31,7 @@ constexpr unsigned kAllLanes = 0xffffffffU;
 
 // Parts: enough blocks to fill a GPU, but each with enough work to hide the second pass.
 constexpr std::int64_t kWantedBlocks = 1024;
-constexpr std::int64_t kRowPart = 4096;    // reduced elements a part at least, rows
+constexpr std::int64_t kRowPart = 4096;  // minimum reduced elements per part, rows
 constexpr std::int64_t kColumnPart = 256;  // the same, columns
 
 __device__ double to_double(double x) { return x; }
@@ -61,8 +62,8 @@ __device__ double block_sum(double x) {
   return total;
 }
 
-/// What is summed and where the sums go: for part p of kept element k either to
-/// partial[p * kept_size + k], or, if partial is null, divided to out[k].
+/// What is summed and where the sums go: for part p of kept element k to partial[p * kept_size + k]
+/// or, if partial is null, divided, to out[k].
 struct Reduction {
   StridedIndex<1> kept, reduced;
   std::int64_t kept_size, reduced_size, part_length;
@@ -105,10 +106,10 @@ __device__ double sum_of(const StridedIndex<1>& reduced, const T* x, std::int64_
   return sum;
 }
 
-/// `lanes` neighbouring threads a kept element: 8, 32 or all 256.
+/// `lanes` adjacent threads per kept element: 8, 32 or all 256.
 template <int lanes, typename T>
 __global__ void reduce_rows_kernel(Reduction r, const T* x, std::int64_t kept_blocks) {
-  constexpr int kKept = kThreads / lanes;  // kept elements a block
+  constexpr int kKept = kThreads / lanes;  // kept elements per block
   const std::int64_t part = blockIdx.x / kept_blocks;
   const std::int64_t k = blockIdx.x % kept_blocks * kKept + threadIdx.x / lanes;
   double sum = 0;
@@ -165,7 +166,7 @@ __global__ void scatter_along_kernel(StridedIndex<2> index, const T* dy,
 
 // ---- norms ----
 
-constexpr int kNormBlock = 16384;  // elements whose squares a block adds
+constexpr int kNormBlock = 16384;  // elements summed by a block
 
 struct NormItem {
   const float* data;
@@ -214,7 +215,7 @@ StridedIndex<1> index_over(const StridedConstView& x, std::uint32_t dims, bool r
   return StridedIndex<1>(StridedLoop<1>(sizes, {strides}));
 }
 
-/// The ways to lay threads, from the sizes alone.
+/// The thread arrangements, chosen by sizes alone.
 enum class Layout { Rows8, Rows32, Rows256, Columns };
 
 Layout layout_of(const Reduction& r) {

@@ -1,4 +1,4 @@
-// Reductions; see Backend for their meaning.
+// Reductions; Backend documents the functions.
 #pragma once
 
 #include <vector>

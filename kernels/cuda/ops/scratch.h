@@ -1,4 +1,4 @@
-// Scratch for libraries that want more than the workspace's 64-byte alignment.
+// Workspace for libraries that need more than its 64-byte alignment.
 #pragma once
 
 #include <cstddef>
@@ -8,10 +8,10 @@
 
 namespace hanok::cuda {
 
-/// As cudaMalloc aligns.
+/// cudaMalloc's alignment.
 inline constexpr std::size_t kScratchAlignment = 256;
 
-/// Memory of the scope, aligned to kScratchAlignment, for which it takes that much more.
+/// Memory for the scope, aligned to kScratchAlignment; allocates that much more.
 inline void* take_aligned(Workspace::Scope& scope, std::size_t bytes) {
   char* memory = static_cast<char*>(scope.take(bytes + kScratchAlignment));
   const std::size_t over = reinterpret_cast<std::uintptr_t>(memory) % kScratchAlignment;

@@ -1,5 +1,5 @@
-// Sizes within kernels: 64-bit on the outside, 32-bit where a division stands in a loop, since a
-// GPU divides 32-bit integers about five times as fast.
+// Sizes in kernels: 64-bit in interfaces, 32-bit where a loop divides, since a GPU divides 32-bit
+// integers about five times as fast.
 #pragma once
 
 #include <cstdint>

@@ -1,17 +1,17 @@
-// Softmax over `length` of x seen as [outer, length, inner], and cross entropy.
+// Softmax over `length` of x viewed as [outer, length, inner], and cross entropy.
 //
-// Where inner is 1 a row is contiguous: a warp takes a row of up to kWarpRow elements, a block a
-// longer one; the maximum and the sum go through shuffles. Where inner is more, a thread takes a
-// column, and neighbouring threads read neighbouring columns. Rows are read three times, but two
-// of these come from a cache: the memory sees 8 bytes an element (f32).
+// If inner is 1 a row is contiguous: a warp processes a row of up to kWarpRow elements, a block a
+// longer one; maximum and sum use shuffles. Otherwise a thread processes a column, and adjacent
+// threads read adjacent columns. Rows are read three times, but two of these reads hit a cache:
+// memory traffic is 8 bytes per element (f32).
 //
-// Cross entropy is as PyTorch defines it. With log p = log_softmax(logits), class weights w,
-// smoothing e and C classes, every form is a weighted sum  loss = -sum_c coefficient_c log p_c:
+// Cross entropy as PyTorch defines it. With log p = log_softmax(logits), class weights w, smoothing
+// e and C classes, every form is a weighted sum  loss = -sum_c coefficient_c log p_c:
 //   target t:               coefficient_c = (1-e) w_t [c = t] + e/C w_c;      weight w_t
 //   soft targets q:         coefficient_c = ((1-e) q_c + e/C) w_c;           weight 1
 //   t < 0 (ignored):        all 0;                                           weight 0
 // and so  d loss / d logits_j = p_j sum_c coefficient_c - coefficient_j.
-// A warp takes a sample and computes in double: there are few elements, and losses are compared.
+// A warp processes a sample in double: there are few elements, and losses are compared.
 #include "hanok/kernels/cuda/ops/packet.h"
 #include "hanok/kernels/cuda/ops/sizes.h"
 #include "hanok/kernels/cuda/ops/softmax_cross_entropy.h"
@@ -20,8 +20,8 @@ namespace hanok::cuda {
 namespace {
 
 constexpr int kWarp = 32;
-constexpr int kWide = 256;        // threads of a block that takes one row
-constexpr int kRowsPerBlock = 4;  // where a warp takes a row
+constexpr int kWide = 256;  // threads of a block that processes one row
+constexpr int kRowsPerBlock = 4;  // if a warp processes a row
 constexpr std::int64_t kWarpRow = 512;
 constexpr unsigned kAllLanes = 0xffffffffU;
 
@@ -35,7 +35,7 @@ struct Sum {
   }
 };
 
-/// Joins the values of a warp; every lane gets the result, from the same tree.
+/// Combines the values of a warp in a fixed tree; every lane gets the result.
 template <typename Join, typename V>
 __device__ V join_warp(V value) {
   for (int distance = kWarp / 2; distance > 0; distance /= 2) {
@@ -44,7 +44,8 @@ __device__ V join_warp(V value) {
   return value;
 }
 
-/// Joins the values of the kLanes threads of a row. `shared` (one element a warp) serves one call.
+/// Combines the values of the kLanes threads of a row. `shared` (one element per warp) is for one
+/// call.
 template <typename Join, int kLanes, typename V>
 __device__ V join_row(V value, V* shared) {
   value = join_warp<Join>(value);
@@ -105,8 +106,8 @@ __global__ void softmax_columns_kernel(const T* x, std::int64_t columns, std::in
   }
 }
 
-// softmax: dx = y (dy - sum y dy); log-softmax: dx = dy - exp(y) sum dy. In double: where one class
-// takes all, both cancel.
+// softmax: dx = y (dy - sum y dy); log-softmax: dx = dy - exp(y) sum dy. In double, since both
+// cancel if one class has almost all probability.
 template <typename T, bool kLog>
 __device__ double summand(const T* y, const T* dy) {
   const auto gradient = static_cast<double>(to_float(*dy));
@@ -156,7 +157,7 @@ __global__ void softmax_backward_columns_kernel(const T* y, const T* dy, std::in
 
 struct CrossEntropyArguments {
   const float* logits;
-  const std::int64_t* targets;  // null where soft is given
+  const std::int64_t* targets;  // null if soft targets are given
   const float* soft;
   const float* class_weights;  // null: 1
   double smoothing;
@@ -188,7 +189,7 @@ struct Coefficients {
   }
 };
 
-/// What a warp needs of its sample's logits: log p_c = (logits_c - largest) - log_sum.
+/// A warp's statistics of its sample's logits: log p_c = (logits_c - largest) - log_sum.
 struct LogSoftmax {
   const float* logits;
   double largest, log_sum;

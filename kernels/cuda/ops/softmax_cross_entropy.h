@@ -1,4 +1,4 @@
-// Softmax and cross entropy on CUDA; see Backend for their meaning.
+// Softmax and cross entropy on CUDA; Backend documents the functions.
 #pragma once
 
 #include "hanok/kernels/backend.h"
@@ -9,8 +9,8 @@ void softmax(ExecContext& ctx, bool log, ConstView x, std::int64_t outer, std::i
              std::int64_t inner, View y);
 void softmax_backward(ExecContext& ctx, bool log, ConstView y, ConstView dy, std::int64_t outer,
                       std::int64_t length, std::int64_t inner, View dx);
-/// A kernel cannot throw: a target that is not below the number of classes makes the sample's loss
-/// and weight NaN (and its gradient too).
+/// A kernel cannot throw: a target that is not below the number of classes makes the sample's loss,
+/// weight and gradient NaN.
 void cross_entropy(ExecContext& ctx, const CrossEntropy& op, View losses, View weights);
 void cross_entropy_backward(ExecContext& ctx, const CrossEntropy& op, ConstView scale,
                             View dlogits);

@@ -1,5 +1,6 @@
-// How kernels move activations: f32, f16 or bf16 in memory, always f32 in registers, 16 bytes a
-// load where addresses allow it (a warp then fills four 128-byte lines with one instruction).
+// How kernels load and store activations: f32, f16 or bf16 in memory, always f32 in registers, 16
+// bytes per load if addresses allow it (a warp then fills four 128-byte lines with one
+// instruction).
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,7 @@ HANOK_HOST_DEVICE inline __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
   return __float2bfloat16_rn(x);
 }
 
-// ---- neighbouring elements ----
+// ---- adjacent elements ----
 
 /// `count` elements that one instruction loads or stores; at most 16 bytes.
 template <typename T, int count>
@@ -49,7 +50,7 @@ template <typename T>
 inline constexpr int kPackOf = 16 / static_cast<int>(sizeof(T));
 
 /// Loads x[0..count). `packed`: x is aligned to 16 bytes (or to count elements, if these are fewer
-/// bytes); else one load an element.
+/// bytes); else one load per element.
 template <int count, typename T>
 __device__ void load_elements(const T* x, bool packed, T (&values)[count]) {
   if (packed) {
@@ -94,7 +95,7 @@ __device__ void store_floats(const float (&values)[count], bool packed, T* y) {
   store_elements(stored, packed, y);
 }
 
-/// The same where only the first `exist` elements are there: the others are 0, or not stored.
+/// The same if only the first `exist` elements exist: the others are 0, or not stored.
 template <int count, typename T>
 __device__ void load_some(const T* x, bool packed, int exist, float (&values)[count]) {
   if (exist == count) return load_floats(x, packed, values);
@@ -116,13 +117,13 @@ bool aligned16(const Pointers*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) | ... | 0U) % 16) == 0;
 }
 
-/// Blocks for `items` of which each block takes `per_block`. A launch of none is refused: callers
-/// return before.
+/// The number of blocks for `items` with `per_block` items each. CUDA rejects a launch of 0 blocks,
+/// so callers return before.
 inline dim3 grid_for(std::int64_t items, std::int64_t per_block) {
   return dim3(static_cast<unsigned>((items + per_block - 1) / per_block));
 }
 
-/// The thread's number in a grid of one dimension.
+/// The thread's index in a one-dimensional grid.
 __device__ inline std::int64_t thread_number() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 }

@@ -1,5 +1,5 @@
-// Strided operands of equal sizes as plain kernel parameters: the collapsed dimensions of
-// StridedLoop, and the way from an element's number to its offsets.
+// Strided operands of equal sizes as plain kernel parameters: the merged dimensions of StridedLoop,
+// and the map from an element's index to its offsets.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,12 @@
 
 namespace hanok::cuda {
 
-/// `count` operands that are walked together in row-major order of `sizes`. A scalar is one
+/// `count` operands that are iterated together in row-major order of `sizes`. A scalar is one
 /// dimension of size 1.
 template <int count>
 struct StridedIndex {
   int rank = 0;
-  bool fits_32_bits = false;  // element numbers: 32-bit divisions are several times cheaper
+  bool fits_32_bits = false;  // element indices: 32-bit divisions are several times faster
   std::int64_t sizes[kMaxRank] = {};
   std::int64_t steps[kMaxRank][count] = {};  // [dimension][operand], in elements
 
@@ -31,17 +31,17 @@ struct StridedIndex {
     for (int dim = 0; dim < rank; ++dim) product *= sizes[dim];
     return product;
   }
-  /// Steps of operand i along the innermost dimension.
+  /// Strides of operand i along the innermost dimension.
   std::int64_t row_step(int i) const { return steps[rank - 1][i]; }
 
-  /// Where element `number` of the walk lies in each operand.
+  /// The offset of element `number` in each operand.
   HANOK_HOST_DEVICE void offsets_of(std::int64_t number, std::int64_t (&offsets)[count]) const {
     fits_32_bits ? unravel<std::uint32_t>(number, offsets)
                  : unravel<std::uint64_t>(number, offsets);
   }
 
-  /// Whether any whole `width` elements of the walk, the first a multiple of `width`, are for every
-  /// operand either one element or `width` neighbours that begin at a multiple of `width`.
+  /// Whether every aligned group of `width` elements is, for every operand, either one element or
+  /// `width` adjacent elements that start at a multiple of `width`.
   bool splits_into(std::int64_t width) const {
     if (rank > 1 && sizes[rank - 1] % width != 0) return false;
     for (int i = 0; i < count; ++i) {

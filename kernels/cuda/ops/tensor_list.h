@@ -1,6 +1,6 @@
-// Many tensors in one launch: their pointers travel as a kernel parameter by value (at most 4 KB),
-// their elements are cut into blocks of equal size, and a block finds its tensor by bisection. A
-// network of 60 small parameters then costs one launch instead of 60.
+// Many tensors in one launch: their pointers are a kernel parameter by value (at most 4 KB), their
+// elements are split into blocks of equal size, and a block finds its tensor by bisection. A
+// network of 60 small parameters then needs one launch instead of 60.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,14 @@ struct TensorList {
   static constexpr int kCapacity = 3840 / static_cast<int>(sizeof(Item) + 12);
 
   int size = 0;
-  int first_block[kCapacity + 1] = {};  // of each tensor; the last entry is the number of blocks
+  /// Of each tensor; the last entry is the total number of blocks.
+  int first_block[kCapacity + 1] = {};
   std::int64_t counts[kCapacity] = {};  // elements
   Item items[kCapacity] = {};
 
   int blocks() const { return first_block[size]; }
 
-  /// The tensor of block `block`: the last one whose first block is not beyond it.
+  /// The tensor of block `block`: the last one whose first block is at most `block`.
   HANOK_HOST_DEVICE int find(int block) const {
     int low = 0;
     int high = size - 1;
@@ -39,14 +40,14 @@ struct TensorList {
   }
 };
 
-// How kernels share f32 elements: each thread of a block takes four packs, neighbours neighbouring
-// ones.
+// Distribution of f32 elements: each thread of a block processes four packs, adjacent threads
+// adjacent ones.
 inline constexpr int kListThreads = 256;
 inline constexpr int kListPack = kPackOf<float>;
 inline constexpr int kListBlock = kListThreads * kListPack * 4;
 
-/// Calls use(i, exist) for this thread's packs of its block's share of tensor `which`: elements i,
-/// i + 1, ..., of which the first `exist` (of kListPack) are there.
+/// Calls use(i, exist) for this thread's packs in its block's share of tensor `which`: elements i,
+/// i + 1, ..., of which the first `exist` (of kListPack) exist.
 template <typename Item, typename Use>
 __device__ void for_packs(const TensorList<Item>& list, int which, const Use& use) {
   const std::int64_t count = list.counts[which];
@@ -61,8 +62,8 @@ __device__ void for_packs(const TensorList<Item>& list, int which, const Use& us
   }
 }
 
-/// Calls use(list) for lists that together hold all tensors in order, empty ones left out.
-/// `count_of(tensor)` and `item_of(tensor)` describe one; a block takes `block_elements` of it.
+/// Calls use(list) for lists that together contain all tensors in order, except empty ones.
+/// `count_of(tensor)` and `item_of(tensor)` describe one; a block processes `block_elements` of it.
 template <typename Item, typename Tensor, typename CountOf, typename ItemOf, typename Use>
 void for_tensor_lists(const std::vector<Tensor>& tensors, std::int64_t block_elements,
                       const CountOf& count_of, const ItemOf& item_of, const Use& use) {

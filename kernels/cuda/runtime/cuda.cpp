@@ -8,7 +8,7 @@ namespace hanok::cuda {
 
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
-  // CUDA remembers it and would tell it again after the next launch, to somebody who has gone on.
+  // Clears the error, which the next launch would otherwise report again.
   cudaGetLastError();
   if (status == cudaErrorMemoryAllocation) {
     std::size_t free_bytes = 0;

@@ -1,5 +1,4 @@
-// The one place that brings in CUDA's own runtime header, and the translation of its errors into
-// ours.
+// The only include of CUDA's runtime header, and the translation of its errors.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -9,11 +8,11 @@
 namespace hanok::cuda {
 
 /// Throws OutOfMemory for cudaErrorMemoryAllocation and DeviceError for every other failure; the
-/// message holds `what`, CUDA's name of the error and its explanation. Only errors that broke the
-/// device are told again by later calls.
+/// message contains `what`, CUDA's name of the error and its explanation. Only errors that broke
+/// the device are reported again by later calls.
 void check(cudaError_t status, const char* what);
 
-/// Whether what is put on the stream is being recorded.
+/// Whether work on the stream is being captured.
 bool is_capturing(cudaStream_t stream);
 
 inline cudaStream_t stream_of(const ExecContext& context) {

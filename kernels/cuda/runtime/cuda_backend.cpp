@@ -1,8 +1,8 @@
-// The GPU's side of the seam: checks element types, makes the device current, and hands over to one
-// function a primitive. Nothing here waits for the device but the debugging mode.
+// The CUDA backend: checks element types, makes the device current, and calls one function per
+// primitive. Nothing here synchronises, except in the debugging mode.
 //
-// Activations may be f32, f16 or bf16 (each family says which of them it takes and throws a
-// DTypeError for others); statistics, parameters of norms, losses and optimisers' state are f32.
+// Activations may be f32, f16 or bf16 (each family of functions throws DTypeError for types that it
+// does not support); statistics, parameters of norms, losses and optimisers' state are f32.
 #include "hanok/kernels/cuda/runtime/cuda_backend.h"
 
 #include <cuda_runtime.h>
@@ -136,7 +136,7 @@ class CudaBackend final : public Backend, private OperandTypes {
     run(ctx, "l2_norm", [&] { cuda::l2_norm(ctx, xs, out); });
   }
 
-  // ---- choices ----
+  // ---- selection ----
 
   void select(ExecContext& ctx, StridedConstView condition, StridedConstView a, StridedConstView b,
               View out) override {
@@ -176,7 +176,7 @@ class CudaBackend final : public Backend, private OperandTypes {
     return parts_.convolution->algorithm(pass, shape);
   }
 
-  // Weights are read as they lie: nothing is packed.
+  // Weights are read in place: nothing is packed.
   std::size_t conv2d_packed_bytes(Conv2dPass, const Conv2dShape&) const override { return 0; }
   void conv2d_pack(ExecContext&, Conv2dPass, const Conv2dShape&, ConstView, void*) override {}
 
@@ -324,8 +324,8 @@ class CudaBackend final : public Backend, private OperandTypes {
   }
 
  private:
-  /// Every primitive goes through here. A failure names the op; with `synchronize` also one that
-  /// the device reports later.
+  /// Every primitive is called through this function. An error names the op; with `synchronize`
+  /// also one that the device reports later.
   template <typename Primitive>
   void run(ExecContext& ctx, const char* op, const Primitive& primitive) {
     try {
@@ -339,7 +339,7 @@ class CudaBackend final : public Backend, private OperandTypes {
     }
   }
 
-  /// What comes from another backend's fuses_relu6() must not be dropped in silence.
+  /// A ReLU6 requested through another backend's fuses_relu6() must not be dropped silently.
   void require_fused(const char* op, Activation activation) const {
     if (activation == Activation::Relu6) {
       throw ValueError(std::string(op) + " on " + device().to_string() +

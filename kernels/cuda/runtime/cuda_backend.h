@@ -1,4 +1,4 @@
-// The GPU's side of the seam.
+// The CUDA backend.
 #pragma once
 
 #include <memory>
@@ -10,13 +10,13 @@
 
 namespace hanok::cuda {
 
-/// What a backend is made of besides hanok's own kernels.
+/// The parts of a backend besides hanok's own kernels.
 struct BackendParts {
   int device = 0;
   std::string name;  // "cuda NVIDIA H100 sm_90"
   std::unique_ptr<MatrixProduct> product;
   std::unique_ptr<Convolution> convolution;
-  /// Wait for each primitive before the next, so that an error that shows late names its op.
+  /// Synchronise after each primitive, so that an asynchronous error names its op.
   bool synchronize = false;
 };
 

@@ -39,7 +39,7 @@ CudaDeviceInfo info_of(int index) {
   return info;
 }
 
-/// Asking takes some of the device's memory (its context), so only for devices that are used.
+/// The query allocates device memory (its context), so it is made only for devices that are used.
 std::size_t free_memory(const CudaDeviceInfo& device) {
   std::size_t free_bytes = 0;
   std::size_t total_bytes = 0;
@@ -96,8 +96,8 @@ CudaDeviceInfo require_device(int index) {
       found +=
           (found.empty() ? "cuda:" : ", cuda:") + std::to_string(device.index) + " " + device.name;
     }
-    throw DeviceError("cuda:" + std::to_string(index) + ": there is no such device; this machine " +
-                      "has " + found);
+    throw DeviceError("cuda:" + std::to_string(index) + ": no such device; this machine has " +
+                      found);
   }
   CudaDeviceInfo device = devices[static_cast<std::size_t>(index)];
   check_architecture(device);

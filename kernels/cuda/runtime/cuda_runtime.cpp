@@ -1,4 +1,4 @@
-// CudaRuntime over CUDA's own runtime: a compute and a copy stream a device, made at first use.
+// CudaRuntime on CUDA's own runtime: a compute and a copy stream per device, created at first use.
 #include "hanok/kernels/cuda_runtime.h"
 
 #include <cstdlib>
@@ -25,7 +25,7 @@ bool environment_is(const char* name, std::string_view wanted) {
   return value != nullptr && value == wanted;
 }
 
-/// Host memory that is not page-locked.
+/// Pageable host memory.
 bool is_ordinary_memory(const void* host) {
   cudaPointerAttributes attributes{};
   check(cudaPointerGetAttributes(&attributes, host), "cudaPointerGetAttributes");
@@ -64,7 +64,7 @@ class Mark final : public CudaMark {
 
 class Graph final : public CudaGraph {
  public:
-  /// Takes the graph over.
+  /// Takes ownership of the graph.
   Graph(int device, cudaStream_t stream, cudaGraph_t graph)
       : device_(device), stream_(stream), graph_(graph) {
     const cudaError_t status = cudaGraphInstantiate(&executable_, graph_, 0);
@@ -124,7 +124,7 @@ class Runtime final : public CudaRuntime {
     try {
       if (cudnn_version().empty()) make_cudnn_convolution(0, &missing);
     } catch (const Error&) {
-      // Without a device there is no more to say than that it is missing.
+      // Without a device there is nothing else to report.
     }
     lines.push_back("cuDNN: " + found_or(cudnn_version(), missing));
     try {
@@ -148,7 +148,7 @@ class Runtime final : public CudaRuntime {
     parts.device = device;
     parts.synchronize = environment_is("HANOK_CUDA_SYNC", "1");
     std::string missing;
-    // HANOK_CUDA_LIBRARIES=none: hanok's own kernels, even where NVIDIA's libraries are there.
+    // HANOK_CUDA_LIBRARIES=none: hanok's own kernels, even if NVIDIA's libraries are installed.
     if (!environment_is("HANOK_CUDA_LIBRARIES", "none")) {
       parts.product = make_cublas_product(device, &missing);
       parts.convolution = make_cudnn_convolution(device, &missing);
@@ -218,7 +218,7 @@ class Runtime final : public CudaRuntime {
           "address, whatever lies there by then; page-locked memory is needed");
     }
     check(cudaMemcpyAsync(to, from, bytes, kind, stream), "cudaMemcpyAsync");
-    // CUDA may be done with ordinary memory by now, and does not promise it.
+    // CUDA has often finished with pageable memory by now, but does not guarantee it.
     if (ordinary) check(cudaStreamSynchronize(stream), "waiting for a copy");
   }
 
@@ -243,7 +243,7 @@ class Runtime final : public CudaRuntime {
   }
 
   void begin_capture(int device) override {
-    // Relaxed: other threads, and the allocator, may call what is forbidden in a strict capture.
+    // Relaxed: other threads, and the allocator, may make calls that a strict capture forbids.
     check(cudaStreamBeginCapture(open(device).compute, cudaStreamCaptureModeRelaxed),
           "cudaStreamBeginCapture");
   }
@@ -277,13 +277,13 @@ class Runtime final : public CudaRuntime {
     cudaStream_t of(Stream which) const { return which == Stream::Compute ? compute : copy; }
   };
 
-  /// The device's streams; makes the device current. Checks it at first use.
+  /// The device's streams; makes the device current. Checks the device at first use.
   Streams& open(int device) {
     const std::lock_guard lock(mutex_);
     std::unique_ptr<Streams>& streams = streams_[device];
     if (streams == nullptr) require_device(device);
     check(cudaSetDevice(device), "cudaSetDevice");
-    // Kept to the end of the process: the driver may be gone when static objects are destroyed.
+    // Never destroyed: the driver may be gone when static objects are destroyed.
     if (streams == nullptr) streams = std::make_unique<Streams>();
     return *streams;
   }

@@ -1,6 +1,6 @@
-// The instructions that C++ has no word for: asynchronous copies to shared memory and products on
-// tensor cores. Each stands beside a twin in plain CUDA C++ with the same meaning, which runs where
-// the instruction is missing: on devices before sm_80, and in the emulator.
+// Instructions without a C++ equivalent: asynchronous copies to shared memory and products on
+// tensor cores. Each has an equivalent in plain CUDA C++, which is used on devices before sm_80 and
+// in the emulator.
 //
 // Fragments of mma, with g = lane / 4 and t = lane % 4 (PTX ISA, "Matrix fragments for mma"):
 //   A (16 x k, row-major)   rows g and g + 8
@@ -22,10 +22,10 @@
 
 namespace hanok::cuda {
 
-// ---- asynchronous copies: global -> shared past the registers, while the thread goes on ----
+// ---- asynchronous copies: global to shared memory, bypassing registers ----
 
-/// Copies 16 bytes (both addresses aligned to 16), or writes zeros if not `valid`. `from` is
-/// an address of the array in any case; it is not read where not valid.
+/// Copies 16 bytes (both addresses aligned to 16), or writes zeros if not `valid`. `from` must
+/// always be an address of the array; it is not read if not `valid`.
 __device__ inline void copy_async16(void* to, const void* from, bool valid) {
 #ifdef HANOK_SM80
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(
@@ -51,15 +51,15 @@ __device__ inline void copy_async4(float* to, const float* from, bool valid) {
 #endif
 }
 
-/// The thread's copies since the last call become one group.
+/// Commits the thread's copies since the last call as one group.
 __device__ inline void commit_copies() {
 #ifdef HANOK_SM80
   asm volatile("cp.async.commit_group;\n" ::: "memory");
 #endif
 }
 
-/// Waits until at most kNewest of the thread's groups are still under way. What other threads
-/// copied is there after the next __syncthreads().
+/// Waits until at most kNewest of the thread's groups are pending. Other threads' copies are
+/// visible after the next __syncthreads().
 template <int kNewest>
 __device__ inline void wait_for_copies() {
 #ifdef HANOK_SM80
@@ -130,7 +130,7 @@ struct F16Pair {
   }
 };
 
-/// The twin of both products of 16-bit factors.
+/// The plain equivalent of both products of 16-bit factors.
 template <typename Pair>
 __device__ inline void mma_by_shuffles(float (&c)[4], const std::uint32_t (&a)[4],
                                        const std::uint32_t (&b)[2]) {
@@ -151,7 +151,8 @@ __device__ inline void mma_by_shuffles(float (&c)[4], const std::uint32_t (&a)[4
   }
 }
 
-/// c += A B for A 16x16 and B 16x8 in bf16, by one warp. Each register holds two neighbours in k:
+/// c += A B for A 16x16 and B 16x8 in bf16, by one warp. Each register has two adjacent elements in
+/// k:
 ///   a[0]: (g, 2t)  a[1]: (g + 8, 2t)  a[2]: (g, 2t + 8)  a[3]: (g + 8, 2t + 8)
 ///   b[0]: (2t, g)  b[1]: (2t + 8, g)
 __device__ inline void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4],
@@ -181,9 +182,9 @@ __device__ inline void mma_f16(float (&c)[4], const std::uint32_t (&a)[4],
 #endif
 }
 
-/// Four 8x8 matrices of 16-bit elements out of shared memory, by one warp: lane 8 j + r gives the
-/// address of row r of matrix j (16 aligned bytes), and gets of each matrix j in out[j] the
-/// elements (g, 2t) and (g, 2t + 1), or, transposed, (2t, g) and (2t + 1, g): what mma wants.
+/// Loads four 8x8 matrices of 16-bit elements from shared memory, by one warp. Lane 8 j + r passes
+/// the address of row r of matrix j (16 aligned bytes). Each lane gets in out[j] the elements (g,
+/// 2t) and (g, 2t + 1) of matrix j or, transposed, (2t, g) and (2t + 1, g), as mma expects.
 template <bool kTransposed>
 __device__ inline void load_matrices(const std::uint16_t* row, std::uint32_t (&out)[4]) {
 #ifdef __CUDA_ARCH__  // on every device since sm_75

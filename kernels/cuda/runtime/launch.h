@@ -1,5 +1,5 @@
-// Kernel launches and dynamic shared memory behind plain functions, so that the same source is
-// CUDA under nvcc and C++ under the emulator (where every thread of a block is a fiber).
+// Kernel launches and dynamic shared memory behind plain functions, so that the same source is CUDA
+// under nvcc and C++ under the emulator (where every thread of a block is a fiber).
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 namespace hanok::cuda {
 
 /// kernel<<<grid, block, shared_bytes, stream>>>(args...), each argument converted to the kernel's
-/// parameter type. Throws DeviceError if the launch is refused.
+/// parameter type. Throws DeviceError if the launch fails.
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes,
             cudaStream_t stream, Arguments... arguments) {

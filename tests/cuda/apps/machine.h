@@ -28,7 +28,7 @@ inline constexpr BadMachine kBadMachines[] = {
     {"driver=0", "cuda", "no NVIDIA driver", "a driver for CUDA 13.0 or newer"},
     {"driver=12020", "cuda", "driver is for CUDA 12.2", "CUDA 13.0 or newer"},
     {"devices=0", "cuda", "the driver lists no device", "sm_75 or newer"},
-    {"devices=1", "cuda:3", "cuda:3: there is no such device", "has cuda:0"},
+    {"devices=1", "cuda:3", "cuda:3: no such device", "has cuda:0"},
     {"arch=61", "cuda", "is of sm_61", "sm_75 (Turing) or newer"},
     {"memory=16M", "cuda", "has 16 of 16 MiB free", "at least 32 MiB"}};
 
