@@ -107,7 +107,7 @@ TEST_F(Pickle, RefusesDamagedPrograms) {
   expect_fails(".", "empty stack");
   expect_fails("(.", "empty stack");
   expect_fails("K\x01K\x02.", "more than one object");
-  expect_fails("t.", "no mark");
+  expect_fails("t.", "missing a mark");
   expect_fails("K\x01(a.", "empty stack");
   expect_fails("h\x07.", "memo 7");
   expect_fails(
