@@ -336,8 +336,8 @@ TEST(Module, LoadReportsEverythingAtOnceAndLeavesTheModuleUntouched) {
   EXPECT_THAT(message, HasSubstr("missing: fc1.weight (near: fc1.weigth)"));
   EXPECT_THAT(message, HasSubstr("missing: scale"));
   EXPECT_THAT(message, HasSubstr("unexpected: fc1.weigth (near: fc1.weight)"));
-  EXPECT_THAT(message, HasSubstr("mismatch: head.bias: given f32 [5], expected f32 [2]"));
-  EXPECT_THAT(message, HasSubstr("mismatch: bn.running_var: given f64 [3], expected f32 [3]"));
+  EXPECT_THAT(message, HasSubstr("mismatch: head.bias: found f32 [5], expected f32 [2]"));
+  EXPECT_THAT(message, HasSubstr("mismatch: bn.running_var: found f64 [3], expected f32 [3]"));
   EXPECT_EQ(net.fc1->bias.data().to_vector(), before);
 }
 
