@@ -90,14 +90,6 @@ std::vector<std::int64_t> weighted(const std::vector<double>& weights, std::int6
   return order;
 }
 
-Sampling parse_sampling(const std::string& name) {
-  if (name == "shuffled") return Sampling::Shuffled;
-  if (name == "over") return Sampling::OverSampled;
-  if (name == "under") return Sampling::UnderSampled;
-  if (name == "class-balanced") return Sampling::ClassBalanced;
-  throw ValueError("unknown sampler '" + name + "' (known: shuffled, over, under, class-balanced)");
-}
-
 std::vector<std::int64_t> epoch_order(Sampling sampling, const std::vector<std::int64_t>& labels,
                                       std::uint64_t seed, std::int64_t epoch) {
   const std::int64_t count = static_cast<std::int64_t>(labels.size());

@@ -20,8 +20,6 @@ enum class Sampling {
   UnderSampled,   // from each class as many as the smallest has, different ones in every epoch
   ClassBalanced,  // as many draws as samples, with replacement, each class equally likely
 };
-/// "shuffled", "over", "under" or "class-balanced"; throws ValueError.
-Sampling parse_sampling(const std::string& name);
 
 /// The order of an epoch: indices into `labels`. Empty classes are ignored; samples with a negative
 /// label are drawn only by Shuffled. Throws ValueError if no sample has a label.

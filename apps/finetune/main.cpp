@@ -43,7 +43,7 @@ int start(CommandLine command) {
   if (command.demo) {
     RunFolder::check_free(command.out);
     // A missing GPU is told before anything is drawn.
-    choose_precision(command.options.precision, choose_device(command.options.device));
+    check_precision(command.options.precision, choose_device(command.options.device));
     fmt::print("drawing {} people's faces into {}/data\n", command.people, command.out);
     command.options.data =
         draw_demo_data(command.out + "/data", command.people, command.options.seed);

@@ -3,22 +3,19 @@
 
 #include <string>
 
+#include "hanok/apps/options/option_values.h"
 #include "hanok/engine/precision.h"
 #include "hanok/kernels/base/device.h"
 #include "hanok/nn/module.h"
 
 namespace hanok::training {
 
-/// Throws UsageError unless `text` is auto, cpu, cuda or cuda:N.
-void check_device_text(const std::string& text);
+/// The device that the user means: auto is the first GPU that can be used, else the CPU. Throws
+/// DeviceError, saying what is missing, for a GPU that is not there.
+Device choose_device(const DeviceChoice& choice);
 
-/// The device meant: auto is the first GPU that can be used, else the CPU. Throws DeviceError,
-/// saying what is missing, if a GPU is asked for that is not there.
-Device choose_device(const std::string& text);
-
-/// The precision of that name. Throws UsageError for other names, DeviceError, saying what was
-/// found and what is needed, if the device does not compute in it.
-Precision choose_precision(const std::string& text, Device device);
+/// The precision of that name. Throws UsageError for other names.
+Precision parse_precision(const std::string& text);
 
 /// Where a model's parameters are; the CPU if it has none.
 Device device_of(nn::Module& model);

@@ -1,5 +1,6 @@
 #include "hanok/apps/options/option_entry.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <fmt/format.h>
@@ -7,130 +8,130 @@
 
 #include "hanok/apps/cli/errors.h"
 
-namespace hanok::training::entry {
+namespace hanok::training {
 namespace {
 
 using Kind = OptionEntry::Kind;
+using Texts = std::vector<std::string>;
 
 template <typename Number>
-Number parse_number(const std::string& name, const std::string& text, const char* what) {
+Number parse_number(const std::string& option, const std::string& text, const char* what) {
   Number value{};
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
   if (error != std::errc() || stop != end || text.empty()) {
-    throw UsageError(fmt::format("--{}: expects {}, got \"{}\"", name, what, text));
+    throw UsageError(fmt::format("--{}: expects {}, got \"{}\"", option, what, text));
   }
   return value;
 }
 
 }  // namespace
 
-std::string single(const std::string& name, const Texts& values) {
+std::string single_value(const std::string& option, const Texts& values) {
   if (values.size() != 1) {
-    throw UsageError(fmt::format("--{}: expects one value, got {}", name, values.size()));
+    throw UsageError(fmt::format("--{}: expects one value, got {}", option, values.size()));
   }
   return values[0];
 }
 
-std::int64_t whole_number(const std::string& name, const std::string& text, const char* what) {
-  return parse_number<std::int64_t>(name, text, what);
+std::int64_t whole_number(const std::string& option, const std::string& text, const char* what) {
+  return parse_number<std::int64_t>(option, text, what);
 }
 
-OptionEntry text(const char* section, const char* name, const char* value_name, const char* help,
-                 std::string Options::*member, Texts choices) {
-  OptionEntry entry{section, name, value_name, help, Kind::Text, std::move(choices), {}, {}};
+void reject_choice(const std::string& option, const Texts& choices, const std::string& text) {
+  throw UsageError(
+      fmt::format("--{}: expects one of {}; got \"{}\"", option, fmt::join(choices, ", "), text));
+}
+
+OptionEntry& OptionTable::add(OptionName name, const char* help, Kind kind) {
+  entries_.push_back({.section = section_,
+                      .name = name.name,
+                      .value_name = name.value_name,
+                      .help = help,
+                      .kind = kind,
+                      .choices = {},
+                      .get = {},
+                      .set = {}});
+  return entries_.back();
+}
+
+void OptionTable::text(OptionName name, const char* help, std::string Options::*member,
+                       Texts choices) {
+  OptionEntry& entry = add(name, help, Kind::Text);
+  entry.choices = choices;
   entry.get = [member](const Options& options) { return Texts{options.*member}; };
-  entry.set = [member, entry_name = entry.name, allowed = entry.choices](Options& options,
-                                                                         const Texts& values) {
-    const std::string value = single(entry_name, values);
-    bool found = allowed.empty();
-    for (const std::string& choice : allowed) found = found || choice == value;
-    if (!found) {
-      throw UsageError(fmt::format("--{}: expects one of {}; got \"{}\"", entry_name,
-                                   fmt::join(allowed, ", "), value));
+  entry.set = [member, option = entry.name, choices](Options& options, const Texts& values) {
+    const std::string value = single_value(option, values);
+    if (!choices.empty() && std::find(choices.begin(), choices.end(), value) == choices.end()) {
+      reject_choice(option, choices, value);
     }
     options.*member = value;
   };
-  return entry;
 }
 
 template <typename Number>
-OptionEntry integer(const char* section, const char* name, const char* help,
-                    Number Options::*member, Number low, Number high) {
-  OptionEntry entry{section, name, "N", help, Kind::Integer, {}, {}, {}};
+void OptionTable::integer(const char* name, const char* help, Number Options::*member,
+                          std::type_identity_t<Range<Number>> range) {
+  OptionEntry& entry = add({name, "N"}, help, Kind::Integer);
   entry.get = [member](const Options& options) { return Texts{std::to_string(options.*member)}; };
-  entry.set = [member, low, high, entry_name = entry.name](Options& options, const Texts& values) {
-    const auto value =
-        parse_number<Number>(entry_name, single(entry_name, values), "a whole number");
-    if (value < low || value > high) {
+  entry.set = [member, range, option = entry.name](Options& options, const Texts& values) {
+    const auto value = parse_number<Number>(option, single_value(option, values), "a whole number");
+    if (value < range.low || value > range.high) {
       throw UsageError(
-          high == std::numeric_limits<Number>::max()
-              ? fmt::format("--{}: must be at least {}, got {}", entry_name, low, value)
-              : fmt::format("--{}: must lie between {} and {}, got {}", entry_name, low, high,
-                            value));
+          range.high == std::numeric_limits<Number>::max()
+              ? fmt::format("--{}: must be at least {}, got {}", option, range.low, value)
+              : fmt::format("--{}: must lie between {} and {}, got {}", option, range.low,
+                            range.high, value));
     }
     options.*member = value;
   };
-  return entry;
 }
 
-template OptionEntry integer(const char*, const char*, const char*, std::int64_t Options::*,
-                             std::int64_t, std::int64_t);
-template OptionEntry integer(const char*, const char*, const char*, std::uint64_t Options::*,
-                             std::uint64_t, std::uint64_t);
+template void OptionTable::integer(const char*, const char*, std::int64_t Options::*,
+                                   Range<std::int64_t>);
+template void OptionTable::integer(const char*, const char*, std::uint64_t Options::*,
+                                   Range<std::uint64_t>);
 
-OptionEntry real(const char* section, const char* name, const char* help, double Options::*member,
-                 double low, double high, bool open_low) {
-  OptionEntry entry{section, name, "X", help, Kind::Real, {}, {}, {}};
+void OptionTable::real(const char* name, const char* help, double Options::*member,
+                       Range<double> range) {
+  OptionEntry& entry = add({name, "X"}, help, Kind::Real);
   entry.get = [member](const Options& options) {
     return Texts{fmt::format("{}", options.*member)};
   };
-  entry.set = [=, entry_name = entry.name](Options& options, const Texts& values) {
-    const auto value = parse_number<double>(entry_name, single(entry_name, values), "a number");
-    if (!std::isfinite(value) || value < low || value >= high || (open_low && value == low)) {
-      throw UsageError(std::isinf(high)
-                           ? fmt::format("--{}: must be {} {}, got {}", entry_name,
-                                         open_low ? "above" : "at least", low, value)
-                           : fmt::format("--{}: must be {} {} and below {}, got {}", entry_name,
-                                         open_low ? "above" : "at least", low, high, value));
+  entry.set = [member, range, option = entry.name](Options& options, const Texts& values) {
+    const auto value = parse_number<double>(option, single_value(option, values), "a number");
+    if (!std::isfinite(value) || value < range.low || value >= range.high ||
+        (range.without_low && value == range.low)) {
+      const char* lowest = range.without_low ? "above" : "at least";
+      throw UsageError(
+          std::isinf(range.high)
+              ? fmt::format("--{}: must be {} {}, got {}", option, lowest, range.low, value)
+              : fmt::format("--{}: must be {} {} and below {}, got {}", option, lowest, range.low,
+                            range.high, value));
     }
     options.*member = value;
   };
-  return entry;
 }
 
-OptionEntry toggle(const char* section, const char* name, const char* help, bool Options::*member) {
-  OptionEntry entry{section, name, "", help, Kind::Switch, {}, {}, {}};
+void OptionTable::toggle(const char* name, const char* help, bool Options::*member) {
+  OptionEntry& entry = add({name, ""}, help, Kind::Switch);
   entry.get = [member](const Options& options) {
     return Texts{options.*member ? "true" : "false"};
   };
-  entry.set = [member, entry_name = entry.name](Options& options, const Texts& values) {
-    const std::string value = single(entry_name, values);
+  entry.set = [member, option = entry.name](Options& options, const Texts& values) {
+    const std::string value = single_value(option, values);
     if (value != "true" && value != "false") {
-      throw UsageError(fmt::format("--{}: expects true or false, got \"{}\"", entry_name, value));
+      throw UsageError(fmt::format("--{}: expects true or false, got \"{}\"", option, value));
     }
     options.*member = value == "true";
   };
-  return entry;
 }
 
-OptionEntry list(const char* section, const char* name, const char* value_name, const char* help,
-                 std::vector<std::string> Options::*member) {
-  OptionEntry entry{section, name, value_name, help, Kind::List, {}, {}, {}};
+void OptionTable::texts(OptionName name, const char* help,
+                        std::vector<std::string> Options::*member) {
+  OptionEntry& entry = add(name, help, Kind::List);
   entry.get = [member](const Options& options) { return options.*member; };
   entry.set = [member](Options& options, const Texts& values) { options.*member = values; };
-  return entry;
 }
 
-OptionEntry checked_list(const char* section, const char* name, const char* value_name,
-                         const char* help, std::vector<std::string> Options::*member,
-                         void (*check)(const std::string&)) {
-  OptionEntry entry = list(section, name, value_name, help, member);
-  entry.set = [member, check](Options& options, const Texts& values) {
-    for (const std::string& value : values) check(value);
-    options.*member = values;
-  };
-  return entry;
-}
-
-}  // namespace hanok::training::entry
+}  // namespace hanok::training

@@ -1,44 +1,125 @@
-// What option_table() is made of: a maker of entries for each kind of value.
+// What option_table() is made with: one function for each kind of value.
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
+#include "hanok/apps/options/choices.h"
 #include "hanok/apps/options/options.h"
 
-namespace hanok::training::entry {
-
-using Texts = std::vector<std::string>;
+namespace hanok::training {
 
 /// The one value of an option. Throws UsageError for none or several.
-std::string single(const std::string& name, const Texts& values);
+std::string single_value(const std::string& option, const std::vector<std::string>& values);
 /// The whole number that all of `text` is; `what` names it in the UsageError.
-std::int64_t whole_number(const std::string& name, const std::string& text, const char* what);
+std::int64_t whole_number(const std::string& option, const std::string& text, const char* what);
 
-/// A text, one of `choices` where there are any.
-OptionEntry text(const char* section, const char* name, const char* value_name, const char* help,
-                 std::string Options::*member, Texts choices = {});
+/// Throws UsageError that lists the choices.
+[[noreturn]] void reject_choice(const std::string& option, const std::vector<std::string>& choices,
+                                const std::string& text);
 
-/// A whole number (std::int64_t or std::uint64_t) from `low` to `high`.
+/// What a number may be: low to high, both included, for whole numbers; low <= x < high for others.
 template <typename Number>
-OptionEntry integer(const char* section, const char* name, const char* help,
-                    Number Options::*member, Number low,
-                    Number high = std::numeric_limits<Number>::max());
+struct Range {
+  Number low = 0;
+  Number high = std::numeric_limits<Number>::has_infinity ? std::numeric_limits<Number>::infinity()
+                                                          : std::numeric_limits<Number>::max();
+  bool without_low = false;  // x = low is no valid value
+};
 
-/// A finite number in [low, high); `open_low` leaves out `low` itself.
-OptionEntry real(const char* section, const char* name, const char* help, double Options::*member,
-                 double low, double high, bool open_low = false);
+/// What an option is called, and what stands for its value in --help: {"batch-size", "N"}.
+struct OptionName {
+  const char* name;
+  const char* value_name;
+};
 
-OptionEntry toggle(const char* section, const char* name, const char* help, bool Options::*member);
+/// Collects entries, section by section.
+class OptionTable {
+ public:
+  /// Heading of the options that follow.
+  void section(const char* heading) { section_ = heading; }
 
-OptionEntry list(const char* section, const char* name, const char* value_name, const char* help,
-                 std::vector<std::string> Options::*member);
+  /// Any text, or one of `choices` where there are any.
+  void text(OptionName name, const char* help, std::string Options::*member,
+            std::vector<std::string> choices = {});
+  /// A whole number (std::int64_t or std::uint64_t).
+  template <typename Number>
+  void integer(const char* name, const char* help, Number Options::*member,
+               std::type_identity_t<Range<Number>> range);
+  /// A finite number.
+  void real(const char* name, const char* help, double Options::*member, Range<double> range);
+  /// A switch: off without it.
+  void toggle(const char* name, const char* help, bool Options::*member);
+  /// Texts: the option may be repeated.
+  void texts(OptionName name, const char* help, std::vector<std::string> Options::*member);
+  /// One of an enum's names.
+  template <Choice Enum>
+  void choice(OptionName name, const char* help, Enum Options::*member);
+  /// A value that `parse` makes of a text; it throws UsageError. text_of() is its inverse.
+  template <typename Value>
+  OptionEntry& value(OptionName name, const char* help, Value Options::*member,
+                     Value (*parse)(const std::string&));
+  /// Several of them: the option may be repeated.
+  template <typename Value>
+  void values(OptionName name, const char* help, std::vector<Value> Options::*member,
+              Value (*parse)(const std::string&));
 
-/// A list whose every value `check` looks at; it throws UsageError.
-OptionEntry checked_list(const char* section, const char* name, const char* value_name,
-                         const char* help, std::vector<std::string> Options::*member,
-                         void (*check)(const std::string&));
+  OptionEntry& add(OptionName name, const char* help, OptionEntry::Kind kind);
+  const std::vector<OptionEntry>& entries() const { return entries_; }
 
-}  // namespace hanok::training::entry
+ private:
+  std::string section_;
+  std::vector<OptionEntry> entries_;
+};
+
+template <Choice Enum>
+void OptionTable::choice(OptionName name, const char* help, Enum Options::*member) {
+  OptionEntry& entry = add(name, help, OptionEntry::Kind::Text);
+  entry.choices = names_of<Enum>();
+  entry.get = [member](const Options& options) {
+    return std::vector<std::string>{name_of(options.*member)};
+  };
+  entry.set = [member, option = entry.name](Options& options,
+                                            const std::vector<std::string>& values) {
+    const std::string text = single_value(option, values);
+    const std::optional<Enum> value = value_named<Enum>(text);
+    if (!value) reject_choice(option, names_of<Enum>(), text);
+    options.*member = *value;
+  };
+}
+
+template <typename Value>
+OptionEntry& OptionTable::value(OptionName name, const char* help, Value Options::*member,
+                                Value (*parse)(const std::string&)) {
+  OptionEntry& entry = add(name, help, OptionEntry::Kind::Text);
+  entry.get = [member](const Options& options) {
+    return std::vector<std::string>{text_of(options.*member)};
+  };
+  entry.set = [member, parse, option = entry.name](Options& options,
+                                                   const std::vector<std::string>& values) {
+    options.*member = parse(single_value(option, values));
+  };
+  return entry;
+}
+
+template <typename Value>
+void OptionTable::values(OptionName name, const char* help, std::vector<Value> Options::*member,
+                         Value (*parse)(const std::string&)) {
+  OptionEntry& entry = add(name, help, OptionEntry::Kind::List);
+  entry.get = [member](const Options& options) {
+    std::vector<std::string> texts;
+    for (const Value& value : options.*member) texts.push_back(text_of(value));
+    return texts;
+  };
+  entry.set = [member, parse](Options& options, const std::vector<std::string>& texts) {
+    std::vector<Value> values;
+    for (const std::string& text : texts) values.push_back(parse(text));
+    options.*member = std::move(values);
+  };
+}
+
+}  // namespace hanok::training

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/options/device_option.h"
 #include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
@@ -31,16 +30,16 @@ void check_folds(const Options& options) {
   if (!options.folds_file.empty() && (hold_out || options.repeats > 1)) {
     throw UsageError("--folds-file: has the folds; --val-fraction and --repeats make others");
   }
-  if (options.fold == "all") return;
-  if (hold_out && options.fold != "0") {
+  if (!options.fold) return;
+  if (hold_out && *options.fold != 0) {
     throw UsageError(
-        fmt::format("--fold: --val-fraction makes one split, number 0; got {}", options.fold));
+        fmt::format("--fold: --val-fraction makes one split, number 0; got {}", *options.fold));
   }
   const std::int64_t count = options.folds * options.repeats;
-  if (options.folds_file.empty() && !hold_out && std::stoll(options.fold) >= count) {
+  if (options.folds_file.empty() && !hold_out && *options.fold >= count) {
     throw UsageError(fmt::format("--fold: must be below --folds{} ({}), got {}",
                                  options.repeats > 1 ? " times --repeats" : "", count,
-                                 options.fold));
+                                 *options.fold));
   }
 }
 
@@ -55,7 +54,7 @@ void check_loss(const Options& options) {
       throw UsageError(fmt::format("--{}: must be 0 or at least 0.05, got {}", name, alpha));
     }
   }
-  if (options.loss == "focal" && (mixed || options.label_smoothing > 0)) {
+  if (options.loss == LossKind::Focal && (mixed || options.label_smoothing > 0)) {
     throw UsageError(
         "--loss: focal takes plain labels, without --label-smoothing, --mixup and --cutmix");
   }
@@ -65,10 +64,9 @@ void check_loss(const Options& options) {
 
 void check_options(const Options& options) {
   if (options.data.empty()) throw UsageError("--data: missing; name the folder with the images");
-  check_device_text(options.device);
   check_folds(options);
   check_loss(options);
-  if (options.warmup > 0 && options.scheduler == "one-cycle") {
+  if (options.warmup > 0 && options.scheduler == ScheduleKind::OneCycle) {
     throw UsageError("--warmup: one-cycle warms up by itself; take --scheduler cosine or constant");
   }
   if (options.accumulate > options.batch_size) {
@@ -78,13 +76,12 @@ void check_options(const Options& options) {
 }
 
 std::vector<int> selected_folds(const Options& options, int fold_count) {
-  if (options.fold != "all") {
-    const long long fold = std::stoll(options.fold);
-    if (fold >= fold_count) {
-      throw UsageError(
-          fmt::format("--fold: must be below {}, the number of folds; got {}", fold_count, fold));
+  if (options.fold) {
+    if (*options.fold >= fold_count) {
+      throw UsageError(fmt::format("--fold: must be below {}, the number of folds; got {}",
+                                   fold_count, *options.fold));
     }
-    return {static_cast<int>(fold)};
+    return {static_cast<int>(*options.fold)};
   }
   std::vector<int> folds(static_cast<std::size_t>(fold_count));
   std::iota(folds.begin(), folds.end(), 0);

@@ -1,4 +1,5 @@
-// What a training run can be told. One table describes every option; --help, the command line,
+// The options of a training run, parsed into enums and values once. One table describes every
+// option; --help, the command line,
 // --config FILE, --print-config and the run folder's config.toml are all made from it.
 #pragma once
 
@@ -7,64 +8,64 @@
 #include <string>
 #include <vector>
 
-#include "hanok/data/augmentation.h"
+#include "hanok/apps/options/choices.h"
+#include "hanok/apps/options/option_values.h"
 
 namespace hanok::training {
 
-/// More than anyone can mean: past these, numbers overflow or the machine only makes threads.
+/// Highest values that make sense: beyond them numbers overflow or threads only get in their way.
 constexpr std::int64_t kMostImages = std::int64_t{1} << 20;  // in a batch
 constexpr std::int64_t kMostThreads = 1024, kMostWorkers = 256, kMostEpochs = 1'000'000;
 
 struct Options {
   // data
   std::string data;
-  std::string layout = "auto";
-  std::string group = "auto";
+  Layout layout = Layout::Auto;
+  Grouping group = Grouping::Auto;
   std::int64_t folds = 5;
   std::int64_t repeats = 1;
   std::string folds_file;
-  std::string fold = "all";
+  FoldChoice fold;  // all
   double val_fraction = 0;
   bool allow_bad = false;
   // model
   std::string model = "resnet18";
-  std::string weights = "imagenet";
-  std::string mode = "finetune";
+  StartWeights weights;  // ImageNet's
+  FreezingMode mode = FreezingMode::Finetune;
   std::vector<std::string> freeze;
-  std::vector<std::string> unfreeze_at;
+  std::vector<EpochGlob> unfreeze_at;
   std::vector<std::int64_t> hidden;
   // training
   std::int64_t epochs = 12;
   std::int64_t batch_size = 32;
-  std::string optimizer = "adamw";
+  OptimizerKind optimizer = OptimizerKind::AdamW;
   double lr = 1e-3;
   double head_lr = 0;
-  std::vector<std::string> lr_group;
+  std::vector<GlobRate> lr_group;
   double weight_decay = 0.01;
-  std::string scheduler = "one-cycle";
+  ScheduleKind scheduler = ScheduleKind::OneCycle;
   std::int64_t warmup = 0;
-  std::string loss = "cross-entropy";
+  LossKind loss = LossKind::CrossEntropy;
   double focal_gamma = 2;
   double label_smoothing = 0;
-  std::string class_weights = "none";
-  std::string sampler = "shuffled";
+  ClassWeights class_weights = ClassWeights::None;
+  data::Sampling sampler = data::Sampling::Shuffled;
   double clip_norm = 0;
   double ema = 0;
   std::int64_t accumulate = 1;
   std::int64_t max_steps = 0;
   // images
   std::int64_t image_size = 224;
-  std::string crop = "none";
+  Crop crop = Crop::None;
   bool grayscale = false;
-  std::string augment = "light";
-  data::Augmentation augmentation = data::named_augmentation("light");  // what `augment` means
+  AugmentChoice augment;  // light
   double mixup = 0;
   double cutmix = 0;
   std::int64_t augment_repeats = 0;
   // when to stop, what to report
   std::int64_t patience = 5;
   double min_delta = 0;
-  std::string monitor = "val_loss";
+  Monitor monitor = Monitor::ValLoss;
   std::vector<std::string> report_subset;
   bool baselines = false;
   std::int64_t log_steps = 0;
@@ -72,12 +73,12 @@ struct Options {
   std::uint64_t seed = 0;
   std::int64_t threads = 0;
   std::int64_t workers = 2;
-  std::string device = "auto";
-  std::string precision = "f32";
-  std::string cuda_graph = "yes";
-  std::string cache_images = "auto";
+  DeviceChoice device;  // auto
+  Precision precision = Precision::F32;
+  YesNo cuda_graph = YesNo::Yes;
+  Caching cache_images = Caching::Auto;
   std::int64_t image_budget = 512;  // MiB
-  std::string cache_features = "auto";
+  Caching cache_features = Caching::Auto;
   std::int64_t cache_budget = 1024;  // MiB
   bool profile = false;
   bool autotune = false;
@@ -85,13 +86,14 @@ struct Options {
 
 /// One option: how it is called, what it takes, and how it is read from and written into Options.
 struct OptionEntry {
-  enum class Kind { Text, Integer, Real, Switch, List };
+  /// How it is written in TOML: as a text, a number, true or false, or an array of texts.
+  enum class Kind { Text, TextOrInteger, Integer, Real, Switch, List };
   std::string section;     // heading in --help and config.toml
   std::string name;        // "batch-size": --batch-size on the command line, batch-size in TOML
   std::string value_name;  // "N"; empty for a switch
   std::string help;
   Kind kind;
-  std::vector<std::string> choices;  // texts allowed; empty: any
+  std::vector<std::string> choices;  // names for --help and completion; empty: any text
   /// The value as texts; one but for lists.
   std::function<std::vector<std::string>(const Options&)> get;
   /// Parses, checks the range and stores. Throws UsageError naming the option.

@@ -33,6 +33,7 @@ std::string quoted(const std::string& text) {
 std::string value_text(const OptionEntry& entry, const std::vector<std::string>& values) {
   switch (entry.kind) {
     case Kind::Text:
+    case Kind::TextOrInteger:
       return quoted(values[0]);
     case Kind::Real: {
       // TOML tells reals from integers by the point or exponent.
@@ -70,10 +71,11 @@ std::string scalar_text(const OptionEntry& entry, const toml::node& node) {
       throw wrong("a number");
     case Kind::Text:
       if (const auto value = node.value_exact<std::string>()) return *value;
-      if (entry.name == "fold") {
-        if (const auto value = node.value_exact<std::int64_t>()) return std::to_string(*value);
-      }
       throw wrong("a text in quotes");
+    case Kind::TextOrInteger:
+      if (const auto value = node.value_exact<std::string>()) return *value;
+      if (const auto value = node.value_exact<std::int64_t>()) return std::to_string(*value);
+      throw wrong("a text in quotes or a whole number");
     case Kind::List:
       if (const auto value = node.value_exact<std::string>()) return *value;
       if (const auto value = node.value_exact<std::int64_t>()) return std::to_string(*value);
@@ -114,9 +116,9 @@ std::string to_toml(const Options& options) {
     if (entry.kind == Kind::Integer && value.size() >= 19) value = quoted(value);
     out += fmt::format("# {}\n{} = {}\n", help, entry.name, value);
   }
-  if (data::is_augmentation_name(options.augment)) return out;
+  if (!options.augment.from_file) return out;
   return out + "\n# ---- What the file of --augment held; it is not read again ----\n" +
-         transforms_to_toml(options.augmentation);
+         transforms_to_toml(options.augment.transforms);
 }
 
 void apply_toml(Options& options, const std::string& text, const std::string& name) {
@@ -125,11 +127,12 @@ void apply_toml(Options& options, const std::string& text, const std::string& na
     const toml::table table = toml::parse(text, name);
     apply_table(options, table);
     if (table.contains("transform")) {
-      options.augment = table["augment"].value_or(name);
-      if (data::is_augmentation_name(options.augment)) {
+      options.augment.name = table["augment"].value_or(name);
+      options.augment.from_file = true;
+      if (data::is_augmentation_name(options.augment.name)) {
         throw UsageError(
             fmt::format("augment: \"{}\" has its own transforms; leave it or [[transform]] out",
-                        options.augment));
+                        options.augment.name));
       }
       transforms_here = true;
     }
@@ -140,7 +143,7 @@ void apply_toml(Options& options, const std::string& text, const std::string& na
   } catch (const UsageError& error) {
     throw UsageError(fmt::format("{}: {}", name, error.what()));
   }
-  if (transforms_here) options.augmentation = transforms_in_toml(text, name);
+  if (transforms_here) options.augment.transforms = transforms_in_toml(text, name);
 }
 
 void apply_toml_file(Options& options, const std::string& path) {

@@ -12,11 +12,12 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
   app.add_option("--batch-size", options.batch_size, "images at a time");
   app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
-  app.add_option(
-      "--device", options.device,
+  app.add_option_function<std::string>(
+      "--device", [&options](const std::string& text) { options.device = parse_device(text); },
       "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is");
-  app.add_option(
-      "--precision", options.precision,
+  app.add_option_function<std::string>(
+      "--precision",
+      [&options](const std::string& text) { options.precision = parse_precision(text); },
       "in what convolutions and products compute: f32; on a GPU also tf32, bf16 and f16");
   app.add_option("--workers", options.workers, "threads that read images ahead");
 }
@@ -25,7 +26,6 @@ void check_reading_options(const ReadingOptions& options) {
   require_between("--batch-size", options.batch_size, 1, kMostImages);
   require_between("--threads", options.threads, 0, kMostThreads);
   require_between("--workers", options.workers, 1, kMostWorkers);
-  check_device_text(options.device);
 }
 
 }  // namespace hanok::training

@@ -1,8 +1,10 @@
-// What predict and evaluate can be told about reading images and computing.
+// Options of predict and evaluate: how images are read, and where answers are computed.
 #pragma once
 
 #include <cstdint>
-#include <string>
+
+#include "hanok/apps/options/option_values.h"
+#include "hanok/engine/precision.h"
 
 namespace CLI {
 class App;
@@ -13,7 +15,8 @@ namespace hanok::training {
 struct ReadingOptions {
   bool allow_bad = false;  // leave out unreadable images instead of failing
   std::int64_t batch_size = 32, threads = 0, workers = 2;
-  std::string device = "auto", precision = "f32";
+  DeviceChoice device;
+  Precision precision = Precision::F32;
 };
 
 void add_reading_options(CLI::App& app, ReadingOptions& options);

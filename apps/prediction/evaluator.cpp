@@ -129,7 +129,8 @@ void evaluate_data(const EvaluateOptions& options) {
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);
   const Device device = choose_device(options.device);
-  const PrecisionScope precision(choose_precision(options.precision, device));
+  check_precision(options.precision, device);
+  const PrecisionScope precision(options.precision);
   use_cudnn_plans(device, "", false);
   std::vector<LoadedModel> models = load_checkpoints(networks);
   for (LoadedModel& loaded : models) loaded.model->to(device);

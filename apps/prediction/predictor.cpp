@@ -125,7 +125,8 @@ PredictSummary predict(const PredictOptions& options) {
   check_can_be_written(options.out);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
-  const PrecisionScope precision(choose_precision(options.precision, device));
+  check_precision(options.precision, device);
+  const PrecisionScope precision(options.precision);
   use_cudnn_plans(device, "", false);
   if (options.profile) check_profile_device(device);
   std::vector<LoadedModel> models = load_models(options);

@@ -283,7 +283,8 @@ int check_recipe(Options options) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
-  const PrecisionScope precision(choose_precision(options.precision, device));
+  check_precision(options.precision, device);
+  const PrecisionScope precision(options.precision);
   const std::string start = start_weights(options);
   const ExperimentData data = prepare_data(options);
   const int fold = selected_folds(options, data.fold_count).front();
@@ -297,9 +298,8 @@ int check_recipe(Options options) {
   check_labels(lines, options, data, scratch);
 
   // The plain recipe: what makes learning by heart harder on purpose is left out.
-  options.augment = "none";
-  options.augmentation = {};
-  options.loss = "cross-entropy";
+  options.augment = parse_augment("none");
+  options.loss = LossKind::CrossEntropy;
   options.label_smoothing = options.mixup = options.cutmix = 0;
   options.batch_size = std::min(kBatch, static_cast<std::int64_t>(data.training(fold).size()));
   Generator::global().set_seed(options.seed);
@@ -318,7 +318,7 @@ int check_recipe(Options options) {
   const std::vector<std::int64_t> samples = pick_batch(data, fold, options.batch_size);
   Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()),
               device,  {},     {}};
-  if (precision_of(options.precision) == Precision::F16) {
+  if (options.precision == Precision::F16) {
     trial.scaler.emplace(device);
     optimizer->set_skip(trial.scaler->found());
   }

@@ -116,11 +116,12 @@ std::string plan_text(const Options& options, const ExperimentData& data,
 
   std::vector<std::pair<std::string, Course>> courses{
       {"as configured", rehearse_course(options, stages)}};
-  for (const char* mode : {"feature-extraction", "gradual", "finetune"}) {
+  for (const FreezingMode mode :
+       {FreezingMode::FeatureExtraction, FreezingMode::Gradual, FreezingMode::Finetune}) {
     Options other = options;
     other.mode = mode;
-    if (other.cache_features == "yes") other.cache_features = "auto";
-    courses.emplace_back(mode, rehearse_course(other, stages));
+    if (other.cache_features == Caching::Yes) other.cache_features = Caching::Auto;
+    courses.emplace_back(name_of(mode), rehearse_course(other, stages));
   }
   const Course& all = courses.back().second;
   std::string out = fmt::format("{:<24}{:>16}{:>14}{:>18}{:>14}\n", "mode", "seconds/epoch",

@@ -2,18 +2,14 @@
 
 #include <cmath>
 
-#include "hanok/kernels/base/error.h"
-
 namespace hanok::training {
 
 EarlyStopping::EarlyStopping(Goal goal, std::int64_t patience, double min_delta)
     : goal_(goal), patience_(patience), min_delta_(min_delta) {}
 
-EarlyStopping EarlyStopping::for_monitor(const std::string& monitor, std::int64_t patience,
-                                         double min_delta) {
-  if (monitor == "val_loss") return {Goal::Lowest, patience, min_delta};
-  if (monitor == "val_f1") return {Goal::Highest, patience, min_delta};
-  throw ValueError("early stopping: expects val_loss or val_f1, got \"" + monitor + "\"");
+EarlyStopping EarlyStopping::for_monitor(Monitor monitor, std::int64_t patience, double min_delta) {
+  const Goal goal = monitor == Monitor::ValLoss ? Goal::Lowest : Goal::Highest;
+  return {goal, patience, min_delta};
 }
 
 bool EarlyStopping::update(std::int64_t epoch, double value) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
+#include "hanok/apps/options/choices.h"
 #include "hanok/nn/state.h"
 
 namespace hanok::training {
@@ -14,9 +14,8 @@ class EarlyStopping {
 
   /// Improvement: better than the best so far by more than `min_delta`. `patience` 0: never stop.
   EarlyStopping(Goal goal, std::int64_t patience, double min_delta);
-  /// For "val_loss" or "val_f1".
-  static EarlyStopping for_monitor(const std::string& monitor, std::int64_t patience,
-                                   double min_delta);
+  /// The loss is best where lowest, F1 where highest.
+  static EarlyStopping for_monitor(Monitor monitor, std::int64_t patience, double min_delta);
 
   /// Takes the value of `epoch`; true if it is the best so far. A value that is not finite never
   /// is.

@@ -60,7 +60,7 @@ void check_classes(const data::Dataset& dataset) {
 
 void split(ExperimentData& data, const Options& options) {
   const std::vector<std::int64_t> labels = labels_of(data.dataset);
-  data.grouped = options.group == "auto" && data.dataset.has_groups;
+  data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
   const std::vector<std::string> groups =
       data.grouped ? groups_of(data.dataset) : std::vector<std::string>();
   if (!options.folds_file.empty()) {
@@ -115,13 +115,13 @@ std::vector<std::int64_t> ExperimentData::validation(int fold) const { return me
 std::vector<std::int64_t> ExperimentData::training(int fold) const { return members(fold, false); }
 
 ExperimentData prepare_data(const Options& options) {
-  const bool table = options.layout == "auto" || options.layout == "csv";
+  const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv;
   if (!std::filesystem::is_directory(options.data) &&
       !(table && std::filesystem::is_regular_file(options.data))) {
     throw UsageError(fmt::format("--data: {}: no such folder", options.data));
   }
   ExperimentData data;
-  data.dataset = data::load_dataset(options.data, options.layout);
+  data.dataset = data::load_dataset(options.data, name_of(options.layout));
   drop_unreadable(data, options);
   check_classes(data.dataset);
   split(data, options);
@@ -146,7 +146,7 @@ std::string folds_to_csv(const ExperimentData& data) {
 
 ExperimentData data_from_folds_csv(const Options& options, const std::string& path) {
   ExperimentData data;
-  data.dataset = data::load_dataset(options.data, options.layout);
+  data.dataset = data::load_dataset(options.data, name_of(options.layout));
   const data::Csv csv = data::read_csv(path);
   const std::size_t path_column = csv.column("path");
   const std::size_t label_column = csv.column("label");
@@ -172,7 +172,7 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
       data.repeats[r].push_back(std::stoi(row[fold_columns[r]]));
     }
   }
-  data.grouped = options.group == "auto" && data.dataset.has_groups;
+  data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
   data.folds = options.val_fraction > 0 ? 1 : static_cast<int>(options.folds);
   if (!options.folds_file.empty()) {
     data.folds = 1 + *std::max_element(data.repeats[0].begin(), data.repeats[0].end());
@@ -223,11 +223,11 @@ std::string describe(const ExperimentData& data) {
   return out;
 }
 
-std::vector<float> class_weights(const std::string& kind, const data::Dataset& dataset,
+std::vector<float> class_weights(ClassWeights kind, const data::Dataset& dataset,
                                  const std::vector<std::int64_t>& samples) {
   const std::size_t classes = dataset.class_names.size();
   std::vector<float> weights(classes, 1.0F);
-  if (kind == "none") return weights;
+  if (kind == ClassWeights::None) return weights;
   std::vector<std::int64_t> counts(classes, 0);
   for (const std::int64_t i : samples) {
     ++counts[static_cast<std::size_t>(dataset.samples[static_cast<std::size_t>(i)].label)];

@@ -47,9 +47,9 @@ std::vector<data::BadImage> unreadable_from_csv(const std::string& path);
 /// What the user should see of it: layout, counts, what was skipped, warnings, table of folds.
 std::string describe(const ExperimentData& data);
 
-/// Weight of each class in the loss: 1, or for "balanced" samples / (classes * members), as
+/// Weight of each class in the loss: 1, or with Balanced samples / (classes * members), as
 /// scikit-learn's compute_class_weight; 0 for classes without members.
-std::vector<float> class_weights(const std::string& kind, const data::Dataset& dataset,
+std::vector<float> class_weights(ClassWeights kind, const data::Dataset& dataset,
                                  const std::vector<std::int64_t>& samples);
 
 }  // namespace hanok::training

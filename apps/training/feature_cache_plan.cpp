@@ -11,7 +11,7 @@ namespace {
 
 /// Why features cannot be cached; empty if they can.
 std::string obstacle(const Options& options, nn::Module& model) {
-  if (!options.augmentation.empty() && options.augment_repeats == 0) {
+  if (!options.augment.transforms.empty() && options.augment_repeats == 0) {
     return "every epoch augments images anew; it needs --augment none or --augment-repeats N";
   }
   if (options.mixup > 0 || options.cutmix > 0) {
@@ -34,15 +34,15 @@ FeatureCachePlan plan_feature_cache(const Options& options, nn::Module& model,
                                     bool drop_last, const std::string& spill_folder) {
   FeatureCachePlan plan;
   const std::string reason = obstacle(options, model);
-  const bool insisted = options.cache_features == "yes";
+  const bool insisted = options.cache_features == Caching::Yes;
   if (insisted && !reason.empty()) {
     throw UsageError(fmt::format("--cache-features yes: {}", reason));
   }
   FeatureCacheOptions common;
-  common.augmented = !options.augmentation.empty();
+  common.augmented = !options.augment.transforms.empty();
   // Augmented images are cached only when asked for: N augmentations take N times the room.
-  common.enabled =
-      reason.empty() && (insisted || (options.cache_features == "auto" && !common.augmented));
+  common.enabled = reason.empty() &&
+                   (insisted || (options.cache_features == Caching::Auto && !common.augmented));
   common.required = insisted;
   common.batch_size = options.batch_size;
   common.spill_folder = spill_folder;

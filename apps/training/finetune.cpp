@@ -85,15 +85,17 @@ Precision use_machine(const Options& options) {
   const Device device = choose_device(options.device);  // missing: told before the data are read
   if (options.profile) check_profile_device(device);
   use_cudnn_plans(device, "", options.autotune);
-  return choose_precision(options.precision, device);
+  check_precision(options.precision, device);
+  return options.precision;
 }
 
 void print_plan(const Options& options, Trainer& trainer) {
   if (!trainer.start_note().empty()) fmt::print("{}\n", trainer.start_note());
-  if (options.mode == "feature-extraction" && options.weights == "none") {
+  if (options.mode == FreezingMode::FeatureExtraction &&
+      options.weights.source == StartWeights::Source::Random) {
     fmt::print("warning: --mode feature-extraction on random weights trains a head on noise\n");
   }
-  fmt::print("{}, {} mode\n{}", options.model, options.mode,
+  fmt::print("{}, {} mode\n{}", options.model, name_of(options.mode),
              trainer.freezing().table(trainer.model()));
   std::vector<nn::ParameterGroup> groups =
       parameter_groups(options, trainer.model(), trainer.freezing());
@@ -124,14 +126,14 @@ void print_fold_classes(const Options& options, const ExperimentData& data, int 
         in_training[c] == 0 && in_validation[c] > 0 ? "  warning: nothing to learn from" : "");
   }
   fmt::print("{:<{}}{:>10}{:>12}\n", "all", width, training.size(), validation.size());
-  if (options.sampler == "shuffled") return;
+  if (options.sampler == data::Sampling::Shuffled) return;
   std::vector<std::int64_t> labels;
   for (const std::int64_t i : training) {
     labels.push_back(data.dataset.samples[static_cast<std::size_t>(i)].label);
   }
-  fmt::print("\n--sampler {}\n{}", options.sampler,
-             data::sampling_table(data::parse_sampling(options.sampler), labels,
-                                  data.dataset.class_names, options.seed, options.epochs));
+  fmt::print("\n--sampler {}\n{}", name_of(options.sampler),
+             data::sampling_table(options.sampler, labels, data.dataset.class_names, options.seed,
+                                  options.epochs));
 }
 
 /// Trains one fold and its baseline; empty if interrupted.
@@ -280,11 +282,11 @@ int start_run(Options options, const std::string& out) {
   check_options(options);
   RunFolder::check_free(out);
   options.data = absolute(options.data);
-  if (options.weights != "none" && options.weights != "imagenet") {
-    options.weights = absolute(options.weights);
+  if (options.weights.source == StartWeights::Source::File) {
+    options.weights.file = absolute(options.weights.file);
   }
   if (!options.folds_file.empty()) options.folds_file = absolute(options.folds_file);
-  if (!data::is_augmentation_name(options.augment)) options.augment = absolute(options.augment);
+  if (options.augment.from_file) options.augment.name = absolute(options.augment.name);
   check_texts(options);
   const PrecisionScope precision(use_machine(options));
   start_weights(options);  // a missing file is told before the data are read
@@ -348,9 +350,9 @@ void plan_run(const Options& options) {
 }
 
 void apply_demo_preset(Options& options) {
-  options.weights = "none";
+  options.weights.source = StartWeights::Source::Random;
   options.image_size = 64;
-  options.fold = "0";
+  options.fold = 0;
   options.baselines = true;
 }
 

@@ -35,21 +35,26 @@ bool below(const std::string& parameter, const std::string& module) {
 
 }  // namespace
 
-FreezingPlan::FreezingPlan(nn::Module& model, const std::string& head, const std::string& mode,
+FreezingPlan::FreezingPlan(nn::Module& model, const std::string& head, FreezingMode mode,
                            std::vector<std::string> freeze_globs, std::int64_t epochs,
-                           const std::vector<std::string>& unfreeze_at)
-    : parts_(cut_into_parts(model, head)), head_(head), globs_(std::move(freeze_globs)) {
-  for (const std::string& text : unfreeze_at) unfreeze_at_.push_back(parse_unfreeze_at(text));
+                           std::vector<EpochGlob> unfreeze_at)
+    : parts_(cut_into_parts(model, head)),
+      head_(head),
+      globs_(std::move(freeze_globs)),
+      unfreeze_at_(std::move(unfreeze_at)) {
   const auto count = static_cast<std::int64_t>(parts_.size());
   for (std::int64_t i = 1; i < count; ++i) {
     Part& part = parts_[static_cast<std::size_t>(i)];
-    if (mode == "feature-extraction") {
-      part.first_epoch = -1;
-    } else if (mode == "gradual") {
-      part.first_epoch = i * epochs / count;
-    } else if (mode != "finetune") {
-      throw ValueError(
-          fmt::format("mode: expects feature-extraction, finetune or gradual, got \"{}\"", mode));
+    switch (mode) {
+      case FreezingMode::FeatureExtraction:
+        part.first_epoch = -1;
+        break;
+      case FreezingMode::Gradual:
+        part.first_epoch = i * epochs / count;
+        break;
+      case FreezingMode::Finetune:
+        part.first_epoch = 0;
+        break;
     }
   }
   apply(model, 0);

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "hanok/apps/options/option_pairs.h"
+#include "hanok/apps/options/choices.h"
+#include "hanok/apps/options/option_values.h"
 #include "hanok/nn/module.h"
 #include "hanok/nn/optim.h"
 
@@ -31,9 +32,9 @@ class FreezingPlan {
   };
 
   /// Throws ValueError with near names if a glob matches nothing. Leaves `model` as in epoch 0.
-  FreezingPlan(nn::Module& model, const std::string& head, const std::string& mode,
+  FreezingPlan(nn::Module& model, const std::string& head, FreezingMode mode,
                std::vector<std::string> freeze_globs, std::int64_t epochs,
-               const std::vector<std::string>& unfreeze_at = {});
+               std::vector<EpochGlob> unfreeze_at = {});
 
   const std::vector<Part>& parts() const { return parts_; }
   const std::string& head() const { return head_; }

@@ -26,7 +26,7 @@ Tensor TrainingLoss::targets(data::Batch& batch, std::int64_t epoch, std::int64_
 double TrainingLoss::denominator(const Tensor& targets) const {
   const auto count = static_cast<double>(targets.size(0));
   if (targets.dtype() != DType::I64) return count;  // soft targets count one each
-  if (options_.loss == "focal" || !class_weights_.defined()) return count;
+  if (options_.loss == LossKind::Focal || !class_weights_.defined()) return count;
   double sum = 0;
   for (const std::int64_t label : targets.to_int_vector()) {
     sum += static_cast<double>(host_weights_[static_cast<std::size_t>(label)]);
@@ -36,7 +36,7 @@ double TrainingLoss::denominator(const Tensor& targets) const {
 
 Tensor TrainingLoss::operator()(const Tensor& logits, const Tensor& targets, double denominator,
                                 const Tensor& denominator_tensor) const {
-  if (options_.loss == "focal") {
+  if (options_.loss == LossKind::Focal) {
     ops::FocalLossOptions focal;
     focal.gamma = static_cast<float>(options_.focal_gamma);
     focal.alpha = class_weights_;

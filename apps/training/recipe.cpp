@@ -6,7 +6,6 @@
 #include <fmt/ranges.h>
 #include <map>
 
-#include "hanok/apps/options/option_pairs.h"
 #include "hanok/data/sampler.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/kernels/base/error.h"
@@ -17,6 +16,15 @@
 
 namespace hanok::training {
 namespace {
+
+/// True if the glob matches a parameter's name or any module above it, as Module::freeze takes it.
+bool glob_matches_path(const std::string& glob, const std::string& parameter) {
+  for (std::size_t end = parameter.size(); end != std::string::npos && end > 0;
+       end = parameter.rfind('.', end - 1)) {
+    if (nn::glob_matches(glob, parameter.substr(0, end))) return true;
+  }
+  return false;
+}
 
 /// The rates that --head-lr and --lr-group give, by parameter.
 std::map<std::string, double> own_rates(const Options& options,
@@ -38,10 +46,7 @@ std::map<std::string, double> own_rates(const Options& options,
     }
   };
   if (options.head_lr > 0) give(head, options.head_lr);
-  for (const std::string& text : options.lr_group) {
-    const GlobRate pair = parse_lr_group(text);
-    give(pair.glob, pair.rate);
-  }
+  for (const GlobRate& pair : options.lr_group) give(pair.glob, pair.rate);
   return rates;
 }
 
@@ -100,37 +105,45 @@ std::string rates_table(const std::vector<nn::ParameterGroup>& groups) {
 
 std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options,
                                               std::vector<nn::ParameterGroup> groups) {
-  if (options.optimizer == "sgd") {
-    nn::SgdOptions sgd;
-    sgd.learning_rate = options.lr;
-    sgd.momentum = 0.9;
-    sgd.nesterov = true;
-    sgd.weight_decay = options.weight_decay;
-    return nn::make_sgd(std::move(groups), sgd);
-  }
-  if (options.optimizer == "rmsprop") {
-    nn::RmsPropOptions rmsprop;
-    rmsprop.learning_rate = options.lr;
-    rmsprop.weight_decay = options.weight_decay;
-    return nn::make_rmsprop(std::move(groups), rmsprop);
-  }
   nn::AdamOptions adam;
   adam.learning_rate = options.lr;
   adam.weight_decay = options.weight_decay;
-  return options.optimizer == "adam" ? nn::make_adam(std::move(groups), adam)
-                                     : nn::make_adamw(std::move(groups), adam);
+  switch (options.optimizer) {
+    case OptimizerKind::AdamW:
+      return nn::make_adamw(std::move(groups), adam);
+    case OptimizerKind::Adam:
+      return nn::make_adam(std::move(groups), adam);
+    case OptimizerKind::Sgd: {
+      nn::SgdOptions sgd;
+      sgd.learning_rate = options.lr;
+      sgd.momentum = 0.9;
+      sgd.nesterov = true;
+      sgd.weight_decay = options.weight_decay;
+      return nn::make_sgd(std::move(groups), sgd);
+    }
+    case OptimizerKind::RmsProp:
+      break;
+  }
+  nn::RmsPropOptions rmsprop;
+  rmsprop.learning_rate = options.lr;
+  rmsprop.weight_decay = options.weight_decay;
+  return nn::make_rmsprop(std::move(groups), rmsprop);
 }
 
 std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t total_steps) {
   const std::int64_t warm_up = std::min(options.warmup, total_steps - 1);
   const std::int64_t rest = total_steps - std::max<std::int64_t>(0, warm_up);
   std::unique_ptr<nn::Schedule> course;
-  if (options.scheduler == "cosine") {
-    course = nn::make_cosine(rest);
-  } else if (options.scheduler == "constant") {
-    course = nn::make_constant();
-  } else {
-    course = nn::make_one_cycle(rest);
+  switch (options.scheduler) {
+    case ScheduleKind::OneCycle:
+      course = nn::make_one_cycle(rest);
+      break;
+    case ScheduleKind::Cosine:
+      course = nn::make_cosine(rest);
+      break;
+    case ScheduleKind::Constant:
+      course = nn::make_constant();
+      break;
   }
   if (warm_up <= 0) return course;
   std::vector<std::unique_ptr<nn::Schedule>> both;
@@ -140,21 +153,27 @@ std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t
 }
 
 std::string start_weights(const Options& options) {
-  if (options.weights == "none") return "";
-  if (options.weights == "imagenet") return weights::find_pretrained(options.model);
-  if (!std::filesystem::exists(options.weights)) {
-    throw IoError(fmt::format(
-        "--weights: {}: no such file; give imagenet, none, or a .pth or .safetensors file",
-        options.weights));
+  switch (options.weights.source) {
+    case StartWeights::Source::Random:
+      return "";
+    case StartWeights::Source::ImageNet:
+      return weights::find_pretrained(options.model);
+    case StartWeights::Source::File:
+      break;
   }
-  return options.weights;
+  const std::string& file = options.weights.file;
+  if (!std::filesystem::exists(file)) {
+    throw IoError(fmt::format(
+        "--weights: {}: no such file; give imagenet, none, or a .pth or .safetensors file", file));
+  }
+  return file;
 }
 
 data::Preprocessing preprocessing(const Options& options) {
   data::Preprocessing result;
   result.image_size = static_cast<int>(options.image_size);
   // ImageNet's models see the middle 224 of 256 pixels.
-  if (options.crop == "center") result.resize = (result.image_size * 8 + 3) / 7;
+  if (options.crop == Crop::Center) result.resize = (result.image_size * 8 + 3) / 7;
   result.grayscale = options.grayscale;
   return result;
 }
@@ -162,7 +181,7 @@ data::Preprocessing preprocessing(const Options& options) {
 data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last) {
   data::LoaderOptions loader;
   loader.preprocessing = preprocessing(options);
-  if (training) loader.augmentation = options.augmentation;
+  if (training) loader.augmentation = options.augment.transforms;
   loader.batch_size = options.batch_size;
   loader.workers = static_cast<int>(options.workers);
   loader.seed = options.seed;
@@ -175,14 +194,14 @@ data::ImageCacheOptions image_cache(const Options& options, std::int64_t images,
   data::ImageCacheOptions cache;
   cache.images = images;
   cache.budget = 0;
-  if (options.cache_images == "no") return cache;
+  if (options.cache_images == Caching::No) return cache;
   const MemoryStatistics memory = allocator_of(Device::cpu()).statistics();
   const std::size_t left = memory.budget > memory.in_use ? memory.budget - memory.in_use : 0;
   const std::int64_t budget =
       std::min(options.image_budget << 20, static_cast<std::int64_t>(left / 4));
   const double share = static_cast<double>(images) / static_cast<double>(std::max(images, all));
   cache.budget = static_cast<std::int64_t>(static_cast<double>(budget) * share);
-  if (options.cache_images == "yes") cache.spill_folder = spill_folder;
+  if (options.cache_images == Caching::Yes) cache.spill_folder = spill_folder;
   return cache;
 }
 
@@ -193,8 +212,7 @@ std::vector<std::int64_t> training_order(const Options& options, const data::Dat
   for (const std::int64_t i : samples) {
     labels.push_back(dataset.samples[static_cast<std::size_t>(i)].label);
   }
-  std::vector<std::int64_t> order =
-      data::epoch_order(data::parse_sampling(options.sampler), labels, options.seed, epoch);
+  std::vector<std::int64_t> order = data::epoch_order(options.sampler, labels, options.seed, epoch);
   for (std::int64_t& i : order) i = samples[static_cast<std::size_t>(i)];
   return order;
 }

@@ -80,14 +80,14 @@ Trainer::Trainer(const FoldJob& job)
                                              options.epochs, options.unfreeze_at);
   optimizer_ = make_optimizer(options, parameter_groups(options, *model_, *freezing_));
   schedule_ = make_schedule(options, total_steps);
-  if (options.class_weights != "none") {
+  if (options.class_weights != ClassWeights::None) {
     class_weights_ = Tensor::from_vector(class_weights(options.class_weights, dataset_, training_),
                                          Shape{classes_});
   }
   if (class_weights_.defined()) class_weights_ = class_weights_.to(device_);
   loss_ = std::make_unique<TrainingLoss>(options, classes_, class_weights_);
   if (options.ema > 0) ema_ = std::make_unique<nn::Ema>(*model_, options.ema);
-  if (precision_of(options.precision) == Precision::F16) {
+  if (options.precision == Precision::F16) {
     scaler_ = std::make_unique<nn::GradScaler>(device_);
     optimizer_->set_skip(scaler_->found());
   }
@@ -95,7 +95,7 @@ Trainer::Trainer(const FoldJob& job)
   const TrainingStep::Means means{*model_,    *training_batches_, *loss_,       *optimizer_,
                                   ema_.get(), options.clip_norm,  scaler_.get()};
   step_graph_ =
-      std::make_unique<StepGraph>(TrainingStep(means), device_, options.cuda_graph == "yes");
+      std::make_unique<StepGraph>(TrainingStep(means), device_, options.cuda_graph == YesNo::Yes);
   if (job.folder != nullptr) load_last();
   const bool logged = job.folder != nullptr && options.log_steps > 0;
   step_log_ = std::make_unique<StepLog>(logged ? job.folder->steps(job.fold) : "", step_);
@@ -251,8 +251,8 @@ bool Trainer::end_epoch() {
   if (!evaluation) return false;
   model_->train();  // drops what evaluation packed, before weights and state are copied
   const double macro_f1 = evaluation->confusion.macro_f1();
-  const bool best =
-      early_stopping_.update(epoch_, options.monitor == "val_loss" ? evaluation->loss : macro_f1);
+  const bool best = early_stopping_.update(
+      epoch_, options.monitor == Monitor::ValLoss ? evaluation->loss : macro_f1);
 
   EpochMetrics m;
   m.fold = job_.fold;

@@ -33,8 +33,8 @@ void Trainer::save_best() {
              {{"epoch", std::to_string(epoch_ + 1)},
               {"fold", std::to_string(job_.fold)},
               {"layout", dataset_.layout},
-              {"precision", job_.options.precision},
-              {"monitor", job_.options.monitor},
+              {"precision", name_of(job_.options.precision)},
+              {"monitor", name_of(job_.options.monitor)},
               {"monitor_value", fmt::format("{}", early_stopping_.best_value())}});
 }
 

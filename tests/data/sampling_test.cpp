@@ -10,9 +10,7 @@
 namespace hanok::data {
 namespace {
 
-using test::message_of;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 /// 50, 20 and 7 members.
 std::vector<std::int64_t> labels() {
@@ -94,15 +92,6 @@ TEST(Sampling, TableTellsWhatIsNeverSeen) {
             "many         5        2           3\n"
             "few          2        2           0\n");
   EXPECT_THROW(sampling_table(Sampling::Shuffled, {3}, {"a"}, 1, 1), ValueError);
-}
-
-TEST(Sampling, NamesAreParsed) {
-  EXPECT_EQ(parse_sampling("over"), Sampling::OverSampled);
-  EXPECT_EQ(parse_sampling("under"), Sampling::UnderSampled);
-  EXPECT_EQ(parse_sampling("class-balanced"), Sampling::ClassBalanced);
-  EXPECT_EQ(parse_sampling("shuffled"), Sampling::Shuffled);
-  EXPECT_THAT(message_of<ValueError>([] { parse_sampling("best"); }),
-              HasSubstr("unknown sampler 'best' (known: shuffled"));
 }
 
 }  // namespace

@@ -1,0 +1,117 @@
+#include "hanok/apps/options/option_values.h"
+
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/augmentation_toml.h"
+#include "hanok/apps/options/option_entry.h"
+
+namespace hanok::training {
+
+EpochGlob parse_unfreeze_at(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  EpochGlob pair{.epoch = 0, .glob = equals == std::string::npos ? "" : text.substr(equals + 1)};
+  const char* end = text.data() + std::min(equals, text.size());
+  const auto [stop, error] = std::from_chars(text.data(), end, pair.epoch);
+  if (error != std::errc() || stop != end || pair.epoch < 1 || pair.glob.empty()) {
+    throw UsageError(fmt::format(
+        "--unfreeze-at: expects EPOCH=GLOB with epochs from 1, e.g. 3=layer4; got \"{}\"", text));
+  }
+  return pair;
+}
+
+std::string text_of(const EpochGlob& pair) { return fmt::format("{}={}", pair.epoch, pair.glob); }
+
+GlobRate parse_lr_group(const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  GlobRate pair{.glob = text.substr(0, std::min(equals, text.size())), .rate = 0};
+  bool good = equals != std::string::npos && equals > 0;
+  if (good) {
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + equals + 1, end, pair.rate);
+    good = error == std::errc() && stop == end && std::isfinite(pair.rate) && pair.rate > 0;
+  }
+  if (!good) {
+    throw UsageError(fmt::format(
+        "--lr-group: expects GLOB=LR with a rate above 0, e.g. layer4=1e-4; got \"{}\"", text));
+  }
+  return pair;
+}
+
+std::string text_of(const GlobRate& pair) { return fmt::format("{}={}", pair.glob, pair.rate); }
+
+FoldChoice parse_fold(const std::string& text) {
+  if (text == "all") return {};
+  const std::int64_t fold = whole_number("fold", text, "a fold's number or \"all\"");
+  if (fold < 0) throw UsageError(fmt::format("--fold: must be at least 0, got {}", text));
+  return fold;
+}
+
+std::string text_of(const FoldChoice& fold) { return fold ? std::to_string(*fold) : "all"; }
+
+StartWeights parse_start_weights(const std::string& text) {
+  if (text == "imagenet") return {.source = StartWeights::Source::ImageNet, .file = ""};
+  if (text == "none") return {.source = StartWeights::Source::Random, .file = ""};
+  return {.source = StartWeights::Source::File, .file = text};
+}
+
+std::string text_of(const StartWeights& weights) {
+  switch (weights.source) {
+    case StartWeights::Source::ImageNet:
+      return "imagenet";
+    case StartWeights::Source::Random:
+      return "none";
+    case StartWeights::Source::File:
+      break;
+  }
+  return weights.file;
+}
+
+AugmentChoice parse_augment(const std::string& text) {
+  if (data::is_augmentation_name(text)) {
+    return {.name = text, .from_file = false, .transforms = data::named_augmentation(text)};
+  }
+  if (std::filesystem::is_regular_file(text)) {
+    return {.name = text, .from_file = true, .transforms = read_augmentation(text)};
+  }
+  throw UsageError(fmt::format("--augment: expects one of {}, or a TOML file; got \"{}\"",
+                               fmt::join(data::augmentation_names(), ", "), text));
+}
+
+std::string text_of(const AugmentChoice& augment) { return augment.name; }
+
+DeviceChoice parse_device(const std::string& text) {
+  using Kind = DeviceChoice::Kind;
+  if (text == "auto") return {.kind = Kind::Auto, .index = {}};
+  if (text == "cpu") return {.kind = Kind::Cpu, .index = {}};
+  if (text == "cuda") return {.kind = Kind::Cuda, .index = {}};
+  const std::string prefix = "cuda:";
+  if (text.rfind(prefix, 0) == 0) {
+    int index = -1;
+    const char* end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data() + prefix.size(), end, index);
+    if (error == std::errc() && stop == end && index >= 0) {
+      return {.kind = Kind::Cuda, .index = index};
+    }
+  }
+  throw UsageError(
+      fmt::format("--device: expects one of auto, cpu, cuda, cuda:N; got \"{}\"", text));
+}
+
+std::string text_of(const DeviceChoice& device) {
+  switch (device.kind) {
+    case DeviceChoice::Kind::Auto:
+      return "auto";
+    case DeviceChoice::Kind::Cpu:
+      return "cpu";
+    case DeviceChoice::Kind::Cuda:
+      break;
+  }
+  return device.index ? fmt::format("cuda:{}", *device.index) : "cuda";
+}
+
+}  // namespace hanok::training
