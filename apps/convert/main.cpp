@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/manual.h"
-#include "hanok/apps/cli/weight_table.h"
+#include "hanok/apps/inspection/weight_table.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/download.h"

@@ -7,11 +7,11 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
-#include "hanok/apps/finetune/command_line.h"
+#include "hanok/apps/experiment/experiment.h"
+#include "hanok/apps/experiment/finetune_command.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/check.h"
 #include "hanok/apps/run/run_folder.h"
-#include "hanok/apps/training/finetune.h"
 
 namespace {
 

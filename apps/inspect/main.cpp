@@ -6,7 +6,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/manual.h"
-#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/nn/models/registry.h"

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "hanok/apps/options/reading_options.h"
-#include "hanok/apps/prediction/evaluation.h"
-#include "hanok/apps/preflight/profile.h"
+#include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/training/evaluation.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/loader.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "hanok/apps/prediction/evaluation.h"
+#include "hanok/apps/training/evaluation.h"
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/nn/metrics.h"
 

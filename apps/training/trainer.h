@@ -9,9 +9,8 @@
 
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/options/options.h"
-#include "hanok/apps/prediction/evaluation.h"
 #include "hanok/apps/preflight/plan.h"
-#include "hanok/apps/preflight/profile.h"
+#include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/fold_result.h"
 #include "hanok/apps/run/run_folder.h"
@@ -19,6 +18,7 @@
 #include "hanok/apps/training/device_readback.h"
 #include "hanok/apps/training/device_upload.h"
 #include "hanok/apps/training/early_stopping.h"
+#include "hanok/apps/training/evaluation.h"
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/apps/training/feature_cache.h"
 #include "hanok/apps/training/freezing.h"

@@ -1,5 +1,5 @@
 // Evaluation with a model that only notes what it is asked.
-#include "hanok/apps/prediction/evaluation.h"
+#include "hanok/apps/training/evaluation.h"
 
 #include <filesystem>
 #include <gtest/gtest.h>

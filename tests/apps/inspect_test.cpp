@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <regex>
 
-#include "hanok/apps/preflight/image_header.h"
+#include "hanok/apps/inspection/image_header.h"
 #include "hanok/data/augmentation.h"
 #include "hanok/data/image.h"
 #include "hanok/data/mix.h"

@@ -1,7 +1,7 @@
 #include "tests/cuda/training/training_run.h"
 
+#include "hanok/apps/experiment/experiment.h"
 #include "hanok/apps/options/options.h"
-#include "hanok/apps/training/finetune.h"
 #include "hanok/engine/allocator.h"
 
 namespace hanok::test {

@@ -1,4 +1,4 @@
-#include "hanok/apps/training/finetune.h"
+#include "hanok/apps/experiment/experiment.h"
 
 #include <filesystem>
 #include <fmt/format.h>

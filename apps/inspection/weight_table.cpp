@@ -1,4 +1,4 @@
-#include "hanok/apps/cli/weight_table.h"
+#include "hanok/apps/inspection/weight_table.h"
 
 #include <algorithm>
 #include <fmt/format.h>

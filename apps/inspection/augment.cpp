@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/augmentation_toml.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/data/augmentation.h"

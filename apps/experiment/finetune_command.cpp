@@ -1,4 +1,4 @@
-#include "hanok/apps/finetune/command_line.h"
+#include "hanok/apps/experiment/finetune_command.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -7,7 +7,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/manual.h"
-#include "hanok/apps/training/finetune.h"
+#include "hanok/apps/experiment/experiment.h"
 
 namespace hanok::training {
 namespace {

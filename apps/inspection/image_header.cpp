@@ -1,4 +1,4 @@
-#include "hanok/apps/preflight/image_header.h"
+#include "hanok/apps/inspection/image_header.h"
 
 #include <cstring>
 

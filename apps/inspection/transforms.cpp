@@ -1,7 +1,7 @@
 // inspect transforms: what a file for --augment can list.
 #include <fmt/format.h>
 
-#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/augmentation_toml.h"
 
 namespace hanok::inspection {

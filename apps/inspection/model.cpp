@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/runtime.h"

@@ -1,4 +1,4 @@
-#include "hanok/apps/prediction/evaluation.h"
+#include "hanok/apps/training/evaluation.h"
 
 #include <algorithm>
 

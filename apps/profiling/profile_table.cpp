@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "hanok/apps/preflight/profile.h"
+#include "hanok/apps/profiling/profile.h"
 
 namespace hanok::training {
 namespace {

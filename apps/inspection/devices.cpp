@@ -6,7 +6,7 @@
 #include <thread>
 #include <unistd.h>
 
-#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/cuda_runtime.h"

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "hanok/apps/preflight/profile.h"
+#include "hanok/apps/profiling/profile.h"
 
 namespace hanok::training {
 namespace {

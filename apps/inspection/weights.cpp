@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "hanok/apps/cli/weight_table.h"
-#include "hanok/apps/inspect/inspect.h"
+#include "hanok/apps/inspection/inspect.h"
+#include "hanok/apps/inspection/weight_table.h"
 
 namespace hanok::inspection {
 

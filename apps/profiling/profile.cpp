@@ -1,4 +1,4 @@
-#include "hanok/apps/preflight/profile.h"
+#include "hanok/apps/profiling/profile.h"
 
 #include <algorithm>
 #include <fmt/format.h>

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "hanok/apps/cli/progress.h"
-#include "hanok/apps/inspect/inspect.h"
-#include "hanok/apps/preflight/image_header.h"
+#include "hanok/apps/inspection/image_header.h"
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/image.h"
 #include "hanok/engine/runtime.h"
