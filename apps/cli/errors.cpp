@@ -1,21 +1,10 @@
 #include "hanok/apps/cli/errors.h"
 
-#include <cstdio>
 #include <exception>
 #include <fmt/format.h>
 #include <new>
 
 namespace hanok::training {
-namespace {
-
-int say(const char* program, const char* message, int code) {
-  std::fflush(stdout);
-  std::fprintf(stderr, "%s: %s\n", program, message);
-  return code;
-}
-
-}  // namespace
-
 void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (value < low || value > high) {
     throw UsageError(
@@ -23,17 +12,18 @@ void require_between(const char* option, std::int64_t value, std::int64_t low, s
   }
 }
 
-int report_current_exception(const char* program) {
+Failure current_failure() {
   try {
     throw;
   } catch (const UsageError& error) {
-    return say(program, error.what(), kUsage);
+    return {.exit_code = kUsage, .message = error.what()};
   } catch (const NonFiniteLoss& error) {
-    return say(program, error.what(), kNonFinite);
+    return {.exit_code = kNonFinite, .message = error.what()};
   } catch (const std::bad_alloc&) {
-    return say(program, "the system has no memory left; try a smaller --batch-size", kFailure);
+    return {.exit_code = kFailure,
+            .message = "the system has no memory left; try a smaller --batch-size"};
   } catch (const std::exception& error) {
-    return say(program, error.what(), kFailure);
+    return {.exit_code = kFailure, .message = error.what()};
   }
 }
 

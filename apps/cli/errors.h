@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "hanok/kernels/base/error.h"
 
@@ -30,7 +31,12 @@ class NonFiniteLoss : public Error {
 /// Throws UsageError unless the option's value lies in [low, high].
 void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high);
 
-/// Inside a catch block: writes the error to stderr as one message and returns its exit code.
-int report_current_exception(const char* program);
+/// What a program says and returns after an exception.
+struct Failure {
+  int exit_code = kFailure;
+  std::string message;
+};
+/// Only inside a catch block: of the exception that is being handled.
+Failure current_failure();
 
 }  // namespace hanok::training

@@ -141,20 +141,20 @@ std::string near_options(const CLI::App& app) {
 
 }  // namespace
 
-void add_manual_options(CLI::App& app) {
+void add_manual_options(CLI::App& app, Reporter& reporter) {
   app.add_flag_callback(
          "--man",
-         [&app] {
-           fmt::print("{}", man_page(app));
+         [&app, &reporter] {
+           reporter.print(man_page(app));
            throw CLI::Success();
          },
          "print the manual page and end (man -l shows it)")
       ->group("Manual");
   app.add_option_function<std::string>(
          "--completion",
-         [&app](const std::string& shell) {
+         [&app, &reporter](const std::string& shell) {
            if (shell != "bash") throw CLI::ValidationError("--completion", "knows bash alone");
-           fmt::print("{}", bash_completion(app));
+           reporter.print(bash_completion(app));
            throw CLI::Success();
          },
          "print the shell's completion script and end")
@@ -207,12 +207,14 @@ std::string bash_completion(const CLI::App& app) {
                    name);
 }
 
-bool parse_arguments(CLI::App& app, int argc, const char* const* argv) {
+bool parse_arguments(CLI::App& app, Arguments arguments, Reporter& reporter) {
   try {
-    app.parse(argc, argv);
+    app.parse(arguments.count, arguments.values);
     return true;
   } catch (const CLI::Success& success) {
-    app.exit(success);
+    std::ostringstream text;
+    app.exit(success, text, text);
+    reporter.print(text.str());
     return false;
   } catch (const CLI::ExtrasError&) {
     throw UsageError(fmt::format(

@@ -3,18 +3,27 @@
 
 #include <string>
 
+#include "hanok/apps/cli/reporter.h"
+
 namespace CLI {
 class App;
 }
 
 namespace hanok::training {
 
-/// Adds --man and --completion bash to `app`: they print and end the program with success.
-void add_manual_options(CLI::App& app);
+/// Adds --man and --completion bash to `app`: they print and end the program
+/// with success. `app` keeps the reporter.
+void add_manual_options(CLI::App& app, Reporter& reporter);
 
-/// Parses a command line. False if the program is done, --help or the like having printed what was
-/// asked for; throws UsageError that points to --help.
-bool parse_arguments(CLI::App& app, int argc, const char* const* argv);
+/// What main() is given.
+struct Arguments {
+  int count = 0;
+  const char* const* values = nullptr;
+};
+
+/// Parses a command line. False if the program is done, because --help or the
+/// like has printed its text; throws UsageError that points to --help.
+bool parse_arguments(CLI::App& app, Arguments arguments, Reporter& reporter);
 
 /// The manual page in troff's man macros: `man -l FILE` shows it.
 std::string man_page(const CLI::App& app);

@@ -1,22 +1,14 @@
 #include "hanok/apps/cli/progress.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <ctime>
 #include <fmt/format.h>
 #include <fstream>
 #include <sstream>
 #include <unistd.h>
+#include <utility>
 
 namespace hanok::training {
-namespace {
-
-constexpr double kBarSeconds = 0.1;    // between two pictures of the bar
-constexpr double kLineSeconds = 30.0;  // between two plain lines
-constexpr int kBarWidth = 24;
-
-}  // namespace
-
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
@@ -43,40 +35,23 @@ std::string duration_text(double seconds) {
   return fmt::format("{} h {:02} min", total / 3600, total % 3600 / 60);
 }
 
-Progress::Progress(std::string label, std::int64_t total)
-    : label_(std::move(label)),
-      total_(total),
-      terminal_(isatty(STDOUT_FILENO) != 0),
-      start_(Clock::now()),
-      last_(start_) {}
+Progress::Progress(Reporter& reporter, Loop loop)
+    : reporter_(reporter), loop_(std::move(loop)), start_(Clock::now()), last_(start_) {}
 
-Progress::~Progress() {
-  if (drawn_) {
-    std::fputs("\r\x1b[K", stdout);
-    std::fflush(stdout);
-  }
-}
+Progress::~Progress() { reporter_.clear_progress(); }
 
-double Progress::images_per_second() const {
-  return static_cast<double>(done_) / std::max(1e-9, seconds_since(start_));
-}
-
-void Progress::advance(std::int64_t images, std::int64_t images_after) {
-  done_ += images;
-  if (seconds_since(last_) < (terminal_ ? kBarSeconds : kLineSeconds)) return;
+void Progress::advance(std::int64_t units, std::int64_t units_after) {
+  done_ += units;
+  if (seconds_since(last_) < reporter_.progress_interval()) return;
   last_ = Clock::now();
-  const double rate = images_per_second();
-  const std::string left =
-      duration_text(static_cast<double>(total_ - done_ + images_after) / std::max(1e-9, rate));
-  if (terminal_) {
-    const int filled = total_ > 0 ? static_cast<int>(kBarWidth * done_ / total_) : kBarWidth;
-    fmt::print("\r{} [{:#<{}}{:.<{}}] {}/{} {:.0f} images/s, {} left\x1b[K", label_, "", filled, "",
-               kBarWidth - filled, done_, total_, rate, left);
-    drawn_ = true;
-  } else {
-    fmt::print("{}: {}/{} images, {:.0f} images/s, {} left\n", label_, done_, total_, rate, left);
-  }
-  std::fflush(stdout);
+  const double rate = static_cast<double>(done_) / std::max(1e-9, seconds_since(start_));
+  const auto left = static_cast<double>(loop_.total - done_ + units_after);
+  reporter_.show_progress({.label = loop_.label,
+                           .unit = loop_.unit,
+                           .done = done_,
+                           .total = loop_.total,
+                           .per_second = rate,
+                           .seconds_left = left / std::max(1e-9, rate)});
 }
 
 }  // namespace hanok::training

@@ -1,9 +1,11 @@
-// How far a long loop is: a bar on a terminal, now and then a plain line elsewhere.
+// How far a long loop is, and the clocks behind it.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <string>
+
+#include "hanok/apps/cli/reporter.h"
 
 namespace hanok::training {
 
@@ -15,25 +17,28 @@ double seconds_since_process_start();
 /// "45 s", "12 min 30 s", "3 h 05 min"
 std::string duration_text(double seconds);
 
+/// Shows a loop's progress, as often as the reporter wants, and removes it at
+/// the end of its scope.
 class Progress {
  public:
-  /// `total` images in this loop. `label` stands in front: "fold 0 epoch 3/12".
-  Progress(std::string label, std::int64_t total);
-  /// Removes the bar.
+  struct Loop {
+    std::string label;            // stands in front: "fold 0 epoch 3/12"
+    std::int64_t total = 0;       // units in this loop
+    const char* unit = "images";  // "images", "MB"
+  };
+  Progress(Reporter& reporter, Loop loop);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// `images_after` come after this loop's in the whole job; the time left counts them too.
-  void advance(std::int64_t images, std::int64_t images_after);
-  double images_per_second() const;
+  /// `units` more are done. `units_after` come after this loop's in the whole
+  /// job; the time left counts them too.
+  void advance(std::int64_t units, std::int64_t units_after = 0);
 
  private:
-  std::string label_;
-  std::int64_t total_;
+  Reporter& reporter_;
+  Loop loop_;
   std::int64_t done_ = 0;
-  bool terminal_;
-  bool drawn_ = false;
   Clock::time_point start_;
   Clock::time_point last_;
 };

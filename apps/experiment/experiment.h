@@ -1,4 +1,4 @@
-// The main job: read data, check it, split it, train each fold, report.
+// The main job of finetune: read data, check it, split it, train each fold, report.
 #pragma once
 
 #include <cstdint>
@@ -6,28 +6,24 @@
 #include <optional>
 #include <string>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 
 namespace hanok::training {
 
 /// Starts a run in the new folder `out`. Returns kSuccess or kInterrupted; throws the errors of
 /// its parts.
-int start_run(Options options, const std::string& out);
+int start_run(Options options, const std::string& out, Reporter& reporter);
 
 /// Goes on with a run: the end is bitwise that of an unbroken one. `adjust` may change what does
 /// not change the result (threads, workers, device).
-int resume_run(const std::string& path, const std::function<void(Options&)>& adjust = {});
+int resume_run(const std::string& path, Reporter& reporter,
+               const std::function<void(Options&)>& adjust = {});
 
 /// Reads and checks the data, builds the network, prints what would be done. Writes nothing.
-void dry_run(const Options& options);
+void dry_run(const Options& options, Reporter& reporter);
 
 /// Measures a few steps in each freezing mode and prints what a run would take. Writes nothing.
-void plan_run(const Options& options);
-
-/// Options with which the demo differs from the defaults.
-void apply_demo_preset(Options& options);
-/// Draws the demo's synthetic faces into `root`; returns the folder to train on.
-std::string draw_demo_data(const std::string& root, std::int64_t people, std::uint64_t seed);
-inline constexpr std::int64_t kDemoPeople = 150;
+void plan_run(const Options& options, Reporter& reporter);
 
 }  // namespace hanok::training

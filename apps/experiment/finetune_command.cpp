@@ -4,13 +4,31 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/manual.h"
+#include "hanok/apps/cli/signals.h"
+#include "hanok/apps/experiment/demo.h"
 #include "hanok/apps/experiment/experiment.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/preflight/check.h"
+#include "hanok/apps/run/run_folder.h"
+#include "hanok/engine/precision.h"
 
 namespace hanok::training {
 namespace {
+
+struct CommandLine {
+  Options options;  // defaults, then --demo's, then --config's, then the command line's
+  std::vector<std::string> given;  // names of the options on the command line
+  std::string out, resume, config, write_synthetic;
+  std::int64_t people = kDemoPeople;
+  bool demo = false, print_config = false, dry_run = false, check = false, plan = false;
+};
 
 /// What was written behind each option, in order.
 using Given = std::map<std::string, std::vector<std::string>>;
@@ -48,26 +66,13 @@ void check_resume_stands_alone(const CLI::App& app) {
   }
 }
 
-}  // namespace
-
-CommandLine parse_command_line(int argc, const char* const* argv) {
-  CommandLine command;
-  command.people = kDemoPeople;
-  CLI::App app(
-      "Fine-tunes a network on photographs.\n"
-      "  finetune --data DIR --out RUN [options]     start a run\n"
-      "  finetune --resume RUN                       go on with an interrupted one\n"
-      "  finetune --demo --out RUN                   try it on drawn faces\n"
-      "  finetune --data DIR --check [options]       see whether this recipe can learn at all\n"
-      "Exit codes: 0 done, 1 failure, 2 usage, 3 interrupted and saved, 4 loss not finite.",
-      "finetune");
-  app.get_formatter()->column_width(44);
-  std::string config;
+/// Options of the program itself, beside those of the table.
+void add_program_options(CLI::App& app, CommandLine& command) {
   app.add_option("--out", command.out, "new run folder")->type_name("RUN")->group("Run");
   app.add_option("--resume", command.resume, "go on with this run, exactly")
       ->type_name("RUN")
       ->group("Run");
-  app.add_option("--config", config, "TOML file with options; the command line wins")
+  app.add_option("--config", command.config, "TOML file with options; the command line wins")
       ->type_name("FILE")
       ->group("Run");
   app.add_flag("--print-config", command.print_config, "print all options as TOML and end")
@@ -92,22 +97,32 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--people", command.people, "number of people to draw")
       ->type_name(fmt::format("N ({})", kDemoPeople))
       ->group("Run");
+}
+
+/// Empty if --help or the like has printed its text.
+std::optional<CommandLine> parse(Arguments arguments, Reporter& reporter) {
+  CommandLine command;
+  CLI::App app(
+      "Fine-tunes a network on photographs.\n"
+      "  finetune --data DIR --out RUN [options]     start a run\n"
+      "  finetune --resume RUN                       go on with an interrupted one\n"
+      "  finetune --demo --out RUN                   try it on drawn faces\n"
+      "  finetune --data DIR --check [options]       see whether this recipe can learn at all\n"
+      "Exit codes: 0 done, 1 failure, 2 usage, 3 interrupted and saved, 4 loss not finite.",
+      "finetune");
+  app.get_formatter()->column_width(44);
+  add_program_options(app, command);
   Given given;
   std::map<std::string, bool> switches;
   add_table(app, given, switches);
-
-  add_manual_options(app);
-  if (!parse_arguments(app, argc, argv)) {
-    command.done = true;
-    return command;
-  }
+  add_manual_options(app, reporter);
+  if (!parse_arguments(app, arguments, reporter)) return {};
   if (!command.resume.empty()) check_resume_stands_alone(app);
   if (command.people < 1) {
     throw UsageError(fmt::format("--people: must be at least 1, got {}", command.people));
   }
-
   if (command.demo) apply_demo_preset(command.options);
-  if (!config.empty()) apply_toml_file(command.options, config);
+  if (!command.config.empty()) apply_toml_file(command.options, command.config);
   for (const OptionEntry& entry : option_table()) {
     if (entry.kind == OptionEntry::Kind::Switch) {
       if (!switches[entry.name]) continue;
@@ -119,6 +134,74 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     command.given.push_back(entry.name);
   }
   return command;
+}
+
+/// Beside --resume only options that leave the result alone may be given.
+void check_given_beside_resume(const CommandLine& command) {
+  std::vector<std::string> free;
+  for (const OptionEntry& entry : option_table()) {
+    if (entry.free_on_resume) free.push_back(entry.name);
+  }
+  for (const std::string& name : command.given) {
+    if (find_option(name).free_on_resume) continue;
+    throw UsageError(fmt::format(
+        "--resume: goes on with the options in the run's config.toml; beside it only --{} may be "
+        "given (found --{})",
+        fmt::join(free, ", --"), name));
+  }
+}
+
+int resume(const CommandLine& command, Reporter& reporter) {
+  check_given_beside_resume(command);
+  return resume_run(command.resume, reporter, [&command](Options& options) {
+    for (const std::string& name : command.given) {
+      const OptionEntry& entry = find_option(name);
+      entry.set(options, entry.get(command.options));
+    }
+  });
+}
+
+int start(CommandLine command, Reporter& reporter) {
+  if (command.out.empty()) throw UsageError("--out: missing; name a new folder for the run");
+  if (command.demo) {
+    RunFolder::check_free(command.out);
+    // Throws for a missing GPU before anything is drawn.
+    check_precision(command.options.precision, choose_device(command.options.device));
+    reporter.print(
+        fmt::format("drawing {} people's faces into {}/data\n", command.people, command.out));
+    command.options.data =
+        draw_demo_data(command.out + "/data", command.people, command.options.seed);
+  }
+  return start_run(command.options, command.out, reporter);
+}
+
+}  // namespace
+
+int finetune_command(Arguments arguments, Reporter& reporter) {
+  const std::optional<CommandLine> parsed = parse(arguments, reporter);
+  if (!parsed) return kSuccess;
+  const CommandLine& command = *parsed;
+  watch_for_interrupts();
+  if (!command.write_synthetic.empty()) {
+    draw_demo_data(command.write_synthetic, command.people, command.options.seed);
+    reporter.print(
+        fmt::format("drew {} people's faces into {}\n", command.people, command.write_synthetic));
+    return kSuccess;
+  }
+  if (command.print_config) {
+    reporter.print(to_toml(command.options));
+    return kSuccess;
+  }
+  if (command.check) return check_recipe(command.options, reporter);
+  if (command.dry_run) {
+    dry_run(command.options, reporter);
+    return kSuccess;
+  }
+  if (command.plan) {
+    plan_run(command.options, reporter);
+    return kSuccess;
+  }
+  return command.resume.empty() ? start(command, reporter) : resume(command, reporter);
 }
 
 }  // namespace hanok::training

@@ -38,7 +38,8 @@ std::string encoded(const data::Image& image, const std::string& path) {
 /// Photographs that are shown: the one that the user means, and one to mix it with.
 struct Photographs {
   std::string path;
-  std::string partner;  // of another class where there are several; empty without a data set
+  std::string partner;  // of another class where there are several; empty
+                        // without a data set
 };
 
 Photographs photographs(const AugmentOptions& options) {
@@ -144,7 +145,7 @@ void paste(data::Image& sheet, const data::Image& image, int column, int row) {
 
 }  // namespace
 
-void inspect_augment(const AugmentOptions& options) {
+void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
   const std::string extension = lower_extension(options.out);
   if (extension != ".png" && extension != ".jpg" && extension != ".jpeg") {
     throw training::UsageError(
@@ -192,12 +193,13 @@ void inspect_augment(const AugmentOptions& options) {
     }
   }
   training::write_file(options.out, encoded(sheet, options.out));
-  fmt::print("{}: {}\n", options.out, photos.path);
-  fmt::print("columns: the photograph at {0}x{0}, then epochs 1 to {1}, seed {2}, sample {3}\n",
-             options.image_size, options.epochs, options.seed, options.sample);
+  reporter.print(fmt::format("{}: {}\n", options.out, photos.path));
+  reporter.print(fmt::format(
+      "columns: the photograph at {0}x{0}, then epochs 1 to {1}, seed {2}, sample {3}\n",
+      options.image_size, options.epochs, options.seed, options.sample));
   for (std::size_t row = 0; row < kinds.size(); ++row) {
-    fmt::print("row {}: {}{}\n", row + 1, kinds[row],
-               is_mix(kinds[row]) ? " with " + photos.partner : "");
+    reporter.print(fmt::format("row {}: {}{}\n", row + 1, kinds[row],
+                               is_mix(kinds[row]) ? " with " + photos.partner : ""));
   }
 }
 

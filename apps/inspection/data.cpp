@@ -47,17 +47,18 @@ File read_file(const std::string& path) {
   return file;
 }
 
-std::vector<File> read_files(const data::Dataset& dataset) {
+std::vector<File> read_files(const data::Dataset& dataset, Reporter& reporter) {
   constexpr std::size_t kAtOnce = 256;  // between two looks at the progress bar
   std::vector<File> files(dataset.samples.size());
-  training::Progress progress("reading", static_cast<std::int64_t>(files.size()));
+  training::Progress progress(
+      reporter, {.label = "reading", .total = static_cast<std::int64_t>(files.size())});
   for (std::size_t begin = 0; begin < files.size(); begin += kAtOnce) {
     const std::size_t count = std::min(kAtOnce, files.size() - begin);
     context_of(Device::cpu()).pool.run(static_cast<std::int64_t>(count), [&](std::int64_t i) {
       const std::size_t at = begin + static_cast<std::size_t>(i);
       files[at] = read_file(dataset.full_path(at));
     });
-    progress.advance(static_cast<std::int64_t>(count), 0);
+    progress.advance(static_cast<std::int64_t>(count));
   }
   return files;
 }
@@ -66,26 +67,33 @@ double percent(std::int64_t part, std::size_t whole) {
   return 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+/// Where a report goes, and how much of it.
+struct Output {
+  Reporter& reporter;
+  bool all;  // list everything, not the first kListed lines of each kind
+};
+
 /// Prints lines, the first kListed unless all are wanted.
-void print_list(const std::vector<std::string>& lines, bool all) {
-  const std::size_t shown = all ? lines.size() : std::min(lines.size(), kListed);
-  for (std::size_t i = 0; i < shown; ++i) fmt::print("  {}\n", lines[i]);
+void print_list(const std::vector<std::string>& lines, Output output) {
+  const std::size_t shown = output.all ? lines.size() : std::min(lines.size(), kListed);
+  for (std::size_t i = 0; i < shown; ++i) output.reporter.print(fmt::format("  {}\n", lines[i]));
   if (shown < lines.size()) {
-    fmt::print("  ... and {} more (--all lists them)\n", lines.size() - shown);
+    output.reporter.print(
+        fmt::format("  ... and {} more (--all lists them)\n", lines.size() - shown));
   }
 }
 
 /// "  NAME   COUNT" by falling count.
-void print_counts(const std::map<std::string, std::int64_t>& counts, bool all) {
+void print_counts(const std::map<std::string, std::int64_t>& counts, Output output) {
   std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
   std::vector<std::string> lines;
   for (const auto& [name, count] : sorted) lines.push_back(fmt::format("{:<24}{:>9}", name, count));
-  print_list(lines, all);
+  print_list(lines, output);
 }
 
-void print_classes(const data::Dataset& dataset) {
+void print_classes(const data::Dataset& dataset, Output output) {
   const std::vector<std::int64_t> counts = dataset.class_counts();
   std::vector<std::set<std::string>> groups(counts.size());
   for (const data::Sample& sample : dataset.samples) {
@@ -93,28 +101,29 @@ void print_classes(const data::Dataset& dataset) {
   }
   std::size_t width = 5;
   for (const std::string& name : dataset.class_names) width = std::max(width, name.size());
-  fmt::print("\n{:<{}}{:>9}{:>9}{}\n", "class", width, "images", "share",
-             dataset.has_groups ? "   groups" : "");
+  output.reporter.print(fmt::format("\n{:<{}}{:>9}{:>9}{}\n", "class", width, "images", "share",
+                                    dataset.has_groups ? "   groups" : ""));
   for (std::size_t c = 0; c < counts.size(); ++c) {
-    fmt::print("{:<{}}{:>9}{:>8.1f}%", dataset.class_names[c], width, counts[c],
-               percent(counts[c], dataset.samples.size()));
-    if (dataset.has_groups) fmt::print("{:>9}", groups[c].size());
-    fmt::print("\n");
+    output.reporter.print(fmt::format("{:<{}}{:>9}{:>8.1f}%", dataset.class_names[c], width,
+                                      counts[c], percent(counts[c], dataset.samples.size())));
+    if (dataset.has_groups) output.reporter.print(fmt::format("{:>9}", groups[c].size()));
+    output.reporter.print("\n");
   }
   std::vector<std::int64_t> filled;
   for (const std::int64_t count : counts) {
     if (count > 0) filled.push_back(count);
   }
   if (filled.size() < counts.size()) {
-    fmt::print("{} classes have no image\n", counts.size() - filled.size());
+    output.reporter.print(fmt::format("{} classes have no image\n", counts.size() - filled.size()));
   }
   if (filled.empty()) return;
   const auto [low, high] = std::minmax_element(filled.begin(), filled.end());
-  fmt::print("the largest class has {:.1f} times the images of the smallest\n",
-             static_cast<double>(*high) / static_cast<double>(*low));
+  output.reporter.print(
+      fmt::format("the largest class has {:.1f} times the images of the smallest\n",
+                  static_cast<double>(*high) / static_cast<double>(*low)));
 }
 
-void print_sizes(const std::vector<File>& files, bool all) {
+void print_sizes(const std::vector<File>& files, Output output) {
   std::map<std::string, std::int64_t> sizes;
   std::map<std::string, std::int64_t> modes;
   std::vector<int> shorter;
@@ -126,11 +135,12 @@ void print_sizes(const std::vector<File>& files, bool all) {
   }
   if (shorter.empty()) return;
   std::sort(shorter.begin(), shorter.end());
-  fmt::print("\nsizes, width x height as seen: {} different; shorter sides {} to {}, median {}\n",
-             sizes.size(), shorter.front(), shorter.back(), shorter[shorter.size() / 2]);
-  print_counts(sizes, all);
-  fmt::print("\nformats and modes (all become 8-bit RGB):\n");
-  print_counts(modes, all);
+  output.reporter.print(fmt::format(
+      "\nsizes, width x height as seen: {} different; shorter sides {} to {}, median {}\n",
+      sizes.size(), shorter.front(), shorter.back(), shorter[shorter.size() / 2]));
+  print_counts(sizes, output);
+  output.reporter.print("\nformats and modes (all become 8-bit RGB):\n");
+  print_counts(modes, output);
 }
 
 bool ends_like(const std::string& path, const std::string& format) {
@@ -139,7 +149,7 @@ bool ends_like(const std::string& path, const std::string& format) {
   return format == "PNG" ? extension == "png" : extension == "jpg" || extension == "jpeg";
 }
 
-void print_problems(const data::Dataset& dataset, const std::vector<File>& files, bool all) {
+void print_problems(const data::Dataset& dataset, const std::vector<File>& files, Output output) {
   std::vector<std::string> unreadable;
   std::vector<std::string> misnamed;
   for (std::size_t i = 0; i < files.size(); ++i) {
@@ -150,19 +160,21 @@ void print_problems(const data::Dataset& dataset, const std::vector<File>& files
       misnamed.push_back(fmt::format("{} holds a {}", path, files[i].header->format));
     }
   }
-  fmt::print("\nunreadable: {}\n", unreadable.size());
-  print_list(unreadable, all);
+  output.reporter.print(fmt::format("\nunreadable: {}\n", unreadable.size()));
+  print_list(unreadable, output);
   if (!misnamed.empty()) {
-    fmt::print("named after another format (read by content, so harmless): {}\n", misnamed.size());
-    print_list(misnamed, all);
+    output.reporter.print(fmt::format(
+        "named after another format (read by content, so harmless): {}\n", misnamed.size()));
+    print_list(misnamed, output);
   }
   std::int64_t skipped = 0;
   for (const auto& [reason, count] : dataset.skipped) skipped += count;
-  fmt::print("hidden and other files passed over: {}\n", skipped);
-  for (const auto& [reason, count] : dataset.skipped) fmt::print("  {} x {}\n", count, reason);
+  output.reporter.print(fmt::format("hidden and other files passed over: {}\n", skipped));
+  for (const auto& [reason, count] : dataset.skipped)
+    output.reporter.print(fmt::format("  {} x {}\n", count, reason));
 }
 
-void print_duplicates(const data::Dataset& dataset, const std::vector<File>& files, bool all) {
+void print_duplicates(const data::Dataset& dataset, const std::vector<File>& files, Output output) {
   std::map<std::string, std::vector<std::size_t>> by_hash;
   for (std::size_t i = 0; i < files.size(); ++i) {
     if (!files[i].hash.empty()) by_hash[files[i].hash].push_back(i);
@@ -186,22 +198,23 @@ void print_duplicates(const data::Dataset& dataset, const std::vector<File>& fil
     if (labels.size() > 1) line += "  (different classes: one label must be wrong)";
     lines[dataset.samples[members.front()].path] = line;
   }
-  fmt::print("duplicates (equal bytes): {} photograph{} stored more than once\n", lines.size(),
-             lines.size() == 1 ? "" : "s");
+  output.reporter.print(
+      fmt::format("duplicates (equal bytes): {} photograph{} stored more than once\n", lines.size(),
+                  lines.size() == 1 ? "" : "s"));
   if (lines.empty()) return;
-  fmt::print(
+  output.reporter.print(fmt::format(
       "  {} in different classes; {} in different groups, so that a fold's validation may "
       "hold what it was trained on\n",
-      across_classes, across_groups);
+      across_classes, across_groups));
   std::vector<std::string> list;
   for (const auto& [path, line] : lines) list.push_back(line);
-  print_list(list, all);
+  print_list(list, output);
 }
 
 /// Class by group, with equal rows counted together: "6 groups hold 5 x mask, 1 x none".
-void print_groups(const data::Dataset& dataset, bool all) {
+void print_groups(const data::Dataset& dataset, Output output) {
   if (!dataset.has_groups) {
-    fmt::print("\ngroups: none; every photograph stands alone\n");
+    output.reporter.print("\ngroups: none; every photograph stands alone\n");
     return;
   }
   std::map<std::string, std::map<std::int64_t, std::int64_t>> rows;  // group -> label -> images
@@ -224,28 +237,30 @@ void print_groups(const data::Dataset& dataset, bool all) {
   std::vector<std::pair<std::string, std::int64_t>> sorted(alike.begin(), alike.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
-  fmt::print("\ngroups, which never cross folds: {}, of {} to {} photographs\n", rows.size(),
-             smallest, largest);
+  output.reporter.print(
+      fmt::format("\ngroups, which never cross folds: {}, of {} to {} photographs\n", rows.size(),
+                  smallest, largest));
   std::vector<std::string> lines;
   for (const auto& [text, count] : sorted) {
     lines.push_back(fmt::format("{:>6} group{} with {}", count, count == 1 ? " " : "s", text));
   }
-  print_list(lines, all);
+  print_list(lines, output);
 }
 
 }  // namespace
 
-void inspect_data(const DataOptions& options) {
+void inspect_data(const DataOptions& options, Reporter& reporter) {
   const data::Dataset dataset = data::load_dataset(options.data, options.layout);
-  fmt::print("{}: {} layout, {} photographs, {} classes\n", options.data, dataset.layout,
-             dataset.samples.size(), dataset.class_names.size());
-  for (const std::string& warning : dataset.warnings) fmt::print("warning: {}\n", warning);
-  const std::vector<File> files = read_files(dataset);
-  print_classes(dataset);
-  print_sizes(files, options.all);
-  print_problems(dataset, files, options.all);
-  print_duplicates(dataset, files, options.all);
-  print_groups(dataset, options.all);
+  reporter.print(fmt::format("{}: {} layout, {} photographs, {} classes\n", options.data,
+                             dataset.layout, dataset.samples.size(), dataset.class_names.size()));
+  for (const std::string& warning : dataset.warnings) reporter.warn(warning);
+  const std::vector<File> files = read_files(dataset, reporter);
+  const Output output{.reporter = reporter, .all = options.all};
+  print_classes(dataset, output);
+  print_sizes(files, output);
+  print_problems(dataset, files, output);
+  print_duplicates(dataset, files, output);
+  print_groups(dataset, output);
 }
 
 }  // namespace hanok::inspection

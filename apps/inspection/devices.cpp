@@ -35,28 +35,29 @@ double gibibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1U <<
 
 }  // namespace
 
-void inspect_devices() {
+void inspect_devices(Reporter& reporter) {
   const std::string name = value_of("/proc/cpuinfo", "model name");
   const char* forced = std::getenv("HANOK_ISA");
-  fmt::print("cpu: {}\n", name.empty() ? "unknown processor" : name);
-  fmt::print("  cores: {} for this process, of {} in the machine\n", num_threads(),
-             std::thread::hardware_concurrency());
-  fmt::print("  instruction-set path: {} ({})\n", backend_of(Device::cpu()).name(),
-             forced != nullptr && *forced != '\0'
-                 ? "forced by HANOK_ISA"
-                 : "by cpuid; HANOK_ISA=portable or avx2 forces one");
-  fmt::print("  caches: L1 {}, L2 {}, L3 {}\n", cache_text(_SC_LEVEL1_DCACHE_SIZE),
-             cache_text(_SC_LEVEL2_CACHE_SIZE), cache_text(_SC_LEVEL3_CACHE_SIZE));
-  fmt::print("  memory budget: {:.2f} GiB (80% of what was left of {:.2f} GiB)\n",
-             gibibytes(allocator_of(Device::cpu()).statistics().budget),
-             gibibytes(static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
-                       static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))));
+  reporter.print(fmt::format("cpu: {}\n", name.empty() ? "unknown processor" : name));
+  reporter.print(fmt::format("  cores: {} for this process, of {} in the machine\n", num_threads(),
+                             std::thread::hardware_concurrency()));
+  reporter.print(fmt::format("  instruction-set path: {} ({})\n", backend_of(Device::cpu()).name(),
+                             forced != nullptr && *forced != '\0'
+                                 ? "forced by HANOK_ISA"
+                                 : "by cpuid; HANOK_ISA=portable or avx2 forces one"));
+  reporter.print(fmt::format("  caches: L1 {}, L2 {}, L3 {}\n", cache_text(_SC_LEVEL1_DCACHE_SIZE),
+                             cache_text(_SC_LEVEL2_CACHE_SIZE), cache_text(_SC_LEVEL3_CACHE_SIZE)));
+  reporter.print(fmt::format("  memory budget: {:.2f} GiB (80% of what was left of {:.2f} GiB)\n",
+                             gibibytes(allocator_of(Device::cpu()).statistics().budget),
+                             gibibytes(static_cast<std::size_t>(::sysconf(_SC_PHYS_PAGES)) *
+                                       static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)))));
   if (cuda_runtime() == nullptr) {
-    fmt::print("cuda: none (this build has no CUDA backend)\n");
+    reporter.print("cuda: none (this build has no CUDA backend)\n");
     return;
   }
-  fmt::print("cuda:\n");
-  for (const std::string& line : cuda_runtime()->describe()) fmt::print("  {}\n", line);
+  reporter.print("cuda:\n");
+  for (const std::string& line : cuda_runtime()->describe())
+    reporter.print(fmt::format("  {}\n", line));
 }
 
 }  // namespace hanok::inspection

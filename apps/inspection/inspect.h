@@ -1,21 +1,25 @@
-// The reports of `inspect`. Each prints to standard output and throws what went wrong.
+// The reports of `inspect`. Each goes to a Reporter and throws what went wrong.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
+
 namespace hanok::inspection {
+
+using training::Reporter;
 
 struct DataOptions {
   std::string data;  // a folder, or the table of a csv data set
   std::string layout = "auto";
   bool all = false;  // list everything, not the first 20 of each kind
 };
-/// Reads and decodes every photograph of a data set and tells what training will meet: classes,
-/// sizes, formats, what is skipped, unreadable or there twice, and how classes lie over groups.
-/// Throws what load_dataset() throws.
-void inspect_data(const DataOptions& options);
+/// Reads and decodes every photograph of a data set and reports what training
+/// will meet: classes, sizes, formats, what is skipped, unreadable or there
+/// twice, and how classes lie over groups. Throws what load_dataset() throws.
+void inspect_data(const DataOptions& options, Reporter& reporter);
 
 struct ModelOptions {
   std::string model;
@@ -25,13 +29,13 @@ struct ModelOptions {
 };
 /// The tree of modules with output shapes, parameters and FLOPs, then the ops of a forward pass.
 /// Throws ValueError for an unknown model or a size that it cannot take.
-void inspect_model(const ModelOptions& options);
+void inspect_model(const ModelOptions& options, Reporter& reporter);
 
 /// Names, shapes, types and statistics of a weight file's tensors.
-void inspect_weights(const std::string& path);
+void inspect_weights(const std::string& path, Reporter& reporter);
 
 /// What this build can compute on, on this machine.
-void inspect_devices();
+void inspect_devices(Reporter& reporter);
 
 struct AugmentOptions {
   std::string source;  // a data set's folder or table, or one photograph
@@ -45,9 +49,9 @@ struct AugmentOptions {
 /// One photograph as training would see it, a row for each kind of augmentation and a column for
 /// each epoch; the first column is the photograph itself. Without kinds: light, strong and
 /// randaugment, and for a data set mixup and cutmix with a photograph of another class.
-void inspect_augment(const AugmentOptions& options);
+void inspect_augment(const AugmentOptions& options, Reporter& reporter);
 
 /// All transforms with their parameters, for --augment FILE.
-void inspect_transforms();
+void inspect_transforms(Reporter& reporter);
 
 }  // namespace hanok::inspection

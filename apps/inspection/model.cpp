@@ -109,7 +109,7 @@ std::string with_unit(double value) {
   return fmt::format("{:.0f}", value);
 }
 
-void print_tree(nn::Module& model, const Profile& profile) {
+void print_tree(nn::Module& model, const Profile& profile, Reporter& reporter) {
   struct Row {
     std::string name;
     nn::Module* module;
@@ -128,8 +128,8 @@ void print_tree(nn::Module& model, const Profile& profile) {
     width = std::max(width, text.size());
     rows.push_back({text, named.module});
   }
-  fmt::print("{:<{}}  {:<18}{:>12}{:>11}  {}\n", "module", width, "output", "parameters", "FLOPs",
-             "kernel");
+  reporter.print(fmt::format("{:<{}}  {:<18}{:>12}{:>11}  {}\n", "module", width, "output",
+                             "parameters", "FLOPs", "kernel"));
   for (const Row& row : rows) {
     const auto found = profile.calls.find(row.module);
     const Calls calls = found == profile.calls.end() ? Calls{} : found->second;
@@ -139,7 +139,7 @@ void print_tree(nn::Module& model, const Profile& profile) {
                                    with_unit(flop_below(*row.module, profile)), calls.kernel);
     if (calls.count > 1) line += fmt::format(" (called {} times)", calls.count);
     line.erase(line.find_last_not_of(' ') + 1);
-    fmt::print("{}\n", line);
+    reporter.print(fmt::format("{}\n", line));
   }
 }
 
@@ -158,14 +158,15 @@ std::vector<Node*> recorded_nodes(const Tensor& output) {
   return nodes;
 }
 
-void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits) {
+void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits,
+                 Reporter& reporter) {
   std::map<const TensorImpl*, std::string> owner;  // of each parameter: its module's path
   for (const nn::NamedTensor& parameter : model.named_parameters()) {
     owner[parameter.tensor.id()] = parameter.name.substr(0, parameter.name.rfind('.'));
   }
   owner[images.id()] = "images";
   std::map<const Node*, std::size_t> line_of;
-  fmt::print(
+  reporter.print(
       "\nforward trace: the ops of an evaluation pass, as they ran; #N is line N's result\n");
   for (const Node* node : recorded_nodes(logits)) {
     const std::size_t line = line_of.size() + 1;
@@ -181,39 +182,40 @@ void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits) 
       if (source != layer) from += " " + source;  // weight and bias of a layer: named once
       layer = source;
     }
-    fmt::print("{:>4}  {:<25}{:<18} from{}\n", line, node->name(), node->output_shape.to_string(),
-               from);
+    reporter.print(fmt::format("{:>4}  {:<25}{:<18} from{}\n", line, node->name(),
+                               node->output_shape.to_string(), from));
   }
 }
 
 }  // namespace
 
-void inspect_model(const ModelOptions& options) {
+void inspect_model(const ModelOptions& options, Reporter& reporter) {
   const auto model = nn::make_model(options.model, options.classes, options.image_size);
   model->eval();
   Tensor images = Tensor::zeros({1, 3, options.image_size, options.image_size});
   const Profile noted = profile(*model, images);
-  print_tree(*model, noted);
+  print_tree(*model, noted, reporter);
 
   std::int64_t buffers = 0;
   for (const nn::NamedTensor& buffer : model->named_buffers()) buffers += buffer.tensor.numel();
   const std::int64_t parameters = parameter_count(*model);
   const double flop = flop_below(*model, noted);
-  fmt::print("\nparameters: {} ({:.2f} MiB), and {} values that are saved but not learned\n",
-             parameters, static_cast<double>(parameters) * sizeof(float) / (1 << 20), buffers);
-  fmt::print("FLOPs of one image: {} ({} multiply-adds), of convolutions and linear layers{}\n",
-             with_unit(flop), with_unit(flop / 2),
-             noted.without_formula.empty() ? "" : "; at least:");
+  reporter.print(fmt::format(
+      "\nparameters: {} ({:.2f} MiB), and {} values that are saved but not learned\n", parameters,
+      static_cast<double>(parameters) * sizeof(float) / (1 << 20), buffers));
+  reporter.print(fmt::format(
+      "FLOPs of one image: {} ({} multiply-adds), of convolutions and linear layers{}\n",
+      with_unit(flop), with_unit(flop / 2), noted.without_formula.empty() ? "" : "; at least:"));
   for (const std::string& type : noted.without_formula) {
-    fmt::print("  {} has weights, but no formula here\n", type);
+    reporter.print(fmt::format("  {} has weights, but no formula here\n", type));
   }
 
   images.set_requires_grad(true);  // so that ops before the first parameter are recorded as well
   const Tensor logits = (*model)(images);
-  print_trace(*model, images, logits);
+  print_trace(*model, images, logits, reporter);
   if (!options.dot.empty()) {
     training::write_file(options.dot, graph_to_dot(logits));
-    fmt::print("\ngraph: {} (dot -Tsvg draws it)\n", options.dot);
+    reporter.print(fmt::format("\ngraph: {} (dot -Tsvg draws it)\n", options.dot));
   }
 }
 

@@ -7,8 +7,8 @@
 
 namespace hanok::inspection {
 
-void inspect_weights(const std::string& path) {
-  fmt::print("{}", training::weight_table(weights::load(path)));
+void inspect_weights(const std::string& path, Reporter& reporter) {
+  reporter.print(training::weight_table(weights::load(path)));
 }
 
 }  // namespace hanok::inspection

@@ -50,13 +50,14 @@ OptionEntry& OptionTable::add(OptionName name, const char* help, Kind kind) {
                       .help = help,
                       .kind = kind,
                       .choices = {},
+                      .free_on_resume = false,
                       .get = {},
                       .set = {}});
   return entries_.back();
 }
 
-void OptionTable::text(OptionName name, const char* help, std::string Options::*member,
-                       Texts choices) {
+OptionEntry& OptionTable::text(OptionName name, const char* help, std::string Options::*member,
+                               Texts choices) {
   OptionEntry& entry = add(name, help, Kind::Text);
   entry.choices = choices;
   entry.get = [member](const Options& options) { return Texts{options.*member}; };
@@ -67,11 +68,12 @@ void OptionTable::text(OptionName name, const char* help, std::string Options::*
     }
     options.*member = value;
   };
+  return entry;
 }
 
 template <typename Number>
-void OptionTable::integer(const char* name, const char* help, Number Options::*member,
-                          std::type_identity_t<Range<Number>> range) {
+OptionEntry& OptionTable::integer(const char* name, const char* help, Number Options::*member,
+                                  std::type_identity_t<Range<Number>> range) {
   OptionEntry& entry = add({name, "N"}, help, Kind::Integer);
   entry.get = [member](const Options& options) { return Texts{std::to_string(options.*member)}; };
   entry.set = [member, range, option = entry.name](Options& options, const Texts& values) {
@@ -85,15 +87,16 @@ void OptionTable::integer(const char* name, const char* help, Number Options::*m
     }
     options.*member = value;
   };
+  return entry;
 }
 
-template void OptionTable::integer(const char*, const char*, std::int64_t Options::*,
-                                   Range<std::int64_t>);
-template void OptionTable::integer(const char*, const char*, std::uint64_t Options::*,
-                                   Range<std::uint64_t>);
+template OptionEntry& OptionTable::integer(const char*, const char*, std::int64_t Options::*,
+                                           Range<std::int64_t>);
+template OptionEntry& OptionTable::integer(const char*, const char*, std::uint64_t Options::*,
+                                           Range<std::uint64_t>);
 
-void OptionTable::real(const char* name, const char* help, double Options::*member,
-                       Range<double> range) {
+OptionEntry& OptionTable::real(const char* name, const char* help, double Options::*member,
+                               Range<double> range) {
   OptionEntry& entry = add({name, "X"}, help, Kind::Real);
   entry.get = [member](const Options& options) {
     return Texts{fmt::format("{}", options.*member)};
@@ -111,9 +114,10 @@ void OptionTable::real(const char* name, const char* help, double Options::*memb
     }
     options.*member = value;
   };
+  return entry;
 }
 
-void OptionTable::toggle(const char* name, const char* help, bool Options::*member) {
+OptionEntry& OptionTable::toggle(const char* name, const char* help, bool Options::*member) {
   OptionEntry& entry = add({name, ""}, help, Kind::Switch);
   entry.get = [member](const Options& options) {
     return Texts{options.*member ? "true" : "false"};
@@ -125,13 +129,15 @@ void OptionTable::toggle(const char* name, const char* help, bool Options::*memb
     }
     options.*member = value == "true";
   };
+  return entry;
 }
 
-void OptionTable::texts(OptionName name, const char* help,
-                        std::vector<std::string> Options::*member) {
+OptionEntry& OptionTable::texts(OptionName name, const char* help,
+                                std::vector<std::string> Options::*member) {
   OptionEntry& entry = add(name, help, Kind::List);
   entry.get = [member](const Options& options) { return options.*member; };
   entry.set = [member](Options& options, const Texts& values) { options.*member = values; };
+  return entry;
 }
 
 }  // namespace hanok::training

@@ -37,36 +37,38 @@ struct OptionName {
   const char* value_name;
 };
 
-/// Collects entries, section by section.
+/// Collects entries, section by section. Each function returns the new entry; the reference holds
+/// until the next one is added.
 class OptionTable {
  public:
   /// Heading of the options that follow.
   void section(const char* heading) { section_ = heading; }
 
   /// Any text, or one of `choices` where there are any.
-  void text(OptionName name, const char* help, std::string Options::*member,
-            std::vector<std::string> choices = {});
+  OptionEntry& text(OptionName name, const char* help, std::string Options::*member,
+                    std::vector<std::string> choices = {});
   /// A whole number (std::int64_t or std::uint64_t).
   template <typename Number>
-  void integer(const char* name, const char* help, Number Options::*member,
-               std::type_identity_t<Range<Number>> range);
+  OptionEntry& integer(const char* name, const char* help, Number Options::*member,
+                       std::type_identity_t<Range<Number>> range);
   /// A finite number.
-  void real(const char* name, const char* help, double Options::*member, Range<double> range);
+  OptionEntry& real(const char* name, const char* help, double Options::*member,
+                    Range<double> range);
   /// A switch: off without it.
-  void toggle(const char* name, const char* help, bool Options::*member);
+  OptionEntry& toggle(const char* name, const char* help, bool Options::*member);
   /// Texts: the option may be repeated.
-  void texts(OptionName name, const char* help, std::vector<std::string> Options::*member);
+  OptionEntry& texts(OptionName name, const char* help, std::vector<std::string> Options::*member);
   /// One of an enum's names.
   template <Choice Enum>
-  void choice(OptionName name, const char* help, Enum Options::*member);
+  OptionEntry& choice(OptionName name, const char* help, Enum Options::*member);
   /// A value that `parse` makes of a text; it throws UsageError. text_of() is its inverse.
   template <typename Value>
   OptionEntry& value(OptionName name, const char* help, Value Options::*member,
                      Value (*parse)(const std::string&));
   /// Several of them: the option may be repeated.
   template <typename Value>
-  void values(OptionName name, const char* help, std::vector<Value> Options::*member,
-              Value (*parse)(const std::string&));
+  OptionEntry& values(OptionName name, const char* help, std::vector<Value> Options::*member,
+                      Value (*parse)(const std::string&));
 
   OptionEntry& add(OptionName name, const char* help, OptionEntry::Kind kind);
   const std::vector<OptionEntry>& entries() const { return entries_; }
@@ -77,7 +79,7 @@ class OptionTable {
 };
 
 template <Choice Enum>
-void OptionTable::choice(OptionName name, const char* help, Enum Options::*member) {
+OptionEntry& OptionTable::choice(OptionName name, const char* help, Enum Options::*member) {
   OptionEntry& entry = add(name, help, OptionEntry::Kind::Text);
   entry.choices = names_of<Enum>();
   entry.get = [member](const Options& options) {
@@ -90,6 +92,7 @@ void OptionTable::choice(OptionName name, const char* help, Enum Options::*membe
     if (!value) reject_choice(option, names_of<Enum>(), text);
     options.*member = *value;
   };
+  return entry;
 }
 
 template <typename Value>
@@ -107,8 +110,9 @@ OptionEntry& OptionTable::value(OptionName name, const char* help, Value Options
 }
 
 template <typename Value>
-void OptionTable::values(OptionName name, const char* help, std::vector<Value> Options::*member,
-                         Value (*parse)(const std::string&)) {
+OptionEntry& OptionTable::values(OptionName name, const char* help,
+                                 std::vector<Value> Options::*member,
+                                 Value (*parse)(const std::string&)) {
   OptionEntry& entry = add(name, help, OptionEntry::Kind::List);
   entry.get = [member](const Options& options) {
     std::vector<std::string> texts;
@@ -120,6 +124,7 @@ void OptionTable::values(OptionName name, const char* help, std::vector<Value> O
     for (const std::string& text : texts) values.push_back(parse(text));
     options.*member = std::move(values);
   };
+  return entry;
 }
 
 }  // namespace hanok::training

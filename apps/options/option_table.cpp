@@ -179,49 +179,67 @@ void add_stopping_options(OptionTable& table) {
 void add_machine_options(OptionTable& table) {
   table.section("Machine");
   table.integer("seed", "of all random numbers", &Options::seed, {.low = 0});
-  table.integer("threads", "compute threads; 0: one a CPU. The result does not depend on it",
-                &Options::threads, {.low = 0, .high = kMostThreads});
-  table.integer("workers", "threads that read images ahead. The result does not depend on it",
-                &Options::workers, {.low = 1, .high = kMostWorkers});
-  table.value({"device", "D"},
-              "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
-              &Options::device, parse_device);
+  table
+      .integer("threads", "compute threads; 0: one a CPU. The result does not depend on it",
+               &Options::threads, {.low = 0, .high = kMostThreads})
+      .free_on_resume = true;
+  table
+      .integer("workers", "threads that read images ahead. The result does not depend on it",
+               &Options::workers, {.low = 1, .high = kMostWorkers})
+      .free_on_resume = true;
+  table
+      .value({"device", "D"},
+             "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
+             &Options::device, parse_device)
+      .free_on_resume = true;
   table.choice(
       {"precision", "P"},
       "in what convolutions and products compute: f32; on a GPU also tf32 and bf16 (sm_80 and "
       "newer) and f16 (with loss scaling). Weights, their gradients and the optimiser's state "
       "are f32 always",
       &Options::precision);
-  table.choice(
-      {"cuda-graph", "G"},
-      "on a GPU, record a step where the shapes of batches repeat, and launch it as a whole "
-      "from then on, instead of each of its several hundred kernels by itself: small networks "
-      "and batches wait less for the host. no: always one by one, so that a profiler or "
-      "debugger sees each. The result does not depend on it",
-      &Options::cuda_graph);
-  table.choice(
-      {"cache-images", "C"},
-      "keep images decoded and scaled, so that later epochs need not do it; auto: as many as "
-      "--image-budget holds; yes: the rest in a file that is gone at the end. The result does "
-      "not depend on it",
-      &Options::cache_images);
-  table.integer("image-budget", "memory for cached images in MiB. The result does not depend on it",
-                &Options::image_budget, {.low = 0, .high = std::int64_t{1} << 30});
-  table.choice(
-      {"cache-features", "C"},
-      "keep what frozen layers at the start of the network make of each image, so that later "
-      "epochs need not compute it; auto: where images are not augmented. The result does not "
-      "depend on it",
-      &Options::cache_features);
-  table.integer("cache-budget",
-                "memory for cached features in MiB; what exceeds it goes into a file "
-                "that is gone at the end. The result does not depend on it",
-                &Options::cache_budget, {.low = 0, .high = std::int64_t{1} << 30});
-  table.toggle(
-      "profile",
-      "write where the time of the first steps goes: profile.json (a trace for Perfetto) and "
-      "profile.txt (a table). The result does not depend on it",
-      &Options::profile);
+  table
+      .choice(
+          {"cuda-graph", "G"},
+          "on a GPU, record a step where the shapes of batches repeat, and launch it as a whole "
+          "from then on, instead of each of its several hundred kernels by itself: small networks "
+          "and batches wait less for the host. no: always one by one, so that a profiler or "
+          "debugger sees each. The result does not depend on it",
+          &Options::cuda_graph)
+      .free_on_resume = true;
+  table
+      .choice(
+          {"cache-images", "C"},
+          "keep images decoded and scaled, so that later epochs need not do it; auto: as many as "
+          "--image-budget holds; yes: the rest in a file that is gone at the end. The result does "
+          "not depend on it",
+          &Options::cache_images)
+      .free_on_resume = true;
+  table
+      .integer("image-budget", "memory for cached images in MiB. The result does not depend on it",
+               &Options::image_budget, {.low = 0, .high = std::int64_t{1} << 30})
+      .free_on_resume = true;
+  table
+      .choice(
+          {"cache-features", "C"},
+          "keep what frozen layers at the start of the network make of each image, so that later "
+          "epochs need not compute it; auto: where images are not augmented. The result does not "
+          "depend on it",
+          &Options::cache_features)
+      .free_on_resume = true;
+  table
+      .integer("cache-budget",
+               "memory for cached features in MiB; what exceeds it goes into a file "
+               "that is gone at the end. The result does not depend on it",
+               &Options::cache_budget, {.low = 0, .high = std::int64_t{1} << 30})
+      .free_on_resume = true;
+  table
+      .toggle(
+          "profile",
+          "write where the time of the first steps goes: profile.json (a trace for Perfetto) and "
+          "profile.txt (a table). The result does not depend on it",
+          &Options::profile)
+      .free_on_resume = true;
   table.toggle("autotune",
                "measure which algorithm (on a GPU: which of cuDNN's kernels) computes each "
                "convolution fastest on this machine, keep the choices with the run and go by them, "

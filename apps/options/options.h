@@ -94,6 +94,7 @@ struct OptionEntry {
   std::string help;
   Kind kind;
   std::vector<std::string> choices;  // names for --help and completion; empty: any text
+  bool free_on_resume = false;       // may be given beside --resume: it leaves the result alone
   /// The value as texts; one but for lists.
   std::function<std::vector<std::string>(const Options&)> get;
   /// Parses, checks the range and stores. Throws UsageError naming the option.

@@ -1,80 +1,9 @@
-// predict: argument parsing plus one call into apps/training.
-#include <CLI/CLI.hpp>
-#include <algorithm>
-#include <fmt/format.h>
-#include <string>
-
-#include "hanok/apps/cli/errors.h"
-#include "hanok/apps/cli/manual.h"
-#include "hanok/apps/cli/signals.h"
-#include "hanok/apps/prediction/predictor.h"
-
-namespace {
-
-using namespace hanok::training;
-
-void check(const PredictOptions& options) {
-  const int sources = (options.runs.empty() ? 0 : 1) + (options.checkpoint.empty() ? 0 : 1) +
-                      (options.weights.empty() ? 0 : 1);
-  if (sources != 1) {
-    throw UsageError("give one of --run RUN, --checkpoint FILE, or --model NAME --weights FILE");
-  }
-  if (options.weights.empty() != options.model.empty()) {
-    throw UsageError("--model NAME and --weights FILE go together");
-  }
-  if (options.images.empty()) throw UsageError("--images: missing; name folders, files or a CSV");
-  if (options.out.empty()) throw UsageError("--out: missing; name the CSV to write");
-  check_reading_options(options);
-}
-
-int run(int argc, const char* const* argv) {
-  CLI::App app(
-      "Answers for images, with the preprocessing and classes that the checkpoint carries.\n"
-      "  predict --run RUN --images DIR --out answers.csv\n"
-      "  predict --run RUN --images eval/info.csv --out submission.csv\n"
-      "Exit codes: 0 done, 1 failure, 2 usage.",
-      "predict");
-  PredictOptions options;
-  app.add_option("--run", options.runs,
-                 "run folder of finetune; its folds are averaged, and several runs if repeated")
-      ->type_name("RUN")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  app.add_option("--checkpoint", options.checkpoint, "one best.safetensors")->type_name("FILE");
-  app.add_option("--model", options.model, "network of a bare --weights file")->type_name("NAME");
-  app.add_option("--weights", options.weights,
-                 "bare state_dict (.pth, .safetensors): ImageNet preprocessing")
-      ->type_name("FILE");
-  app.add_option(
-         "--images", options.images,
-         "folders, files, - (a list of them on standard input), or one CSV with ImageID (then "
-         "a submission is written)")
-      ->type_name("FILE ...");
-  app.add_option("--out", options.out, "CSV to write")->type_name("FILE");
-  app.add_flag("--probabilities", options.probabilities, "add each class's probability");
-  app.add_flag("--logits", options.logits, "add each class's raw logit");
-  app.add_flag("--profile", options.profile,
-               "write where the time of the first batches goes: OUT.profile.json (a trace for "
-               "Perfetto), OUT.profile.txt");
-  add_reading_options(app, options);
-  add_manual_options(app);
-  if (!parse_arguments(app, argc, argv)) return kSuccess;
-  check(options);
-  watch_for_interrupts();
-  const PredictSummary summary = predict(options);
-  fmt::print("wrote {} rows to {}\n", summary.rows, options.out);
-  fmt::print("{} network{}, {:.1f} s, {:.1f} images/s\n", summary.networks,
-             summary.networks == 1 ? "" : "s", summary.seconds,
-             static_cast<double>(summary.rows) / std::max(summary.seconds, 1e-9));
-  return kSuccess;
-}
-
-}  // namespace
+// predict: see prediction/predict_command.h.
+#include "hanok/apps/cli/terminal.h"
+#include "hanok/apps/prediction/predict_command.h"
 
 int main(int argc, char** argv) {
-  try {
-    return run(argc, argv);
-  } catch (...) {
-    return report_current_exception("predict");
-  }
+  return hanok::training::run_program("predict", [&](hanok::training::Reporter& reporter) {
+    return hanok::training::predict_command({.count = argc, .values = argv}, reporter);
+  });
 }

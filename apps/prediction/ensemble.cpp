@@ -95,20 +95,19 @@ data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,
-                                            const std::function<void(std::int64_t)>& on_batch,
-                                            StepProfile* profile) {
+                                            const EvaluationListeners& listeners) {
   const auto classes = static_cast<std::int64_t>(models.front().card.class_names.size());
   Evaluation together(classes);
   for (LoadedModel& loaded : models) {
-    ImageBatches images(*loaded.model, loader);
+    ImageBatches images(*loaded.model, loader, listeners.reporter);
     std::optional<ProfiledBatches> profiled;
-    if (profile != nullptr) {
+    if (StepProfile* profile = listeners.profile; profile != nullptr) {
       profile->add_model(*loaded.model);
       profiled.emplace(images, *profile, [&loader] { return loader.batch_count(); });
     }
     BatchSource& batches = profiled ? static_cast<BatchSource&>(*profiled) : images;
     const std::optional<Evaluation> one =
-        evaluate(*loaded.model, batches, samples, classes, Tensor(), on_batch);
+        evaluate(*loaded.model, batches, samples, classes, Tensor(), listeners.on_batch);
     if (!one) return {};
     add_to(together.probabilities, one->probabilities);
     add_to(together.logits, one->logits);

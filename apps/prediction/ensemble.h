@@ -35,15 +35,20 @@ Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector
 data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
                                      const ReadingOptions& options);
 
+/// What hears of an evaluation as it goes on.
+struct EvaluationListeners {
+  Reporter& reporter;
+  std::function<void(std::int64_t)> on_batch = {};  // gets the images of each network's batch
+  StepProfile* profile = nullptr;                   // sees batches as steps; may be null
+};
+
 /// Every network's answers for `samples` of `dataset`, which `loader` reads, averaged in order:
 /// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the
-/// confusion matrix are those of the averaged probabilities (the first class on ties). `on_batch`
-/// hears how many images each batch of each network had; `profile`, where given, sees the batches
-/// as steps. Empty if the user interrupted.
+/// confusion matrix are those of the averaged probabilities (the first class on ties). Empty if the
+/// user interrupted.
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,
-                                            const std::function<void(std::int64_t)>& on_batch = {},
-                                            StepProfile* profile = nullptr);
+                                            const EvaluationListeners& listeners);
 
 }  // namespace hanok::training

@@ -110,19 +110,47 @@ data::Dataset read_data(const EvaluateOptions& options, const Names& class_names
 }
 
 Evaluation answer(std::vector<LoadedModel>& models, const data::Dataset& dataset,
-                  const std::vector<std::int64_t>& samples, const EvaluateOptions& options) {
+                  const std::vector<std::int64_t>& samples, const EvaluateOptions& options,
+                  Reporter& reporter) {
   data::Loader loader(dataset, answering_loader(models, options));
-  Progress progress("evaluating", static_cast<std::int64_t>(samples.size() * models.size()));
-  std::optional<Evaluation> answers =
-      evaluate_together(models, loader, dataset, samples,
-                        [&progress](std::int64_t images) { progress.advance(images, 0); });
+  const auto total = static_cast<std::int64_t>(samples.size() * models.size());
+  Progress progress(reporter, {.label = "evaluating", .total = total});
+  std::optional<Evaluation> answers = evaluate_together(
+      models, loader, dataset, samples,
+      {.reporter = reporter,
+       .on_batch = [&progress](std::int64_t images) { progress.advance(images); }});
   if (!answers) throw Error("interrupted; nothing was written");
   return *std::move(answers);
 }
 
+/// What was read, and what of it is left out.
+void report_data(const data::Dataset& dataset, const std::vector<data::BadImage>& bad,
+                 const EvaluateOptions& options, Reporter& reporter) {
+  reporter.print(fmt::format("{}: {} layout, {} images, {} classes\n", options.data, dataset.layout,
+                             dataset.samples.size(), dataset.class_names.size()));
+  for (const auto& [reason, count] : dataset.skipped) {
+    reporter.print(fmt::format("skipped: {} x {}\n", count, reason));
+  }
+  for (const std::string& warning : dataset.warnings) reporter.warn(warning);
+  if (!bad.empty()) {
+    reporter.print(
+        fmt::format("left out: {} unreadable images:{}\n", bad.size(), list_unreadable(bad)));
+  }
+}
+
+/// A line a class, the confusion matrix, and the scores over all images.
+std::string score_text(const Evaluation& answers, const Names& class_names, double majority) {
+  const nn::ConfusionMatrix& confusion = answers.confusion;
+  return fmt::format(
+      "\n{}\n{}\nmacro F1 {:.4f}, accuracy {:.4f}, loss {:.4f} over {} images\n"
+      "always answering the most frequent class: macro F1 {:.4f}\n",
+      class_table(confusion, class_names), confusion_table(confusion, class_names),
+      confusion.macro_f1(), confusion.accuracy(), answers.loss, confusion.total(), majority);
+}
+
 }  // namespace
 
-void evaluate_data(const EvaluateOptions& options) {
+void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   if (!options.out.empty()) check_can_be_written(options.out);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const std::vector<std::string> networks = options.run.empty()
@@ -136,38 +164,25 @@ void evaluate_data(const EvaluateOptions& options) {
   for (LoadedModel& loaded : models) loaded.model->to(device);
   std::vector<data::BadImage> bad;
   const data::Dataset dataset = read_data(options, models.front().card.class_names, bad);
-
-  fmt::print("{}: {} layout, {} images, {} classes\n", options.data, dataset.layout,
-             dataset.samples.size(), dataset.class_names.size());
-  for (const auto& [reason, count] : dataset.skipped)
-    fmt::print("skipped: {} x {}\n", count, reason);
-  for (const std::string& warning : dataset.warnings) fmt::print("warning: {}\n", warning);
-  if (!bad.empty())
-    fmt::print("left out: {} unreadable images:{}\n", bad.size(), list_unreadable(bad));
-  fmt::print("{} network{}{}\n", models.size(), models.size() == 1 ? "" : "s",
-             models.size() == 1 ? "" : ", their probabilities averaged");
+  report_data(dataset, bad, options, reporter);
+  reporter.print(fmt::format("{} network{}{}\n", models.size(), models.size() == 1 ? "" : "s",
+                             models.size() == 1 ? "" : ", their probabilities averaged"));
   if (is_training_data(options.run, options.data)) {
-    fmt::print(
-        "warning: {} was trained on these data; these scores flatter it. What the folds "
-        "reached on images that they had not seen is in {}/summary.json\n",
-        options.run, options.run);
+    reporter.warn(
+        fmt::format("{} was trained on these data; these scores flatter it. What the folds "
+                    "reached on images that they had not seen is in {}/summary.json",
+                    options.run, options.run));
   }
   std::vector<std::int64_t> samples(dataset.samples.size());
   std::iota(samples.begin(), samples.end(), 0);
-  const Evaluation answers = answer(models, dataset, samples, options);
-  const nn::ConfusionMatrix& confusion = answers.confusion;
+  const Evaluation answers = answer(models, dataset, samples, options, reporter);
   const double majority = majority_macro_f1(dataset, samples, samples);
-
-  fmt::print("\n{}\n{}\n", class_table(confusion, dataset.class_names),
-             confusion_table(confusion, dataset.class_names));
-  fmt::print("macro F1 {:.4f}, accuracy {:.4f}, loss {:.4f} over {} images\n", confusion.macro_f1(),
-             confusion.accuracy(), answers.loss, confusion.total());
-  fmt::print("always answering the most frequent class: macro F1 {:.4f}\n", majority);
+  reporter.print(score_text(answers, dataset.class_names, majority));
   if (options.out.empty()) return;
   write_file(options.out, fs::path(options.out).extension() == ".csv"
                               ? predictions_csv(answers, dataset, std::nullopt, true)
                               : to_json(answers, dataset, networks, bad, majority));
-  fmt::print("wrote {}\n", options.out);
+  reporter.print(fmt::format("wrote {}\n", options.out));
 }
 
 }  // namespace hanok::training

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/reading_options.h"
 
 namespace hanok::training {
@@ -18,6 +19,6 @@ struct EvaluateOptions : ReadingOptions {
 /// Prints scores, a line a class and the confusion matrix, and writes `out`. Classes of data and
 /// network are matched by name. Throws UsageError, IoError, FormatError; ValueError listing both
 /// sides' classes if they differ, and listing all unreadable images.
-void evaluate_data(const EvaluateOptions& options);
+void evaluate_data(const EvaluateOptions& options, Reporter& reporter);
 
 }  // namespace hanok::training

@@ -30,7 +30,7 @@ std::vector<LoadedModel> load_models(const PredictOptions& options) {
 }
 
 /// Leaves out what cannot be read, or throws listing it.
-void drop_unreadable(ImageList& images, const PredictOptions& options) {
+void drop_unreadable(ImageList& images, const PredictOptions& options, Reporter& reporter) {
   const std::vector<data::BadImage> bad =
       data::find_unreadable(images.dataset, static_cast<int>(options.workers));
   if (bad.empty()) return;
@@ -46,7 +46,7 @@ void drop_unreadable(ImageList& images, const PredictOptions& options) {
         images.submission ? ", and a submission needs them all" : " (--allow-bad leaves them out)",
         list));
   }
-  fmt::print("left out: {} unreadable images:{}\n", bad.size(), list);
+  reporter.print(fmt::format("left out: {} unreadable images:{}\n", bad.size(), list));
   ImageList kept;
   kept.dataset = images.dataset;
   kept.dataset.samples.clear();
@@ -60,15 +60,15 @@ void drop_unreadable(ImageList& images, const PredictOptions& options) {
 }
 
 /// All networks' answers, averaged. Those that see images alike share one loader and its cache.
-Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
-               const PredictOptions& options) {
+Evaluation answers_of(std::vector<LoadedModel> models, const ImageList& images,
+                      const PredictOptions& options, Reporter& reporter) {
   const auto total = static_cast<float>(models.size());
   std::vector<std::int64_t> order(images.names.size());
   std::iota(order.begin(), order.end(), 0);
   std::unique_ptr<StepProfile> profile;
   if (options.profile) {
     profile = std::make_unique<StepProfile>(
-        options.out + ".profile",
+        reporter, options.out + ".profile",
         fmt::format("predict {}, batch {}", models.front().card.model, options.batch_size));
   }
   std::map<std::string, std::vector<LoadedModel>> alike;
@@ -79,8 +79,8 @@ Evaluation ask(std::vector<LoadedModel> models, const ImageList& images,
   std::vector<float> shares;
   for (auto& [record, group] : alike) {
     data::Loader loader(images.dataset, answering_loader(group, options));
-    std::optional<Evaluation> answers =
-        evaluate_together(group, loader, images.dataset, order, {}, profile.get());
+    std::optional<Evaluation> answers = evaluate_together(
+        group, loader, images.dataset, order, {.reporter = reporter, .profile = profile.get()});
     if (!answers) throw Error("interrupted; nothing was written");
     parts.push_back(*std::move(answers));
     shares.push_back(static_cast<float>(group.size()) / total);
@@ -121,7 +121,7 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
 
 }  // namespace
 
-PredictSummary predict(const PredictOptions& options) {
+PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   check_can_be_written(options.out);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
@@ -135,11 +135,11 @@ PredictSummary predict(const PredictOptions& options) {
   PredictSummary summary;
   summary.networks = static_cast<std::int64_t>(models.size());
   ImageList images = list_images(options.images);
-  drop_unreadable(images, options);
+  drop_unreadable(images, options, reporter);
   if (images.names.empty()) throw ValueError("no image is left to predict");
   summary.rows = static_cast<std::int64_t>(images.names.size());
   const Clock::time_point start = Clock::now();
-  const Evaluation answers = ask(std::move(models), images, options);
+  const Evaluation answers = answers_of(std::move(models), images, options, reporter);
   summary.seconds = seconds_since(start);
   write_file(options.out, to_csv(images, class_names, answers, options));
   return summary;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/reading_options.h"
 
 namespace hanok::training {
@@ -30,6 +31,6 @@ struct PredictSummary {
 /// Writes `out`: `ImageID,ans` (the class's number) in the CSV's order for a CSV of images, else
 /// `path,label,probability`. Throws UsageError, IoError, FormatError;
 /// ValueError listing all unreadable images.
-PredictSummary predict(const PredictOptions& options);
+PredictSummary predict(const PredictOptions& options, Reporter& reporter);
 
 }  // namespace hanok::training

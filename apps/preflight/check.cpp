@@ -43,19 +43,21 @@ constexpr int kSettlingPasses = 40;      // running statistics then hold 1.5% of
 /// The lines on the screen.
 class Lines {
  public:
+  explicit Lines(Reporter& reporter) : reporter_(reporter) {}
   void add(bool holds, const char* what, const std::string& finding,
            const std::string& advice = "") {
-    fmt::print("{:<7}{:<12}{}{}\n", holds ? "ok" : "FAILED", what, finding,
-               holds || advice.empty() ? "" : "; " + advice);
-    std::fflush(stdout);
+    reporter_.print(fmt::format("{:<7}{:<12}{}{}\n", holds ? "ok" : "FAILED", what, finding,
+                                holds || advice.empty() ? "" : "; " + advice));
     all_hold_ = all_hold_ && holds;
   }
   void skip(const char* what, const std::string& why) {
-    fmt::print("{:<7}{:<12}{}\n", "skipped", what, " " + why);
+    reporter_.print(fmt::format("{:<7}{:<12}{}\n", "skipped", what, " " + why));
   }
   bool all_hold() const { return all_hold_; }
+  Reporter& reporter() const { return reporter_; }
 
  private:
+  Reporter& reporter_;
   bool all_hold_ = true;
 };
 
@@ -233,13 +235,15 @@ void learn(Trial& trial, double goal, Learned& learned) {
 }
 
 /// Accuracy on the batch in evaluation mode.
-double evaluation_accuracy(Trial& trial, data::Loader& loader, std::int64_t classes) {
+double evaluation_accuracy(Trial& trial, data::Loader& loader, std::int64_t classes,
+                           Reporter& reporter) {
   {
     const NoGrad no_grad;  // running statistics catch up with the last weights
     for (int pass = 0; pass < kSettlingPasses; ++pass) trial.model(trial.batch.images);
   }
+  ImageBatches batches(trial.model, loader, reporter);
   const std::optional<Evaluation> evaluation =
-      evaluate(trial.model, loader, trial.batch.samples, classes, Tensor());
+      evaluate(trial.model, batches, trial.batch.samples, classes, Tensor());
   if (!evaluation) throw Error("interrupted");
   return evaluation->confusion.accuracy();
 }
@@ -257,7 +261,7 @@ void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
   for (const std::int64_t i : trial.batch.samples) {
     ask.images.push_back(data.dataset.full_path(static_cast<std::size_t>(i)));
   }
-  predict(ask);
+  predict(ask, lines.reporter());
   const data::Csv answers = data::read_csv(ask.out);
   const std::size_t column = answers.column("label");
   std::size_t right = 0;
@@ -279,7 +283,7 @@ void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
 
 }  // namespace
 
-int check_recipe(Options options) {
+int check_recipe(Options options, Reporter& reporter) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const Device device = choose_device(options.device);
@@ -290,7 +294,7 @@ int check_recipe(Options options) {
   const int fold = selected_folds(options, data.fold_count).front();
   const auto classes = static_cast<std::int64_t>(data.dataset.class_names.size());
   const ScratchFolder scratch;
-  Lines lines;
+  Lines lines(reporter);
   lines.add(true, "data",
             fmt::format("{} images of {} classes, {} unreadable", data.dataset.samples.size(),
                         classes, data.bad.size()));
@@ -337,10 +341,10 @@ int check_recipe(Options options) {
   if (!learned.all) return kFailure;
   // Batch norm sees a batch of its own differently from its running statistics: where the margin
   // is too small for that, it grows by further steps.
-  double accuracy = evaluation_accuracy(trial, loader, classes);
+  double accuracy = evaluation_accuracy(trial, loader, classes, reporter);
   while (accuracy < 1 && learned.steps < kMaxSteps) {
     learn(trial, kLearned * learned.loss, learned);
-    accuracy = evaluation_accuracy(trial, loader, classes);
+    accuracy = evaluation_accuracy(trial, loader, classes, reporter);
   }
   lines.add(accuracy == 1, "evaluation",
             fmt::format("accuracy {:.3f} on the batch in evaluation mode", accuracy),

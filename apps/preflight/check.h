@@ -2,6 +2,7 @@
 // copied code and does not trust the result.
 #pragma once
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 
 namespace hanok::training {
@@ -15,6 +16,6 @@ namespace hanok::training {
 ///   evaluation the network still knows the batch in evaluation mode
 ///   predict    saved, loaded and asked by file name, it answers with the batch's class names
 /// Returns kSuccess if all hold, else kFailure. Throws the errors of its parts.
-int check_recipe(Options options);
+int check_recipe(Options options, Reporter& reporter);
 
 }  // namespace hanok::training

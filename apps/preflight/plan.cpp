@@ -21,8 +21,8 @@ double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / kMebib
 /// Rehearsals by what learns: modes share them.
 class Stages {
  public:
-  Stages(const ExperimentData& data, std::string start_weights, int fold)
-      : data_(data), start_weights_(std::move(start_weights)), fold_(fold) {}
+  Stages(const ExperimentData& data, std::string start_weights, int fold, Reporter& reporter)
+      : data_(data), start_weights_(std::move(start_weights)), fold_(fold), reporter_(reporter) {}
 
   /// Parameters that learn in each epoch.
   std::vector<std::int64_t> trainable_by_epoch(const Options& options) const {
@@ -51,12 +51,17 @@ class Stages {
 
  private:
   FoldJob job(const Options& options) const {
-    return {options, data_, fold_, nullptr, nullptr, start_weights_, false, nullptr};
+    return {.options = options,
+            .data = data_,
+            .reporter = reporter_,
+            .fold = fold_,
+            .start_weights = start_weights_};
   }
 
   const ExperimentData& data_;
   std::string start_weights_;
   int fold_;
+  Reporter& reporter_;
   std::map<std::int64_t, Rehearsal> known_;
 };
 
@@ -110,9 +115,9 @@ std::string memory_table(const std::vector<std::pair<std::string, Course>>& cour
 }  // namespace
 
 std::string plan_text(const Options& options, const ExperimentData& data,
-                      const std::string& start_weights) {
+                      const std::string& start_weights, Reporter& reporter) {
   const std::vector<int> folds = selected_folds(options, data.fold_count);
-  Stages stages(data, start_weights, folds.front());
+  Stages stages(data, start_weights, folds.front(), reporter);
 
   std::vector<std::pair<std::string, Course>> courses{
       {"as configured", rehearse_course(options, stages)}};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/engine/allocator.h"
@@ -19,9 +20,10 @@ struct Rehearsal {
 };
 
 /// Rehearses the configured training and every freezing mode. Returns tables of seconds an epoch
-/// and of peak memory by tag. Writes no file.
+/// and of peak memory by tag. Writes no file. `reporter` hears
+/// what the trainers say.
 std::string plan_text(const Options& options, const ExperimentData& data,
-                      const std::string& start_weights);
+                      const std::string& start_weights, Reporter& reporter);
 
 /// "tensors took 692.2 MiB at most: 281.8 activations, 140.6 packed weights, ..."
 std::string describe_peak(const MemoryStatistics& memory);

@@ -29,7 +29,8 @@ void check_profile_device(Device device) {
       device.to_string()));
 }
 
-StepProfile::StepProfile(std::string path, std::string title) : path_(std::move(path)) {
+StepProfile::StepProfile(Reporter& reporter, std::string path, std::string title)
+    : reporter_(reporter), path_(std::move(path)) {
   data_.title = std::move(title);
   ThreadPool& pool = context_of(Device::cpu()).pool;
   data_.ceilings = {cpu::measure_fma_peak(pool), cpu::measure_read_bandwidth(pool)};
@@ -90,8 +91,8 @@ void StepProfile::finish() {
   const std::string table = profile_table(data_);
   write_file(path_ + ".json", trace_json(data_));
   write_file(path_ + ".txt", table);
-  fmt::print("\n{}\ntrace: {}.json (open it in Perfetto or chrome://tracing)\n", table, path_);
-  std::fflush(stdout);
+  reporter_.print(fmt::format("\n{}\ntrace: {}.json (open it in Perfetto or chrome://tracing)\n",
+                              table, path_));
 }
 
 void ProfiledBatches::start_epoch(std::int64_t draw, std::vector<std::int64_t> order,

@@ -54,8 +54,9 @@ class StepProfile {
  public:
   static constexpr std::int64_t kWarmUpSteps = 2, kRecordedSteps = 20;
 
-  /// Writes `path`.json (the trace) and `path`.txt (the table). Measures the ceilings: about 0.1 s.
-  StepProfile(std::string path, std::string title);
+  /// Writes `path`.json (the trace) and `path`.txt (the table), and prints the table. Measures the
+  /// ceilings: about 0.1 s.
+  StepProfile(Reporter& reporter, std::string path, std::string title);
   /// Names the layers of a network that the steps run through.
   void add_model(nn::Module& model);
 
@@ -70,6 +71,7 @@ class StepProfile {
   void finish();
 
  private:
+  Reporter& reporter_;
   std::string path_;
   ProfileData data_;
   std::unique_ptr<Profiler> profiler_;
@@ -83,7 +85,10 @@ class ProfiledBatches final : public BatchSource {
   /// `batch_count` tells how many batches an epoch has, once it was started.
   ProfiledBatches(BatchSource& batches, StepProfile& profile,
                   std::function<std::int64_t()> batch_count)
-      : batches_(batches), profile_(profile), batch_count_(std::move(batch_count)) {}
+      : BatchSource(batches.reporter()),
+        batches_(batches),
+        profile_(profile),
+        batch_count_(std::move(batch_count)) {}
   void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0) override;
   bool next(data::Batch& batch) override;

@@ -11,8 +11,10 @@
 
 namespace hanok::training {
 
-StepLog::StepLog(std::string path, std::int64_t last_step)
-    : path_(std::move(path)), text_("epoch,step,loss,learning_rate,gradient_norm\n") {
+StepLog::StepLog(Reporter& reporter, std::string path, std::int64_t last_step)
+    : reporter_(reporter),
+      path_(std::move(path)),
+      text_("epoch,step,loss,learning_rate,gradient_norm\n") {
   if (path_.empty() || !std::filesystem::exists(path_)) return;
   const data::Csv csv = data::read_csv(path_);
   const std::size_t step_column = csv.column("step");
@@ -31,9 +33,8 @@ void StepLog::append(const StepMetrics& m) {
   text_ +=
       fmt::format("{},{},{},{},{}\n", m.epoch, m.step, m.loss, m.learning_rate, m.gradient_norm);
   changed_ = true;
-  fmt::print("  step {}  loss {:.4f}  lr {:.2e}  gradient norm {:.3g}\n", m.step, m.loss,
-             m.learning_rate, m.gradient_norm);
-  std::fflush(stdout);
+  reporter_.print(fmt::format("  step {}  loss {:.4f}  lr {:.2e}  gradient norm {:.3g}\n", m.step,
+                              m.loss, m.learning_rate, m.gradient_norm));
 }
 
 void StepLog::save() {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
+
 namespace hanok::training {
 
 struct StepMetrics {
@@ -16,14 +18,15 @@ struct StepMetrics {
 
 class StepLog {
  public:
-  /// With `path` empty nothing is written. Takes up the lines that are there up to `last_step`:
-  /// later ones come after the checkpoint and are computed again.
-  StepLog(std::string path, std::int64_t last_step);
+  /// Prints each step; with `path` empty nothing is written. Takes up the lines that are there up
+  /// to `last_step`: later ones come after the checkpoint and are computed again.
+  StepLog(Reporter& reporter, std::string path, std::int64_t last_step);
   void append(const StepMetrics& metrics);
   /// Writes the file whole, if there is anything new.
   void save();
 
  private:
+  Reporter& reporter_;
   std::string path_;
   std::string text_;
   bool changed_ = false;

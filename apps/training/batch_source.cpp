@@ -1,7 +1,6 @@
 #include "hanok/apps/training/batch_source.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <fmt/format.h>
 #include <utility>
 
@@ -18,7 +17,7 @@ DeviceBatches::DeviceBatches(nn::Module& model, data::Loader& loader)
 }
 
 Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs,
-                        std::int64_t& parts) {
+                        std::int64_t& parts, Reporter& reporter) {
   const NoGrad no_grad;
   const std::int64_t images = inputs.size(0);
   for (;;) {
@@ -35,10 +34,9 @@ Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, con
     } catch (const OutOfMemory& error) {
       if (parts >= images) throw;
       parts *= 2;
-      fmt::print(
+      reporter.print(fmt::format(
           "{}: from here on {} images go through the frozen or evaluated network in {} parts\n",
-          error.what(), images, std::min(parts, images));
-      std::fflush(stdout);
+          error.what(), images, std::min(parts, images)));
     }
   }
 }

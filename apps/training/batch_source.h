@@ -1,4 +1,4 @@
-// What a loop over samples runs on: batches, and the network's answers for them.
+// Where a loop over samples gets its batches from, and the network's answers for them.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/training/device_feed.h"
 #include "hanok/data/loader.h"
 #include "hanok/nn/module.h"
@@ -15,7 +16,8 @@ namespace hanok::training {
 
 class BatchSource {
  public:
-  BatchSource() = default;
+  /// Says to `reporter` what the user should know of a batch.
+  explicit BatchSource(Reporter& reporter) : reporter_(reporter) {}
   virtual ~BatchSource() = default;
   BatchSource(const BatchSource&) = delete;
   BatchSource& operator=(const BatchSource&) = delete;
@@ -30,13 +32,18 @@ class BatchSource {
   virtual Tensor forward(const Tensor& inputs) = 0;
   /// Images of a full batch.
   virtual std::int64_t batch_size() const = 0;
+
+  Reporter& reporter() const { return reporter_; }
+
+ private:
+  Reporter& reporter_;
 };
 
 /// forward(inputs) in `parts` parts, more of them where memory does not suffice: `parts` grows
-/// then, and the user is told. In evaluation, an image gives the same bits in any part
+/// then, and the reporter says so. In evaluation, an image gives the same bits in any part
 /// (NominalBatch). Without gradients.
 Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs,
-                        std::int64_t& parts);
+                        std::int64_t& parts, Reporter& reporter);
 
 /// A loader's batches on the device where the model is.
 class DeviceBatches {
@@ -46,7 +53,7 @@ class DeviceBatches {
   /// As the loader's, with the images on the device; labels stay on the CPU. After OutOfMemory the
   /// same batch is next.
   bool next(data::Batch& batch);
-  /// Images or features of a batch, from the CPU to the device: nobody waits.
+  /// Images or features of a batch, from the CPU to the device, asynchronously.
   Tensor on_device(const Tensor& host);
   std::int64_t batch_size() const { return loader_.batch_size(); }
 
@@ -60,7 +67,8 @@ class DeviceBatches {
 /// Images from a loader through the whole network.
 class ImageBatches final : public BatchSource {
  public:
-  ImageBatches(nn::Module& model, data::Loader& loader) : model_(model), batches_(model, loader) {}
+  ImageBatches(nn::Module& model, data::Loader& loader, Reporter& reporter)
+      : BatchSource(reporter), model_(model), batches_(model, loader) {}
   void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0) override {
     batches_.start_epoch(draw, std::move(order), first_batch);

@@ -53,7 +53,7 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
   data::Batch batch;
   while (batches.next(batch)) {
     if (interrupted()) return {};
-    const Tensor logits = forward_in_parts(forward, batch.images, parts);
+    const Tensor logits = forward_in_parts(forward, batch.images, parts, batches.reporter());
     append(evaluation.logits, logits);
     append(evaluation.probabilities, ops::softmax(logits, 1));
     const std::vector<std::int64_t> predicted = ops::argmax(logits, 1).to_int_vector();
@@ -70,14 +70,6 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
   }
   evaluation.loss = sum.weight > 0 ? sum.loss / sum.weight : 0;
   return evaluation;
-}
-
-std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
-                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
-                                   const Tensor& class_weights,
-                                   const std::function<void(std::int64_t)>& on_batch) {
-  ImageBatches batches(model, loader);
-  return evaluate(model, batches, samples, classes, class_weights, on_batch);
 }
 
 }  // namespace hanok::training

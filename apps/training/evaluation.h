@@ -7,7 +7,6 @@
 #include <vector>
 
 #include "hanok/apps/training/batch_source.h"
-#include "hanok/data/loader.h"
 #include "hanok/nn/metrics.h"
 #include "hanok/nn/module.h"
 
@@ -26,14 +25,9 @@ struct Evaluation {
 };
 
 /// Runs `model` in evaluation mode over `samples`, on what `batches` makes of them. `class_weights`
-/// [C] may be undefined. `on_batch` hears how many images each batch had. Empty if the user
+/// [C] may be undefined. `on_batch` gets the number of images of each batch. Empty if the user
 /// interrupted.
 std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
-                                   const std::vector<std::int64_t>& samples, std::int64_t classes,
-                                   const Tensor& class_weights,
-                                   const std::function<void(std::int64_t)>& on_batch = {});
-/// The same on the loader's images.
-std::optional<Evaluation> evaluate(nn::Module& model, data::Loader& loader,
                                    const std::vector<std::int64_t>& samples, std::int64_t classes,
                                    const Tensor& class_weights,
                                    const std::function<void(std::int64_t)>& on_batch = {});

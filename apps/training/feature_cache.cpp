@@ -12,8 +12,9 @@
 namespace hanok::training {
 
 FeatureCache::FeatureCache(nn::Module& model, data::Loader& loader, const data::Dataset& dataset,
-                           FeatureCacheOptions options)
-    : model_(model),
+                           FeatureCacheOptions options, Reporter& reporter)
+    : BatchSource(reporter),
+      model_(model),
       staged_(dynamic_cast<nn::StagedModule*>(&model)),
       batches_(model, loader),
       dataset_(dataset),
@@ -108,7 +109,7 @@ bool FeatureCache::next(data::Batch& batch) {
 void FeatureCache::compute(data::Batch& batch) {
   const Tensor features = forward_in_parts(
       [this](const Tensor& images) { return staged_->forward_stages(images, 0, cut_); },
-      batch.images, parts_);
+      batch.images, parts_, reporter());
   const std::int64_t n = features.size(0);
   const std::int64_t bytes = static_cast<std::int64_t>(features.bytes()) / n;
   if (store_ == nullptr) {
@@ -167,7 +168,7 @@ void FeatureCache::make_store(std::int64_t bytes) {
                                  .tag = "cached features"});
   } catch (const Error& error) {
     if (options_.required) throw;
-    fmt::print("features are not cached: {}\n", error.what());
+    reporter().print(fmt::format("features are not cached: {}\n", error.what()));
     options_.enabled = false;
   }
 }

@@ -36,7 +36,7 @@ class FeatureCache final : public BatchSource {
  public:
   /// All outlive the cache. The loader has the options' batch size.
   FeatureCache(nn::Module& model, data::Loader& loader, const data::Dataset& dataset,
-               FeatureCacheOptions options);
+               FeatureCacheOptions options, Reporter& reporter);
 
   void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0) override;

@@ -1,6 +1,5 @@
 #include "hanok/apps/training/step_graph.h"
 
-#include <cstdio>
 #include <fmt/format.h>
 
 #include "hanok/engine/allocator.h"
@@ -20,8 +19,8 @@ struct StepGraph::Recorded {
   std::unique_ptr<Recording> recording;              // goes first
 };
 
-StepGraph::StepGraph(const TrainingStep& step, Device device, bool enabled)
-    : step_(step), device_(device), enabled_(enabled && !device.is_cpu()) {}
+StepGraph::StepGraph(const TrainingStep& step, Device device, bool enabled, Reporter& reporter)
+    : step_(step), device_(device), enabled_(enabled && !device.is_cpu()), reporter_(reporter) {}
 
 StepGraph::~StepGraph() = default;
 
@@ -137,8 +136,8 @@ void StepGraph::stop(const std::string& why) {
   recorded_.reset();
   warm_.reset();
   allocator_of(device_).release_cached();
-  fmt::print("no CUDA graph of the step from here on, its ops are launched one by one: {}\n", why);
-  std::fflush(stdout);
+  reporter_.print(fmt::format(
+      "no CUDA graph of the step from here on, its ops are launched one by one: {}\n", why));
 }
 
 std::string StepGraph::describe() const {

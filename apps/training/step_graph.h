@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/training/training_step.h"
 #include "hanok/engine/recording.h"
 
@@ -21,7 +22,7 @@ namespace hanok::training {
 class StepGraph {
  public:
   /// With `enabled` false every step runs op by op.
-  StepGraph(const TrainingStep& step, Device device, bool enabled);
+  StepGraph(const TrainingStep& step, Device device, bool enabled, Reporter& reporter);
   ~StepGraph();
 
   /// Does a step: see TrainingStep. `norm_now`, `norm_ever`: the norm of gradients is asked of this
@@ -62,6 +63,7 @@ class StepGraph {
   TrainingStep step_;
   Device device_;
   bool enabled_;
+  Reporter& reporter_;
   std::string why_not_;  // given up
   Layout layout_;
   std::size_t cut_ = 0;

@@ -94,11 +94,12 @@ Trainer::Trainer(const FoldJob& job)
   make_loaders(drop_last);
   const TrainingStep::Means means{*model_,    *training_batches_, *loss_,       *optimizer_,
                                   ema_.get(), options.clip_norm,  scaler_.get()};
-  step_graph_ =
-      std::make_unique<StepGraph>(TrainingStep(means), device_, options.cuda_graph == YesNo::Yes);
+  step_graph_ = std::make_unique<StepGraph>(TrainingStep(means), device_,
+                                            options.cuda_graph == YesNo::Yes, job.reporter);
   if (job.folder != nullptr) load_last();
   const bool logged = job.folder != nullptr && options.log_steps > 0;
-  step_log_ = std::make_unique<StepLog>(logged ? job.folder->steps(job.fold) : "", step_);
+  step_log_ =
+      std::make_unique<StepLog>(job.reporter, logged ? job.folder->steps(job.fold) : "", step_);
 }
 
 /// Where files without a name may lie while the fold is trained.
@@ -124,10 +125,10 @@ void Trainer::make_loaders(bool drop_last) {
   validation_loader_ = std::make_unique<data::Loader>(dataset_, validation);
   const FeatureCachePlan plan = plan_feature_cache(job_.options, *model_, training_images,
                                                    validation_images, drop_last, spill_folder());
-  training_batches_ =
-      std::make_unique<FeatureCache>(*model_, *training_loader_, dataset_, plan.training);
-  validation_batches_ =
-      std::make_unique<FeatureCache>(*model_, *validation_loader_, dataset_, plan.validation);
+  training_batches_ = std::make_unique<FeatureCache>(*model_, *training_loader_, dataset_,
+                                                     plan.training, job_.reporter);
+  validation_batches_ = std::make_unique<FeatureCache>(*model_, *validation_loader_, dataset_,
+                                                       plan.validation, job_.reporter);
   if (!plan.note.empty()) start_note_ += (start_note_.empty() ? "" : "\n") + plan.note;
   if (job_.profile != nullptr) job_.profile->add_model(*model_);
 }
@@ -197,9 +198,10 @@ bool Trainer::train_epoch() {
   const Options& options = job_.options;
   const std::vector<std::int64_t> order = training_order(options, dataset_, training_, epoch_);
   model_->train();
-  Progress progress(fmt::format("{}fold {} epoch {}/{}", job_.shuffle_labels ? "shuffled " : "",
-                                job_.fold, epoch_ + 1, options.epochs),
-                    images_per_epoch_ - seen_);
+  Progress progress(job_.reporter, {.label = fmt::format("{}fold {} epoch {}/{}",
+                                                         job_.shuffle_labels ? "shuffled " : "",
+                                                         job_.fold, epoch_ + 1, options.epochs),
+                                    .total = images_per_epoch_ - seen_});
   if (step_in_epoch_ < steps_per_epoch_) {
     training_batches_->start_epoch(augmentation_draw(options, epoch_), order, step_in_epoch_);
     step_graph_->check_model(training_batches_->cut());
@@ -209,8 +211,8 @@ bool Trainer::train_epoch() {
     data::Batch batch;
     while (profiled_next(batch)) {
       if (options.log_steps > 0 && step_ == 0) {
-        fmt::print("first step {:.2f} s after the start of the process\n",
-                   seconds_since_process_start());
+        job_.reporter.print(fmt::format("first step {:.2f} s after the start of the process\n",
+                                        seconds_since_process_start()));
       }
       step(batch);
       if (job_.profile != nullptr) job_.profile->end_step();
@@ -269,14 +271,13 @@ bool Trainer::end_epoch() {
   m.seconds = epoch_seconds_ + seconds_since(start);
   m.images_per_second = static_cast<double>(seen_) / std::max(1e-9, epoch_seconds_);
   m.best = best;
-  fmt::print(
+  job_.reporter.print(fmt::format(
       "{}fold {}  epoch {:>{}}/{}  loss {:.4f}  accuracy {:.4f}  val loss {:.4f}  val accuracy "
       "{:.4f}  macro F1 {:.4f}  lr {:.2e}  {:.0f} images/s  {:.1f} s{}\n",
       job_.shuffle_labels ? "shuffled labels, " : "", m.fold, m.epoch,
       std::to_string(options.epochs).size(), options.epochs, m.loss, m.accuracy, m.val_loss,
       m.val_accuracy, m.val_macro_f1, m.learning_rate, m.images_per_second, m.seconds,
-      best ? "  *" : "");
-  std::fflush(stdout);
+      best ? "  *" : ""));
 
   if (best) {
     best_weights_ = nn::StateDict();  // never two copies at a time

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/progress.h"
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/preflight/plan.h"
 #include "hanok/apps/profiling/profile.h"
@@ -38,6 +39,7 @@ namespace hanok::training {
 struct FoldJob {
   const Options& options;
   const ExperimentData& data;
+  Reporter& reporter;  // says what the user should see
   int fold = 0;
   const RunFolder* folder = nullptr;
   MetricsLog* log = nullptr;

@@ -1,7 +1,6 @@
 // One step of Trainer: what goes in, what is counted of what comes out.
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <fmt/format.h>
 
 #include "hanok/apps/cli/errors.h"
@@ -63,13 +62,12 @@ void Trainer::make_room(const OutOfMemory& error, std::int64_t images) {
   parts_ = 2 * parts;
   if (parts_of(images) == parts) throw error;
   parts_ = parts_of(images);
-  fmt::print(
+  job_.reporter.print(fmt::format(
       "fold {}, epoch {}, step {}: {}. From here on a batch of {} images is computed in {} parts, "
       "as with --accumulate {}: losses and gradients add up to the batch's, batch norm sees {} "
       "images at a time\n",
       job_.fold, epoch_ + 1, step_in_epoch_ + 1, error.what(), images, parts_, parts_,
-      (images + parts_ - 1) / parts_);
-  std::fflush(stdout);
+      (images + parts_ - 1) / parts_));
 }
 
 void Trainer::check_finite(double loss, const StepOutcome& outcome) const {

@@ -9,6 +9,7 @@
 #include "hanok/data/synthetic.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/nn/module.h"
+#include "tests/support/recording_reporter.h"
 
 namespace hanok::training {
 namespace {
@@ -42,7 +43,9 @@ TEST(Evaluation, AShortLastBatchCountsAsAFullOne) {
   std::vector<std::int64_t> order(7);
   std::iota(order.begin(), order.end(), 0);
   Notes model;
-  ASSERT_TRUE(evaluate(model, loader, order, 18, Tensor()).has_value());
+  test::RecordingReporter reporter;
+  ImageBatches batches(model, loader, reporter);
+  ASSERT_TRUE(evaluate(model, batches, order, 18, Tensor()).has_value());
   const std::vector<std::pair<std::int64_t, std::int64_t>> expected = {{4, 4}, {3, 4}};
   EXPECT_EQ(model.seen, expected);
   EXPECT_EQ(nominal_batch(), 0);

@@ -3,6 +3,7 @@
 #include "hanok/apps/experiment/experiment.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/engine/allocator.h"
+#include "tests/support/recording_reporter.h"
 
 namespace hanok::test {
 
@@ -35,18 +36,12 @@ TrainingRun TrainingOnStandin::train(const std::vector<std::string>& arguments) 
   }
   TrainingRun run;
   run.folder = folder_ / ("run_" + std::to_string(++runs_));
-  ::testing::internal::CaptureStdout();
+  RecordingReporter reporter;
   allocator_of(Device::cuda(0)).release_cached();  // independent of earlier runs
   standin::reset_counters();
-  int exit_code = -1;
-  try {
-    exit_code = training::start_run(options, run.folder);
-  } catch (...) {
-    ::testing::internal::GetCapturedStdout();
-    throw;
-  }
+  const int exit_code = training::start_run(options, run.folder, reporter);
   run.counters = standin::counters();
-  run.output = ::testing::internal::GetCapturedStdout();
+  run.output = reporter.text;
   EXPECT_EQ(exit_code, 0) << run.output;
   if (exit_code == 0) run.summary = read_json(run.folder + "/summary.json");
   return run;

@@ -1,0 +1,31 @@
+// The reporter that programs use, and the frame of each program's main().
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "hanok/apps/cli/reporter.h"
+
+namespace hanok::training {
+
+/// Prints to standard output. Progress is a bar where that is a terminal, now
+/// and then a plain line elsewhere.
+class TerminalReporter final : public Reporter {
+ public:
+  TerminalReporter();
+  void print(const std::string& text) override;
+  void show_progress(const ProgressState& state) override;
+  void clear_progress() override;
+  double progress_interval() const override;
+
+ private:
+  bool is_terminal_;
+  bool bar_drawn_ = false;
+};
+
+/// Runs a program: returns what `body` returns; if it throws, prints the error
+/// to stderr as one message ("finetune: --lr: must be above 0, got 0") and
+/// returns its exit code (errors.h).
+int run_program(const std::string& name, const std::function<int(Reporter&)>& body);
+
+}  // namespace hanok::training

@@ -1,0 +1,166 @@
+#include "hanok/apps/conversion/convert_command.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <fmt/format.h>
+#include <string>
+#include <vector>
+
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/progress.h"
+#include "hanok/apps/inspection/weight_table.h"
+#include "hanok/weights/catalogue.h"
+#include "hanok/weights/download.h"
+#include "hanok/weights/weights.h"
+
+namespace hanok::training {
+namespace {
+
+struct ConvertOptions {
+  std::string input, output, inspect, fetch;
+  std::vector<std::string> metadata;  // KEY=VALUE
+  bool list = false;
+};
+
+void convert(const ConvertOptions& options, Reporter& reporter) {
+  weights::WeightFile file = weights::load(options.input);
+  // The word that other programs look for: tensors have PyTorch's names and orders of dimensions.
+  file.metadata.emplace("format", "pt");
+  for (const std::string& item : options.metadata) {
+    const std::size_t equals = item.find('=');
+    file.metadata[item.substr(0, equals)] = item.substr(equals + 1);
+  }
+  weights::save_safetensors(options.output, file.tensors, file.metadata);
+  for (const std::string& note : file.notes) reporter.print(fmt::format("note: {}\n", note));
+  reporter.print(fmt::format("{}: {} (from {})\n", options.output, describe_totals(file.tensors),
+                             file.format));
+}
+
+/// The pretrained models that hanok knows.
+std::string catalogue_table() {
+  std::string out = fmt::format("{:<20} {:>7} {:>11} {:>12}  {:<8}  {}\n", "name", "top-1", "MiB",
+                                "parameters", "SHA-256", "file");
+  for (const weights::CatalogueEntry& entry : weights::catalogue()) {
+    out +=
+        fmt::format("{:<20} {:>6.3f}% {:>11.3f} {:>12}  {:<8}  {}\n", entry.name, entry.top1,
+                    entry.mebibytes, entry.parameters,
+                    entry.sha256.substr(0, 8) + (entry.sha256_is_complete() ? "" : "*"), entry.url);
+  }
+  return out + fmt::format(
+                   "* only these digits, which stand in the file's name, are published\n"
+                   "licence: {}\nfigures: {}\ncache: {}\n",
+                   weights::kCatalogueLicence, weights::kCatalogueSource, weights::cache_folder());
+}
+
+/// Downloads the file, unless the cache has it, and shows how far that is.
+weights::Fetched fetch_with_progress(const weights::CatalogueEntry& entry, Reporter& reporter) {
+  constexpr std::int64_t kMegabyte = 1'000'000;
+  Progress progress(reporter,
+                    {.label = entry.name,
+                     .total = static_cast<std::int64_t>(entry.mebibytes * (1 << 20)) / kMegabyte,
+                     .unit = "MB"});
+  std::int64_t shown = 0;  // MB
+  return weights::fetch(entry, [&](std::int64_t done, std::int64_t) {
+    progress.advance(done / kMegabyte - shown);
+    shown = done / kMegabyte;
+  });
+}
+
+void fetch(const ConvertOptions& options, Reporter& reporter) {
+  const weights::CatalogueEntry& entry = weights::find_in_catalogue(options.fetch);
+  reporter.print(fmt::format("{} ({:.1f} MiB, licence: {})\n", weights::fetch_url(entry),
+                             entry.mebibytes, weights::kCatalogueLicence));
+  const weights::Fetched fetched = fetch_with_progress(entry, reporter);
+  if (fetched.resumed > 0) {
+    reporter.print(fmt::format("continued after {} bytes\n", fetched.resumed));
+  }
+  reporter.print(
+      fmt::format("{}{}\n", fetched.path, fetched.was_there ? " (was there already)" : ""));
+  reporter.print(fmt::format("SHA-256 {} ({})\n", fetched.sha256,
+                             entry.sha256_is_complete()
+                                 ? "as known"
+                                 : "its first 8 digits as published; the others are not known"));
+  if (options.input.empty()) return;
+  ConvertOptions conversion = options;
+  conversion.input = fetched.path;
+  conversion.output = options.input;
+  convert(conversion, reporter);
+}
+
+/// Empty, or what is wrong with the combination of arguments.
+std::string usage_problem(const ConvertOptions& options) {
+  if (options.list || !options.inspect.empty()) {
+    return !(options.list && !options.inspect.empty()) && options.fetch.empty() &&
+                   options.input.empty() && options.metadata.empty()
+               ? ""
+               : "--list and --inspect stand alone";
+  }
+  const bool fetching = !options.fetch.empty();
+  if (fetching && !options.output.empty()) return "--fetch takes at most OUT beside the name";
+  const std::string& output = fetching ? options.input : options.output;
+  if (fetching && output.empty()) {
+    return options.metadata.empty() ? "" : "--metadata needs OUT";
+  }
+  if (output.empty()) return "IN and OUT are needed (or --inspect, --list, --fetch)";
+  if (std::filesystem::path(output).extension() != ".safetensors") {
+    return output + ": only safetensors are written: let OUT end in .safetensors";
+  }
+  for (const std::string& item : options.metadata) {
+    const std::size_t equals = item.find('=');
+    if (equals == 0 || equals == std::string::npos) {
+      return "--metadata " + item + ": is not KEY=VALUE";
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+int convert_command(Arguments arguments, Reporter& reporter) {
+  ConvertOptions options;
+  CLI::App app(
+      "Converts weight files to safetensors, and shows what is in them.\n"
+      "Reads safetensors and PyTorch's .pth files of every layout (zip, legacy, tar), judged by\n"
+      "their content. Code in a .pth file is never run: whatever is not a state_dict is refused.\n",
+      "convert");
+  app.add_option("IN", options.input, "the file to read");
+  app.add_option("OUT", options.output, "the .safetensors file to write");
+  app.add_option(
+         "--inspect", options.inspect,
+         "print names, shapes, types and statistics of a file's tensors (as `inspect weights`)")
+      ->type_name("FILE");
+  app.add_option("--metadata", options.metadata,
+                 "add KEY=VALUE to the metadata of OUT, which keeps that of IN (repeatable)")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_flag("--list", options.list, "list the pretrained models that hanok knows");
+  app.add_option("--fetch", options.fetch,
+                 "fetch a listed model's file into the cache (goes on after a broken download,\n"
+                 "verifies the checksum) and, if OUT is given, convert it")
+      ->type_name("NAME [OUT]");
+  app.footer(
+      "Examples:\n"
+      "  convert resnet18-f37072fd.pth resnet18.safetensors\n"
+      "  convert --inspect resnet18.safetensors\n"
+      "  convert --fetch resnet18\n"
+      "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
+      "HANOK_MIRROR, a URL below which files are fetched instead of their own.\n"
+      "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
+  add_manual_options(app, reporter);
+  if (!parse_arguments(app, arguments, reporter)) return kSuccess;
+  if (const std::string problem = usage_problem(options); !problem.empty()) {
+    throw UsageError(problem + " (convert --help lists the options)");
+  }
+  if (options.list) {
+    reporter.print(catalogue_table());
+  } else if (!options.fetch.empty()) {
+    fetch(options, reporter);
+  } else if (!options.inspect.empty()) {
+    reporter.print(weight_table(weights::load(options.inspect)));
+  } else {
+    convert(options, reporter);
+  }
+  return kSuccess;
+}
+
+}  // namespace hanok::training

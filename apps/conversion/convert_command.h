@@ -1,0 +1,12 @@
+// The program `convert`: its command line.
+#pragma once
+
+#include "hanok/apps/cli/manual.h"
+#include "hanok/apps/cli/reporter.h"
+
+namespace hanok::training {
+
+/// Returns the exit code; throws UsageError and the errors of weights::load() and weights::fetch().
+int convert_command(Arguments arguments, Reporter& reporter);
+
+}  // namespace hanok::training

@@ -1,0 +1,12 @@
+// The program `predict`: its command line, and what it prints.
+#pragma once
+
+#include "hanok/apps/cli/manual.h"
+#include "hanok/apps/cli/reporter.h"
+
+namespace hanok::training {
+
+/// Returns the exit code; throws UsageError and the errors of predict().
+int predict_command(Arguments arguments, Reporter& reporter);
+
+}  // namespace hanok::training
