@@ -29,7 +29,8 @@ endforeach()
 # kernels/cpu/isa is compiled into the library once per instruction-set path and is not an interface.
 install(DIRECTORY kernels engine nn data weights DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hanok
         FILES_MATCHING PATTERN "*.h" PATTERN "isa" EXCLUDE)
-install(DIRECTORY apps/cli apps/options apps/run apps/training apps/preflight apps/prediction
+install(DIRECTORY apps/cli apps/run apps/options apps/profiling apps/training apps/prediction
+                  apps/preflight apps/experiment apps/inspection apps/conversion
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/hanok/apps
         FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE THIRD_PARTY.md docs/augment.toml DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,4 +1,4 @@
-// Failures of a run that programs answer with their own exit code.
+// Errors that end a program, each with its exit code.
 #pragma once
 
 #include <cstdint>
@@ -12,12 +12,12 @@ namespace hanok::training {
 enum ExitCode : int {
   kSuccess = 0,
   kFailure = 1,
-  kUsage = 2,        // the command line asks for something impossible
+  kUsage = 2,        // the command line requests something impossible
   kInterrupted = 3,  // ctrl-C or SIGTERM: everything is saved, --resume goes on
   kNonFinite = 4,    // the loss became infinite or not a number
 };
 
-/// A command line or configuration that cannot be meant. The message says what to write instead.
+/// A command line or configuration that is invalid. The message says what to write instead.
 class UsageError : public Error {
   using Error::Error;
 };

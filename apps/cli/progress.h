@@ -17,8 +17,7 @@ double seconds_since_process_start();
 /// "45 s", "12 min 30 s", "3 h 05 min"
 std::string duration_text(double seconds);
 
-/// Shows a loop's progress, as often as the reporter wants, and removes it at
-/// the end of its scope.
+/// Shows a loop's progress, as often as the reporter wants, and removes it at the end of its scope.
 class Progress {
  public:
   struct Loop {

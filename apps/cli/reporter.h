@@ -1,6 +1,5 @@
-// What library code says to the user: it never prints, it calls a Reporter.
-// Programs pass one that writes to the terminal (terminal.h); a test passes its
-// own and reads what was said.
+// What library code says to the user: it never prints, it calls a Reporter. Programs pass one that
+// writes to the terminal (terminal.h); a test passes its own and reads what was said.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +25,14 @@ class Reporter {
 
   /// Text as it is: one or more whole lines, the last newline included.
   virtual void print(const std::string& text) = 0;
-  /// What the user should know though nothing failed. Prints "warning: TEXT" as
-  /// a line.
+  /// What the user should know though nothing failed. Prints "warning: TEXT" as a line.
   void warn(const std::string& text) { print("warning: " + text + "\n"); }
 
   /// Shows how far a loop is, in place of what was shown before.
   virtual void show_progress(const ProgressState& state) = 0;
   /// Removes it.
   virtual void clear_progress() = 0;
-  /// Seconds between two calls of show_progress: a bar may move often, lines of
-  /// a log should not.
+  /// Seconds between two calls of show_progress: a bar may move often, lines of a log should not.
   virtual double progress_interval() const = 0;
 };
 

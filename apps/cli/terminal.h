@@ -23,9 +23,8 @@ class TerminalReporter final : public Reporter {
   bool bar_drawn_ = false;
 };
 
-/// Runs a program: returns what `body` returns; if it throws, prints the error
-/// to stderr as one message ("finetune: --lr: must be above 0, got 0") and
-/// returns its exit code (errors.h).
+/// Runs a program: returns what `body` returns; if it throws, prints the error to stderr as one
+/// message ("finetune: --lr: must be above 0, got 0") and returns its exit code (errors.h).
 int run_program(const std::string& name, const std::function<int(Reporter&)>& body);
 
 }  // namespace hanok::training

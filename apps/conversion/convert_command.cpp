@@ -103,7 +103,7 @@ std::string usage_problem(const ConvertOptions& options) {
   }
   if (output.empty()) return "IN and OUT are needed (or --inspect, --list, --fetch)";
   if (std::filesystem::path(output).extension() != ".safetensors") {
-    return output + ": only safetensors are written: let OUT end in .safetensors";
+    return output + ": only safetensors are written: OUT must end in .safetensors";
   }
   for (const std::string& item : options.metadata) {
     const std::size_t equals = item.find('=');

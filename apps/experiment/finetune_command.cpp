@@ -54,13 +54,13 @@ void add_table(CLI::App& app, Given& given, std::map<std::string, bool>& switche
   }
 }
 
-/// A run's own folder says what it is: beside --resume no other option of this section means a
-/// thing.
+/// A resumed run is described by its folder: beside --resume no other option of this section is
+/// allowed.
 void check_resume_stands_alone(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group() == "Run" && option->count() > 0 && option->get_name() != "--resume") {
       throw UsageError(fmt::format(
-          "--resume: goes on in the run's folder, as its config.toml says; leave out {}",
+          "--resume: continues in the run's folder, as its config.toml says; leave out {}",
           option->get_name()));
     }
   }
@@ -145,7 +145,7 @@ void check_given_beside_resume(const CommandLine& command) {
   for (const std::string& name : command.given) {
     if (find_option(name).free_on_resume) continue;
     throw UsageError(fmt::format(
-        "--resume: goes on with the options in the run's config.toml; beside it only --{} may be "
+        "--resume: continues with the options in the run's config.toml; beside it only --{} may be "
         "given (found --{})",
         fmt::join(free, ", --"), name));
   }

@@ -35,7 +35,7 @@ std::string encoded(const data::Image& image, const std::string& path) {
   return {bytes.begin(), bytes.end()};
 }
 
-/// Photographs that are shown: the one that the user means, and one to mix it with.
+/// Photographs that are shown: the requested one, and one to mix it with.
 struct Photographs {
   std::string path;
   std::string partner;  // of another class where there are several; empty
@@ -68,7 +68,7 @@ Photographs photographs(const AugmentOptions& options) {
 
 bool is_mix(const std::string& kind) { return kind == "mixup" || kind == "cutmix"; }
 
-/// "all" stands for everything there is; without kinds, what finetune's options can name.
+/// Replaces "all" by every kind. Without kinds: those that finetune's options name.
 std::vector<std::string> expanded_kinds(const std::vector<std::string>& kinds, bool has_partner) {
   const std::vector<std::string> mixes = {"mixup", "cutmix"};
   std::vector<std::string> all;
@@ -149,7 +149,7 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
   const std::string extension = lower_extension(options.out);
   if (extension != ".png" && extension != ".jpg" && extension != ".jpeg") {
     throw training::UsageError(
-        fmt::format("--out: {}: let the name end in .png or .jpg", options.out));
+        fmt::format("--out: {}: the name must end in .png or .jpg", options.out));
   }
   const Photographs photos = photographs(options);
   const std::vector<std::string> kinds = expanded_kinds(options.kinds, !photos.partner.empty());
@@ -157,7 +157,7 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
   for (const std::string& kind : kinds) {
     if (is_mix(kind) && photos.partner.empty()) {
       throw training::UsageError(fmt::format(
-          "--augment {}: mixes two photographs, so it wants a data set, not one file", kind));
+          "--augment {}: mixes two photographs, so it needs a data set, not one file", kind));
     }
     augmentations.push_back(is_mix(kind) ? data::Augmentation() : augmentation_of(kind));
   }

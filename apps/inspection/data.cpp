@@ -104,10 +104,10 @@ void print_classes(const data::Dataset& dataset, Output output) {
   output.reporter.print(fmt::format("\n{:<{}}{:>9}{:>9}{}\n", "class", width, "images", "share",
                                     dataset.has_groups ? "   groups" : ""));
   for (std::size_t c = 0; c < counts.size(); ++c) {
-    output.reporter.print(fmt::format("{:<{}}{:>9}{:>8.1f}%", dataset.class_names[c], width,
-                                      counts[c], percent(counts[c], dataset.samples.size())));
-    if (dataset.has_groups) output.reporter.print(fmt::format("{:>9}", groups[c].size()));
-    output.reporter.print("\n");
+    output.reporter.print(
+        fmt::format("{:<{}}{:>9}{:>8.1f}%{}\n", dataset.class_names[c], width, counts[c],
+                    percent(counts[c], dataset.samples.size()),
+                    dataset.has_groups ? fmt::format("{:>9}", groups[c].size()) : ""));
   }
   std::vector<std::int64_t> filled;
   for (const std::int64_t count : counts) {

@@ -43,7 +43,7 @@ std::optional<ImageHeader> read_png(const std::uint8_t* bytes, std::size_t size)
 }
 
 // JPEG (ITU-T T.81, B.2): segments of FF, marker, length (2 bytes, itself included). The frame
-// header SOFn tells precision, height, width, number of components.
+// header SOFn holds precision, height, width, number of components.
 std::optional<ImageHeader> read_jpeg(const std::uint8_t* bytes, std::size_t size) {
   std::size_t at = 2;
   while (at + 4 <= size) {

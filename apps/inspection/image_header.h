@@ -1,4 +1,4 @@
-// What the first bytes of a photograph say about it, without decoding it.
+// Format and size of a photograph from its first bytes, without decoding it.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,8 @@ struct ImageHeader {
   int width = 0, height = 0;  // as stored, before EXIF's orientation turns it
 };
 
-/// Nothing for what is neither JPEG nor PNG, or ends before it tells. Reads no pixel: a file with a
-/// good header may still be damaged.
+/// Empty for what is neither JPEG nor PNG, or is truncated. No pixel is read: a file with a good
+/// header may still be damaged.
 std::optional<ImageHeader> read_image_header(const std::uint8_t* bytes, std::size_t size);
 
 }  // namespace hanok::training

@@ -58,7 +58,7 @@ CLI::App* add_model(CLI::App& app, Request& request) {
       ->required();
   command->add_option("--image-size", request.model.image_size, "side of the square image")
       ->capture_default_str();
-  command->add_option("--classes", request.model.classes, "classes that the head tells apart")
+  command->add_option("--classes", request.model.classes, "number of classes")
       ->capture_default_str();
   command->add_option("--dot", request.model.dot, "write the graph of the pass to this file")
       ->type_name("FILE");
@@ -82,7 +82,8 @@ CLI::App* add_weights(CLI::App& app, Request& request) {
 CLI::App* add_devices(CLI::App& app) {
   return app.add_subcommand(
       "devices",
-      "What this machine offers: processor, cores, instruction-set path, memory budget, CUDA.");
+      "What this machine offers: processor, cores, instruction-set path, memory "
+      "budget, CUDA.");
 }
 
 CLI::App* add_augment(CLI::App& app, Request& request) {
@@ -119,7 +120,7 @@ CLI::App* add_transforms(CLI::App& app) {
   CLI::App* command = app.add_subcommand(
       "transforms",
       "The transforms that a TOML file for --augment can list, with their parameters,\n"
-      "what they are without a word, and what they may be.");
+      "their defaults and their ranges.");
   command->footer(
       "Such a file has a table for each transform, in the order in which they are applied:\n"
       "  [[transform]]\n"
@@ -161,7 +162,7 @@ int inspect_command(training::Arguments arguments, Reporter& reporter) {
   on_choice(add_devices(app), [&] { inspect_devices(reporter); });
   on_choice(add_augment(app, request), [&] { inspect_augment(request.augment, reporter); });
   on_choice(add_transforms(app), [&] { inspect_transforms(reporter); });
-  app.footer("inspect COMMAND --help tells more of each. Exit codes: 0 done, 1 failure, 2 usage.");
+  app.footer("inspect COMMAND --help explains each. Exit codes: 0 done, 1 failure, 2 usage.");
   training::add_manual_options(app, reporter);
   if (!training::parse_arguments(app, arguments, reporter)) return training::kSuccess;
   check(request);

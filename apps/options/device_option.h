@@ -10,8 +10,8 @@
 
 namespace hanok::training {
 
-/// The device that the user means: auto is the first GPU that can be used, else the CPU. Throws
-/// DeviceError, saying what is missing, for a GPU that is not there.
+/// The device of that choice: auto is the first GPU that can be used, else the CPU. Throws
+/// DeviceError, which names what is missing, for a GPU that is not there.
 Device choose_device(const DeviceChoice& choice);
 
 /// The precision of that name. Throws UsageError for other names.

@@ -165,7 +165,7 @@ void add_stopping_options(OptionTable& table) {
                 &Options::patience, {.low = 0});
   table.real("min-delta", "smallest change that counts as an improvement", &Options::min_delta,
              {.low = 0});
-  table.choice({"monitor", "V"}, "what tells the best epoch, whose weights are kept",
+  table.choice({"monitor", "V"}, "the value that decides which epoch is best; its weights are kept",
                &Options::monitor);
   table.texts({"report-subset", "GLOB"},
               "also report macro F1 on validation files whose path or name matches; repeatable",

@@ -36,7 +36,7 @@ std::string value_text(const OptionEntry& entry, const std::vector<std::string>&
     case Kind::TextOrInteger:
       return quoted(values[0]);
     case Kind::Real: {
-      // TOML tells reals from integers by the point or exponent.
+      // In TOML a point or an exponent makes a number a real.
       const bool plain = values[0].find_first_of(".e") == std::string::npos;
       return plain ? values[0] + ".0" : values[0];
     }

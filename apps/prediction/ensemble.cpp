@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/options/device_option.h"
+#include "hanok/apps/prediction/profiled_batches.h"
 
 namespace hanok::training {
 namespace {

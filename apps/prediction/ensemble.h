@@ -1,4 +1,4 @@
-// Several networks that answer together: their probabilities are averaged.
+// Several networks that predict together: their probabilities are averaged.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,11 @@ std::vector<LoadedModel> load_runs(const std::vector<std::string>& runs);
 /// are weighted means, `predicted` is theirs (the first class on ties).
 Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector<float>& shares);
 
-/// How `models`, which see images alike and are on one device, have them read.
+/// The loader for `models`, which share their preprocessing and their device.
 data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
                                      const ReadingOptions& options);
 
-/// What hears of an evaluation as it goes on.
+/// Callbacks during an evaluation.
 struct EvaluationListeners {
   Reporter& reporter;
   std::function<void(std::int64_t)> on_batch = {};  // gets the images of each network's batch

@@ -19,10 +19,9 @@ void check(const EvaluateOptions& options) {
   if (options.data.empty()) throw UsageError("--data: missing; name a folder of labelled images");
   const std::string extension = std::filesystem::path(options.out).extension().string();
   if (!options.out.empty() && extension != ".json" && extension != ".csv") {
-    throw UsageError(
-        fmt::format("--out: {}: let the name end in .json "
-                    "(scores) or .csv (an answer an image)",
-                    options.out));
+    throw UsageError(fmt::format(
+        "--out: {}: the name must end in .json (scores) or .csv (one prediction an image)",
+        options.out));
   }
   check_reading_options(options);
 }
@@ -31,12 +30,10 @@ void check(const EvaluateOptions& options) {
 
 int evaluate_command(Arguments arguments, Reporter& reporter) {
   CLI::App app(
-      "Scores a trained network on labelled images: macro F1, "
-      "precision, recall and F1 of each\n"
+      "Scores a trained network on labelled images: macro F1, precision, recall and F1 of each\n"
       "class, and which class is taken for which.\n"
       "  evaluate --run RUN --data test/\n"
-      "  evaluate --checkpoint RUN/fold_0/best.safetensors --data "
-      "test/ --out scores.json\n",
+      "  evaluate --checkpoint RUN/fold_0/best.safetensors --data test/ --out scores.json\n",
       "evaluate");
   EvaluateOptions options;
   app.add_option("--run", options.run, "run folder of finetune; its folds' answers are averaged")
@@ -45,22 +42,17 @@ int evaluate_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--data", options.data, "labelled images, with the network's class names")
       ->type_name("DIR");
   app.add_option("--layout", options.layout,
-                 "auto, folder (one a class), competition (train.csv) or csv "
-                 "(labels.csv)");
+                 "auto, folder (one a class), competition (train.csv) or csv (labels.csv)");
   app.add_option("--out", options.out,
-                 "also write the scores (.json) or an answer with "
-                 "probabilities an image (.csv)")
+                 "also write the scores (.json) or an answer with probabilities an image (.csv)")
       ->type_name("FILE");
   app.add_flag("--allow-missing-classes", options.allow_missing_classes,
                "score data that lack some of the network's classes");
   add_reading_options(app, options);
   app.footer(
-      "Macro F1 is the mean of the classes' F1, so that a small class "
-      "counts as much as a large\n"
-      "one; compare it with that of always answering the most frequent "
-      "class, printed beside it.\n"
-      "Data that the network was trained on give scores that are too "
-      "good: keep a test set apart.\n"
+      "Macro F1 is the mean of the classes' F1, so that a small class counts as much as a large\n"
+      "one; compare it with that of always answering the most frequent class, printed beside it.\n"
+      "Data that the network was trained on give scores that are too good: keep a test set apart.\n"
       "Exit codes: 0 done, 1 failure, 2 usage.");
   add_manual_options(app, reporter);
   if (!parse_arguments(app, arguments, reporter)) return kSuccess;

@@ -14,9 +14,9 @@
 #include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/run/fold_result.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/apps/run/unreadable.h"
+#include "hanok/apps/training/predictions.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
@@ -63,7 +63,7 @@ void match_classes(data::Dataset& dataset, const Names& known, bool allow_missin
   dataset.class_names = known;
 }
 
-/// A run's own training data flatter it: each photograph was learned by all folds but one.
+/// Scores on a run's own training data are too good: all folds but one trained on each photograph.
 bool is_training_data(const std::string& run, const std::string& data) {
   const std::string config = run + "/config.toml";
   if (run.empty() || !fs::exists(config)) return false;
@@ -159,7 +159,7 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   const Device device = choose_device(options.device);
   check_precision(options.precision, device);
   const PrecisionScope precision(options.precision);
-  use_cudnn_plans(device, "", false);
+  use_cudnn_plans(device, {});
   std::vector<LoadedModel> models = load_checkpoints(networks);
   for (LoadedModel& loaded : models) loaded.model->to(device);
   std::vector<data::BadImage> bad;
@@ -169,8 +169,8 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
                              models.size() == 1 ? "" : ", their probabilities averaged"));
   if (is_training_data(options.run, options.data)) {
     reporter.warn(
-        fmt::format("{} was trained on these data; these scores flatter it. What the folds "
-                    "reached on images that they had not seen is in {}/summary.json",
+        fmt::format("{} was trained on these data; these scores are too good. What the folds "
+                    "reached on images that they were not trained on is in {}/summary.json",
                     options.run, options.run));
   }
   std::vector<std::int64_t> samples(dataset.samples.size());
@@ -180,7 +180,7 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   reporter.print(score_text(answers, dataset.class_names, majority));
   if (options.out.empty()) return;
   write_file(options.out, fs::path(options.out).extension() == ".csv"
-                              ? predictions_csv(answers, dataset, std::nullopt, true)
+                              ? predictions_csv(answers, dataset)
                               : to_json(answers, dataset, networks, bad, majority));
   reporter.print(fmt::format("wrote {}\n", options.out));
 }

@@ -1,4 +1,4 @@
-// The images that somebody asks about: from folders, files, or a CSV.
+// The images to predict: from folders, files, or a CSV.
 #pragma once
 
 #include <string>

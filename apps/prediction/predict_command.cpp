@@ -16,9 +16,7 @@ void check(const PredictOptions& options) {
   const int sources = (options.runs.empty() ? 0 : 1) + (options.checkpoint.empty() ? 0 : 1) +
                       (options.weights.empty() ? 0 : 1);
   if (sources != 1) {
-    throw UsageError(
-        "give one of --run RUN, --checkpoint FILE, or --model "
-        "NAME --weights FILE");
+    throw UsageError("give one of --run RUN, --checkpoint FILE, or --model NAME --weights FILE");
   }
   if (options.weights.empty() != options.model.empty()) {
     throw UsageError("--model NAME and --weights FILE go together");
@@ -32,16 +30,14 @@ void check(const PredictOptions& options) {
 
 int predict_command(Arguments arguments, Reporter& reporter) {
   CLI::App app(
-      "Answers for images, with the preprocessing and classes that the "
-      "checkpoint carries.\n"
+      "Answers for images, with the preprocessing and classes that the checkpoint carries.\n"
       "  predict --run RUN --images DIR --out answers.csv\n"
       "  predict --run RUN --images eval/info.csv --out submission.csv\n"
       "Exit codes: 0 done, 1 failure, 2 usage.",
       "predict");
   PredictOptions options;
   app.add_option("--run", options.runs,
-                 "run folder of finetune; its folds are averaged, and several "
-                 "runs if repeated")
+                 "run folder of finetune; its folds are averaged, and several runs if repeated")
       ->type_name("RUN")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
@@ -50,17 +46,16 @@ int predict_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--weights", options.weights,
                  "bare state_dict (.pth, .safetensors): ImageNet preprocessing")
       ->type_name("FILE");
-  app.add_option("--images", options.images,
-                 "folders, files, - (a list of them on standard input), or one "
-                 "CSV with ImageID (then "
-                 "a submission is written)")
+  app.add_option(
+         "--images", options.images,
+         "folders, files, - (a list of them on standard input), or one CSV with ImageID (then "
+         "a submission is written)")
       ->type_name("FILE ...");
   app.add_option("--out", options.out, "CSV to write")->type_name("FILE");
   app.add_flag("--probabilities", options.probabilities, "add each class's probability");
   app.add_flag("--logits", options.logits, "add each class's raw logit");
   app.add_flag("--profile", options.profile,
-               "write where the time of the first batches goes: "
-               "OUT.profile.json (a trace for "
+               "write where the time of the first batches goes: OUT.profile.json (a trace for "
                "Perfetto), OUT.profile.txt");
   add_reading_options(app, options);
   add_manual_options(app, reporter);

@@ -127,7 +127,7 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   const Device device = choose_device(options.device);
   check_precision(options.precision, device);
   const PrecisionScope precision(options.precision);
-  use_cudnn_plans(device, "", false);
+  use_cudnn_plans(device, {});
   if (options.profile) check_profile_device(device);
   std::vector<LoadedModel> models = load_models(options);
   for (LoadedModel& loaded : models) loaded.model->to(device);

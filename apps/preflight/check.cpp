@@ -16,12 +16,15 @@
 #include "hanok/apps/prediction/predictor.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/network.h"
 #include "hanok/apps/training/batch_source.h"
 #include "hanok/apps/training/evaluation.h"
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/apps/training/freezing.h"
+#include "hanok/apps/training/image_loading.h"
 #include "hanok/apps/training/loss.h"
-#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/optimization.h"
+#include "hanok/apps/training/start_weights.h"
 #include "hanok/data/loader.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/generator.h"
@@ -251,8 +254,10 @@ double evaluation_accuracy(Trial& trial, data::Loader& loader, std::int64_t clas
 void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
                    const ScratchFolder& scratch) {
   save_model(scratch / "network.safetensors", trial.model,
-             {trial.options.model, data.dataset.class_names, preprocessing(trial.options),
-              trial.options.hidden});
+             {.model = trial.options.model,
+              .class_names = data.dataset.class_names,
+              .preprocessing = preprocessing(trial.options),
+              .hidden = trial.options.hidden});
   PredictOptions ask;
   ask.checkpoint = scratch / "network.safetensors";
   ask.out = scratch / "answers.csv";
@@ -313,12 +318,11 @@ int check_recipe(Options options, Reporter& reporter) {
   const std::string head = nn::head_name(options.model);
   const bool new_head = start.empty() || start_from(*model, head, start).head_kept;
   model->to(device);
-  const FreezingPlan freezing(*model, head, options.mode, options.freeze, options.epochs,
-                              options.unfreeze_at);
+  const FreezingPlan freezing(*model, head, freezing_rules(options));
   freezing.apply(*model, options.epochs - 1);  // everything that ever learns
   const std::unique_ptr<nn::Optimizer> optimizer =
       make_optimizer(options, parameter_groups(options, *model, freezing));
-  data::Loader loader(data.dataset, loader_options(options, false, false));
+  data::Loader loader(data.dataset, evaluation_loader(options));
   const std::vector<std::int64_t> samples = pick_batch(data, fold, options.batch_size);
   Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()),
               device,  {},     {}};

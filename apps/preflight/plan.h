@@ -11,14 +11,6 @@
 
 namespace hanok::training {
 
-/// What a few steps and a bit of validation measured.
-struct Rehearsal {
-  std::int64_t trainable = 0;    // parameters that learn
-  double epoch_seconds = 0;      // of a whole epoch, validation included
-  double first_epoch_extra = 0;  // seconds for what later epochs need not do again
-  MemoryStatistics memory;       // with the peak of tensors
-};
-
 /// Rehearses the configured training and every freezing mode. Returns tables of seconds an epoch
 /// and of peak memory by tag. Writes no file. `reporter` hears
 /// what the trainers say.

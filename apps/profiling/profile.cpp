@@ -24,8 +24,8 @@ std::string ProfileData::layer_name(const KernelCall& call) const {
 void check_profile_device(Device device) {
   if (device.is_cpu()) return;
   throw UsageError(fmt::format(
-      "--profile: measures kernels on the CPU alone, and --device means {}; give --device cpu, or "
-      "take NVIDIA's nsys",
+      "--profile: measures kernels on the CPU only, and --device selects {}; give --device cpu, or "
+      "use NVIDIA's nsys",
       device.to_string()));
 }
 
@@ -93,20 +93,6 @@ void StepProfile::finish() {
   write_file(path_ + ".txt", table);
   reporter_.print(fmt::format("\n{}\ntrace: {}.json (open it in Perfetto or chrome://tracing)\n",
                               table, path_));
-}
-
-void ProfiledBatches::start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
-                                  std::int64_t first_batch) {
-  next_batch_ = first_batch;
-  batches_.start_epoch(draw, std::move(order), first_batch);
-}
-
-bool ProfiledBatches::next(data::Batch& batch) {
-  profile_.end_step();
-  profile_.begin_step(batch_count_() - ++next_batch_);
-  if (batches_.next(batch)) return true;
-  profile_.abandon_step();
-  return false;
 }
 
 }  // namespace hanok::training

@@ -3,23 +3,23 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/engine/profiler.h"
+#include "hanok/kernels/base/device.h"
 #include "hanok/nn/module.h"
 
 namespace hanok::training {
 
-/// What the machine can do at most, measured.
+/// The machine's peak rates, measured.
 struct Ceilings {
   double flop_per_second = 0, bytes_per_second = 0;
-  /// Seconds that a kernel needs at least.
+  /// Lower bound of a kernel's seconds: the roofline.
   double bound(const KernelCall& call) const;
 };
 
@@ -49,7 +49,7 @@ std::string profile_table(const ProfileData& data);
 /// Throws UsageError unless --profile can measure there: on a GPU kernels run after the call.
 void check_profile_device(Device device);
 
-/// Profiles the first steps of a loop and then gets out of the way.
+/// Profiles the first steps of a loop; later steps are not slowed.
 class StepProfile {
  public:
   static constexpr std::int64_t kWarmUpSteps = 2, kRecordedSteps = 20;
@@ -77,29 +77,6 @@ class StepProfile {
   std::unique_ptr<Profiler> profiler_;
   std::int64_t begun_ = 0;
   bool in_step_ = false;  // a recorded one
-};
-
-/// Makes steps of what happens between one batch and the next.
-class ProfiledBatches final : public BatchSource {
- public:
-  /// `batch_count` tells how many batches an epoch has, once it was started.
-  ProfiledBatches(BatchSource& batches, StepProfile& profile,
-                  std::function<std::int64_t()> batch_count)
-      : BatchSource(batches.reporter()),
-        batches_(batches),
-        profile_(profile),
-        batch_count_(std::move(batch_count)) {}
-  void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
-                   std::int64_t first_batch = 0) override;
-  bool next(data::Batch& batch) override;
-  Tensor forward(const Tensor& inputs) override { return batches_.forward(inputs); }
-  std::int64_t batch_size() const override { return batches_.batch_size(); }
-
- private:
-  BatchSource& batches_;
-  StepProfile& profile_;
-  std::function<std::int64_t()> batch_count_;
-  std::int64_t next_batch_ = 0;
 };
 
 }  // namespace hanok::training

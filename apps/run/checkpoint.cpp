@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/run/network.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
@@ -131,7 +131,8 @@ void save_model(const std::string& path, nn::Module& model, const ModelCard& car
 
 LoadedModel load_model(const std::string& path) {
   const weights::WeightFile file = weights::load(path);
-  LoadedModel loaded{card_from_metadata(path, file.metadata), nullptr, file.metadata};
+  LoadedModel loaded{
+      .card = card_from_metadata(path, file.metadata), .model = nullptr, .metadata = file.metadata};
   try {
     loaded.model =
         make_network(loaded.card.model, static_cast<std::int64_t>(loaded.card.class_names.size()),
@@ -158,7 +159,11 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
     throw FormatError(
         fmt::format("{}: holds no \"{}.weight\", the head of {}", path, head, model_name));
   }
-  LoadedModel loaded{{model_name, {}, data::Preprocessing::imagenet(), {}}, nullptr, file.metadata};
+  LoadedModel loaded{.card = {.model = model_name,
+                              .class_names = {},
+                              .preprocessing = data::Preprocessing::imagenet()},
+                     .model = nullptr,
+                     .metadata = file.metadata};
   const std::vector<std::string>& imagenet = weights::imagenet_classes();
   if (classes == static_cast<std::int64_t>(imagenet.size())) {
     loaded.card.class_names = imagenet;

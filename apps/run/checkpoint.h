@@ -1,5 +1,5 @@
-// What a trained network needs to be used again, in one safetensors file; and the full state of a
-// training that is to go on.
+// A trained network with all that prediction needs, in one safetensors file; and the full state of
+// a training that will be resumed.
 #pragma once
 
 #include <cstdint>
@@ -45,7 +45,7 @@ LoadedModel load_model(const std::string& path);
 LoadedModel load_bare_model(const std::string& model_name, const std::string& path);
 
 /// Starts `model` from a state_dict file. A head of another size or structure stays as it is;
-/// `head_kept` then tells so. Throws ValueError listing every missing key, unexpected key and shape
+/// `head_kept` is then true. Throws ValueError listing every missing key, unexpected key and shape
 /// mismatch.
 struct StartReport {
   bool head_kept = false;

@@ -19,9 +19,9 @@ std::string shared_cudnn_plans() {
   }
 }
 
-void use_cudnn_plans(Device device, const std::string& run_plans, bool autotune) {
+void use_cudnn_plans(Device device, const CudnnPlanOptions& options) {
   if (device.is_cpu()) return;
-  cuda_runtime()->set_plan_options({autotune, run_plans, shared_cudnn_plans()});
+  cuda_runtime()->set_plan_options({options.autotune, options.run_plans, shared_cudnn_plans()});
 }
 
 void append_cudnn_plans(Device device, const std::string& path) {

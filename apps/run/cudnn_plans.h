@@ -13,9 +13,13 @@ namespace hanok::training {
 std::string shared_cudnn_plans();
 
 /// For convolutions on that device from now on (nothing changes for the CPU): choices come from the
-/// folder `run_plans` ("" without a run), then from those of all runs that were made in the same
-/// way, and new ones are left in both. `autotune`: measure instead of believing cuDNN.
-void use_cudnn_plans(Device device, const std::string& run_plans, bool autotune);
+/// run's folder, then from those of all runs that were made in the same way, and new ones are
+/// written to both.
+struct CudnnPlanOptions {
+  std::string run_plans{};  // folder; empty without a run
+  bool autotune = false;    // measure instead of trusting cuDNN's heuristics
+};
+void use_cudnn_plans(Device device, const CudnnPlanOptions& options);
 
 /// Adds to the text file at `path` a line for each choice that this process made or found.
 void append_cudnn_plans(Device device, const std::string& path);

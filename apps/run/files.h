@@ -10,7 +10,7 @@ namespace hanok::training {
 /// Throws IoError with the system's reason ("No space left on device").
 void write_file(const std::string& path, const std::string& content);
 
-/// Throws IoError if write_file(path) could only fail: told before the work that it is to hold.
+/// Throws IoError if write_file(path) would fail: called before the work whose result it takes.
 void check_can_be_written(const std::string& path);
 
 /// The whole file. Throws IoError.

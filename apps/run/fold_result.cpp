@@ -8,7 +8,6 @@
 
 #include "hanok/apps/run/scores.h"
 #include "hanok/kernels/base/error.h"
-#include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
 namespace {
@@ -43,8 +42,6 @@ MeanAndDeviation macro_f1_statistics(const std::vector<FoldResult>& folds) {
   for (const FoldResult& fold : folds) values.push_back(fold.confusion.macro_f1());
   return statistics(values);
 }
-
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 ordered_json fold_json(const FoldResult& fold) {
   ordered_json out = {{"fold", fold.fold},
@@ -123,61 +120,9 @@ FoldResult fold_result_from_json(const std::string& path, const std::string& tex
   }
 }
 
-std::map<std::string, nn::ConfusionMatrix> subset_confusions(
-    const Evaluation& evaluation, const data::Dataset& dataset,
-    const std::vector<std::string>& globs) {
-  std::map<std::string, nn::ConfusionMatrix> out;
-  for (const std::string& glob : globs) {
-    nn::ConfusionMatrix& matrix =
-        out.emplace(glob, nn::ConfusionMatrix(evaluation.classes)).first->second;
-    for (std::size_t i = 0; i < evaluation.samples.size(); ++i) {
-      const data::Sample& sample = dataset.samples[static_cast<std::size_t>(evaluation.samples[i])];
-      if (nn::glob_matches(glob, sample.path) || nn::glob_matches(glob, file_name(sample.path))) {
-        matrix.add(sample.label, evaluation.predicted[i]);
-      }
-    }
-  }
-  return out;
-}
-
-double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
-                         const std::vector<std::int64_t>& validation) {
-  const auto label = [&dataset](std::int64_t i) {
-    return dataset.samples[static_cast<std::size_t>(i)].label;
-  };
-  std::vector<std::int64_t> counts(dataset.class_names.size(), 0);
-  for (const std::int64_t i : training) ++counts[static_cast<std::size_t>(label(i))];
-  const std::int64_t majority = std::max_element(counts.begin(), counts.end()) - counts.begin();
-  nn::ConfusionMatrix matrix(static_cast<std::int64_t>(counts.size()));
-  for (const std::int64_t i : validation) matrix.add(label(i), majority);
-  return matrix.macro_f1();
-}
-
-std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset,
-                            std::optional<int> fold, bool header) {
-  std::string out;
-  const std::size_t classes = dataset.class_names.size();
-  if (header) {
-    out = "path,label,prediction,probability";
-    if (fold) out += ",fold";
-    for (const std::string& name : dataset.class_names) out += "," + data::csv_field(name);
-    out += "\n";
-  }
-  for (std::size_t i = 0; i < evaluation.samples.size(); ++i) {
-    const data::Sample& sample = dataset.samples[static_cast<std::size_t>(evaluation.samples[i])];
-    const float* row = evaluation.probabilities.data() + i * classes;
-    const auto predicted = static_cast<std::size_t>(evaluation.predicted[i]);
-    out += fmt::format("{},{},{},{:.6f}", data::csv_field(sample.path),
-                       data::csv_field(dataset.class_names[static_cast<std::size_t>(sample.label)]),
-                       data::csv_field(dataset.class_names[predicted]), row[predicted]);
-    if (fold) out += fmt::format(",{}", *fold);
-    for (std::size_t c = 0; c < classes; ++c) out += fmt::format(",{:.6f}", row[c]);
-    out += "\n";
-  }
-  return out;
-}
-
-std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentData& data) {
+std::string summary_json(const std::vector<FoldResult>& folds,
+                         const std::vector<std::string>& class_names,
+                         const std::vector<data::BadImage>& bad_images) {
   const nn::ConfusionMatrix all = pooled(folds);
   const MeanAndDeviation f1 = macro_f1_statistics(folds);
   const auto best =
@@ -211,8 +156,8 @@ std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentD
                       {"weights_hash", joined_hash(folds, &FoldResult::weights_hash)},
                       {"last_weights_hash", joined_hash(folds, &FoldResult::last_weights_hash)},
                       {"majority_macro_f1", statistics(majority).mean},
-                      {"class_names", data.dataset.class_names},
-                      {"per_class", per_class_json(all, data.dataset.class_names)},
+                      {"class_names", class_names},
+                      {"per_class", per_class_json(all, class_names)},
                       {"confusion_matrix", matrix_to_json(all)},
                       {"pooled", scores_json(all)}};
   if (!shuffled.empty()) out["shuffled_labels_macro_f1"] = statistics(shuffled).mean;
@@ -221,11 +166,11 @@ std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentD
     nn::ConfusionMatrix matrix(all.classes());
     for (const FoldResult& fold : folds) matrix.merge(fold.subsets.at(glob));
     subsets[glob] = scores_json(matrix);
-    subsets[glob]["per_class"] = per_class_json(matrix, data.dataset.class_names);
+    subsets[glob]["per_class"] = per_class_json(matrix, class_names);
   }
   out["subsets"] = subsets;
   ordered_json bad = ordered_json::array();
-  for (const data::BadImage& image : data.bad) {
+  for (const data::BadImage& image : bad_images) {
     bad.push_back({{"path", image.path}, {"reason", image.reason}});
   }
   out["unreadable_images"] = bad;

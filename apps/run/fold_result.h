@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "hanok/apps/training/evaluation.h"
-#include "hanok/apps/training/experiment_data.h"
+#include "hanok/data/loader.h"
 #include "hanok/nn/metrics.h"
 
 namespace hanok::training {
@@ -37,23 +36,11 @@ std::string to_json_text(const FoldResult& result);
 /// Throws FormatError.
 FoldResult fold_result_from_json(const std::string& path, const std::string& text);
 
-/// Matrices of the samples whose path or file name matches each glob.
-std::map<std::string, nn::ConfusionMatrix> subset_confusions(const Evaluation& evaluation,
-                                                             const data::Dataset& dataset,
-                                                             const std::vector<std::string>& globs);
-
-/// Macro F1 on `validation` of always answering `training`'s most frequent class.
-double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
-                         const std::vector<std::int64_t>& validation);
-
-/// path,label,prediction,probability,fold and one column a class. With `header` false, rows only;
-/// without `fold`, no such column.
-std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset,
-                            std::optional<int> fold, bool header);
-
 /// summary.json: macro_f1 is the mean over folds; per-class figures, the confusion matrix and
-/// "pooled" are over all validation images together.
-std::string summary_json(const std::vector<FoldResult>& folds, const ExperimentData& data);
+/// "pooled" are over all validation images together. `bad` are the images left out.
+std::string summary_json(const std::vector<FoldResult>& folds,
+                         const std::vector<std::string>& class_names,
+                         const std::vector<data::BadImage>& bad);
 
 /// Per-fold and mean macro F1 with the baselines beside it: printable.
 std::string final_table(const std::vector<FoldResult>& folds);

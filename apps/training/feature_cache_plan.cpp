@@ -19,7 +19,8 @@ std::string obstacle(const Options& options, nn::Module& model) {
   }
   auto* staged = dynamic_cast<nn::StagedModule*>(&model);
   if (staged == nullptr) {
-    return fmt::format("{} is not cut into stages at which it could begin", options.model);
+    return fmt::format("{} is not divided into stages, so no epoch can start behind the first ones",
+                       options.model);
   }
   if (staged->frozen_stages() == 0) {
     return "the first layers learn; it needs --mode feature-extraction, --mode gradual or --freeze";
@@ -30,8 +31,7 @@ std::string obstacle(const Options& options, nn::Module& model) {
 }  // namespace
 
 FeatureCachePlan plan_feature_cache(const Options& options, nn::Module& model,
-                                    std::int64_t training_images, std::int64_t validation_images,
-                                    bool drop_last, const std::string& spill_folder) {
+                                    const FoldImages& images) {
   FeatureCachePlan plan;
   const std::string reason = obstacle(options, model);
   const bool insisted = options.cache_features == Caching::Yes;
@@ -40,12 +40,12 @@ FeatureCachePlan plan_feature_cache(const Options& options, nn::Module& model,
   }
   FeatureCacheOptions common;
   common.augmented = !options.augment.transforms.empty();
-  // Augmented images are cached only when asked for: N augmentations take N times the room.
+  // Augmented images are cached on request only: N augmentations take N times the memory.
   common.enabled = reason.empty() &&
                    (insisted || (options.cache_features == Caching::Auto && !common.augmented));
   common.required = insisted;
   common.batch_size = options.batch_size;
-  common.spill_folder = spill_folder;
+  common.spill_folder = images.spill_folder;
   // Half of what is left for tensors at most: the step needs memory too.
   const MemoryStatistics memory = allocator_of(Device::cpu()).statistics();
   const std::size_t left = memory.budget > memory.in_use ? memory.budget - memory.in_use : 0;
@@ -53,13 +53,13 @@ FeatureCachePlan plan_feature_cache(const Options& options, nn::Module& model,
       std::min(options.cache_budget << 20, static_cast<std::int64_t>(left / 2));
 
   plan.training = plan.validation = common;
-  plan.training.samples = training_images;
+  plan.training.samples = images.training;
   plan.training.draws = common.augmented ? std::max<std::int64_t>(1, options.augment_repeats) : 1;
-  plan.training.drop_last = drop_last;
-  plan.validation.samples = validation_images;
+  plan.training.drop_last = images.drop_last;
+  plan.validation.samples = images.validation;
   plan.validation.augmented = false;
-  const std::int64_t training_share = training_images * plan.training.draws;
-  const std::int64_t all = std::max<std::int64_t>(1, training_share + validation_images);
+  const std::int64_t training_share = images.training * plan.training.draws;
+  const std::int64_t all = std::max<std::int64_t>(1, training_share + images.validation);
   plan.training.budget = static_cast<std::int64_t>(
       static_cast<double>(budget) * static_cast<double>(training_share) / static_cast<double>(all));
   plan.validation.budget = budget - plan.training.budget;

@@ -35,22 +35,24 @@ bool below(const std::string& parameter, const std::string& module) {
 
 }  // namespace
 
-FreezingPlan::FreezingPlan(nn::Module& model, const std::string& head, FreezingMode mode,
-                           std::vector<std::string> freeze_globs, std::int64_t epochs,
-                           std::vector<EpochGlob> unfreeze_at)
-    : parts_(cut_into_parts(model, head)),
-      head_(head),
-      globs_(std::move(freeze_globs)),
-      unfreeze_at_(std::move(unfreeze_at)) {
+FreezingRules freezing_rules(const Options& options) {
+  return {.mode = options.mode,
+          .epochs = options.epochs,
+          .freeze = options.freeze,
+          .unfreeze_at = options.unfreeze_at};
+}
+
+FreezingPlan::FreezingPlan(nn::Module& model, const std::string& head, FreezingRules rules)
+    : parts_(cut_into_parts(model, head)), head_(head), rules_(std::move(rules)) {
   const auto count = static_cast<std::int64_t>(parts_.size());
   for (std::int64_t i = 1; i < count; ++i) {
     Part& part = parts_[static_cast<std::size_t>(i)];
-    switch (mode) {
+    switch (rules_.mode) {
       case FreezingMode::FeatureExtraction:
         part.first_epoch = -1;
         break;
       case FreezingMode::Gradual:
-        part.first_epoch = i * epochs / count;
+        part.first_epoch = i * rules_.epochs / count;
         break;
       case FreezingMode::Finetune:
         part.first_epoch = 0;
@@ -67,17 +69,17 @@ bool FreezingPlan::apply(nn::Module& model, std::int64_t epoch) const {
     for (const std::string& module : part.modules) model.freeze(module);
   }
   model.unfreeze(head_);  // also where the head lies inside a frozen part
-  for (const EpochGlob& rule : unfreeze_at_) {
+  for (const EpochGlob& rule : rules_.unfreeze_at) {
     if (epoch + 1 < rule.epoch) {
       model.freeze(rule.glob);
     } else {
       model.unfreeze(rule.glob);
     }
   }
-  for (const std::string& glob : globs_) model.freeze(glob);
+  for (const std::string& glob : rules_.freeze) model.freeze(glob);
   return std::any_of(parts_.begin(), parts_.end(),
                      [epoch](const Part& part) { return part.first_epoch == epoch; }) ||
-         std::any_of(unfreeze_at_.begin(), unfreeze_at_.end(),
+         std::any_of(rules_.unfreeze_at.begin(), rules_.unfreeze_at.end(),
                      [epoch](const EpochGlob& rule) { return rule.epoch == epoch + 1; });
 }
 
@@ -118,12 +120,12 @@ std::string FreezingPlan::table(nn::Module& model) const {
     std::string when = "from the start";
     if (first < 0 || (first == 0 && trainable == 0)) when = "never (frozen)";
     if (first == 0 && trainable > 0 && trainable < all) when = "in part (--freeze)";
-    if (!unfreeze_at_.empty() && trainable < all) when += "; see --unfreeze-at";
+    if (!rules_.unfreeze_at.empty() && trainable < all) when += "; see --unfreeze-at";
     if (first > 0) when = fmt::format("from epoch {}", first + 1);
     out += fmt::format("{:<16}{:>14}{:>14}  {}\n", groups[i].name, all, trainable, when);
   }
   out += fmt::format("{:<16}{:>14}{:>14}\n", "all", total, trainable_parameters(model));
-  for (const EpochGlob& rule : unfreeze_at_) {
+  for (const EpochGlob& rule : rules_.unfreeze_at) {
     out += fmt::format("{} learns from epoch {}\n", rule.glob, rule.epoch);
   }
   return out;

@@ -5,12 +5,20 @@
 #include <string>
 #include <vector>
 
-#include "hanok/apps/options/choices.h"
-#include "hanok/apps/options/option_values.h"
+#include "hanok/apps/options/options.h"
 #include "hanok/nn/module.h"
 #include "hanok/nn/optim.h"
 
 namespace hanok::training {
+
+/// What the options say about freezing.
+struct FreezingRules {
+  FreezingMode mode = FreezingMode::Finetune;
+  std::int64_t epochs = 1;            // of the training, which `gradual` divides into stages
+  std::vector<std::string> freeze{};  // globs of what never learns
+  std::vector<EpochGlob> unfreeze_at{};
+};
+FreezingRules freezing_rules(const Options& options);
 
 /// A network cut into parts, from the head (the last layer) down to the stem. A part is a direct
 /// child of the network that has parameters; a batch norm belongs to the convolution before it.
@@ -32,9 +40,7 @@ class FreezingPlan {
   };
 
   /// Throws ValueError with near names if a glob matches nothing. Leaves `model` as in epoch 0.
-  FreezingPlan(nn::Module& model, const std::string& head, FreezingMode mode,
-               std::vector<std::string> freeze_globs, std::int64_t epochs,
-               std::vector<EpochGlob> unfreeze_at = {});
+  FreezingPlan(nn::Module& model, const std::string& head, FreezingRules rules);
 
   const std::vector<Part>& parts() const { return parts_; }
   const std::string& head() const { return head_; }
@@ -50,8 +56,7 @@ class FreezingPlan {
  private:
   std::vector<Part> parts_;
   std::string head_;
-  std::vector<std::string> globs_;
-  std::vector<EpochGlob> unfreeze_at_;
+  FreezingRules rules_;
 };
 
 /// Elements of the parameters that learn at present.

@@ -31,7 +31,7 @@ class TrainingLoss {
   const Options& options_;
   std::int64_t classes_;
   Tensor class_weights_;
-  std::vector<float> host_weights_;  // the same: nobody waits for the device to read them
+  std::vector<float> host_weights_;  // a copy, read without synchronising with the device
 };
 
 }  // namespace hanok::training

@@ -9,8 +9,11 @@
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/network.h"
 #include "hanok/apps/training/feature_cache_plan.h"
-#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/optimization.h"
+#include "hanok/apps/training/predictions.h"
 #include "hanok/data/sampler.h"
 #include "hanok/engine/generator.h"
 #include "hanok/engine/precision.h"
@@ -76,8 +79,7 @@ Trainer::Trainer(const FoldJob& job)
         report.head_kept ? fmt::format("; new head \"{}\" for {} classes", head_, classes_) : "");
   }
   model_->to(device_);
-  freezing_ = std::make_unique<FreezingPlan>(*model_, head_, options.mode, options.freeze,
-                                             options.epochs, options.unfreeze_at);
+  freezing_ = std::make_unique<FreezingPlan>(*model_, head_, freezing_rules(options));
   optimizer_ = make_optimizer(options, parameter_groups(options, *model_, *freezing_));
   schedule_ = make_schedule(options, total_steps);
   if (options.class_weights != ClassWeights::None) {
@@ -114,8 +116,8 @@ void Trainer::make_loaders(bool drop_last) {
   const auto training_images = static_cast<std::int64_t>(training_.size());
   const auto validation_images = static_cast<std::int64_t>(validation_.size());
   const std::int64_t all = training_images + validation_images;
-  data::LoaderOptions training = loader_options(job_.options, true, drop_last);
-  data::LoaderOptions validation = loader_options(job_.options, false, false);
+  data::LoaderOptions training = training_loader(job_.options, drop_last);
+  data::LoaderOptions validation = evaluation_loader(job_.options);
   training.cache = image_cache(job_.options, training_images, all, spill_folder());
   validation.cache = image_cache(job_.options, validation_images, all, spill_folder());
   // A GPU normalises by itself: a quarter of the bytes to copy.
@@ -123,8 +125,11 @@ void Trainer::make_loaders(bool drop_last) {
   validation.as_bytes = !device_.is_cpu();
   training_loader_ = std::make_unique<data::Loader>(dataset_, training);
   validation_loader_ = std::make_unique<data::Loader>(dataset_, validation);
-  const FeatureCachePlan plan = plan_feature_cache(job_.options, *model_, training_images,
-                                                   validation_images, drop_last, spill_folder());
+  const FeatureCachePlan plan = plan_feature_cache(job_.options, *model_,
+                                                   {.training = training_images,
+                                                    .validation = validation_images,
+                                                    .drop_last = drop_last,
+                                                    .spill_folder = spill_folder()});
   training_batches_ = std::make_unique<FeatureCache>(*model_, *training_loader_, dataset_,
                                                      plan.training, job_.reporter);
   validation_batches_ = std::make_unique<FeatureCache>(*model_, *validation_loader_, dataset_,
@@ -169,7 +174,7 @@ std::optional<FoldResult> Trainer::run() {
   FoldResult result = make_result(*evaluation);
   result.last_weights_hash = last_hash;
   if (job_.folder != nullptr) {
-    const std::string rows = predictions_csv(*evaluation, dataset_, job_.fold, true);
+    const std::string rows = predictions_csv(*evaluation, dataset_, job_.fold);
     write_file(job_.folder->fold_predictions(job_.fold), rows);
   }
   return result;

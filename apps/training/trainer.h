@@ -10,7 +10,6 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
-#include "hanok/apps/preflight/plan.h"
 #include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/fold_result.h"
@@ -27,6 +26,7 @@
 #include "hanok/apps/training/step_graph.h"
 #include "hanok/apps/training/training_step.h"
 #include "hanok/data/loader.h"
+#include "hanok/engine/allocator.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/ema.h"
 #include "hanok/nn/module.h"
@@ -46,6 +46,14 @@ struct FoldJob {
   std::string start_weights;       // file to start from; empty: random weights
   bool shuffle_labels = false;     // the training images' labels, as a baseline
   StepProfile* profile = nullptr;  // of the first steps; may be null
+};
+
+/// What a few steps and a bit of validation measured.
+struct Rehearsal {
+  std::int64_t trainable = 0;    // parameters that learn
+  double epoch_seconds = 0;      // of a whole epoch, validation included
+  double first_epoch_extra = 0;  // seconds for what later epochs need not do again
+  MemoryStatistics memory;       // with the peak of tensors
 };
 
 class Trainer {

@@ -3,7 +3,7 @@
 
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/training/feature_cache_plan.h"
-#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/image_loading.h"
 #include "hanok/apps/training/trainer.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"

@@ -8,7 +8,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/image_loading.h"
 #include "hanok/apps/training/trainer.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/weights/weights.h"
@@ -22,8 +22,10 @@ constexpr double kSaveShare = 0.05;  // saving may take this share of the time
 }  // namespace
 
 ModelCard Trainer::card() const {
-  return {job_.options.model, dataset_.class_names, preprocessing(job_.options),
-          job_.options.hidden};
+  return {.model = job_.options.model,
+          .class_names = dataset_.class_names,
+          .preprocessing = preprocessing(job_.options),
+          .hidden = job_.options.hidden};
 }
 
 void Trainer::save_best() {

@@ -1,6 +1,8 @@
-// Rules of the house that a machine can check: short files, a README in each room, finished text.
+// Rules of the house that a machine can check: short files, a README in each room, finished text,
+// no library code that prints.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <regex>
 
 #include "tests/structure/source_tree.h"
 
@@ -8,6 +10,7 @@ namespace hanok::structure {
 namespace {
 
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 std::vector<std::string> rooms_and_sides() {
   std::vector<std::string> all = rooms();
@@ -55,6 +58,45 @@ TEST(HouseRules, SourcesHoldNoUnfinishedMarks) {
       }
     }
   }
+  EXPECT_THAT(found, IsEmpty());
+}
+
+/// The calls by which a text would reach standard output or error; comments do not count.
+std::vector<std::string> prints_in(const std::string& text) {
+  static const std::regex comment(R"(//[^\n]*)");
+  static const std::regex print(
+      R"((fmt::print|std::(cout|cerr|clog)|\b(printf|fprintf|puts|fputs|putchar|perror) *\(|\b(stdout|stderr)\b))");
+  const std::string code = std::regex_replace(text, comment, "");
+  std::vector<std::string> found;
+  for (std::sregex_iterator i(code.begin(), code.end(), print), end; i != end; ++i) {
+    found.push_back(i->str());
+  }
+  return found;
+}
+
+TEST(HouseRules, FindsPrints) {
+  EXPECT_EQ(prints_in("fmt::print(\"x\");").size(), 1U);
+  EXPECT_EQ(prints_in("std::printf (\"x\"); std::cout << 1; puts(\"\");").size(), 3U);
+  EXPECT_EQ(prints_in("std::fflush(stdout);").size(), 1U);
+  EXPECT_THAT(prints_in("// fmt::print is for the terminal\nreporter.print(fmt::format(\"x\"));"),
+              IsEmpty());
+  EXPECT_THAT(prints_in("std::snprintf(buffer, 4, \"x\"); outputs(1);"), IsEmpty());
+}
+
+TEST(HouseRules, LibraryCodePrintsNothing) {
+  // The one place that writes to the terminal; everything else speaks to a Reporter.
+  const std::string terminal = "apps/cli/terminal.cpp";
+  EXPECT_THAT(prints_in(read(terminal)), Not(IsEmpty()));
+  std::vector<std::string> found;
+  int checked = 0;
+  for (const std::string& room : rooms()) {
+    for (const std::string& file : files(room, {".h", ".cpp", ".cu", ".cuh"})) {
+      if (file == terminal) continue;
+      ++checked;
+      for (const std::string& call : prints_in(read(file))) found.push_back(file + ": " + call);
+    }
+  }
+  EXPECT_GT(checked, 200);
   EXPECT_THAT(found, IsEmpty());
 }
 

@@ -83,6 +83,50 @@ TEST(IncludeGraph, NoRoomIncludesFromAHigherOne) {
   EXPECT_THAT(objections, IsEmpty());
 }
 
+/// Folders of the library in apps, from the lowest to the highest.
+const std::vector<std::string>& app_folders() {
+  static const std::vector<std::string> folders = {
+      "cli",        "run",       "options",    "profiling",  "training",
+      "prediction", "preflight", "experiment", "inspection", "conversion"};
+  return folders;
+}
+
+/// Why a file of apps may not include another one there; empty if it may.
+std::string objection_in_apps(const std::string& file, const std::string& included) {
+  const auto rank = [](const std::string& path) {
+    const std::string folder = room_of(path.substr(std::string("apps/").size()));
+    return std::find(app_folders().begin(), app_folders().end(), folder) - app_folders().begin();
+  };
+  const auto end = static_cast<std::ptrdiff_t>(app_folders().size());  // a program's folder
+  if (rank(included) == end) return file + " includes " + included + " of a program";
+  return rank(included) > rank(file) ? file + " includes " + included + " from above" : "";
+}
+
+TEST(IncludeGraph, ObjectsToArrowsThatPointUpWithinApps) {
+  EXPECT_EQ(objection_in_apps("apps/training/loss.h", "apps/options/options.h"), "");
+  EXPECT_EQ(objection_in_apps("apps/training/loss.h", "apps/training/freezing.h"), "");
+  EXPECT_EQ(objection_in_apps("apps/predict/main.cpp", "apps/prediction/predict_command.h"), "");
+  EXPECT_NE(objection_in_apps("apps/training/loss.h", "apps/preflight/plan.h"), "");
+  EXPECT_NE(objection_in_apps("apps/cli/progress.h", "apps/run/files.h"), "");
+  EXPECT_NE(objection_in_apps("apps/cli/progress.h", "apps/finetune/main.h"), "");
+}
+
+TEST(IncludeGraph, NoFolderOfAppsIncludesFromAHigherOne) {
+  std::vector<std::string> objections;
+  int checked = 0;
+  for (const std::string& file : files("apps")) {
+    for (const std::string& quoted : includes(read(file)).quoted) {
+      const std::string included = included_file(quoted);
+      if (room_of(included) != "apps") continue;
+      ++checked;
+      const std::string reason = objection_in_apps(file, included);
+      if (!reason.empty()) objections.push_back(reason);
+    }
+  }
+  EXPECT_GT(checked, 100);
+  EXPECT_THAT(objections, IsEmpty());
+}
+
 TEST(IncludeGraph, HeadersFormNoCycle) {
   std::map<std::string, std::vector<std::string>> graph;
   for (const std::string& room : rooms()) {

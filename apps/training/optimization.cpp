@@ -1,18 +1,13 @@
-#include "hanok/apps/training/recipe.h"
+#include "hanok/apps/training/optimization.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <map>
+#include <utility>
 
-#include "hanok/data/sampler.h"
-#include "hanok/engine/allocator.h"
 #include "hanok/kernels/base/error.h"
-#include "hanok/nn/layers.h"
-#include "hanok/nn/models/registry.h"
 #include "hanok/nn/state_dict.h"
-#include "hanok/weights/weights.h"
 
 namespace hanok::training {
 namespace {
@@ -51,24 +46,6 @@ std::map<std::string, double> own_rates(const Options& options,
 }
 
 }  // namespace
-
-std::unique_ptr<nn::Module> make_network(const std::string& model, std::int64_t classes,
-                                         std::int64_t image_size,
-                                         const std::vector<std::int64_t>& hidden) {
-  std::unique_ptr<nn::Module> network = nn::make_model(model, classes, image_size);
-  if (hidden.empty()) return network;
-  const nn::ModelInfo& info = nn::model_info(model);
-  auto head = std::make_unique<nn::Sequential>();
-  std::int64_t features = info.head_features;
-  for (const std::int64_t units : hidden) {
-    head->append(std::make_unique<nn::Linear>(features, units));
-    head->append(std::make_unique<nn::ReLU>());
-    features = units;
-  }
-  head->append(std::make_unique<nn::Linear>(features, classes));
-  network->replace_submodule(info.head, std::move(head));
-  return network;
-}
 
 std::vector<nn::ParameterGroup> parameter_groups(const Options& options, nn::Module& model,
                                                  const FreezingPlan& freezing) {
@@ -150,71 +127,6 @@ std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t
   both.push_back(nn::make_linear_warm_up(warm_up, 1.0 / static_cast<double>(warm_up + 1)));
   both.push_back(std::move(course));
   return nn::make_sequential(std::move(both), {warm_up});
-}
-
-std::string start_weights(const Options& options) {
-  switch (options.weights.source) {
-    case StartWeights::Source::Random:
-      return "";
-    case StartWeights::Source::ImageNet:
-      return weights::find_pretrained(options.model);
-    case StartWeights::Source::File:
-      break;
-  }
-  const std::string& file = options.weights.file;
-  if (!std::filesystem::exists(file)) {
-    throw IoError(fmt::format(
-        "--weights: {}: no such file; give imagenet, none, or a .pth or .safetensors file", file));
-  }
-  return file;
-}
-
-data::Preprocessing preprocessing(const Options& options) {
-  data::Preprocessing result;
-  result.image_size = static_cast<int>(options.image_size);
-  // ImageNet's models see the middle 224 of 256 pixels.
-  if (options.crop == Crop::Center) result.resize = (result.image_size * 8 + 3) / 7;
-  result.grayscale = options.grayscale;
-  return result;
-}
-
-data::LoaderOptions loader_options(const Options& options, bool training, bool drop_last) {
-  data::LoaderOptions loader;
-  loader.preprocessing = preprocessing(options);
-  if (training) loader.augmentation = options.augment.transforms;
-  loader.batch_size = options.batch_size;
-  loader.workers = static_cast<int>(options.workers);
-  loader.seed = options.seed;
-  loader.drop_last = drop_last;
-  return loader;
-}
-
-data::ImageCacheOptions image_cache(const Options& options, std::int64_t images, std::int64_t all,
-                                    const std::string& spill_folder) {
-  data::ImageCacheOptions cache;
-  cache.images = images;
-  cache.budget = 0;
-  if (options.cache_images == Caching::No) return cache;
-  const MemoryStatistics memory = allocator_of(Device::cpu()).statistics();
-  const std::size_t left = memory.budget > memory.in_use ? memory.budget - memory.in_use : 0;
-  const std::int64_t budget =
-      std::min(options.image_budget << 20, static_cast<std::int64_t>(left / 4));
-  const double share = static_cast<double>(images) / static_cast<double>(std::max(images, all));
-  cache.budget = static_cast<std::int64_t>(static_cast<double>(budget) * share);
-  if (options.cache_images == Caching::Yes) cache.spill_folder = spill_folder;
-  return cache;
-}
-
-std::vector<std::int64_t> training_order(const Options& options, const data::Dataset& dataset,
-                                         const std::vector<std::int64_t>& samples,
-                                         std::int64_t epoch) {
-  std::vector<std::int64_t> labels;
-  for (const std::int64_t i : samples) {
-    labels.push_back(dataset.samples[static_cast<std::size_t>(i)].label);
-  }
-  std::vector<std::int64_t> order = data::epoch_order(options.sampler, labels, options.seed, epoch);
-  for (std::int64_t& i : order) i = samples[static_cast<std::size_t>(i)];
-  return order;
 }
 
 }  // namespace hanok::training

@@ -1,0 +1,139 @@
+#include "hanok/apps/experiment/folds.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/preflight/autotune.h"
+#include "hanok/apps/preflight/plan.h"
+#include "hanok/apps/run/cudnn_plans.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/run/network.h"
+#include "hanok/apps/training/start_weights.h"
+#include "hanok/engine/allocator.h"
+
+namespace hanok::training {
+namespace {
+
+/// What only the first fold of a process does: it describes the network, and
+/// --profile records its steps, which are enough.
+struct FirstFold {
+  std::unique_ptr<StepProfile> profile;  // null without --profile
+};
+
+/// Macro F1 after training on shuffled labels, which shows what is chance; empty if interrupted.
+std::optional<double> shuffled_labels_macro_f1(FoldJob job) {
+  job.profile = nullptr;
+  job.folder = nullptr;
+  job.log = nullptr;
+  job.shuffle_labels = true;
+  const std::optional<FoldResult> shuffled = Trainer(job).run();
+  if (!shuffled) return {};
+  return shuffled->confusion.macro_f1();
+}
+
+/// Trains one fold and its baseline; empty if interrupted. `first` is null but
+/// for the first fold that this process trains.
+std::optional<FoldResult> train_fold(const Run& run, MetricsLog& log, int fold,
+                                     const FirstFold* first) {
+  const Options& options = run.options;
+  const FoldJob job{.options = options,
+                    .data = run.data,
+                    .reporter = run.reporter,
+                    .fold = fold,
+                    .folder = &run.folder,
+                    .log = &log,
+                    .start_weights = start_weights(options),
+                    .profile = first != nullptr ? first->profile.get() : nullptr};
+  run.reporter.print(fold_classes(options, run.data, fold));
+  Allocator& allocator = allocator_of(choose_device(options.device));
+  allocator.reset_peak();
+  Trainer trainer(job);
+  if (first != nullptr) report_network(options, trainer, run.reporter);
+  std::optional<FoldResult> result = trainer.run();
+  if (job.profile != nullptr) job.profile->finish();
+  run.reporter.print(describe_peak(allocator.statistics()) + "\n");
+  if (!result) return {};
+  if (!result->cuda_graph.empty()) {
+    run.reporter.print(fmt::format("CUDA graph of the step: {}\n", result->cuda_graph));
+  }
+  if (options.baselines) {
+    result->shuffled_labels_macro_f1 = shuffled_labels_macro_f1(job);
+    if (!result->shuffled_labels_macro_f1) return {};
+  }
+  write_file(run.folder.fold_result(fold), to_json_text(*result));
+  return result;
+}
+
+FirstFold first_fold(const Run& run) {
+  const Options& options = run.options;
+  if (!options.profile) return {};
+  return {.profile = std::make_unique<StepProfile>(
+              run.reporter, run.folder.profile(),
+              fmt::format("finetune {}, batch {}, {} px", options.model, options.batch_size,
+                          options.image_size))};
+}
+
+/// Trains the folds that are not done yet, then reports on all of them.
+int train_missing_folds(const Run& run) {
+  MetricsLog log(run.folder);
+  std::vector<FoldResult> results;
+  std::optional<FirstFold> first = first_fold(run);
+  for (const int fold : selected_folds(run.options, run.data.fold_count)) {
+    const std::string done = run.folder.fold_result(fold);
+    if (std::filesystem::exists(done)) {
+      results.push_back(fold_result_from_json(done, read_file(done)));
+      continue;
+    }
+    std::optional<FoldResult> result = train_fold(run, log, fold, first ? &*first : nullptr);
+    append_cudnn_plans(choose_device(run.options.device), run.folder.cudnn_plans_text());
+    first.reset();
+    if (!result) {
+      run.reporter.print(fmt::format("\ninterrupted; saved. Go on with: finetune --resume {}\n",
+                                     run.folder.path()));
+      return kInterrupted;
+    }
+    results.push_back(*std::move(result));
+  }
+  report_results(run, results);
+  return kSuccess;
+}
+
+/// --autotune on the CPU: measures now, and leaves the choices in the run folder.
+void autotune(const Run& run) {
+  const Options& options = run.options;
+  run.reporter.print("measuring the algorithms of every convolution ...\n");
+  const auto classes = static_cast<std::int64_t>(run.data.dataset.class_names.size());
+  const std::unique_ptr<nn::Module> model =
+      make_network(options.model, classes, options.image_size, options.hidden);
+  const std::vector<TunedConv2d> tuned = measure_conv2d(*model, options);
+  write_file(run.folder.conv2d_choices(), to_csv(tuned));
+  run.reporter.print(describe(tuned));
+}
+
+}  // namespace
+
+int train_folds(const Run& run) {
+  const Options& options = run.options;
+  const Device device = choose_device(options.device);
+  use_cudnn_plans(device, {.run_plans = run.folder.cudnn_plans(), .autotune = options.autotune});
+  Conv2dChoices choices;
+  if (options.autotune && device.is_cpu()) {
+    if (!std::filesystem::exists(run.folder.conv2d_choices())) autotune(run);
+    choices = read_conv2d_choices(run.folder.conv2d_choices());
+  }
+  const UseConv2dChoices use(choices);
+  try {
+    return train_missing_folds(run);
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("{}\nwhat was saved before is whole: go on with --resume {}",
+                              error.what(), run.folder.path()));
+  }
+}
+
+}  // namespace hanok::training

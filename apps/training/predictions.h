@@ -1,0 +1,30 @@
+// What is made of an evaluation's answers: a table of predictions, scores of subsets, a baseline.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hanok/apps/training/evaluation.h"
+#include "hanok/data/dataset.h"
+#include "hanok/nn/metrics.h"
+
+namespace hanok::training {
+
+/// Matrices of the samples whose path or file name matches each glob.
+std::map<std::string, nn::ConfusionMatrix> subset_confusions(const Evaluation& evaluation,
+                                                             const data::Dataset& dataset,
+                                                             const std::vector<std::string>& globs);
+
+/// Macro F1 on `validation` of always answering `training`'s most frequent class.
+double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
+                         const std::vector<std::int64_t>& validation);
+
+/// A table with a header: path,label,prediction,probability,fold and one column a class. Without
+/// `fold` there is no such column.
+std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& dataset,
+                            std::optional<int> fold = {});
+
+}  // namespace hanok::training

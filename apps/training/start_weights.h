@@ -1,0 +1,14 @@
+// --weights: the file that training starts from.
+#pragma once
+
+#include <string>
+
+#include "hanok/apps/options/options.h"
+
+namespace hanok::training {
+
+/// Path of the file; empty for random weights. Throws IoError if it is missing, and for ImageNet's
+/// weights as weights::find_pretrained.
+std::string start_weights(const Options& options);
+
+}  // namespace hanok::training
