@@ -20,7 +20,7 @@ class StagedModule : public Module {
  public:
   /// The stages in order; together they are forward().
   virtual std::vector<Stage> stages() = 0;
-  /// Runs all stages.
+  /// Runs all stages. A model may write them out instead; the bits are those of forward_stages().
   Tensor forward(const Tensor& x) override;
   /// Runs stages `first` to `last` - 1 of 0..stages().size(); forward() is forward_stages(x, 0,
   /// all). Throws ValueError if the range is invalid.

@@ -132,16 +132,31 @@ ResNet::ResNet(const ResNetOptions& given)
       avgpool(this, "avgpool", 1, 1),
       fc(this, "fc", std::make_unique<Linear>(512 * expansion(options), options.classes)) {}
 
+Tensor ResNet::forward(const Tensor& images) {
+  Tensor y = stem(images);  // [N,3,H,W] -> [N,64,H/4,W/4]
+  y = layer1(y);            // the same size; with bottlenecks four times the channels, as below
+  y = layer2(y);            // [N,128,H/8,W/8]
+  y = layer3(y);            // [N,256,H/16,W/16]
+  y = layer4(y);            // [N,512,H/32,W/32]
+  y = pool(y);              // [N,512]
+  return fc(y);             // [N,classes]
+}
+
+Tensor ResNet::stem(const Tensor& images) {
+  return conv_bn_relu_max_pool(images, *conv1, *bn1, *maxpool);
+}
+
+Tensor ResNet::pool(const Tensor& x) { return ops::flatten(avgpool(x), 1); }
+
 std::vector<Stage> ResNet::stages() {
   const auto one = [](Child<Sequential>& layer) {
     return Stage{{&layer}, [&layer](const Tensor& x) { return layer(x); }};
   };
-  return {{{&conv1, &bn1},
-           [this](const Tensor& x) { return conv_bn_relu_max_pool(x, *conv1, *bn1, *maxpool); }},
+  return {{{&conv1, &bn1}, [this](const Tensor& x) { return stem(x); }},
           one(layer1),
           one(layer2),
           one(layer3),
-          {{&layer4}, [this](const Tensor& x) { return ops::flatten(avgpool(layer4(x)), 1); }},
+          {{&layer4}, [this](const Tensor& x) { return pool(layer4(x)); }},
           {{&fc}, [this](const Tensor& x) { return fc(x); }}};
 }
 

@@ -63,7 +63,9 @@ class ResNet : public StagedModule {
  public:
   /// Throws ValueError for other than four stages, an empty stage, or a widened BasicBlock.
   explicit ResNet(const ResNetOptions& options);
-  /// images [N,3,H,W] -> logits [N,classes]: the stem, layer1 to layer4 (pooled), the head.
+  /// images [N,3,H,W] -> logits [N,classes].
+  Tensor forward(const Tensor& images) override;
+  /// forward() in links: the stem, layer1 to layer4 (pooled), the head.
   std::vector<Stage> stages() override;
   /// images -> pooled features [N,512], with bottlenecks [N,2048].
   Tensor forward_features(const Tensor& x);
@@ -77,6 +79,12 @@ class ResNet : public StagedModule {
   Child<Sequential> layer1, layer2, layer3, layer4;
   Child<AdaptiveAvgPool2d> avgpool;
   Child<Module> fc;  // replaceable head
+
+ private:
+  /// conv7x7-bn-relu-maxpool: images [N,3,H,W] -> [N,64,H/4,W/4].
+  Tensor stem(const Tensor& images);
+  /// The mean over each channel: [N,C,h,w] -> [N,C].
+  Tensor pool(const Tensor& x);
 };
 
 /// Initialised as torchvision does: convolutions Kaiming normal over fan out, batch norms 1 and 0,
