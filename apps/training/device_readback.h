@@ -1,5 +1,5 @@
-// Brings small results of a step to the host without making anybody wait: they are copied into
-// pinned memory behind the step, and read when the next step is under way.
+// Brings small results of a step to the host without synchronising: they are copied into pinned
+// memory behind the step, and read when the next step is under way.
 #pragma once
 
 #include <array>
@@ -13,13 +13,26 @@
 
 namespace hanok::training {
 
-class DeviceReadback {
+/// Copies results to the host asynchronously.
+class Readback {
  public:
-  /// Enqueues copies of `results` (of one GPU). At most two may be under way at a time. Returns
-  /// what to give to finish().
-  std::size_t start(const std::vector<Tensor>& results);
-  /// Waits for them: the results, on the CPU.
-  std::vector<Tensor> finish(std::size_t slot);
+  Readback() = default;
+  virtual ~Readback() = default;
+  Readback(const Readback&) = delete;
+  Readback& operator=(const Readback&) = delete;
+
+  /// Enqueues copies of `results`, which are on one device. At most two calls may be unfinished at
+  /// a time. Returns what to give to finish().
+  virtual std::size_t start(const std::vector<Tensor>& results) = 0;
+  /// Waits for the copies of start(): the results, on the CPU.
+  virtual std::vector<Tensor> finish(std::size_t copy) = 0;
+};
+
+/// From a GPU, in the order of its compute stream.
+class DeviceReadback final : public Readback {
+ public:
+  std::size_t start(const std::vector<Tensor>& results) override;
+  std::vector<Tensor> finish(std::size_t copy) override;
 
  private:
   struct Slot {

@@ -7,15 +7,12 @@
 
 #include <cstdint>
 #include <deque>
-#include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hanok/apps/training/batch_source.h"
-#include "hanok/apps/training/device_readback.h"
-#include "hanok/data/record_store.h"
+#include "hanok/apps/training/feature_store.h"
 #include "hanok/nn/stages.h"
 
 namespace hanok::training {
@@ -23,7 +20,7 @@ namespace hanok::training {
 struct FeatureCacheOptions {
   bool enabled = true;       // false: images go through the whole network
   bool required = false;     // true: without room for the features, throw; else go on without
-  std::int64_t samples = 0;  // different ones that will ever be asked for
+  std::int64_t samples = 0;  // different ones that epochs will ever visit
   std::int64_t draws = 1;    // augmentations of each that differ; `draw` is taken modulo this
   bool augmented = false;    // draws differ from the image as it is
   std::int64_t batch_size = 32;
@@ -52,7 +49,7 @@ class FeatureCache final : public BatchSource {
   std::int64_t known_batches() const { return known_batches_; }
   /// Stages that the cache stands for; and what it holds: "64 KiB in memory, 0 KiB in a file".
   std::size_t cut() const { return cut_; }
-  std::string describe() const;
+  std::string describe() const { return store_.describe(); }
 
  private:
   struct Piece {
@@ -62,12 +59,9 @@ class FeatureCache final : public BatchSource {
   /// Which bytes a frozen tensor has, so that a change of them is noticed.
   using Version = std::pair<const void*, std::uint64_t>;
   std::vector<Version> versions_of(std::size_t cut) const;
-  std::int64_t key(std::int64_t sample) const { return draw_ * images_ + sample; }
+  std::vector<std::int64_t> keys_of(const std::vector<std::int64_t>& samples) const;
   bool is_known(const std::vector<std::int64_t>& samples) const;
   void compute(data::Batch& batch);
-  void keep(const Tensor& features, const std::vector<std::int64_t>& keys);
-  void keep_pending();
-  void make_store(std::int64_t bytes);
   void recall(const std::vector<std::int64_t>& samples, data::Batch& batch);
 
   nn::Module& model_;
@@ -75,23 +69,14 @@ class FeatureCache final : public BatchSource {
   DeviceBatches batches_;
   const data::Dataset& dataset_;
   FeatureCacheOptions options_;
-  std::int64_t images_;  // of the data set
   std::size_t cut_ = 0;  // stages that are frozen; 0: not active
   std::int64_t draw_ = 0;
   std::int64_t parts_ = 1;    // of a batch, on its way through the frozen stages
   std::deque<Piece> pieces_;  // this epoch's batches to come
   data::Batch taken_;         // from the loader, where memory did not suffice for its features
   std::int64_t known_batches_ = 0;
-  std::unique_ptr<data::RecordStore> store_;
-  DeviceReadback readback_;
-  struct Pending {
-    std::size_t readback;
-    std::vector<std::int64_t> keys;
-  };
-  std::optional<Pending> pending_;  // on a GPU: features on their way to the store
-  std::vector<Version> versions_;   // of the frozen stages' tensors when it was filled
-  Shape feature_shape_;             // of a batch
-  DType feature_type_ = DType::F32;
+  FeatureStore store_;             // by draw and sample
+  std::vector<Version> versions_;  // of the frozen stages' tensors when it was filled
 };
 
 }  // namespace hanok::training
