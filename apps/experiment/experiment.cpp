@@ -10,6 +10,7 @@
 #include "hanok/apps/experiment/folds.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/plan.h"
+#include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"

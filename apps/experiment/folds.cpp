@@ -11,6 +11,7 @@
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/autotune.h"
 #include "hanok/apps/preflight/plan.h"
+#include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
@@ -31,7 +32,7 @@ std::optional<double> shuffled_labels_macro_f1(FoldJob job) {
   job.profile = nullptr;
   job.folder = nullptr;
   job.log = nullptr;
-  job.shuffle_labels = true;
+  job.labels = TrainingLabels::Shuffled;
   const std::optional<FoldResult> shuffled = Trainer(job).run();
   if (!shuffled) return {};
   return shuffled->confusion.macro_f1();

@@ -7,8 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "hanok/apps/cli/progress.h"
 #include "hanok/apps/options/device_option.h"
-#include "hanok/apps/training/trainer.h"
+#include "hanok/apps/preflight/rehearsal.h"
+#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/training_setup.h"
 #include "hanok/engine/runtime.h"
 
 namespace hanok::training {
@@ -21,16 +24,17 @@ double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / kMebib
 /// Rehearsals by what learns: modes share them.
 class Stages {
  public:
-  Stages(const ExperimentData& data, std::string start_weights, int fold, Reporter& reporter)
-      : data_(data), start_weights_(std::move(start_weights)), fold_(fold), reporter_(reporter) {}
+  /// `job.options` are not used: each call brings its own.
+  explicit Stages(const FoldJob& job) : job_(job) {}
 
   /// Parameters that learn in each epoch.
   std::vector<std::int64_t> trainable_by_epoch(const Options& options) const {
-    const Trainer trainer(job(options));
+    const FoldJob training = job(options);
+    const TrainingSetup setup(training, FoldSamples(training));
     std::vector<std::int64_t> counts;
     for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
-      if (trainer.freezing().apply(trainer.model(), epoch) || counts.empty()) {
-        counts.push_back(trainable_parameters(trainer.model()));
+      if (setup.freezing->apply(*setup.model, epoch) || counts.empty()) {
+        counts.push_back(trainable_parameters(*setup.model));
       } else {
         counts.push_back(counts.back());
       }
@@ -46,22 +50,19 @@ class Stages {
     const Device device = choose_device(options.device);
     context_of(device).workspace.release_all();
     allocator_of(device).release_cached();
-    return known_[trainable] = Trainer(job(options)).rehearse(epoch);
+    return known_[trainable] = rehearse(job(options), epoch);
   }
 
  private:
   FoldJob job(const Options& options) const {
     return {.options = options,
-            .data = data_,
-            .reporter = reporter_,
-            .fold = fold_,
-            .start_weights = start_weights_};
+            .data = job_.data,
+            .reporter = job_.reporter,
+            .fold = job_.fold,
+            .start_weights = job_.start_weights};
   }
 
-  const ExperimentData& data_;
-  std::string start_weights_;
-  int fold_;
-  Reporter& reporter_;
+  FoldJob job_;
   std::map<std::int64_t, Rehearsal> known_;
 };
 
@@ -117,7 +118,11 @@ std::string memory_table(const std::vector<std::pair<std::string, Course>>& cour
 std::string plan_text(const Options& options, const ExperimentData& data,
                       const std::string& start_weights, Reporter& reporter) {
   const std::vector<int> folds = selected_folds(options, data.fold_count);
-  Stages stages(data, start_weights, folds.front(), reporter);
+  Stages stages({.options = options,
+                 .data = data,
+                 .reporter = reporter,
+                 .fold = folds.front(),
+                 .start_weights = start_weights});
 
   std::vector<std::pair<std::string, Course>> courses{
       {"as configured", rehearse_course(options, stages)}};

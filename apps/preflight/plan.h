@@ -1,7 +1,6 @@
 // What a training will take, measured on a few of its own steps: finetune --plan.
 #pragma once
 
-#include <cstdint>
 #include <string>
 
 #include "hanok/apps/cli/reporter.h"
@@ -12,8 +11,7 @@
 namespace hanok::training {
 
 /// Rehearses the configured training and every freezing mode. Returns tables of seconds an epoch
-/// and of peak memory by tag. Writes no file. `reporter` hears
-/// what the trainers say.
+/// and of peak memory by tag. Writes no file. `reporter` gets what the steps report.
 std::string plan_text(const Options& options, const ExperimentData& data,
                       const std::string& start_weights, Reporter& reporter);
 

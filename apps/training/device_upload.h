@@ -1,5 +1,5 @@
-// Brings small host tensors of a step (targets) to a GPU without making anybody wait: through
-// pinned memory, in the order of the compute stream.
+// Brings small host tensors of a step (targets) to a GPU asynchronously: through pinned memory, in
+// the order of the compute stream.
 #pragma once
 
 #include <array>

@@ -19,19 +19,20 @@ struct StepGraph::Recorded {
   std::unique_ptr<Recording> recording;              // goes first
 };
 
-StepGraph::StepGraph(const TrainingStep& step, Device device, bool enabled, Reporter& reporter)
-    : step_(step), device_(device), enabled_(enabled && !device.is_cpu()), reporter_(reporter) {}
+StepGraph::StepGraph(const TrainingStep& step, Reporter& reporter, const Settings& settings)
+    : step_(step), reporter_(reporter), settings_(settings) {
+  if (settings_.device.is_cpu()) settings_.enabled = false;
+}
 
 StepGraph::~StepGraph() = default;
 
-StepResults StepGraph::run(const StepInputs& inputs, std::int64_t parts, bool norm_now,
-                           bool norm_ever, bool repeats) {
-  if (enabled_ && repeats && why_not_.empty()) {
+StepResults StepGraph::run(const StepInputs& inputs, const StepRequest& request, Shapes shapes) {
+  if (settings_.enabled && shapes == Shapes::Repeat && why_not_.empty()) {
     const Kind kind{inputs.images.shape(), inputs.targets.shape(), inputs.images.dtype(),
-                    inputs.targets.dtype(), parts};
+                    inputs.targets.dtype(), request.parts};
     if (!is_recorded(kind)) {
       recorded_.reset();
-      if (warm_ != nullptr && *warm_ == kind) record(kind, inputs, parts, norm_ever);
+      if (warm_ != nullptr && *warm_ == kind) record(kind, inputs);
     }
     warm_ = std::make_unique<Kind>(kind);
     if (recorded_ != nullptr) {
@@ -39,37 +40,39 @@ StepResults StepGraph::run(const StepInputs& inputs, std::int64_t parts, bool no
       return replay(inputs);
     }
   }
-  StepResults results = step_(inputs, parts, norm_now, [](double) {});
+  StepResults results = step_(inputs, request);
   ++steps_;
   return results;
 }
 
 bool StepGraph::is_recorded(const Kind& kind) const {
   return recorded_ != nullptr && recorded_->kind == kind &&
-         recorded_->choice == step_.means().optimizer.choice();
+         recorded_->choice == step_.context().optimizer.choice();
 }
 
-void StepGraph::record(const Kind& kind, const StepInputs& inputs, std::int64_t parts,
-                       bool with_norm) {
-  nn::Module& model = step_.means().model;
+void StepGraph::record(const Kind& kind, const StepInputs& inputs) {
+  nn::Module& model = step_.context().model;
+  const Device device = settings_.device;
   auto recorded = std::make_unique<Recorded>();
   recorded->kind = kind;
   try {
     const MemoryTag tag("batches");
     recorded->inputs = inputs;
-    recorded->inputs.images = Tensor::empty(kind.images, {kind.images_type, device_});
-    recorded->inputs.targets = Tensor::empty(kind.targets, {kind.targets_type, device_});
-    recorded->inputs.denominator_tensor = Tensor::empty({}, {DType::F32, device_});
+    recorded->inputs.images = Tensor::empty(kind.images, {kind.images_type, device});
+    recorded->inputs.targets = Tensor::empty(kind.targets, {kind.targets_type, device});
+    recorded->inputs.denominator_tensor = Tensor::empty({}, {DType::F32, device});
     // What the steps before took and let go makes room for the recording's own memory.
-    step_.means().optimizer.zero_grad();
-    context_of(device_).workspace.release_all();
-    allocator_of(device_).release_cached();
+    step_.context().optimizer.zero_grad();
+    context_of(device).workspace.release_all();
+    allocator_of(device).release_cached();
     std::vector<std::pair<Tensor, std::uint64_t>> versions;
     for (const auto& [name, tensor] : model.state_dict()) {
       versions.emplace_back(tensor, tensor.version());
     }
-    recorded->recording = std::make_unique<Recording>(device_, [&] {
-      recorded->results = step_(recorded->inputs, parts, with_norm, [](double) {});
+    recorded->recording = std::make_unique<Recording>(device, [&] {
+      recorded->results =
+          step_(recorded->inputs,
+                {.parts = kind.parts, .with_gradient_norm = settings_.with_gradient_norm});
     });
     for (const auto& [tensor, version] : versions) {
       if (tensor.version() != version) recorded->written.push_back(tensor);
@@ -79,7 +82,7 @@ void StepGraph::record(const Kind& kind, const StepInputs& inputs, std::int64_t 
     stop(fmt::format("it cannot be recorded: {}", error.what()));
     return;
   }
-  recorded->choice = step_.means().optimizer.choice();
+  recorded->choice = step_.context().optimizer.choice();
   for (const Tensor& parameter : model.parameters()) {
     if (parameter.grad().defined()) {
       recorded->gradients.emplace_back(parameter, parameter.grad());
@@ -93,9 +96,10 @@ StepResults StepGraph::replay(const StepInputs& inputs) {
   Recorded& recorded = *recorded_;
   recorded.inputs.images.copy_from(inputs.images);
   recorded.inputs.targets.copy_from(inputs.targets);
-  backend_of(device_).fill(context_of(device_), recorded.inputs.denominator_tensor.mutable_view(),
-                           inputs.denominator);
-  nn::Optimizer& optimizer = step_.means().optimizer;
+  backend_of(settings_.device)
+      .fill(context_of(settings_.device), recorded.inputs.denominator_tensor.mutable_view(),
+            inputs.denominator);
+  nn::Optimizer& optimizer = step_.context().optimizer;
   optimizer.write_rates();
   recorded.recording->replay();
   optimizer.count_step();
@@ -110,13 +114,13 @@ StepGraph::Layout StepGraph::layout() const {
   const auto add = [&layout](const Tensor& tensor) {
     layout.emplace_back(tensor.view().data, tensor.requires_grad());
   };
-  for (const Tensor& parameter : step_.means().model.parameters()) add(parameter);
-  for (const nn::NamedTensor& buffer : step_.means().model.named_buffers()) add(buffer.tensor);
+  for (const Tensor& parameter : step_.context().model.parameters()) add(parameter);
+  for (const nn::NamedTensor& buffer : step_.context().model.named_buffers()) add(buffer.tensor);
   return layout;
 }
 
 void StepGraph::check_model(std::size_t cut) {
-  if (!enabled_) return;
+  if (!settings_.enabled) return;
   Layout now = layout();
   if (now == layout_ && cut == cut_) return;
   layout_ = std::move(now);
@@ -135,13 +139,13 @@ void StepGraph::stop(const std::string& why) {
   why_not_ = why;
   recorded_.reset();
   warm_.reset();
-  allocator_of(device_).release_cached();
+  allocator_of(settings_.device).release_cached();
   reporter_.print(fmt::format(
       "no CUDA graph of the step from here on, its ops are launched one by one: {}\n", why));
 }
 
 std::string StepGraph::describe() const {
-  if (!enabled_) return "";
+  if (!settings_.enabled) return "";
   std::string text = fmt::format("recorded {} time{}, replayed in {} of {} steps", recordings_,
                                  recordings_ == 1 ? "" : "s", replays_, steps_);
   if (!why_not_.empty()) text += "; given up: " + why_not_;

@@ -21,22 +21,24 @@ namespace hanok::training {
 
 class StepGraph {
  public:
-  /// With `enabled` false every step runs op by op.
-  StepGraph(const TrainingStep& step, Device device, bool enabled, Reporter& reporter);
+  struct Settings {
+    Device device;                    // the model's
+    bool enabled = false;             // false, and on the CPU: every step runs op by op
+    bool with_gradient_norm = false;  // some steps will request it, so a recording computes it
+  };
+  StepGraph(const TrainingStep& step, Reporter& reporter, const Settings& settings);
   ~StepGraph();
 
-  /// Does a step: see TrainingStep. `norm_now`, `norm_ever`: the norm of gradients is asked of this
-  /// step, of any; `repeats`: others of this shape will follow. The results stay as they are until
-  /// the next step.
-  StepResults run(const StepInputs& inputs, std::int64_t parts, bool norm_now, bool norm_ever,
-                  bool repeats);
-  const TrainingStep& step() const { return step_; }
+  /// Whether steps of a batch's shape will be computed again.
+  enum class Shapes { Repeat, Once };
+  /// Computes a step: see TrainingStep. The results stay as they are until the next step.
+  StepResults run(const StepInputs& inputs, const StepRequest& request, Shapes shapes);
 
-  /// To be told when the model may have changed but for the values of its tensors: forgets a
-  /// recording that is of no use any more. `cut`: stages that the batch source stands for.
+  /// To be called when more of the model may have changed than the values of its tensors: drops a
+  /// recording that no longer fits. `cut`: leading stages that the batch source computes.
   void check_model(std::size_t cut);
-  /// Gives a recording's memory back and records no more; false if there is no recording. The user
-  /// is told `why`.
+  /// Gives a recording's memory back and records no more, and reports `why`; false if there is no
+  /// recording.
   bool give_up(const std::string& why);
 
   /// "recorded 2 times, replayed in 137 of 140 steps"; empty if it was not enabled.
@@ -56,14 +58,13 @@ class StepGraph {
 
   Layout layout() const;
   bool is_recorded(const Kind& kind) const;
-  void record(const Kind& kind, const StepInputs& inputs, std::int64_t parts, bool with_norm);
+  void record(const Kind& kind, const StepInputs& inputs);
   StepResults replay(const StepInputs& inputs);
   void stop(const std::string& why);
 
   TrainingStep step_;
-  Device device_;
-  bool enabled_;
   Reporter& reporter_;
+  Settings settings_;
   std::string why_not_;  // given up
   Layout layout_;
   std::size_t cut_ = 0;

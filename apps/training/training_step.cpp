@@ -4,55 +4,66 @@
 
 #include "hanok/engine/ops.h"
 #include "hanok/engine/recording.h"
-#include "hanok/engine/transaction.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/gradients.h"
 
 namespace hanok::training {
 
-StepResults TrainingStep::operator()(const StepInputs& inputs, std::int64_t parts, bool with_norm,
-                                     const std::function<void(double)>& on_loss) const {
-  nn::Optimizer& optimizer = means_.optimizer;
-  nn::GradScaler* scaler = means_.scaler;
+StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest& request) const {
   StepTransaction transaction;
   StepResults results;
-  optimizer.zero_grad();
+  context_.optimizer.zero_grad();
   const std::int64_t images = inputs.targets.size(0);
-  double sum = 0;
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const std::int64_t begin = images * part / parts;
-    const std::int64_t end = images * (part + 1) / parts;
-    const Tensor logits = means_.batches.forward(ops::slice(inputs.images, 0, begin, end));
-    const Tensor loss = means_.loss(logits, ops::slice(inputs.targets, 0, begin, end),
+  for (std::int64_t part = 0; part < request.parts; ++part) {
+    compute_part(inputs, images * part / request.parts, images * (part + 1) / request.parts,
+                 request, results);
+  }
+  results.gradient_norm = finish_gradients(request.with_gradient_norm);
+  update(transaction);
+  return results;
+}
+
+void TrainingStep::compute_part(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
+                                const StepRequest& request, StepResults& results) const {
+  const Tensor logits = context_.batches.forward(ops::slice(inputs.images, 0, begin, end));
+  const Tensor loss = context_.loss(logits, ops::slice(inputs.targets, 0, begin, end),
                                     inputs.denominator, inputs.denominator_tensor);
-    if (loss.device().is_cpu()) on_loss(sum += loss.item());
-    loss.backward(scaler != nullptr ? scaler->scale() : Tensor());
-    results.losses.push_back(loss.detach());
-    results.predicted.push_back(ops::argmax(logits.detach(), 1));
+  results.losses.push_back(loss.detach());
+  if (request.on_loss && loss.device().is_cpu()) {
+    double sum = 0;
+    for (const Tensor& part : results.losses) sum += part.item();
+    request.on_loss(sum);
   }
-  if (scaler != nullptr) scaler->unscale(means_.model.parameters());
-  if (means_.clip_norm > 0) {
-    results.gradient_norm = nn::clip_gradient_norm(means_.model.parameters(), means_.clip_norm);
-  } else if (with_norm) {
-    results.gradient_norm = nn::gradient_norm(means_.model.parameters());
-  }
+  loss.backward(context_.scaler != nullptr ? context_.scaler->scale() : Tensor());
+  results.predicted.push_back(ops::argmax(logits.detach(), 1));
+}
+
+Tensor TrainingStep::finish_gradients(bool with_norm) const {
+  const std::vector<Tensor> parameters = context_.model.parameters();
+  if (context_.scaler != nullptr) context_.scaler->unscale(parameters);
+  if (context_.clip_norm > 0) return nn::clip_gradient_norm(parameters, context_.clip_norm);
+  return with_norm ? nn::gradient_norm(parameters) : Tensor();
+}
+
+void TrainingStep::update(StepTransaction& transaction) const {
+  nn::Optimizer& optimizer = context_.optimizer;
+  const bool recording = Recording::under_way();
   optimizer.prepare_step();
-  if (!Recording::under_way()) optimizer.write_rates();
+  if (!recording) optimizer.write_rates();
   try {
     optimizer.enqueue_step();
-    if (scaler != nullptr) scaler->update();
+    if (context_.scaler != nullptr) context_.scaler->update();
     transaction.commit();
-    if (means_.ema != nullptr) means_.ema->update();
+    if (context_.ema != nullptr) context_.ema->update();
   } catch (const OutOfMemory& error) {
     // Only an optimiser composed of ops takes memory here.
-    if (Recording::under_way()) throw;
+    if (recording) throw;
     throw ValueError(fmt::format(
         "{} while weights were being changed: the step cannot be done again. Try a smaller "
         "--batch-size",
         error.what()));
   }
-  if (!Recording::under_way()) optimizer.count_step();
-  return results;
+  if (!recording) optimizer.count_step();
 }
 
 }  // namespace hanok::training

@@ -6,6 +6,7 @@
 
 #include "hanok/apps/training/batch_source.h"
 #include "hanok/apps/training/loss.h"
+#include "hanok/engine/transaction.h"
 #include "hanok/nn/ema.h"
 #include "hanok/nn/grad_scaler.h"
 #include "hanok/nn/module.h"
@@ -16,44 +17,62 @@ namespace hanok::training {
 /// What a step reads: all of it on the model's device.
 struct StepInputs {
   Tensor images, targets;
-  double denominator = 1;     // of the loss
-  Tensor denominator_tensor;  // f32 [] with the same value, where a step may be recorded
+  double denominator = 1;       // of the loss
+  Tensor denominator_tensor{};  // f32 [] with the same value, where a step may be recorded
+};
+
+/// How a step is to be computed.
+struct StepRequest {
+  std::int64_t parts = 1;           // of the batch: their losses and gradients add up to its own
+  bool with_gradient_norm = false;  // computed for clipping in any case
+  /// On the CPU: called with the loss of the parts so far, before their backward pass. What it
+  /// throws ends the step. May be empty.
+  std::function<void(double)> on_loss{};
 };
 
 /// What is to be known of a step afterwards: on the model's device.
 struct StepResults {
   std::vector<Tensor> losses;     // of the batch's parts: they add up
   std::vector<Tensor> predicted;  // classes of the batch's images, by parts
-  Tensor gradient_norm;           // before clipping; undefined where nobody asked
+  Tensor gradient_norm;           // before clipping; undefined if not requested
 };
 
-/// Forward and backward, clipping, update and moving average; with loss scaling if asked for.
+/// Forward and backward, clipping, update and moving average; with loss scaling if there is a
+/// scaler. A step is a transaction: parameters, running statistics and counters change at its end
+/// or not at all.
 class TrainingStep {
  public:
-  struct Means {
+  struct Context {
     nn::Module& model;
-    BatchSource& batches;
+    BatchSource& batches;  // its forward() runs the model
     const TrainingLoss& loss;
     nn::Optimizer& optimizer;
-    nn::Ema* ema = nullptr;            // may be null
+    nn::Ema* ema = nullptr;            // null: no moving average
     double clip_norm = 0;              // 0: gradients stay as they are
-    nn::GradScaler* scaler = nullptr;  // of the loss; may be null
+    nn::GradScaler* scaler = nullptr;  // of the loss; null: none
   };
-  explicit TrainingStep(const Means& means) : means_(means) {}
+  explicit TrainingStep(const Context& context) : context_(context) {}
 
-  /// Computes the batch in `parts`, whose losses and gradients add up to the whole's. `on_loss` is
-  /// given the loss of the parts so far on the CPU; elsewhere nobody waits for it. What it throws,
-  /// and OutOfMemory, leave everything that lasts as it was.
+  /// Computes the step without synchronising with a GPU. After an exception of `on_loss` and after
+  /// OutOfMemory everything that lasts is as it was. Throws ValueError where memory ran out while
+  /// the weights were being changed.
   ///
   /// While a Recording is under way, learning rates are not written and nothing is counted: see
   /// nn::Optimizer.
-  StepResults operator()(const StepInputs& inputs, std::int64_t parts, bool with_norm,
-                         const std::function<void(double)>& on_loss) const;
+  StepResults operator()(const StepInputs& inputs, const StepRequest& request) const;
 
-  const Means& means() const { return means_; }
+  const Context& context() const { return context_; }
 
  private:
-  Means means_;
+  /// Adds the gradients of images [begin,end) to the parameters', and their loss to `results`.
+  void compute_part(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
+                    const StepRequest& request, StepResults& results) const;
+  /// Unscales and clips the gradients; their norm, undefined if neither clipping nor `with_norm`.
+  Tensor finish_gradients(bool with_norm) const;
+  /// The optimiser's update, and with it all that was deferred until the step is sure to succeed.
+  void update(StepTransaction& transaction) const;
+
+  Context context_;
 };
 
 }  // namespace hanok::training

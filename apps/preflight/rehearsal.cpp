@@ -1,0 +1,175 @@
+#include "hanok/apps/preflight/rehearsal.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "hanok/apps/cli/progress.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/training/evaluation.h"
+#include "hanok/apps/training/feature_cache_plan.h"
+#include "hanok/apps/training/fold_batches.h"
+#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/late_results.h"
+#include "hanok/apps/training/step_runner.h"
+#include "hanok/apps/training/training_setup.h"
+#include "hanok/engine/runtime.h"
+
+namespace hanok::training {
+namespace {
+
+/// As many as the loader has in preparation: then its buffers are those of a long epoch.
+constexpr std::int64_t kBatches = 4;
+
+template <typename Action>
+double timed(const Action& action) {
+  const Clock::time_point start = Clock::now();
+  action();
+  return seconds_since(start);
+}
+
+std::vector<std::int64_t> first(const std::vector<std::int64_t>& samples, std::int64_t count) {
+  const auto size = std::min(count, static_cast<std::int64_t>(samples.size()));
+  return {samples.begin(), samples.begin() + size};
+}
+
+/// Decodes the images once, as an epoch's first meeting with them does; seconds an image.
+double read_images(data::Loader& loader, const std::vector<std::int64_t>& samples) {
+  data::Batch batch;
+  const double seconds = timed([&] {
+    loader.start_epoch(0, samples);
+    while (loader.next(batch)) {
+    }
+  });
+  return seconds / static_cast<double>(samples.size());
+}
+
+/// Share of `images` decoded images of a fold's `all` that the loader does not keep.
+double not_cached(const Options& options, std::int64_t images, std::int64_t all) {
+  const data::ImageCacheOptions cache = image_cache(options, images, all, ".");
+  if (!cache.spill_folder.empty()) return 0;
+  const auto bytes = static_cast<double>(images * options.image_size * options.image_size * 3);
+  const auto room = static_cast<double>(cache.budget);
+  return bytes > room ? 1 - room / bytes : 0;
+}
+
+/// A fold's training that never gets beyond its first few batches.
+class ShortTraining {
+ public:
+  explicit ShortTraining(const FoldJob& job)
+      : job_(job),
+        samples_(job),
+        setup_(job, samples_),
+        batches_(job, samples_, setup_),
+        step_({.job = job,
+               .samples = samples_,
+               .setup = setup_,
+               .batches = *batches_.training,
+               .parts = job.options.accumulate}),
+        training_(first(samples_.training, kBatches * job.options.batch_size)),
+        validation_(first(samples_.validation, kBatches * job.options.batch_size)) {}
+
+  const FoldSamples& samples() const { return samples_; }
+  TrainingSetup& setup() { return setup_; }
+  bool caches_features() { return batches_.training->would_cache(); }
+
+  /// Seconds an image that reading takes.
+  double read() {
+    const double seconds = read_images(*batches_.training_loader, training_);
+    read_images(*batches_.validation_loader, validation_);
+    return seconds;
+  }
+
+  /// Trains at most `most` steps of an epoch; how many they were.
+  std::int64_t train(std::int64_t most) {
+    LateResults results(readback_for(setup_.device),
+                        [this](const StepOutcome& outcome) { step_.check_finite(outcome); });
+    setup_.model->train();
+    batches_.training->start_epoch(augmentation_draw(job_.options, 0), training_);
+    step_.check_model(batches_.training->cut());
+    data::Batch batch;
+    std::int64_t steps = 0;
+    for (; steps < most && batches_.training->next(batch); ++steps) {
+      // The schedule of a short run has no rate for more steps than its own: always the first
+      // one's.
+      const StepPosition position{.fold = job_.fold, .step_in_epoch = steps_done_++};
+      results.add(step_.run(batch, position, StepRunner::GradientNorm::Skip));
+    }
+    results.finish();
+    return steps;
+  }
+
+  /// Seconds an image of validation.
+  double validate() {
+    const double seconds = timed([this] {
+      evaluate(*setup_.model, *batches_.validation, validation_, samples_.classes(),
+               setup_.class_weights);
+      setup_.model->train();
+    });
+    return seconds / static_cast<double>(validation_.size());
+  }
+
+ private:
+  const FoldJob& job_;
+  FoldSamples samples_;
+  TrainingSetup setup_;
+  FoldBatches batches_;
+  StepRunner step_;
+  std::vector<std::int64_t> training_, validation_;  // the images of the first batches
+  std::int64_t steps_done_ = 0;
+};
+
+}  // namespace
+
+Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
+  const Options& options = job.options;
+  const NominalBatch nominal_batch(options.batch_size);
+  ShortTraining training(job);
+  const FoldSamples& samples = training.samples();
+  TrainingSetup& setup = training.setup();
+  Allocator& allocator = allocator_of(setup.device);
+  allocator.reset_peak();
+  setup.freezing->apply(*setup.model, epoch);
+  Rehearsal result;
+  result.trainable = trainable_parameters(*setup.model);
+
+  const double read_seconds = training.read();
+  // What an epoch does, in its order and with its memory: steps, validation beside the best weights
+  // so far (a run's last validation is always so), a checkpoint, which copies the optimiser's
+  // state, and the next epoch's steps.
+  const bool caching = training.caches_features();
+  const double first_steps = timed([&] { training.train(caching ? kBatches : 1); });
+  const nn::StateDict best_weights = copy_state_dict(*setup.model);
+  double validation_seconds = training.validate();
+  if (caching) validation_seconds = training.validate();
+  {
+    const MemoryTag tag("checkpoint");
+    setup.optimizer->state();
+  }
+  std::int64_t steps_timed = 0;
+  const double steps_seconds = timed([&] { steps_timed = training.train(kBatches); });
+  const double step_seconds =
+      steps_seconds / static_cast<double>(std::max<std::int64_t>(1, steps_timed));
+
+  const auto training_images = static_cast<double>(samples.training.size());
+  const auto validation_images = static_cast<double>(samples.validation.size());
+  const auto steps = static_cast<double>(samples.steps_per_epoch);
+  const auto all = static_cast<std::int64_t>(samples.training.size() + samples.validation.size());
+  const auto count = static_cast<std::int64_t>(samples.validation.size());
+  const double reading = read_seconds * (training_images + validation_images);
+  const double reading_again =
+      caching
+          ? 0
+          : read_seconds * (training_images * not_cached(options, samples.images_per_epoch, all) +
+                            validation_images * not_cached(options, count, all));
+  result.epoch_seconds =
+      steps * step_seconds + validation_seconds * validation_images + reading_again;
+  result.first_epoch_extra = reading - reading_again;
+  if (caching) {
+    result.first_epoch_extra += std::max(0.0, first_steps - steps_seconds) * steps / kBatches;
+  }
+  result.memory = allocator.statistics();
+  return result;
+}
+
+}  // namespace hanok::training

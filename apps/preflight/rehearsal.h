@@ -1,0 +1,24 @@
+// A few steps of a training, to know what all of it will take.
+#pragma once
+
+#include <cstdint>
+
+#include "hanok/apps/training/fold_job.h"
+#include "hanok/engine/allocator.h"
+
+namespace hanok::training {
+
+/// What a few steps and a bit of validation measured.
+struct Rehearsal {
+  std::int64_t trainable = 0;    // parameters that learn
+  double epoch_seconds = 0;      // of a whole epoch, validation included
+  double first_epoch_extra = 0;  // seconds for what later epochs need not do again
+  MemoryStatistics memory;       // with the peak of tensors
+};
+
+/// Measures what training as in `epoch` takes. Builds what the job's training would build and runs
+/// its steps, validation and a checkpoint's copies in the order and with the memory of an epoch.
+/// Writes nothing.
+Rehearsal rehearse(const FoldJob& job, std::int64_t epoch);
+
+}  // namespace hanok::training

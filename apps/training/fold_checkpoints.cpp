@@ -1,0 +1,103 @@
+#include "hanok/apps/training/fold_checkpoints.h"
+
+#include <filesystem>
+#include <fmt/format.h>
+
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/training/image_loading.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/weights/weights.h"
+
+namespace hanok::training {
+namespace {
+
+constexpr std::int64_t kStateVersion = 1;
+constexpr double kSaveShare = 0.05;  // saving may take this share of the time
+
+}  // namespace
+
+FoldCheckpoints::FoldCheckpoints(const FoldJob& job, const FoldSamples& samples,
+                                 TrainingSetup& setup)
+    : job_(job), samples_(samples), setup_(setup), last_saved_(Clock::now()) {}
+
+ModelCard FoldCheckpoints::card() const {
+  return {.model = job_.options.model,
+          .class_names = samples_.dataset.class_names,
+          .preprocessing = preprocessing(job_.options),
+          .hidden = job_.options.hidden};
+}
+
+void FoldCheckpoints::save_best(const FoldState& state) const {
+  if (job_.folder == nullptr) return;
+  make_folder(job_.folder->fold(job_.fold));
+  save_model(job_.folder->best(job_.fold), *setup_.model, card(),
+             {{"epoch", std::to_string(state.progress.epoch + 1)},
+              {"fold", std::to_string(job_.fold)},
+              {"layout", samples_.dataset.layout},
+              {"precision", name_of(job_.options.precision)},
+              {"monitor", name_of(job_.options.monitor)},
+              {"monitor_value", fmt::format("{}", state.early_stopping.best_value())}});
+}
+
+bool FoldCheckpoints::last_is_due() const {
+  return !saved_ || seconds_since(last_saved_) * kSaveShare >= save_seconds_;
+}
+
+void FoldCheckpoints::save_last(const FoldState& fold) {
+  if (job_.folder == nullptr) return;
+  const Clock::time_point start = Clock::now();
+  const MemoryTag tag("checkpoint");
+  nn::State state;
+  state.integers["version"] = kStateVersion;
+  state.integers["fold"] = job_.fold;
+  fold.progress.save(state);
+  state.texts["seed"] = std::to_string(job_.options.seed);
+  for (const auto& [key, value] : to_metadata(card())) state.texts[key] = value;
+  for (const auto& [name, tensor] : setup_.model->state_dict()) {
+    state.tensors["model." + name] = tensor;
+  }
+  state.merge("optimizer", setup_.optimizer->state());
+  state.merge("early_stopping", fold.early_stopping.state());
+  if (setup_.ema) state.merge("ema", setup_.ema->state());
+  if (setup_.scaler) state.merge("grad_scaler", setup_.scaler->state());
+  const std::string path = job_.folder->last(job_.fold);
+  make_folder(std::filesystem::path(path).parent_path().string());
+  save_state(path, state);
+  saved_ = true;
+  last_saved_ = Clock::now();
+  save_seconds_ = seconds_since(start);
+}
+
+FoldState FoldCheckpoints::load() {
+  const Options& options = job_.options;
+  FoldState fold{.progress = {.parts = options.accumulate},
+                 .early_stopping = EarlyStopping::for_monitor(options.monitor, options.patience,
+                                                              options.min_delta)};
+  if (job_.folder == nullptr) return fold;
+  const std::string path = job_.folder->last(job_.fold);
+  if (!std::filesystem::exists(path)) return fold;
+  const nn::State state = load_state(path);
+  state.check_version("training state", kStateVersion);
+  if (state.integer("fold") != job_.fold) {
+    throw FormatError(fmt::format("{}: is the state of fold {}, expected fold {}", path,
+                                  state.integer("fold"), job_.fold));
+  }
+  fold.progress.load(state);
+  nn::StateDict tensors;
+  for (const auto& [name, tensor] : state.sub("model").tensors) tensors.insert(name, tensor);
+  setup_.model->load_state_dict(tensors);
+  setup_.optimizer->load_state(state.sub("optimizer"));
+  fold.early_stopping.load_state(state.sub("early_stopping"));
+  if (setup_.ema) setup_.ema->load_state(state.sub("ema"));
+  if (setup_.scaler) setup_.scaler->load_state(state.sub("grad_scaler"));
+  if (fold.early_stopping.best_epoch() >= 0) {
+    for (const auto& [name, tensor] : weights::load(job_.folder->best(job_.fold)).tensors) {
+      fold.best_weights.insert(name, tensor.clone());
+    }
+  }
+  resumed_ = saved_ = true;
+  return fold;
+}
+
+}  // namespace hanok::training

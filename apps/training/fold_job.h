@@ -1,0 +1,32 @@
+// What is to be trained: one fold of the data with the run's options.
+#pragma once
+
+#include <string>
+
+#include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/options/options.h"
+#include "hanok/apps/run/run_folder.h"
+#include "hanok/apps/training/experiment_data.h"
+
+namespace hanok::training {
+
+class StepProfile;
+
+enum class TrainingLabels {
+  AsGiven,
+  Shuffled,  // among the training images: a baseline that learns from meaningless labels
+};
+
+struct FoldJob {
+  const Options& options;
+  const ExperimentData& data;
+  Reporter& reporter;
+  int fold = 0;
+  const RunFolder* folder = nullptr;  // null: nothing is written and nothing resumed
+  MetricsLog* log = nullptr;          // of the folder; null without one
+  std::string start_weights{};        // file to start from; empty: random weights
+  TrainingLabels labels = TrainingLabels::AsGiven;
+  StepProfile* profile = nullptr;  // of the first steps; null: none
+};
+
+}  // namespace hanok::training

@@ -1,0 +1,101 @@
+#include "hanok/apps/training/step_runner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+
+#include "hanok/apps/cli/errors.h"
+#include "hanok/engine/generator.h"
+#include "hanok/engine/runtime.h"
+
+namespace hanok::training {
+namespace {
+
+TrainingStep make_step(const StepRunner::Context& context) {
+  const TrainingSetup& setup = context.setup;
+  return TrainingStep({.model = *setup.model,
+                       .batches = context.batches,
+                       .loss = *setup.loss,
+                       .optimizer = *setup.optimizer,
+                       .ema = setup.ema.get(),
+                       .clip_norm = context.job.options.clip_norm,
+                       .scaler = setup.scaler.get()});
+}
+
+}  // namespace
+
+StepRunner::StepRunner(const Context& context)
+    : context_(context),
+      upload_(context.setup.device),
+      graph_(make_step(context), context.job.reporter,
+             {.device = context.setup.device,
+              .enabled = context.job.options.cuda_graph == YesNo::Yes,
+              .with_gradient_norm = context.job.options.log_steps > 0}),
+      fitting_(context.parts, context.job.reporter, [this](const std::string& why) {
+        context_.setup.optimizer->zero_grad();  // the gradients of the step that was broken off
+        return graph_.give_up(why);
+      }) {}
+
+StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& position,
+                            GradientNorm norm) {
+  const Options& options = context_.job.options;
+  const TrainingSetup& setup = context_.setup;
+  // An image gives the same bits in a short last batch as in a full one.
+  const NominalBatch nominal_batch(options.batch_size);
+  Generator::global().begin_step(position.epoch, position.step_in_epoch);
+  setup.schedule->apply(*setup.optimizer, position.step);
+
+  StepOutcome outcome{.position = position,
+                      .samples = batch.samples,
+                      .labels = batch.labels.to_int_vector(),
+                      .learning_rate = setup.optimizer->learning_rate()};
+  const std::int64_t images = batch.labels.numel();
+  // Full batches come again; the short one at an epoch's end is alone of its kind.
+  const bool full = images == std::min(options.batch_size, context_.samples.images_per_epoch);
+  const auto compute = [&](std::int64_t parts) {
+    const StepRequest request{
+        .parts = parts,
+        .with_gradient_norm = norm == GradientNorm::Compute,
+        .on_loss = [&](double loss) { check_finite(loss, position, batch.samples); }};
+    return graph_.run(inputs_of(batch, position), request,
+                      full ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
+  };
+  outcome.results = fitting_.in_parts(images, describe(position), compute);
+  if (norm == GradientNorm::Skip) outcome.results.gradient_norm = Tensor();
+  return outcome;
+}
+
+/// What the step reads, on its way to the device: asynchronous. May be called again for a batch.
+StepInputs StepRunner::inputs_of(const data::Batch& batch, const StepPosition& position) {
+  const TrainingLoss& loss = *context_.setup.loss;
+  data::Batch mixed = batch;
+  const Tensor targets = loss.targets(mixed, position.epoch, position.step_in_epoch);
+  StepInputs inputs{.images = mixed.images,
+                    .targets = upload_(targets),
+                    .denominator = loss.denominator(targets)};
+  const Device device = context_.setup.device;
+  if (!device.is_cpu()) {
+    inputs.denominator_tensor = Tensor::full({}, inputs.denominator, {DType::F32, device});
+  }
+  return inputs;
+}
+
+void StepRunner::check_finite(const StepOutcome& outcome) const {
+  check_finite(outcome.loss(), outcome.position, outcome.samples);
+}
+
+void StepRunner::check_finite(double loss, const StepPosition& position,
+                              const std::vector<std::int64_t>& samples) const {
+  if (std::isfinite(loss)) return;
+  std::string names;
+  for (const std::int64_t i : samples) {
+    names += "\n  " + context_.samples.dataset.samples[static_cast<std::size_t>(i)].path;
+  }
+  throw NonFiniteLoss(fmt::format(
+      "{}: the loss is {}; {}. Try a lower --lr. Images of this batch:{}", describe(position), loss,
+      context_.setup.device.is_cpu() ? "nothing of this step was kept"
+                                     : "nothing since the last checkpoint was kept",
+      names));
+}
+
+}  // namespace hanok::training

@@ -1,0 +1,58 @@
+// Runs the steps of a training: learning rate, random draws, targets, then the step itself in a way
+// that fits into memory. Training, --check and --plan run their steps here.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/training/device_upload.h"
+#include "hanok/apps/training/fold_job.h"
+#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/memory_fitting.h"
+#include "hanok/apps/training/step_graph.h"
+#include "hanok/apps/training/step_outcome.h"
+#include "hanok/apps/training/training_setup.h"
+
+namespace hanok::training {
+
+class StepRunner {
+ public:
+  /// All of it outlives the runner.
+  struct Context {
+    const FoldJob& job;
+    const FoldSamples& samples;
+    TrainingSetup& setup;
+    BatchSource& batches;    // of setup.model: where the batches come from
+    std::int64_t parts = 1;  // of a batch at first
+  };
+  explicit StepRunner(const Context& context);
+
+  enum class GradientNorm { Skip, Compute };
+  /// One step on `batch`: weights, moments and statistics change, or, if it throws, nothing does
+  /// (on a GPU, a loss that is not finite is found only later: see check_finite()). The results are
+  /// on the model's device. Throws NonFiniteLoss and OutOfMemory.
+  StepOutcome run(const data::Batch& batch, const StepPosition& position, GradientNorm norm);
+
+  /// Throws NonFiniteLoss, naming the batch's images, unless the loss is finite. `outcome` is on
+  /// the CPU.
+  void check_finite(const StepOutcome& outcome) const;
+  /// To be called before an epoch: see StepGraph::check_model().
+  void check_model(std::size_t cut) { graph_.check_model(cut); }
+
+  MemoryFitting& fitting() { return fitting_; }
+  std::string describe_graph() const { return graph_.describe(); }
+
+ private:
+  StepInputs inputs_of(const data::Batch& batch, const StepPosition& position);
+  void check_finite(double loss, const StepPosition& position,
+                    const std::vector<std::int64_t>& samples) const;
+
+  Context context_;
+  DeviceUpload upload_;
+  StepGraph graph_;
+  MemoryFitting fitting_;
+};
+
+}  // namespace hanok::training

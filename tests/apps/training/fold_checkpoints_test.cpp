@@ -1,0 +1,69 @@
+// What a fold's checkpoint keeps, and where none is kept.
+#include "hanok/apps/training/fold_checkpoints.h"
+
+#include <filesystem>
+#include <gmock/gmock.h>
+
+#include "hanok/kernels/base/error.h"
+#include "tests/apps/fold.h"
+
+namespace hanok::test {
+namespace {
+
+using training::FoldJob;
+using training::RunFolder;
+
+class Checkpoints : public FoldTest {
+ protected:
+  FoldJob job_in(const RunFolder& folder, int fold = 0) {
+    return {.options = options_,
+            .data = data(),
+            .reporter = reporter_,
+            .fold = fold,
+            .folder = &folder};
+  }
+};
+
+TEST_F(Checkpoints, BringBackWeightsProgressAndTheBestEpoch) {
+  options_.ema = 0.9;
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  Fold fold(job_in(folder));
+  EXPECT_FALSE(fold.checkpoints.resumed());
+  EXPECT_TRUE(fold.checkpoints.last_is_due());
+  ASSERT_TRUE(fold.loop.run());
+
+  Fold again(job_in(folder));
+  EXPECT_TRUE(again.checkpoints.resumed());
+  EXPECT_EQ(again.hash(), fold.hash());
+  EXPECT_EQ(again.state.progress.step, fold.state.progress.step);
+  EXPECT_EQ(again.state.progress.parts, 1);
+  EXPECT_EQ(again.setup.optimizer->steps(), fold.setup.optimizer->steps());
+  EXPECT_EQ(again.state.early_stopping.best_epoch(), fold.state.early_stopping.best_epoch());
+  for (const auto& [name, tensor] : fold.state.best_weights) {
+    EXPECT_EQ(again.state.best_weights.at(name).to_vector(), tensor.to_vector()) << name;
+  }
+}
+
+TEST_F(Checkpoints, OfAnotherFoldAreRejected) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  Fold fold(job_in(folder));
+  fold.checkpoints.save_last(fold.state);
+  std::filesystem::create_directories(folder.fold(1) + "/last");
+  std::filesystem::copy(folder.last(0), folder.last(1));
+  try {
+    Fold other(job_in(folder, 1));
+    FAIL() << "the checkpoint is of fold 0";
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("is the state of fold 0, expected fold 1"));
+  }
+}
+
+TEST_F(Checkpoints, WithoutAFolderNothingIsWritten) {
+  Fold fold(job());
+  fold.checkpoints.save_last(fold.state);
+  fold.checkpoints.save_best(fold.state);
+  EXPECT_FALSE(Fold(job()).checkpoints.resumed());
+}
+
+}  // namespace
+}  // namespace hanok::test
