@@ -6,42 +6,24 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <memory>
-#include <optional>
 #include <set>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/prediction/predictor.h"
+#include "hanok/apps/preflight/overfit_trial.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/run/network.h"
-#include "hanok/apps/training/batch_source.h"
-#include "hanok/apps/training/evaluation.h"
 #include "hanok/apps/training/experiment_data.h"
-#include "hanok/apps/training/freezing.h"
 #include "hanok/apps/training/image_loading.h"
-#include "hanok/apps/training/loss.h"
-#include "hanok/apps/training/optimization.h"
 #include "hanok/apps/training/start_weights.h"
-#include "hanok/data/loader.h"
-#include "hanok/engine/autograd.h"
-#include "hanok/engine/generator.h"
-#include "hanok/engine/ops.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
-#include "hanok/engine/transaction.h"
-#include "hanok/nn/grad_scaler.h"
-#include "hanok/nn/models/registry.h"
 
 namespace hanok::training {
 namespace {
 
-constexpr std::int64_t kBatch = 16;      // images that are learned by heart
-constexpr std::int64_t kMaxSteps = 200;  // in which that must succeed
-constexpr double kLearned = 0.1;         // share of the first loss that counts as learned
-constexpr int kSettlingPasses = 40;      // running statistics then hold 1.5% of older ones
+constexpr double kOverfit = 0.1;  // the share of its first value that the loss must fall to
 
 /// The lines on the screen.
 class Lines {
@@ -132,25 +114,6 @@ void check_labels(Lines& lines, const Options& options, const ExperimentData& da
             fmt::format("\"{}\" is the first that changed", first));
 }
 
-/// Up to `count` training images, from each class in turn.
-std::vector<std::int64_t> pick_batch(const ExperimentData& data, int fold, std::int64_t count) {
-  std::vector<std::vector<std::int64_t>> of_class(data.dataset.class_names.size());
-  for (const std::int64_t i : data.training(fold)) {
-    of_class[static_cast<std::size_t>(sample_at(data.dataset, i).label)].push_back(i);
-  }
-  std::vector<std::int64_t> picked;
-  for (std::size_t turn = 0; picked.size() < static_cast<std::size_t>(count); ++turn) {
-    const std::size_t before = picked.size();
-    for (const std::vector<std::int64_t>& members : of_class) {
-      if (turn < members.size() && picked.size() < static_cast<std::size_t>(count)) {
-        picked.push_back(members[turn]);
-      }
-    }
-    if (picked.size() == before) break;
-  }
-  return picked;
-}
-
 void check_gradients(Lines& lines, nn::Module& model) {
   std::vector<std::string> silent;
   std::size_t learning = 0;
@@ -174,40 +137,12 @@ void check_gradients(Lines& lines, nn::Module& model) {
       fmt::format("none, zero or not finite: {}", fmt::join(silent, ", ")));
 }
 
-/// One network and one batch, on --device.
-struct Trial {
-  const Options& options;
-  nn::Module& model;
-  nn::Optimizer& optimizer;
-  TrainingLoss loss;
-  Device device;
-  data::Batch batch;
-  std::optional<nn::GradScaler> scaler;  // of the loss, with --precision f16
-
-  /// A step of training; the loss before it, and whether all answers were right.
-  std::pair<double, bool> step(std::int64_t number, const std::function<void()>& before_update) {
-    StepTransaction transaction;
-    Generator::global().begin_step(0, number);
-    optimizer.zero_grad();
-    const Tensor logits = model(batch.images);
-    const Tensor value = loss(logits, batch.labels.to(device), loss.denominator(batch.labels));
-    value.backward(scaler ? scaler->scale() : Tensor());
-    if (scaler) scaler->unscale(model.parameters());
-    before_update();
-    optimizer.step();
-    if (scaler) scaler->update();
-    transaction.commit();
-    return {static_cast<double>(value.item()),
-            ops::argmax(logits.detach(), 1).to_int_vector() == batch.labels.to_int_vector()};
-  }
-};
-
 /// The first loss and gradients, before anything is learned.
-double check_first_step(Lines& lines, Trial& trial, std::int64_t classes, bool new_head) {
-  trial.model.train();
-  const double first = trial.step(0, [&] { check_gradients(lines, trial.model); }).first;
+double check_first_step(Lines& lines, OverfitTrial& trial, std::size_t classes) {
+  const double first = trial.step().loss;
+  check_gradients(lines, trial.model());
   const double expected = std::log(static_cast<double>(classes));
-  if (new_head) {
+  if (trial.head_is_new()) {
     lines.add(std::abs(first - expected) <= 0.5 + 0.25 * expected, "first loss",
               fmt::format("{:.3f}; ln({}) is {:.3f}", first, classes, expected),
               "a head that knows nothing yet should be near: wrong number of classes, softmax "
@@ -218,61 +153,29 @@ double check_first_step(Lines& lines, Trial& trial, std::int64_t classes, bool n
   return first;
 }
 
-struct Learned {
-  bool all = false;  // the loss fell to the goal, with all answers right
-  std::int64_t steps = 1;
-  double loss = 0;
-};
-
-/// Goes on learning the batch by heart, in training mode.
-void learn(Trial& trial, double goal, Learned& learned) {
-  trial.model.train();
-  learned.all = false;
-  while (learned.steps < kMaxSteps && !learned.all) {
-    if (interrupted()) throw Error("interrupted");
-    const auto [loss, right] = trial.step(learned.steps++, [] {});
-    learned.loss = loss;
-    if (!std::isfinite(loss)) return;
-    learned.all = right && loss <= goal;
-  }
-}
-
-/// Accuracy on the batch in evaluation mode.
-double evaluation_accuracy(Trial& trial, data::Loader& loader, std::int64_t classes,
-                           Reporter& reporter) {
-  {
-    const NoGrad no_grad;  // running statistics catch up with the last weights
-    for (int pass = 0; pass < kSettlingPasses; ++pass) trial.model(trial.batch.images);
-  }
-  ImageBatches batches(trial.model, loader, reporter);
-  const std::optional<Evaluation> evaluation =
-      evaluate(trial.model, batches, trial.batch.samples, classes, Tensor());
-  if (!evaluation) throw Error("interrupted");
-  return evaluation->confusion.accuracy();
-}
-
-void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
+void check_predict(Lines& lines, const OverfitTrial& trial, const ExperimentData& data,
                    const ScratchFolder& scratch) {
-  save_model(scratch / "network.safetensors", trial.model,
-             {.model = trial.options.model,
+  const Options& options = trial.options();
+  save_model(scratch / "network.safetensors", trial.model(),
+             {.model = options.model,
               .class_names = data.dataset.class_names,
-              .preprocessing = preprocessing(trial.options),
-              .hidden = trial.options.hidden});
-  PredictOptions ask;
-  ask.checkpoint = scratch / "network.safetensors";
-  ask.out = scratch / "answers.csv";
-  ask.workers = trial.options.workers;
-  ask.device = trial.options.device;
-  for (const std::int64_t i : trial.batch.samples) {
-    ask.images.push_back(data.dataset.full_path(static_cast<std::size_t>(i)));
+              .preprocessing = preprocessing(options),
+              .hidden = options.hidden});
+  PredictOptions request;
+  request.checkpoint = scratch / "network.safetensors";
+  request.out = scratch / "answers.csv";
+  request.workers = options.workers;
+  request.device = options.device;
+  for (const std::int64_t i : trial.images()) {
+    request.images.push_back(data.dataset.full_path(static_cast<std::size_t>(i)));
   }
-  predict(ask, lines.reporter());
-  const data::Csv answers = data::read_csv(ask.out);
+  predict(request, lines.reporter());
+  const data::Csv answers = data::read_csv(request.out);
   const std::size_t column = answers.column("label");
   std::size_t right = 0;
   std::string wrong;
-  for (std::size_t i = 0; i < trial.batch.samples.size(); ++i) {
-    const data::Sample& sample = sample_at(data.dataset, trial.batch.samples[i]);
+  for (std::size_t i = 0; i < trial.images().size(); ++i) {
+    const data::Sample& sample = sample_at(data.dataset, trial.images()[i]);
     const std::string& truth = data.dataset.class_names[static_cast<std::size_t>(sample.label)];
     const std::string answer = i < answers.rows.size() ? answers.rows[i][column] : "nothing";
     right += answer == truth ? 1 : 0;
@@ -280,24 +183,23 @@ void check_predict(Lines& lines, const Trial& trial, const ExperimentData& data,
       wrong = fmt::format("{} is \"{}\", the answer is \"{}\"", sample.path, truth, answer);
     }
   }
-  lines.add(right == trial.batch.samples.size(), "predict",
+  lines.add(right == trial.images().size(), "predict",
             fmt::format("{} of {} images of the batch get their class's name", right,
-                        trial.batch.samples.size()),
+                        trial.images().size()),
             wrong);
 }
 
 }  // namespace
 
-int check_recipe(Options options, Reporter& reporter) {
+int check_recipe(const Options& options, Reporter& reporter) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
-  const Device device = choose_device(options.device);
-  check_precision(options.precision, device);
+  check_precision(options.precision, choose_device(options.device));
   const PrecisionScope precision(options.precision);
-  const std::string start = start_weights(options);
+  start_weights(options);  // a missing file is reported before the data are read
   const ExperimentData data = prepare_data(options);
   const int fold = selected_folds(options, data.fold_count).front();
-  const auto classes = static_cast<std::int64_t>(data.dataset.class_names.size());
+  const std::size_t classes = data.dataset.class_names.size();
   const ScratchFolder scratch;
   Lines lines(reporter);
   lines.add(true, "data",
@@ -306,49 +208,25 @@ int check_recipe(Options options, Reporter& reporter) {
   check_split(lines, data, fold);
   check_labels(lines, options, data, scratch);
 
-  // The plain recipe: what makes learning by heart harder on purpose is left out.
-  options.augment = parse_augment("none");
-  options.loss = LossKind::CrossEntropy;
-  options.label_smoothing = options.mixup = options.cutmix = 0;
-  options.batch_size = std::min(kBatch, static_cast<std::int64_t>(data.training(fold).size()));
-  Generator::global().set_seed(options.seed);
-  Generator::global().begin_step(0, 0);
-  const std::unique_ptr<nn::Module> model =
-      make_network(options.model, classes, options.image_size, options.hidden);
-  const std::string head = nn::head_name(options.model);
-  const bool new_head = start.empty() || start_from(*model, head, start).head_kept;
-  model->to(device);
-  const FreezingPlan freezing(*model, head, freezing_rules(options));
-  freezing.apply(*model, options.epochs - 1);  // everything that ever learns
-  const std::unique_ptr<nn::Optimizer> optimizer =
-      make_optimizer(options, parameter_groups(options, *model, freezing));
-  data::Loader loader(data.dataset, evaluation_loader(options));
-  const std::vector<std::int64_t> samples = pick_batch(data, fold, options.batch_size);
-  Trial trial{options, *model, *optimizer, TrainingLoss(options, classes, Tensor()),
-              device,  {},     {}};
-  if (options.precision == Precision::F16) {
-    trial.scaler.emplace(device);
-    optimizer->set_skip(trial.scaler->found());
-  }
-  DeviceBatches batches(*model, loader);
-  loader.start_epoch(0, samples);
-  batches.next(trial.batch);
-
-  const double first = check_first_step(lines, trial, classes, new_head);
-  Learned learned;
-  learn(trial, kLearned * std::max(first, 0.1), learned);
-  lines.add(learned.all, "overfit",
-            fmt::format("{} images in {} steps: loss {:.3f} to {:.3f}", samples.size(),
-                        learned.steps, first, learned.loss),
+  OverfitTrial trial({.options = options,
+                      .data = data,
+                      .reporter = reporter,
+                      .fold = fold,
+                      .start_weights = start_weights(options)});
+  const double first = check_first_step(lines, trial, classes);
+  const bool overfit = trial.overfit(kOverfit * std::max(first, 0.1));
+  lines.add(overfit, "overfit",
+            fmt::format("{} images in {} steps: loss {:.3f} to {:.3f}", trial.images().size(),
+                        trial.steps(), first, trial.last_loss()),
             "too little or nothing learns (--mode, --freeze), --lr is far off, or labels do not "
             "belong to their images");
-  if (!learned.all) return kFailure;
+  if (!overfit) return kFailure;
   // Batch norm sees a batch of its own differently from its running statistics: where the margin
   // is too small for that, it grows by further steps.
-  double accuracy = evaluation_accuracy(trial, loader, classes, reporter);
-  while (accuracy < 1 && learned.steps < kMaxSteps) {
-    learn(trial, kLearned * learned.loss, learned);
-    accuracy = evaluation_accuracy(trial, loader, classes, reporter);
+  double accuracy = trial.evaluation_accuracy();
+  while (accuracy < 1 && trial.steps() < OverfitTrial::kMostSteps) {
+    trial.overfit(kOverfit * trial.last_loss());
+    accuracy = trial.evaluation_accuracy();
   }
   lines.add(accuracy == 1, "evaluation",
             fmt::format("accuracy {:.3f} on the batch in evaluation mode", accuracy),

@@ -1,5 +1,5 @@
-// finetune --check: does this recipe learn at all on these data? What somebody needs who changed or
-// copied code and does not trust the result.
+// finetune --check: does this recipe learn at all on these data? For those who changed or
+// copied code and do not trust the result.
 #pragma once
 
 #include "hanok/apps/cli/reporter.h"
@@ -12,10 +12,10 @@ namespace hanok::training {
 ///   labels     classes survive being written to folds.csv and read again
 ///   first loss that of a new head is near ln(classes): it knows nothing yet
 ///   gradients  every layer that ever learns gets a finite gradient other than zero
-///   overfit    one batch, without augmentation, is learned by heart
+///   overfit    one batch, without augmentation, is overfit by the steps of training
 ///   evaluation the network still knows the batch in evaluation mode
-///   predict    saved, loaded and asked by file name, it answers with the batch's class names
+///   predict    saved, loaded and given file names, it predicts the batch's class names
 /// Returns kSuccess if all hold, else kFailure. Throws the errors of its parts.
-int check_recipe(Options options, Reporter& reporter);
+int check_recipe(const Options& options, Reporter& reporter);
 
 }  // namespace hanok::training

@@ -1,4 +1,4 @@
-// finetune --check: a recipe that works passes; each way of spoiling it fails in its own line.
+// finetune --check: a recipe that works passes; each way of breaking it fails in its own line.
 #include "hanok/weights/weights.h"
 #include "tests/apps/flags.h"
 
