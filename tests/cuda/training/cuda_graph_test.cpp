@@ -63,7 +63,7 @@ TEST_F(CudaGraphs, FewerImagesThanABatchAreAShapeToo) {
   EXPECT_EQ(run.graph(), "recorded 1 time, replayed in 3 of 4 steps");
 }
 
-TEST_F(CudaGraphs, AStepThatCannotBeRecordedIsToldAndComputedOpByOp) {
+TEST_F(CudaGraphs, AStepThatCannotBeRecordedIsReportedAndComputedOpByOp) {
   const TrainingRun eager = train({"cuda-graph", "no"});
   standin::Settings settings;
   settings.graphs = false;

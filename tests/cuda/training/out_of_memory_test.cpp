@@ -1,5 +1,5 @@
-// If memory does not suffice for a step, the step is repeated in a way that fits, and the user is
-// informed.
+// Where memory does not suffice for a step, the step is computed again in a way that fits, and that
+// is reported.
 #include <gmock/gmock.h>
 
 #include "hanok/engine/allocator.h"

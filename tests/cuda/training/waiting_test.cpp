@@ -1,5 +1,5 @@
-// A training step does not synchronise: the host only ever waits for earlier steps than the last
-// one, so that the device always has work.
+// A training step is asynchronous: the host synchronises only with steps before the last one, so
+// that the device always has work.
 #include <gmock/gmock.h>
 
 #include "tests/cuda/training/training_run.h"
@@ -9,7 +9,7 @@ namespace {
 
 using Arguments = std::vector<std::string>;
 
-class NobodyWaits : public TrainingOnStandin {
+class AsynchronousSteps : public TrainingOnStandin {
  protected:
   void SetUp() override {
     PhotoOptions many;
@@ -34,23 +34,23 @@ class NobodyWaits : public TrainingOnStandin {
   }
 };
 
-TEST_F(NobodyWaits, InAPlainStep) { expect_no_drain({}); }
-TEST_F(NobodyWaits, InAStepOpByOp) { expect_no_drain({"cuda-graph", "no"}); }
-TEST_F(NobodyWaits, InAStepWithBatchNorm) {
+TEST_F(AsynchronousSteps, InAPlainStep) { expect_no_drain({}); }
+TEST_F(AsynchronousSteps, InAStepOpByOp) { expect_no_drain({"cuda-graph", "no"}); }
+TEST_F(AsynchronousSteps, InAStepWithBatchNorm) {
   expect_no_drain({"model", "resnet18", "cuda-graph", "no", "clip-norm", "1", "ema", "0.9"});
 }
-TEST_F(NobodyWaits, WithClassWeightsAndParts) {
+TEST_F(AsynchronousSteps, WithClassWeightsAndParts) {
   expect_no_drain({"class-weights", "balanced", "accumulate", "2"});
 }
-TEST_F(NobodyWaits, WithMixup) { expect_no_drain({"mixup", "0.4"}); }
-TEST_F(NobodyWaits, WithCutMix) { expect_no_drain({"cutmix", "1", "cuda-graph", "no"}); }
+TEST_F(AsynchronousSteps, WithMixup) { expect_no_drain({"mixup", "0.4"}); }
+TEST_F(AsynchronousSteps, WithCutMix) { expect_no_drain({"cutmix", "1", "cuda-graph", "no"}); }
 
-TEST_F(NobodyWaits, WhileFeaturesAreCached) {
+TEST_F(AsynchronousSteps, WhileFeaturesAreCached) {
   expect_no_drain({"model", "resnet18", "mode", "feature-extraction", "cache-features", "yes"});
 }
 
-TEST_F(NobodyWaits, WhenFeaturesComeFromTheCache) {
-  // Nine steps per epoch: the second epoch's are counted.
+TEST_F(AsynchronousSteps, WhenFeaturesComeFromTheCache) {
+  // Nine steps an epoch: the second epoch's are counted.
   const Arguments base = {"model",          "resnet18", "mode",   "feature-extraction",
                           "cache-features", "yes",      "epochs", "2"};
   const TrainingRun few = train(base + Arguments{"max-steps", "11"});
