@@ -8,15 +8,12 @@
 #include <utility>
 
 #include "hanok/kernels/cpu/isa/batch_norm.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {
 
 constexpr std::int64_t kChannelGrain = 64;  // channels a task where partial results are combined
-
-const BatchNormKernels& kernels(Isa isa) {
-  return isa == Isa::Avx2 ? avx2::batch_norm : portable::batch_norm;
-}
 
 /// Rows a block: about 64 KiB of x, but not fewer than 16 rows.
 std::int64_t rows_per_block(std::int64_t channels) {
@@ -37,8 +34,8 @@ void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t 
   auto* partial = scope.take_array<double>(blocks * 2 * channels);  // [blocks, mean or m2, C]
   ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
     double* mean = partial + begin / block_rows * 2 * channels;
-    kernels(isa).statistics(x.f32() + begin * channels, end - begin, channels, mean,
-                            mean + channels);
+    kernels_of(isa).batch_norm.statistics(x.f32() + begin * channels, end - begin, channels, mean,
+                                          mean + channels);
   });
   ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
     double mean[kChannelGrain] = {};
@@ -91,7 +88,7 @@ void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
     block.x = op.x.f32() + begin * channels;
     block.residual = at_row(op.residual, begin * channels);
     block.out = op.y.f32() + begin * channels;
-    kernels(isa).apply(block, per_channel, op.activation == Activation::Relu);
+    kernels_of(isa).batch_norm.apply(block, per_channel, op.activation == Activation::Relu);
   });
 }
 
@@ -160,7 +157,8 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
     auto* partial = scope.take_array<double>(blocks * 2 * channels);
     ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
       double* sum_g = partial + begin / block_rows * 2 * channels;
-      kernels(isa).backward_sums(block_of(begin, end), per_channel, sum_g, sum_g + channels);
+      kernels_of(isa).batch_norm.backward_sums(block_of(begin, end), per_channel, sum_g,
+                                               sum_g + channels);
     });
     combine_backward_sums(ctx, op, partial, blocks, rows, offset, slope);
   }
@@ -180,7 +178,7 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
     const std::int64_t begin = (blocks - 1 - task) * block_rows;
     BatchNormBlock block = block_of(begin, std::min(begin + block_rows, rows));
     if (block.out == nullptr) std::swap(block.out, block.dresidual);
-    kernels(isa).backward_apply(block, per_channel);
+    kernels_of(isa).batch_norm.backward_apply(block, per_channel);
   });
 }
 

@@ -12,16 +12,13 @@
 
 #include "hanok/kernels/cpu/batch_norm.h"
 #include "hanok/kernels/cpu/isa/batch_norm_pool.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/pool_links.h"
 
 namespace hanok::cpu {
 namespace {
 
 constexpr std::int64_t kGroup = 16;  // windows whose sums are taken in f32
-
-const BatchNormPoolKernels& kernels(Isa isa) {
-  return isa == Isa::Avx2 ? avx2::batch_norm_pool : portable::batch_norm_pool;
-}
 
 std::uint8_t tap_number(const Pool2dShape& shape, const Link& row, const Link& column) {
   return static_cast<std::uint8_t>(row.tap * shape.s + column.tap);
@@ -46,7 +43,8 @@ class LineSums {
         for (std::int64_t i = 0; i < count; ++i) {
           next = fill(windows[static_cast<std::size_t>(i)], next, line, first + i);
         }
-        kernels(isa_).backward_sums(windows.data(), count, shape_.c, op_.mean.f32(), sum_g, sum_gx);
+        kernels_of(isa_).batch_norm_pool.backward_sums(windows.data(), count, shape_.c,
+                                                       op_.mean.f32(), sum_g, sum_gx);
       }
     }
   }
@@ -92,8 +90,8 @@ void batch_norm_max_pool(ExecContext& ctx, Isa isa, const BatchNormApply& op,
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
         std::uint8_t* numbers = indices.defined() ? indices.as<std::uint8_t>() + at : nullptr;
-        kernels(isa).apply(taps, count, shape.c, k, op.activation == Activation::Relu,
-                           op.y.f32() + at, numbers);
+        kernels_of(isa).batch_norm_pool.apply(
+            taps, count, shape.c, k, op.activation == Activation::Relu, op.y.f32() + at, numbers);
       });
 }
 
@@ -133,7 +131,8 @@ void batch_norm_max_pool_backward(ExecContext& ctx, Isa isa, const BatchNormBack
         tap.number = tap_number(shape, row, column);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        kernels(isa).backward_apply(taps, count, shape.c, k, op.x.f32() + at, op.dx.f32() + at);
+        kernels_of(isa).batch_norm_pool.backward_apply(taps, count, shape.c, k, op.x.f32() + at,
+                                                       op.dx.f32() + at);
       });
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa.h"
 
 namespace hanok::cpu {
 

@@ -26,7 +26,7 @@ class CpuBackend final : public Backend, private OperandTypes {
   explicit CpuBackend(Isa isa) : OperandTypes("the CPU"), isa_(isa) {}
 
   Device device() const override { return Device::cpu(); }
-  const char* name() const override { return isa_ == Isa::Avx2 ? "avx2" : "portable"; }
+  const char* name() const override { return name_of(isa_); }
   bool fuses_relu6() const override { return true; }
   bool fuses_batch_norm_max_pool() const override { return true; }
 

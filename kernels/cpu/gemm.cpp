@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {
@@ -226,10 +227,6 @@ struct AlignedDelete {
 
 }  // namespace
 
-const GemmKernels& gemm_kernels(Isa isa) {
-  return isa == Isa::Avx2 ? avx2::gemm_kernels() : portable::gemm_kernels();
-}
-
 TileEpilogue tile_epilogue(const Epilogue& epilogue) {
   const bool six = epilogue.activation == Activation::Relu6;
   return {epilogue.scale.f32(), epilogue.shift.f32(), epilogue.residual.f32(),
@@ -295,7 +292,7 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
   const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
   if (m == 0 || n == 0 || shape.batch == 0) return;
 
-  const GemmKernels& kernels = gemm_kernels(isa);
+  const GemmKernels& kernels = kernels_of(isa).gemm;
   Workspace::Scope scope(context.workspace);
   const std::int64_t packed_b = round_up(std::min(n, kBlockColumns), kPanelColumns) *
                                 std::max<std::int64_t>(k_block_size(k), 1);
@@ -339,7 +336,7 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
 void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
               View out) {
   constexpr std::int64_t kRowsPerPart = 512;
-  const GemmKernels& kernels = gemm_kernels(isa);
+  const GemmKernels& kernels = kernels_of(isa).gemm;
   const std::int64_t parts = divide_up(rows, kRowsPerPart);
   Workspace::Scope scope(context.workspace);
   auto* sums = scope.take_array<double>(std::max<std::int64_t>(parts * channels, 1));

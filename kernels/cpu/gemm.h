@@ -7,13 +7,10 @@
 #include <vector>
 
 #include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa.h"
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
 
 namespace hanok::cpu {
-
-/// The functions of one instruction-set path.
-const GemmKernels& gemm_kernels(Isa isa);
 
 /// Backend::gemm. Throws ValueError for a leading dimension shorter than a stored row.
 void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,

@@ -1,9 +1,11 @@
+#include "hanok/kernels/cpu/isa.h"
+
 #include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "hanok/kernels/base/error.h"
-#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {
@@ -18,6 +20,12 @@ bool has_avx2() {
 }
 
 }  // namespace
+
+const char* name_of(Isa isa) { return isa == Isa::Avx2 ? "avx2" : "portable"; }
+
+const IsaKernels& kernels_of(Isa isa) {
+  return isa == Isa::Avx2 ? avx2::kernels : portable::kernels;
+}
 
 Isa choose_isa() {
   const char* variable = std::getenv("HANOK_ISA");

@@ -10,6 +10,7 @@
 #include "hanok/kernels/base/half.h"
 #include "hanok/kernels/base/strided.h"
 #include "hanok/kernels/cpu/isa/elementwise.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {
@@ -122,7 +123,7 @@ void copy_words(ExecContext& ctx, const StridedView& dst, const StridedConstView
 
 void fill(ExecContext& ctx, Isa isa, View out, double value) {
   if (out.dtype == DType::F32) {
-    const ElementwiseKernels& k = isa == Isa::Avx2 ? avx2::elementwise : portable::elementwise;
+    const ElementwiseKernels& k = kernels_of(isa).elementwise;
     ctx.pool.run_blocks(out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
       k.fill(static_cast<float>(value), out.f32() + begin, end - begin);
     });

@@ -10,16 +10,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/optimizer_step.h"
 
 namespace hanok::cpu {
 namespace {
 
 constexpr std::int64_t kGrain = 16384;  // parameters a task
-
-const OptimizerKernels& kernels(Isa isa) {
-  return isa == Isa::Avx2 ? avx2::optimizer_step : portable::optimizer_step;
-}
 
 /// base^exponent by repeated squaring: the same bits everywhere.
 double whole_power(double base, std::int64_t exponent) {
@@ -65,8 +62,8 @@ void sgd_step(ExecContext& ctx, Isa isa, const SgdStep& step,
   for_blocks(ctx, slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
     float* momentum =
         step.momentum != 0 && slot.state_a.defined() ? slot.state_a.f32() + begin : nullptr;
-    kernels(isa).sgd(k, slot.parameter.f32() + begin, slot.gradient.f32() + begin, momentum,
-                     end - begin);
+    kernels_of(isa).optimizer_step.sgd(k, slot.parameter.f32() + begin, slot.gradient.f32() + begin,
+                                       momentum, end - begin);
   });
 }
 
@@ -85,8 +82,9 @@ void adam_step(ExecContext& ctx, Isa isa, const AdamStep& step,
   k.sqrt_bias_correction2 = static_cast<float>(std::sqrt(1.0 - whole_power(step.beta2, t)));
   k.epsilon = static_cast<float>(step.epsilon);
   for_blocks(ctx, slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
-    kernels(isa).adam(k, slot.parameter.f32() + begin, slot.gradient.f32() + begin,
-                      slot.state_a.f32() + begin, slot.state_b.f32() + begin, end - begin);
+    kernels_of(isa).optimizer_step.adam(k, slot.parameter.f32() + begin,
+                                        slot.gradient.f32() + begin, slot.state_a.f32() + begin,
+                                        slot.state_b.f32() + begin, end - begin);
   });
 }
 

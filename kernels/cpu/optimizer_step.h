@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa.h"
 
 namespace hanok::cpu {
 

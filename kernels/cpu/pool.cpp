@@ -3,12 +3,11 @@
 #include <utility>
 #include <vector>
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/pool_links.h"
 
 namespace hanok::cpu {
 namespace {
-
-const PoolKernels& kernels(Isa isa) { return isa == Isa::Avx2 ? avx2::pool : portable::pool; }
 
 /// Output i covers the inputs [floor(i * input / output), ceil((i+1) * input / output)).
 Links adaptive_links(std::int64_t input, std::int64_t output) {
@@ -33,7 +32,7 @@ void average(ExecContext& ctx, Isa isa, const Links& rows, const Links& columns,
         tap.weight = 1.0F / static_cast<float>(row.count * column.count);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        kernels(isa).weighted_sum(taps, count, result.shape[1], result.f32() + at);
+        kernels_of(isa).pool.weighted_sum(taps, count, result.shape[1], result.f32() + at);
       });
 }
 
@@ -49,7 +48,7 @@ void max_pool2d(ExecContext& ctx, Isa isa, const Pool2dShape& shape, ConstView x
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
         std::uint8_t* numbers = indices.defined() ? indices.as<std::uint8_t>() + at : nullptr;
-        kernels(isa).max(taps, count, shape.c, y.f32() + at, numbers);
+        kernels_of(isa).pool.max(taps, count, shape.c, y.f32() + at, numbers);
       });
 }
 
@@ -63,7 +62,7 @@ void max_pool2d_backward(ExecContext& ctx, Isa isa, const Pool2dShape& shape, Co
         tap.number = static_cast<std::uint8_t>(row.tap * shape.s + column.tap);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        kernels(isa).max_backward(taps, count, shape.c, dx.f32() + at);
+        kernels_of(isa).pool.max_backward(taps, count, shape.c, dx.f32() + at);
       });
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/random.h"
 
 namespace hanok::cpu {
@@ -10,8 +11,6 @@ namespace {
 
 constexpr std::int64_t kGrain = 8192;  // elements a task
 constexpr std::int64_t kBatch = 512;   // elements whose words are drawn at once, on the stack
-
-const RandomKernels& kernels(Isa isa) { return isa == Isa::Avx2 ? avx2::random : portable::random; }
 
 /// Calls use(words, begin, count) for batches of elements.
 template <typename Use>
@@ -29,7 +28,7 @@ void for_words(ExecContext& ctx, Isa isa, const RandomCall& call, std::int64_t t
     for (std::int64_t at = begin; at < end; at += kBatch) {
       const std::int64_t count = std::min(kBatch, end - at);
       const std::int64_t lanes = (count + 15) / 16 * 4;
-      kernels(isa).philox(philox, static_cast<std::uint64_t>(at / 4), lanes, words);
+      kernels_of(isa).random.philox(philox, static_cast<std::uint64_t>(at / 4), lanes, words);
       use(words, at, count);
     }
   });
@@ -41,7 +40,7 @@ void random_uniform(ExecContext& ctx, Isa isa, const RandomCall& call, float low
                     View out) {
   for_words(ctx, isa, call, out.numel(),
             [&](const std::uint32_t* words, std::int64_t begin, std::int64_t count) {
-              kernels(isa).uniform(words, low, high, out.f32() + begin, count);
+              kernels_of(isa).random.uniform(words, low, high, out.f32() + begin, count);
             });
 }
 
@@ -50,7 +49,7 @@ void random_normal(ExecContext& ctx, Isa isa, const RandomCall& call, float mean
   for_words(ctx, isa, call, out.numel(),
             [&](const std::uint32_t* words, std::int64_t begin, std::int64_t count) {
               float pairs[kBatch];
-              kernels(isa).normal(words, mean, stddev, pairs, count + count % 2);
+              kernels_of(isa).random.normal(words, mean, stddev, pairs, count + count % 2);
               std::copy(pairs, pairs + count, out.f32() + begin);
             });
 }
@@ -59,7 +58,8 @@ void dropout(ExecContext& ctx, Isa isa, const RandomCall& call, float p, ConstVi
   const float scale = p < 1.0F ? 1.0F / (1.0F - p) : 0.0F;
   for_words(ctx, isa, call, y.numel(),
             [&](const std::uint32_t* words, std::int64_t begin, std::int64_t count) {
-              kernels(isa).dropout(words, p, scale, x.f32() + begin, y.f32() + begin, count);
+              kernels_of(isa).random.dropout(words, p, scale, x.f32() + begin, y.f32() + begin,
+                                             count);
             });
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/reduce.h"
 
 namespace hanok::cpu {
@@ -14,8 +15,6 @@ namespace {
 constexpr std::int64_t kGrain = 32768;      // elements of x a task
 constexpr std::int64_t kKeptBlock = 1024;   // sums a task at most
 constexpr std::int64_t kNormGrain = 65536;  // elements a partial sum of squares
-
-const ReduceKernels& kernels(Isa isa) { return isa == Isa::Avx2 ? avx2::reduce : portable::reduce; }
 
 /// Dimensions of x that are kept, or those that are reduced, in order.
 StridedLoop<1> loop_over(const StridedConstView& x, std::uint32_t dims, bool reduced) {
@@ -77,7 +76,7 @@ void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, s
           for (std::int64_t i = 0; i < length; ++i) {
             const float* row = values + i * reduced_step;
             if (kept_step == 1) {
-              kernels(isa).accumulate(row, sums + at_kept, kept_length);
+              kernels_of(isa).reduce.accumulate(row, sums + at_kept, kept_length);
               continue;
             }
             for (std::int64_t j = 0; j < kept_length; ++j) {
@@ -86,7 +85,7 @@ void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, s
           }
         } else {  // along the reduced elements
           for (std::int64_t j = 0; j < kept_length; ++j) {
-            sums[at_kept + j] += kernels(isa).sum(values + j * kept_step, length);
+            sums[at_kept + j] += kernels_of(isa).reduce.sum(values + j * kept_step, length);
           }
         }
       });
@@ -150,7 +149,8 @@ void l2_norm(ExecContext& ctx, Isa isa, const std::vector<ConstView>& xs, View o
     const std::int64_t blocks = blocks_of(x.numel(), kNormGrain);
     auto* partial = scope.take_array<double>(blocks);
     ctx.pool.run_blocks(x.numel(), kNormGrain, [&](std::int64_t begin, std::int64_t end) {
-      partial[begin / kNormGrain] = kernels(isa).sum_squares(x.f32() + begin, end - begin);
+      partial[begin / kNormGrain] =
+          kernels_of(isa).reduce.sum_squares(x.f32() + begin, end - begin);
     });
     for (std::int64_t block = 0; block < blocks; ++block) {
       total += partial[block];

@@ -12,16 +12,13 @@
 
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/softmax.h"
 
 namespace hanok::cpu {
 namespace {
 
 constexpr std::int64_t kGrain = 8192;  // elements a task
-
-const SoftmaxKernels& kernels(Isa isa) {
-  return isa == Isa::Avx2 ? avx2::softmax : portable::softmax;
-}
 
 std::int64_t rows_per_task(std::int64_t length) {
   return std::max<std::int64_t>(kGrain / std::max<std::int64_t>(length, 1), 1);
@@ -82,7 +79,7 @@ void for_samples(ExecContext& ctx, Isa isa, const CrossEntropy& op, const Sample
     std::vector<float> log_p(static_cast<std::size_t>(classes));
     for (std::int64_t row = begin; row < end; ++row) {
       const float weight = coefficients_of(op, row, classes, coefficients.data());
-      kernels(isa).forward(true, op.logits.f32() + row * classes, log_p.data(), classes);
+      kernels_of(isa).softmax.forward(true, op.logits.f32() + row * classes, log_p.data(), classes);
       sample(row, coefficients.data(), weight, log_p.data());
     }
   });
@@ -92,20 +89,20 @@ void for_samples(ExecContext& ctx, Isa isa, const CrossEntropy& op, const Sample
 
 void softmax(ExecContext& ctx, Isa isa, bool log, ConstView x, std::int64_t outer,
              std::int64_t length, std::int64_t inner, View y) {
-  ctx.pool.run_blocks(outer * inner, rows_per_task(length),
-                      [&](std::int64_t begin, std::int64_t end) {
-                        std::vector<float> row(static_cast<std::size_t>(inner > 1 ? length : 0));
-                        for (std::int64_t i = begin; i < end; ++i) {
-                          const std::int64_t at = i / inner * length * inner + i % inner;
-                          if (inner == 1) {
-                            kernels(isa).forward(log, x.f32() + at, y.f32() + at, length);
-                          } else {
-                            gather(x.f32() + at, inner, row.data(), length);
-                            kernels(isa).forward(log, row.data(), row.data(), length);
-                            scatter(row.data(), y.f32() + at, inner, length);
-                          }
-                        }
-                      });
+  ctx.pool.run_blocks(
+      outer * inner, rows_per_task(length), [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> row(static_cast<std::size_t>(inner > 1 ? length : 0));
+        for (std::int64_t i = begin; i < end; ++i) {
+          const std::int64_t at = i / inner * length * inner + i % inner;
+          if (inner == 1) {
+            kernels_of(isa).softmax.forward(log, x.f32() + at, y.f32() + at, length);
+          } else {
+            gather(x.f32() + at, inner, row.data(), length);
+            kernels_of(isa).softmax.forward(log, row.data(), row.data(), length);
+            scatter(row.data(), y.f32() + at, inner, length);
+          }
+        }
+      });
 }
 
 void softmax_backward(ExecContext& ctx, Isa isa, bool log, ConstView y, ConstView dy,
@@ -118,11 +115,12 @@ void softmax_backward(ExecContext& ctx, Isa isa, bool log, ConstView y, ConstVie
         for (std::int64_t i = begin; i < end; ++i) {
           const std::int64_t at = i / inner * length * inner + i % inner;
           if (inner == 1) {
-            kernels(isa).backward(log, y.f32() + at, dy.f32() + at, dx.f32() + at, length);
+            kernels_of(isa).softmax.backward(log, y.f32() + at, dy.f32() + at, dx.f32() + at,
+                                             length);
           } else {
             gather(y.f32() + at, inner, row_y, length);
             gather(dy.f32() + at, inner, row_dy, length);
-            kernels(isa).backward(log, row_y, row_dy, row_dy, length);
+            kernels_of(isa).softmax.backward(log, row_y, row_dy, row_dy, length);
             scatter(row_dy, dx.f32() + at, inner, length);
           }
         }

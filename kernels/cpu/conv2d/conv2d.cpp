@@ -14,27 +14,25 @@
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 #include "hanok/kernels/cpu/conv2d/winograd_strided.h"
 #include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {
 
 winograd::Kernels winograd_kernels(Isa isa) {
-  return {gemm_kernels(isa),
-          isa == Isa::Avx2 ? avx2::winograd_kernels() : portable::winograd_kernels()};
+  return {kernels_of(isa).gemm, kernels_of(isa).winograd4x4};
 }
 
 winograd2x2::Kernels winograd2_kernels(Isa isa) {
-  return {gemm_kernels(isa),
-          isa == Isa::Avx2 ? avx2::winograd2_kernels() : portable::winograd2_kernels()};
+  return {kernels_of(isa).gemm, kernels_of(isa).winograd2x2};
 }
 
 winograd_strided::Kernels strided_kernels(Isa isa) {
-  return {gemm_kernels(isa),
-          isa == Isa::Avx2 ? avx2::strided_kernels() : portable::strided_kernels()};
+  return {kernels_of(isa).gemm, kernels_of(isa).winograd_strided};
 }
 
 stem::Kernels stem_kernels(Isa isa) {
-  return {gemm_kernels(isa), isa == Isa::Avx2 ? avx2::stem_kernels() : portable::stem_kernels()};
+  return {kernels_of(isa).gemm, kernels_of(isa).winograd_stem};
 }
 
 // Whether a call without packed weights reads them as they are.
@@ -129,7 +127,7 @@ void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dSha
     case Conv2dAlgorithm::Depthwise:
       return depthwise::pack(shape, w.f32(), out);
     case Conv2dAlgorithm::ImplicitGemm:
-      return implicit_gemm::pack(context, gemm_kernels(isa), pass, shape, w.f32(), out);
+      return implicit_gemm::pack(context, kernels_of(isa).gemm, pass, shape, w.f32(), out);
   }
 }
 
@@ -153,8 +151,8 @@ void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, Con
       return depthwise::forward(context, depthwise::kernels_of(isa), shape, x.f32(), weights,
                                 epilogue, y.f32());
     case Conv2dAlgorithm::ImplicitGemm:
-      return implicit_gemm::forward(context, gemm_kernels(isa), shape, x.f32(), weights, epilogue,
-                                    y.f32());
+      return implicit_gemm::forward(context, kernels_of(isa).gemm, shape, x.f32(), weights,
+                                    epilogue, y.f32());
   }
 }
 
@@ -176,7 +174,7 @@ void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shap
     case Conv2dAlgorithm::Winograd2x2:   // forward only
     case Conv2dAlgorithm::WinogradStem:  // an image needs no gradient
     case Conv2dAlgorithm::ImplicitGemm:
-      return implicit_gemm::backward_data(context, gemm_kernels(isa), shape, dy.f32(), weights,
+      return implicit_gemm::backward_data(context, kernels_of(isa).gemm, shape, dy.f32(), weights,
                                           dx.f32());
   }
 }
@@ -197,8 +195,8 @@ void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& s
       return stem::backward_weights(context, stem_kernels(isa), shape, x.f32(), dy.f32(), dw.f32());
     case Conv2dAlgorithm::Winograd2x2:  // forward only
     case Conv2dAlgorithm::ImplicitGemm:
-      return implicit_gemm::backward_weights(context, gemm_kernels(isa), shape, x.f32(), dy.f32(),
-                                             dw.f32());
+      return implicit_gemm::backward_weights(context, kernels_of(isa).gemm, shape, x.f32(),
+                                             dy.f32(), dw.f32());
   }
 }
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa.h"
 
 namespace hanok::cpu {
 

@@ -28,6 +28,7 @@
 
 #include "hanok/kernels/cpu/conv2d/patches.h"
 #include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu::depthwise {
 namespace {
@@ -215,9 +216,8 @@ std::int64_t slice_count(const Conv2dShape& s) {
 }  // namespace
 
 Kernels kernels_of(Isa isa) {
-  const GemmKernels& gemm = gemm_kernels(isa);
-  if (isa == Isa::Avx2) return {gemm, avx2::depthwise, avx2::depthwise3x3};
-  return {gemm, portable::depthwise, portable::depthwise3x3};
+  const IsaKernels& kernels = cpu::kernels_of(isa);
+  return {kernels.gemm, kernels.depthwise, kernels.depthwise3x3};
 }
 
 std::size_t packed_bytes(const Conv2dShape& s) {

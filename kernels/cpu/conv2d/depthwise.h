@@ -11,7 +11,7 @@
 #include <cstddef>
 
 #include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/cpu_backend.h"
+#include "hanok/kernels/cpu/isa.h"
 #include "hanok/kernels/cpu/isa/depthwise.h"
 #include "hanok/kernels/cpu/isa/depthwise3x3.h"
 

@@ -14,7 +14,7 @@ namespace hanok::cpu::winograd2x2 {
 /// The tables of one instruction-set path.
 struct Kernels {
   const GemmKernels& gemm;
-  const Winograd2Kernels& winograd;
+  const Winograd2x2Kernels& winograd;
 };
 
 /// Bytes of the packed weights.

@@ -1,6 +1,6 @@
 // 3x3 stride-1 convolutions with a quarter of the multiplications: Winograd F(4x4, 3x3). Dilation
 // 1, one group, padding 0..2, channels in multiples of 8. Numerics and transforms:
-// kernels/cpu/isa/winograd.cpp. Errors are about 3e-6 of the output's rms, against 5e-7 of the
+// kernels/cpu/isa/winograd4x4.cpp. Errors are about 3e-6 of the output's rms, against 5e-7 of the
 // direct algorithm.
 #pragma once
 
@@ -8,14 +8,14 @@
 
 #include "hanok/kernels/backend.h"
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
-#include "hanok/kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu::winograd {
 
 /// The tables of one instruction-set path.
 struct Kernels {
   const GemmKernels& gemm;
-  const WinogradKernels& winograd;
+  const Winograd4x4Kernels& winograd;
 };
 
 /// Bytes of the packed weights of a pass (Forward or BackwardData).

@@ -9,7 +9,7 @@
 // Cells start at pixel -pad, or one before where pad is odd, so that an output's first tap lies in
 // the upper left of a cell or one pixel further. F(3x3, 4x4) needs 36 products for 9 outputs of 16
 // taps: 36 * 12 / 9 = 48 multiply-adds an output and filter instead of 147. Its points, and so its
-// input transform and its accuracy, are those of F(4x4, 3x3) (isa/winograd.cpp).
+// input transform and its accuracy, are those of F(4x4, 3x3) (isa/winograd4x4.cpp).
 //
 //   for each row of tiles of an image                                           one task
 //     vertical transform of 12 rows of pixels, tiles overlapping      34 KB at 224 pixels
@@ -214,8 +214,8 @@ std::int64_t Cells::weight_index(std::int64_t k, std::int64_t a, std::int64_t b,
   return ((k * s.r + r) * s.s + t) * s.c + channel % s.c;
 }
 
-void Cells::transform_rows(const StemKernels& kernels, const float* x, std::int64_t tile_row,
-                           float* lines, float* out) const {
+void Cells::transform_rows(const WinogradStemKernels& kernels, const float* x,
+                           std::int64_t tile_row, float* lines, float* out) const {
   StemRows rows{};
   rows.image = x + tile_row / tiles_h() * s.h * s.w * s.c;
   rows.height = s.h;

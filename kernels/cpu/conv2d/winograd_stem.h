@@ -18,7 +18,7 @@ namespace hanok::cpu::stem {
 /// The tables of one instruction-set path.
 struct Kernels {
   const GemmKernels& gemm;
-  const StemKernels& stem;
+  const WinogradStemKernels& stem;
 };
 
 /// Bytes of the packed weights. Their order depends on whether the paddings are odd.
@@ -57,7 +57,7 @@ struct Cells {
                             std::int64_t channel) const;
   /// The vertical transform of row of tiles `tile_row`, counted over all images, into `out`;
   /// `lines` is scratch, each 12 * row_floats().
-  void transform_rows(const StemKernels& kernels, const float* x, std::int64_t tile_row,
+  void transform_rows(const WinogradStemKernels& kernels, const float* x, std::int64_t tile_row,
                       float* lines, float* out) const;
 };
 

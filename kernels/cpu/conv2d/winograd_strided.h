@@ -15,7 +15,7 @@ namespace hanok::cpu::winograd_strided {
 /// The tables of one instruction-set path.
 struct Kernels {
   const GemmKernels& gemm;
-  const StridedKernels& strided;
+  const WinogradStridedKernels& strided;
 };
 
 /// Bytes taken from the workspace.

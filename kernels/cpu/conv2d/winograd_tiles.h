@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "hanok/kernels/cpu/gemm.h"
-#include "hanok/kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu::winograd {
 

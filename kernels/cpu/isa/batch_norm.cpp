@@ -4,6 +4,7 @@
 // additions are f32 ones, and no f32 sum has more than 16 terms.
 #include "hanok/kernels/cpu/isa/batch_norm.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {

@@ -40,11 +40,4 @@ struct BatchNormKernels {
   void (*backward_apply)(const BatchNormBlock& block, const BatchNormChannels& channels);
 };
 
-namespace portable {
-extern const BatchNormKernels batch_norm;
-}
-namespace avx2 {
-extern const BatchNormKernels batch_norm;
-}
-
 }  // namespace hanok::cpu

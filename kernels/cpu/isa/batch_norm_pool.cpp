@@ -2,6 +2,7 @@
 // their order are those of batch_norm.cpp and pool.cpp one after the other.
 #include "hanok/kernels/cpu/isa/batch_norm_pool.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {

@@ -33,11 +33,4 @@ struct BatchNormPoolKernels {
                          const BatchNormChannels& k, const float* x, float* dx);
 };
 
-namespace portable {
-extern const BatchNormPoolKernels batch_norm_pool;
-}
-namespace avx2 {
-extern const BatchNormPoolKernels batch_norm_pool;
-}
-
 }  // namespace hanok::cpu

@@ -13,6 +13,7 @@
 // of pixels, one load of dy serves them all.
 #include "hanok/kernels/cpu/isa/depthwise.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {

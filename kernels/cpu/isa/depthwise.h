@@ -38,11 +38,4 @@ struct DepthwiseKernels {
   void (*add_gradients)(const DepthwiseRun& run, const float* dy);
 };
 
-namespace portable {
-extern const DepthwiseKernels depthwise;
-}
-namespace avx2 {
-extern const DepthwiseKernels depthwise;
-}
-
 }  // namespace hanok::cpu

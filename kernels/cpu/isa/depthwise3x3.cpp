@@ -18,6 +18,7 @@
 // registers.
 #include "hanok/kernels/cpu/isa/depthwise3x3.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {

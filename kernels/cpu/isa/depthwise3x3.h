@@ -37,11 +37,4 @@ struct Depthwise3x3Kernels {
   void (*add_gradients)(const Depthwise3x3Row& row, const float* dy);
 };
 
-namespace portable {
-extern const Depthwise3x3Kernels depthwise3x3;
-}
-namespace avx2 {
-extern const Depthwise3x3Kernels depthwise3x3;
-}
-
 }  // namespace hanok::cpu

@@ -20,11 +20,4 @@ struct ElementwiseKernels {
   void (*fill)(float value, float* y, int64_t count);
 };
 
-namespace portable {
-extern const ElementwiseKernels elementwise;
-}
-namespace avx2 {
-extern const ElementwiseKernels elementwise;
-}
-
 }  // namespace hanok::cpu

@@ -18,6 +18,7 @@
 
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/gemm_tile.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/vector8.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -323,11 +324,7 @@ void column_sums(const float* x, int64_t rows, int64_t columns, double* out) {
 
 }  // namespace
 
-const GemmKernels& gemm_kernels() {
-  static constexpr GemmKernels kTable = {kTileRows,      multiply,  pack_panels,
-                                         gather_patches, copy_rows, copy_transposed,
-                                         column_moments, add_parts, column_sums};
-  return kTable;
-}
+const GemmKernels gemm = {kTileRows,       multiply,       pack_panels, gather_patches, copy_rows,
+                          copy_transposed, column_moments, add_parts,   column_sums};
 
 }  // namespace hanok::cpu::HANOK_ISA

@@ -103,11 +103,4 @@ struct GemmKernels {
   void (*column_sums)(const float* x, int64_t rows, int64_t columns, double* out);
 };
 
-namespace portable {
-const GemmKernels& gemm_kernels();
-}
-namespace avx2 {
-const GemmKernels& gemm_kernels();
-}
-
 }  // namespace hanok::cpu

@@ -1,6 +1,7 @@
 // One sweep: each value is loaded and stored once.
 #include "hanok/kernels/cpu/isa/optimizer_step.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {

@@ -27,11 +27,4 @@ struct OptimizerKernels {
                float* moment2, int64_t count);
 };
 
-namespace portable {
-extern const OptimizerKernels optimizer_step;
-}
-namespace avx2 {
-extern const OptimizerKernels optimizer_step;
-}
-
 }  // namespace hanok::cpu

@@ -1,6 +1,7 @@
 // Channels are the vector dimension; strips of them stay in registers over all taps.
 #include "hanok/kernels/cpu/isa/pool.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {

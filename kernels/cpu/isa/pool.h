@@ -23,11 +23,4 @@ struct PoolKernels {
   void (*weighted_sum)(const PoolTap* taps, int64_t count, int64_t channels, float* y);
 };
 
-namespace portable {
-extern const PoolKernels pool;
-}
-namespace avx2 {
-extern const PoolKernels pool;
-}
-
 }  // namespace hanok::cpu

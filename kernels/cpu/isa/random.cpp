@@ -1,6 +1,7 @@
 #include "hanok/kernels/cpu/isa/random.h"
 
 #include "hanok/kernels/base/vector_math.h"
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {

@@ -23,11 +23,4 @@ struct RandomKernels {
                   int64_t count);
 };
 
-namespace portable {
-extern const RandomKernels random;
-}
-namespace avx2 {
-extern const RandomKernels random;
-}
-
 }  // namespace hanok::cpu

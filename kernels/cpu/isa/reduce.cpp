@@ -1,6 +1,7 @@
 // Four vectors of 4 doubles hide the latency of the additions; they are added pairwise at the end.
 #include "hanok/kernels/cpu/isa/reduce.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/simd.h"
 
 namespace hanok::cpu::HANOK_ISA {

@@ -12,11 +12,4 @@ struct ReduceKernels {
   void (*accumulate)(const float* x, double* sums, int64_t count);
 };
 
-namespace portable {
-extern const ReduceKernels reduce;
-}
-namespace avx2 {
-extern const ReduceKernels reduce;
-}
-
 }  // namespace hanok::cpu

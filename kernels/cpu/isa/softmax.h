@@ -11,11 +11,4 @@ struct SoftmaxKernels {
   void (*backward)(bool log, const float* y, const float* dy, float* dx, int64_t length);
 };
 
-namespace portable {
-extern const SoftmaxKernels softmax;
-}
-namespace avx2 {
-extern const SoftmaxKernels softmax;
-}
-
 }  // namespace hanok::cpu

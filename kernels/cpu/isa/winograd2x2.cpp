@@ -1,8 +1,9 @@
 // Winograd's minimal filtering F(2x2, 3x3): 4 outputs of a 3x3 convolution from 16 products instead
-// of 36. Like F(4x4, 3x3) (winograd.cpp) with the points 0, 1, -1 and infinity; there is nothing
+// of 36. Like F(4x4, 3x3) (winograd4x4.cpp) with the points 0, 1, -1 and infinity; there is nothing
 // but additions in B and A, and the error is that of the direct algorithm.
 #include "hanok/kernels/cpu/isa/winograd2x2.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -55,9 +56,6 @@ void pack(const float* w, int64_t channels, int64_t columns, float* out) {
 
 }  // namespace
 
-const Winograd2Kernels& winograd2_kernels() {
-  static constexpr Winograd2Kernels kTable = {input_transform, output_transform, pack};
-  return kTable;
-}
+const Winograd2x2Kernels winograd2x2 = {input_transform, output_transform, pack};
 
 }  // namespace hanok::cpu::HANOK_ISA

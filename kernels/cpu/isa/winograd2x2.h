@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "hanok/kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu {
 
@@ -13,7 +13,7 @@ constexpr int64_t kWinograd2Input = 4;    // inputs that they read
 constexpr int64_t kWinograd2Points = 16;  // products per channel pair and tile
 
 // Channels are multiples of 8 everywhere.
-struct Winograd2Kernels {
+struct Winograd2x2Kernels {
   // B^T d B of the 4x4 pixels from (h - pad_h, w - pad_w) of a tile -> 16 points.
   void (*input_transform)(const WinogradInputBlock& block);
   void (*output_transform)(const WinogradOutputBlock& block);
@@ -21,12 +21,5 @@ struct Winograd2Kernels {
   // -> out[point][channel][16], points winograd_point_floats(channels) apart.
   void (*pack)(const float* w, int64_t channels, int64_t columns, float* out);
 };
-
-namespace portable {
-const Winograd2Kernels& winograd2_kernels();
-}
-namespace avx2 {
-const Winograd2Kernels& winograd2_kernels();
-}
 
 }  // namespace hanok::cpu

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -83,10 +84,7 @@ void gradient_transform(const WinogradInputBlock& b) {
 
 }  // namespace
 
-const StemKernels& stem_kernels() {
-  static constexpr StemKernels kTable = {transform_rows, transform_cells, output_transform,
-                                         gradient_transform};
-  return kTable;
-}
+const WinogradStemKernels winograd_stem = {transform_rows, transform_cells, output_transform,
+                                           gradient_transform};
 
 }  // namespace hanok::cpu::HANOK_ISA

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "hanok/kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu {
 
@@ -35,19 +35,12 @@ struct StemTiles {
   int64_t point_stride, tile_stride;
 };
 
-struct StemKernels {
+struct WinogradStemKernels {
   void (*transform_rows)(const StemRows& rows);
   void (*transform_tiles)(const StemTiles& tiles);
   void (*output_transform)(const WinogradOutputBlock& block);  // 3x3 outputs a tile
   // A dy A^T of the 3x3 pixels of a tile; padding is not used.
   void (*gradient_transform)(const WinogradInputBlock& block);
 };
-
-namespace portable {
-const StemKernels& stem_kernels();
-}
-namespace avx2 {
-const StemKernels& stem_kernels();
-}
 
 }  // namespace hanok::cpu

@@ -15,7 +15,7 @@
 //
 // Backward data turns this round: dx(2p + 1) = w2 dy(p) + w0 dy(p + 1), dx(2p) = w1 dy(p), so the
 // transform of dy is common and each phase has its own inverse. The gradient of w is the transposed
-// map, as for stride 1 (winograd.cpp).
+// map, as for stride 1 (winograd4x4.cpp).
 //
 // The points 0, 3/4, -3/4, 3/2 and infinity: with 0, 1, -1, 2 errors are a quarter larger, the
 // worst ones three times, and these coefficients are still exact in binary.
@@ -30,6 +30,7 @@
 // column of G and the first four columns of A^T.
 #include "hanok/kernels/cpu/isa/winograd_strided.h"
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -341,11 +342,8 @@ void weights_transform(const float* du, int64_t point_stride, int64_t row_stride
 
 }  // namespace
 
-const StridedKernels& strided_kernels() {
-  static constexpr StridedKernels kTable = {
-      input_transform,    output_transform,       pack_forward,       gradient_input_transform,
-      pack_backward_data, phase_output_transform, gradient_transform, weights_transform};
-  return kTable;
-}
+const WinogradStridedKernels winograd_strided = {
+    input_transform,    output_transform,       pack_forward,       gradient_input_transform,
+    pack_backward_data, phase_output_transform, gradient_transform, weights_transform};
 
 }  // namespace hanok::cpu::HANOK_ISA

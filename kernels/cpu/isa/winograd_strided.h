@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "hanok/kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu {
 
@@ -58,7 +58,7 @@ struct StridedChannels {
   }
 };
 
-struct StridedKernels {
+struct WinogradStridedKernels {
   // B^T d B of each phase of the 9x9 pixels around a tile, with padding 1
   // -> out[point][tile][StridedChannels]. pad_h and pad_w are not used.
   void (*input_transform)(const WinogradInputBlock& block, const StridedChannels& channels);
@@ -81,16 +81,9 @@ struct StridedKernels {
   // Backward weights. A dy A^T of the 4x4 pixels of a tile; padding is not used.
   void (*gradient_transform)(const WinogradInputBlock& block);
   // dw[k][taps of the phase][c] = G^T du[point of the phase][k][c] G, as
-  // WinogradKernels::weights_transform.
+  // Winograd4x4Kernels::weights_transform.
   void (*weights_transform)(const float* du, int64_t point_stride, int64_t row_stride, int64_t rows,
                             int64_t columns, StridedPhase phase, float* dw, int64_t channels);
 };
-
-namespace portable {
-const StridedKernels& strided_kernels();
-}
-namespace avx2 {
-const StridedKernels& strided_kernels();
-}
 
 }  // namespace hanok::cpu

@@ -1,5 +1,5 @@
 // The transforms of Winograd's minimal filtering as templates over the map of one dimension.
-// winograd.cpp tells the mathematics; what it, winograd2x2.cpp and winograd_stem.cpp call are
+// winograd4x4.cpp tells the mathematics; what it, winograd2x2.cpp and winograd_stem.cpp call are
 // instances of these.
 //
 // The points 0, 2/3, -2/3, 3/2, -3/2 and infinity serve every F(m, r) with m + r = 7: the input's
@@ -7,7 +7,7 @@
 #pragma once
 
 #include "hanok/kernels/cpu/isa/vector8.h"
-#include "hanok/kernels/cpu/isa/winograd_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {

@@ -4,7 +4,7 @@
 //   Y = A^T [ (G g G^T) . (B^T d B) ] A          d: 6x6 inputs, g: 3x3 filter, Y: 4x4 outputs
 //
 // summed over input channels between the brackets, which makes 36 small matrix products, one for
-// each point (conv2d_winograd.cpp). Its transposed maps give the gradients:
+// each point (conv2d/winograd4x4.cpp). Its transposed maps give the gradients:
 //   dw = G^T [ (A dy A^T) . (B^T d B) ] G         summed over tiles between the brackets
 //   dx = the forward map with the filter turned by 180 degrees.
 //
@@ -32,6 +32,7 @@
 // Winograd, "Arithmetic complexity of computations", 1980; Lavin, Gray, "Fast algorithms for
 // convolutional neural networks", CVPR 2016; Barabasz et al., "Error analysis and improving the
 // accuracy of Winograd convolution", ACM TOMS 2020 (choice of points).
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_transforms.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -131,11 +132,7 @@ void weights_transform(const float* du, int64_t point_stride, int64_t row_stride
 
 }  // namespace
 
-const WinogradKernels& winograd_kernels() {
-  static constexpr WinogradKernels kTable = {input_transform,    output_transform,
-                                             pack_forward,       pack_backward_data,
-                                             gradient_transform, weights_transform};
-  return kTable;
-}
+const Winograd4x4Kernels winograd4x4 = {input_transform,    output_transform,   pack_forward,
+                                        pack_backward_data, gradient_transform, weights_transform};
 
 }  // namespace hanok::cpu::HANOK_ISA

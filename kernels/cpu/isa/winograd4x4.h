@@ -1,5 +1,5 @@
 // The instruction-set-dependent pieces of Winograd convolution F(4x4, 3x3), as one table per path.
-// The mathematics stands in winograd.cpp, the schedule in kernels/cpu/conv2d/winograd4x4.cpp.
+// The mathematics stands in winograd4x4.cpp, the schedule in kernels/cpu/conv2d/winograd4x4.cpp.
 #pragma once
 
 #include <stdint.h>
@@ -53,7 +53,7 @@ struct WinogradOutputBlock {
 };
 
 // Channels are multiples of 8 everywhere.
-struct WinogradKernels {
+struct Winograd4x4Kernels {
   // B^T d B of the 6x6 pixels from (h - pad_h, w - pad_w) of a tile.
   void (*input_transform)(const WinogradInputBlock& block);
   void (*output_transform)(const WinogradOutputBlock& block);
@@ -73,12 +73,5 @@ struct WinogradKernels {
   void (*weights_transform)(const float* du, int64_t point_stride, int64_t row_stride, int64_t rows,
                             int64_t columns, float* dw, int64_t channels);
 };
-
-namespace portable {
-const WinogradKernels& winograd_kernels();
-}
-namespace avx2 {
-const WinogradKernels& winograd_kernels();
-}
 
 }  // namespace hanok::cpu
