@@ -121,6 +121,9 @@ class Profiler::Recorder final : public Backend {
   std::size_t conv2d_packed_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
     return inner_->conv2d_packed_bytes(pass, shape);
   }
+  Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
+    return inner_->conv2d_pack_key(pass, shape);
+  }
 
   void fill(ExecContext& context, View out, double value) override {
     note(

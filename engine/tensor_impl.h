@@ -4,18 +4,19 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <variant>
 #include <vector>
 
 #include "hanok/engine/storage.h"
 #include "hanok/engine/tensor.h"
+#include "hanok/kernels/backend.h"
 
 namespace hanok {
 
-/// A copy of a parameter's values in the order in which one kernel reads them. Valid only while the
-/// parameter does not change.
+/// A parameter's values in another form: packed for convolutions, or of another element type. Kept
+/// only while the parameter does not change.
 struct PackedWeights {
-  std::string key;                 // pass, algorithm, instruction set, shape
+  std::variant<Conv2dPackKey, DType> key;
   std::uint64_t version = 0;       // of the storage it was made from
   std::shared_ptr<Storage> bytes;  // counted by the allocator
 };

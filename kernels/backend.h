@@ -15,7 +15,9 @@
 // it from one file of engine/ops, test it in tests/.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "hanok/kernels/base/device.h"
@@ -46,6 +48,19 @@ struct GemmShape {
 };
 
 enum class Conv2dPass { Forward, BackwardData, BackwardWeights };
+
+/// Tells packed forms of weights apart: where two convolutions have equal keys, they read the same
+/// packed weights.
+struct Conv2dPackKey {
+  std::string_view backend;    // Backend::name()
+  std::string_view algorithm;  // as Backend::conv2d_algorithm names it
+  Conv2dPass pass = Conv2dPass::Forward;
+  std::int64_t groups = 1;
+  Window2d phases;  // where the order depends on it: the window, padding modulo stride
+  std::size_t bytes = 0;
+
+  bool operator==(const Conv2dPackKey&) const = default;
+};
 
 /// Picks along one dimension: x is seen as [outer, length, inner], the result as [outer, count,
 /// inner]. Indices are i64 in [0, length): [count] if they are shared by all lanes, else of the
@@ -224,6 +239,8 @@ class Backend {
   /// Bytes of the packed form of the weights for this shape; 0 where the algorithm uses them as
   /// they are.
   virtual std::size_t conv2d_packed_bytes(Conv2dPass, const Conv2dShape&) const = 0;
+  /// What packed weights of this shape are kept under. Only where conv2d_packed_bytes isn't 0.
+  virtual Conv2dPackKey conv2d_pack_key(Conv2dPass, const Conv2dShape&) const = 0;
   virtual void conv2d_pack(ExecContext&, Conv2dPass, const Conv2dShape&, ConstView w,
                            void* packed) = 0;
   /// `packed` may be null: then the weights are packed into scratch first.

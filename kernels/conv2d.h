@@ -12,6 +12,8 @@ struct Window2d {  // stride, padding and dilation, in pixels, height first
   std::int64_t stride_h = 1, stride_w = 1;
   std::int64_t pad_h = 0, pad_w = 0;
   std::int64_t dilation_h = 1, dilation_w = 1;
+
+  bool operator==(const Window2d&) const = default;
 };
 
 /// Output pixels of a window of `kernel` taps over `input` pixels (PyTorch's formula, floor).

@@ -86,12 +86,12 @@ Tensor weight_in_compute_type(const Tensor& weight) {
   const auto stale = [&](const PackedWeights& pack) { return pack.version != weight.version(); };
   packs.erase(std::remove_if(packs.begin(), packs.end(), stale), packs.end());
   for (const PackedWeights& pack : packs) {
-    if (pack.key == hanok::name_of(dtype)) {
+    if (const auto* kept = std::get_if<DType>(&pack.key); kept && *kept == dtype) {
       return Tensor::wrap(pack.bytes, 0, weight.shape(), dtype);
     }
   }
   const Tensor copy = weight.to(dtype);
-  packs.push_back({hanok::name_of(dtype), weight.version(), copy.storage()});
+  packs.push_back({dtype, weight.version(), copy.storage()});
   return copy;
 }
 

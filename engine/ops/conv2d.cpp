@@ -85,19 +85,18 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
   const Target target(weight);
   const std::size_t bytes = target.backend.conv2d_packed_bytes(pass, shape);
   if (bytes == 0) return nullptr;
-  // The shape alone decides the algorithm, and the algorithm the order.
-  std::string key = fmt::format("{} {} {} groups {} bytes {}", target.backend.name(),
-                                pass == Conv2dPass::Forward ? "forward" : "backward_data",
-                                target.backend.conv2d_algorithm(pass, shape), shape.groups, bytes);
+  const Conv2dPackKey key = target.backend.conv2d_pack_key(pass, shape);
   const auto stale = [&](const PackedWeights& pack) { return pack.version != weight.version(); };
   packs.erase(std::remove_if(packs.begin(), packs.end(), stale), packs.end());
   for (const PackedWeights& pack : packs) {
-    if (pack.key == key) return pack.bytes;
+    if (const auto* kept = std::get_if<Conv2dPackKey>(&pack.key); kept && *kept == key) {
+      return pack.bytes;
+    }
   }
   const MemoryTag tag("packed weights");
   auto storage = std::make_shared<Storage>(bytes, weight.device());
   target.backend.conv2d_pack(target.context, pass, shape, weight.view(), storage->data());
-  packs.push_back({std::move(key), weight.version(), storage});
+  packs.push_back({key, weight.version(), storage});
   return storage;
 }
 

@@ -201,6 +201,10 @@ class CpuBackend final : public Backend, private OperandTypes {
     return cpu::conv2d_packed_bytes(isa_, pass, shape);
   }
 
+  Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
+    return cpu::conv2d_pack_key(isa_, pass, shape);
+  }
+
   void conv2d_pack(ExecContext& ctx, Conv2dPass pass, const Conv2dShape& shape, ConstView w,
                    void* packed) override {
     const FlushDenormals flush;

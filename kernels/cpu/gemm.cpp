@@ -128,10 +128,8 @@ void multiply_product(ExecContext& context, const GemmKernels& kernels, const Pr
         block.accumulate = k0 > 0 || p.shape.accumulate;
         TileEpilogue epilogue{};
         if (last && p.epilogue) {
-          epilogue = *p.epilogue;
-          if (epilogue.scale) epilogue.scale += j0 + j;
-          if (epilogue.shift) epilogue.shift += j0 + j;
-          if (epilogue.residual) epilogue.residual += i * p.shape.ldc + j0 + j;
+          epilogue = at_column(*p.epilogue, j0 + j);
+          if (epilogue.residual) epilogue.residual += i * p.shape.ldc;
           block.epilogue = &epilogue;
         }
         kernels.multiply(block);
@@ -232,6 +230,13 @@ TileEpilogue tile_epilogue(const Epilogue& epilogue) {
   return {epilogue.scale.f32(), epilogue.shift.f32(), epilogue.residual.f32(),
           epilogue.activation != Activation::None,
           six ? 6.0F : std::numeric_limits<float>::infinity()};
+}
+
+TileEpilogue at_column(TileEpilogue epilogue, std::int64_t column) {
+  if (epilogue.scale) epilogue.scale += column;
+  if (epilogue.shift) epilogue.shift += column;
+  if (epilogue.residual) epilogue.residual += column;
+  return epilogue;
 }
 
 float* thread_scratch(std::int64_t floats) {

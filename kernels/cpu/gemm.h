@@ -20,7 +20,7 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
 void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
               View out);
 
-// ---- shared by gemm.cpp and conv2d_*.cpp ----
+// ---- shared by gemm.cpp and conv2d/*.cpp ----
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }
@@ -52,6 +52,9 @@ constexpr std::int64_t packed_row_stride(std::int64_t n) {
 
 /// The device-independent epilogue as the tiles want it.
 TileEpilogue tile_epilogue(const Epilogue& epilogue);
+
+/// The same from a later column (channel) on.
+TileEpilogue at_column(TileEpilogue epilogue, std::int64_t column);
 
 /// Aligned scratch of the calling thread, at least `floats` long; the content is whatever an
 /// earlier block left. It holds packed operands of one block and never lives longer.

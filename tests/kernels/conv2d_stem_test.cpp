@@ -68,15 +68,14 @@ TEST(Conv2dStem, EpilogueInEveryCombination) {
 }
 
 // Packed weights of an odd and an even padding differ, and so must what they are filed under.
-TEST(Conv2dStem, NamesTellPaddingsApart) {
-  const cpu::Isa isa = cpu::Isa::Portable;
-  const auto algorithm = [&](std::int64_t pad_h, std::int64_t pad_w) {
-    return std::string(cpu::conv2d_algorithm(isa, Conv2dPass::Forward,
-                                             stem(1, 3, 40, 40, 16, 7, 7, pad_h, pad_w)));
+TEST(Conv2dStem, PackKeysTellPaddingsApart) {
+  const auto key = [](std::int64_t pad_h, std::int64_t pad_w) {
+    return cpu::conv2d_pack_key(cpu::Isa::Portable, Conv2dPass::Forward,
+                                stem(1, 3, 40, 40, 16, 7, 7, pad_h, pad_w));
   };
-  EXPECT_EQ(algorithm(3, 3), algorithm(1, 3));
-  EXPECT_NE(algorithm(3, 3), algorithm(2, 3));
-  EXPECT_NE(algorithm(3, 3), algorithm(3, 2));
+  EXPECT_EQ(key(3, 3), key(1, 3));
+  EXPECT_NE(key(3, 3), key(2, 3));
+  EXPECT_NE(key(3, 3), key(3, 2));
 }
 
 TEST(Conv2dStem, OtherPassesAndShapesGoElsewhere) {
@@ -85,7 +84,7 @@ TEST(Conv2dStem, OtherPassesAndShapesGoElsewhere) {
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, stem(1, 5, 40, 40, 16)),
             Conv2dAlgorithm::ImplicitGemm);
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, stem(1, 3, 40, 40, 20)),
-            Conv2dAlgorithm::ImplicitGemm);
+            Conv2dAlgorithm::FewChannels);
 }
 
 }  // namespace

@@ -254,16 +254,19 @@ TEST(Conv2d, ChannelsOfTheirOwnAreDepthwise) {
             Conv2dAlgorithm::ImplicitGemm);
 }
 
-TEST(Conv2d, NamesItsAlgorithm) {
+TEST(Conv2d, PackKeysTellOrdersApart) {
   const cpu::Isa isa = cpu::Isa::Portable;
   const Conv2dShape a = shape_of(1, 8, 9, 9, 8, 3, 3, 1, {2, 2, 1, 1, 1, 1});
   Conv2dShape b = a;
   b.window.pad_h = 0;
-  EXPECT_STREQ(cpu::conv2d_algorithm(isa, Conv2dPass::Forward, a),
-               cpu::conv2d_algorithm(isa, Conv2dPass::Forward, b));
+  EXPECT_STREQ(cpu::conv2d_algorithm(isa, Conv2dPass::Forward, a), "implicit_gemm");
+  EXPECT_EQ(cpu::conv2d_pack_key(isa, Conv2dPass::Forward, a),
+            cpu::conv2d_pack_key(isa, Conv2dPass::Forward, b));
   // The order of packed weights differs between these two.
-  EXPECT_STRNE(cpu::conv2d_algorithm(isa, Conv2dPass::BackwardData, a),
-               cpu::conv2d_algorithm(isa, Conv2dPass::BackwardData, b));
+  EXPECT_NE(cpu::conv2d_pack_key(isa, Conv2dPass::BackwardData, a),
+            cpu::conv2d_pack_key(isa, Conv2dPass::BackwardData, b));
+  EXPECT_NE(cpu::conv2d_pack_key(isa, Conv2dPass::Forward, a),
+            cpu::conv2d_pack_key(cpu::Isa::Avx2, Conv2dPass::Forward, a));
 }
 
 }  // namespace

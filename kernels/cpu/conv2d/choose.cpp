@@ -1,57 +1,93 @@
 #include "hanok/kernels/cpu/conv2d/choose.h"
 
 #include "hanok/kernels/cpu/conv2d/choices.h"
+#include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 
 namespace hanok {
 namespace {
 
-bool fits_winograd(const Conv2dShape& s) {
-  const Window2d& w = s.window;
-  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 1 && w.stride_w == 1 &&
-         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h <= 2 && w.pad_w <= 2 && s.c % 8 == 0 &&
-         s.k % 8 == 0;
-}
-
-bool fits_winograd_strided(const Conv2dShape& s) {
-  const Window2d& w = s.window;
-  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 2 && w.stride_w == 2 &&
-         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h == 1 && w.pad_w == 1 && s.c % 8 == 0 &&
-         s.k % 8 == 0;
-}
-
-bool fits_winograd_stem(const Conv2dShape& s) {
-  const Window2d& w = s.window;
-  return s.r >= 5 && s.r <= 7 && s.s >= 5 && s.s <= 7 && s.groups == 1 && w.stride_h == 2 &&
-         w.stride_w == 2 && w.dilation_h == 1 && w.dilation_w == 1 && s.c <= 4 && s.k % 8 == 0;
+/// 4x4 tiles of the pass's output (of y for the weights), counted with their unused margins.
+std::int64_t tiles_of_image(Conv2dPass pass, const Conv2dShape& s) {
+  const bool to_input = pass == Conv2dPass::BackwardData;
+  return (((to_input ? s.h : s.p()) + 3) / 4) * (((to_input ? s.w : s.q()) + 3) / 4);
 }
 
 /// The shipped choice.
 Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
-  if (s.groups > 1 && s.groups == s.c) return Conv2dAlgorithm::Depthwise;
+  const auto possible = [&](Conv2dAlgorithm algorithm) { return can_compute(algorithm, pass, s); };
+  const std::int64_t batch = s.nominal_n > 0 ? s.nominal_n : s.n;
+
+  if (possible(Conv2dAlgorithm::Depthwise)) return Conv2dAlgorithm::Depthwise;
+
   // With fewer filters or smaller images the input's transform and unused margins cost too much.
-  if (pass != Conv2dPass::BackwardData && fits_winograd_stem(s) && s.k >= 16 && s.q() >= 12) {
+  if (possible(Conv2dAlgorithm::WinogradStem) && s.k >= 16 && s.q() >= 12) {
     return Conv2dAlgorithm::WinogradStem;
   }
-  const std::int64_t batch = s.nominal_n > 0 ? s.nominal_n : s.n;
-  // The filters are transformed in each call, nine numbers of one: tiles must make up for it.
-  if (fits_winograd_strided(s) && s.c >= 32 && s.k >= 32 &&
-      batch * ((s.p() + 3) / 4) * ((s.q() + 3) / 4) >= 48) {
-    return Conv2dAlgorithm::WinogradStrided;
-  }
+
   // Below 32 channels the transforms cost as much as the products that they save.
-  if (!fits_winograd(s) || s.c < 32 || s.k < 32) return Conv2dAlgorithm::ImplicitGemm;
-  // 4x4 tiles of the pass's output (of y for the weights), counted with their unused margins.
-  const bool to_input = pass == Conv2dPass::BackwardData;
-  const std::int64_t tiles_h = ((to_input ? s.h : s.p()) + 3) / 4;
-  const std::int64_t tiles_w = ((to_input ? s.w : s.q()) + 3) / 4;
-  const std::int64_t tiles = batch * tiles_h * tiles_w;
-  // The transformed weights are four times as large as the weights: they must be used often. Where
-  // they stay in the caches, and are packed once for many calls, few tiles are enough.
-  const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
-  if (tiles >= (small ? 4 : 12)) return Conv2dAlgorithm::Winograd4x4;
-  // Between these, transformed weights of half that size are still worth it.
-  if (pass == Conv2dPass::Forward && tiles >= 4) return Conv2dAlgorithm::Winograd2x2;
+  if (s.c >= 32 && s.k >= 32) {
+    // The filters are transformed in each call, nine numbers of one: tiles must make up for it.
+    if (possible(Conv2dAlgorithm::WinogradStrided) &&
+        batch * ((s.p() + 3) / 4) * ((s.q() + 3) / 4) >= 48) {
+      return Conv2dAlgorithm::WinogradStrided;
+    }
+    // The transformed weights are four times as large as the weights: they must be used often.
+    // Where they stay in the caches, and are packed once for many calls, few tiles are enough.
+    const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
+    const std::int64_t tiles = batch * tiles_of_image(pass, s);
+    if (possible(Conv2dAlgorithm::Winograd4x4) && tiles >= (small ? 4 : 12)) {
+      return Conv2dAlgorithm::Winograd4x4;
+    }
+    // Between these, transformed weights of half that size are still worth it.
+    if (possible(Conv2dAlgorithm::Winograd2x2) && tiles >= 4) return Conv2dAlgorithm::Winograd2x2;
+  }
+
+  // To gather a patch of few channels costs as much as the products that it is for.
+  if (possible(Conv2dAlgorithm::FewChannels)) return Conv2dAlgorithm::FewChannels;
   return Conv2dAlgorithm::ImplicitGemm;
+}
+
+Conv2dSchedule winograd4x4_schedule(Conv2dPass pass, const Conv2dShape& s, WeightsAre weights) {
+  // Early layers: transformed tiles, their products and the weights of a task stay in L2.
+  if (s.c + s.k <= 256) return Conv2dSchedule::Fused;
+  // Deep layers: the transformed weights (9 to 38 MB) leave every cache. Where a call would have to
+  // make them and few blocks of tiles use them, each block makes those of a panel when it needs
+  // them.
+  constexpr std::int64_t kMostPackings = 4;
+  const bool few_blocks =
+      s.n * tiles_of_image(pass, s) <= kMostPackings * cpu::winograd4x4::kStagedTiles;
+  if (pass != Conv2dPass::BackwardWeights && weights == WeightsAre::Plain && few_blocks) {
+    return Conv2dSchedule::Panels;
+  }
+  return Conv2dSchedule::Staged;
+}
+
+Conv2dSchedule depthwise_schedule(Conv2dPass pass, const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  const bool is_3x3 = s.r == 3 && s.s == 3 && w.pad_h == 1 && w.pad_w == 1 && w.dilation_h == 1 &&
+                      w.dilation_w == 1 && w.stride_w <= 2;
+  // Backward data slides over dy with the taps in reverse order, which needs a dy for each dx.
+  const bool reversible = w.stride_h == 1 && w.stride_w == 1 && s.k == s.c;
+  return is_3x3 && (pass != Conv2dPass::BackwardData || reversible) ? Conv2dSchedule::Sliding
+                                                                    : Conv2dSchedule::ByTap;
+}
+
+const char* name_of(Conv2dSchedule schedule) {
+  switch (schedule) {
+    case Conv2dSchedule::Only:
+      break;
+    case Conv2dSchedule::Fused:
+      return "fused";
+    case Conv2dSchedule::Staged:
+      return "staged";
+    case Conv2dSchedule::Panels:
+      return "panels";
+    case Conv2dSchedule::Sliding:
+      return "sliding";
+    case Conv2dSchedule::ByTap:
+      return "by tap";
+  }
+  return "";
 }
 
 }  // namespace
@@ -60,47 +96,19 @@ Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape) {
   return chosen_conv2d(pass, shape, fastest(pass, shape));
 }
 
-const std::vector<Conv2dAlgorithm>& conv2d_algorithms() {
-  static const std::vector<Conv2dAlgorithm> all = {
-      Conv2dAlgorithm::ImplicitGemm,    Conv2dAlgorithm::Winograd4x4,  Conv2dAlgorithm::Winograd2x2,
-      Conv2dAlgorithm::WinogradStrided, Conv2dAlgorithm::WinogradStem, Conv2dAlgorithm::Depthwise};
-  return all;
+Conv2dSchedule choose_schedule(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& shape,
+                               WeightsAre weights) {
+  if (algorithm == Conv2dAlgorithm::Winograd4x4) return winograd4x4_schedule(pass, shape, weights);
+  if (algorithm == Conv2dAlgorithm::Depthwise) return depthwise_schedule(pass, shape);
+  return Conv2dSchedule::Only;
 }
 
-bool can_compute(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& shape) {
-  switch (algorithm) {
-    case Conv2dAlgorithm::ImplicitGemm:
-      return true;
-    case Conv2dAlgorithm::Winograd4x4:
-      return fits_winograd(shape);
-    case Conv2dAlgorithm::Winograd2x2:
-      return pass == Conv2dPass::Forward && fits_winograd(shape);
-    case Conv2dAlgorithm::WinogradStrided:
-      return fits_winograd_strided(shape);
-    case Conv2dAlgorithm::WinogradStem:
-      return pass != Conv2dPass::BackwardData && fits_winograd_stem(shape);
-    case Conv2dAlgorithm::Depthwise:
-      return shape.groups > 1 && shape.groups == shape.c;
-  }
-  return false;
-}
-
-const char* name_of(Conv2dAlgorithm algorithm) {
-  switch (algorithm) {
-    case Conv2dAlgorithm::ImplicitGemm:
-      return "implicit_gemm";
-    case Conv2dAlgorithm::Winograd4x4:
-      return "winograd4x4";
-    case Conv2dAlgorithm::Winograd2x2:
-      return "winograd2x2";
-    case Conv2dAlgorithm::WinogradStrided:
-      return "winograd_strided";
-    case Conv2dAlgorithm::WinogradStem:
-      return "winograd_stem";
-    case Conv2dAlgorithm::Depthwise:
-      return "depthwise";
-  }
-  return "?";
+std::string describe_conv2d(Conv2dPass pass, const Conv2dShape& shape, WeightsAre weights) {
+  const Conv2dAlgorithm algorithm = choose_conv2d(pass, shape);
+  const Conv2dSchedule schedule = choose_schedule(algorithm, pass, shape, weights);
+  std::string text = name_of(algorithm);
+  if (schedule != Conv2dSchedule::Only) text += std::string(" (") + name_of(schedule) + ")";
+  return text;
 }
 
 }  // namespace hanok

@@ -28,7 +28,7 @@
 
 #include "hanok/kernels/cpu/conv2d/patches.h"
 #include "hanok/kernels/cpu/gemm.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
+#include "hanok/kernels/cpu/isa/depthwise.h"
 
 namespace hanok::cpu::depthwise {
 namespace {
@@ -172,11 +172,8 @@ std::int64_t multiplier(const Conv2dShape& s) { return s.k / s.c; }
 
 // Whether Depthwise3x3Kernels compute this pass.
 bool slides(Conv2dPass pass, const Conv2dShape& s) {
-  const Window2d& w = s.window;
-  const bool fits = s.r == 3 && s.s == 3 && w.pad_h == 1 && w.pad_w == 1 && w.dilation_h == 1 &&
-                    w.dilation_w == 1 && w.stride_w <= 2;
-  if (pass != Conv2dPass::BackwardData) return fits;
-  return fits && w.stride_h == 1 && w.stride_w == 1 && s.k == s.c;
+  return choose_schedule(Conv2dAlgorithm::Depthwise, pass, s, WeightsAre::Packed) ==
+         Conv2dSchedule::Sliding;
 }
 
 // Row i of the results. `weights` and `gradients`: [9][channels]; these may be null.
@@ -213,18 +210,12 @@ std::int64_t slice_count(const Conv2dShape& s) {
   return std::clamp<std::int64_t>(s.n * output_bands(s).per_image, 1, kMaxSlices);
 }
 
-}  // namespace
-
-Kernels kernels_of(Isa isa) {
-  const IsaKernels& kernels = cpu::kernels_of(isa);
-  return {kernels.gemm, kernels.depthwise, kernels.depthwise3x3};
-}
-
-std::size_t packed_bytes(const Conv2dShape& s) {
+std::size_t packed_bytes(Conv2dPass /*pass*/, const Conv2dShape& s) {
   return static_cast<std::size_t>(s.k * s.r * s.s) * sizeof(float);
 }
 
-void pack(const Conv2dShape& s, const float* w, float* packed) {
+void pack(ExecContext& /*context*/, const IsaKernels& /*kernels*/, Conv2dPass /*pass*/,
+          const Conv2dShape& s, const float* w, float* packed) {
   const std::int64_t taps = s.r * s.s;
   for (std::int64_t t = 0; t < taps; ++t) {
     for (std::int64_t k = 0; k < s.k; ++k) packed[t * s.k + k] = w[k * taps + t];
@@ -238,13 +229,14 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
     case Conv2dPass::BackwardData:
       break;
     case Conv2dPass::BackwardWeights:
-      return static_cast<std::size_t>(slice_count(s)) * packed_bytes(s);
+      return static_cast<std::size_t>(slice_count(s)) * packed_bytes(pass, s);
   }
   return 0;
 }
 
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y) {
+void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
+             const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
+  const float* packed = w.packed;
   const Patches patches = forward_patches(s);
   const Grid grid(patches, s.h, s.w, s.k);
   const Bands bands = output_bands(s);
@@ -292,8 +284,9 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   }
 }
 
-void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
-                   const float* dy, const float* packed, float* dx) {
+void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
+                   const float* dy, const Conv2dWeights& w, float* dx) {
+  const float* packed = w.packed;
   const std::int64_t m = multiplier(s);
   const std::vector<Patches> phases = backward_data_patches(s);
   std::vector<Grid> grids;
@@ -338,7 +331,7 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
   });
 }
 
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                       const float* x, const float* dy, float* dw) {
   const Patches patches = forward_patches(s);
   const Grid grid(patches, s.h, s.w, s.k);
@@ -380,5 +373,20 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
     for (std::int64_t t = 0; t < taps; ++t) dw[k * taps + t] = parts[t * s.k + k];
   }
 }
+
+bool fits(const Conv2dShape& s) { return s.groups > 1 && s.groups == s.c; }
+
+}  // namespace
+
+const Conv2dDriver driver = {
+    .name = "depthwise",
+    .fits = fits,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};
 
 }  // namespace hanok::cpu::depthwise

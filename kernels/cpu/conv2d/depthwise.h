@@ -8,36 +8,12 @@
 // as one (a group a channel) it would use one of 16 columns.
 #pragma once
 
-#include <cstddef>
-
-#include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/isa.h"
-#include "hanok/kernels/cpu/isa/depthwise.h"
+#include "hanok/kernels/cpu/conv2d/driver.h"
 #include "hanok/kernels/cpu/isa/depthwise3x3.h"
 
 namespace hanok::cpu::depthwise {
 
-/// The tables of one instruction-set path.
-struct Kernels {
-  const GemmKernels& gemm;
-  const DepthwiseKernels& depthwise;
-  const Depthwise3x3Kernels& depthwise3x3;
-};
-Kernels kernels_of(Isa isa);
-
-/// Bytes of the packed weights of a pass (Forward or BackwardData).
-std::size_t packed_bytes(const Conv2dShape& shape);
-void pack(const Conv2dShape& shape, const float* w, float* packed);
-
-/// Bytes taken from the workspace besides packed weights.
-std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
-
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y);
-void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
-                   const float* dy, const float* packed, float* dx);
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
-                      const float* x, const float* dy, float* dw);
+extern const Conv2dDriver driver;
 
 /// Row i of the results of a 3x3 filter with one pixel of padding: its middle row stands on source
 /// row i * stride_h. row(h) points at source row h; weights: [9][channels].

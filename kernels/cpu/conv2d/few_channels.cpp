@@ -13,13 +13,15 @@
 //
 // A gather of 27 floats costs as much as the 27 * 32 multiply-adds that they are for (measured:
 // 55 GFLOP/s on two cores that do 150 without it). The sums run in the same order: the same bits.
+#include "hanok/kernels/cpu/conv2d/few_channels.h"
+
 #include <algorithm>
 #include <vector>
 
 #include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
 #include "hanok/kernels/cpu/gemm.h"
 
-namespace hanok::cpu::implicit_gemm {
+namespace hanok::cpu::few_channels {
 namespace {
 
 constexpr std::int64_t kBandPixels = 1024;
@@ -48,19 +50,18 @@ void copy_padded(const GemmKernels& kernels, const Conv2dShape& s, const float* 
   std::fill(out + left + taken, out + row_floats, 0.0F);
 }
 
-}  // namespace
-
-bool has_few_channels(const Conv2dShape& s) {
+bool fits(const Conv2dShape& s) {
   return s.groups == 1 && s.c <= 4 && s.r * s.s > 1 && s.window.dilation_w == 1 &&
          s.r * s.s * s.c <= kBlockK && s.q() > 0;
 }
 
-std::size_t few_channels_workspace_bytes(const Conv2dShape& s) {
+std::size_t workspace_bytes(Conv2dPass /*pass*/, const Conv2dShape& s) {
   return block_moments_bytes(s.n * Bands(s).per_image, s.k);
 }
 
-void forward_few_channels(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s,
-                          const float* x, const float* packed, const Epilogue& epilogue, float* y) {
+void forward(ExecContext& context, const IsaKernels& isa_kernels, const Conv2dShape& s,
+             const float* x, const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
+  const GemmKernels& kernels = isa_kernels.gemm;
   const Window2d& window = s.window;
   const Bands bands(s);
   const TileEpilogue tile = tile_epilogue(epilogue);
@@ -90,7 +91,7 @@ void forward_few_channels(ExecContext& context, const GemmKernels& kernels, cons
     block.a_k_stride = 1;
     block.a_runs = s.r;
     block.a_run_stride = window.dilation_h * bands.row_floats;
-    block.b = packed;
+    block.b = w.packed;
     block.b_panel_stride = block.k * kPanelColumns;
     block.b_k_stride = kPanelColumns;
     block.c_row_offset = row_offsets.data();
@@ -119,4 +120,15 @@ void forward_few_channels(ExecContext& context, const GemmKernels& kernels, cons
   }
 }
 
-}  // namespace hanok::cpu::implicit_gemm
+}  // namespace
+
+const Conv2dDriver driver = {
+    .name = "few_channels",
+    .fits = fits,
+    .packed_bytes = implicit_gemm::packed_bytes,
+    .pack = implicit_gemm::pack,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+};
+
+}  // namespace hanok::cpu::few_channels

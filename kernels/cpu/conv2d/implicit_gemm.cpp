@@ -55,62 +55,51 @@ void fill_row_offsets(const PatchGemm& g, std::int64_t begin, std::int64_t rows,
   }
 }
 
-// Rows [i, i + rows) x columns [j, j + columns).
-void run_block(const GemmKernels& kernels, const PatchGemm& g, std::int64_t i, std::int64_t rows,
-               std::int64_t j, std::int64_t columns) {
-  std::array<std::int64_t, kBlockRows> row_offsets;
-  fill_row_offsets(g, i, rows, row_offsets.data());
-  const bool direct = patches_are_the_image(g.source);
-  const std::int64_t k_block = k_block_size(g.k);
-  GemmBlock block{};
-  block.rows = rows;
-  block.columns = columns;
-  block.a_k_stride = 1;
-  block.b_panel_stride = g.k * kPanelColumns;
-  block.b_k_stride = kPanelColumns;
-  block.c = g.out + j;
-  block.c_row_offset = row_offsets.data();
-  TileEpilogue epilogue{};
-  if (g.epilogue) {
-    epilogue = *g.epilogue;
-    if (epilogue.scale) epilogue.scale += j;
-    if (epilogue.shift) epilogue.shift += j;
-    if (epilogue.residual) epilogue.residual += j;
-  }
-  for (std::int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += k_block) {
-    block.k = std::min(k_block, g.k - k0);
-    if (direct) {
-      block.a = g.source.data + i * g.source.pixel_stride + k0;
-      block.a_row_stride = g.source.pixel_stride;
-      block.fetch_a = g.source.pixel_stride <= 2 * block.k;  // else most of it is another block's
-    } else {
-      float* scratch = thread_scratch(kBlockRows * kBlockK);
-      kernels.gather_patches(g.source, i, i + rows, k0, k0 + block.k, scratch, k_block);
-      block.a = scratch;
-      block.a_row_stride = k_block;
-    }
-    block.b = g.packed + j * g.k + k0 * kPanelColumns;
-    block.accumulate = k0 > 0;
-    block.epilogue = g.epilogue && k0 + block.k >= g.k ? &epilogue : nullptr;
-    kernels.multiply(block);
-  }
-  if (g.moments.mean) {
-    const std::int64_t at = i / kBlockRows * g.moments.channels + j;
-    kernels.column_moments(block.c + row_offsets[0], g.pixel_stride, rows, columns,
-                           g.moments.mean + at, g.moments.deviations + at);
-  }
-}
-
-void run(ExecContext& context, const GemmKernels& kernels, const PatchGemm& g) {
+// The products of all blocks of 144 pixels and some panels of columns, one a task.
+void multiply_patches(ExecContext& context, const GemmKernels& kernels, const PatchGemm& g) {
   const std::int64_t pixels = g.batch * g.source.grid_h * g.source.grid_w;
   const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
   const std::int64_t column_block = column_block_size(g.columns, row_blocks);
   const std::int64_t column_blocks = divide_up(g.columns, column_block);
+  const bool direct = patches_are_the_image(g.source);
+  const std::int64_t k_block = k_block_size(g.k);
   context.pool.run(row_blocks * column_blocks, [&](std::int64_t task) {
+    // Rows [i, i + rows) x columns [j, j + columns).
     const std::int64_t i = task / column_blocks * kBlockRows;
     const std::int64_t j = task % column_blocks * column_block;
-    run_block(kernels, g, i, std::min(kBlockRows, pixels - i), j,
-              std::min(column_block, g.columns - j));
+    std::array<std::int64_t, kBlockRows> row_offsets;
+    GemmBlock block{};
+    block.rows = std::min(kBlockRows, pixels - i);
+    block.columns = std::min(column_block, g.columns - j);
+    block.a_k_stride = 1;
+    block.b_panel_stride = g.k * kPanelColumns;
+    block.b_k_stride = kPanelColumns;
+    block.c = g.out + j;
+    block.c_row_offset = row_offsets.data();
+    fill_row_offsets(g, i, block.rows, row_offsets.data());
+    const TileEpilogue epilogue = g.epilogue ? at_column(*g.epilogue, j) : TileEpilogue{};
+    for (std::int64_t k0 = 0; k0 == 0 || k0 < g.k; k0 += k_block) {
+      block.k = std::min(k_block, g.k - k0);
+      if (direct) {
+        block.a = g.source.data + i * g.source.pixel_stride + k0;
+        block.a_row_stride = g.source.pixel_stride;
+        block.fetch_a = g.source.pixel_stride <= 2 * block.k;  // else most of it is another block's
+      } else {
+        float* scratch = thread_scratch(kBlockRows * kBlockK);
+        kernels.gather_patches(g.source, i, i + block.rows, k0, k0 + block.k, scratch, k_block);
+        block.a = scratch;
+        block.a_row_stride = k_block;
+      }
+      block.b = g.packed + j * g.k + k0 * kPanelColumns;
+      block.accumulate = k0 > 0;
+      block.epilogue = g.epilogue && k0 + block.k >= g.k ? &epilogue : nullptr;
+      kernels.multiply(block);
+    }
+    if (g.moments.mean) {
+      const std::int64_t at = i / kBlockRows * g.moments.channels + j;
+      kernels.column_moments(block.c + row_offsets[0], g.pixel_stride, block.rows, block.columns,
+                             g.moments.mean + at, g.moments.deviations + at);
+    }
   });
 }
 
@@ -137,7 +126,7 @@ std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
   return static_cast<std::size_t>(s.groups * floats) * sizeof(float);
 }
 
-void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass, const Conv2dShape& s,
+void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, const Conv2dShape& s,
           const float* w, float* packed) {
   const std::int64_t kg = s.k_per_group();
   const std::int64_t cg = s.c_per_group();
@@ -154,7 +143,7 @@ void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass, con
       p.columns = std::min(kPanelColumns, kg - column);
       p.out = packed + task * filter * kPanelColumns;
       p.out_panel_stride = filter * kPanelColumns;
-      kernels.pack_panels(p);
+      kernels.gemm.pack_panels(p);
     });
     return;
   }
@@ -171,15 +160,16 @@ void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass, con
       p.columns = cg;
       p.out = packed + group * group_floats(phase, kg, cg) + tap * kg * kPanelColumns;
       p.out_panel_stride = taps * kg * kPanelColumns;
-      kernels.pack_panels(p);
+      kernels.gemm.pack_panels(p);
     });
     packed += s.groups * group_floats(phase, kg, cg);
   }
 }
 
-void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y) {
-  if (has_few_channels(s)) return forward_few_channels(context, kernels, s, x, packed, epilogue, y);
+namespace {
+
+void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
+             const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
   const Patches patches = forward_patches(s);
   const std::int64_t pixels = s.n * s.p() * s.q();
   const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
@@ -189,16 +179,13 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
   const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
   for (std::int64_t group = 0; group < s.groups; ++group) {
     const std::int64_t channel = group * s.k_per_group();
-    TileEpilogue tile_here = tile;
-    if (tile.scale) tile_here.scale += channel;
-    if (tile.shift) tile_here.shift += channel;
-    if (tile.residual) tile_here.residual += channel;
+    const TileEpilogue tile_here = at_column(tile, channel);
     PatchGemm g{};
     g.source = patches.source(x + group * s.c_per_group(), s.h, s.w, s.c, s.c_per_group());
     g.batch = s.n;
     g.k = tap_count(patches) * s.c_per_group();
     g.columns = s.k_per_group();
-    g.packed = packed + group * group_floats(patches, s.c_per_group(), s.k_per_group());
+    g.packed = w.packed + group * group_floats(patches, s.c_per_group(), s.k_per_group());
     g.out = y + channel;
     g.pixel_stride = s.k;
     g.row_stride = s.q() * s.k;
@@ -207,7 +194,7 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
     if (moments.mean) {
       g.moments = {moments.mean + channel, moments.deviations + channel, moments.channels};
     }
-    run(context, kernels, g);
+    multiply_patches(context, kernels.gemm, g);
   }
   if (moments.mean) {
     std::vector<std::int64_t> block_rows;
@@ -218,8 +205,9 @@ void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape
   }
 }
 
-void backward_data(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s,
-                   const float* dy, const float* packed, float* dx) {
+void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
+                   const float* dy, const Conv2dWeights& w, float* dx) {
+  const float* packed = w.packed;
   for (const Patches& phase : backward_data_patches(s)) {
     for (std::int64_t group = 0; group < s.groups; ++group) {
       PatchGemm g{};
@@ -232,10 +220,35 @@ void backward_data(ExecContext& context, const GemmKernels& kernels, const Conv2
       g.pixel_stride = phase.stride_w * s.c;
       g.row_stride = phase.stride_h * s.w * s.c;
       g.image_stride = s.h * s.w * s.c;
-      run(context, kernels, g);
+      multiply_patches(context, kernels.gemm, g);
       packed += group_floats(phase, s.k_per_group(), s.c_per_group());
     }
   }
 }
+
+std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
+  if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(s);
+  if (pass == Conv2dPass::BackwardData) return 0;
+  return block_moments_bytes(divide_up(s.n * s.p() * s.q(), kBlockRows), s.k);
+}
+
+// Backward data packs one phase of the stride after the other.
+bool packs_by_window(Conv2dPass pass, const Conv2dShape& s) {
+  return pass == Conv2dPass::BackwardData && (s.window.stride_h != 1 || s.window.stride_w != 1);
+}
+
+}  // namespace
+
+const Conv2dDriver driver = {
+    .name = "implicit_gemm",
+    .fits = [](const Conv2dShape& /*shape*/) { return true; },
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .packs_by_window = packs_by_window,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};
 
 }  // namespace hanok::cpu::implicit_gemm

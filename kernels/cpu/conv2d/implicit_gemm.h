@@ -10,32 +10,20 @@
 
 #include <cstddef>
 
-#include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/conv2d/driver.h"
 
 namespace hanok::cpu::implicit_gemm {
 
-/// Bytes of the packed weights of a pass (Forward or BackwardData).
+extern const Conv2dDriver driver;
+
+/// Weights packed for Forward: [group][K/16 panels][R*S*C/groups][16]; few_channels reads the same.
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape);
-void pack(ExecContext& context, const GemmKernels& kernels, Conv2dPass pass,
+void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass,
           const Conv2dShape& shape, const float* w, float* packed);
 
-/// Bytes taken from the workspace besides packed weights.
-std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
-
-void forward(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,
-             const float* x, const float* packed, const Epilogue& epilogue, float* y);
-
-/// The same bits for few channels, without gathering (conv2d_few_channels.cpp).
-bool has_few_channels(const Conv2dShape& shape);
-std::size_t few_channels_workspace_bytes(const Conv2dShape& shape);
-void forward_few_channels(ExecContext& context, const GemmKernels& kernels,
-                          const Conv2dShape& shape, const float* x, const float* packed,
-                          const Epilogue& epilogue, float* y);
-
-void backward_data(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,
-                   const float* dy, const float* packed, float* dx);
-void backward_weights(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& shape,
+// In implicit_gemm_backward_weights.cpp.
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
                       const float* x, const float* dy, float* dw);
 
 }  // namespace hanok::cpu::implicit_gemm

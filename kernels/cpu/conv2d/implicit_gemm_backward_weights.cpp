@@ -59,20 +59,16 @@ std::int64_t weight_floats(const Conv2dShape& s) { return s.k * s.r * s.s * s.c_
 
 }  // namespace
 
-std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
-  if (pass == Conv2dPass::Forward) {
-    if (has_few_channels(s)) return few_channels_workspace_bytes(s);
-    return block_moments_bytes(divide_up(s.n * s.p() * s.q(), kBlockRows), s.k);
-  }
-  if (pass == Conv2dPass::BackwardData) return 0;
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   const Cut cut = cut_work(s);
   return cut.slices > 1
              ? static_cast<std::size_t>((cut.slices - 1) * weight_floats(s)) * sizeof(float)
              : 0;
 }
 
-void backward_weights(ExecContext& context, const GemmKernels& kernels, const Conv2dShape& s,
+void backward_weights(ExecContext& context, const IsaKernels& isa_kernels, const Conv2dShape& s,
                       const float* x, const float* dy, float* dw) {
+  const GemmKernels& kernels = isa_kernels.gemm;
   const Cut cut = cut_work(s);
   const Patches patches = forward_patches(s);
   const std::int64_t pixels = s.n * s.p() * s.q();

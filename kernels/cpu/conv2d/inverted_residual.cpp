@@ -106,7 +106,7 @@ void multiply(const GemmKernels& kernels, const Pointwise& g, float* c, const Of
 
 class Strip {
  public:
-  Strip(const depthwise::Kernels& kernels, const InvertedResidualShape& shape, const Cut& cut,
+  Strip(const IsaKernels& kernels, const InvertedResidualShape& shape, const Cut& cut,
         const Layers& layers, const float* x, float* y)
       : kernels_(kernels),
         shape_(shape),
@@ -171,7 +171,7 @@ class Strip {
     multiply(kernels_.gemm, g, y_ + at, [&](std::int64_t pixel) { return pixel * shape_.k; });
   }
 
-  const depthwise::Kernels& kernels_;
+  const IsaKernels& kernels_;
   const InvertedResidualShape& shape_;
   const Cut& cut_;
   const Layers& layers_;
@@ -212,7 +212,7 @@ void inverted_residual(ExecContext& context, Isa isa, const InvertedResidual& ca
   const Layers layers = {shape.expands ? layer(shape.expand(), call.expand) : Layer{},
                          layer(shape.depthwise(), call.depthwise),
                          layer(shape.project(), call.project)};
-  const depthwise::Kernels kernels = depthwise::kernels_of(isa);
+  const IsaKernels& kernels = kernels_of(isa);
   const Cut cut(shape);
   const Conv2dShape project = shape.project();
   context.pool.run(shape.n * cut.strips, [&](std::int64_t task) {

@@ -24,16 +24,18 @@
 
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd2x2.h"
 
 namespace hanok::cpu::winograd2x2 {
 namespace {
 
-using winograd::Outputs;
-using winograd::row_offsets;
-using winograd::TiledImages;
-using winograd::TileGrid;
-using winograd::TileLayout;
-using winograd::Tiles;
+using winograd_tiles::Outputs;
+using winograd_tiles::row_offsets;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileGrid;
+using winograd_tiles::TileLayout;
+using winograd_tiles::Tiles;
 
 constexpr std::int64_t kTransformTiles = 4;  // tiles per task of the input's transform
 
@@ -51,7 +53,7 @@ TileLayout layout_of(std::int64_t tiles, std::int64_t channels) {
 
 // What every task of one convolution needs.
 struct Run {
-  const Kernels& kernels;
+  const IsaKernels& kernels;
   const Conv2dShape& s;
   const float* packed;
   Outputs outputs;
@@ -60,12 +62,12 @@ struct Run {
 };
 
 // `v` begins with the first of the tiles.
-void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
+void transform_input(const IsaKernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
                      float* v, const TileLayout& layout) {
   WinogradInputBlock block = TiledImages{s.h, s.w, s.c}.block(x, tiles, v, layout);
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;
-  kernels.winograd.input_transform(block);
+  kernels.winograd2x2.input_transform(block);
 }
 
 // M = V * U for one panel of filters. `next` is the part of U that this thread will most likely
@@ -108,28 +110,27 @@ void multiply_panel(const Run& run, const float* u, const float* next, float* m,
   }
 }
 
-}  // namespace
-
-std::size_t packed_bytes(const Conv2dShape& s) {
+std::size_t packed_bytes(Conv2dPass /*pass*/, const Conv2dShape& s) {
   return static_cast<std::size_t>(divide_up(s.k, kPanelColumns) * panel_floats(s)) * sizeof(float);
 }
 
-void pack(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* w,
-          float* packed) {
+void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass /*pass*/,
+          const Conv2dShape& s, const float* w, float* packed) {
   context.pool.run(divide_up(s.k, kPanelColumns), [&](std::int64_t panel) {
     const std::int64_t column = panel * kPanelColumns;
-    kernels.winograd.pack(w + column * 9 * s.c, s.c, std::min(kPanelColumns, s.k - column),
-                          packed + panel * panel_floats(s));
+    kernels.winograd2x2.pack(w + column * 9 * s.c, s.c, std::min(kPanelColumns, s.k - column),
+                             packed + panel * panel_floats(s));
   });
 }
 
-std::size_t workspace_bytes(const Conv2dShape& s) {
+std::size_t workspace_bytes(Conv2dPass /*pass*/, const Conv2dShape& s) {
   return static_cast<std::size_t>(layout_of(tile_count(s), s.c).floats()) * sizeof(float) +
          block_moments_bytes(1, s.k);
 }
 
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y) {
+void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
+             const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
+  const float* packed = w.packed;
   const std::vector<WinogradTile> tiles = grid_of(s).tiles(0, tile_count(s));
   const TileLayout v_layout = layout_of(tile_count(s), s.c);
   const TileLayout m_layout = layout_of(tile_count(s), kPanelColumns);
@@ -155,12 +156,23 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
     multiply_panel(run, packed + panel * panel_floats(s), packed + next * panel_floats(s), m,
                    m_layout, m_row_offset);
     const std::int64_t column = panel * kPanelColumns;
-    kernels.winograd.output_transform(
+    kernels.winograd2x2.output_transform(
         outputs.block(tiles, column, std::min(kPanelColumns, s.k - column), m, m_layout, 0));
   });
   if (outputs.moments.mean) {
     combine_moments(outputs.moments, {s.n * s.p() * s.q()}, epilogue.bn_mean_var.f32());
   }
 }
+
+}  // namespace
+
+const Conv2dDriver driver = {
+    .name = "winograd2x2",
+    .fits = winograd_tiles::fits_3x3_stride1,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+};
 
 }  // namespace hanok::cpu::winograd2x2

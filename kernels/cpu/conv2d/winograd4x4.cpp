@@ -32,18 +32,26 @@
 
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
-namespace hanok::cpu::winograd {
+namespace hanok::cpu::winograd4x4 {
 namespace {
+
+using winograd_tiles::fetch_share;
+using winograd_tiles::Outputs;
+using winograd_tiles::row_offsets;
+using winograd_tiles::SortedTiles;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileGrid;
+using winograd_tiles::TileLayout;
+using winograd_tiles::Tiles;
 
 constexpr std::int64_t kFusedTiles = 12;
 constexpr std::int64_t kFusedColumns = 64;
-constexpr std::int64_t kFusedRun = 4;            // blocks per task at most,
-constexpr std::int64_t kFusedMinTasks = 32;      // as long as there are that many tasks
-constexpr std::int64_t kFusedMaxChannels = 256;  // C + K
-constexpr std::int64_t kStagedTiles = 132;       // 22 register tiles
-constexpr std::int64_t kStagedGroup = 6;         // tiles per task of a transform
-constexpr std::int64_t kMostPackings = 4;  // blocks that each transform the weights for themselves
+constexpr std::int64_t kFusedRun = 4;        // blocks per task at most,
+constexpr std::int64_t kFusedMinTasks = 32;  // as long as there are that many tasks
+constexpr std::int64_t kStagedGroup = 6;     // tiles per task of a transform
 
 // Forward, or backward data seen as the forward convolution of dy that it is.
 struct Problem {
@@ -51,11 +59,12 @@ struct Problem {
   std::int64_t in_h, in_w, in_channels;
   std::int64_t out_h, out_w, out_channels;
   std::int64_t pad_h, pad_w;
+  Conv2dSchedule schedule;
 
   TileGrid grid() const { return {out_h, out_w, kWinogradTile, !fused()}; }
   TiledImages inputs() const { return {in_h, in_w, in_channels}; }
   std::int64_t tiles() const { return batch * grid().per_image(); }
-  bool fused() const { return in_channels + out_channels <= kFusedMaxChannels; }
+  bool fused() const { return schedule == Conv2dSchedule::Fused; }
   /// Tiles of one block, equal for all blocks but the last.
   std::int64_t block_tiles() const {
     const std::int64_t most = fused() ? kFusedTiles : kStagedTiles;
@@ -73,11 +82,12 @@ struct Problem {
   std::int64_t moment_groups() const { return blocks() * moment_groups_per_block(); }
 };
 
-Problem problem_of(Conv2dPass pass, const Conv2dShape& s) {
+Problem problem_of(Conv2dPass pass, const Conv2dShape& s, WeightsAre weights) {
+  const Conv2dSchedule schedule = choose_schedule(Conv2dAlgorithm::Winograd4x4, pass, s, weights);
   if (pass == Conv2dPass::Forward) {
-    return {s.n, s.h, s.w, s.c, s.p(), s.q(), s.k, s.window.pad_h, s.window.pad_w};
+    return {s.n, s.h, s.w, s.c, s.p(), s.q(), s.k, s.window.pad_h, s.window.pad_w, schedule};
   }
-  return {s.n, s.p(), s.q(), s.k, s.h, s.w, s.c, 2 - s.window.pad_h, 2 - s.window.pad_w};
+  return {s.n, s.p(), s.q(), s.k, s.h, s.w, s.c, 2 - s.window.pad_h, 2 - s.window.pad_w, schedule};
 }
 
 std::int64_t panel_floats(const Problem& p) {
@@ -86,10 +96,11 @@ std::int64_t panel_floats(const Problem& p) {
 
 // What every step of one convolution needs.
 struct Run {
-  const Kernels& kernels;
+  const IsaKernels& kernels;
   const Problem& problem;
+  Conv2dPass pass;
   const float* x;
-  const float* packed;
+  Conv2dWeights weights;
   Outputs outputs;
 };
 
@@ -100,121 +111,124 @@ void transform_input(const Run& run, Tiles tiles, float* v, const TileLayout& la
   block.pad_h = p.pad_h;
   block.pad_w = p.pad_w;
   block.fetch_x = !p.fused();  // there the products ask for it
-  run.kernels.winograd.input_transform(block);
+  run.kernels.winograd4x4.input_transform(block);
 }
 
-// Rows of pixels to ask for during the products.
-struct Fetch {
-  const std::vector<const float*>* rows = nullptr;
-  std::int64_t bytes = 0;
+// Where a block's transformed tiles lie, and their products.
+struct Scratch {
+  TileLayout v_layout, m_layout;
+  std::vector<std::int64_t> m_row_offset;
+  float* v = nullptr;
+  float* m = nullptr;
+
+  Scratch(std::int64_t tiles, std::int64_t in_channels, std::int64_t out_channels)
+      : v_layout(tiles, in_channels),
+        m_layout(tiles, out_channels),
+        m_row_offset(row_offsets(tiles, m_layout.tile_stride)) {}
 };
 
-// M[point] = V[point] * U[point] for some tiles and output channels [column, column + columns).
-void multiply_point(const Run& run, std::int64_t point, SortedTiles::Range tiles,
-                    std::int64_t column, std::int64_t columns, const float* v,
-                    const TileLayout& v_layout, float* m, const TileLayout& m_layout,
-                    const std::int64_t* m_row_offset, const Fetch& fetch) {
+// M[point] = V[point] * U[point] for some tiles and output channels [column, column + columns):
+// their first k_block_size(C) input channels.
+GemmBlock product(const Run& run, const Scratch& scratch, std::int64_t point,
+                  SortedTiles::Range tiles, std::int64_t column, std::int64_t columns) {
   const std::int64_t c = run.problem.in_channels;
-  const std::int64_t k_block = k_block_size(c);
   GemmBlock block{};
   block.rows = tiles.end - tiles.begin;
   block.columns = columns;
-  block.a_row_stride = v_layout.tile_stride;
+  block.k = k_block_size(c);
+  block.a = scratch.v + point * scratch.v_layout.point_stride +
+            tiles.begin * scratch.v_layout.tile_stride;
+  block.a_row_stride = scratch.v_layout.tile_stride;
   block.a_k_stride = 1;
+  block.b = run.weights.packed + column / kPanelColumns * panel_floats(run.problem) +
+            point * winograd_point_floats(c);
   block.b_panel_stride = panel_floats(run.problem);
   block.b_k_stride = kPanelColumns;
-  block.c = m + point * m_layout.point_stride;
-  block.c_row_offset = m_row_offset + tiles.begin;
-  const float* u = run.packed + column / kPanelColumns * panel_floats(run.problem) +
-                   point * winograd_point_floats(c);
-  for (std::int64_t k0 = 0; k0 < c; k0 += k_block) {
-    block.k = std::min(k_block, c - k0);
-    block.a = v + point * v_layout.point_stride + tiles.begin * v_layout.tile_stride + k0;
-    block.b = u + k0 * kPanelColumns;
-    block.accumulate = k0 > 0;
-    block.fetch_count = 0;
-    if (fetch.rows && k0 == 0) {
-      fetch_share(*fetch.rows, point, kWinogradPoints, block);
-      block.fetch_bytes = fetch.bytes;
-    }
-    run.kernels.gemm.multiply(block);
-  }
+  block.c = scratch.m + point * scratch.m_layout.point_stride;
+  block.c_row_offset = scratch.m_row_offset.data() + tiles.begin;
+  return block;
 }
 
 SortedTiles::Range tiles_needing(const SortedTiles& tiles, std::int64_t point) {
   return tiles.needing(point / kWinogradInput, point % kWinogradInput);
 }
 
-// Block b, from the input's transform to the stored outputs; `next` is the block that this thread
-// will most likely be given afterwards.
-void run_fused_block(const Run& run, std::int64_t b, std::int64_t next, const TileLayout& v_layout,
-                     const TileLayout& m_layout, const std::vector<std::int64_t>& m_row_offset) {
-  const Problem& p = run.problem;
-  const std::int64_t group = std::min(kFusedColumns, p.out_channels);
-  const std::vector<WinogradTile> tiles = p.block(b);
-  float* v = thread_scratch(v_layout.floats() + m_layout.floats());
-  float* m = v + v_layout.floats();
-  transform_input(run, tiles, v, v_layout);
-  std::vector<const float*> rows;
-  const Fetch fetch{&rows, 4 * kWinogradTile * std::max(p.in_channels, p.out_channels)};
-  for (std::int64_t column = 0; column < p.out_channels; column += group) {
-    rows.clear();
-    if (column == 0) {
-      run.outputs.images.add_rows(run.outputs.y, tiles, rows);
-      run.outputs.images.add_rows(run.outputs.epilogue.residual, tiles, rows);
-    }
-    if (column + group >= p.out_channels) p.inputs().add_rows(run.x, p.block(next), rows);
-    const std::int64_t columns = std::min(group, p.out_channels - column);
-    for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-      multiply_point(run, point, {0, static_cast<std::int64_t>(tiles.size())}, column, columns, v,
-                     v_layout, m, m_layout, m_row_offset.data(), fetch);
-    }
-    run.kernels.winograd.output_transform(
-        run.outputs.block(tiles, column, columns, m, m_layout, b));
-  }
-}
-
+// A block of tiles, from the input's transform to the stored outputs, in one task. C <= 256, so
+// that a product takes all input channels at once. While the products run they prefetch what comes
+// after them: this block's outputs, then the next block's pixels.
 void run_fused(ExecContext& context, const Run& run) {
   const Problem& p = run.problem;
-  const TileLayout v_layout(p.block_tiles(), p.in_channels);
-  const TileLayout m_layout(p.block_tiles(), std::min(kFusedColumns, p.out_channels));
-  const auto m_row_offset = row_offsets(p.block_tiles(), m_layout.tile_stride);
-  // Blocks side by side go to one thread, which then knows what to ask for.
+  const std::int64_t group = std::min(kFusedColumns, p.out_channels);
+  const Scratch layout(p.block_tiles(), p.in_channels, group);
+  const auto run_block = [&](std::int64_t b, std::int64_t next) {
+    const std::vector<WinogradTile> tiles = p.block(b);
+    const SortedTiles::Range all{0, static_cast<std::int64_t>(tiles.size())};
+    Scratch scratch = layout;
+    scratch.v = thread_scratch(scratch.v_layout.floats() + scratch.m_layout.floats());
+    scratch.m = scratch.v + scratch.v_layout.floats();
+    transform_input(run, tiles, scratch.v, scratch.v_layout);
+    std::vector<const float*> rows;  // to prefetch
+    for (std::int64_t column = 0; column < p.out_channels; column += group) {
+      rows.clear();
+      if (column == 0) {
+        run.outputs.images.add_rows(run.outputs.y, tiles, rows);
+        run.outputs.images.add_rows(run.outputs.epilogue.residual, tiles, rows);
+      }
+      if (column + group >= p.out_channels) p.inputs().add_rows(run.x, p.block(next), rows);
+      const std::int64_t columns = std::min(group, p.out_channels - column);
+      for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
+        GemmBlock block = product(run, scratch, point, all, column, columns);
+        fetch_share(rows, point, kWinogradPoints, block);
+        block.fetch_bytes = 4 * kWinogradTile * std::max(p.in_channels, p.out_channels);
+        run.kernels.gemm.multiply(block);
+      }
+      run.kernels.winograd4x4.output_transform(
+          run.outputs.block(tiles, column, columns, scratch.m, scratch.m_layout, b));
+    }
+  };
+  // Blocks side by side go to one thread, which then knows what to prefetch.
   const std::int64_t run_length =
       std::clamp<std::int64_t>(p.blocks() / kFusedMinTasks, 1, kFusedRun);
   context.pool.run_blocks(p.blocks(), run_length, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       const bool last = b + 1 == end;
-      const std::int64_t next = last ? begin + context.pool.threads() * run_length : b + 1;
-      run_fused_block(run, b, next, v_layout, m_layout, m_row_offset);
+      // The block that this thread will most likely be given next.
+      run_block(b, last ? begin + context.pool.threads() * run_length : b + 1);
     }
   });
 }
 
 void run_staged(ExecContext& context, const Run& run) {
   const Problem& p = run.problem;
-  const std::int64_t block_tiles = p.block_tiles();
-  const TileLayout v_layout(block_tiles, p.in_channels);
-  const TileLayout m_layout(block_tiles, p.out_channels);
+  Scratch scratch(p.block_tiles(), p.in_channels, p.out_channels);
   Workspace::Scope scope(context.workspace);
-  auto* v = scope.take_array<float>(v_layout.floats());
-  auto* m = scope.take_array<float>(m_layout.floats());
-  const auto m_row_offset = row_offsets(block_tiles, m_layout.tile_stride);
+  scratch.v = scope.take_array<float>(scratch.v_layout.floats());
+  scratch.m = scope.take_array<float>(scratch.m_layout.floats());
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
     const SortedTiles tiles(p.block(b));
     context.pool.run_blocks(
         tiles.count(), kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-          transform_input(run, tiles.part(first, last), v + first * v_layout.tile_stride, v_layout);
+          transform_input(run, tiles.part(first, last),
+                          scratch.v + first * scratch.v_layout.tile_stride, scratch.v_layout);
         });
     context.pool.run(kWinogradPoints, [&](std::int64_t point) {
-      multiply_point(run, point, tiles_needing(tiles, point), 0, p.out_channels, v, v_layout, m,
-                     m_layout, m_row_offset.data(), {});
+      const std::int64_t k_block = k_block_size(p.in_channels);
+      GemmBlock block =
+          product(run, scratch, point, tiles_needing(tiles, point), 0, p.out_channels);
+      for (std::int64_t k0 = 0; k0 < p.in_channels; k0 += k_block) {
+        block.k = std::min(k_block, p.in_channels - k0);
+        block.accumulate = k0 > 0;
+        run.kernels.gemm.multiply(block);
+        block.a += k_block;
+        block.b += k_block * kPanelColumns;
+      }
     });
     context.pool.run_blocks(
         tiles.count(), kStagedGroup, [&](std::int64_t first, std::int64_t last) {
-          run.kernels.winograd.output_transform(run.outputs.block(
-              tiles.part(first, last), 0, p.out_channels, m + first * m_layout.tile_stride,
-              m_layout, b * p.moment_groups_per_block() + first / kStagedGroup));
+          run.kernels.winograd4x4.output_transform(
+              run.outputs.block(tiles.part(first, last), 0, p.out_channels,
+                                scratch.m + first * scratch.m_layout.tile_stride, scratch.m_layout,
+                                b * p.moment_groups_per_block() + first / kStagedGroup));
         });
   }
 }
@@ -223,7 +237,8 @@ void run_staged(ExecContext& context, const Run& run) {
 // from their filters to the stored outputs. Its part of U (592 KB for 256 input channels) and of M
 // (295 KB) stay in L2, V is read from L3; U as a whole (38 MB at 512 x 512) never reaches memory.
 // The sums are those of run_staged, bit for bit.
-void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const float* w) {
+void run_panels(ExecContext& context, const Run& run) {
+  const float* w = run.weights.plain;
   const Problem& p = run.problem;
   const std::int64_t block_tiles = p.block_tiles();
   const std::int64_t k_block = k_block_size(p.in_channels);
@@ -246,12 +261,12 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
     for (std::int64_t k0 = 0; k0 < p.in_channels; k0 += k_block) {
       block.k = std::min(k_block, p.in_channels - k0);
       block.accumulate = k0 > 0;
-      if (pass == Conv2dPass::Forward) {
-        run.kernels.winograd.pack_forward(w + column * 9 * p.in_channels + k0, p.in_channels,
-                                          block.k, columns, u);
+      if (run.pass == Conv2dPass::Forward) {
+        run.kernels.winograd4x4.pack_forward(w + column * 9 * p.in_channels + k0, p.in_channels,
+                                             block.k, columns, u);
       } else {
-        run.kernels.winograd.pack_backward_data(w + k0 * 9 * p.out_channels + column,
-                                                p.out_channels, block.k, columns, u);
+        run.kernels.winograd4x4.pack_backward_data(w + k0 * 9 * p.out_channels + column,
+                                                   p.out_channels, block.k, columns, u);
       }
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
         const SortedTiles::Range rows = tiles_needing(tiles, point);
@@ -264,7 +279,7 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
       }
     }
     for (std::int64_t first = 0; first < tiles.count(); first += kStagedGroup) {
-      run.kernels.winograd.output_transform(
+      run.kernels.winograd4x4.output_transform(
           run.outputs.block(tiles.part(first, std::min(first + kStagedGroup, tiles.count())),
                             column, columns, m + first * m_layout.tile_stride, m_layout,
                             b * p.moment_groups_per_block() + first / kStagedGroup));
@@ -281,24 +296,22 @@ void run_panels(ExecContext& context, const Run& run, Conv2dPass pass, const flo
   }
 }
 
-// The weights are `packed` or, if it is null, `w`: see packs_itself.
-void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
-              const Conv2dShape& shape, const float* x, const float* w, const float* packed,
-              const Epilogue& epilogue, float* y) {
-  const Problem p = problem_of(pass, shape);
+using Schedule = void (*)(ExecContext& context, const Run& run);
+Schedule schedule_of(const Problem& p) {
+  if (p.fused()) return run_fused;
+  return p.schedule == Conv2dSchedule::Panels ? run_panels : run_staged;
+}
+
+void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
+             const float* x, const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
+  const Conv2dPass pass = Conv2dPass::Forward;
+  const Problem p = problem_of(pass, shape, w.packed ? WeightsAre::Packed : WeightsAre::Plain);
   Workspace::Scope scope(context.workspace);
   const Outputs outputs{{p.out_h, p.out_w, p.out_channels},
                         y,
                         tile_epilogue(epilogue),
                         take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
-  const Run run{kernels, p, x, packed, outputs};
-  if (p.fused()) {
-    run_fused(context, run);
-  } else if (!packed) {
-    run_panels(context, run, pass, w);
-  } else {
-    run_staged(context, run);
-  }
+  schedule_of(p)(context, {kernels, p, pass, x, w, outputs});
   if (!outputs.moments.mean) return;
   // Groups past the last tile (of the last block) hold nothing.
   std::vector<std::int64_t> rows;
@@ -313,48 +326,44 @@ void convolve(ExecContext& context, const Kernels& kernels, Conv2dPass pass,
   combine_moments(outputs.moments, rows, epilogue.bn_mean_var.f32());
 }
 
-}  // namespace
+void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
+                   const float* dy, const Conv2dWeights& w, float* dx) {
+  const Conv2dPass pass = Conv2dPass::BackwardData;
+  const Problem p = problem_of(pass, shape, w.packed ? WeightsAre::Packed : WeightsAre::Plain);
+  const Outputs outputs{{p.out_h, p.out_w, p.out_channels}, dx, tile_epilogue({}), {}};
+  schedule_of(p)(context, {kernels, p, pass, dy, w, outputs});
+}
 
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape) {
-  const Problem p = problem_of(pass, shape);
+  const Problem p = problem_of(pass, shape, WeightsAre::Packed);
   return static_cast<std::size_t>(divide_up(p.out_channels, kPanelColumns) * panel_floats(p)) *
          sizeof(float);
 }
 
-void pack(ExecContext& context, const Kernels& kernels, Conv2dPass pass, const Conv2dShape& shape,
-          const float* w, float* packed) {
-  const Problem p = problem_of(pass, shape);
+void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass,
+          const Conv2dShape& shape, const float* w, float* packed) {
+  const Problem p = problem_of(pass, shape, WeightsAre::Packed);
   context.pool.run(divide_up(p.out_channels, kPanelColumns), [&](std::int64_t panel) {
     const std::int64_t column = panel * kPanelColumns;
     const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
     float* out = packed + panel * panel_floats(p);
     if (pass == Conv2dPass::Forward) {
-      kernels.winograd.pack_forward(w + column * 9 * p.in_channels, p.in_channels, p.in_channels,
-                                    columns, out);
+      kernels.winograd4x4.pack_forward(w + column * 9 * p.in_channels, p.in_channels, p.in_channels,
+                                       columns, out);
     } else {
-      kernels.winograd.pack_backward_data(w + column, p.out_channels, p.in_channels, columns, out);
+      kernels.winograd4x4.pack_backward_data(w + column, p.out_channels, p.in_channels, columns,
+                                             out);
     }
   });
 }
 
-bool packs_itself(Conv2dPass pass, const Conv2dShape& shape) {
-  const Problem p = problem_of(pass, shape);
-  return !p.fused() && p.blocks() <= kMostPackings;
-}
-
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
-             const float* w, const float* packed, const Epilogue& epilogue, float* y) {
-  convolve(context, kernels, Conv2dPass::Forward, shape, x, w, packed, epilogue, y);
-}
-
-void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
-                   const float* dy, const float* w, const float* packed, float* dx) {
-  convolve(context, kernels, Conv2dPass::BackwardData, shape, dy, w, packed, {}, dx);
+bool reads_plain(Conv2dPass pass, const Conv2dShape& shape) {
+  return problem_of(pass, shape, WeightsAre::Plain).schedule == Conv2dSchedule::Panels;
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) {
   if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(shape);
-  const Problem p = problem_of(pass, shape);
+  const Problem p = problem_of(pass, shape, WeightsAre::Packed);
   std::int64_t floats = 0;
   if (!p.fused()) {
     floats = TileLayout(p.block_tiles(), p.in_channels).floats() +
@@ -364,4 +373,18 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) {
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
-}  // namespace hanok::cpu::winograd
+}  // namespace
+
+const Conv2dDriver driver = {
+    .name = "winograd4x4",
+    .fits = winograd_tiles::fits_3x3_stride1,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .reads_plain = reads_plain,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};
+
+}  // namespace hanok::cpu::winograd4x4

@@ -20,13 +20,22 @@
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/winograd4x4.h"
 
-namespace hanok::cpu::winograd {
+namespace hanok::cpu::winograd4x4 {
 namespace {
 
+using winograd_tiles::fetch_share;
+using winograd_tiles::row_offsets;
+using winograd_tiles::SortedTiles;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileGrid;
+using winograd_tiles::TileLayout;
+using winograd_tiles::Tiles;
+
 constexpr std::int64_t kMinSliceTiles = 192;  // tiles of a slice, so that adding slices is cheap
-constexpr std::int64_t kSlicedMaxChannels = 256;  // C + K
-constexpr std::int64_t kStagedTiles = 128;
+constexpr std::int64_t kBlockTiles = 128;
 constexpr std::int64_t kStagedGroup = 4;
 
 // Pieces of dU in deep layers, [36][48][64] and a little more a point: 454 KB.
@@ -47,7 +56,8 @@ struct Cut {
 
 Cut cut_work(const Conv2dShape& s) {
   Cut cut{};
-  cut.sliced = s.c + s.k <= kSlicedMaxChannels;
+  cut.sliced = choose_schedule(Conv2dAlgorithm::Winograd4x4, Conv2dPass::BackwardWeights, s,
+                               WeightsAre::Plain) == Conv2dSchedule::Fused;
   cut.grid = {s.p(), s.q(), kWinogradTile, !cut.sliced};
   cut.tiles = s.n * cut.grid.per_image();
   if (cut.sliced) {
@@ -59,7 +69,7 @@ Cut cut_work(const Conv2dShape& s) {
         std::max(round_up(divide_up(cut.tiles, cut.slices), cut.step_tiles), cut.step_tiles);
     cut.slices = std::max<std::int64_t>(divide_up(cut.tiles, cut.slice_tiles), 1);
   } else {
-    const std::int64_t blocks = std::max<std::int64_t>(divide_up(cut.tiles, kStagedTiles), 1);
+    const std::int64_t blocks = std::max<std::int64_t>(divide_up(cut.tiles, kBlockTiles), 1);
     cut.step_tiles = std::max<std::int64_t>(divide_up(cut.tiles, blocks), 1);
     cut.slices = 1;
     cut.slice_tiles = cut.tiles;
@@ -71,7 +81,7 @@ Cut cut_work(const Conv2dShape& s) {
 
 // The operands of one convolution and where their transformed tiles go.
 struct Operands {
-  const Kernels& kernels;
+  const IsaKernels& kernels;
   const Conv2dShape& shape;
   const Cut& cut;
   const float* x;
@@ -86,10 +96,10 @@ void transform_tiles(const Operands& o, Tiles tiles, float* v, float* g) {
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;
   block.fetch_x = fetch;
-  o.kernels.winograd.input_transform(block);
+  o.kernels.winograd4x4.input_transform(block);
   block = TiledImages{s.p(), s.q(), s.k}.block(o.dy, tiles, g, o.g_layout);
   block.fetch_x = fetch;
-  o.kernels.winograd.gradient_transform(block);
+  o.kernels.winograd4x4.gradient_transform(block);
 }
 
 // Rows [row, row + rows) and columns [column, column + columns) of dU[point] (+)= G[point]^T *
@@ -178,8 +188,8 @@ void run_staged(ExecContext& context, const Operands& o, float* v, float* g, flo
         multiply_point(o, point, needing, row, column, v, g, block);
       }
       if (begin + cut.step_tiles < cut.tiles) return;
-      o.kernels.winograd.weights_transform(out, kPiecePointFloats, kPieceColumns, block.rows,
-                                           block.columns, dw + row * 9 * s.c + column, s.c);
+      o.kernels.winograd4x4.weights_transform(out, kPiecePointFloats, kPieceColumns, block.rows,
+                                              block.columns, dw + row * 9 * s.c + column, s.c);
     });
   }
 }
@@ -195,7 +205,7 @@ std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                       const float* x, const float* dy, float* dw) {
   const Cut cut = cut_work(s);
   const Operands o{
@@ -205,8 +215,8 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
   if (cut.sliced) {
     run_sliced(context, o, du);
     context.pool.run_blocks(s.k, 8, [&](std::int64_t begin, std::int64_t end) {
-      kernels.winograd.weights_transform(du + begin * s.c, s.k * s.c, s.c, end - begin, s.c,
-                                         dw + begin * 9 * s.c, s.c);
+      kernels.winograd4x4.weights_transform(du + begin * s.c, s.k * s.c, s.c, end - begin, s.c,
+                                            dw + begin * 9 * s.c, s.c);
     });
   } else {
     auto* v = scope.take_array<float>(o.v_layout.floats());
@@ -215,4 +225,4 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
   }
 }
 
-}  // namespace hanok::cpu::winograd
+}  // namespace hanok::cpu::winograd4x4

@@ -35,14 +35,14 @@
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 
-namespace hanok::cpu::stem {
+namespace hanok::cpu::winograd_stem {
 namespace {
 
-using winograd::fetch_share;
-using winograd::Outputs;
-using winograd::row_offsets;
-using winograd::TiledImages;
-using winograd::TileLayout;
+using winograd_tiles::fetch_share;
+using winograd_tiles::Outputs;
+using winograd_tiles::row_offsets;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileLayout;
 
 constexpr std::int64_t kBlockTiles = 12;    // 2 register tiles; a row's last block has up to 23
 constexpr std::int64_t kBlockColumns = 64;  // filters of one M
@@ -105,7 +105,7 @@ std::array<std::array<double, kTaps>, kTaps> cell_taps(const Cells& cells, const
 
 // What every task of one convolution needs.
 struct Run {
-  const Kernels& kernels;
+  const IsaKernels& kernels;
   const Conv2dShape& s;
   const Cells cells;
   const float* x;
@@ -166,7 +166,7 @@ void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
   float* rows = lines + 12 * row_floats;
   float* v = rows + 12 * row_floats;
   float* m = v + v_layout.floats();
-  run.cells.transform_rows(run.kernels.stem, run.x, tile_row, lines, rows);
+  run.cells.transform_rows(run.kernels.winograd_stem, run.x, tile_row, lines, rows);
   for (std::int64_t b = 0; b < blocks_per_row(s); ++b) {
     const Block block(s, b);
     StemTiles tiles{};
@@ -178,14 +178,14 @@ void run_row(const Run& run, std::int64_t tile_row, std::int64_t next_row) {
     tiles.out = v;
     tiles.point_stride = v_layout.point_stride;
     tiles.tile_stride = v_layout.tile_stride;
-    run.kernels.stem.transform_tiles(tiles);
+    run.kernels.winograd_stem.transform_tiles(tiles);
     const bool last = b + 1 == blocks_per_row(s);
     const auto y_rows = pixel_rows(run, last ? next_row : tile_row, last ? 0 : b + 1);
     const auto here = tiles_of(run.cells, tile_row, b);
     for (std::int64_t column = 0; column < s.k; column += kBlockColumns) {
       multiply(run, block.end - block.begin, column, v, v_layout, m, m_layout, m_row_offset.data(),
                y_rows);
-      run.kernels.stem.output_transform(
+      run.kernels.winograd_stem.output_transform(
           run.outputs.block(here, column, std::min(kBlockColumns, s.k - column), m, m_layout,
                             tile_row * blocks_per_row(s) + b));
     }
@@ -230,11 +230,14 @@ void Cells::transform_rows(const WinogradStemKernels& kernels, const float* x,
   kernels.transform_rows(rows);
 }
 
-std::size_t packed_bytes(const Conv2dShape& s) {
+namespace {
+
+std::size_t packed_bytes(Conv2dPass /*pass*/, const Conv2dShape& s) {
   return static_cast<std::size_t>(divide_up(s.k, kPanelColumns) * panel_floats(s)) * sizeof(float);
 }
 
-void pack(ExecContext& context, const Conv2dShape& s, const float* w, float* packed) {
+void pack(ExecContext& context, const IsaKernels& /*kernels*/, Conv2dPass /*pass*/,
+          const Conv2dShape& s, const float* w, float* packed) {
   const Cells cells{s};
   const std::int64_t point_floats = winograd_point_floats(cells.channels());
   context.pool.run(divide_up(s.k, kPanelColumns), [&](std::int64_t panel) {
@@ -255,15 +258,15 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
                                      : backward_weights_workspace_bytes(s);
 }
 
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y) {
+void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
+             const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
   Workspace::Scope scope(context.workspace);
   const Cells cells{s};
   const Outputs outputs{{s.p(), s.q(), s.k, kStemTile},
                         y,
                         tile_epilogue(epilogue),
                         take_moments(scope, epilogue, blocks(s), s.k)};
-  const Run run{kernels, s, cells, x, packed, outputs};
+  const Run run{kernels, s, cells, x, w.packed, outputs};
   context.pool.run(s.n * cells.tiles_h(),
                    [&](std::int64_t task) { run_row(run, task, task + context.pool.threads()); });
   if (outputs.moments.mean) {
@@ -272,4 +275,27 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   }
 }
 
-}  // namespace hanok::cpu::stem
+bool fits(const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  return s.r >= 5 && s.r <= 7 && s.s >= 5 && s.s <= 7 && s.groups == 1 && w.stride_h == 2 &&
+         w.stride_w == 2 && w.dilation_h == 1 && w.dilation_w == 1 && s.c <= 4 && s.k % 8 == 0;
+}
+
+// The order depends on whether the paddings are odd.
+bool packs_by_window(Conv2dPass /*pass*/, const Conv2dShape& /*shape*/) { return true; }
+
+}  // namespace
+
+// No backward data: an image needs no gradient.
+const Conv2dDriver driver = {
+    .name = "winograd_stem",
+    .fits = fits,
+    .packed_bytes = packed_bytes,
+    .pack = pack,
+    .packs_by_window = packs_by_window,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward_weights = backward_weights,
+};
+
+}  // namespace hanok::cpu::winograd_stem

@@ -4,38 +4,24 @@
 // channels in multiples of 8.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
-#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/conv2d/driver.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_stem.h"
 
-namespace hanok::cpu::stem {
+namespace hanok::cpu::winograd_stem {
 
-/// The tables of one instruction-set path.
-struct Kernels {
-  const GemmKernels& gemm;
-  const WinogradStemKernels& stem;
-};
+extern const Conv2dDriver driver;
 
-/// Bytes of the packed weights. Their order depends on whether the paddings are odd.
-std::size_t packed_bytes(const Conv2dShape& shape);
-void pack(ExecContext& context, const Conv2dShape& shape, const float* w, float* packed);
-
-/// Bytes taken from the workspace besides packed weights.
-std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
-
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
-             const float* packed, const Epilogue& epilogue, float* y);
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
+// In winograd_stem_backward_weights.cpp.
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
                       const float* x, const float* dy, float* dw);
 
 // ---- shared by the passes ----
-
-std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
 
 constexpr std::int64_t kTaps = 4;  // cells that an output reads, along each axis
 
@@ -43,7 +29,7 @@ constexpr std::int64_t kTaps = 4;  // cells that an output reads, along each axi
 struct Cells {
   const Conv2dShape& s;
 
-  winograd::TileGrid grid() const { return {s.p(), s.q(), kStemTile}; }
+  winograd_tiles::TileGrid grid() const { return {s.p(), s.q(), kStemTile}; }
   std::int64_t tiles_h() const { return grid().rows(); }
   std::int64_t tiles_w() const { return grid().columns(); }
   std::int64_t channels() const { return 4 * s.c; }
@@ -61,4 +47,4 @@ struct Cells {
                       float* lines, float* out) const;
 };
 
-}  // namespace hanok::cpu::stem
+}  // namespace hanok::cpu::winograd_stem

@@ -26,13 +26,13 @@
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 
-namespace hanok::cpu::stem {
+namespace hanok::cpu::winograd_stem {
 namespace {
 
-using winograd::fetch_share;
-using winograd::row_offsets;
-using winograd::TiledImages;
-using winograd::TileLayout;
+using winograd_tiles::fetch_share;
+using winograd_tiles::row_offsets;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileLayout;
 
 constexpr std::int64_t kMostTiles = 40;  // of a row, transformed before their products run
 constexpr std::int64_t kSlices = kWantedTasks;
@@ -58,7 +58,7 @@ Cut cut_work(const Conv2dShape& s) {
 
 // What every task of one convolution needs.
 struct Run {
-  const Kernels& kernels;
+  const IsaKernels& kernels;
   const Conv2dShape& s;
   const Cells cells;
   const Cut& cut;
@@ -89,8 +89,8 @@ void transform_tiles(const Run& run, const float* rows, std::int64_t tile_row, s
   tiles.out = v;
   tiles.point_stride = run.v_layout.point_stride;
   tiles.tile_stride = run.v_layout.tile_stride;
-  run.kernels.stem.transform_tiles(tiles);
-  run.kernels.stem.gradient_transform(
+  run.kernels.winograd_stem.transform_tiles(tiles);
+  run.kernels.winograd_stem.gradient_transform(
       run.gradients().block(run.dy, run.tiles(tile_row, part), y, run.y_layout));
 }
 
@@ -128,7 +128,7 @@ void run_slice(const Run& run, std::int64_t slice, float* du) {
   if (begin >= end) std::fill(du, du + run.cut.du_floats, 0.0F);  // an empty batch
   std::vector<const float*> next;
   for (std::int64_t row = begin; row < end; ++row) {
-    run.cells.transform_rows(run.kernels.stem, run.x, row, lines, rows);
+    run.cells.transform_rows(run.kernels.winograd_stem, run.x, row, lines, rows);
     for (std::int64_t part = 0; part < run.cut.row_parts; ++part) {
       transform_tiles(run, rows, row, part, v, y);
       const bool row_ends = part + 1 == run.cut.row_parts;
@@ -184,7 +184,7 @@ std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   return static_cast<std::size_t>(cut.slices * cut.du_floats) * sizeof(float);
 }
 
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                       const float* x, const float* dy, float* dw) {
   const Cells cells{s};
   const Cut cut = cut_work(s);
@@ -213,4 +213,4 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
   });
 }
 
-}  // namespace hanok::cpu::stem
+}  // namespace hanok::cpu::winograd_stem

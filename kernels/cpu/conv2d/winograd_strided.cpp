@@ -18,8 +18,8 @@
 // Backward data: V[point] = transformed dy [25][tiles, K], common to all phases; a task takes 16
 // input channels of one phase through its products and stores every other pixel of dx.
 //
-// Tiles overlap rather than stick out (winograd::TileGrid): 14 = 4 + 4 + 3 + 3 and 7 = 4 + 3. A
-// short tile takes 7 points along an axis instead of 9.
+// Tiles overlap rather than stick out (winograd_tiles::TileGrid): 14 = 4 + 4 + 3 + 3 and 7 = 4 + 3.
+// A short tile takes 7 points along an axis instead of 9.
 //
 // Roofline: 81 * C * K multiply-adds a tile instead of 144 * C * K. At 64 x 128 a tile takes 41500
 // cycles of multiply-adds at the peak beside about 1300 of its input's and 1400 of its output's
@@ -33,12 +33,12 @@
 
 namespace hanok::cpu::winograd_strided {
 
-using winograd::Outputs;
-using winograd::row_offsets;
-using winograd::SortedTiles;
-using winograd::TiledImages;
-using winograd::TileLayout;
-using winograd::Tiles;
+using winograd_tiles::Outputs;
+using winograd_tiles::row_offsets;
+using winograd_tiles::SortedTiles;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileLayout;
+using winograd_tiles::Tiles;
 
 namespace {
 
@@ -105,12 +105,14 @@ TileLayout input_layout(const TileBlocks& blocks, const Conv2dShape& s) {
   return layout_of(blocks.block_tiles, kStridedPhases * s.c);
 }
 
-void transform_input(const Kernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
+void transform_input(const IsaKernels& kernels, const Conv2dShape& s, const float* x, Tiles tiles,
                      float* v, const TileLayout& layout) {
   WinogradInputBlock block = TiledImages{s.h, s.w, s.c}.block(x, tiles, v, layout);
   block.fetch_x = true;
-  kernels.strided.input_transform(block, channels_of(s));
+  kernels.winograd_strided.input_transform(block, channels_of(s));
 }
+
+namespace {
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
   if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(s);
@@ -122,8 +124,9 @@ std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
          block_moments_bytes(blocks.blocks() * groups_per_block(blocks), s.k);
 }
 
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s, const float* x,
-             const float* w, const Epilogue& epilogue, float* y) {
+void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
+             const Conv2dWeights& weights, const Epilogue& epilogue, float* y) {
+  const float* w = weights.plain;
   const TileBlocks blocks = tile_blocks(s);
   const StridedChannels channels = channels_of(s);
   const TileLayout v_layout = input_layout(blocks, s);
@@ -144,7 +147,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
     GemmBlock block = product(v_layout, columns);
     for (std::int64_t begin = 0; begin < s.c; begin += channels.block) {
       const std::int64_t size = channels.block_size(begin);
-      kernels.strided.pack_forward(w + column * 9 * s.c + begin, s.c, size, columns, u);
+      kernels.winograd_strided.pack_forward(w + column * 9 * s.c + begin, s.c, size, columns, u);
       block.accumulate = begin > 0;
       for (std::int64_t point = 0; point < kStridedPoints; ++point) {
         set_tiles(tiles, point,
@@ -157,7 +160,7 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
       }
     }
     for (std::int64_t first = 0; first < tiles.count(); first += kTransformTiles) {
-      kernels.strided.output_transform(
+      kernels.winograd_strided.output_transform(
           outputs.block(tiles.part(first, std::min(first + kTransformTiles, tiles.count())), column,
                         columns, m + first * m_layout.tile_stride, m_layout,
                         b * groups_per_block(blocks) + first / kTransformTiles));
@@ -180,8 +183,9 @@ void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
   }
 }
 
-void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
-                   const float* dy, const float* w, float* dx) {
+void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
+                   const float* dy, const Conv2dWeights& weights, float* dx) {
+  const float* w = weights.plain;
   const TileBlocks blocks = tile_blocks(s);
   const std::int64_t parts = divide_up(s.c, kPanelColumns);
   const std::int64_t k_block = k_block_size(s.k);
@@ -200,8 +204,8 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
     for (std::int64_t begin = 0; begin < s.k; begin += k_block) {
       block.k = std::min(k_block, s.k - begin);
       block.accumulate = begin > 0;
-      kernels.strided.pack_backward_data(w + begin * 9 * s.c + column, s.c, block.k, columns, phase,
-                                         u);
+      kernels.winograd_strided.pack_backward_data(w + begin * 9 * s.c + column, s.c, block.k,
+                                                  columns, phase, u);
       for (std::int64_t i = 0; i < strided_rows(phase); ++i) {
         for (std::int64_t j = 0; j < strided_columns(phase); ++j) {
           const std::int64_t point = i * kStridedSide + j;
@@ -213,7 +217,7 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
         }
       }
     }
-    kernels.strided.phase_output_transform(
+    kernels.winograd_strided.phase_output_transform(
         outputs.block(tiles.all(), column, columns, m, m_layout, 0), phase);
   };
 
@@ -223,12 +227,30 @@ void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dSha
       WinogradInputBlock block = TiledImages{s.p(), s.q(), s.k}.block(
           dy, part, v + first * v_layout.tile_stride, v_layout);
       block.fetch_x = true;
-      kernels.strided.gradient_input_transform(block);
+      kernels.winograd_strided.gradient_input_transform(block);
     });
     context.pool.run(kStridedPhases * parts, [&](std::int64_t task) {
       run_panel(tiles, strided_phase(task / parts), task % parts * kPanelColumns);
     });
   }
 }
+
+bool fits(const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 2 && w.stride_w == 2 &&
+         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h == 1 && w.pad_w == 1 && s.c % 8 == 0 &&
+         s.k % 8 == 0;
+}
+
+}  // namespace
+
+const Conv2dDriver driver = {
+    .name = "winograd_strided",
+    .fits = fits,
+    .workspace_bytes = workspace_bytes,
+    .forward = forward,
+    .backward_data = backward_data,
+    .backward_weights = backward_weights,
+};
 
 }  // namespace hanok::cpu::winograd_strided

@@ -3,59 +3,47 @@
 // kernels/cpu/isa/winograd_strided.cpp. One group, dilation 1, channels in multiples of 8.
 #pragma once
 
-#include <cstddef>
-
-#include "hanok/kernels/backend.h"
+#include "hanok/kernels/cpu/conv2d/driver.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_strided.h"
 
 namespace hanok::cpu::winograd_strided {
 
-/// The tables of one instruction-set path.
-struct Kernels {
-  const GemmKernels& gemm;
-  const WinogradStridedKernels& strided;
-};
+extern const Conv2dDriver driver;
 
-/// Bytes taken from the workspace.
-std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape);
-
-void forward(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape, const float* x,
-             const float* w, const Epilogue& epilogue, float* y);
-void backward_data(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
-                   const float* dy, const float* w, float* dx);
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& shape,
+// In winograd_strided_backward_weights.cpp.
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
                       const float* x, const float* dy, float* dw);
 
 // ---- shared by the passes ----
 
-std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
-
 /// Tiles of y, or of the pairs of rows and columns of x that belong to them, in blocks that go
 /// through the steps of a pass together.
 struct TileBlocks {
-  winograd::TileGrid grid;
+  winograd_tiles::TileGrid grid;
   std::int64_t count;        // of tiles, over all images
   std::int64_t block_tiles;  // equal for all blocks but the last
   std::int64_t blocks() const { return divide_up(count, block_tiles); }
-  winograd::SortedTiles block(std::int64_t b) const;
+  winograd_tiles::SortedTiles block(std::int64_t b) const;
 };
 TileBlocks tile_blocks(const Conv2dShape& shape);
 
 /// How the input's transform lies: 81 products a channel, at the points' rows of 4 * C.
 StridedChannels channels_of(const Conv2dShape& shape);
-winograd::TileLayout input_layout(const TileBlocks& blocks, const Conv2dShape& shape);
+winograd_tiles::TileLayout input_layout(const TileBlocks& blocks, const Conv2dShape& shape);
 /// `v` begins with the first of the tiles.
-void transform_input(const Kernels& kernels, const Conv2dShape& shape, const float* x,
-                     winograd::Tiles tiles, float* v, const winograd::TileLayout& layout);
+void transform_input(const IsaKernels& kernels, const Conv2dShape& shape, const float* x,
+                     winograd_tiles::Tiles tiles, float* v,
+                     const winograd_tiles::TileLayout& layout);
 
 /// Tiles of a block that a task transforms.
 constexpr std::int64_t kTransformTiles = 6;
 
 /// The tiles that need point (i, j).
-inline winograd::SortedTiles::Range tiles_needing(const winograd::SortedTiles& tiles,
-                                                  std::int64_t point) {
+inline winograd_tiles::SortedTiles::Range tiles_needing(const winograd_tiles::SortedTiles& tiles,
+                                                        std::int64_t point) {
   return tiles.needing(point / kStridedSide, point % kStridedSide);
 }
 

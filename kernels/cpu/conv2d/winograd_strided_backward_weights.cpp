@@ -20,11 +20,11 @@
 namespace hanok::cpu::winograd_strided {
 namespace {
 
-using winograd::row_offsets;
-using winograd::SortedTiles;
-using winograd::TiledImages;
-using winograd::TileLayout;
-using winograd::Tiles;
+using winograd_tiles::row_offsets;
+using winograd_tiles::SortedTiles;
+using winograd_tiles::TiledImages;
+using winograd_tiles::TileLayout;
+using winograd_tiles::Tiles;
 
 constexpr std::int64_t kPieceRows = 48;  // filters of a piece of dU, and a cache line a point
 
@@ -42,11 +42,11 @@ struct Pieces {
   std::int64_t floats() const { return kStridedPoints * point_floats(); }
 };
 
-void transform_gradient(const Kernels& kernels, const Conv2dShape& s, const float* dy, Tiles tiles,
-                        float* y, const TileLayout& layout) {
+void transform_gradient(const IsaKernels& kernels, const Conv2dShape& s, const float* dy,
+                        Tiles tiles, float* y, const TileLayout& layout) {
   WinogradInputBlock block = TiledImages{s.p(), s.q(), s.k}.block(dy, tiles, y, layout);
   block.fetch_x = true;
-  kernels.strided.gradient_transform(block);
+  kernels.winograd_strided.gradient_transform(block);
 }
 
 }  // namespace
@@ -60,7 +60,7 @@ std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
-void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2dShape& s,
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                       const float* x, const float* dy, float* dw) {
   const TileBlocks blocks = tile_blocks(s);
   const Pieces pieces{s, channels_of(s)};
@@ -113,8 +113,9 @@ void backward_weights(ExecContext& context, const Kernels& kernels, const Conv2d
         }
       }
       if (b + 1 < rounds) return;
-      kernels.strided.weights_transform(out, pieces.point_floats(), row_stride, block.rows,
-                                        block.columns, phase, dw + row * 9 * s.c + column, s.c);
+      kernels.winograd_strided.weights_transform(out, pieces.point_floats(), row_stride, block.rows,
+                                                 block.columns, phase, dw + row * 9 * s.c + column,
+                                                 s.c);
     });
   }
 }

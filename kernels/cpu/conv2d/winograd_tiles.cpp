@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-namespace hanok::cpu::winograd {
+namespace hanok::cpu::winograd_tiles {
 
 namespace {
 
@@ -34,6 +34,13 @@ std::size_t class_of(const WinogradTile& tile) {
 }
 
 }  // namespace
+
+bool fits_3x3_stride1(const Conv2dShape& s) {
+  const Window2d& w = s.window;
+  return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 1 && w.stride_w == 1 &&
+         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h <= 2 && w.pad_w <= 2 && s.c % 8 == 0 &&
+         s.k % 8 == 0;
+}
 
 std::vector<WinogradTile> TileGrid::tiles(std::int64_t begin, std::int64_t end) const {
   const Axis down(height, edge, overlap);
@@ -139,10 +146,7 @@ WinogradOutputBlock Outputs::block(Tiles tiles, std::int64_t column, std::int64_
   block.width = images.width;
   block.channels = images.channels;
   block.columns = columns;
-  block.epilogue = epilogue;
-  if (epilogue.scale) block.epilogue.scale += column;
-  if (epilogue.shift) block.epilogue.shift += column;
-  if (epilogue.residual) block.epilogue.residual += column;
+  block.epilogue = at_column(epilogue, column);
   if (moments.mean) {
     block.mean = moments.mean + moment_block * moments.channels + column;
     block.deviations = moments.deviations + moment_block * moments.channels + column;
@@ -150,4 +154,4 @@ WinogradOutputBlock Outputs::block(Tiles tiles, std::int64_t column, std::int64_
   return block;
 }
 
-}  // namespace hanok::cpu::winograd
+}  // namespace hanok::cpu::winograd_tiles

@@ -10,7 +10,11 @@
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/winograd4x4.h"
 
-namespace hanok::cpu::winograd {
+namespace hanok::cpu::winograd_tiles {
+
+/// Whether F(4x4, 3x3) and F(2x2, 3x3) can compute it: 3x3 with stride 1, one group, no dilation,
+/// padding 0..2, channels in multiples of 8.
+bool fits_3x3_stride1(const Conv2dShape& shape);
 
 /// Tiles [begin, end) of some list.
 using Tiles = std::span<const WinogradTile>;
@@ -82,7 +86,7 @@ struct TileLayout {
 /// GemmBlock::c_row_offset of rows that lie `stride` floats apart.
 std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride);
 
-/// Lets a product ask for its share of the rows that `parts` products ask for in turn.
+/// Lets a product prefetch its share of the rows that `parts` products prefetch in turn.
 void fetch_share(const std::vector<const float*>& rows, std::int64_t part, std::int64_t parts,
                  GemmBlock& block);
 
@@ -99,4 +103,4 @@ struct Outputs {
                             const TileLayout& layout, std::int64_t moment_block) const;
 };
 
-}  // namespace hanok::cpu::winograd
+}  // namespace hanok::cpu::winograd_tiles

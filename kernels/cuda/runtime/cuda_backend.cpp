@@ -178,6 +178,7 @@ class CudaBackend final : public Backend, private OperandTypes {
 
   // Weights are read in place: nothing is packed.
   std::size_t conv2d_packed_bytes(Conv2dPass, const Conv2dShape&) const override { return 0; }
+  Conv2dPackKey conv2d_pack_key(Conv2dPass, const Conv2dShape&) const override { return {}; }
   void conv2d_pack(ExecContext&, Conv2dPass, const Conv2dShape&, ConstView, void*) override {}
 
   void conv2d_forward(ExecContext& ctx, const Conv2dShape& shape, ConstView x, ConstView w,

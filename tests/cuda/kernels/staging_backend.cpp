@@ -152,6 +152,9 @@ class StagingBackend final : public Backend {
   std::size_t conv2d_packed_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
     return inner_->conv2d_packed_bytes(pass, shape);
   }
+  Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
+    return inner_->conv2d_pack_key(pass, shape);
+  }
   void conv2d_pack(ExecContext& host, Conv2dPass pass, const Conv2dShape& shape, ConstView w,
                    void* packed) override {
     inner_->conv2d_pack(host, pass, shape, w, packed);
