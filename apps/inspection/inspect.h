@@ -25,9 +25,12 @@ struct ModelOptions {
   std::string model;
   std::int64_t image_size = 224;
   std::int64_t classes = 1000;
-  std::string dot;  // file to write the graph to; empty: none
+  std::string dot;         // file to write the graph to; empty: none
+  bool kernels = false;    // report the algorithms of all passes too
+  std::int64_t batch = 1;  // images that these are chosen for
 };
 /// The tree of modules with output shapes, parameters and FLOPs, then the ops of a forward pass.
+/// With `kernels`, also how the CPU computes each convolution forward and backward.
 /// Throws ValueError for an unknown model or a size that it cannot take.
 void inspect_model(const ModelOptions& options, Reporter& reporter);
 

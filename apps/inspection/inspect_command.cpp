@@ -62,10 +62,16 @@ CLI::App* add_model(CLI::App& app, Request& request) {
       ->capture_default_str();
   command->add_option("--dot", request.model.dot, "write the graph of the pass to this file")
       ->type_name("FILE");
+  command->add_flag("--kernels", request.model.kernels,
+                    "the algorithm that this CPU chooses for each convolution: forward, backward\n"
+                    "data, backward weights");
+  command->add_option("--batch", request.model.batch, "images of a step, for --kernels")
+      ->capture_default_str();
   command->footer(
       "Shapes are [images, channels, height, width]. A FLOP is one addition or multiplication: a\n"
       "multiply-add counts as two. Only convolutions and linear layers are counted.\n"
-      "Example: inspect model resnet18 --classes 18");
+      "Example: inspect model resnet18 --classes 18\n"
+      "Example: inspect model resnet18 --kernels --batch 16");
   return command;
 }
 
@@ -135,6 +141,7 @@ void check(const Request& request) {
   require_between("--threads", request.threads, 0, training::kMostThreads);
   require_between("--classes", request.model.classes, 1, 1'000'000);
   require_between("--image-size", request.model.image_size, 1, 4096);
+  require_between("--batch", request.model.batch, 1, 65536);
   require_between("--image-size", request.augment.image_size, 1, 4096);
   require_between("--epochs", request.augment.epochs, 1, 100);
   if (!(request.augment.alpha >= 0.05 && request.augment.alpha <= 100)) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/engine/tensor_impl.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
 #include "hanok/nn/layers.h"
 #include "hanok/nn/models/registry.h"
 
@@ -25,7 +27,8 @@ struct Calls {
   std::int64_t count = 0;
   Shape output;  // of the last call
   double flop = 0;
-  std::string kernel;  // how a convolution is computed
+  std::string kernel;                      // how a convolution is computed
+  std::optional<Conv2dShape> convolution;  // of the last call
 };
 
 Conv2dShape conv_shape(const nn::Conv2d& layer, const Shape& x) {
@@ -65,19 +68,20 @@ Profile profile(nn::Module& model, const Tensor& images) {
   Profile result;
   std::vector<std::pair<nn::Module*, int>> hooks;
   for (nn::Module* module : model.modules()) {
-    const int id = module->register_forward_hook([&result](nn::Module& called, const Tensor& input,
-                                                           const Tensor& output) {
-      Calls& calls = result.calls[&called];
-      bool known = true;
-      ++calls.count;
-      calls.output = output.shape();
-      calls.flop += flop_of(called, input.shape(), output.shape(), known);
-      if (!known) result.without_formula.insert(called.type_name());
-      if (const auto* conv = dynamic_cast<nn::Conv2d*>(&called)) {
-        calls.kernel = backend_of(Device::cpu())
-                           .conv2d_algorithm(Conv2dPass::Forward, conv_shape(*conv, input.shape()));
-      }
-    });
+    const int id = module->register_forward_hook(
+        [&result](nn::Module& called, const Tensor& input, const Tensor& output) {
+          Calls& calls = result.calls[&called];
+          bool known = true;
+          ++calls.count;
+          calls.output = output.shape();
+          calls.flop += flop_of(called, input.shape(), output.shape(), known);
+          if (!known) result.without_formula.insert(called.type_name());
+          if (const auto* conv = dynamic_cast<nn::Conv2d*>(&called)) {
+            calls.convolution = conv_shape(*conv, input.shape());
+            calls.kernel =
+                backend_of(Device::cpu()).conv2d_algorithm(Conv2dPass::Forward, *calls.convolution);
+          }
+        });
     hooks.emplace_back(module, id);
   }
   const NoGrad no_grad;
@@ -141,6 +145,38 @@ void print_tree(nn::Module& model, const Profile& profile, Reporter& reporter) {
     line.erase(line.find_last_not_of(' ') + 1);
     reporter.print(fmt::format("{}\n", line));
   }
+}
+
+/// The choice of algorithm for each convolution in all passes of a training step.
+void print_kernels(nn::Module& model, const Profile& profile, std::int64_t batch,
+                   Reporter& reporter) {
+  struct Row {
+    std::string name, input, forward, backward_data, backward_weights;
+  };
+  std::vector<Row> rows = {
+      {"convolution", "input", "forward", "backward data", "backward weights"}};
+  for (const nn::NamedModule& named : model.named_modules()) {
+    const auto found = profile.calls.find(named.module);
+    if (found == profile.calls.end() || !found->second.convolution) continue;
+    Conv2dShape shape = *found->second.convolution;
+    shape.n = batch;
+    const auto chosen = [&](Conv2dPass pass) {
+      return describe_conv2d(pass, shape, WeightsAre::Plain);
+    };
+    rows.push_back({named.name, shape.input_shape().to_string(), chosen(Conv2dPass::Forward),
+                    chosen(Conv2dPass::BackwardData), chosen(Conv2dPass::BackwardWeights)});
+  }
+  std::size_t width = 0;
+  for (const Row& row : rows) width = std::max(width, row.name.size());
+  reporter.print(fmt::format("\nalgorithms of a training step of {} images on the CPU ({})\n",
+                             batch, backend_of(Device::cpu()).name()));
+  for (const Row& row : rows) {
+    reporter.print(fmt::format("{:<{}}  {:<19} {:<21} {:<21} {}\n", row.name, width, row.input,
+                               row.forward, row.backward_data, row.backward_weights));
+  }
+  reporter.print(
+      "Evaluation chooses the same for its forward pass; its weights are packed once, so that\n"
+      "winograd4x4 runs staged there instead of by panels.\n");
 }
 
 /// All nodes behind `output` in the order in which they were recorded, so in which they ran.
@@ -209,6 +245,8 @@ void inspect_model(const ModelOptions& options, Reporter& reporter) {
   for (const std::string& type : noted.without_formula) {
     reporter.print(fmt::format("  {} has weights, but no formula here\n", type));
   }
+
+  if (options.kernels) print_kernels(*model, noted, options.batch, reporter);
 
   images.set_requires_grad(true);  // so that ops before the first parameter are recorded as well
   const Tensor logits = (*model)(images);

@@ -185,6 +185,39 @@ TEST(InspectModel, ImageSizeAndClassesChangeTheShapes) {
   EXPECT_THAT(text, ContainsRegex("2  relu +\\[1,6,28,28\\] +from #1"));
 }
 
+TEST(InspectModel, NamesTheAlgorithmOfEachPass) {
+  const std::string text = inspect({"model", "resnet18", "--kernels", "--batch", "16"});
+  EXPECT_THAT(text, HasSubstr("algorithms of a training step of 16 images on the CPU ("));
+  EXPECT_EQ(matching_lines(text,
+                           "^conv1 +\\[16,3,224,224\\] +winograd_stem +implicit_gemm "
+                           "+winograd_stem$"),
+            1)
+      << text;
+  EXPECT_EQ(matching_lines(text,
+                           "^layer1\\.\\d\\.conv\\d +\\[16,64,56,56\\] +winograd4x4 \\(fused\\) "
+                           "+winograd4x4 \\(fused\\) +winograd4x4 \\(fused\\)$"),
+            4)
+      << text;
+  EXPECT_EQ(matching_lines(text,
+                           "^layer3\\.0\\.conv1 .* winograd_strided +winograd_strided "
+                           "+winograd_strided$"),
+            1);
+  EXPECT_EQ(matching_lines(text,
+                           "^layer4\\.1\\.conv2 +\\[16,512,7,7\\] +winograd4x4 \\(panels\\) "
+                           "+winograd4x4 \\(panels\\) +winograd4x4 \\(staged\\)$"),
+            1);
+  EXPECT_EQ(matching_lines(text,
+                           "^layer[234]\\.0\\.downsample\\.0 .*implicit_gemm +implicit_gemm "
+                           "+implicit_gemm$"),
+            3);
+  // One image has few pixels in its last layers.
+  EXPECT_EQ(matching_lines(inspect({"model", "resnet18", "--kernels"}),
+                           "^layer4\\.1\\.conv2 +\\[1,512,7,7\\] +winograd2x2 +implicit_gemm "
+                           "+implicit_gemm$"),
+            1);
+  EXPECT_THAT(inspect({"model", "lenet", "--image-size", "32"}), Not(HasSubstr("backward data")));
+}
+
 TEST(InspectWeights, GivesShapesTypesAndStatistics) {
   const TemporaryFolder folder;
   nn::StateDict tensors;
@@ -324,6 +357,7 @@ TEST_F(InspectData, EveryMistakeIsNamed) {
   expect({"model", "resnet19"}, 1, "near: resnet18");
   expect({"model", "lenet", "--image-size", "8"}, 1, "16");
   expect({"model", "lenet", "--classes", "0"}, 2, "--classes");
+  expect({"model", "lenet", "--kernels", "--batch", "0"}, 2, "--batch");
   expect({"model", "lenet", "--dot", folder_ / "absent/graph.dot"}, 1, "absent/graph.dot");
   expect({"weights", folder_ / "nowhere.pth"}, 1, "nowhere.pth");
   expect({"weights", photos_ + "/class0/photo00.png"}, 1, "photo00.png");
