@@ -5,6 +5,7 @@
 #include "hanok/engine/ops/common.h"
 #include "hanok/engine/ops/conv2d.h"
 #include "hanok/engine/ops/norm.h"
+#include "hanok/engine/storage.h"
 
 namespace hanok::ops {
 
@@ -156,22 +157,31 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     return clamp(conv_bn_act(x, conv, bn, residual, Activation::None), 0, 6);
   }
 
-  NormStatistics statistics;
-  Tensor z, y;
   Epilogue epilogue;
+  Tensor mean_var = from_batch ? empty_on(x, {2, shape.k}) : Tensor();
+  const FoldedNorm norm = folded ? folded_norm(bn, conv.bias) : FoldedNorm{};
   if (folded) {
-    if (recorded) statistics = running_statistics(bn);
-    const FoldedNorm norm = folded_norm(bn, conv.bias);
     epilogue.scale = norm.scale.view();
     epilogue.shift = norm.shift.view();
     epilogue.residual = view_or_none(residual);
     epilogue.activation = activation;
-    y = conv2d_with_epilogue(x, weight, trained, shape, epilogue);
   } else {
-    Tensor mean_var = from_batch ? empty_on(x, {2, shape.k}) : Tensor();
     epilogue.shift = view_or_none(conv.bias);
     if (from_batch) epilogue.bn_mean_var = mean_var.mutable_view();
-    z = conv2d_with_epilogue(x, weight, trained, shape, epilogue);
+  }
+  Tensor convolved = empty_on(x, shape.output_shape(), x.dtype());
+  const auto packed = packed_weights(Conv2dPass::Forward, shape, weight, trained);
+  target.backend.conv2d_forward(target.context, shape, x.view(), weight.view(),
+                                packed ? packed->data() : nullptr, epilogue,
+                                convolved.mutable_view());
+
+  NormStatistics statistics;
+  Tensor z, y;
+  if (folded) {
+    if (recorded) statistics = running_statistics(bn);
+    y = convolved;
+  } else {
+    z = convolved;
     statistics = from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
     y = recorded ? empty_like(z) : z;
     apply_batch_norm(z, statistics, bn, residual, activation, y);
