@@ -27,7 +27,7 @@ void for_words(ExecContext& ctx, Isa isa, const RandomCall& call, std::int64_t t
     std::uint32_t words[kBatch];
     for (std::int64_t at = begin; at < end; at += kBatch) {
       const std::int64_t count = std::min(kBatch, end - at);
-      const std::int64_t lanes = (count + 15) / 16 * 4;
+      const std::int64_t lanes = (count + 4 * kPhiloxLanes - 1) / (4 * kPhiloxLanes) * kPhiloxLanes;
       kernels_of(isa).random.philox(philox, static_cast<std::uint64_t>(at / 4), lanes, words);
       use(words, at, count);
     }

@@ -36,7 +36,7 @@ struct Cells {
   /// Of a row of tiles.
   std::int64_t cells() const { return tiles_w() * kStemTile + kTaps - 1; }
   /// Floats of a row of cells and at least a vector more, an odd number of cache lines.
-  std::int64_t row_floats() const { return packed_row_stride(cells() * 2 * s.c + kWinogradLanes); }
+  std::int64_t row_floats() const { return packed_row_stride(cells() * 2 * s.c + kStemFloats); }
   /// Where the weights [K,R,S,C] hold the tap at cell (a, b) of filter k for one channel of the
   /// cells; -1 where no pixel of the filter falls.
   std::int64_t weight_index(std::int64_t k, std::int64_t a, std::int64_t b,

@@ -98,7 +98,7 @@ TileBlocks tile_blocks(const Conv2dShape& s) {
 
 StridedChannels channels_of(const Conv2dShape& s) {
   const std::int64_t blocks = divide_up(s.c, kBlockChannels);
-  return {s.c, round_up(divide_up(s.c, blocks), kWinogradLanes)};
+  return {s.c, round_up(divide_up(s.c, blocks), kWinogradChannels)};
 }
 
 TileLayout input_layout(const TileBlocks& blocks, const Conv2dShape& s) {

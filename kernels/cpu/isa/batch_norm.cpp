@@ -5,7 +5,7 @@
 #include "hanok/kernels/cpu/isa/batch_norm.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
@@ -18,15 +18,15 @@ constexpr int kStrip = 4;       // vectors
 template <int kVectors>
 void moments_strip(const float* x, int64_t rows, int64_t channels, const float* pivot, double* sum,
                    double* squares) {
-  F32x8 center[kVectors];
-  F32x8 sums[kVectors] = {};
-  F32x8 products[kVectors] = {};
+  Vec center[kVectors];
+  Vec sums[kVectors] = {};
+  Vec products[kVectors] = {};
   for (int v = 0; v < kVectors; ++v) {
-    center[v] = load8(pivot + v * kLanes);
+    center[v] = load(pivot + v * kLanes);
   }
   for (int64_t row = 0; row < rows; ++row) {
     for (int v = 0; v < kVectors; ++v) {
-      const F32x8 d = load8(x + row * channels + v * kLanes) - center[v];
+      const Vec d = load(x + row * channels + v * kLanes) - center[v];
       sums[v] += d;
       products[v] += d * d;
     }
@@ -114,23 +114,23 @@ void with_gate(const BatchNormBlock& b, const BatchNormChannels& k, const Run& r
 template <Gate kGate, bool kWithX, int kVectors>
 void sums_strip(const BatchNormBlock& b, const BatchNormChannels& k, int64_t begin, int64_t rows,
                 int64_t c, double* sum_g, double* sum_gx) {
-  F32x8 center[kVectors] = {};
-  F32x8 sums[kVectors] = {};
-  F32x8 products[kVectors] = {};
+  Vec center[kVectors] = {};
+  Vec sums[kVectors] = {};
+  Vec products[kVectors] = {};
   for (int v = 0; kWithX && v < kVectors; ++v) {
-    center[v] = load8(k.mean + c + v * kLanes);
+    center[v] = load(k.mean + c + v * kLanes);
   }
   for (int64_t row = begin; row < begin + rows; ++row) {
     for (int v = 0; v < kVectors; ++v) {
       const int64_t channel = c + v * kLanes;
       const int64_t at = row * b.channels + channel;
-      const F32x8 d = kWithX ? load8(b.x + at) - center[v] : F32x8{};
-      F32x8 g = load8(b.dy + at);
+      const Vec d = kWithX ? load(b.x + at) - center[v] : Vec{};
+      Vec g = load(b.dy + at);
       if (kGate == Gate::Y) {
-        g = load8(b.y + at) > 0.0F ? g : F32x8{};
+        g = load(b.y + at) > 0.0F ? g : Vec{};
       }
       if (kGate == Gate::X) {
-        g = d * load8(k.scale + channel) + load8(k.shift + channel) > 0.0F ? g : F32x8{};
+        g = d * load(k.scale + channel) + load(k.shift + channel) > 0.0F ? g : Vec{};
       }
       sums[v] += g;
       if (kWithX) {

@@ -3,7 +3,7 @@
 #include "hanok/kernels/cpu/isa/batch_norm_pool.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
@@ -26,27 +26,27 @@ inline int64_t over_strips(int64_t channels, const Strip& strip) {
 template <int kVectors>
 inline void apply_strip(const PoolTap* taps, int64_t count, int64_t c, const BatchNormChannels& k,
                         bool relu, float* y, uint8_t* indices) {
-  F32x8 mean[kVectors];
-  F32x8 scale[kVectors];
-  F32x8 shift[kVectors];
-  F32x8 best[kVectors];
-  I32x8 index[kVectors];
+  Vec mean[kVectors];
+  Vec scale[kVectors];
+  Vec shift[kVectors];
+  Vec best[kVectors];
+  IntVec index[kVectors];
   for (int v = 0; v < kVectors; ++v) {
     const int64_t at = c + v * kLanes;
-    mean[v] = load8(k.mean + at);
-    scale[v] = load8(k.scale + at);
-    shift[v] = load8(k.shift + at);
-    best[v] = (load8(taps[0].values + at) - mean[v]) * scale[v] + shift[v];
-    index[v] = I32x8{} + static_cast<int32_t>(taps[0].number);
+    mean[v] = load(k.mean + at);
+    scale[v] = load(k.scale + at);
+    shift[v] = load(k.shift + at);
+    best[v] = (load(taps[0].values + at) - mean[v]) * scale[v] + shift[v];
+    index[v] = broadcast_int(static_cast<int32_t>(taps[0].number));
   }
   for (int64_t t = 1; t < count; ++t) {
     const float* values = taps[t].values + c;
-    const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
+    const IntVec number = broadcast_int(static_cast<int32_t>(taps[t].number));
     for (int v = 0; v < kVectors; ++v) {
-      const F32x8 value = (load8(values + v * kLanes) - mean[v]) * scale[v] + shift[v];
+      const Vec value = (load(values + v * kLanes) - mean[v]) * scale[v] + shift[v];
       // A NaN is the only value that differs from itself: it wins, so that it is seen.
       // NOLINTNEXTLINE(misc-redundant-expression)
-      const I32x8 better = (value > best[v]) | (value != value);
+      const IntVec better = (value > best[v]) | (value != value);
       best[v] = better ? value : best[v];
       index[v] = better ? number : index[v];
     }
@@ -54,12 +54,12 @@ inline void apply_strip(const PoolTap* taps, int64_t count, int64_t c, const Bat
   for (int v = 0; v < kVectors; ++v) {
     const int64_t at = c + v * kLanes;
     if (relu) {
-      index[v] = best[v] > 0.0F ? index[v] : I32x8{} + static_cast<int32_t>(kNothingPassed);
-      best[v] = best[v] <= 0.0F ? F32x8{} : best[v];
+      index[v] = best[v] > 0.0F ? index[v] : broadcast_int(static_cast<int32_t>(kNothingPassed));
+      best[v] = best[v] <= 0.0F ? Vec{} : best[v];
     }
-    store8(y + at, best[v]);
+    store(y + at, best[v]);
     if (indices != nullptr) {
-      store8_u8(indices + at, index[v]);
+      store_u8(indices + at, index[v]);
     }
   }
 }
@@ -102,30 +102,30 @@ void apply(const PoolTap* taps, int64_t count, int64_t channels, const BatchNorm
 template <int kVectors>
 inline void sums_strip(const PooledWindow* windows, int64_t count, int64_t c, const float* mean,
                        double* sum_g, double* sum_gx) {
-  F32x8 center[kVectors];
-  F32x8 sums[kVectors] = {};
-  F32x8 products[kVectors] = {};
+  Vec center[kVectors];
+  Vec sums[kVectors] = {};
+  Vec products[kVectors] = {};
   for (int v = 0; v < kVectors; ++v) {
-    center[v] = load8(mean + c + v * kLanes);
+    center[v] = load(mean + c + v * kLanes);
   }
   for (int64_t w = 0; w < count; ++w) {
     const PooledWindow& window = windows[w];
-    I32x8 index[kVectors];
-    F32x8 x[kVectors];
+    IntVec index[kVectors];
+    Vec x[kVectors];
     for (int v = 0; v < kVectors; ++v) {
-      index[v] = load8_u8(window.indices + c + v * kLanes);
+      index[v] = load_u8(window.indices + c + v * kLanes);
       x[v] = center[v];
     }
     for (int64_t t = 0; t < window.count; ++t) {
-      const I32x8 number = I32x8{} + static_cast<int32_t>(window.taps[t].number);
+      const IntVec number = broadcast_int(static_cast<int32_t>(window.taps[t].number));
       for (int v = 0; v < kVectors; ++v) {
-        const I32x8 mine = index[v] == number;
-        x[v] = mine ? load8(window.taps[t].values + c + v * kLanes) : x[v];
+        const IntVec mine = index[v] == number;
+        x[v] = mine ? load(window.taps[t].values + c + v * kLanes) : x[v];
       }
     }
     for (int v = 0; v < kVectors; ++v) {
-      const I32x8 passed = index[v] != static_cast<int32_t>(kNothingPassed);
-      const F32x8 g = passed ? load8(window.dy + c + v * kLanes) : F32x8{};
+      const IntVec passed = index[v] != static_cast<int32_t>(kNothingPassed);
+      const Vec g = passed ? load(window.dy + c + v * kLanes) : Vec{};
       sums[v] += g;
       products[v] += g * (x[v] - center[v]);
     }
@@ -158,22 +158,21 @@ void backward_sums(const PooledWindow* windows, int64_t count, int64_t channels,
 template <int kVectors, bool kFrozen>
 inline void backward_strip(const PoolTap* taps, int64_t count, int64_t c,
                            const BatchNormChannels& k, const float* x, float* dx) {
-  F32x8 g[kVectors] = {};
+  Vec g[kVectors] = {};
   for (int64_t t = 0; t < count; ++t) {
-    const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
+    const IntVec number = broadcast_int(static_cast<int32_t>(taps[t].number));
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = c + v * kLanes;
-      const I32x8 mine = load8_u8(taps[t].indices + at) == number;
-      g[v] += mine ? load8(taps[t].values + at) : F32x8{};
+      const IntVec mine = load_u8(taps[t].indices + at) == number;
+      g[v] += mine ? load(taps[t].values + at) : Vec{};
     }
   }
   for (int v = 0; v < kVectors; ++v) {
     const int64_t at = c + v * kLanes;
     if (!kFrozen) {
-      g[v] = (g[v] - load8(k.offset + at)) -
-             (load8(x + at) - load8(k.mean + at)) * load8(k.slope + at);
+      g[v] = (g[v] - load(k.offset + at)) - (load(x + at) - load(k.mean + at)) * load(k.slope + at);
     }
-    store8(dx + at, load8(k.scale + at) * g[v]);
+    store(dx + at, load(k.scale + at) * g[v]);
   }
 }
 

@@ -6,7 +6,7 @@
 // for 8 multiply-adds, 5.6 cycles or more per 8 results of a 3x3 filter, in which 32 bytes come in
 // and 32 go out. That is about what one core gets from memory.
 //
-// What the next row needs is asked for while this one is computed: the order of the loops, short
+// What the next row needs is prefetched while this one is computed: the order of the loops, short
 // pieces of many rows, defeats the processor's own prefetching (measured: half the speed).
 //
 // Weight gradients, 8 channels at a time: the sums of up to 9 taps stay in registers over the run
@@ -14,20 +14,22 @@
 #include "hanok/kernels/cpu/isa/depthwise.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
-// Asks for the part of the source rows ahead that belongs to these pixels and 16 channels: as many
-// lines as the strip's share of them. Always inline: g++ takes a function that only prefetches for
-// one without effect and drops its calls.
+constexpr int64_t kLine = 16;  // floats of a cache line
+
+// Prefetches the part of the source rows ahead that belongs to these pixels and a cache line of
+// channels: as many lines as the strip's share of them. Always inline: g++ takes a function that
+// only prefetches for one without effect and drops its calls.
 __attribute__((always_inline)) inline void fetch_ahead(const DepthwiseRun& run, int64_t pixel,
                                                        int64_t pixels, int64_t c) {
   const int64_t lines = pixels * run.step_w;
   for (int64_t row = 0; row < run.ahead_rows; ++row) {
     const float* x = run.ahead + row * run.x_row + pixel * run.x_step + c * lines;
-    for (int64_t i = 0; i < lines; ++i) __builtin_prefetch(x + i * 16);
+    for (int64_t i = 0; i < lines; ++i) __builtin_prefetch(x + i * kLine);
   }
 }
 
@@ -35,24 +37,24 @@ __attribute__((always_inline)) inline void fetch_ahead(const DepthwiseRun& run, 
 template <int kPixels, int kVectors>
 void convolve_strip(const DepthwiseRun& run, const TileEpilogue& epilogue, int64_t pixel, int64_t c,
                     float* y) {
-  Vec8 acc[kPixels][kVectors];
+  Vec acc[kPixels][kVectors];
   const int64_t step = run.x_step;
   if (kVectors == 2) fetch_ahead(run, pixel, kPixels, c);
 #pragma GCC unroll 4
   for (int i = 0; i < kPixels; ++i) {
     if (kVectors == 2) __builtin_prefetch(y + (pixel + i) * run.y_step + run.y_row + c, 1);
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) acc[i][v] = all8(0);
+    for (int v = 0; v < kVectors; ++v) acc[i][v] = broadcast(0.0F);
   }
   for (int64_t t = 0; t < run.tap_count; ++t) {
     const float* x = run.taps[t].x + pixel * step + c;
     const float* w = run.taps[t].w + c;
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
-      const Vec8 weight = load8(w + 8 * v);
+      const Vec weight = load(w + kLanes * v);
 #pragma GCC unroll 4
       for (int i = 0; i < kPixels; ++i) {
-        acc[i][v] = mul_add(load8(x + i * step + 8 * v), weight, acc[i][v]);
+        acc[i][v] = mul_add(load(x + i * step + kLanes * v), weight, acc[i][v]);
       }
     }
   }
@@ -62,16 +64,16 @@ void convolve_strip(const DepthwiseRun& run, const TileEpilogue& epilogue, int64
   for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
-      const int64_t channel = c + 8 * v;
+      const int64_t channel = c + kLanes * v;
       const int64_t at = (pixel + i) * run.y_step + channel;
-      Vec8 value = acc[i][v];
+      Vec value = acc[i][v];
       if (!plain) {
-        if (e.scale) value = value * load8(e.scale + channel);
-        if (e.shift) value = value + load8(e.shift + channel);
-        if (e.residual) value = value + load8(e.residual + at);
-        if (e.relu) value = clip8(value, all8(e.ceiling));
+        if (e.scale) value = value * load(e.scale + channel);
+        if (e.shift) value = value + load(e.shift + channel);
+        if (e.residual) value = value + load(e.residual + at);
+        if (e.relu) value = clip(value, broadcast(e.ceiling));
       }
-      store8(y + at, value);
+      store(y + at, value);
     }
   }
 }
@@ -87,7 +89,7 @@ void convolve_channel(const DepthwiseRun& run, const TileEpilogue& e, int64_t pi
   if (e.scale) value *= e.scale[c];
   if (e.shift) value += e.shift[c];
   if (e.residual) value += e.residual[at];
-  if (e.relu) value = value < 0.0F ? 0.0F : value > e.ceiling ? e.ceiling : value;  // keeps NaN
+  if (e.relu) value = clip(value, e.ceiling);
   y[at] = value;
 }
 
@@ -95,8 +97,10 @@ void convolve_channel(const DepthwiseRun& run, const TileEpilogue& e, int64_t pi
 template <int kPixels>
 void convolve_pixels(const DepthwiseRun& run, const TileEpilogue& e, int64_t pixel, float* y) {
   int64_t c = 0;
-  for (; c + 16 <= run.channels; c += 16) convolve_strip<kPixels, 2>(run, e, pixel, c, y);
-  for (; c + 8 <= run.channels; c += 8) convolve_strip<kPixels, 1>(run, e, pixel, c, y);
+  for (; c + 2 * kLanes <= run.channels; c += 2 * kLanes) {
+    convolve_strip<kPixels, 2>(run, e, pixel, c, y);
+  }
+  for (; c + kLanes <= run.channels; c += kLanes) convolve_strip<kPixels, 1>(run, e, pixel, c, y);
   for (; c < run.channels; ++c) {
     for (int i = 0; i < kPixels; ++i) convolve_channel(run, e, pixel + i, c, y);
   }
@@ -110,27 +114,27 @@ void convolve(const DepthwiseRun& run, const TileEpilogue& epilogue, float* y) {
 
 constexpr int kTapGroup = 9;
 
-// Taps [0, kTaps), channels [c, c + 8), pixels [begin, end).
+// Taps [0, kTaps), channels [c, c + kLanes), pixels [begin, end).
 template <int kTaps>
 void add_strip(const DepthwiseRun& run, const DepthwiseTap* taps, const float* dy, int64_t begin,
                int64_t end, int64_t c) {
-  Vec8 sum[kTaps];
+  Vec sum[kTaps];
   const float* x[kTaps];
 #pragma GCC unroll 9
   for (int t = 0; t < kTaps; ++t) {
-    sum[t] = all8(0);
+    sum[t] = broadcast(0.0F);
     x[t] = taps[t].x + c;
   }
   for (int64_t i = begin; i < end; ++i) {
-    const Vec8 d = load8(dy + i * run.y_step + c);
+    const Vec d = load(dy + i * run.y_step + c);
     const int64_t at = i * run.x_step;
 #pragma GCC unroll 9
-    for (int t = 0; t < kTaps; ++t) sum[t] = mul_add(load8(x[t] + at), d, sum[t]);
+    for (int t = 0; t < kTaps; ++t) sum[t] = mul_add(load(x[t] + at), d, sum[t]);
   }
 #pragma GCC unroll 9
   for (int t = 0; t < kTaps; ++t) {
     float* dw = taps[t].dw + c;
-    store8(dw, load8(dw) + sum[t]);
+    store(dw, load(dw) + sum[t]);
   }
 }
 
@@ -164,8 +168,8 @@ void add_gradients(const DepthwiseRun& run, const float* dy) {
   for (int64_t begin = 0; begin < run.pixels; begin += kPixelBlock) {
     const int64_t end = run.pixels - begin < kPixelBlock ? run.pixels : begin + kPixelBlock;
     int64_t c = 0;
-    for (; c + 8 <= run.channels; c += 8) {
-      if (c % 16 == 0) {
+    for (; c + kLanes <= run.channels; c += kLanes) {
+      if (c % kLine == 0) {
         fetch_ahead(run, begin, end - begin, c);
         for (int64_t i = begin; i < end; ++i) {
           __builtin_prefetch(dy + i * run.y_step + run.y_row + c);

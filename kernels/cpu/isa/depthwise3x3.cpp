@@ -19,25 +19,26 @@
 #include "hanok/kernels/cpu/isa/depthwise3x3.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
 constexpr int64_t kPieceColumns = 28;
+constexpr int64_t kLine = 16;  // floats of a cache line
 
 int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
-// What a strip of 8 channels asks for while it computes: with each pixel some lines, so that
+// What a strip of channels prefetches while it computes: with each pixel some lines, so that
 // requests to memory are spread over the work. A line has 16 channels; of each pair of strips the
-// first one asks for source lines, the second one for the rest.
+// first one prefetches source lines, the second one the rest.
 struct Fetch {
   const float* source;  // line of the first pixel
   const float* outputs;
 
   Fetch(const Depthwise3x3Row& row, int64_t pixel, int64_t c, const float* y) {
     const int64_t column = pixel * row.stride * row.channels + c;
-    const bool second = c % 16 != 0;
+    const bool second = c % kLine != 0;
     source = row.x[0] + column;  // in L1
     outputs = y + pixel * row.channels + c;
     if (!row.ahead) return;
@@ -60,7 +61,7 @@ __attribute__((always_inline)) inline void fetch_pixel(Fetch& f, int64_t channel
 // One vector of channels of a piece.
 template <int kRows>
 struct Window {
-  Vec8 w[kRows][3];
+  Vec w[kRows][3];
   const float* x[kRows];
   int64_t column = 0;  // floats from one source column to the next
 
@@ -69,7 +70,7 @@ struct Window {
     for (int r = 0; r < kRows; ++r) {
       x[r] = row.x[r] + first_column * row.channels + c;
 #pragma GCC unroll 3
-      for (int s = 0; s < 3; ++s) w[r][s] = load8(row.w[r] + s * row.tap_step + c);
+      for (int s = 0; s < 3; ++s) w[r][s] = load(row.w[r] + s * row.tap_step + c);
     }
   }
 };
@@ -78,19 +79,19 @@ struct Window {
 // columns beside the piece are inside the source.
 template <int kRows>
 __attribute__((always_inline)) inline void slide1(Window<kRows>& f, int64_t pixels, bool left,
-                                                  bool right, Vec8 shift, Fetch fetch, float* y,
+                                                  bool right, Vec shift, Fetch fetch, float* y,
                                                   int64_t y_step, const auto& finish) {
-  Vec8 previous;
-  Vec8 current = shift;
-  Vec8 next;
+  Vec previous;
+  Vec current = shift;
+  Vec next;
   if (left) {
 #pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) current = mul_add(load8(f.x[r] - f.column), f.w[r][0], current);
+    for (int r = 0; r < kRows; ++r) current = mul_add(load(f.x[r] - f.column), f.w[r][0], current);
   }
   next = shift;
 #pragma GCC unroll 3
   for (int r = 0; r < kRows; ++r) {
-    const Vec8 v = load8(f.x[r]);
+    const Vec v = load(f.x[r]);
     current = mul_add(v, f.w[r][1], current);
     next = mul_add(v, f.w[r][0], next);
     f.x[r] += f.column;
@@ -101,68 +102,68 @@ __attribute__((always_inline)) inline void slide1(Window<kRows>& f, int64_t pixe
     next = shift;
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) {
-      const Vec8 v = load8(f.x[r]);
+      const Vec v = load(f.x[r]);
       previous = mul_add(v, f.w[r][2], previous);
       current = mul_add(v, f.w[r][1], current);
       next = mul_add(v, f.w[r][0], next);
       f.x[r] += f.column;
     }
     fetch_pixel<1>(fetch, f.column);
-    store8(y, finish(previous, i - 1));
+    store(y, finish(previous, i - 1));
     y += y_step;
   }
   if (right) {
 #pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) current = mul_add(load8(f.x[r]), f.w[r][2], current);
+    for (int r = 0; r < kRows; ++r) current = mul_add(load(f.x[r]), f.w[r][2], current);
   }
   fetch_pixel<1>(fetch, f.column);
-  store8(y, finish(current, pixels - 1));
+  store(y, finish(current, pixels - 1));
 }
 
 // Stride 2.
 template <int kRows>
 __attribute__((always_inline)) inline void slide2(Window<kRows>& f, int64_t pixels, bool left,
-                                                  bool right, Vec8 shift, Fetch fetch, float* y,
+                                                  bool right, Vec shift, Fetch fetch, float* y,
                                                   int64_t y_step, const auto& finish) {
-  Vec8 current = shift;
+  Vec current = shift;
   if (left) {
 #pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) current = mul_add(load8(f.x[r] - f.column), f.w[r][0], current);
+    for (int r = 0; r < kRows; ++r) current = mul_add(load(f.x[r] - f.column), f.w[r][0], current);
   }
   for (int64_t i = 0; i < pixels; ++i) {
-    Vec8 next = shift;
+    Vec next = shift;
 #pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) current = mul_add(load8(f.x[r]), f.w[r][1], current);
+    for (int r = 0; r < kRows; ++r) current = mul_add(load(f.x[r]), f.w[r][1], current);
     if (i + 1 < pixels || right) {
 #pragma GCC unroll 3
       for (int r = 0; r < kRows; ++r) {
-        const Vec8 v = load8(f.x[r] + f.column);
+        const Vec v = load(f.x[r] + f.column);
         current = mul_add(v, f.w[r][2], current);
         next = mul_add(v, f.w[r][0], next);
         f.x[r] += 2 * f.column;
       }
     }
     fetch_pixel<2>(fetch, f.column);
-    store8(y, finish(current, i));
+    store(y, finish(current, i));
     y += y_step;
     current = next;
   }
 }
 
-// Pixels [pixel, pixel + pixels), channels [c, c + 8).
+// Pixels [pixel, pixel + pixels), channels [c, c + kLanes).
 template <int kRows, int kStride>
 void convolve_strip(const Depthwise3x3Row& row, const TileEpilogue& epilogue, int64_t pixel,
                     int64_t pixels, int64_t c, float* y) {
   Window<kRows> f(row, pixel * kStride, c);
   if (epilogue.scale) {
-    const Vec8 scale = load8(epilogue.scale + c);
+    const Vec scale = load(epilogue.scale + c);
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 3
       for (int s = 0; s < 3; ++s) f.w[r][s] = f.w[r][s] * scale;
     }
   }
-  const Vec8 shift = epilogue.shift ? load8(epilogue.shift + c) : all8(0);
+  const Vec shift = epilogue.shift ? load(epilogue.shift + c) : broadcast(0.0F);
   const bool left = pixel > 0;
   const bool right = pixel + pixels < row.pixels || row.right_inside;
   const Fetch fetch(row, pixel, c, y);
@@ -174,17 +175,17 @@ void convolve_strip(const Depthwise3x3Row& row, const TileEpilogue& epilogue, in
       slide2(f, pixels, left, right, shift, fetch, out, row.channels, finish);
     }
   };
-  const Vec8 ceiling = all8(epilogue.ceiling);
+  const Vec ceiling = broadcast(epilogue.ceiling);
   if (const float* residual = epilogue.residual) {
     residual += pixel * row.channels + c;
-    slide([&](Vec8 v, int64_t i) {
-      v = v + load8(residual + i * row.channels);
-      return epilogue.relu ? clip8(v, ceiling) : v;
+    slide([&](Vec v, int64_t i) {
+      v = v + load(residual + i * row.channels);
+      return epilogue.relu ? clip(v, ceiling) : v;
     });
   } else if (epilogue.relu) {
-    slide([&](Vec8 v, int64_t) { return clip8(v, ceiling); });
+    slide([&](Vec v, int64_t) { return clip(v, ceiling); });
   } else {
-    slide([](Vec8 v, int64_t) { return v; });
+    slide([](Vec v, int64_t) { return v; });
   }
 }
 
@@ -202,7 +203,7 @@ void convolve_channel(const Depthwise3x3Row& row, const TileEpilogue& e, int64_t
   }
   const int64_t at = pixel * row.channels + c;
   if (e.residual) value += e.residual[at];
-  if (e.relu) value = value < 0.0F ? 0.0F : value > e.ceiling ? e.ceiling : value;  // keeps NaN
+  if (e.relu) value = clip(value, e.ceiling);
   y[at] = value;
 }
 
@@ -211,7 +212,7 @@ void convolve_row(const Depthwise3x3Row& row, const TileEpilogue& e, float* y) {
   for (int64_t pixel = 0; pixel < row.pixels; pixel += kPieceColumns) {
     const int64_t pixels = min_of(kPieceColumns, row.pixels - pixel);
     int64_t c = 0;
-    for (; c + 8 <= row.channels; c += 8) {
+    for (; c + kLanes <= row.channels; c += kLanes) {
       convolve_strip<kRows, kStride>(row, e, pixel, pixels, c, y);
     }
     for (; c < row.channels; ++c) {
@@ -244,7 +245,7 @@ void convolve(const Depthwise3x3Row& row, const TileEpilogue& e, float* y) {
 // One vector of channels of a piece, for the gradients of the weights.
 template <int kRows>
 struct GradientWindow {
-  Vec8 sum[kRows][3];
+  Vec sum[kRows][3];
   const float* x[kRows];
   int64_t column;
 
@@ -253,20 +254,20 @@ struct GradientWindow {
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) {
       x[r] = row.x[r] + first_column * column + c;
-      for (Vec8& s : sum[r]) s = all8(0);
+      for (Vec& s : sum[r]) s = broadcast(0.0F);
     }
   }
 
   // The source column at x + offset is tap s of a pixel whose gradient is d.
-  __attribute__((always_inline)) void add(int64_t offset, int s, Vec8 d) {
+  __attribute__((always_inline)) void add(int64_t offset, int s, Vec d) {
 #pragma GCC unroll 3
-    for (int r = 0; r < kRows; ++r) sum[r][s] = mul_add(load8(x[r] + offset), d, sum[r][s]);
+    for (int r = 0; r < kRows; ++r) sum[r][s] = mul_add(load(x[r] + offset), d, sum[r][s]);
   }
   // It is the right tap of one pixel and the left tap of another.
-  __attribute__((always_inline)) void add_shared(int64_t offset, Vec8 left, Vec8 right) {
+  __attribute__((always_inline)) void add_shared(int64_t offset, Vec left, Vec right) {
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) {
-      const Vec8 v = load8(x[r] + offset);
+      const Vec v = load(x[r] + offset);
       sum[r][2] = mul_add(v, left, sum[r][2]);
       sum[r][0] = mul_add(v, right, sum[r][0]);
     }
@@ -281,20 +282,20 @@ template <int kRows>
 __attribute__((always_inline)) inline void slide_gradients1(GradientWindow<kRows>& f,
                                                             const float* dy, int64_t pixels,
                                                             Fetch fetch) {
-  Vec8 previous;
-  Vec8 current = load8(dy);
+  Vec previous;
+  Vec current = load(dy);
   f.add(0, 1, current);
-  if (pixels > 1) f.add(0, 0, load8(dy + f.column));
+  if (pixels > 1) f.add(0, 0, load(dy + f.column));
   for (int64_t i = 1; i + 1 < pixels; ++i) {
     f.advance(1);
     previous = current;
     dy += f.column;
-    current = load8(dy);
-    const Vec8 next = load8(dy + f.column);
+    current = load(dy);
+    const Vec next = load(dy + f.column);
     fetch_pixel<1>(fetch, f.column);
 #pragma GCC unroll 3
     for (int r = 0; r < kRows; ++r) {
-      const Vec8 v = load8(f.x[r]);
+      const Vec v = load(f.x[r]);
       f.sum[r][2] = mul_add(v, previous, f.sum[r][2]);
       f.sum[r][1] = mul_add(v, current, f.sum[r][1]);
       f.sum[r][0] = mul_add(v, next, f.sum[r][0]);
@@ -303,7 +304,7 @@ __attribute__((always_inline)) inline void slide_gradients1(GradientWindow<kRows
   if (pixels > 1) {
     f.advance(1);
     f.add(0, 2, current);
-    f.add(0, 1, load8(dy + f.column));
+    f.add(0, 1, load(dy + f.column));
   }
 }
 
@@ -311,10 +312,10 @@ template <int kRows>
 __attribute__((always_inline)) inline void slide_gradients2(GradientWindow<kRows>& f,
                                                             const float* dy, int64_t pixels,
                                                             Fetch fetch) {
-  Vec8 current = load8(dy);
+  Vec current = load(dy);
   for (int64_t i = 1; i < pixels; ++i) {
     dy += f.column;
-    const Vec8 next = load8(dy);
+    const Vec next = load(dy);
     fetch_pixel<2>(fetch, f.column);
     f.add(0, 1, current);
     f.add_shared(f.column, current, next);
@@ -324,28 +325,28 @@ __attribute__((always_inline)) inline void slide_gradients2(GradientWindow<kRows
   f.add(0, 1, current);
 }
 
-// Pixels [pixel, pixel + pixels), channels [c, c + 8).
+// Pixels [pixel, pixel + pixels), channels [c, c + kLanes).
 template <int kRows, int kStride>
 void add_strip(const Depthwise3x3Row& row, const float* dy, int64_t pixel, int64_t pixels,
                int64_t c) {
   GradientWindow<kRows> f(row, pixel * kStride, c);
   const Fetch fetch(row, pixel, c, dy);
   dy += pixel * row.channels + c;
-  if (pixel > 0) f.add(-f.column, 0, load8(dy));
+  if (pixel > 0) f.add(-f.column, 0, load(dy));
   if (kStride == 1) {
     slide_gradients1(f, dy, pixels, fetch);
   } else {
     slide_gradients2(f, dy, pixels, fetch);
   }
   if (pixel + pixels < row.pixels || row.right_inside) {
-    f.add(f.column, 2, load8(dy + (pixels - 1) * f.column));
+    f.add(f.column, 2, load(dy + (pixels - 1) * f.column));
   }
 #pragma GCC unroll 3
   for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 3
     for (int s = 0; s < 3; ++s) {
       float* dw = row.dw[r] + s * row.tap_step + c;
-      store8(dw, load8(dw) + f.sum[r][s]);
+      store(dw, load(dw) + f.sum[r][s]);
     }
   }
 }
@@ -372,7 +373,7 @@ void add_row(const Depthwise3x3Row& row, const float* dy) {
   for (int64_t pixel = 0; pixel < row.pixels; pixel += kPieceColumns) {
     const int64_t pixels = min_of(kPieceColumns, row.pixels - pixel);
     int64_t c = 0;
-    for (; c + 8 <= row.channels; c += 8) {
+    for (; c + kLanes <= row.channels; c += kLanes) {
       add_strip<kRows, kStride>(row, dy, pixel, pixels, c);
     }
     for (; c < row.channels; ++c) add_channel(row, dy, pixel, pixels, c);

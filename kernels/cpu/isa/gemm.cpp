@@ -1,129 +1,26 @@
-// Blocks of matrix products: the loops around the register tile, and the packing of operands.
-//
-// A block is C [rows, columns] (+)= A [rows, k] * B [k, columns] with sizes chosen by the caller
-// so that a panel of B (k * 16 floats, 16 KB at k = 256) stays in L1 while the rows of A (96..144
-// of them, ~100-150 KB) stream past it from L2:
-//   for each panel of 16 columns
-//     for each tile of 6 rows
-//       run_tile                       (gemm_tile.h)
-// (with few k, where C and the residual are most of what moves, the other way round: they are met
-// row by row, and B comes from L2).
-// The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
-// one run, spread evenly over them (or by the first of them alone, where the others are given
-// other memory to ask for).
-//
-// From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
-// cycle, an eighth of what L2 delivers.
+// The table of matrix products: the micro-kernel (gemm_tile.h), and here what goes with it: packing
+// and gathering its operands, moments and sums of columns. All of them are bound by memory or L2.
 #include <string.h>
 
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/gemm_tile.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/vector8.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
-int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
-Tile tile_of(const GemmBlock& g) {
-  Tile t{};
-  t.k = g.k;
-  t.a_row_stride = g.a_row_stride;
-  t.a_k_stride = g.a_k_stride;
-  t.a_runs = g.a_runs;
-  t.a_run_stride = g.a_run_stride;
-  t.b_k_stride = g.b_k_stride;
-  t.accumulate = g.accumulate;
-  t.epilogue_wanted = g.epilogue != nullptr;
-  return t;
-}
-
-// The tile moves to the panel of 16 columns from j on.
-void set_panel(const GemmBlock& g, int64_t j, Tile& t) {
-  t.b = g.b + j / kPanelColumns * g.b_panel_stride;
-  t.c = g.c + j;
-  t.columns = min_of(kPanelColumns, g.columns - j);
-  if (const TileEpilogue* e = g.epilogue) {
-    t.epilogue = *e;
-    if (e->scale) t.epilogue.scale += j;
-    if (e->shift) t.epilogue.shift += j;
-    if (e->residual) t.epilogue.residual += j;
-  }
-}
-
-// Few k: C is most of what is moved, so its rows are finished one after the other, and those of
-// the next tile asked for.
-void multiply_few_k(const GemmBlock& g) {
-  Tile t = tile_of(g);
-  for (int64_t i = 0; i < g.rows; i += kTileRows) {
-    t.a = g.a + i * g.a_row_stride;
-    t.c_row_offset = g.c_row_offset + i;
-    t.c_fetch_offset = t.c_row_offset + (i + 2 * kTileRows <= g.rows ? kTileRows : 0);
-    for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
-      set_panel(g, j, t);
-      t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
-      t.prefetch_step = j == 0 && g.k > 0 ? 4 * kTileRows * g.a_row_stride / g.k : 0;
-      run_tile_rows(t, min_of(kTileRows, g.rows - i));
-    }
-  }
-}
-
-void multiply(const GemmBlock& g) {
-  // B of up to 256 KB stays in L2 as a whole.
-  if (g.fetch_a && g.b_k_stride == kPanelColumns && g.k <= 128 && g.k * g.columns <= 65536) {
-    return multiply_few_k(g);
-  }
-  Tile t = tile_of(g);
-  const int64_t tiles = (g.rows + kTileRows - 1) / kTileRows;
-  // Register tiles of a panel that ask for the next panel.
-  const int64_t panel_tiles = g.fetch_count > 0 ? 1 : tiles;
-  int64_t fetched = 0;
-  // B's rows lie far apart: a panel's first tile asks for all of the next one.
-  const bool strided_b = g.b_k_stride != kPanelColumns;
-  constexpr int64_t kLine = kPanelColumns * sizeof(float);
-  for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
-    set_panel(g, j, t);
-    // While the first panel runs, A's next rows are asked for instead.
-    const bool fetch_a = g.fetch_a && j == 0 && g.k > 0;
-    const int64_t a_step = fetch_a ? 4 * kTileRows * g.a_row_stride / g.k : 0;
-    const bool prefetch = j + kPanelColumns < g.columns;
-    t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
-    t.prefetch_step = prefetch ? (kLine + panel_tiles - 1) / panel_tiles : 0;
-    if (prefetch && strided_b) t.prefetch_step = 4 * g.b_k_stride;
-    for (int64_t i = 0; i < g.rows; i += kTileRows) {
-      t.a = g.a + i * g.a_row_stride;
-      t.c_row_offset = t.c_fetch_offset = g.c_row_offset + i;
-      if (fetch_a && strided_b && i > 0) {  // a line of each k: the rows of three tiles
-        t.prefetch = reinterpret_cast<const char*>(t.a + kPanelColumns);
-        t.prefetch_step = 4 * g.a_k_stride;
-      } else if (fetch_a && !strided_b) {
-        t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
-        t.prefetch_step = a_step;
-      } else if (i > 0 && g.fetch_count > 0) {
-        const bool more = fetched < g.fetch_count;
-        if (more) t.prefetch = reinterpret_cast<const char*>(g.fetch_rows[fetched++]);
-        t.prefetch_step = more ? (g.fetch_bytes + g.k - 1) / g.k : 0;
-      }
-      run_tile_rows(t, min_of(kTileRows, g.rows - i));
-      t.prefetch += t.k * t.prefetch_step;
-      if (strided_b) t.prefetch_step = 0;
-    }
-  }
-}
-
 inline void copy_floats(const float* x, int64_t n, float* out) {
-#ifdef HANOK_ISA_avx2
-  if (n >= 8) {
-    for (int64_t i = 0; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, _mm256_loadu_ps(x + i));
-    // The rest as eight floats that overlap what is copied already: no mask, no branch.
-    _mm256_storeu_ps(out + n - 8, _mm256_loadu_ps(x + n - 8));
+#ifdef HANOK_ISA_portable
+  if (n > 0) memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+#else
+  if (n >= kLanes) {
+    for (int64_t i = 0; i + kLanes <= n; i += kLanes) store(out + i, load(x + i));
+    // The rest as a vector that overlaps what is copied already: no mask, no branch.
+    store(out + n - kLanes, load(x + n - kLanes));
     return;
   }
-  const __m256i mask = lane_mask(n);
-  _mm256_maskstore_ps(out, mask, _mm256_maskload_ps(x, mask));
-#else
-  if (n > 0) memcpy(out, x, static_cast<size_t>(n) * sizeof(float));
+  store_first(out, load_first(x, n), n);
 #endif
 }
 
@@ -136,21 +33,21 @@ void copy_rows(const float* x, int64_t x_stride, int64_t rows, int64_t columns, 
   for (int64_t i = 0; i < rows; ++i) copy_floats(x + i * x_stride, columns, out + i * out_stride);
 }
 
-// out[p * out_stride + j] = x[j * stride + p] for 8 x 8 floats.
-inline void transpose_8x8(const float* x, int64_t stride, float* out, int64_t out_stride) {
-  Vec8 rows[8];
-  for (int i = 0; i < 8; ++i) rows[i] = load8(x + i * stride);
-  transpose8(rows);
-  for (int i = 0; i < 8; ++i) store8(out + i * out_stride, rows[i]);
+// out[p * out_stride + j] = x[j * stride + p] for kLanes x kLanes floats.
+inline void transpose_square(const float* x, int64_t stride, float* out, int64_t out_stride) {
+  Vec rows[kLanes];
+  for (int i = 0; i < kLanes; ++i) rows[i] = load(x + i * stride);
+  transpose(rows);
+  for (int i = 0; i < kLanes; ++i) store(out + i * out_stride, rows[i]);
 }
 
 void copy_transposed(const float* x, int64_t x_stride, int64_t rows, int64_t columns, float* out,
                      int64_t out_stride) {
-  const int64_t whole_rows = rows / 8 * 8;
-  const int64_t whole_columns = columns / 8 * 8;
-  for (int64_t i = 0; i < whole_rows; i += 8) {
-    for (int64_t j = 0; j < whole_columns; j += 8) {
-      transpose_8x8(x + i * x_stride + j, x_stride, out + j * out_stride + i, out_stride);
+  const int64_t whole_rows = rows / kLanes * kLanes;
+  const int64_t whole_columns = columns / kLanes * kLanes;
+  for (int64_t i = 0; i < whole_rows; i += kLanes) {
+    for (int64_t j = 0; j < whole_columns; j += kLanes) {
+      transpose_square(x + i * x_stride + j, x_stride, out + j * out_stride + i, out_stride);
     }
   }
   for (int64_t i = 0; i < rows; ++i) {
@@ -165,10 +62,11 @@ void pack_transposed_panel(const float* b, int64_t column_stride, int64_t k, int
                            float* out) {
   int64_t p = 0;
   if (columns == kPanelColumns) {
-    for (; p + 8 <= k; p += 8) {
+    for (; p + kLanes <= k; p += kLanes) {
       float* rows = out + p * kPanelColumns;
-      transpose_8x8(b + p, column_stride, rows, kPanelColumns);
-      transpose_8x8(b + p + 8 * column_stride, column_stride, rows + 8, kPanelColumns);
+      for (int64_t j = 0; j < kPanelColumns; j += kLanes) {
+        transpose_square(b + p + j * column_stride, column_stride, rows + j, kPanelColumns);
+      }
     }
   }
   for (; p < k; ++p) {
@@ -257,40 +155,40 @@ void gather_patches(const PatchSource& s, int64_t row_begin, int64_t row_end, in
   }
 }
 
-// kVectors * 8 columns at a time, their sums in registers: with 8 vectors the additions of a row do
-// not wait for each other.
+// kVectors * kLanes columns at a time, their sums in registers: the additions of a row do not wait
+// for each other.
 template <int kVectors>
 void strip_moments(const float* x, int64_t stride, int64_t rows, float* mean, float* deviations) {
-  Vec8 sum[kVectors];
-  for (Vec8& v : sum) v = all8(0);
+  Vec sum[kVectors];
+  for (Vec& v : sum) v = broadcast(0.0F);
   for (int64_t i = 0; i < rows; ++i) {
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + load8(x + i * stride + 8 * v);
+    for (int v = 0; v < kVectors; ++v) sum[v] = sum[v] + load(x + i * stride + kLanes * v);
   }
-  const Vec8 share = all8(1.0F / static_cast<float>(rows));
-  Vec8 squares[kVectors];
-  for (Vec8& v : squares) v = all8(0);
-  for (Vec8& v : sum) v = v * share;
+  const Vec share = broadcast(1.0F / static_cast<float>(rows));
+  Vec squares[kVectors];
+  for (Vec& v : squares) v = broadcast(0.0F);
+  for (Vec& v : sum) v = v * share;
   for (int64_t i = 0; i < rows; ++i) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
-      const Vec8 d = load8(x + i * stride + 8 * v) - sum[v];
+      const Vec d = load(x + i * stride + kLanes * v) - sum[v];
       squares[v] = mul_add(d, d, squares[v]);
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    store8(mean + 8 * v, sum[v]);
-    store8(deviations + 8 * v, squares[v]);
+    store(mean + kLanes * v, sum[v]);
+    store(deviations + kLanes * v, squares[v]);
   }
 }
 
 void column_moments(const float* x, int64_t stride, int64_t rows, int64_t columns, float* mean,
                     float* deviations) {
   int64_t j = 0;
-  for (; j + 32 <= columns; j += 32) {
+  for (; j + 4 * kLanes <= columns; j += 4 * kLanes) {
     strip_moments<4>(x + j, stride, rows, mean + j, deviations + j);
   }
-  for (; j + 8 <= columns; j += 8) {
+  for (; j + kLanes <= columns; j += kLanes) {
     strip_moments<1>(x + j, stride, rows, mean + j, deviations + j);
   }
   for (; j < columns; ++j) {

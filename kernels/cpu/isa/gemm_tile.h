@@ -1,4 +1,5 @@
-// The register tile that every matrix product and convolution ends in:
+// The micro-kernel that every matrix product and convolution ends in: `multiply` takes one cache
+// block, tile by tile, and run_tile is the register tile:
 //   C [kTileRows, 16] (+)= A [kTileRows, k] * B [k, 16].
 //
 // AVX2: 6 x 16. Per step of k two loads of B (8 floats each), six broadcasts of A and 12 fused
@@ -10,7 +11,22 @@
 // Fewer rows (the last rows of a block) run the same code with fewer accumulators, so that a
 // row's result never depends on the rows beside it.
 //
-// Portable: 2 x 16 in plain C, which compilers turn into 8 four-wide accumulators.
+// Portable: 2 x 16, so 8 accumulators of four floats of the 16 xmm.
+//
+// A block is C [rows, columns] (+)= A [rows, k] * B [k, columns] with sizes chosen by the caller
+// so that a panel of B (k * 16 floats, 16 KB at k = 256) stays in L1 while the rows of A (96..144
+// of them, ~100-150 KB) stream past it from L2:
+//   for each panel of 16 columns
+//     for each tile of 6 rows
+//       run_tile
+// (with few k, where C and the residual are most of what moves, the other way round: they are met
+// row by row, and B comes from L2).
+// The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
+// one run, spread evenly over them (or by the first of them alone, where the others are given
+// other memory to ask for).
+//
+// From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
+// cycle, an eighth of what L2 delivers.
 //
 // Goto, van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 2008;
 // Van Zee, van de Geijn, "BLIS", ACM TOMS 2015.
@@ -19,12 +35,18 @@
 #include <stdint.h>
 
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
-#ifdef HANOK_ISA_avx2
-#include <immintrin.h>
-#endif
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
+
+#ifdef HANOK_ISA_portable
+constexpr int kTileRows = 2;
+#else
+constexpr int kTileRows = 6;
+#endif
+constexpr int kTileVectors = static_cast<int>(kPanelColumns) / kLanes;  // of a row of the tile
+static_assert(kTileVectors * kLanes == kPanelColumns);
 
 // What one tile needs; pointers are at the tile's first row and column.
 struct Tile {
@@ -36,137 +58,100 @@ struct Tile {
   int64_t b_k_stride;
   float* c;
   const int64_t* c_row_offset;
-  const int64_t* c_fetch_offset;  // rows of C to ask for: this tile's, or the next one's
+  const int64_t* c_fetch_offset;  // rows of C to prefetch: this tile's, or the next one's
   int64_t columns;                // 1..16 of them are stored
   bool accumulate;
   bool epilogue_wanted;
-  const char* prefetch;   // memory needed soon: one line is asked for per step of k,
+  const char* prefetch;   // memory needed soon: one line is prefetched per step of k,
   int64_t prefetch_step;  // this many bytes further each time
   TileEpilogue epilogue;
 };
 
-#ifdef HANOK_ISA_avx2
-
-constexpr int kTileRows = 6;
-
-// The first n of 8 lanes; n may be anything.
-inline __m256i lane_mask(int64_t n) {
-  const int lanes = n < 0 ? 0 : n > 8 ? 8 : static_cast<int>(n);
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-inline __m256 load_lanes(const float* p, int64_t n, __m256i mask) {
-  return n >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, mask);
-}
-
-inline void store_lanes(float* p, int64_t n, __m256i mask, __m256 v) {
-  if (n >= 8) {
-    _mm256_storeu_ps(p, v);
-  } else {
-    _mm256_maskstore_ps(p, mask, v);
-  }
-}
-
-// Keeps NaN.
-inline __m256 clip(const TileEpilogue& e, __m256 v) {
-  return _mm256_min_ps(_mm256_set1_ps(e.ceiling), _mm256_max_ps(_mm256_setzero_ps(), v));
-}
-
-// Eight columns of one row: previous content, epilogue, store.
-inline void finish_lanes(const Tile& t, int64_t row_offset, int64_t column, int64_t n, __m256i mask,
-                         __m256 v) {
-  float* c = t.c + row_offset + column;
+// Sums of fewer than 16 columns, [rows][kTileVectors] -> C: previous content, epilogue, store.
+void finish_columns(const Tile& t, const Vec* sums, int rows) {
   const TileEpilogue& e = t.epilogue;
-  if (t.accumulate) v = _mm256_add_ps(load_lanes(c, n, mask), v);
-  if (e.scale && e.shift) {
-    v = _mm256_fmadd_ps(v, load_lanes(e.scale + column, n, mask),
-                        load_lanes(e.shift + column, n, mask));
-  } else if (e.scale) {
-    v = _mm256_mul_ps(v, load_lanes(e.scale + column, n, mask));
-  } else if (e.shift) {
-    v = _mm256_add_ps(v, load_lanes(e.shift + column, n, mask));
-  }
-  if (e.residual) v = _mm256_add_ps(v, load_lanes(e.residual + row_offset + column, n, mask));
-  if (e.relu) v = clip(e, v);
-  store_lanes(c, n, mask, v);
-}
-
-// Rows of finished sums (16 a row) -> C.
-void finish_rows(const Tile& t, const float* sums, int rows) {
-  const __m256i mask0 = lane_mask(t.columns);
-  const __m256i mask1 = lane_mask(t.columns - 8);
   for (int i = 0; i < rows; ++i) {
-    const float* row = sums + i * kPanelColumns;
-    finish_lanes(t, t.c_row_offset[i], 0, t.columns, mask0, _mm256_load_ps(row));
-    if (t.columns > 8) {
-      finish_lanes(t, t.c_row_offset[i], 8, t.columns - 8, mask1, _mm256_load_ps(row + 8));
+    for (int h = 0; h < kTileVectors && h * kLanes < t.columns; ++h) {
+      const int64_t column = h * kLanes;
+      const int64_t n = t.columns - column;
+      const int64_t at = t.c_row_offset[i] + column;
+      Vec v = sums[i * kTileVectors + h];
+      if (t.accumulate) v = load_first(t.c + at, n) + v;
+      if (e.scale && e.shift) {
+        v = mul_add(v, load_first(e.scale + column, n), load_first(e.shift + column, n));
+      } else if (e.scale) {
+        v = v * load_first(e.scale + column, n);
+      } else if (e.shift) {
+        v = v + load_first(e.shift + column, n);
+      }
+      if (e.residual) v = v + load_first(e.residual + at, n);
+      if (e.relu) v = clip(v, broadcast(e.ceiling));
+      store_first(t.c + at, v, n);
     }
   }
 }
 
 // The same for a whole tile of 16 columns, in the registers of the sums.
 template <int kRows>
-inline void finish_tile(const Tile& t, __m256 (&acc)[kRows][2]) {
+inline void finish_tile(const Tile& t, Vec (&acc)[kRows][kTileVectors]) {
   const TileEpilogue& e = t.epilogue;
 #pragma GCC unroll 2
-  for (int h = 0; h < 2; ++h) {
-    float* c = t.c + 8 * h;
+  for (int h = 0; h < kTileVectors; ++h) {
+    float* c = t.c + kLanes * h;
     if (t.accumulate) {
 #pragma GCC unroll 6
-      for (int i = 0; i < kRows; ++i) {
-        acc[i][h] = _mm256_add_ps(_mm256_loadu_ps(c + t.c_row_offset[i]), acc[i][h]);
-      }
+      for (int i = 0; i < kRows; ++i) acc[i][h] = load(c + t.c_row_offset[i]) + acc[i][h];
     }
     if (t.epilogue_wanted) {
       if (e.scale && e.shift) {
-        const __m256 scale = _mm256_loadu_ps(e.scale + 8 * h);
-        const __m256 shift = _mm256_loadu_ps(e.shift + 8 * h);
+        const Vec scale = load(e.scale + kLanes * h);
+        const Vec shift = load(e.shift + kLanes * h);
 #pragma GCC unroll 6
-        for (int i = 0; i < kRows; ++i) acc[i][h] = _mm256_fmadd_ps(acc[i][h], scale, shift);
+        for (int i = 0; i < kRows; ++i) acc[i][h] = mul_add(acc[i][h], scale, shift);
       } else if (e.scale) {
-        const __m256 scale = _mm256_loadu_ps(e.scale + 8 * h);
+        const Vec scale = load(e.scale + kLanes * h);
 #pragma GCC unroll 6
-        for (int i = 0; i < kRows; ++i) acc[i][h] = _mm256_mul_ps(acc[i][h], scale);
+        for (int i = 0; i < kRows; ++i) acc[i][h] = acc[i][h] * scale;
       } else if (e.shift) {
-        const __m256 shift = _mm256_loadu_ps(e.shift + 8 * h);
+        const Vec shift = load(e.shift + kLanes * h);
 #pragma GCC unroll 6
-        for (int i = 0; i < kRows; ++i) acc[i][h] = _mm256_add_ps(acc[i][h], shift);
+        for (int i = 0; i < kRows; ++i) acc[i][h] = acc[i][h] + shift;
       }
       if (e.residual) {
-        const float* residual = e.residual + 8 * h;
+        const float* residual = e.residual + kLanes * h;
 #pragma GCC unroll 6
         for (int i = 0; i < kRows; ++i) {
-          acc[i][h] = _mm256_add_ps(acc[i][h], _mm256_loadu_ps(residual + t.c_row_offset[i]));
+          acc[i][h] = acc[i][h] + load(residual + t.c_row_offset[i]);
         }
       }
       if (e.relu) {
 #pragma GCC unroll 6
-        for (int i = 0; i < kRows; ++i) acc[i][h] = clip(e, acc[i][h]);
+        for (int i = 0; i < kRows; ++i) acc[i][h] = clip(acc[i][h], broadcast(e.ceiling));
       }
     }
 #pragma GCC unroll 6
-    for (int i = 0; i < kRows; ++i) _mm256_storeu_ps(c + t.c_row_offset[i], acc[i][h]);
+    for (int i = 0; i < kRows; ++i) store(c + t.c_row_offset[i], acc[i][h]);
   }
 }
 
 // Every loop over rows is unrolled, so that the accumulators are registers.
 template <int kRows>
 void run_tile(const Tile& t) {
-  __m256 acc[kRows][2];
+  Vec acc[kRows][kTileVectors];
 #pragma GCC unroll 6
-  for (int i = 0; i < kRows; ++i) acc[i][0] = acc[i][1] = _mm256_setzero_ps();
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int h = 0; h < kTileVectors; ++h) acc[i][h] = broadcast(0.0F);
+  }
   const float* b = t.b;
   const int64_t row = t.a_row_stride;
   const int64_t a_step = t.a_k_stride;
   const int64_t b_step = t.b_k_stride;
-  // C is needed last: ask for it first.
+  // C is needed last: prefetch it first.
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
-    _mm_prefetch(reinterpret_cast<const char*>(t.c + t.c_fetch_offset[i]), _MM_HINT_T0);
-    if (t.epilogue.residual) {
-      _mm_prefetch(reinterpret_cast<const char*>(t.epilogue.residual + t.c_fetch_offset[i]),
-                   _MM_HINT_T0);
-    }
+    __builtin_prefetch(t.c + t.c_fetch_offset[i]);
+    if (t.epilogue.residual) __builtin_prefetch(t.epilogue.residual + t.c_fetch_offset[i]);
   }
   const char* prefetch = t.prefetch;
   const int64_t prefetch_step = t.prefetch_step;
@@ -177,15 +162,16 @@ void run_tile(const Tile& t) {
     const float* a0 = t.a + run * t.a_run_stride;
     const float* a3 = a0 + (kRows > 3 ? 3 * row : 0);
     for (int64_t p = 0; p < run_k; ++p) {
-      _mm_prefetch(prefetch, _MM_HINT_T1);
+      __builtin_prefetch(prefetch, 0, 2);  // into L2
       prefetch += prefetch_step;
-      const __m256 b0 = _mm256_loadu_ps(b);
-      const __m256 b1 = _mm256_loadu_ps(b + 8);
+      Vec bs[kTileVectors];
+#pragma GCC unroll 2
+      for (int h = 0; h < kTileVectors; ++h) bs[h] = load(b + kLanes * h);
 #pragma GCC unroll 6
       for (int i = 0; i < kRows; ++i) {
-        const __m256 ai = _mm256_broadcast_ss(i < 3 ? a0 + i * row : a3 + (i - 3) * row);
-        acc[i][0] = _mm256_fmadd_ps(ai, b0, acc[i][0]);
-        acc[i][1] = _mm256_fmadd_ps(ai, b1, acc[i][1]);
+        const Vec ai = broadcast(*(i < 3 ? a0 + i * row : a3 + (i - 3) * row));
+#pragma GCC unroll 2
+        for (int h = 0; h < kTileVectors; ++h) acc[i][h] = mul_add(ai, bs[h], acc[i][h]);
       }
       a0 += a_step;
       a3 += a_step;
@@ -193,19 +179,20 @@ void run_tile(const Tile& t) {
     }
   } while (++run < t.a_runs);
   if (t.columns == kPanelColumns) return finish_tile<kRows>(t, acc);
-  alignas(32) float sums[kRows * kPanelColumns];
+  Vec sums[kRows * kTileVectors];
 #pragma GCC unroll 6
   for (int i = 0; i < kRows; ++i) {
-    _mm256_store_ps(sums + i * kPanelColumns, acc[i][0]);
-    _mm256_store_ps(sums + i * kPanelColumns + 8, acc[i][1]);
+#pragma GCC unroll 2
+    for (int h = 0; h < kTileVectors; ++h) sums[i * kTileVectors + h] = acc[i][h];
   }
-  finish_rows(t, sums, kRows);
+  finish_columns(t, sums, kRows);
 }
 
 inline void run_tile_rows(const Tile& t, int64_t rows) {
   switch (rows) {
     case 1:
       return run_tile<1>(t);
+#ifndef HANOK_ISA_portable
     case 2:
       return run_tile<2>(t);
     case 3:
@@ -214,51 +201,99 @@ inline void run_tile_rows(const Tile& t, int64_t rows) {
       return run_tile<4>(t);
     case 5:
       return run_tile<5>(t);
-    default:
-      return run_tile<6>(t);
-  }
-}
-
-#else
-
-constexpr int kTileRows = 2;
-
-template <int kRows>
-void run_tile(const Tile& t) {
-  float acc[kRows][kPanelColumns] = {};
-  const float* b = t.b;
-  const int64_t run_k = t.a_runs > 1 ? t.k / t.a_runs : t.k;
-  int64_t run = 0;
-  do {
-    const float* a_run = t.a + run * t.a_run_stride;
-    for (int64_t p = 0; p < run_k; ++p) {
-      for (int i = 0; i < kRows; ++i) {
-        const float a = a_run[i * t.a_row_stride + p * t.a_k_stride];
-        for (int j = 0; j < kPanelColumns; ++j) acc[i][j] += a * b[j];
-      }
-      b += t.b_k_stride;
-    }
-  } while (++run < t.a_runs);
-  const TileEpilogue& e = t.epilogue;
-  for (int i = 0; i < kRows; ++i) {
-    float* c = t.c + t.c_row_offset[i];
-    for (int64_t j = 0; j < t.columns; ++j) {
-      float v = acc[i][j];
-      if (t.accumulate) v = c[j] + v;
-      if (e.scale) v *= e.scale[j];
-      if (e.shift) v += e.shift[j];
-      if (e.residual) v += e.residual[t.c_row_offset[i] + j];
-      if (e.relu) v = v < 0.0F ? 0.0F : v > e.ceiling ? e.ceiling : v;  // keeps NaN
-      c[j] = v;
-    }
-  }
-}
-
-inline void run_tile_rows(const Tile& t, int64_t rows) {
-  return rows == 1 ? run_tile<1>(t) : run_tile<2>(t);
-}
-
 #endif
+    default:
+      return run_tile<kTileRows>(t);
+  }
+}
+
+int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+Tile tile_of(const GemmBlock& g) {
+  Tile t{};
+  t.k = g.k;
+  t.a_row_stride = g.a_row_stride;
+  t.a_k_stride = g.a_k_stride;
+  t.a_runs = g.a_runs;
+  t.a_run_stride = g.a_run_stride;
+  t.b_k_stride = g.b_k_stride;
+  t.accumulate = g.accumulate;
+  t.epilogue_wanted = g.epilogue != nullptr;
+  return t;
+}
+
+// The tile moves to the panel of 16 columns from j on.
+void set_panel(const GemmBlock& g, int64_t j, Tile& t) {
+  t.b = g.b + j / kPanelColumns * g.b_panel_stride;
+  t.c = g.c + j;
+  t.columns = min_of(kPanelColumns, g.columns - j);
+  if (const TileEpilogue* e = g.epilogue) {
+    t.epilogue = *e;
+    if (e->scale) t.epilogue.scale += j;
+    if (e->shift) t.epilogue.shift += j;
+    if (e->residual) t.epilogue.residual += j;
+  }
+}
+
+// Few k: C is most of what is moved, so its rows are finished one after the other, and those of
+// the next tile prefetched.
+void multiply_few_k(const GemmBlock& g) {
+  Tile t = tile_of(g);
+  for (int64_t i = 0; i < g.rows; i += kTileRows) {
+    t.a = g.a + i * g.a_row_stride;
+    t.c_row_offset = g.c_row_offset + i;
+    t.c_fetch_offset = t.c_row_offset + (i + 2 * kTileRows <= g.rows ? kTileRows : 0);
+    for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
+      set_panel(g, j, t);
+      t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
+      t.prefetch_step = j == 0 && g.k > 0 ? 4 * kTileRows * g.a_row_stride / g.k : 0;
+      run_tile_rows(t, min_of(kTileRows, g.rows - i));
+    }
+  }
+}
+
+void multiply(const GemmBlock& g) {
+  // B of up to 256 KB stays in L2 as a whole.
+  if (g.fetch_a && g.b_k_stride == kPanelColumns && g.k <= 128 && g.k * g.columns <= 65536) {
+    return multiply_few_k(g);
+  }
+  Tile t = tile_of(g);
+  const int64_t tiles = (g.rows + kTileRows - 1) / kTileRows;
+  // Register tiles of a panel that prefetch the next panel.
+  const int64_t panel_tiles = g.fetch_count > 0 ? 1 : tiles;
+  int64_t fetched = 0;
+  // B's rows lie far apart: a panel's first tile prefetches all of the next one.
+  const bool strided_b = g.b_k_stride != kPanelColumns;
+  constexpr int64_t kLine = kPanelColumns * sizeof(float);
+  for (int64_t j = 0; j < g.columns; j += kPanelColumns) {
+    set_panel(g, j, t);
+    // While the first panel runs, A's next rows are prefetched instead.
+    const bool fetch_a = g.fetch_a && j == 0 && g.k > 0;
+    const int64_t a_step = fetch_a ? 4 * kTileRows * g.a_row_stride / g.k : 0;
+    const bool prefetch = j + kPanelColumns < g.columns;
+    t.prefetch = reinterpret_cast<const char*>(t.b + (prefetch ? g.b_panel_stride : 0));
+    t.prefetch_step = prefetch ? (kLine + panel_tiles - 1) / panel_tiles : 0;
+    if (prefetch && strided_b) t.prefetch_step = 4 * g.b_k_stride;
+    for (int64_t i = 0; i < g.rows; i += kTileRows) {
+      t.a = g.a + i * g.a_row_stride;
+      t.c_row_offset = t.c_fetch_offset = g.c_row_offset + i;
+      if (fetch_a && strided_b && i > 0) {  // a line of each k: the rows of three tiles
+        t.prefetch = reinterpret_cast<const char*>(t.a + kPanelColumns);
+        t.prefetch_step = 4 * g.a_k_stride;
+      } else if (fetch_a && !strided_b) {
+        t.prefetch = reinterpret_cast<const char*>(t.a + kTileRows * g.a_row_stride);
+        t.prefetch_step = a_step;
+      } else if (i > 0 && g.fetch_count > 0) {
+        const bool more = fetched < g.fetch_count;
+        if (more) t.prefetch = reinterpret_cast<const char*>(g.fetch_rows[fetched++]);
+        t.prefetch_step = more ? (g.fetch_bytes + g.k - 1) / g.k : 0;
+      }
+      run_tile_rows(t, min_of(kTileRows, g.rows - i));
+      t.prefetch += t.k * t.prefetch_step;
+      if (strided_b) t.prefetch_step = 0;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace hanok::cpu::HANOK_ISA

@@ -2,7 +2,7 @@
 #include "hanok/kernels/cpu/isa/pool.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
@@ -10,28 +10,28 @@ namespace {
 /// `kVectors` vectors of channels at once: their comparisons overlap.
 template <int kVectors>
 void max_strip(const PoolTap* taps, int64_t count, int64_t c, float* y, uint8_t* indices) {
-  F32x8 best[kVectors];
-  I32x8 index[kVectors];
+  Vec best[kVectors];
+  IntVec index[kVectors];
   for (int v = 0; v < kVectors; ++v) {
-    best[v] = load8(taps[0].values + c + v * kLanes);
-    index[v] = I32x8{} + static_cast<int32_t>(taps[0].number);
+    best[v] = load(taps[0].values + c + v * kLanes);
+    index[v] = broadcast_int(static_cast<int32_t>(taps[0].number));
   }
   for (int64_t t = 1; t < count; ++t) {
     const float* values = taps[t].values + c;
-    const I32x8 number = I32x8{} + static_cast<int32_t>(taps[t].number);
+    const IntVec number = broadcast_int(static_cast<int32_t>(taps[t].number));
     for (int v = 0; v < kVectors; ++v) {
-      const F32x8 value = load8(values + v * kLanes);
+      const Vec value = load(values + v * kLanes);
       // A NaN is the only value that differs from itself: it wins, so that it is seen.
       // NOLINTNEXTLINE(misc-redundant-expression)
-      const I32x8 better = (value > best[v]) | (value != value);
+      const IntVec better = (value > best[v]) | (value != value);
       best[v] = better ? value : best[v];
       index[v] = better ? number : index[v];
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    store8(y + c + v * kLanes, best[v]);
+    store(y + c + v * kLanes, best[v]);
     if (indices != nullptr) {
-      store8_u8(indices + c + v * kLanes, index[v]);
+      store_u8(indices + c + v * kLanes, index[v]);
     }
   }
 }
@@ -72,16 +72,16 @@ void max(const PoolTap* taps, int64_t count, int64_t channels, float* y, uint8_t
 
 template <int kVectors>
 void max_backward_strip(const PoolTap* taps, int64_t count, int64_t c, float* dx) {
-  F32x8 sum[kVectors] = {};
+  Vec sum[kVectors] = {};
   for (int64_t t = 0; t < count; ++t) {
     for (int v = 0; v < kVectors; ++v) {
       const int64_t at = c + v * kLanes;
-      const I32x8 mine = load8_u8(taps[t].indices + at) == taps[t].number;
-      sum[v] += mine ? load8(taps[t].values + at) : F32x8{};
+      const IntVec mine = load_u8(taps[t].indices + at) == taps[t].number;
+      sum[v] += mine ? load(taps[t].values + at) : Vec{};
     }
   }
   for (int v = 0; v < kVectors; ++v) {
-    store8(dx + c + v * kLanes, sum[v]);
+    store(dx + c + v * kLanes, sum[v]);
   }
 }
 
@@ -104,15 +104,15 @@ void max_backward(const PoolTap* taps, int64_t count, int64_t channels, float* d
 
 template <int kVectors>
 void weighted_sum_strip(const PoolTap* taps, int64_t count, int64_t c, bool first, float* y) {
-  F32x8 sum[kVectors] = {};
+  Vec sum[kVectors] = {};
   for (int64_t t = 0; t < count; ++t) {
     for (int v = 0; v < kVectors; ++v) {
-      sum[v] += taps[t].weight * load8(taps[t].values + c + v * kLanes);
+      sum[v] += taps[t].weight * load(taps[t].values + c + v * kLanes);
     }
   }
   for (int v = 0; v < kVectors; ++v) {
     float* at = y + c + v * kLanes;
-    store8(at, first ? sum[v] : load8(at) + sum[v]);
+    store(at, first ? sum[v] : load(at) + sum[v]);
   }
 }
 

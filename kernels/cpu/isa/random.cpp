@@ -2,52 +2,40 @@
 
 #include "hanok/kernels/base/vector_math.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
 constexpr double kTwoPi = 6.283185307179586;
 
-typedef uint64_t U64x4 __attribute__((vector_size(32)));
-
-/// Products of the lower 32 bits of each lane.
-inline U64x4 multiply_low(U64x4 a, U64x4 b) {
-#ifdef HANOK_ISA_avx2
-  return (U64x4)_mm256_mul_epu32((__m256i)a, (__m256i)b);
-#else
-  return (a & 0xffffffffU) * (b & 0xffffffffU);
-#endif
-}
-
-inline U64x4 splat(uint64_t x) { return U64x4{x, x, x, x}; }
-
-/// Four counters at a time, a word of theirs in the lower half of each 64-bit lane; what piles up
-/// in the upper halves is never used.
+/// A counter a lane, its words in the lower half of each 64-bit lane; what piles up in the upper
+/// halves is never used.
 void philox(const PhiloxCall& call, uint64_t first_lane, int64_t lanes, uint32_t* words) {
-  const U64x4 multiplier0 = splat(0xD2511F53U);
-  const U64x4 multiplier1 = splat(0xCD9E8D57U);
-  for (int64_t block = 0; block < lanes; block += 4) {
+  const U64Vec multiplier0 = broadcast_u64(0xD2511F53U);
+  const U64Vec multiplier1 = broadcast_u64(0xCD9E8D57U);
+  for (int64_t block = 0; block < lanes; block += kU64Lanes) {
     const uint64_t lane = first_lane + static_cast<uint64_t>(block);
-    U64x4 c0 = splat(call.epoch);
-    U64x4 c1 = splat(call.step);
-    U64x4 c2 = splat(call.draw);
-    U64x4 c3 = U64x4{lane, lane + 1, lane + 2, lane + 3};
+    U64Vec c0 = broadcast_u64(call.epoch);
+    U64Vec c1 = broadcast_u64(call.step);
+    U64Vec c2 = broadcast_u64(call.draw);
+    U64Vec c3;
+    for (int i = 0; i < kU64Lanes; ++i) c3[i] = lane + static_cast<uint64_t>(i);
     uint32_t k0 = call.key[0];
     uint32_t k1 = call.key[1];
     for (int round = 0; round < 10; ++round) {
-      const U64x4 p0 = multiply_low(c0, multiplier0);
-      const U64x4 p1 = multiply_low(c2, multiplier1);
-      c0 = (p1 >> 32) ^ c1 ^ splat(k0);
+      const U64Vec p0 = multiply_low(c0, multiplier0);
+      const U64Vec p1 = multiply_low(c2, multiplier1);
+      c0 = (p1 >> 32) ^ c1 ^ broadcast_u64(k0);
       c1 = p1;
-      c2 = (p0 >> 32) ^ c3 ^ splat(k1);
+      c2 = (p0 >> 32) ^ c3 ^ broadcast_u64(k1);
       c3 = p0;
       k0 += 0x9E3779B9U;
       k1 += 0xBB67AE85U;
     }
-    const U64x4 first = (c0 & 0xffffffffU) | (c1 << 32);
-    const U64x4 second = (c2 & 0xffffffffU) | (c3 << 32);
-    for (int i = 0; i < 4; ++i) {
+    const U64Vec first = (c0 & 0xffffffffU) | (c1 << 32);
+    const U64Vec second = (c2 & 0xffffffffU) | (c3 << 32);
+    for (int i = 0; i < kU64Lanes; ++i) {
       const uint64_t pair[2] = {first[i], second[i]};
       memcpy(words + 4 * (block + i), pair, sizeof pair);
     }

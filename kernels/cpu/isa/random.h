@@ -5,6 +5,9 @@
 
 namespace hanok::cpu {
 
+/// Lanes of Philox are drawn in multiples of this.
+constexpr int64_t kPhiloxLanes = 8;
+
 /// Key and the counter words that are the same for all elements of a call.
 struct PhiloxCall {
   uint32_t key[2];
@@ -12,7 +15,7 @@ struct PhiloxCall {
 };
 
 struct RandomKernels {
-  /// words[4 * i + j] = word j of the lane `first_lane` + i; `lanes` is a multiple of 4.
+  /// words[4 * i + j] = word j of the lane `first_lane` + i; `lanes` is a multiple of kPhiloxLanes.
   void (*philox)(const PhiloxCall& call, uint64_t first_lane, int64_t lanes, uint32_t* words);
   /// low + (high - low) * u, u in [0, 1) with 24 bits.
   void (*uniform)(const uint32_t* words, float low, float high, float* out, int64_t count);

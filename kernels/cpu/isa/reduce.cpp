@@ -1,24 +1,25 @@
-// Four vectors of 4 doubles hide the latency of the additions; they are added pairwise at the end.
+// Four vectors of doubles hide the latency of the additions; they are added pairwise at the end.
 #include "hanok/kernels/cpu/isa/reduce.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
-#include "hanok/kernels/cpu/isa/simd.h"
+#include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
+constexpr int kSums = 4;
+
 template <bool kSquare>
 double sum_of(const float* x, int64_t count) {
-  F64x4 sums[4] = {};
+  DoubleVec sums[kSums] = {};
   int64_t i = 0;
-  for (; i + 16 <= count; i += 16) {
-    for (int v = 0; v < 4; ++v) {
-      const F64x4 value = load4_as_double(x + i + 4 * v);
+  for (; i + kSums * kDoubleLanes <= count; i += kSums * kDoubleLanes) {
+    for (int v = 0; v < kSums; ++v) {
+      const DoubleVec value = load_as_double(x + i + v * kDoubleLanes);
       sums[v] += kSquare ? value * value : value;
     }
   }
-  const F64x4 all = (sums[0] + sums[2]) + (sums[1] + sums[3]);
-  double total = (all[0] + all[2]) + (all[1] + all[3]);
+  double total = sum_of_lanes((sums[0] + sums[2]) + (sums[1] + sums[3]));
   for (; i < count; ++i) {
     const double value = x[i];
     total += kSquare ? value * value : value;

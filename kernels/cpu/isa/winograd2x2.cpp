@@ -22,7 +22,7 @@ constexpr int kD = kWinograd2Input;
 // s and t: distance between consecutive elements of what is read and written.
 
 // B^T d: 4 -> 4.
-inline void map_input2(const Vec8* d, int s, Vec8* out, int t) {
+inline void map_input2(const Vec* d, int s, Vec* out, int t) {
   out[0] = d[0] - d[2 * s];
   out[t] = d[s] + d[2 * s];
   out[2 * t] = d[2 * s] - d[s];
@@ -30,17 +30,17 @@ inline void map_input2(const Vec8* d, int s, Vec8* out, int t) {
 }
 
 // A^T m: 4 -> 2.
-inline void map_output2(const Vec8* m, int s, Vec8* out, int t) {
+inline void map_output2(const Vec* m, int s, Vec* out, int t) {
   out[0] = m[0] + (m[s] + m[2 * s]);
   out[t] = (m[s] - m[2 * s]) + m[3 * s];
 }
 
 // G g: 3 -> 4.
-inline void map_filter2(const Vec8* g, int s, Vec8* out, int t) {
-  const Vec8 even = g[0] + g[2 * s];
+inline void map_filter2(const Vec* g, int s, Vec* out, int t) {
+  const Vec even = g[0] + g[2 * s];
   out[0] = g[0];
-  out[t] = all8(0.5F) * (even + g[s]);
-  out[2 * t] = all8(0.5F) * (even - g[s]);
+  out[t] = broadcast(0.5F) * (even + g[s]);
+  out[2 * t] = broadcast(0.5F) * (even - g[s]);
   out[3 * t] = g[2 * s];
 }
 

@@ -12,7 +12,7 @@ constexpr int64_t kWinograd2Tile = 2;     // outputs of a tile along each axis
 constexpr int64_t kWinograd2Input = 4;    // inputs that they read
 constexpr int64_t kWinograd2Points = 16;  // products per channel pair and tile
 
-// Channels are multiples of 8 everywhere.
+// Channels are multiples of kWinogradChannels everywhere.
 struct Winograd2x2Kernels {
   // B^T d B of the 4x4 pixels from (h - pad_h, w - pad_w) of a tile -> 16 points.
   void (*input_transform)(const WinogradInputBlock& block);

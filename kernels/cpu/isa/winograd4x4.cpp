@@ -25,7 +25,7 @@
 //         [0  8/27 -8/27 27/8 -27/8  1]
 //
 // Points come in pairs +-p, so a pair of rows is an even part plus or minus an odd part. Channels
-// are the vector dimension (NHWC): the transforms are plain arithmetic on vectors of 8 channels,
+// are the vector dimension (NHWC): the transforms are plain arithmetic on vectors of channels,
 // 168 operations for the input and 120 for the output of a tile, against 36 * C * K / 8
 // multiply-adds between them.
 //
@@ -44,34 +44,34 @@ constexpr int kD = kWinogradInput;
 // ---- one-dimensional maps (those of forward: winograd_transforms.h) ----
 
 // A y: 4 -> 6, the transpose of map_output.
-inline void map_gradient(const Vec8* y, int s, Vec8* out, int t) {
-  const Vec8 even1 = mul_add(all8(4.0F / 9), y[2 * s], y[0]);
-  const Vec8 odd1 = mul_add(all8(8.0F / 27), y[3 * s], all8(2.0F / 3) * y[s]);
-  const Vec8 even2 = mul_add(all8(9.0F / 4), y[2 * s], y[0]);
-  const Vec8 odd2 = mul_add(all8(27.0F / 8), y[3 * s], all8(3.0F / 2) * y[s]);
+inline void map_gradient(const Vec* y, int s, Vec* out, int t) {
+  const Vec even1 = mul_add(broadcast(4.0F / 9), y[2 * s], y[0]);
+  const Vec odd1 = mul_add(broadcast(8.0F / 27), y[3 * s], broadcast(2.0F / 3) * y[s]);
+  const Vec even2 = mul_add(broadcast(9.0F / 4), y[2 * s], y[0]);
+  const Vec odd2 = mul_add(broadcast(27.0F / 8), y[3 * s], broadcast(3.0F / 2) * y[s]);
   out[0] = y[0];
   store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = y[3 * s];
 }
 
 // G g: 3 -> 6.
-inline void map_filter(const Vec8* g, int s, Vec8* out, int t) {
-  const Vec8 last = all8(18.0F / 65) * g[2 * s];
-  const Vec8 even1 = mul_add(all8(81.0F / 130), g[0], last);
-  const Vec8 odd1 = all8(27.0F / 65) * g[s];
-  const Vec8 even2 = mul_add(all8(8.0F / 65), g[0], last);
-  const Vec8 odd2 = all8(12.0F / 65) * g[s];
+inline void map_filter(const Vec* g, int s, Vec* out, int t) {
+  const Vec last = broadcast(18.0F / 65) * g[2 * s];
+  const Vec even1 = mul_add(broadcast(81.0F / 130), g[0], last);
+  const Vec odd1 = broadcast(27.0F / 65) * g[s];
+  const Vec even2 = mul_add(broadcast(8.0F / 65), g[0], last);
+  const Vec odd2 = broadcast(12.0F / 65) * g[s];
   out[0] = g[0];
   store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = g[2 * s];
 }
 
 // G^T u: 6 -> 3, its transpose.
-inline void map_filter_gradient(const Vec8* u, int s, Vec8* out, int t) {
+inline void map_filter_gradient(const Vec* u, int s, Vec* out, int t) {
   const auto [even1, odd1, even2, odd2] = load_pairs(u, s);
-  out[0] = mul_add(all8(81.0F / 130), even1, mul_add(all8(8.0F / 65), even2, u[0]));
-  out[t] = mul_add(all8(27.0F / 65), odd1, all8(12.0F / 65) * odd2);
-  out[2 * t] = mul_add(all8(18.0F / 65), even1 + even2, u[5 * s]);
+  out[0] = mul_add(broadcast(81.0F / 130), even1, mul_add(broadcast(8.0F / 65), even2, u[0]));
+  out[t] = mul_add(broadcast(27.0F / 65), odd1, broadcast(12.0F / 65) * odd2);
+  out[2 * t] = mul_add(broadcast(18.0F / 65), even1 + even2, u[5 * s]);
 }
 
 // ---- two-dimensional maps ----
@@ -96,13 +96,14 @@ void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t 
                         float* out) {
   for (int64_t row = 0; row < rows; ++row) {
     fetch_filter_ahead(w, channels, row, rows);
-    for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
-      Vec8 g[9];
+    for (int64_t column = 0; column < kPanelColumns; column += kLanes) {
+      Vec g[9];
       for (int64_t tap = 0; tap < 9; ++tap) {
-        // Columns are a multiple of 8, so a vector is inside or outside as a whole.
-        g[tap] = column < columns ? load8(w + (row * 9 + 8 - tap) * channels + column) : all8(0);
+        g[tap] = column < columns
+                     ? load_channels(w + (row * 9 + 8 - tap) * channels + column, columns - column)
+                     : Vec{};
       }
-      Vec8 u[kWinogradPoints];
+      Vec u[kWinogradPoints];
       transform_filter<kD, map_filter>(g, u);
       store_filter<kD>(u, rows, row, column, out);
     }
@@ -112,19 +113,22 @@ void pack_backward_data(const float* w, int64_t channels, int64_t rows, int64_t 
 void weights_transform(const float* du, int64_t point_stride, int64_t row_stride, int64_t rows,
                        int64_t columns, float* dw, int64_t channels) {
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t c = 0; c < columns; c += kWinogradLanes) {
-      Vec8 half[3 * kD];  // [3 rows][6 points]
+    for (int64_t c = 0; c < columns; c += kLanes) {
+      Vec half[3 * kD];  // [3 rows][6 points]
       for (int q = 0; q < kD; ++q) {
-        Vec8 u[kD];
+        Vec u[kD];
         for (int p = 0; p < kD; ++p) {
-          u[p] = load8(du + (p * kD + q) * point_stride + row * row_stride + c);
+          u[p] =
+              load_channels(du + (p * kD + q) * point_stride + row * row_stride + c, columns - c);
         }
         map_filter_gradient(u, 1, half + q, kD);
       }
       for (int r = 0; r < 3; ++r) {
-        Vec8 taps[3];
+        Vec taps[3];
         map_filter_gradient(half + r * kD, 1, taps, 1);
-        for (int s = 0; s < 3; ++s) store8(dw + (row * 9 + r * 3 + s) * channels + c, taps[s]);
+        for (int s = 0; s < 3; ++s) {
+          store_channels(dw + (row * 9 + r * 3 + s) * channels + c, taps[s], columns - c);
+        }
       }
     }
   }

@@ -8,10 +8,10 @@
 
 namespace hanok::cpu {
 
-constexpr int64_t kWinogradTile = 4;     // outputs of a tile along each axis
-constexpr int64_t kWinogradInput = 6;    // inputs that they read
-constexpr int64_t kWinogradPoints = 36;  // products per channel pair and tile
-constexpr int64_t kWinogradLanes = 8;    // channels are handled in vectors of 8
+constexpr int64_t kWinogradTile = 4;      // outputs of a tile along each axis
+constexpr int64_t kWinogradInput = 6;     // inputs that they read
+constexpr int64_t kWinogradPoints = 36;   // products per channel pair and tile
+constexpr int64_t kWinogradChannels = 8;  // channels come in multiples of this
 
 // Floats from one point's [rows][16] of a panel of packed weights to the next point's: one cache
 // line more than needed, so that the 36 points do not share one set of the caches.
@@ -32,7 +32,7 @@ struct WinogradInputBlock {
   const float* x;
   int64_t height, width, channels;
   int64_t pad_h, pad_w;
-  bool fetch_x;  // x comes from memory: ask for the next tile's pixels ahead
+  bool fetch_x;  // x comes from memory: prefetch the next tile's pixels
   float* out;
   int64_t point_stride, tile_stride;  // of out, in floats
 };
@@ -52,7 +52,7 @@ struct WinogradOutputBlock {
   float* deviations;  // null: not wanted
 };
 
-// Channels are multiples of 8 everywhere.
+// Channels are multiples of kWinogradChannels everywhere.
 struct Winograd4x4Kernels {
   // B^T d B of the 6x6 pixels from (h - pad_h, w - pad_w) of a tile.
   void (*input_transform)(const WinogradInputBlock& block);

@@ -3,8 +3,8 @@
 // A cell's channels are the pixels' floats as they lie in memory: 2 * channels of its upper row and
 // as many of its lower row. The vertical map works on whole rows of floats, whatever cells they
 // belong to, once for all tiles of a row. The horizontal map takes one half of a cell (6 floats of
-// an RGB image) a vector, read and stored as 8: the two floats too many are overwritten by the
-// next half or lie in the padding.
+// an RGB image) a vector, read and stored as kStemFloats: the two floats too many are overwritten
+// by the next half or lie in the padding.
 #include "hanok/kernels/cpu/isa/winograd_stem.h"
 
 #include <string.h>
@@ -36,12 +36,16 @@ void copy_line(const StemRows& r, int64_t h, float* line) {
 void transform_rows(const StemRows& r) {
   for (int64_t i = 0; i < 2 * kD; ++i) copy_line(r, r.h0 + i, r.lines + i * r.row_floats);
   for (int parity = 0; parity < 2; ++parity) {
-    for (int64_t f = 0; f < r.row_floats; f += kWinogradLanes) {
-      Vec8 d[kD];
-      for (int i = 0; i < kD; ++i) d[i] = load8(r.lines + (2 * i + parity) * r.row_floats + f);
-      Vec8 out[kD];
+    for (int64_t f = 0; f < r.row_floats; f += kLanes) {
+      Vec d[kD];
+      for (int i = 0; i < kD; ++i) {
+        d[i] = load_channels(r.lines + (2 * i + parity) * r.row_floats + f, r.row_floats - f);
+      }
+      Vec out[kD];
       map_input(d, 1, out, 1);
-      for (int p = 0; p < kD; ++p) store8(r.out + (2 * p + parity) * r.row_floats + f, out[p]);
+      for (int p = 0; p < kD; ++p) {
+        store_channels(r.out + (2 * p + parity) * r.row_floats + f, out[p], r.row_floats - f);
+      }
     }
   }
 }
@@ -53,12 +57,12 @@ void transform_cells(const StemTiles& t) {
     for (int p = 0; p < kD; ++p) {
       for (int parity = 0; parity < 2; ++parity) {
         const float* cells = t.rows + (2 * p + parity) * t.row_floats + tile * kStemTile * half;
-        Vec8 d[kD];
-        for (int j = 0; j < kD; ++j) d[j] = load8(cells + j * half);
-        Vec8 row[kD];
+        Vec d[kD];
+        for (int j = 0; j < kD; ++j) d[j] = load_first(cells + j * half, kStemFloats);
+        Vec row[kD];
         map_input(d, 1, row, 1);
         for (int q = 0; q < kD; ++q) {
-          store8(out + (p * kD + q) * t.point_stride + parity * half, row[q]);
+          store_first(out + (p * kD + q) * t.point_stride + parity * half, row[q], kStemFloats);
         }
       }
     }
@@ -68,11 +72,11 @@ void transform_cells(const StemTiles& t) {
 void output_transform(const WinogradOutputBlock& b) { output_tiles<kStemTile, kD, map_output3>(b); }
 
 // A y: 3 -> 6, the transpose of map_output3.
-inline void map_gradient3(const Vec8* y, int s, Vec8* out, int t) {
-  const Vec8 even1 = mul_add(all8(4.0F / 9), y[2 * s], y[0]);
-  const Vec8 odd1 = all8(2.0F / 3) * y[s];
-  const Vec8 even2 = mul_add(all8(9.0F / 4), y[2 * s], y[0]);
-  const Vec8 odd2 = all8(3.0F / 2) * y[s];
+inline void map_gradient3(const Vec* y, int s, Vec* out, int t) {
+  const Vec even1 = mul_add(broadcast(4.0F / 9), y[2 * s], y[0]);
+  const Vec odd1 = broadcast(2.0F / 3) * y[s];
+  const Vec even2 = mul_add(broadcast(9.0F / 4), y[2 * s], y[0]);
+  const Vec odd2 = broadcast(3.0F / 2) * y[s];
   out[0] = y[0];
   store_pairs({even1, odd1, even2, odd2}, out, t);
   out[5 * t] = y[2 * s];

@@ -8,14 +8,15 @@
 
 namespace hanok::cpu {
 
-constexpr int64_t kStemTile = 3;   // outputs of a tile along each axis
-constexpr int64_t kStemInput = 6;  // cells that they read
+constexpr int64_t kStemTile = 3;    // outputs of a tile along each axis
+constexpr int64_t kStemInput = 6;   // cells that they read
+constexpr int64_t kStemFloats = 8;  // of half a cell, 2 pixels of up to 4 channels
 
 // One row of tiles of one image [height, width, channels], of at most 4 channels, so that two
-// pixels fit into a vector of 8: twelve rows of pixels from h0 on become out[point][parity of the
+// pixels fit into kStemFloats: twelve rows of pixels from h0 on become out[point][parity of the
 // row][row_floats], the vertical half of the input's transform. A row holds `cells` cells from
 // pixel w0 on, 2 * channels floats each; what is outside of the image is 0. row_floats is a
-// multiple of 8 with at least 8 floats behind the cells.
+// multiple of kStemFloats with at least as many floats behind the cells.
 struct StemRows {
   const float* image;
   int64_t height, width, channels;

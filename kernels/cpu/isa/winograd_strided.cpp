@@ -43,70 +43,70 @@ constexpr int kD = kStridedSide;
 
 // B^T d: kN -> kN.
 template <int kN>
-inline void map_strided_input(const Vec8* d, int s, Vec8* out, int t) {
-  const Vec8 r = all8(3.0F / 2);
-  const Vec8 e1 = sub_mul(d[s], r, d[0]);
-  const Vec8 e2 = sub_mul(d[2 * s], r, d[s]);
-  const Vec8 e3 = sub_mul(d[3 * s], r, d[2 * s]);
-  out[0] = sub_mul(e3, all8(9.0F / 16), e1);
-  out[t] = mul_add(all8(3.0F / 4), e2, e3);
-  out[2 * t] = sub_mul(e3, all8(3.0F / 4), e2);
-  out[3 * t] = sub_mul(d[3 * s], all8(9.0F / 16), d[s]);
+inline void map_strided_input(const Vec* d, int s, Vec* out, int t) {
+  const Vec r = broadcast(3.0F / 2);
+  const Vec e1 = sub_mul(d[s], r, d[0]);
+  const Vec e2 = sub_mul(d[2 * s], r, d[s]);
+  const Vec e3 = sub_mul(d[3 * s], r, d[2 * s]);
+  out[0] = sub_mul(e3, broadcast(9.0F / 16), e1);
+  out[t] = mul_add(broadcast(3.0F / 4), e2, e3);
+  out[2 * t] = sub_mul(e3, broadcast(3.0F / 4), e2);
+  out[3 * t] = sub_mul(d[3 * s], broadcast(9.0F / 16), d[s]);
   if constexpr (kN == 5) {
-    const Vec8 e4 = sub_mul(d[4 * s], r, d[3 * s]);
-    out[4 * t] = sub_mul(e4, all8(9.0F / 16), e2);
+    const Vec e4 = sub_mul(d[4 * s], r, d[3 * s]);
+    out[4 * t] = sub_mul(e4, broadcast(9.0F / 16), e2);
   }
 }
 
 // A^T m: kN -> 4.
 template <int kN>
-inline void map_strided_output(const Vec8* m, int s, Vec8* out, int t) {
-  const Vec8 even = m[s] + m[2 * s];
-  const Vec8 odd = m[s] - m[2 * s];
+inline void map_strided_output(const Vec* m, int s, Vec* out, int t) {
+  const Vec even = m[s] + m[2 * s];
+  const Vec odd = m[s] - m[2 * s];
   out[0] = m[0] + (even + m[3 * s]);
-  out[t] = mul_add(all8(3.0F / 4), odd, all8(3.0F / 2) * m[3 * s]);
-  out[2 * t] = mul_add(all8(9.0F / 16), even, all8(9.0F / 4) * m[3 * s]);
-  const Vec8 last = mul_add(all8(27.0F / 64), odd, all8(27.0F / 8) * m[3 * s]);
+  out[t] = mul_add(broadcast(3.0F / 4), odd, broadcast(3.0F / 2) * m[3 * s]);
+  out[2 * t] = mul_add(broadcast(9.0F / 16), even, broadcast(9.0F / 4) * m[3 * s]);
+  const Vec last = mul_add(broadcast(27.0F / 64), odd, broadcast(27.0F / 8) * m[3 * s]);
   out[3 * t] = kN == 5 ? last + m[4 * s] : last;
 }
 
 // A y: 4 -> 5.
-inline void map_strided_gradient(const Vec8* y, int s, Vec8* out, int t) {
-  const Vec8 even = mul_add(all8(9.0F / 16), y[2 * s], y[0]);
-  const Vec8 odd = mul_add(all8(27.0F / 64), y[3 * s], all8(3.0F / 4) * y[s]);
-  const Vec8 odd3 = mul_add(all8(27.0F / 8), y[3 * s], all8(3.0F / 2) * y[s]);
+inline void map_strided_gradient(const Vec* y, int s, Vec* out, int t) {
+  const Vec even = mul_add(broadcast(9.0F / 16), y[2 * s], y[0]);
+  const Vec odd = mul_add(broadcast(27.0F / 64), y[3 * s], broadcast(3.0F / 4) * y[s]);
+  const Vec odd3 = mul_add(broadcast(27.0F / 8), y[3 * s], broadcast(3.0F / 2) * y[s]);
   out[0] = y[0];
   out[t] = even + odd;
   out[2 * t] = even - odd;
-  out[3 * t] = mul_add(all8(9.0F / 4), y[2 * s], y[0]) + odd3;
+  out[3 * t] = mul_add(broadcast(9.0F / 4), y[2 * s], y[0]) + odd3;
   out[4 * t] = y[3 * s];
 }
 
 // G g: kN - 3 taps -> kN.
 template <int kN>
-inline void map_strided_filter(const Vec8* g, int s, Vec8* out, int t) {
+inline void map_strided_filter(const Vec* g, int s, Vec* out, int t) {
   if constexpr (kN == 4) {
-    out[0] = all8(32.0F / 27) * g[0];
-    out[t] = all8(-32.0F / 27) * g[0];
-    out[2 * t] = all8(-32.0F / 81) * g[0];
-    out[3 * t] = all8(32.0F / 81) * g[0];
+    out[0] = broadcast(32.0F / 27) * g[0];
+    out[t] = broadcast(-32.0F / 27) * g[0];
+    out[2 * t] = broadcast(-32.0F / 81) * g[0];
+    out[3 * t] = broadcast(32.0F / 81) * g[0];
   } else {
-    out[0] = all8(32.0F / 27) * g[0];
-    out[t] = sub_mul(all8(-8.0F / 9) * g[s], all8(32.0F / 27), g[0]);
-    out[2 * t] = sub_mul(all8(8.0F / 27) * g[s], all8(32.0F / 81), g[0]);
-    out[3 * t] = mul_add(all8(32.0F / 81), g[0], all8(16.0F / 27) * g[s]);
+    out[0] = broadcast(32.0F / 27) * g[0];
+    out[t] = sub_mul(broadcast(-8.0F / 9) * g[s], broadcast(32.0F / 27), g[0]);
+    out[2 * t] = sub_mul(broadcast(8.0F / 27) * g[s], broadcast(32.0F / 81), g[0]);
+    out[3 * t] = mul_add(broadcast(32.0F / 81), g[0], broadcast(16.0F / 27) * g[s]);
     out[4 * t] = g[s];
   }
 }
 
 // G^T u: kN -> kN - 3.
 template <int kN>
-inline void map_strided_filter_gradient(const Vec8* u, int s, Vec8* out, int t) {
-  const Vec8 outer = all8(32.0F / 27) * (u[0] - u[s]);
-  out[0] = mul_add(all8(32.0F / 81), u[3 * s] - u[2 * s], outer);
+inline void map_strided_filter_gradient(const Vec* u, int s, Vec* out, int t) {
+  const Vec outer = broadcast(32.0F / 27) * (u[0] - u[s]);
+  out[0] = mul_add(broadcast(32.0F / 81), u[3 * s] - u[2 * s], outer);
   if constexpr (kN == 5) {
-    const Vec8 near = mul_add(all8(8.0F / 27), u[2 * s], all8(-8.0F / 9) * u[s]);
-    out[t] = mul_add(all8(16.0F / 27), u[3 * s], near) + u[4 * s];
+    const Vec near = mul_add(broadcast(8.0F / 27), u[2 * s], broadcast(-8.0F / 9) * u[s]);
+    out[t] = mul_add(broadcast(16.0F / 27), u[3 * s], near) + u[4 * s];
   }
 }
 
@@ -134,23 +134,25 @@ void transform_phase(const WinogradInputBlock& b, const WinogradTile& tile,
       to[p] = out + point * b.point_stride + channels.offset(point, kPhase, begin);
     }
     const int64_t size = channels.block_size(begin);
-    for (int64_t c = 0; c < size; c += kWinogradLanes) {
+    for (int64_t c = 0; c < size; c += kLanes) {
       if (ahead != 0 && c % kPanelColumns == 0) {
         fetch_pixels(pixels, kRows * kColumns, ahead, begin + c);
       }
-      Vec8 columns[kRows * kColumns];
+      Vec columns[kRows * kColumns];
       for (int s = 0; s < kColumns; ++s) {
-        Vec8 d[kRows];
+        Vec d[kRows];
         for (int r = 0; r < kRows; ++r) {
           const float* pixel = pixels[r * kColumns + s];
-          d[r] = pixel ? load8(pixel + begin + c) : all8(0);
+          d[r] = pixel ? load_channels(pixel + begin + c, size - c) : Vec{};
         }
         map_strided_input<kRows>(d, 1, columns + s, kColumns);
       }
       for (int p = 0; p < kRows; ++p) {
-        Vec8 row[kColumns];
+        Vec row[kColumns];
         map_strided_input<kColumns>(columns + p * kColumns, 1, row, 1);
-        for (int q = 0; q < kColumns; ++q) store8(to[p * kColumns + q] + c, row[q]);
+        for (int q = 0; q < kColumns; ++q) {
+          store_channels(to[p * kColumns + q] + c, row[q], size - c);
+        }
       }
     }
   }
@@ -171,14 +173,15 @@ void output_transform(const WinogradOutputBlock& b) {
   output_tiles<kT, kD, map_strided_output<kD>>(b);
 }
 
-// G g G^T of one phase: g[row][column] of the filter's taps that are its, 8 filters or channels.
+// G g G^T of one phase: g[row][column] of the filter's taps that are its; a lane is a filter or a
+// channel.
 template <int kRows, int kColumns>
-inline void filter_phase(const Vec8* taps, bool turned, Vec8* u) {
+inline void filter_phase(const Vec* taps, bool turned, Vec* u) {
   constexpr int kTapRows = kRows - 3;
   constexpr int kTapColumns = kColumns - 3;
-  Vec8 columns[kRows * kTapColumns];
+  Vec columns[kRows * kTapColumns];
   for (int s = 0; s < kTapColumns; ++s) {
-    Vec8 g[2];
+    Vec g[2];
     for (int r = 0; r < kTapRows; ++r) {
       const int row = kTapRows == 1 ? 1 : turned ? 2 - 2 * r : 2 * r;
       const int column = kTapColumns == 1 ? 1 : turned ? 2 - 2 * s : 2 * s;
@@ -191,26 +194,26 @@ inline void filter_phase(const Vec8* taps, bool turned, Vec8* u) {
   }
 }
 
-// out[point][phase][row][lane] for 8 lanes.
+// out[point][phase][row][lane] for kLanes lanes.
 template <int kRows, int kColumns>
-inline void store_forward_phase(const Vec8* taps, int64_t rows, int64_t row, float* out) {
+inline void store_forward_phase(const Vec* taps, int64_t rows, int64_t row, float* out) {
   constexpr StridedPhase kPhase{kD - kRows, kD - kColumns};
-  Vec8 u[kRows * kColumns];
+  Vec u[kRows * kColumns];
   filter_phase<kRows, kColumns>(taps, false, u);
   for (int p = 0; p < kRows * kColumns; ++p) {
     const int64_t point = p / kColumns * kD + p % kColumns;
-    store8(out + strided_u_offset(point, rows) +
-               (strided_rank(point, kPhase) * rows + row) * kPanelColumns,
-           u[p]);
+    store(out + strided_u_offset(point, rows) +
+              (strided_rank(point, kPhase) * rows + row) * kPanelColumns,
+          u[p]);
   }
 }
 
 void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
-  for (int64_t row = 0; row < rows; row += kWinogradLanes) {
-    for (int64_t first = 0; first < kPanelColumns; first += kWinogradLanes) {
-      Vec8 g[kWinogradLanes][9];
-      turn_filters(w, channels, row, first, columns, g);
-      for (int64_t l = 0; l < kWinogradLanes; ++l) {
+  for (int64_t row = 0; row < rows; row += kLanes) {
+    for (int64_t first = 0; first < kPanelColumns; first += kLanes) {
+      Vec g[kLanes][9];
+      turn_filters(w, channels, row, rows - row, first, columns, g);
+      for (int64_t l = 0; l < min_of(kLanes, rows - row); ++l) {
         store_forward_phase<5, 5>(g[l], rows, row + l, out + first);
         store_forward_phase<5, 4>(g[l], rows, row + l, out + first);
         store_forward_phase<4, 5>(g[l], rows, row + l, out + first);
@@ -230,15 +233,17 @@ template <int kRows, int kColumns>
 void pack_phase(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
   for (int64_t row = 0; row < rows; ++row) {
     fetch_filter_ahead(w, channels, row, rows);
-    for (int64_t column = 0; column < kPanelColumns; column += kWinogradLanes) {
-      Vec8 g[9];
+    for (int64_t column = 0; column < kPanelColumns; column += kLanes) {
+      Vec g[9];
       for (int64_t tap = 0; tap < 9; ++tap) {
-        g[tap] = column < columns ? load8(w + (row * 9 + tap) * channels + column) : all8(0);
+        g[tap] = column < columns
+                     ? load_channels(w + (row * 9 + tap) * channels + column, columns - column)
+                     : Vec{};
       }
-      Vec8 u[kRows * kColumns];
+      Vec u[kRows * kColumns];
       filter_phase<kRows, kColumns>(g, true, u);
       for (int p = 0; p < kRows * kColumns; ++p) {
-        store8(out + p * winograd_point_floats(rows) + row * kPanelColumns + column, u[p]);
+        store(out + p * winograd_point_floats(rows) + row * kPanelColumns + column, u[p]);
       }
     }
   }
@@ -267,20 +272,22 @@ void phase_outputs(const WinogradOutputBlock& b) {
     const int64_t w0 = 2 * tile.w + kColumn;
     const int rows = static_cast<int>(min_of(kT, (b.height - h0 + 1) / 2));
     const int columns = static_cast<int>(min_of(kT, (b.width - w0 + 1) / 2));
-    for (int64_t c = 0; c < b.columns; c += kWinogradLanes) {
+    for (int64_t c = 0; c < b.columns; c += kLanes) {
       const float* m = b.m + t * b.tile_stride + c;
       float* y = b.y + ((tile.n * b.height + h0) * b.width + w0) * b.channels + c;
-      Vec8 half[kT * kColumns];
+      Vec half[kT * kColumns];
       for (int q = 0; q < kColumns; ++q) {
-        Vec8 d[kRows];
-        for (int p = 0; p < kRows; ++p) d[p] = load8(m + (p * kColumns + q) * b.point_stride);
+        Vec d[kRows];
+        for (int p = 0; p < kRows; ++p) {
+          d[p] = load_channels(m + (p * kColumns + q) * b.point_stride, b.columns - c);
+        }
         map_strided_output<kRows>(d, 1, half + q, kColumns);
       }
       for (int r = static_cast<int>(tile.skip_h); r < rows; ++r) {
-        Vec8 out[kT];
+        Vec out[kT];
         map_strided_output<kColumns>(half + r * kColumns, 1, out, 1);
         for (int s = static_cast<int>(tile.skip_w); s < columns; ++s) {
-          store8(y + 2 * (r * b.width + s) * b.channels, out[s]);
+          store_channels(y + 2 * (r * b.width + s) * b.channels, out[s], b.columns - c);
         }
       }
     }
@@ -307,20 +314,22 @@ void phase_weights(const float* du, int64_t point_stride, int64_t row_stride, in
   constexpr int kTapRows = kRows - 3;
   constexpr int kTapColumns = kColumns - 3;
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t c = 0; c < columns; c += kWinogradLanes) {
+    for (int64_t c = 0; c < columns; c += kLanes) {
       const float* at = du + row * row_stride + c;
-      Vec8 half[kTapRows * kColumns];
+      Vec half[kTapRows * kColumns];
       for (int q = 0; q < kColumns; ++q) {
-        Vec8 u[kRows];
-        for (int p = 0; p < kRows; ++p) u[p] = load8(at + (p * kColumns + q) * point_stride);
+        Vec u[kRows];
+        for (int p = 0; p < kRows; ++p) {
+          u[p] = load_channels(at + (p * kColumns + q) * point_stride, columns - c);
+        }
         map_strided_filter_gradient<kRows>(u, 1, half + q, kColumns);
       }
       for (int r = 0; r < kTapRows; ++r) {
-        Vec8 taps[kTapColumns];
+        Vec taps[kTapColumns];
         map_strided_filter_gradient<kColumns>(half + r * kColumns, 1, taps, 1);
         for (int s = 0; s < kTapColumns; ++s) {
           const int tap = 3 * (kTapRows == 1 ? 1 : 2 * r) + (kTapColumns == 1 ? 1 : 2 * s);
-          store8(dw + (row * 9 + tap) * channels + c, taps[s]);
+          store_channels(dw + (row * 9 + tap) * channels + c, taps[s], columns - c);
         }
       }
     }

@@ -1,0 +1,228 @@
+// The vector of floats that all inner loops compute with, and the few functions on it that
+// operators do not give. Its width is a parameter: kLanes floats, 8 unless HANOK_LANES says
+// otherwise (a path of 16 lanes is a compile option). Loops step by kLanes; where a layout fixes a
+// number of channels (panels of 16, channels in multiples of 8), that number has a name of its own.
+//
+// Files of kernels/cpu/isa are compiled once per path (HANOK_ISA = portable, avx2). They include C
+// headers and the kernels' plain types only, and all but the tables in namespace
+// hanok::cpu::HANOK_ISA has internal linkage: otherwise the linker might pick the AVX2 copy of a
+// shared inline function for the portable path.
+//
+// Vec is the compilers' own vector type (g++ and clang): +, -, *, comparisons and ?: work lane by
+// lane. With AVX2 it is one register, without it two SSE ones. Intrinsics stand in this header
+// alone, where the compilers' type cannot ask for an instruction: the fused multiply-add, masks,
+// transposition and conversions between element sizes.
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+#ifdef HANOK_ISA_avx2
+#include <immintrin.h>
+#endif
+
+/// Before a loop whose iterations are independent, also where an output is an input (in place).
+#if defined(__clang__)
+#define HANOK_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define HANOK_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
+#ifndef HANOK_LANES
+#define HANOK_LANES 8
+#endif
+
+namespace hanok::cpu::HANOK_ISA {
+namespace {
+
+constexpr int kLanes = HANOK_LANES;
+
+typedef float Vec __attribute__((vector_size(4 * kLanes)));
+typedef int32_t IntVec __attribute__((vector_size(4 * kLanes)));
+/// Half as many lanes, as wide.
+typedef double DoubleVec __attribute__((vector_size(4 * kLanes)));
+constexpr int kDoubleLanes = kLanes / 2;
+
+// ---- load and store; p needs no alignment ----
+
+typedef float AnywhereVec __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+[[maybe_unused]] inline Vec load(const float* p) { return *(const AnywhereVec*)p; }
+
+[[maybe_unused]] inline void store(float* p, Vec v) { *(AnywhereVec*)p = v; }
+
+/// All lanes: a. (Not 0 + a, which loses the sign of -0.)
+[[maybe_unused]] inline Vec broadcast(float a) { return a - Vec{}; }
+
+[[maybe_unused]] inline IntVec broadcast_int(int32_t a) { return a + IntVec{}; }
+
+#ifdef HANOK_ISA_avx2
+static_assert(kLanes == 8);
+inline __m256i first_lanes(int64_t n) {
+  const int lanes = n < 0 ? 0 : n > kLanes ? kLanes : static_cast<int>(n);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+#endif
+
+/// The first n lanes, 0 in the others, whose memory is not touched; n may be anything.
+[[maybe_unused]] inline Vec load_first(const float* p, int64_t n) {
+  if (n >= kLanes) return load(p);
+#ifdef HANOK_ISA_avx2
+  return (Vec)_mm256_maskload_ps(p, first_lanes(n));
+#else
+  Vec v{};
+  for (int i = 0; i < n; ++i) v[i] = p[i];
+  return v;
+#endif
+}
+
+[[maybe_unused]] inline void store_first(float* p, Vec v, int64_t n) {
+  if (n >= kLanes) return store(p, v);
+#ifdef HANOK_ISA_avx2
+  _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
+#else
+  for (int i = 0; i < n; ++i) p[i] = v[i];
+#endif
+}
+
+// ---- arithmetic: rounded once where the path has a fused multiply-add ----
+
+#ifdef HANOK_ISA_avx2
+[[maybe_unused]] inline Vec mul_add(Vec a, Vec b, Vec c) {  // a * b + c
+  return (Vec)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+[[maybe_unused]] inline Vec mul_sub(Vec a, Vec b, Vec c) {  // a * b - c
+  return (Vec)_mm256_fmsub_ps((__m256)a, (__m256)b, (__m256)c);
+}
+[[maybe_unused]] inline Vec sub_mul(Vec c, Vec a, Vec b) {  // c - a * b
+  return (Vec)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+#else
+[[maybe_unused]] inline Vec mul_add(Vec a, Vec b, Vec c) { return a * b + c; }
+[[maybe_unused]] inline Vec mul_sub(Vec a, Vec b, Vec c) { return a * b - c; }
+[[maybe_unused]] inline Vec sub_mul(Vec c, Vec a, Vec b) { return c - a * b; }
+#endif
+
+/// min(max(a, 0), ceiling); keeps NaN.
+[[maybe_unused]] inline Vec clip(Vec a, Vec ceiling) {
+#ifdef HANOK_ISA_avx2
+  return (Vec)_mm256_min_ps((__m256)ceiling, _mm256_max_ps(_mm256_setzero_ps(), (__m256)a));
+#else
+  const IntVec above = a > ceiling;
+  const IntVec below = a < 0.0F;
+  return (Vec)((((IntVec)ceiling & above) | ((IntVec)a & ~above)) & ~below);
+#endif
+}
+
+/// The same of one float, for what no vector holds.
+[[maybe_unused]] inline float clip(float a, float ceiling) {
+  return a < 0.0F ? 0.0F : a > ceiling ? ceiling : a;
+}
+
+// ---- between lanes ----
+
+/// Lane j of row i becomes lane i of row j, for kLanes rows.
+[[maybe_unused]] inline void transpose(Vec* rows) {
+#ifdef HANOK_ISA_avx2
+  // Three rounds of interleaving.
+  __m256 s[8];
+  __m256 r[8];
+  for (int i = 0; i < 4; ++i) {
+    s[2 * i] = _mm256_unpacklo_ps((__m256)rows[2 * i], (__m256)rows[2 * i + 1]);
+    s[2 * i + 1] = _mm256_unpackhi_ps((__m256)rows[2 * i], (__m256)rows[2 * i + 1]);
+  }
+  for (int i = 0; i < 2; ++i) {
+    r[4 * i] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
+    r[4 * i + 1] = _mm256_shuffle_ps(s[4 * i], s[4 * i + 2], 0xEE);
+    r[4 * i + 2] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
+    r[4 * i + 3] = _mm256_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xEE);
+  }
+  for (int i = 0; i < 4; ++i) {
+    rows[i] = (Vec)_mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
+    rows[i + 4] = (Vec)_mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
+  }
+#else
+  for (int i = 0; i < kLanes; ++i) {
+    for (int j = 0; j < i; ++j) {
+      const float v = rows[i][j];
+      rows[i][j] = rows[j][i];
+      rows[j][i] = v;
+    }
+  }
+#endif
+}
+
+/// Halves are added until one lane is left: (v0 + v2) + (v1 + v3) of four.
+[[maybe_unused]] inline double sum_of_lanes(DoubleVec v) {
+  double lanes[kDoubleLanes];
+  memcpy(lanes, &v, sizeof v);
+  for (int width = kDoubleLanes / 2; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lanes[i] += lanes[i + width];
+  }
+  return lanes[0];
+}
+
+// ---- conversions: where compilers are weak, one instruction each with AVX2 ----
+
+/// kDoubleLanes floats.
+[[maybe_unused]] inline DoubleVec load_as_double(const float* p) {
+#ifdef HANOK_ISA_avx2
+  return (DoubleVec)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#else
+  DoubleVec v;
+  for (int i = 0; i < kDoubleLanes; ++i) v[i] = p[i];
+  return v;
+#endif
+}
+
+/// totals[0..kLanes) += v, in two halves: compilers take lane after lane otherwise.
+[[maybe_unused]] inline void add_to(double* totals, Vec v) {
+  float lanes[kLanes];
+  store(lanes, v);
+  for (int i = 0; i < kLanes; i += kDoubleLanes) {
+    DoubleVec sum;
+    memcpy(&sum, totals + i, sizeof sum);
+    sum += load_as_double(lanes + i);
+    memcpy(totals + i, &sum, sizeof sum);
+  }
+}
+
+[[maybe_unused]] inline IntVec load_u8(const uint8_t* p) {
+#ifdef HANOK_ISA_avx2
+  return (IntVec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+#else
+  IntVec v;
+  for (int i = 0; i < kLanes; ++i) v[i] = p[i];
+  return v;
+#endif
+}
+
+/// Values in [0, 255].
+[[maybe_unused]] inline void store_u8(uint8_t* p, IntVec v) {
+#ifdef HANOK_ISA_avx2
+  const __m128i low = _mm256_castsi256_si128((__m256i)v);
+  const __m128i high = _mm256_extracti128_si256((__m256i)v, 1);
+  const __m128i words = _mm_packus_epi32(low, high);
+  _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(words, words));
+#else
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<uint8_t>(v[i]);
+#endif
+}
+
+// ---- 64-bit integers, as the counters of random numbers are kept ----
+
+typedef uint64_t U64Vec __attribute__((vector_size(4 * kLanes)));
+constexpr int kU64Lanes = kLanes / 2;
+
+[[maybe_unused]] inline U64Vec broadcast_u64(uint64_t a) { return a + U64Vec{}; }
+
+/// Products of the lower 32 bits of each lane.
+[[maybe_unused]] inline U64Vec multiply_low(U64Vec a, U64Vec b) {
+#ifdef HANOK_ISA_avx2
+  return (U64Vec)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#else
+  return (a & 0xffffffffU) * (b & 0xffffffffU);
+#endif
+}
+
+}  // namespace
+}  // namespace hanok::cpu::HANOK_ISA
