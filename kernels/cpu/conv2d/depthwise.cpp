@@ -6,7 +6,7 @@
 //
 // A band's source rows are read from memory once and then, for the other taps, from L2. The middle
 // of a row is one run with all taps; pixels at its ends have fewer. Backward data is the same loop
-// over dy; of a row of dx, pixels of one phase of the stride (conv2d_patches.h) make the runs.
+// over dy; of a row of dx, pixels of one phase of the stride (patches.h) make the runs.
 // Weights are packed as [taps][K], so that a tap's weights are a vector.
 //
 // A 3x3 filter without dilation takes whole rows of outputs instead (isa/depthwise3x3.h), whose

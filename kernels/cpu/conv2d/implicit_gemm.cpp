@@ -12,7 +12,7 @@
 // the copy costs about 2/(K/8) of the time: 4% at K = 64.
 //
 // Weights are packed as [group][K/16 panels][taps * C][16]. Backward data runs the same loops over
-// dy, once per phase of the stride (conv2d_patches.h), with weights [phase][group][C/16][taps *
+// dy, once per phase of the stride (patches.h), with weights [phase][group][C/16][taps *
 // K][16].
 #include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
 

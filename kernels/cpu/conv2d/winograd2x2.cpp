@@ -1,4 +1,5 @@
-// Winograd F(2x2, 3x3) for layers with many weights and few pixels: ResNet's 512 x 7 x 7 and one
+// Winograd F(2x2, 3x3) (Lavin, Gray, CVPR 2016, section 4.1; transforms: isa/winograd2x2.cpp) for
+// layers with many weights and few pixels: ResNet's 512 x 7 x 7 and one
 // image. There the weights come from memory once for each use, so their size counts:
 //
 //   512 x 512, one image of 7x7     weights    multiply-adds
@@ -13,7 +14,7 @@
 //     transform M [16][tiles, 16], epilogue, store                      16 KB, L1
 //
 // A task reads its part of U, 16 * C * 64 bytes in a row, exactly once; while a block of it is
-// multiplied the next one is asked for, by the register tiles of the rows after the first six.
+// multiplied, the register tiles of the rows after the first six prefetch the next one.
 //
 // Roofline: at two multiply-adds of 8 a cycle the products of a layer take 2.1 M cycles on two
 // cores, 0.63 ms at 3.3 GHz; its weights take 0.56 ms at 30 GB/s.
@@ -83,7 +84,7 @@ void multiply_panel(const Run& run, const float* u, const float* next, float* m,
   block.a_k_stride = 1;
   block.b_k_stride = kPanelColumns;
   block.c_row_offset = m_row_offset.data();
-  // The next block of U in as many parts as there are register tiles to ask for them.
+  // The next block of U in as many parts as there are register tiles to prefetch them.
   const std::int64_t parts =
       std::clamp<std::int64_t>(divide_up(block.rows, run.kernels.gemm.tile_rows) - 1, 0, 8);
   std::vector<const float*> rows(static_cast<std::size_t>(parts));

@@ -9,13 +9,15 @@
 // output channels at a time, so that V (12 * 36 * C floats: 138 KB at C = 64), M and most of U stay
 // in L2 and nothing of the transformed tensors reaches memory. Measured with 12, 18, 24 and 36
 // tiles: 12 is the fastest at 64 and at 128 channels. The products need no memory beyond L2, so
-// they ask for what does: y and the residual of this block, x of the next. Transforms that wait for
-// memory instead take the layer from 0.37 to 0.50 ms an image (64 channels, 56x56, two threads).
+// they prefetch what does: y and the residual of this block, x of the next. Transforms that wait
+// for memory instead take the layer from 0.37 to 0.50 ms an image (64 channels, 56x56, two
+// threads).
 //
 // Deep layers (256, 512 channels) are staged: U (9 to 38 MB) exceeds the caches, so each panel of
 // it must serve many tiles. Blocks of about 128 tiles go through one step after the other, each
 // step parallel in itself; products are parallel over the 36 points and panels of K.
-// Weights that change every step are transformed on the way instead (run_panels).
+// Weights that change every step are transformed on the way instead (run_panels). choose.cpp says
+// which layers are which.
 //
 // Their images are small, so that tiles that stick out would count: 7 and 14 outputs in tiles of 4
 // are a quarter of products in vain. Instead the last tiles overlap the ones before by an output
@@ -24,6 +26,9 @@
 //
 // Roofline: 36 * C * K multiply-adds a tile instead of 144 * C * K. At C = K = 64, 9216 cycles of
 // multiply-adds at the peak stand beside about 1200 of input and 1000 of output transforms.
+//
+// Lavin, Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, section 4.3; the
+// choice of points: isa/winograd4x4.cpp.
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 
 #include <algorithm>
@@ -110,7 +115,7 @@ void transform_input(const Run& run, Tiles tiles, float* v, const TileLayout& la
   WinogradInputBlock block = p.inputs().block(run.x, tiles, v, layout);
   block.pad_h = p.pad_h;
   block.pad_w = p.pad_w;
-  block.fetch_x = !p.fused();  // there the products ask for it
+  block.fetch_x = !p.fused();  // there the products prefetch it
   run.kernels.winograd4x4.input_transform(block);
 }
 

@@ -91,7 +91,7 @@ struct Operands {
 
 void transform_tiles(const Operands& o, Tiles tiles, float* v, float* g) {
   const Conv2dShape& s = o.shape;
-  const bool fetch = !o.cut.sliced;  // there the products ask for it
+  const bool fetch = !o.cut.sliced;  // there the products prefetch it
   WinogradInputBlock block = TiledImages{s.h, s.w, s.c}.block(o.x, tiles, v, o.v_layout);
   block.pad_h = s.window.pad_h;
   block.pad_w = s.window.pad_w;

@@ -25,7 +25,7 @@
 // Roofline: a tile of 9 outputs takes 36 * 12 * K / 8 vector multiply-adds (1728 cycles at K = 64
 // and two a cycle), beside about 150 cycles of input and 400 of output transforms; the direct
 // algorithm takes 5292. Then what is written, 4 * K bytes an output, counts as well: the products
-// ask for the next block's part of y.
+// prefetch the next block's part of y.
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 
 #include <algorithm>
@@ -127,7 +127,7 @@ std::vector<const float*> pixel_rows(const Run& run, std::int64_t tile_row, std:
   return rows;
 }
 
-// M[point] = V[point] * U[point] for one panel of filters; asks for a share of
+// M[point] = V[point] * U[point] for one panel of filters; prefetches a share of
 // `y_rows` meanwhile.
 void multiply(const Run& run, std::int64_t tiles, std::int64_t column, const float* v,
               const TileLayout& v_layout, float* m, const TileLayout& m_layout,

@@ -1,4 +1,4 @@
-// Weight gradient of the stem's convolution by Winograd F(3x3, 4x4) over cells (conv2d_stem.cpp):
+// Weight gradient of the stem's convolution by Winograd F(3x3, 4x4) over cells (winograd_stem.cpp):
 //   dg = G^T [ sum over tiles of (A dy A^T) . (B^T cells B) ] G      dy: 3x3, cells: 6x6, dg: 4x4
 //
 // where dg holds the gradient of each tap of the cells, which is where dw takes it from. 48
@@ -14,7 +14,8 @@
 //   sum the slices' dU in index order, one inverse transform
 //
 // A whole row at a time (38 tiles at 224 pixels) because each part reads and writes all of dU. V, Y
-// and dU stay in L2, and the products ask for the next part's dy. Slices depend on the sizes alone.
+// and dU stay in L2, and the products prefetch the next part's dy. Slices depend on the sizes
+// alone.
 //
 // Roofline: a tile takes 36 * 12 * K / 8 vector multiply-adds (1728 cycles at K = 64 and two a
 // cycle) beside about 500 of the gradient's transform and 200 of the input's; dy, 4 * 9 * K bytes
@@ -94,7 +95,7 @@ void transform_tiles(const Run& run, const float* rows, std::int64_t tile_row, s
       run.gradients().block(run.dy, run.tiles(tile_row, part), y, run.y_layout));
 }
 
-// dU[point] (+)= V[point]^T * Y[point] for all points; asks for dy's `next` rows meanwhile.
+// dU[point] (+)= V[point]^T * Y[point] for all points; prefetches dy's `next` rows meanwhile.
 void multiply(const Run& run, std::int64_t tiles, const float* v, const float* y, bool accumulate,
               const std::vector<const float*>& next, float* du) {
   GemmBlock block{};
@@ -144,7 +145,7 @@ void run_slice(const Run& run, std::int64_t slice, float* du) {
   }
 }
 
-// G^T u of F(3, 4): 6 points -> 4 taps, the transpose of conv2d_stem.cpp's G.
+// G^T u of F(3, 4): 6 points -> 4 taps, the transpose of winograd_stem.cpp's G.
 std::array<double, kTaps> map_filter_gradient(const std::array<double, 6>& u) {
   const double even1 = u[1] + u[2];
   const double odd1 = u[1] - u[2];

@@ -1,7 +1,7 @@
 // The instruction-set-dependent pieces of matrix products and convolutions, as one table per path.
 //
 // Everything above these pieces (cutting work into blocks, threads, scratch) is ordinary C++ in
-// kernels/cpu/gemm.cpp and kernels/cpu/conv2d_*.cpp. Only plain types here: this header is seen by
+// kernels/cpu/gemm.cpp and kernels/cpu/conv2d/*.cpp. Only plain types here: this header is seen by
 // files that are compiled with other instruction sets.
 #pragma once
 
@@ -37,8 +37,8 @@ struct GemmBlock {
   int64_t b_panel_stride, b_k_stride;
   float* c;
   const int64_t* c_row_offset;
-  bool fetch_a;  // A comes from memory, rows side by side: ask for the next rows ahead
-  // Memory that later work needs, asked for while the products run: one of these rows of
+  bool fetch_a;  // A comes from memory, rows side by side: prefetch the next rows
+  // Memory that later work needs, prefetched while the products run: one of these rows of
   // fetch_bytes for each register tile after a panel's first, until there are no more.
   const float* const* fetch_rows;
   int64_t fetch_count, fetch_bytes;

@@ -21,9 +21,9 @@
 //       run_tile
 // (with few k, where C and the residual are most of what moves, the other way round: they are met
 // row by row, and B comes from L2).
-// The next panel of B may lie in L3 or in memory: its k lines are asked for while the tiles of this
-// one run, spread evenly over them (or by the first of them alone, where the others are given
-// other memory to ask for).
+// The next panel of B may lie in L3 or in memory: its k lines are prefetched while the tiles of
+// this one run, spread evenly over them (or by the first of them alone, where the others are given
+// other memory to prefetch).
 //
 // From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
 // cycle, an eighth of what L2 delivers.

@@ -10,7 +10,7 @@
 //
 // Vec is the compilers' own vector type (g++ and clang): +, -, *, comparisons and ?: work lane by
 // lane. With AVX2 it is one register, without it two SSE ones. Intrinsics stand in this header
-// alone, where the compilers' type cannot ask for an instruction: the fused multiply-add, masks,
+// alone, for what that type cannot express: the fused multiply-add, masks,
 // transposition and conversions between element sizes.
 #pragma once
 

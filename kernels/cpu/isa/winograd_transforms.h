@@ -1,5 +1,5 @@
 // The transforms of Winograd's minimal filtering as templates over the map of one dimension.
-// winograd4x4.cpp tells the mathematics; what it, winograd2x2.cpp and winograd_stem.cpp call are
+// winograd4x4.cpp explains the mathematics; what it, winograd2x2.cpp and winograd_stem.cpp call are
 // instances of these.
 //
 // The points 0, 2/3, -2/3, 3/2, -3/2 and infinity serve every F(m, r) with m + r = 7: the input's
@@ -100,7 +100,7 @@ __attribute__((always_inline)) inline void fetch_pixels(const float* const* pixe
 }
 
 // Floats from a tile's pixels to those of the next in the list, `step` pixels lie between outputs;
-// 0 where the pixels need not be asked for.
+// 0 where they are not prefetched.
 inline int64_t next_tile_ahead(const WinogradInputBlock& b, int64_t tile, int64_t step) {
   if (!b.fetch_x || tile + 1 >= b.tile_count) return 0;
   const WinogradTile& from = b.tiles[tile];
