@@ -13,8 +13,12 @@ struct Image {
   int width = 0, height = 0;
   std::vector<std::uint8_t> pixels;
 
-  std::uint8_t* row(int y) { return pixels.data() + std::size_t{3} * width * y; }
-  const std::uint8_t* row(int y) const { return pixels.data() + std::size_t{3} * width * y; }
+  std::uint8_t* row(int y) { return pixels.data() + row_offset(y); }
+  const std::uint8_t* row(int y) const { return pixels.data() + row_offset(y); }
+  /// Where row y begins in `pixels`.
+  std::size_t row_offset(int y) const {
+    return std::size_t{3} * static_cast<std::size_t>(width) * static_cast<std::size_t>(y);
+  }
 };
 
 struct DecodeLimits {

@@ -25,19 +25,19 @@ struct ImageCacheOptions {
   /// Bytes of memory for images. The rest is spilled to a file or decoded again every time.
   std::int64_t budget = std::int64_t{512} << 20;
   /// Folder of the spill file; empty: no file.
-  std::string spill_folder;
+  std::string spill_folder{};
   /// Number of different images that will be requested; 0: the whole data set.
   std::int64_t images = 0;
 };
 
 struct LoaderOptions {
-  Preprocessing preprocessing;
-  Augmentation augmentation;
+  Preprocessing preprocessing{};
+  Augmentation augmentation{};
   std::int64_t batch_size = 32;
   int workers = 2;   // in addition to the compute threads, at lower priority
   int prefetch = 4;  // batches prepared ahead
   std::uint64_t seed = 0;
-  ImageCacheOptions cache;
+  ImageCacheOptions cache{};
   bool drop_last = false;
   /// Images are unnormalised u8, for a device that normalises them itself.
   bool as_bytes = false;

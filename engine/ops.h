@@ -90,9 +90,9 @@ Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bia
 
 /// Parameters and running statistics of a batch norm over channels (dimension 1).
 struct BatchNormState {
-  Tensor weight, bias;               // gamma, beta [C]; undefined: 1 and 0
-  Tensor running_mean, running_var;  // [C]; undefined: always use the batch's statistics
-  Tensor num_batches_tracked;        // i64 [] or undefined
+  Tensor weight{}, bias{};               // gamma, beta [C]; undefined: 1 and 0
+  Tensor running_mean{}, running_var{};  // [C]; undefined: always use the batch's statistics
+  Tensor num_batches_tracked{};          // i64 [] or undefined
   bool training = true;   // true: the batch's statistics, and update the running ones at commit
   double momentum = 0.1;  // negative: cumulative average
   double epsilon = 1e-5;
@@ -105,16 +105,16 @@ Tensor batch_norm(const Tensor& x, const BatchNormState& state);
 /// In evaluation (or with a frozen batch norm) BN folds into the convolution's epilogue and no
 /// intermediate exists.
 struct Conv2dArguments {
-  Tensor weight, bias;  // bias may be undefined
-  Window2d window;
+  Tensor weight{}, bias{};  // bias may be undefined
+  Window2d window{};
   std::int64_t groups = 1;
 };
 Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNormState& bn,
                    const Tensor& residual = {}, Activation activation = Activation::Relu);
 
 struct ConvNorm {
-  Conv2dArguments conv;
-  BatchNormState bn;
+  Conv2dArguments conv{};
+  BatchNormState bn{};
 };
 /// Whether inverted_residual computes these layers over x in one go: the layers' shapes are such,
 /// nothing is recorded, the statistics are the running ones, and the device gains by it.
@@ -171,12 +171,12 @@ Tensor log_softmax(const Tensor& x, int dim);
 
 enum class Reduction { Mean, Sum, None };
 struct CrossEntropyOptions {
-  Tensor class_weights;       // [C] or undefined
+  Tensor class_weights{};     // [C] or undefined
   float label_smoothing = 0;  // in [0,1]
   Reduction reduction =
       Reduction::Mean;  // Mean divides by the sum of the targets' class weights, as PyTorch's
   /// Replaces the mean's divisor, so that micro-batches add up to one batch's mean.
-  std::optional<double> denominator;
+  std::optional<double> denominator{};
 };
 /// logits [N,C]; targets i64 [N] (negative: ignored) or f32 [N,C] -> [] (or [N] without reduction).
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
@@ -187,9 +187,9 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
 /// ignored, or by `denominator`.
 struct FocalLossOptions {
   float gamma = 2;
-  Tensor alpha;  // [C] or undefined: 1
+  Tensor alpha{};  // [C] or undefined: 1
   Reduction reduction = Reduction::Mean;
-  std::optional<double> denominator;
+  std::optional<double> denominator{};
 };
 /// logits [N,C], targets i64 [N] (negative: ignored).
 Tensor focal_loss(const Tensor& logits, const Tensor& targets,

@@ -29,7 +29,7 @@ struct Conv2dShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0;
   std::int64_t k = 0, r = 0, s = 0;
   std::int64_t groups = 1;
-  Window2d window;
+  Window2d window{};
   /// The batch size that the algorithm is chosen for; 0: n. A short last batch carries the usual
   /// size here, so that an image's result does not depend on how many come with it.
   std::int64_t nominal_n = 0;
@@ -56,7 +56,7 @@ struct Conv2dShape {
 struct Pool2dShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0;
   std::int64_t r = 0, s = 0;
-  Window2d window;
+  Window2d window{};
   bool count_include_pad = true;  // average pooling: divide by R*S also at the border
 
   constexpr std::int64_t p() const {

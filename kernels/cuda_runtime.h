@@ -47,7 +47,7 @@ struct CudaPlanOptions {
   bool autotune = false;
   /// Folders that hold earlier choices and get the new ones, "" for none: a run's own, which is
   /// taken at its word, and a shared one, of which only choices made in the same way are taken.
-  std::string own_folder, shared_folder;
+  std::string own_folder{}, shared_folder{};
 };
 
 /// Streams and events are opaque handles. All functions name the device by index and throw

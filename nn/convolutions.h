@@ -13,7 +13,7 @@ namespace hanok::nn {
 struct Conv1dOptions {
   std::int64_t in_channels = 0, out_channels = 0;
   std::int64_t kernel = 1;
-  ops::Window1d window;
+  ops::Window1d window{};
   std::int64_t groups = 1;
   bool bias = true;
 };
@@ -36,7 +36,7 @@ class Conv1d : public Module {
 struct ConvTranspose2dOptions {
   std::int64_t in_channels = 0, out_channels = 0;
   std::int64_t kernel_h = 1, kernel_w = 1;
-  Window2d window;
+  Window2d window{};
   std::int64_t output_pad_h = 0, output_pad_w = 0;
   std::int64_t groups = 1;
   bool bias = true;

@@ -24,7 +24,7 @@ namespace hanok::nn {
 
 struct GradScalerOptions {
   double initial_scale = 65536;
-  LossScaleRule rule;  // growth 2, backoff 0.5, interval 2000 steps
+  LossScaleRule rule{};  // growth 2, backoff 0.5, interval 2000 steps
 };
 
 class GradScaler {

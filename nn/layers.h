@@ -31,7 +31,7 @@ class Linear : public Module {
 struct Conv2dOptions {
   std::int64_t in_channels = 0, out_channels = 0;
   std::int64_t kernel_h = 1, kernel_w = 1;
-  Window2d window;
+  Window2d window{};
   std::int64_t groups = 1;
   bool bias = true;
 };

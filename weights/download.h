@@ -13,8 +13,8 @@ namespace hanok::weights {
 
 struct DownloadOptions {
   /// The first digits of the SHA-256, or all 64; empty: not verified.
-  std::string sha256;
-  std::optional<std::int64_t> size;  // bytes, if known
+  std::string sha256{};
+  std::optional<std::int64_t> size{};  // bytes, if known
   /// Called repeatedly with the bytes received and in total (-1: unknown).
   std::function<void(std::int64_t done, std::int64_t total)> progress;
   /// A transfer without progress for this long counts as interrupted.

@@ -12,7 +12,7 @@ namespace hanok::inspection {
 using training::Reporter;
 
 struct DataOptions {
-  std::string data;  // a folder, or the table of a csv data set
+  std::string data{};  // a folder, or the table of a csv data set
   std::string layout = "auto";
   bool all = false;  // list everything, not the first 20 of each kind
 };
@@ -22,10 +22,10 @@ struct DataOptions {
 void inspect_data(const DataOptions& options, Reporter& reporter);
 
 struct ModelOptions {
-  std::string model;
+  std::string model{};
   std::int64_t image_size = 224;
   std::int64_t classes = 1000;
-  std::string dot;         // file to write the graph to; empty: none
+  std::string dot{};  // file to write the graph to; empty: none
   bool kernels = false;    // report the algorithms of all passes too
   std::int64_t batch = 1;  // images that these are chosen for
 };
@@ -41,10 +41,10 @@ void inspect_weights(const std::string& path, Reporter& reporter);
 void inspect_devices(Reporter& reporter);
 
 struct AugmentOptions {
-  std::string source;  // a data set's folder or table, or one photograph
+  std::string source{};  // a data set's folder or table, or one photograph
   std::string layout = "auto";
-  std::string out;                 // .png or .jpg
-  std::vector<std::string> kinds;  // names of lists or transforms, files, mixup, cutmix, all
+  std::string out{};  // .png or .jpg
+  std::vector<std::string> kinds{};  // names of lists or transforms, files, mixup, cutmix, all
   double alpha = 1;                // of mixup and cutmix
   std::int64_t epochs = 6, image_size = 224, sample = 0;
   std::uint64_t seed = 0;

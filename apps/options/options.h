@@ -19,29 +19,29 @@ constexpr std::int64_t kMostThreads = 1024, kMostWorkers = 256, kMostEpochs = 1'
 
 struct Options {
   // data
-  std::string data;
+  std::string data{};
   Layout layout = Layout::Auto;
   Grouping group = Grouping::Auto;
   std::int64_t folds = 5;
   std::int64_t repeats = 1;
-  std::string folds_file;
-  FoldChoice fold;  // all
+  std::string folds_file{};
+  FoldChoice fold{};  // all
   double val_fraction = 0;
   bool allow_bad = false;
   // model
   std::string model = "resnet18";
-  StartWeights weights;  // ImageNet's
+  StartWeights weights{};  // ImageNet's
   FreezingMode mode = FreezingMode::Finetune;
-  std::vector<std::string> freeze;
-  std::vector<EpochGlob> unfreeze_at;
-  std::vector<std::int64_t> hidden;
+  std::vector<std::string> freeze{};
+  std::vector<EpochGlob> unfreeze_at{};
+  std::vector<std::int64_t> hidden{};
   // training
   std::int64_t epochs = 12;
   std::int64_t batch_size = 32;
   OptimizerKind optimizer = OptimizerKind::AdamW;
   double lr = 1e-3;
   double head_lr = 0;
-  std::vector<GlobRate> lr_group;
+  std::vector<GlobRate> lr_group{};
   double weight_decay = 0.01;
   ScheduleKind scheduler = ScheduleKind::OneCycle;
   std::int64_t warmup = 0;
@@ -58,7 +58,7 @@ struct Options {
   std::int64_t image_size = 224;
   Crop crop = Crop::None;
   bool grayscale = false;
-  AugmentChoice augment;  // light
+  AugmentChoice augment{};  // light
   double mixup = 0;
   double cutmix = 0;
   std::int64_t augment_repeats = 0;
@@ -66,14 +66,14 @@ struct Options {
   std::int64_t patience = 5;
   double min_delta = 0;
   Monitor monitor = Monitor::ValLoss;
-  std::vector<std::string> report_subset;
+  std::vector<std::string> report_subset{};
   bool baselines = false;
   std::int64_t log_steps = 0;
   // machine
   std::uint64_t seed = 0;
   std::int64_t threads = 0;
   std::int64_t workers = 2;
-  DeviceChoice device;  // auto
+  DeviceChoice device{};  // auto
   Precision precision = Precision::F32;
   YesNo cuda_graph = YesNo::Yes;
   Caching cache_images = Caching::Auto;

@@ -15,7 +15,7 @@ namespace hanok::training {
 struct ReadingOptions {
   bool allow_bad = false;  // leave out unreadable images instead of failing
   std::int64_t batch_size = 32, threads = 0, workers = 2;
-  DeviceChoice device;
+  DeviceChoice device{};
   Precision precision = Precision::F32;
 };
 

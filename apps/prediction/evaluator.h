@@ -9,10 +9,10 @@
 namespace hanok::training {
 
 struct EvaluateOptions : ReadingOptions {
-  std::string run, checkpoint;  // one of the two; a run's folds are averaged
-  std::string data;
+  std::string run{}, checkpoint{};  // one of the two; a run's folds are averaged
+  std::string data{};
   std::string layout = "auto";
-  std::string out;                     // .json: scores; .csv: an answer a photograph; empty: none
+  std::string out{};                   // .json: scores; .csv: an answer a photograph; empty: none
   bool allow_missing_classes = false;  // score data that lack some of the network's classes
 };
 

@@ -13,11 +13,11 @@ namespace hanok::training {
 struct PredictOptions : ReadingOptions {
   // Exactly one of the three: runs (the probabilities of all their folds are averaged), one
   // checkpoint, or a bare state_dict file of `model` (ImageNet's preprocessing and classes).
-  std::vector<std::string> runs;
-  std::string checkpoint, weights;
-  std::string model;
-  std::vector<std::string> images;  // folders, files, "-", or one CSV with a column ImageID
-  std::string out;
+  std::vector<std::string> runs{};
+  std::string checkpoint{}, weights{};
+  std::string model{};
+  std::vector<std::string> images{};  // folders, files, "-", or one CSV with a column ImageID
+  std::string out{};
   bool probabilities = false;  // adds a column a class
   bool logits = false;         // adds a column a class: "logit:CLASS"
   bool profile = false;        // write where the first batches' time goes: OUT.profile.json, .txt

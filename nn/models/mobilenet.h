@@ -10,7 +10,7 @@
 namespace hanok::nn {
 
 struct InvertedResidualOptions {
-  std::int64_t in_channels, out_channels;
+  std::int64_t in_channels{}, out_channels{};
   std::int64_t stride = 1, expansion = 6;
 };
 

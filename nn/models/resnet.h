@@ -29,8 +29,8 @@ class BasicBlock : public Module {
 };
 
 struct BottleneckOptions {
-  std::int64_t in_channels, channels;  // input channels; output channels / 4
-  std::int64_t stride, width, groups;  // of the 3x3 convolution; `width` is its channels
+  std::int64_t in_channels{}, channels{};  // input channels; output channels / 4
+  std::int64_t stride{}, width{}, groups{};  // of the 3x3 convolution; `width` is its channels
 };
 
 /// conv1x1-bn-relu-conv3x3-bn-relu-conv1x1-bn, plus the input as above, relu.
@@ -53,7 +53,7 @@ class Bottleneck : public Module {
 };
 
 struct ResNetOptions {
-  std::vector<int> blocks;                        // per stage, four stages
+  std::vector<int> blocks{};  // per stage, four stages
   bool bottleneck = false;                        // Bottleneck instead of BasicBlock
   std::int64_t groups = 1, width_per_group = 64;  // of a Bottleneck's 3x3 convolution
   std::int64_t classes = 1000;
