@@ -81,19 +81,12 @@ std::string included_file(const std::string& quoted) {
 std::string room_of(const std::string& path) { return path.substr(0, path.find('/')); }
 
 std::vector<std::string> public_headers() {
-  const auto programs = {"finetune", "predict", "evaluate", "inspect", "convert"};
+  const std::string list = hanok::test::binary_dir() + "/public_headers.txt";
+  std::ifstream in(list);
+  if (!in) throw std::runtime_error(list + ": cannot be read");
   std::vector<std::string> headers;
-  for (const std::string& room : rooms()) {
-    for (const std::string& header : files(room, {".h"})) {
-      // Compiled once per instruction-set path, with macros that say which: no interface.
-      const bool isa = header.rfind("kernels/cpu/isa/", 0) == 0;
-      if (!isa && std::none_of(programs.begin(), programs.end(), [&](const char* program) {
-            return header.rfind(std::string("apps/") + program + "/", 0) == 0;
-          })) {
-        headers.push_back(header);
-      }
-    }
-  }
+  for (std::string line; std::getline(in, line);) headers.push_back(line);
+  std::sort(headers.begin(), headers.end());
   return headers;
 }
 

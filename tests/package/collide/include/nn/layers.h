@@ -1,0 +1,6 @@
+// Another project's layers.
+#pragma once
+
+struct MyLayer {
+  int width = 0;
+};
