@@ -103,12 +103,15 @@ Tensor mixup_by(Batch& batch, std::int64_t classes, float own) {
   if (!device.is_cpu()) {
     Backend& backend = backend_of(device);
     Tensor mixed = Tensor::empty(batch.images.shape(), {DType::F32, device});
-    backend.unary(context_of(device), UnaryOp::Affine, {own, 0}, batch.images.view(),
-                  mixed.mutable_view());
+    backend.run(context_of(device), Unary{.kind = UnaryOp::Affine,
+                                          .params = {own, 0},
+                                          .x = batch.images.view(),
+                                          .y = mixed.mutable_view()});
     with_previous_on_device(batch.images, mixed, [&](const float* previous, float* to, auto count) {
       const Shape shape{count * values};
-      backend.add_scaled(context_of(device), 1 - own, {previous, DType::F32, shape},
-                         {to, DType::F32, shape});
+      backend.run(context_of(device), AddScaled{.alpha = 1 - own,
+                                                .x = {previous, DType::F32, shape},
+                                                .y = {to, DType::F32, shape}});
     });
     batch.images = mixed;
     return targets;
@@ -133,8 +136,8 @@ Tensor cutmix_by(Batch& batch, std::int64_t classes, const Rectangle& part) {
     const std::int64_t first = (part.y * width + part.x) * channels;
     with_previous_on_device(batch.images, mixed, [&](const float* previous, float* to, auto count) {
       const Shape sizes{count, part.height, part.width, channels};
-      backend_of(device).strided_copy(context_of(device), {to + first, DType::F32, sizes, strides},
-                                      {previous + first, DType::F32, sizes, strides});
+      run_on(device, StridedCopy{{to + first, DType::F32, sizes, strides},
+                                 {previous + first, DType::F32, sizes, strides}});
     });
     batch.images = mixed;
     return targets;

@@ -24,7 +24,7 @@ std::atomic<std::uint64_t> next_node_number{1};
 std::atomic<std::int64_t> hook_count{0};
 
 void add_in_place(Tensor& sum, const Tensor& term) {
-  backend_of(sum.device()).add_scaled(context_of(sum.device()), 1, term.view(), sum.mutable_view());
+  run_on(sum.device(), AddScaled{.alpha = 1, .x = term.view(), .y = sum.mutable_view()});
 }
 
 }  // namespace

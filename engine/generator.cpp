@@ -13,10 +13,8 @@ namespace {
 void write_position(Tensor& position, std::int64_t epoch, std::int64_t step) {
   const Device device = position.device();
   auto* numbers = static_cast<std::int64_t*>(position.mutable_view().data);
-  backend_of(device).fill(context_of(device), {numbers, DType::I64, Shape{1}},
-                          static_cast<double>(epoch));
-  backend_of(device).fill(context_of(device), {numbers + 1, DType::I64, Shape{1}},
-                          static_cast<double>(step));
+  run_on(device, Fill{{numbers, DType::I64, Shape{1}}, static_cast<double>(epoch)});
+  run_on(device, Fill{{numbers + 1, DType::I64, Shape{1}}, static_cast<double>(step)});
 }
 
 }  // namespace
@@ -71,10 +69,9 @@ Tensor filled(const Shape& shape, const Fill& fill) {
   if (shape.rank() != 4) return Tensor::wrap(flat.storage(), 0, shape, DType::F32);
   Tensor result = Tensor::empty(shape);
   const Strides strides = dense_strides(shape);
-  backend_of(Device::cpu())
-      .strided_copy(context_of(Device::cpu()),
-                    {result.mutable_view().data, DType::F32, shape, strides},
-                    {flat.view().data, DType::F32, shape, row_major_strides(shape)});
+  run_on(Device::cpu(),
+         StridedCopy{{result.mutable_view().data, DType::F32, shape, strides},
+                     {flat.view().data, DType::F32, shape, row_major_strides(shape)}});
   return result;
 }
 
@@ -83,14 +80,14 @@ Tensor filled(const Shape& shape, const Fill& fill) {
 Tensor random_uniform(const Shape& shape, float low, float high, Generator& generator) {
   const RandomCall call = generator.next(RandomStream::Init, Device::cpu());
   return filled(shape, [&](View out) {
-    backend_of(Device::cpu()).random_uniform(context_of(Device::cpu()), call, low, high, out);
+    run_on(Device::cpu(), RandomUniform{.call = call, .low = low, .high = high, .out = out});
   });
 }
 
 Tensor random_normal(const Shape& shape, float mean, float stddev, Generator& generator) {
   const RandomCall call = generator.next(RandomStream::Init, Device::cpu());
   return filled(shape, [&](View out) {
-    backend_of(Device::cpu()).random_normal(context_of(Device::cpu()), call, mean, stddev, out);
+    run_on(Device::cpu(), RandomNormal{.call = call, .mean = mean, .stddev = stddev, .out = out});
   });
 }
 

@@ -12,7 +12,7 @@
 
 namespace hanok {
 
-/// One call of a backend function.
+/// One call of a primitive.
 struct KernelCall {
   enum class Pass { Forward, Backward, Update };
 
@@ -25,7 +25,7 @@ struct KernelCall {
   double flop = 0;
   double bytes = 0;     // operands read once and results written once
   std::string shape;    // of the main operands
-  std::string variant;  // algorithm of a convolution; op of an elementwise kernel
+  std::string variant;  // algorithm of a convolution; kind of an elementwise op
   std::map<std::string, std::size_t> memory;  // allocator's bytes in use by tag, afterwards
 };
 
@@ -40,7 +40,7 @@ class Profiler {
   Profiler(const Profiler&) = delete;
   Profiler& operator=(const Profiler&) = delete;
 
-  /// Calls are kept only while recording: from the start on, until told otherwise.
+  /// Calls are kept only while recording, which is on at the start.
   void set_recording(bool on);
   /// Seconds since the profiler was made: the clock of KernelCall::start.
   double now() const;

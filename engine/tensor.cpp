@@ -93,7 +93,7 @@ Tensor Tensor::ones(const Shape& shape, TensorOptions options) { return full(sha
 
 Tensor Tensor::full(const Shape& shape, double value, TensorOptions options) {
   Tensor result = empty(shape, options);
-  backend_of(options.device).fill(context_of(options.device), result.mutable_view(), value);
+  run_on(options.device, Fill{result.mutable_view(), value});
   return result;
 }
 
@@ -216,7 +216,7 @@ Tensor Tensor::to(Device target) const {
 Tensor Tensor::to(DType target) const {
   if (target == dtype()) return *this;
   Tensor result = empty(shape(), {target, device()});
-  backend_of(device()).cast(context_of(device()), result.mutable_view(), view());
+  run_on(device(), Cast{result.mutable_view(), view()});
   return result;
 }
 

@@ -1,12 +1,16 @@
 // The sizes of a 2-D convolution, in one struct, with the one output-size formula.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "hanok/kernels/base/shape.h"
 
 namespace hanok {
+
+enum class Conv2dPass { Forward, BackwardData, BackwardWeights };
 
 struct Window2d {  // stride, padding and dilation, in pixels, height first
   std::int64_t stride_h = 1, stride_w = 1;
@@ -67,6 +71,19 @@ struct Pool2dShape {
   }
   Shape input_shape() const { return {n, c, h, w}; }
   Shape output_shape() const { return {n, c, p(), q()}; }
+};
+
+/// Tells packed forms of weights apart: two convolutions with equal keys read the same packed
+/// weights.
+struct Conv2dPackKey {
+  std::string_view backend{};    // Backend::name()
+  std::string_view algorithm{};  // as Backend::conv2d_algorithm names it
+  Conv2dPass pass = Conv2dPass::Forward;
+  std::int64_t groups = 1;
+  Window2d phases{};  // where the order depends on it: the window, padding modulo stride
+  std::size_t bytes = 0;
+
+  bool operator==(const Conv2dPackKey&) const = default;
 };
 
 }  // namespace hanok

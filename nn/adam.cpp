@@ -35,8 +35,8 @@ class Adam final : public Optimizer {
     call.epsilon = options_.epsilon;
     call.weight_decay = groups_[group].weight_decay;
     call.decoupled = weight_decay_ == WeightDecay::Decoupled;
-    const Device device = learning_rate.device();
-    backend_of(device).adam_step(context_of(device), call, slots(parameters, moments));
+    call.slots = slots(parameters, moments);
+    run_on(learning_rate.device(), call);
   }
 
  private:

@@ -43,9 +43,13 @@ void Ema::update() {
       continue;
     }
     Tensor mixed = Tensor::wrap(scratch_.storage(), 0, value.shape(), DType::F32);
-    backend.unary(context, UnaryOp::Affine, {static_cast<float>(decay_), 0}, average.view(),
-                  mixed.mutable_view());
-    backend.add_scaled(context, static_cast<float>(1 - decay_), value.view(), mixed.mutable_view());
+    backend.run(context, Unary{.kind = UnaryOp::Affine,
+                               .params = {static_cast<float>(decay_), 0},
+                               .x = average.view(),
+                               .y = mixed.mutable_view()});
+    backend.run(context, AddScaled{.alpha = static_cast<float>(1 - decay_),
+                                   .x = value.view(),
+                                   .y = mixed.mutable_view()});
     average.copy_from(mixed);
   }
 }

@@ -43,13 +43,17 @@ void GradScaler::unscale(const std::vector<Tensor>& parameters) {
   }
   if (gradients.empty()) throw ValueError("GradScaler: no parameter has a gradient");
   const Device device = scale_.device();
-  backend_of(device).unscale(context_of(device), gradients, scale_.view(), found_.mutable_view());
+  run_on(device, Unscale{.gradients = std::move(gradients),
+                         .scale = scale_.view(),
+                         .found = found_.mutable_view()});
 }
 
 void GradScaler::update() {
   const Device device = scale_.device();
-  backend_of(device).update_loss_scale(context_of(device), rule_, found_.view(),
-                                       scale_.mutable_view(), good_steps_.mutable_view());
+  run_on(device, UpdateLossScale{.rule = rule_,
+                                 .found = found_.view(),
+                                 .scale = scale_.mutable_view(),
+                                 .good_steps = good_steps_.mutable_view()});
 }
 
 State GradScaler::state() const {
@@ -67,8 +71,9 @@ void GradScaler::load_state(const State& state) {
   check_power_of_two("the state's scale", scale);
   const Device device = scale_.device();
   Backend& backend = backend_of(device);
-  backend.fill(context_of(device), scale_.mutable_view(), scale);
-  backend.fill(context_of(device), good_steps_.mutable_view(), static_cast<double>(good_steps));
+  backend.run(context_of(device), Fill{scale_.mutable_view(), scale});
+  backend.run(context_of(device),
+              Fill{good_steps_.mutable_view(), static_cast<double>(good_steps)});
 }
 
 }  // namespace hanok::nn

@@ -36,7 +36,7 @@ Tensor norm_of(const std::vector<Tensor>& parameters) {
   std::vector<ConstView> views;
   for (const Tensor& parameter : parameters) views.push_back(parameter.grad().view());
   Tensor norm = Tensor::empty({1}, {DType::F32, device});
-  backend_of(device).l2_norm(context_of(device), views, norm.mutable_view());
+  run_on(device, L2Norm{std::move(views), norm.mutable_view()});
   return norm;
 }
 

@@ -43,24 +43,23 @@ std::int64_t fan(const Tensor& weight, Fan mode) {
 
 void uniform(Tensor& tensor, float low, float high, Generator& generator) {
   if (WithoutInit::active()) return;
-  backend_of(tensor.device())
-      .random_uniform(context_of(tensor.device()),
-                      generator.next(RandomStream::Init, tensor.device()), low, high,
-                      tensor.mutable_view());
+  run_on(tensor.device(), RandomUniform{.call = generator.next(RandomStream::Init, tensor.device()),
+                                        .low = low,
+                                        .high = high,
+                                        .out = tensor.mutable_view()});
 }
 
 void normal(Tensor& tensor, float mean, float stddev, Generator& generator) {
   if (WithoutInit::active()) return;
-  backend_of(tensor.device())
-      .random_normal(context_of(tensor.device()),
-                     generator.next(RandomStream::Init, tensor.device()), mean, stddev,
-                     tensor.mutable_view());
+  run_on(tensor.device(), RandomNormal{.call = generator.next(RandomStream::Init, tensor.device()),
+                                       .mean = mean,
+                                       .stddev = stddev,
+                                       .out = tensor.mutable_view()});
 }
 
 void constant(Tensor& tensor, float value) {
   if (WithoutInit::active()) return;
-  backend_of(tensor.device())
-      .fill(context_of(tensor.device()), tensor.mutable_view(), static_cast<double>(value));
+  run_on(tensor.device(), Fill{tensor.mutable_view(), static_cast<double>(value)});
 }
 
 // A uniform distribution on [-b, b] has variance b^2 / 3.

@@ -151,7 +151,7 @@ void Optimizer::write_rates() {
     const double rate = groups_[sweep.group].learning_rate;
     if (rate == sweep.rate_written) continue;
     const Device device = sweep.learning_rate.device();
-    backend_of(device).fill(context_of(device), sweep.learning_rate.mutable_view(), rate);
+    run_on(device, Fill{sweep.learning_rate.mutable_view(), rate});
     sweep.rate_written = rate;
   }
 }

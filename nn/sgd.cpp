@@ -31,8 +31,8 @@ class Sgd final : public Optimizer {
     call.dampening = options_.dampening;
     call.weight_decay = groups_[group].weight_decay;
     call.nesterov = options_.nesterov;
-    const Device device = learning_rate.device();
-    backend_of(device).sgd_step(context_of(device), call, slots(parameters, moments));
+    call.slots = slots(parameters, moments);
+    run_on(learning_rate.device(), call);
   }
 
  private:

@@ -86,13 +86,18 @@ double measure(const Conv2dChoices::Choice& choice) {
     const Clock::time_point start = Clock::now();
     switch (choice.pass) {
       case Conv2dPass::Forward:
-        backend.conv2d_forward(context, s, x.view(), w.view(), nullptr, {}, y.mutable_view());
+        backend.run(context,
+                    Conv2dForward{.shape = s, .x = x.view(), .w = w.view(), .y = y.mutable_view()});
         break;
       case Conv2dPass::BackwardData:
-        backend.conv2d_backward_data(context, s, y.view(), w.view(), nullptr, x.mutable_view());
+        backend.run(
+            context,
+            Conv2dBackwardData{.shape = s, .dy = y.view(), .w = w.view(), .dx = x.mutable_view()});
         break;
       case Conv2dPass::BackwardWeights:
-        backend.conv2d_backward_weights(context, s, x.view(), y.view(), w.mutable_view());
+        backend.run(context,
+                    Conv2dBackwardWeights{
+                        .shape = s, .x = x.view(), .dy = y.view(), .dw = w.mutable_view()});
         break;
     }
     if (call > 0) fastest = std::min(fastest, seconds_since(start));

@@ -47,8 +47,10 @@ Tensor DeviceFeed::operator()(const Tensor& host) {
 
   Tensor images = Tensor::empty(host.shape(), {DType::F32, device_});
   if (host.dtype() == DType::U8) {
-    backend_of(device_).normalize_u8(context_of(device_), slot.device.view(), mean_.view(),
-                                     stddev_.view(), images.mutable_view());
+    run_on(device_, NormalizeU8{.x = slot.device.view(),
+                                .mean = mean_.view(),
+                                .stddev = stddev_.view(),
+                                .y = images.mutable_view()});
   } else {
     images.copy_from(slot.device);
   }

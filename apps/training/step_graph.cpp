@@ -96,9 +96,8 @@ StepResults StepGraph::replay(const StepInputs& inputs) {
   Recorded& recorded = *recorded_;
   recorded.inputs.images.copy_from(inputs.images);
   recorded.inputs.targets.copy_from(inputs.targets);
-  backend_of(settings_.device)
-      .fill(context_of(settings_.device), recorded.inputs.denominator_tensor.mutable_view(),
-            inputs.denominator);
+  run_on(settings_.device,
+         Fill{recorded.inputs.denominator_tensor.mutable_view(), inputs.denominator});
   nn::Optimizer& optimizer = step_.context().optimizer;
   optimizer.write_rates();
   recorded.recording->replay();

@@ -7,8 +7,8 @@ void batch_norm_statistics(benchmark::State& state) {
   const Shape shape = resnet_activation(state.range(0));
   Buffer x(shape), mean_var(Shape{2, shape[1]});
   run(state, bytes_of(shape, 1), [&](Backend& backend, ExecContext& context) {
-    backend.batch_norm_statistics(context, x.view(), shape.numel() / shape[1], shape[1],
-                                  mean_var.view());
+    backend.run(context,
+                BatchNormStatistics{x.view(), shape.numel() / shape[1], shape[1], mean_var.view()});
   });
 }
 
@@ -24,7 +24,7 @@ void batch_norm_apply(benchmark::State& state, bool with_residual) {
   op.activation = Activation::Relu;
   op.y = y.view();
   run(state, bytes_of(shape, with_residual ? 3 : 2),
-      [&](Backend& backend, ExecContext& context) { backend.batch_norm_apply(context, op); });
+      [&](Backend& backend, ExecContext& context) { backend.run(context, op); });
 }
 
 /// Reads x, y and dy twice, writes dx (and dresidual).
@@ -45,7 +45,7 @@ void batch_norm_backward(benchmark::State& state, bool with_residual) {
   op.dbeta = dbeta.view();
   op.dresidual = with_residual ? dresidual.view() : View{};
   run(state, bytes_of(shape, with_residual ? 8 : 7),
-      [&](Backend& backend, ExecContext& context) { backend.batch_norm_backward(context, op); });
+      [&](Backend& backend, ExecContext& context) { backend.run(context, op); });
 }
 
 BENCHMARK(batch_norm_statistics)->DenseRange(0, 2)->UseRealTime()->Unit(benchmark::kMicrosecond);

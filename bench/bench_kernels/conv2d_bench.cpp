@@ -8,6 +8,7 @@
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/conv2d_layers.h"
 #include "bench/bench_kernels/roofline.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 namespace hanok::bench {
@@ -50,15 +51,19 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, st
   Epilogue epilogue;
   epilogue.bn_mean_var = view_of(mean_var, {2, shape.k});
   state.SetLabel(cpu::conv2d_algorithm(isa, pass, shape));
+  const cpu::Call call{context.exec, isa};
   const auto work = [&] {
     switch (pass) {
       case Conv2dPass::Forward:  // as in training: packs the weights, computes moments
-        return cpu::conv2d_forward(context.exec, isa, shape, x_view, w_view, nullptr, epilogue,
-                                   y_view);
+        return cpu::run(
+            call, Conv2dForward{
+                      .shape = shape, .x = x_view, .w = w_view, .epilogue = epilogue, .y = y_view});
       case Conv2dPass::BackwardData:
-        return cpu::conv2d_backward_data(context.exec, isa, shape, y_view, w_view, nullptr, x_view);
+        return cpu::run(
+            call, Conv2dBackwardData{.shape = shape, .dy = y_view, .w = w_view, .dx = x_view});
       case Conv2dPass::BackwardWeights:
-        return cpu::conv2d_backward_weights(context.exec, isa, shape, x_view, y_view, w_view);
+        return cpu::run(
+            call, Conv2dBackwardWeights{.shape = shape, .x = x_view, .dy = y_view, .dw = w_view});
     }
   };
   if (layer.groups == 1) {

@@ -135,27 +135,27 @@ void add_memory_bound() {
   add("unary/relu", [] {
     Tensor x = operand(activation(), 1), y = operand(activation(), 2);
     return Work{bytes_of(x.shape(), 2), 0, [=](Backend& b, ExecContext& c) mutable {
-                  b.unary(c, UnaryOp::Relu, {}, x.view(), y.mutable_view());
+                  b.run(c, Unary{UnaryOp::Relu, {}, x.view(), y.mutable_view()});
                 }};
   });
   add("binary/add", [] {
     Tensor x = operand(activation(), 1), y = operand(activation(), 2), z = operand(activation(), 3);
     return Work{bytes_of(x.shape(), 3), 0, [=](Backend& b, ExecContext& c) mutable {
-                  b.binary(c, BinaryOp::Add, strided(x), strided(y), z.mutable_view());
+                  b.run(c, Binary{BinaryOp::Add, strided(x), strided(y), z.mutable_view()});
                 }};
   });
   add("reduce/to_channels", [] {
     Tensor x = operand(activation(), 1), sums = operand({activation()[1]}, 2);
     return Work{bytes_of(x.shape(), 1), 0, [=](Backend& b, ExecContext& c) mutable {
-                  b.reduce(c, ReduceOp::Sum, strided(x), 0b0111U, sums.mutable_view());
+                  b.run(c, Reduce{ReduceOp::Sum, strided(x), 0b0111U, sums.mutable_view()});
                 }};
   });
   add("batch_norm/statistics", [] {
     Tensor x = operand(activation(), 1), moments = operand({2, activation()[1]}, 2);
     return Work{bytes_of(x.shape(), 1), 0, [=](Backend& b, ExecContext& c) mutable {
                   const std::int64_t channels = x.size(1);
-                  b.batch_norm_statistics(c, x.view(), x.numel() / channels, channels,
-                                          moments.mutable_view());
+                  b.run(c, BatchNormStatistics{x.view(), x.numel() / channels, channels,
+                                               moments.mutable_view()});
                 }};
   });
   add("batch_norm/apply_relu_add", [] {
@@ -168,7 +168,7 @@ void add_memory_bound() {
                   apply.residual = residual.view();
                   apply.activation = Activation::Relu;
                   apply.y = y.mutable_view();
-                  b.batch_norm_apply(c, apply);
+                  b.run(c, apply);
                 }};
   });
   add("batch_norm/backward_relu", [] {  // two sweeps: the sums, then dx
@@ -186,7 +186,7 @@ void add_memory_bound() {
                   backward.dx = dx.mutable_view();
                   backward.dgamma = dgamma.mutable_view();
                   backward.dbeta = dbeta.mutable_view();
-                  b.batch_norm_backward(c, backward);
+                  b.run(c, backward);
                 }};
   });
   add("adam_step", [] {  // ResNet18's 11.7 million parameters in one tensor
@@ -195,14 +195,14 @@ void add_memory_bound() {
            v = Tensor::ones(shape, {DType::F32, kDevice});
     Tensor rate = Tensor::full({1}, 1e-3, {DType::F32, kDevice});
     Tensor step = Tensor::ones({1}, {DType::I64, kDevice});
-    return Work{
-        bytes_of(shape, 7), 0, [=](Backend& b, ExecContext& c) mutable {
-          AdamStep adam;
-          adam.learning_rate = rate.view();
-          adam.step = step.view();
-          adam.decoupled = true;
-          b.adam_step(c, adam, {{p.mutable_view(), g.view(), m.mutable_view(), v.mutable_view()}});
-        }};
+    return Work{bytes_of(shape, 7), 0, [=](Backend& b, ExecContext& c) mutable {
+                  AdamStep adam;
+                  adam.learning_rate = rate.view();
+                  adam.step = step.view();
+                  adam.decoupled = true;
+                  adam.slots = {{p.mutable_view(), g.view(), m.mutable_view(), v.mutable_view()}};
+                  b.run(c, adam);
+                }};
   });
 }
 
@@ -214,7 +214,7 @@ void add_gemm(std::int64_t size) {
     return Work{0, flop, [=](Backend& backend, ExecContext& context) mutable {
                   GemmShape shape;
                   shape.m = shape.n = shape.k = shape.lda = shape.ldb = shape.ldc = size;
-                  backend.gemm(context, shape, a.view(), b.view(), {}, c.mutable_view());
+                  backend.run(context, Gemm{shape, a.view(), b.view(), {}, c.mutable_view()});
                 }};
   });
 }
@@ -229,13 +229,13 @@ Work convolution(Conv2dPass pass, ConvLayer layer) {
             switch (pass) {
               case Conv2dPass::Forward:
                 epilogue.bn_mean_var = moments.mutable_view();
-                return b.conv2d_forward(c, shape, x.view(), w.view(), nullptr, epilogue,
-                                        y.mutable_view());
+                return b.run(c, Conv2dForward{shape, x.view(), w.view(), nullptr, epilogue,
+                                              y.mutable_view()});
               case Conv2dPass::BackwardData:
-                return b.conv2d_backward_data(c, shape, y.view(), w.view(), nullptr,
-                                              x.mutable_view());
+                return b.run(
+                    c, Conv2dBackwardData{shape, y.view(), w.view(), nullptr, x.mutable_view()});
               case Conv2dPass::BackwardWeights:
-                return b.conv2d_backward_weights(c, shape, x.view(), y.view(), w.mutable_view());
+                return b.run(c, Conv2dBackwardWeights{shape, x.view(), y.view(), w.mutable_view()});
             }
           }};
 }

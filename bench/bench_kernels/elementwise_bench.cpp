@@ -13,7 +13,7 @@ void unary(benchmark::State& state, UnaryOp op) {
   Buffer x(shape, 2);
   Buffer y(shape);
   run(state, bytes_of(shape, 2), [&](Backend& backend, ExecContext& context) {
-    backend.unary(context, op, {0.5F, 0.25F}, x.view(), y.view());
+    backend.run(context, Unary{op, {0.5F, 0.25F}, x.view(), y.view()});
   });
 }
 
@@ -21,7 +21,7 @@ void unary_backward_relu(benchmark::State& state) {
   const Shape shape = resnet_activation(state.range(0));
   Buffer y(shape), dy(shape), dx(shape);
   run(state, bytes_of(shape, 3), [&](Backend& backend, ExecContext& context) {
-    backend.unary_backward(context, UnaryOp::Relu, {}, {}, y.view(), dy.view(), dx.view());
+    backend.run(context, UnaryBackward{UnaryOp::Relu, {}, {}, y.view(), dy.view(), dx.view()});
   });
 }
 
@@ -29,7 +29,7 @@ void binary_add(benchmark::State& state) {
   const Shape shape = resnet_activation(state.range(0));
   Buffer a(shape), b(shape), out(shape);
   run(state, bytes_of(shape, 3), [&](Backend& backend, ExecContext& context) {
-    backend.binary(context, BinaryOp::Add, strided(a.view()), strided(b.view()), out.view());
+    backend.run(context, Binary{BinaryOp::Add, strided(a.view()), strided(b.view()), out.view()});
   });
 }
 
@@ -39,7 +39,7 @@ void binary_add_channels(benchmark::State& state) {
   Buffer a(shape), b(Shape{shape[1]}), out(shape);
   StridedConstView channels{b.view().data, DType::F32, physical_shape(shape), {0, 0, 0, 1}};
   run(state, bytes_of(shape, 2), [&](Backend& backend, ExecContext& context) {
-    backend.binary(context, BinaryOp::Add, strided(a.view()), channels, out.view());
+    backend.run(context, Binary{BinaryOp::Add, strided(a.view()), channels, out.view()});
   });
 }
 
@@ -55,7 +55,7 @@ void reduce(benchmark::State& state, std::uint32_t dims) {
   }
   const View result{out.view().data, DType::F32, kept};
   run(state, bytes_of(shape, 1), [&](Backend& backend, ExecContext& context) {
-    backend.reduce(context, ReduceOp::Sum, strided(x.view()), dims, result);
+    backend.run(context, Reduce{ReduceOp::Sum, strided(x.view()), dims, result});
   });
 }
 

@@ -1,7 +1,8 @@
 // SGEMM over square sizes and the linear layers of ResNet18, at one and two threads.
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/roofline.h"
-#include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/call.h"
+#include "hanok/kernels/primitives/gemm.h"
 
 namespace hanok::bench {
 namespace {
@@ -23,8 +24,8 @@ void Gemm(benchmark::State& state) {
   std::vector<float> c(static_cast<std::size_t>(shape.m * shape.n));
   const double flop = 2.0 * static_cast<double>(shape.m * shape.n * shape.k);
   run_compute_bound(state, context.pool, flop, [&] {
-    cpu::gemm(context.exec, cpu::choose_isa(), shape, view_of(a, {}), view_of(b, {}), {},
-              view_of(c, {}));
+    cpu::run({context.exec, cpu::choose_isa()},
+             hanok::Gemm{shape, view_of(a, {}), view_of(b, {}), {}, view_of(c, {})});
   });
 }
 

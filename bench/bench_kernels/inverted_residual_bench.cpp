@@ -5,6 +5,7 @@
 
 #include "bench/bench_kernels/bench_context.h"
 #include "bench/bench_kernels/roofline.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "hanok/kernels/cpu/conv2d/inverted_residual.h"
 
@@ -29,8 +30,10 @@ struct Layer {
     const cpu::Isa isa = cpu::choose_isa();
     w = random_floats(s.weight_shape().numel(), 1);
     packed.resize(cpu::conv2d_packed_bytes(isa, Conv2dPass::Forward, s) / sizeof(float));
-    cpu::conv2d_pack(context, isa, Conv2dPass::Forward, s, view_of(w, s.weight_shape()),
-                     packed.data());
+    cpu::run({context, isa}, Conv2dPack{.pass = Conv2dPass::Forward,
+                                        .shape = s,
+                                        .w = view_of(w, s.weight_shape()),
+                                        .packed = packed.data()});
     scale = random_floats(s.k, 2);
     shift = random_floats(s.k, 3);
     epilogue.scale = view_of(scale, {s.k});
@@ -73,13 +76,16 @@ void run_block(benchmark::State& state, const Block& block, std::int64_t batch, 
   call.depthwise = layers[layers.size() - 2]->fused();
   call.project = layers.back()->fused();
   run_compute_bound(state, context.pool, flop, [&] {
-    if (fused) return cpu::inverted_residual(context.exec, isa, call);
+    const cpu::Call on{context.exec, isa};
+    if (fused) return cpu::run(on, call);
     for (std::size_t i = 0; i < layers.size(); ++i) {
       const Layer& layer = *layers[i];
-      cpu::conv2d_forward(context.exec, isa, layer.shape,
-                          view_of(tensors[i], layer.shape.input_shape()),
-                          view_of(layer.w, layer.shape.weight_shape()), layer.packed.data(),
-                          layer.epilogue, view_of(tensors[i + 1], layer.shape.output_shape()));
+      cpu::run(on, Conv2dForward{.shape = layer.shape,
+                                 .x = view_of(tensors[i], layer.shape.input_shape()),
+                                 .w = view_of(layer.w, layer.shape.weight_shape()),
+                                 .packed = layer.packed.data(),
+                                 .epilogue = layer.epilogue,
+                                 .y = view_of(tensors[i + 1], layer.shape.output_shape())});
     }
   });
 }

@@ -12,9 +12,10 @@ void transpose(benchmark::State& state, bool to_channels_last) {
   const Strides last{h * w * c, w * c, c, 1};
   const Strides first{c * h * w, w, 1, h * w};
   run(state, bytes_of(shape, 2), [&](Backend& backend, ExecContext& context) {
-    backend.strided_copy(context,
-                         {to.view().data, DType::F32, sizes, to_channels_last ? last : first},
-                         {from.view().data, DType::F32, sizes, to_channels_last ? first : last});
+    backend.run(
+        context,
+        StridedCopy{{to.view().data, DType::F32, sizes, to_channels_last ? last : first},
+                    {from.view().data, DType::F32, sizes, to_channels_last ? first : last}});
   });
 }
 
@@ -23,8 +24,8 @@ void normalize_u8(benchmark::State& state) {
   std::vector<std::uint8_t> x(static_cast<std::size_t>(shape.numel()), 77);
   Buffer mean(Shape{3}), stddev(Shape{3}, 2), y(shape);
   run(state, bytes_of(shape, 1) * 1.25, [&](Backend& backend, ExecContext& context) {
-    backend.normalize_u8(context, {x.data(), DType::U8, shape}, mean.view(), stddev.view(),
-                         y.view());
+    backend.run(context,
+                NormalizeU8{{x.data(), DType::U8, shape}, mean.view(), stddev.view(), y.view()});
   });
 }
 
@@ -34,7 +35,7 @@ void dropout(benchmark::State& state) {
   const std::int64_t position[2] = {1, 2};
   const RandomCall call{{1, 2}, {position, DType::I64, Shape{2}}, 3};
   run(state, bytes_of(shape, 2), [&](Backend& backend, ExecContext& context) {
-    backend.dropout(context, call, 0.5F, x.view(), y.view());
+    backend.run(context, Dropout{call, 0.5F, x.view(), y.view()});
   });
 }
 
@@ -44,7 +45,7 @@ void random_normal(benchmark::State& state) {
   const std::int64_t position[2] = {1, 2};
   const RandomCall call{{1, 2}, {position, DType::I64, Shape{2}}, 3};
   run(state, bytes_of(shape, 1), [&](Backend& backend, ExecContext& context) {
-    backend.random_normal(context, call, 0, 1, y.view());
+    backend.run(context, RandomNormal{call, 0, 1, y.view()});
   });
 }
 
@@ -53,7 +54,7 @@ void cast(benchmark::State& state, DType to) {
   Buffer x(shape), y(shape);
   run(state, bytes_of(shape, 1) * (1 + static_cast<double>(size_of(to)) / 4),
       [&](Backend& backend, ExecContext& context) {
-        backend.cast(context, {y.view().data, to, shape}, x.view());
+        backend.run(context, Cast{{y.view().data, to, shape}, x.view()});
       });
 }
 

@@ -35,9 +35,9 @@ void adamw_step(benchmark::State& state) {
   step.step = {&kStep, DType::I64, Shape{1}};
   step.weight_decay = 0.01;
   step.decoupled = true;
-  run(state, bytes_of({parameters.total}, 7), [&](Backend& backend, ExecContext& context) {
-    backend.adam_step(context, step, parameters.slots);
-  });
+  step.slots = parameters.slots;
+  run(state, bytes_of({parameters.total}, 7),
+      [&](Backend& backend, ExecContext& context) { backend.run(context, step); });
 }
 
 void sgd_momentum_step(benchmark::State& state) {
@@ -46,9 +46,9 @@ void sgd_momentum_step(benchmark::State& state) {
   step.learning_rate = {&kLearningRate, DType::F32, Shape{1}};
   step.step = {&kStep, DType::I64, Shape{1}};
   step.momentum = 0.9;
-  run(state, bytes_of({parameters.total}, 5), [&](Backend& backend, ExecContext& context) {
-    backend.sgd_step(context, step, parameters.slots);
-  });
+  step.slots = parameters.slots;
+  run(state, bytes_of({parameters.total}, 5),
+      [&](Backend& backend, ExecContext& context) { backend.run(context, step); });
 }
 
 BENCHMARK(adamw_step)->UseRealTime()->Unit(benchmark::kMicrosecond);

@@ -23,7 +23,7 @@ void max_pool(benchmark::State& state) {
       bytes_of(shape.input_shape(), 1) + bytes_of(shape.output_shape(), 1) +
           static_cast<double>(taps.size()),
       [&](Backend& backend, ExecContext& context) {
-        backend.max_pool2d(context, shape, x.view(), y.view(), indices);
+        backend.run(context, MaxPool2d{shape, x.view(), y.view(), indices});
       });
 }
 
@@ -32,12 +32,12 @@ void max_pool_backward(benchmark::State& state) {
   Buffer x(shape.input_shape()), dx(shape.input_shape()), dy(shape.output_shape());
   std::vector<std::uint8_t> taps(static_cast<std::size_t>(shape.output_shape().numel()));
   const View indices{taps.data(), DType::U8, shape.output_shape()};
-  backend().max_pool2d(context().exec, shape, x.view(), dy.view(), indices);
+  backend().run(context().exec, MaxPool2d{shape, x.view(), dy.view(), indices});
   run(state,
       bytes_of(shape.input_shape(), 1) + bytes_of(shape.output_shape(), 1) +
           static_cast<double>(taps.size()),
       [&](Backend& backend, ExecContext& context) {
-        backend.max_pool2d_backward(context, shape, dy.view(), indices, dx.view());
+        backend.run(context, MaxPool2dBackward{shape, dy.view(), indices, dx.view()});
       });
 }
 
@@ -46,9 +46,9 @@ void global_avg_pool(benchmark::State& state, bool backward) {
   Buffer x(shape), y(Shape{32, 512, 1, 1});
   run(state, bytes_of(shape, 1), [&](Backend& backend, ExecContext& context) {
     if (backward) {
-      backend.adaptive_avg_pool2d_backward(context, y.view(), x.view());
+      backend.run(context, AdaptiveAvgPool2dBackward{y.view(), x.view()});
     } else {
-      backend.adaptive_avg_pool2d(context, x.view(), y.view());
+      backend.run(context, AdaptiveAvgPool2d{x.view(), y.view()});
     }
   });
 }

@@ -57,8 +57,10 @@ class BinaryNode final : public Node {
         const Tensor difference = sub(a_.get(name_), b_.get(name_));
         Tensor signed_dy = empty_like(dy);  // dy sign(a-b), the backward of |a-b|
         const Target target(dy);
-        target.backend.unary_backward(target.context, UnaryOp::Abs, {}, difference.view(), {},
-                                      dy.view(), signed_dy.mutable_view());
+        target.run(UnaryBackward{.kind = UnaryOp::Abs,
+                                 .x = difference.view(),
+                                 .dy = dy.view(),
+                                 .dx = signed_dy.mutable_view()});
         const Tensor larger = affine(add(dy, signed_dy), 0.5F, 0);
         const Tensor smaller = affine(sub(dy, signed_dy), 0.5F, 0);
         const bool maximum = op_ == BinaryOp::Maximum;
@@ -88,8 +90,10 @@ Tensor binary(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
   const Shape shape = broadcast_shapes(name, a.shape(), b.shape());
   Tensor y = empty_on(a, shape, a.dtype());
   const Target target(a);
-  target.backend.binary(target.context, op, broadcast_view(a, shape), broadcast_view(b, shape),
-                        y.mutable_view());
+  target.run(Binary{.kind = op,
+                    .a = broadcast_view(a, shape),
+                    .b = broadcast_view(b, shape),
+                    .out = y.mutable_view()});
   if (any_requires_grad({a, b})) {
     auto node = std::make_shared<BinaryNode>(name, op);
     set_inputs(*node, {a, b});
@@ -101,28 +105,8 @@ Tensor binary(const char* name, BinaryOp op, const Tensor& a, const Tensor& b) {
 
 // ---- functions of one variable ----
 //
-// y = f(x), dx = dy f'(x). Where f' is a function of y alone, y is kept instead of x, since the
-// next op often keeps it too: relu' = [y > 0], sigmoid' = y (1-y), tanh' = 1 - y^2, exp' = y,
-// sqrt' = 1/(2y), (1/x)' = -y^2.
-
-enum class Keeps { Nothing, X, Y };
-
-Keeps what_derivative_needs(UnaryOp op) {
-  switch (op) {
-    case UnaryOp::Neg:
-    case UnaryOp::Affine:
-      return Keeps::Nothing;
-    case UnaryOp::Relu:
-    case UnaryOp::Sigmoid:
-    case UnaryOp::Tanh:
-    case UnaryOp::Exp:
-    case UnaryOp::Sqrt:
-    case UnaryOp::Reciprocal:
-      return Keeps::Y;
-    default:
-      return Keeps::X;
-  }
-}
+// y = f(x), dx = dy f'(x); derivative_needs says whether f' is computed from x, y or neither, and
+// only that is kept.
 
 class UnaryNode final : public Node {
  public:
@@ -131,17 +115,20 @@ class UnaryNode final : public Node {
   const char* name() const override { return name_; }
 
   void save(const Tensor& x, const Tensor& y) {
-    const Keeps keeps = what_derivative_needs(op_);
-    if (keeps == Keeps::X) x_ = x;
-    if (keeps == Keeps::Y) y_ = y;
+    const DerivativeNeeds needs = derivative_needs(op_);
+    if (needs == DerivativeNeeds::X) x_ = x;
+    if (needs == DerivativeNeeds::Y) y_ = y;
   }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_like(dy);
     const Target target(dy);
-    target.backend.unary_backward(
-        target.context, op_, params_, x_.defined() ? x_.get(name_).view() : ConstView{},
-        y_.defined() ? y_.get(name_).view() : ConstView{}, dy.view(), dx.mutable_view());
+    target.run(UnaryBackward{.kind = op_,
+                             .params = params_,
+                             .x = x_.defined() ? x_.get(name_).view() : ConstView{},
+                             .y = y_.defined() ? y_.get(name_).view() : ConstView{},
+                             .dy = dy.view(),
+                             .dx = dx.mutable_view()});
     return {dx};
   }
 
@@ -161,7 +148,7 @@ Tensor unary(const char* name, UnaryOp op, const Tensor& x, UnaryParams params =
   check_activations(name, {{"input", x}});
   Tensor y = empty_like(x);
   const Target target(x);
-  target.backend.unary(target.context, op, params, x.view(), y.mutable_view());
+  target.run(Unary{.kind = op, .params = params, .x = x.view(), .y = y.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<UnaryNode>(name, op, params);
     set_inputs(*node, {x});

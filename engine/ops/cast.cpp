@@ -56,7 +56,7 @@ Tensor cast(const Tensor& x, DType dtype) {
   }
   Tensor y = empty_on(x, x.shape(), dtype);
   const Target target(x);
-  target.backend.cast(target.context, y.mutable_view(), x.view());
+  target.run(Cast{y.mutable_view(), x.view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<CastNode>(x.dtype());
     set_inputs(*node, {x});

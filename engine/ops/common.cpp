@@ -133,9 +133,8 @@ Tensor expand(const Tensor& x, const Shape& shape) {
   Tensor y = empty_on(x, shape, x.dtype());
   const Target target(x);
   const Shape sizes = physical_shape(shape);
-  target.backend.strided_copy(target.context,
-                              {y.mutable_view().data, y.dtype(), sizes, row_major_strides(sizes)},
-                              broadcast_view(x, shape));
+  target.run(StridedCopy{{y.mutable_view().data, y.dtype(), sizes, row_major_strides(sizes)},
+                         broadcast_view(x, shape)});
   return y;
 }
 
@@ -150,9 +149,10 @@ Tensor reduce_keeping_dims(ReduceOp op, const Tensor& x, std::uint32_t dims) {
   Tensor y = empty_on(x, out, x.dtype());
   const Target target(x);
   const Shape sizes = physical_shape(x.shape());
-  target.backend.reduce(target.context, op,
-                        {x.view().data, x.dtype(), sizes, row_major_strides(sizes)}, memory_dims,
-                        y.mutable_view());
+  target.run(Reduce{.kind = op,
+                    .x = {x.view().data, x.dtype(), sizes, row_major_strides(sizes)},
+                    .dims = memory_dims,
+                    .out = y.mutable_view()});
   return y;
 }
 

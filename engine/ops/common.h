@@ -17,6 +17,11 @@ struct Target {
       : backend(backend_of(x.device())), context(context_of(x.device())) {}
   Backend& backend;
   ExecContext& context;
+
+  template <Primitive Op>
+  void run(const Op& op) const {
+    backend.run(context, op);
+  }
 };
 
 /// A named argument, for checks and messages.
@@ -55,10 +60,7 @@ Tensor empty_over(std::initializer_list<const Tensor*> operands);
 /// The view of a tensor that may be undefined.
 ConstView view_or_none(const Tensor& x);
 
-/// A dense tensor seen along one dimension, in memory order: [outer, length, inner].
-struct Lanes {
-  std::int64_t outer, length, inner;
-};
+/// A dense tensor of this shape seen along one dimension.
 Lanes lanes_along(const Shape& shape, int dim);
 
 /// `x` as if it had shape `out`, in out's memory order, with stride 0 where it broadcasts.

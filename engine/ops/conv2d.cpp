@@ -95,7 +95,8 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
   }
   const MemoryTag tag("packed weights");
   auto storage = std::make_shared<Storage>(bytes, weight.device());
-  target.backend.conv2d_pack(target.context, pass, shape, weight.view(), storage->data());
+  target.run(
+      Conv2dPack{.pass = pass, .shape = shape, .w = weight.view(), .packed = storage->data()});
   packs.push_back({key, weight.version(), storage});
   return storage;
 }
@@ -106,8 +107,12 @@ Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
   const Target target(x);
   const std::shared_ptr<Storage> packed =
       packed_weights(Conv2dPass::Forward, shape, weight, trained);
-  target.backend.conv2d_forward(target.context, shape, x.view(), weight.view(),
-                                packed ? packed->data() : nullptr, epilogue, y.mutable_view());
+  target.run(Conv2dForward{.shape = shape,
+                           .x = x.view(),
+                           .w = weight.view(),
+                           .packed = packed ? packed->data() : nullptr,
+                           .epilogue = epilogue,
+                           .y = y.mutable_view()});
   return y;
 }
 
@@ -123,21 +128,28 @@ std::vector<Tensor> Conv2dBackward::run(const Node& node, const Tensor& dz) cons
   const Target target(dz);
   if (node.needs(1)) {
     dw = empty_on(dz, shape_.weight_shape());
-    target.backend.conv2d_backward_weights(target.context, shape_, x_.get(node.name()).view(),
-                                           dz.view(), dw.mutable_view());
+    target.run(Conv2dBackwardWeights{.shape = shape_,
+                                     .x = x_.get(node.name()).view(),
+                                     .dy = dz.view(),
+                                     .dw = dw.mutable_view()});
   }
   if (node.needs(2)) {
     dbias = empty_on(dz, {shape_.k});
-    target.backend.sum_rows(target.context, dz.view(), shape_.n * shape_.p() * shape_.q(), shape_.k,
-                            dbias.mutable_view());
+    target.run(SumRows{.x = dz.view(),
+                       .rows = shape_.n * shape_.p() * shape_.q(),
+                       .channels = shape_.k,
+                       .out = dbias.mutable_view()});
   }
   if (node.needs(0)) {
     dx = empty_on(dz, shape_.input_shape(), dz.dtype());
     const Tensor weight = weight_.get(node.name());
     const std::shared_ptr<Storage> packed =
         packed_weights(Conv2dPass::BackwardData, shape_, weight, node.needs(1));
-    target.backend.conv2d_backward_data(target.context, shape_, dz.view(), weight.view(),
-                                        packed ? packed->data() : nullptr, dx.mutable_view());
+    target.run(Conv2dBackwardData{.shape = shape_,
+                                  .dy = dz.view(),
+                                  .w = weight.view(),
+                                  .packed = packed ? packed->data() : nullptr,
+                                  .dx = dx.mutable_view()});
   }
   return {dx, dw, dbias};
 }

@@ -105,7 +105,7 @@ class ConvBnActNode final : public Node {
     if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
     if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
     const Target target(dy);
-    target.backend.batch_norm_backward(target.context, call);
+    target.run(call);
     z = y = Tensor();  // makes room for the convolution's gradients
 
     std::vector<Tensor> gradients(3);
@@ -171,9 +171,12 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
   }
   Tensor convolved = empty_on(x, shape.output_shape(), x.dtype());
   const auto packed = packed_weights(Conv2dPass::Forward, shape, weight, trained);
-  target.backend.conv2d_forward(target.context, shape, x.view(), weight.view(),
-                                packed ? packed->data() : nullptr, epilogue,
-                                convolved.mutable_view());
+  target.run(Conv2dForward{.shape = shape,
+                           .x = x.view(),
+                           .w = weight.view(),
+                           .packed = packed ? packed->data() : nullptr,
+                           .epilogue = epilogue,
+                           .y = convolved.mutable_view()});
 
   NormStatistics statistics;
   Tensor z, y;

@@ -54,7 +54,7 @@ class ConvBnPoolNode final : public Node {
     if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
     if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
     const Target target(dy);
-    target.backend.batch_norm_max_pool_backward(target.context, call, pool_, indices.view());
+    target.run(BatchNormMaxPoolBackward{.norm = call, .pool = pool_, .indices = indices.view()});
     z = Tensor();
 
     std::vector<Tensor> gradients(3);
@@ -116,8 +116,8 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   BatchNormApply apply = batch_norm_of(z, statistics, bn);
   apply.activation = Activation::Relu;
   apply.y = y.mutable_view();
-  target.backend.batch_norm_max_pool(target.context, apply, pool,
-                                     recorded ? indices.mutable_view() : View{});
+  target.run(BatchNormMaxPool{
+      .norm = apply, .pool = pool, .indices = recorded ? indices.mutable_view() : View{}});
   if (recorded) {
     auto node = std::make_shared<ConvBnPoolNode>(pool, !from_batch);
     set_inputs(*node, inputs);

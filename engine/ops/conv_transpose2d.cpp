@@ -29,13 +29,13 @@ class ConvTranspose2dNode final : public Node {
     const Target target(dy);
     if (needs(0)) {
       dx = empty_on(dy, conv_.output_shape(), dy.dtype());
-      target.backend.conv2d_forward(target.context, conv_, dy.view(), weight_.get(name()).view(),
-                                    nullptr, {}, dx.mutable_view());
+      target.run(Conv2dForward{
+          .shape = conv_, .x = dy.view(), .w = weight_.get(name()).view(), .y = dx.mutable_view()});
     }
     if (needs(1)) {
       dw = empty_on(dy, conv_.weight_shape());
-      target.backend.conv2d_backward_weights(target.context, conv_, dy.view(),
-                                             x_.get(name()).view(), dw.mutable_view());
+      target.run(Conv2dBackwardWeights{
+          .shape = conv_, .x = dy.view(), .dy = x_.get(name()).view(), .dw = dw.mutable_view()});
     }
     return {dx, dw};
   }
@@ -111,8 +111,8 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor&
   const Tensor w = weight_in_compute_type(weight);
   Tensor y = empty_on(x, conv.input_shape(), x.dtype());
   const Target target(x);
-  target.backend.conv2d_backward_data(target.context, conv, x.view(), w.view(), nullptr,
-                                      y.mutable_view());
+  target.run(
+      Conv2dBackwardData{.shape = conv, .dy = x.view(), .w = w.view(), .dx = y.mutable_view()});
   if (any_requires_grad({x, weight})) {
     auto node = std::make_shared<ConvTranspose2dNode>(conv);
     set_inputs(*node, {x, weight});

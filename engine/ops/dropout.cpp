@@ -25,7 +25,7 @@ class DropoutNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_like(dy);
     const Target target(dy);
-    target.backend.dropout(target.context, call_, p_, dy.view(), dx.mutable_view());
+    target.run(Dropout{.call = call_, .p = p_, .x = dy.view(), .y = dx.mutable_view()});
     return {dx};
   }
   void release_saved() override { epoch_step_ = Tensor(); }
@@ -40,9 +40,8 @@ Tensor copy_of(const ConstView& view, Device device) {
   Tensor copy = Tensor::empty(view.shape, {view.dtype, device});
   const Target target(copy);
   const Strides strides = row_major_strides(view.shape);
-  target.backend.strided_copy(target.context,
-                              {copy.mutable_view().data, view.dtype, view.shape, strides},
-                              {view.data, view.dtype, view.shape, strides});
+  target.run(StridedCopy{{copy.mutable_view().data, view.dtype, view.shape, strides},
+                         {view.data, view.dtype, view.shape, strides}});
   return copy;
 }
 
@@ -60,7 +59,7 @@ Tensor dropout(const Tensor& x, float p, bool training) {
   const RandomCall call = Generator::global().next(RandomStream::Dropout, x.device());
   Tensor y = empty_like(x);
   const Target target(x);
-  target.backend.dropout(target.context, call, p, x.view(), y.mutable_view());
+  target.run(Dropout{.call = call, .p = p, .x = x.view(), .y = y.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<DropoutNode>(call, copy_of(call.epoch_step, x.device()), p);
     set_inputs(*node, {x});

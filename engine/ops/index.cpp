@@ -16,8 +16,10 @@ namespace {
 Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b, const Shape& shape) {
   Tensor y = empty_on(a, shape);
   const Target target(a);
-  target.backend.select(target.context, broadcast_view(condition, shape), broadcast_view(a, shape),
-                        broadcast_view(b, shape), y.mutable_view());
+  target.run(Select{.condition = broadcast_view(condition, shape),
+                    .a = broadcast_view(a, shape),
+                    .b = broadcast_view(b, shape),
+                    .out = y.mutable_view()});
   return y;
 }
 
@@ -53,13 +55,15 @@ class GatherNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, input_);
     const Target target(dy);
-    target.backend.gather_backward(target.context, shape_, dy.view(), indices_.get(name_).view(),
-                                   dx.mutable_view());
+    target.run(GatherBackward{.shape = shape_,
+                              .dy = dy.view(),
+                              .indices = indices_.get(name_).view(),
+                              .dx = dx.mutable_view()});
     if (padding_row_ >= 0) {
       View row = dx.mutable_view();
       row.data = row.f32() + padding_row_ * shape_.inner;
       row.shape = Shape{shape_.inner};
-      target.backend.fill(target.context, row, 0);
+      target.run(Fill{row, 0});
     }
     return {dx};
   }
@@ -96,7 +100,8 @@ Tensor gather_along(const char* name, const Tensor& x, int dim, const Tensor& in
   const GatherShape shape{lanes.outer, lanes.length, count, lanes.inner, shared};
   Tensor y = empty_on(x, out, x.dtype());
   const Target target(x);
-  target.backend.gather(target.context, shape, x.view(), indices.view(), y.mutable_view());
+  target.run(
+      Gather{.shape = shape, .x = x.view(), .indices = indices.view(), .y = y.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<GatherNode>(name, x.shape(), shape, indices, padding_row);
     set_inputs(*node, {x});

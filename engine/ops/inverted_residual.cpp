@@ -96,7 +96,7 @@ Tensor inverted_residual(const Tensor& x, const std::vector<ConvNorm>& layers, b
   call.x = x.view();
   call.y = y.mutable_view();
   const Target target(x);
-  target.backend.inverted_residual(target.context, call);
+  target.run(call);
   return y;
 }
 

@@ -30,7 +30,8 @@ void dense_gemm(std::int64_t batch, std::int64_t m, std::int64_t n, std::int64_t
   gemm.stride_b = k * n;
   gemm.stride_c = m * n;
   const Target target(c);
-  target.backend.gemm(target.context, gemm, a.view(), b.view(), epilogue, c.mutable_view());
+  target.run(Gemm{
+      .shape = gemm, .a = a.view(), .b = b.view(), .epilogue = epilogue, .c = c.mutable_view()});
 }
 
 class MatmulNode final : public Node {
@@ -92,7 +93,8 @@ class LinearNode final : public Node {
     if (needs(2)) {
       db = empty_on(dy, {out_});
       const Target target(dy);
-      target.backend.sum_rows(target.context, dy.view(), rows_, out_, db.mutable_view());
+      target.run(
+          SumRows{.x = dy.view(), .rows = rows_, .channels = out_, .out = db.mutable_view()});
     }
     return {dx, dw, db};
   }

@@ -68,9 +68,11 @@ Tensor invstd_of(const Tensor& var, double epsilon) {
 /// pass, so that a commit takes no memory and cannot fail half-way.
 void move_towards(Tensor& running, const Tensor& batch, float momentum, Tensor& scratch) {
   const Target target(running);
-  target.backend.unary(target.context, UnaryOp::Affine, {1.0F - momentum, 0}, running.view(),
-                       scratch.mutable_view());
-  target.backend.add_scaled(target.context, momentum, batch.view(), scratch.mutable_view());
+  target.run(Unary{.kind = UnaryOp::Affine,
+                   .params = {1.0F - momentum, 0},
+                   .x = running.view(),
+                   .y = scratch.mutable_view()});
+  target.run(AddScaled{.alpha = momentum, .x = batch.view(), .y = scratch.mutable_view()});
   running.copy_from(scratch);
 }
 
@@ -187,7 +189,7 @@ void apply_batch_norm(const Tensor& x, const NormStatistics& statistics, const B
   apply.activation = activation;
   apply.y = y.mutable_view();
   const Target target(x);
-  target.backend.batch_norm_apply(target.context, apply);
+  target.run(apply);
 }
 
 namespace {
@@ -228,7 +230,7 @@ class BatchNormNode final : public Node {
     if (needs(1)) call.dgamma = (dgamma = empty_on(dy, channels_)).mutable_view();
     if (needs(2)) call.dbeta = (dbeta = empty_on(dy, channels_)).mutable_view();
     const Target target(dy);
-    target.backend.batch_norm_backward(target.context, call);
+    target.run(call);
     return {dx, dgamma, dbeta};
   }
 
@@ -258,8 +260,8 @@ Tensor batch_norm(const Tensor& x, const BatchNormState& state) {
   NormStatistics statistics;
   if (from_batch) {
     Tensor mean_var = empty_on(x, {2, channels});
-    target.backend.batch_norm_statistics(target.context, x.view(), rows, channels,
-                                         mean_var.mutable_view());
+    target.run(BatchNormStatistics{
+        .x = x.view(), .rows = rows, .channels = channels, .mean_var = mean_var.mutable_view()});
     statistics = batch_statistics(mean_var, rows, state);
   } else {
     statistics = running_statistics(state);

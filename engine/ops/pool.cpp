@@ -64,8 +64,10 @@ class MaxPoolNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, shape_.input_shape(), dy.dtype());
     const Target target(dy);
-    target.backend.max_pool2d_backward(target.context, shape_, dy.view(),
-                                       indices_.get(name()).view(), dx.mutable_view());
+    target.run(MaxPool2dBackward{.shape = shape_,
+                                 .dy = dy.view(),
+                                 .indices = indices_.get(name()).view(),
+                                 .dx = dx.mutable_view()});
     return {dx};
   }
   void release_saved() override { indices_.release(); }
@@ -84,7 +86,7 @@ class AvgPoolNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, shape_.input_shape(), dy.dtype());
     const Target target(dy);
-    target.backend.avg_pool2d_backward(target.context, shape_, dy.view(), dx.mutable_view());
+    target.run(AvgPool2dBackward{.shape = shape_, .dy = dy.view(), .dx = dx.mutable_view()});
     return {dx};
   }
   void release_saved() override {}
@@ -102,7 +104,7 @@ class AdaptiveAvgPoolNode final : public Node {
   std::vector<Tensor> backward(const Tensor& dy) override {
     Tensor dx = empty_on(dy, input_, dy.dtype());
     const Target target(dy);
-    target.backend.adaptive_avg_pool2d_backward(target.context, dy.view(), dx.mutable_view());
+    target.run(AdaptiveAvgPool2dBackward{dy.view(), dx.mutable_view()});
     return {dx};
   }
   void release_saved() override {}
@@ -121,8 +123,10 @@ Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
   Tensor y = empty_on(x, shape.output_shape(), x.dtype());
   Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();
   const Target target(x);
-  target.backend.max_pool2d(target.context, shape, x.view(), y.mutable_view(),
-                            recorded ? indices.mutable_view() : View{});
+  target.run(MaxPool2d{.shape = shape,
+                       .x = x.view(),
+                       .y = y.mutable_view(),
+                       .indices = recorded ? indices.mutable_view() : View{}});
   if (recorded) {
     auto node = std::make_shared<MaxPoolNode>(shape, indices);
     set_inputs(*node, {x});
@@ -140,7 +144,7 @@ Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
   shape.count_include_pad = count_include_pad;
   Tensor y = empty_on(x, shape.output_shape(), x.dtype());
   const Target target(x);
-  target.backend.avg_pool2d(target.context, shape, x.view(), y.mutable_view());
+  target.run(AvgPool2d{.shape = shape, .x = x.view(), .y = y.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<AvgPoolNode>(shape);
     set_inputs(*node, {x});
@@ -160,7 +164,7 @@ Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out
   }
   Tensor y = empty_on(x, {x.size(0), x.size(1), out_h, out_w}, x.dtype());
   const Target target(x);
-  target.backend.adaptive_avg_pool2d(target.context, x.view(), y.mutable_view());
+  target.run(AdaptiveAvgPool2d{x.view(), y.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<AdaptiveAvgPoolNode>(x.shape());
     set_inputs(*node, {x});

@@ -88,9 +88,11 @@ class TopkNode final : public ChosenAlongNode {
     Tensor dx = empty_on(dy, input_);
     const Lanes lanes = lanes_along(input_, dim_);
     const Target target(dy);
-    target.backend.gather_backward(
-        target.context, {lanes.outer, lanes.length, dy.shape()[dim_], lanes.inner, false},
-        dy.view(), indices_.get(name()).view(), dx.mutable_view());
+    target.run(
+        GatherBackward{.shape = {lanes.outer, lanes.length, dy.shape()[dim_], lanes.inner, false},
+                       .dy = dy.view(),
+                       .indices = indices_.get(name()).view(),
+                       .dx = dx.mutable_view()});
     return {dx};
   }
 };
@@ -107,8 +109,10 @@ class MaxNode final : public ChosenAlongNode {
     Tensor dx = empty_on(dy, input_, dy.dtype());
     const Lanes lanes = lanes_along(input_, dim_);
     const Target target(dy);
-    target.backend.scatter_along(target.context, dy.view(), indices_.get(name()).view(),
-                                 lanes.outer, lanes.length, lanes.inner, dx.mutable_view());
+    target.run(ScatterAlong{.dy = dy.view(),
+                            .indices = indices_.get(name()).view(),
+                            .lanes = lanes,
+                            .dx = dx.mutable_view()});
     return {dx};
   }
 };
@@ -124,8 +128,10 @@ std::pair<Tensor, Tensor> max_keeping_dim(const char* op, const Tensor& x, int d
   Tensor indices = empty_on(x, out, DType::I64);
   const Lanes lanes = lanes_along(x.shape(), dim);
   const Target target(x);
-  target.backend.max_along(target.context, x.view(), lanes.outer, lanes.length, lanes.inner,
-                           values.mutable_view(), indices.mutable_view());
+  target.run(MaxAlong{.x = x.view(),
+                      .lanes = lanes,
+                      .values = values.mutable_view(),
+                      .indices = indices.mutable_view()});
   return {values, indices};
 }
 
@@ -173,8 +179,11 @@ std::pair<Tensor, Tensor> topk(const Tensor& input, std::int64_t k, int dim) {
   Tensor indices = empty_on(x, out, DType::I64);
   const Lanes lanes = lanes_along(x.shape(), dim);
   const Target target(x);
-  target.backend.topk(target.context, x.view(), lanes.outer, lanes.length, lanes.inner, k,
-                      values.mutable_view(), indices.mutable_view());
+  target.run(TopK{.x = x.view(),
+                  .lanes = lanes,
+                  .k = k,
+                  .values = values.mutable_view(),
+                  .indices = indices.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<TopkNode>(x.shape(), dim, indices);
     set_inputs(*node, {x});

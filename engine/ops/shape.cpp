@@ -28,8 +28,8 @@ Tensor view_or_copy(const Tensor& x, std::int64_t offset, const Shape& shape,
   Tensor y = empty_on(x, shape, x.dtype());
   const char* first = x.view().as<char>() + offset * static_cast<std::int64_t>(size_of(x.dtype()));
   const Target target(x);
-  target.backend.strided_copy(target.context, {y.mutable_view().data, y.dtype(), shape, dense},
-                              {first, x.dtype(), shape, strides});
+  target.run(StridedCopy{{y.mutable_view().data, y.dtype(), shape, dense},
+                         {first, x.dtype(), shape, strides}});
   return y;
 }
 
@@ -38,9 +38,8 @@ void copy_into(Tensor& y, std::int64_t offset, const Tensor& x) {
   char* first =
       y.mutable_view().as<char>() + offset * static_cast<std::int64_t>(size_of(y.dtype()));
   const Target target(x);
-  target.backend.strided_copy(target.context,
-                              {first, y.dtype(), x.shape(), dense_strides(y.shape())},
-                              {x.view().data, x.dtype(), x.shape(), dense_strides(x.shape())});
+  target.run(StridedCopy{{first, y.dtype(), x.shape(), dense_strides(y.shape())},
+                         {x.view().data, x.dtype(), x.shape(), dense_strides(x.shape())}});
 }
 
 template <typename NodeType, typename... Arguments>

@@ -24,8 +24,11 @@ class SoftmaxNode final : public Node {
     Tensor dx = empty_like(dy);
     const Lanes lanes = lanes_along(dy.shape(), dim_);
     const Target target(dy);
-    target.backend.softmax_backward(target.context, log_, y_.get(name()).view(), dy.view(),
-                                    lanes.outer, lanes.length, lanes.inner, dx.mutable_view());
+    target.run(SoftmaxBackward{.log = log_,
+                               .y = y_.get(name()).view(),
+                               .dy = dy.view(),
+                               .lanes = lanes,
+                               .dx = dx.mutable_view()});
     return {dx};
   }
   void release_saved() override { y_.release(); }
@@ -44,8 +47,7 @@ Tensor softmax(bool log, const Tensor& input, int dim) {
   Tensor y = empty_like(x);
   const Lanes lanes = lanes_along(x.shape(), dim);
   const Target target(x);
-  target.backend.softmax(target.context, log, x.view(), lanes.outer, lanes.length, lanes.inner,
-                         y.mutable_view());
+  target.run(Softmax{.log = log, .x = x.view(), .lanes = lanes, .y = y.mutable_view()});
   if (any_requires_grad({x})) {
     auto node = std::make_shared<SoftmaxNode>(log, dim, y);
     set_inputs(*node, {x});
@@ -74,7 +76,7 @@ class CrossEntropyNode final : public Node {
 
   std::vector<Tensor> backward(const Tensor& dy) override {
     const Tensor logits = logits_.get(name());
-    CrossEntropy call;
+    CrossEntropyLoss call;
     call.logits = logits.view();
     call.targets = targets_.get(name()).view();
     if (class_weights_.defined()) call.class_weights = class_weights_.get(name()).view();
@@ -83,8 +85,8 @@ class CrossEntropyNode final : public Node {
     const Tensor scale = expand(g, {logits.size(0)});
     Tensor dlogits = empty_like(logits);
     const Target target(logits);
-    target.backend.cross_entropy_backward(target.context, call, scale.view(),
-                                          dlogits.mutable_view());
+    target.run(CrossEntropyBackward{
+        .loss = call, .scale = scale.view(), .dlogits = dlogits.mutable_view()});
     return {dlogits};
   }
 
@@ -162,13 +164,14 @@ Tensor cross_entropy(const Tensor& input, const Tensor& targets,
   const std::int64_t samples = logits.size(0);
   Tensor losses = empty_on(logits, {samples});
   Tensor weights = empty_on(logits, {samples});
-  CrossEntropy call;
+  CrossEntropyLoss call;
   call.logits = logits.view();
   call.targets = targets.view();
   call.class_weights = view_or_none(options.class_weights);
   call.label_smoothing = options.label_smoothing;
   const Target target(logits);
-  target.backend.cross_entropy(target.context, call, losses.mutable_view(), weights.mutable_view());
+  target.run(CrossEntropy{
+      .loss = call, .losses = losses.mutable_view(), .weights = weights.mutable_view()});
   // The denominator stays on the device, so that nothing waits for it.
   Tensor denominator;
   if (options.reduction == Reduction::Mean) {

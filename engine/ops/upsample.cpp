@@ -33,7 +33,7 @@ void apply_along(const Tensor& a, bool transposed, std::int64_t outer, std::int6
   gemm.stride_b = from * inner;
   gemm.stride_c = to * inner;
   const Target target(x);
-  target.backend.gemm(target.context, gemm, a.view(), x.view(), {}, out.mutable_view());
+  target.run(Gemm{.shape = gemm, .a = a.view(), .b = x.view(), .c = out.mutable_view()});
 }
 
 class ResampleNode final : public Node {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/batch_norm.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 
@@ -26,25 +27,25 @@ const float* at_row(const ConstView& view, std::int64_t offset) {
 
 }  // namespace
 
-void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t rows,
-                           std::int64_t channels, View mean_var) {
-  const std::int64_t block_rows = rows_per_block(channels);
-  const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
-  Workspace::Scope scope(ctx.workspace);
-  auto* partial = scope.take_array<double>(blocks * 2 * channels);  // [blocks, mean or m2, C]
-  ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
-    double* mean = partial + begin / block_rows * 2 * channels;
-    kernels_of(isa).batch_norm.statistics(x.f32() + begin * channels, end - begin, channels, mean,
-                                          mean + channels);
+void run(const Call& call, const BatchNormStatistics& op) {
+  const std::int64_t block_rows = rows_per_block(op.channels);
+  const std::int64_t blocks = (op.rows + block_rows - 1) / block_rows;
+  Workspace::Scope scope(call.ctx.workspace);
+  auto* partial = scope.take_array<double>(blocks * 2 * op.channels);  // [blocks, mean or m2, C]
+  call.ctx.pool.run_blocks(op.rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
+    double* mean = partial + begin / block_rows * 2 * op.channels;
+    kernels_of(call.isa).batch_norm.statistics(op.x.f32() + begin * op.channels, end - begin,
+                                               op.channels, mean, mean + op.channels);
   });
-  ctx.pool.run_blocks(channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
+  call.ctx.pool.run_blocks(op.channels, kChannelGrain, [&](std::int64_t begin, std::int64_t end) {
     double mean[kChannelGrain] = {};
     double m2[kChannelGrain] = {};
     double count = 0;
     for (std::int64_t block = 0; block < blocks; ++block) {
-      const double* next_mean = partial + block * 2 * channels + begin;
-      const double* next_m2 = next_mean + channels;
-      const auto next_count = static_cast<double>(std::min(block_rows, rows - block * block_rows));
+      const double* next_mean = partial + block * 2 * op.channels + begin;
+      const double* next_m2 = next_mean + op.channels;
+      const auto next_count =
+          static_cast<double>(std::min(block_rows, op.rows - block * block_rows));
       const double weight = next_count / (count + next_count);
       for (std::int64_t c = 0; c < end - begin; ++c) {
         const double delta = next_mean[c] - mean[c];
@@ -54,8 +55,9 @@ void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t 
       count += next_count;
     }
     for (std::int64_t c = begin; c < end; ++c) {
-      mean_var.f32()[c] = static_cast<float>(mean[c - begin]);
-      mean_var.f32()[channels + c] = static_cast<float>(m2[c - begin] / static_cast<double>(rows));
+      op.mean_var.f32()[c] = static_cast<float>(mean[c - begin]);
+      op.mean_var.f32()[op.channels + c] =
+          static_cast<float>(m2[c - begin] / static_cast<double>(op.rows));
     }
   });
 }
@@ -75,21 +77,23 @@ BatchNormChannels scale_and_shift(ConstView mean, ConstView invstd, ConstView ga
   return per_channel;
 }
 
-void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op) {
+void run(const Call& call, const BatchNormApply& op) {
   const std::int64_t channels = op.invstd.numel();
   const std::int64_t rows = op.x.numel() / std::max<std::int64_t>(channels, 1);
-  Workspace::Scope scope(ctx.workspace);
+  Workspace::Scope scope(call.ctx.workspace);
   const BatchNormChannels per_channel =
       scale_and_shift(op.mean, op.invstd, op.gamma, op.beta, scope.take_array<float>(2 * channels));
-  ctx.pool.run_blocks(rows, rows_per_block(channels), [&](std::int64_t begin, std::int64_t end) {
-    BatchNormBlock block;
-    block.rows = end - begin;
-    block.channels = channels;
-    block.x = op.x.f32() + begin * channels;
-    block.residual = at_row(op.residual, begin * channels);
-    block.out = op.y.f32() + begin * channels;
-    kernels_of(isa).batch_norm.apply(block, per_channel, op.activation == Activation::Relu);
-  });
+  call.ctx.pool.run_blocks(rows, rows_per_block(channels),
+                           [&](std::int64_t begin, std::int64_t end) {
+                             BatchNormBlock block;
+                             block.rows = end - begin;
+                             block.channels = channels;
+                             block.x = op.x.f32() + begin * channels;
+                             block.residual = at_row(op.residual, begin * channels);
+                             block.out = op.y.f32() + begin * channels;
+                             kernels_of(call.isa).batch_norm.apply(
+                                 block, per_channel, op.activation == Activation::Relu);
+                           });
 }
 
 void combine_backward_sums(ExecContext& ctx, const BatchNormBackward& op, const double* partial,
@@ -123,12 +127,12 @@ void combine_backward_sums(ExecContext& ctx, const BatchNormBackward& op, const 
   });
 }
 
-void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op) {
+void run(const Call& call, const BatchNormBackward& op) {
   const std::int64_t channels = op.invstd.numel();
   const std::int64_t rows = op.dy.numel() / std::max<std::int64_t>(channels, 1);
   const std::int64_t block_rows = rows_per_block(channels);
   const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
-  Workspace::Scope scope(ctx.workspace);
+  Workspace::Scope scope(call.ctx.workspace);
 
   const bool gated = op.activation == Activation::Relu;
   const auto block_of = [&](std::int64_t begin, std::int64_t end) {
@@ -155,12 +159,12 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
       op.dgamma.defined() || op.dbeta.defined() || (op.dx.defined() && !op.frozen_statistics);
   if (sums_needed) {
     auto* partial = scope.take_array<double>(blocks * 2 * channels);
-    ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
+    call.ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
       double* sum_g = partial + begin / block_rows * 2 * channels;
-      kernels_of(isa).batch_norm.backward_sums(block_of(begin, end), per_channel, sum_g,
-                                               sum_g + channels);
+      kernels_of(call.isa).batch_norm.backward_sums(block_of(begin, end), per_channel, sum_g,
+                                                    sum_g + channels);
     });
-    combine_backward_sums(ctx, op, partial, blocks, rows, offset, slope);
+    combine_backward_sums(call.ctx, op, partial, blocks, rows, offset, slope);
   }
 
   if (!op.dx.defined() && !op.dresidual.defined()) {
@@ -174,11 +178,11 @@ void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op)
     per_channel.slope = slope;
   }
   // Last block first: its operands are what the sums left in the caches.
-  ctx.pool.run(blocks, [&](std::int64_t task) {
+  call.ctx.pool.run(blocks, [&](std::int64_t task) {
     const std::int64_t begin = (blocks - 1 - task) * block_rows;
     BatchNormBlock block = block_of(begin, std::min(begin + block_rows, rows));
     if (block.out == nullptr) std::swap(block.out, block.dresidual);
-    kernels_of(isa).batch_norm.backward_apply(block, per_channel);
+    kernels_of(call.isa).batch_norm.backward_apply(block, per_channel);
   });
 }
 

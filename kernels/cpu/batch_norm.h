@@ -1,18 +1,11 @@
-// Batch norm; see Backend for its meaning.
+// What kernels that fuse batch norm with more share with it.
 #pragma once
 
-#include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/isa.h"
 #include "hanok/kernels/cpu/isa/batch_norm.h"
+#include "hanok/kernels/exec_context.h"
+#include "hanok/kernels/primitives/batch_norm.h"
 
 namespace hanok::cpu {
-
-void batch_norm_statistics(ExecContext& ctx, Isa isa, ConstView x, std::int64_t rows,
-                           std::int64_t channels, View mean_var);
-void batch_norm_apply(ExecContext& ctx, Isa isa, const BatchNormApply& op);
-void batch_norm_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op);
-
-// For those who fuse batch norm with more.
 
 /// Mean, scale = gamma invstd and shift = beta of each channel; writes the latter two to
 /// `scale` [2 channels]. Undefined gamma and beta: 1 and 0.

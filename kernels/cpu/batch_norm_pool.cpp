@@ -5,15 +5,17 @@
 // and once where dx is written (over x, if the caller wishes).
 //
 // ReLU needs no gate of its own: the kept number of a window's maximum says whether it passed.
-#include "hanok/kernels/cpu/batch_norm_pool.h"
+
+#include "hanok/kernels/cpu/isa/batch_norm_pool.h"
 
 #include <algorithm>
 #include <vector>
 
 #include "hanok/kernels/cpu/batch_norm.h"
-#include "hanok/kernels/cpu/isa/batch_norm_pool.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/pool_links.h"
+#include "hanok/kernels/primitives/batch_norm.h"
 
 namespace hanok::cpu {
 namespace {
@@ -77,62 +79,64 @@ class LineSums {
 
 }  // namespace
 
-void batch_norm_max_pool(ExecContext& ctx, Isa isa, const BatchNormApply& op,
-                         const Pool2dShape& shape, View indices) {
-  Workspace::Scope scope(ctx.workspace);
-  auto* scale = scope.take_array<float>(2 * shape.c);
-  const BatchNormChannels k = scale_and_shift(op.mean, op.invstd, op.gamma, op.beta, scale);
+void run(const Call& call, const BatchNormMaxPool& op) {
+  Workspace::Scope scope(call.ctx.workspace);
+  auto* scale = scope.take_array<float>(2 * op.pool.c);
+  const BatchNormChannels k =
+      scale_and_shift(op.norm.mean, op.norm.invstd, op.norm.gamma, op.norm.beta, scale);
   for_pixels(
-      ctx, shape.n, shape.c, row_links(shape), column_links(shape),
+      call.ctx, op.pool.n, op.pool.c, row_links(op.pool), column_links(op.pool),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
-        tap.values = op.x.f32() + at;
-        tap.number = tap_number(shape, row, column);
+        tap.values = op.norm.x.f32() + at;
+        tap.number = tap_number(op.pool, row, column);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        std::uint8_t* numbers = indices.defined() ? indices.as<std::uint8_t>() + at : nullptr;
-        kernels_of(isa).batch_norm_pool.apply(
-            taps, count, shape.c, k, op.activation == Activation::Relu, op.y.f32() + at, numbers);
+        std::uint8_t* numbers = op.indices.defined() ? op.indices.as<std::uint8_t>() + at : nullptr;
+        kernels_of(call.isa).batch_norm_pool.apply(taps, count, op.pool.c, k,
+                                                   op.norm.activation == Activation::Relu,
+                                                   op.norm.y.f32() + at, numbers);
       });
 }
 
-void batch_norm_max_pool_backward(ExecContext& ctx, Isa isa, const BatchNormBackward& op,
-                                  const Pool2dShape& shape, ConstView indices) {
-  Workspace::Scope scope(ctx.workspace);
-  auto* scale = scope.take_array<float>(4 * shape.c);
-  BatchNormChannels k = scale_and_shift(op.mean, op.invstd, op.gamma, op.beta, scale);
-  const bool centred = op.dx.defined() && !op.frozen_statistics;
-  if (centred || op.dgamma.defined() || op.dbeta.defined()) {
-    const std::int64_t line = std::max<std::int64_t>(shape.q() * shape.c, 1);
+void run(const Call& call, const BatchNormMaxPoolBackward& op) {
+  Workspace::Scope scope(call.ctx.workspace);
+  auto* scale = scope.take_array<float>(4 * op.pool.c);
+  BatchNormChannels k =
+      scale_and_shift(op.norm.mean, op.norm.invstd, op.norm.gamma, op.norm.beta, scale);
+  const bool centred = op.norm.dx.defined() && !op.norm.frozen_statistics;
+  if (centred || op.norm.dgamma.defined() || op.norm.dbeta.defined()) {
+    const std::int64_t line = std::max<std::int64_t>(op.pool.q() * op.pool.c, 1);
     const std::int64_t block_lines = std::max<std::int64_t>(16384 / line, 1);
-    const std::int64_t lines = shape.n * shape.p();
+    const std::int64_t lines = op.pool.n * op.pool.p();
     const std::int64_t blocks = (lines + block_lines - 1) / block_lines;
-    auto* partial = scope.take_array<double>(blocks * 2 * shape.c);
-    const LineSums sums(isa, op, shape, indices);
-    ctx.pool.run_blocks(lines, block_lines, [&](std::int64_t begin, std::int64_t end) {
-      double* sum_g = partial + begin / block_lines * 2 * shape.c;
-      sums(begin, end, sum_g, sum_g + shape.c);
+    auto* partial = scope.take_array<double>(blocks * 2 * op.pool.c);
+    const LineSums sums(call.isa, op.norm, op.pool, op.indices);
+    call.ctx.pool.run_blocks(lines, block_lines, [&](std::int64_t begin, std::int64_t end) {
+      double* sum_g = partial + begin / block_lines * 2 * op.pool.c;
+      sums(begin, end, sum_g, sum_g + op.pool.c);
     });
-    float* offset = scale + 2 * shape.c;
-    float* slope = offset + shape.c;
-    combine_backward_sums(ctx, op, partial, blocks, shape.n * shape.h * shape.w, offset, slope);
+    float* offset = scale + 2 * op.pool.c;
+    float* slope = offset + op.pool.c;
+    combine_backward_sums(call.ctx, op.norm, partial, blocks, op.pool.n * op.pool.h * op.pool.w,
+                          offset, slope);
     if (centred) {
       k.offset = offset;
       k.slope = slope;
     }
   }
-  if (!op.dx.defined()) {
+  if (!op.norm.dx.defined()) {
     return;
   }
   for_pixels(
-      ctx, shape.n, shape.c, row_links(shape).inverse(), column_links(shape).inverse(),
+      call.ctx, op.pool.n, op.pool.c, row_links(op.pool).inverse(), column_links(op.pool).inverse(),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
-        tap.values = op.dy.f32() + at;
-        tap.indices = indices.as<std::uint8_t>() + at;
-        tap.number = tap_number(shape, row, column);
+        tap.values = op.norm.dy.f32() + at;
+        tap.indices = op.indices.as<std::uint8_t>() + at;
+        tap.number = tap_number(op.pool, row, column);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        kernels_of(isa).batch_norm_pool.backward_apply(taps, count, shape.c, k, op.x.f32() + at,
-                                                       op.dx.f32() + at);
+        kernels_of(call.isa).batch_norm_pool.backward_apply(
+            taps, count, op.pool.c, k, op.norm.x.f32() + at, op.norm.dx.f32() + at);
       });
 }
 

@@ -1,6 +1,7 @@
-#include "hanok/kernels/cpu/elementwise.h"
+#include "hanok/kernels/primitives/elementwise.h"
 
 #include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/elementwise.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 
@@ -16,40 +17,40 @@ const float* advance(ConstView view, std::int64_t offset) {
 
 }  // namespace
 
-void unary(ExecContext& ctx, Isa isa, UnaryOp op, UnaryParams params, ConstView x, View y) {
-  ctx.pool.run_blocks(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    kernels_of(isa).elementwise.unary(op, params.alpha, params.beta, x.f32() + begin,
-                                      y.f32() + begin, end - begin);
+void run(const Call& call, const Unary& op) {
+  call.ctx.pool.run_blocks(op.y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernels_of(call.isa).elementwise.unary(op.kind, op.params.alpha, op.params.beta,
+                                           op.x.f32() + begin, op.y.f32() + begin, end - begin);
   });
 }
 
-void unary_backward(ExecContext& ctx, Isa isa, UnaryOp op, UnaryParams params, ConstView x,
-                    ConstView y, ConstView dy, View dx) {
-  ctx.pool.run_blocks(dx.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    kernels_of(isa).elementwise.unary_backward(op, params.alpha, params.beta, advance(x, begin),
-                                               advance(y, begin), dy.f32() + begin,
-                                               dx.f32() + begin, end - begin);
+void run(const Call& call, const UnaryBackward& op) {
+  call.ctx.pool.run_blocks(op.dx.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernels_of(call.isa).elementwise.unary_backward(
+        op.kind, op.params.alpha, op.params.beta, advance(op.x, begin), advance(op.y, begin),
+        op.dy.f32() + begin, op.dx.f32() + begin, end - begin);
   });
 }
 
-void binary(ExecContext& ctx, Isa isa, BinaryOp op, const StridedConstView& a,
-            const StridedConstView& b, View out) {
-  const auto* left = static_cast<const float*>(a.data);
-  const auto* right = static_cast<const float*>(b.data);
-  const StridedLoop<3> loop(a.sizes, {row_major_strides(a.sizes), a.strides, b.strides});
+void run(const Call& call, const Binary& op) {
+  const auto* left = static_cast<const float*>(op.a.data);
+  const auto* right = static_cast<const float*>(op.b.data);
+  const StridedLoop<3> loop(op.a.sizes,
+                            {row_major_strides(op.a.sizes), op.a.strides, op.b.strides});
   const std::int64_t row_a = loop.row_steps()[1];
   const std::int64_t row_b = loop.row_steps()[2];
-  ctx.pool.run_blocks(out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+  call.ctx.pool.run_blocks(op.out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
     loop.for_rows(begin, end, [&](const auto& at, std::int64_t length) {
-      kernels_of(isa).elementwise.binary(op, left + at[1], row_a, right + at[2], row_b,
-                                         out.f32() + at[0], length);
+      kernels_of(call.isa).elementwise.binary(op.kind, left + at[1], row_a, right + at[2], row_b,
+                                              op.out.f32() + at[0], length);
     });
   });
 }
 
-void add_scaled(ExecContext& ctx, Isa isa, float alpha, ConstView x, View y) {
-  ctx.pool.run_blocks(y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    kernels_of(isa).elementwise.add_scaled(alpha, x.f32() + begin, y.f32() + begin, end - begin);
+void run(const Call& call, const AddScaled& op) {
+  call.ctx.pool.run_blocks(op.y.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    kernels_of(call.isa).elementwise.add_scaled(op.alpha, op.x.f32() + begin, op.y.f32() + begin,
+                                                end - begin);
   });
 }
 

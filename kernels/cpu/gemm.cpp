@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
@@ -285,20 +286,20 @@ void combine_moments(const BlockMoments& moments, const std::vector<std::int64_t
   }
 }
 
-void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,
-          const Epilogue& epilogue, View c) {
+void run(const Call& call, const Gemm& op) {
+  const GemmShape& shape = op.shape;
   const std::int64_t m = shape.m;
   const std::int64_t n = shape.n;
   const std::int64_t k = shape.k;
   check_stride("lda", shape.lda, shape.transpose_a ? k : m, shape.transpose_a ? m : k);
   check_stride("ldb", shape.ldb, shape.transpose_b ? n : k, shape.transpose_b ? k : n);
   check_stride("ldc", shape.ldc, m, n);
-  const TileEpilogue tile = tile_epilogue(epilogue);
+  const TileEpilogue tile = tile_epilogue(op.epilogue);
   const bool has_epilogue = tile.scale || tile.shift || tile.residual || tile.relu;
   if (m == 0 || n == 0 || shape.batch == 0) return;
 
-  const GemmKernels& kernels = kernels_of(isa).gemm;
-  Workspace::Scope scope(context.workspace);
+  const GemmKernels& kernels = kernels_of(call.isa).gemm;
+  Workspace::Scope scope(call.ctx.workspace);
   const std::int64_t packed_b = round_up(std::min(n, kBlockColumns), kPanelColumns) *
                                 std::max<std::int64_t>(k_block_size(k), 1);
   const std::int64_t packed_a = m <= kFewRows ? few_rows_floats(shape) : 0;
@@ -308,7 +309,7 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
     c_row_offset[i] = static_cast<std::int64_t>(i) * shape.ldc;
   }
   const std::int64_t row_blocks = divide_up(m, kBlockRows);
-  const BlockMoments moments = take_moments(scope, epilogue, shape.batch * row_blocks, n);
+  const BlockMoments moments = take_moments(scope, op.epilogue, shape.batch * row_blocks, n);
   for (std::int64_t i = 0; i < shape.batch; ++i) {
     TileEpilogue tile_here = tile;
     if (tile.residual) tile_here.residual += i * shape.stride_c;
@@ -318,15 +319,15 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
       moments_here.deviations += i * row_blocks * n;
     }
     const Product product{shape,
-                          a.f32() + i * shape.stride_a,
-                          b.f32() + i * shape.stride_b,
-                          c.f32() + i * shape.stride_c,
+                          op.a.f32() + i * shape.stride_a,
+                          op.b.f32() + i * shape.stride_b,
+                          op.c.f32() + i * shape.stride_c,
                           has_epilogue ? &tile_here : nullptr,
                           moments_here};
     if (has_few_rows(product)) {
-      multiply_few_rows(context, kernels, product, scratch);
+      multiply_few_rows(call.ctx, kernels, product, scratch);
     } else {
-      multiply_product(context, kernels, product, scratch, c_row_offset.data());
+      multiply_product(call.ctx, kernels, product, scratch, c_row_offset.data());
     }
   }
   if (moments.mean) {
@@ -334,26 +335,25 @@ void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, Co
     for (std::int64_t i = 0; i < shape.batch * row_blocks; ++i) {
       block_rows.push_back(std::min(kBlockRows, m - i % row_blocks * kBlockRows));
     }
-    combine_moments(moments, block_rows, epilogue.bn_mean_var.f32());
+    combine_moments(moments, block_rows, op.epilogue.bn_mean_var.f32());
   }
 }
 
-void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
-              View out) {
+void run(const Call& call, const SumRows& op) {
   constexpr std::int64_t kRowsPerPart = 512;
-  const GemmKernels& kernels = kernels_of(isa).gemm;
-  const std::int64_t parts = divide_up(rows, kRowsPerPart);
-  Workspace::Scope scope(context.workspace);
-  auto* sums = scope.take_array<double>(std::max<std::int64_t>(parts * channels, 1));
-  context.pool.run(parts, [&](std::int64_t part) {
+  const GemmKernels& kernels = kernels_of(call.isa).gemm;
+  const std::int64_t parts = divide_up(op.rows, kRowsPerPart);
+  Workspace::Scope scope(call.ctx.workspace);
+  auto* sums = scope.take_array<double>(std::max<std::int64_t>(parts * op.channels, 1));
+  call.ctx.pool.run(parts, [&](std::int64_t part) {
     const std::int64_t begin = part * kRowsPerPart;
-    kernels.column_sums(x.f32() + begin * channels, std::min(kRowsPerPart, rows - begin), channels,
-                        sums + part * channels);
+    kernels.column_sums(op.x.f32() + begin * op.channels, std::min(kRowsPerPart, op.rows - begin),
+                        op.channels, sums + part * op.channels);
   });
-  for (std::int64_t c = 0; c < channels; ++c) {
+  for (std::int64_t c = 0; c < op.channels; ++c) {
     double sum = 0;
-    for (std::int64_t part = 0; part < parts; ++part) sum += sums[part * channels + c];
-    out.f32()[c] = static_cast<float>(sum);
+    for (std::int64_t part = 0; part < parts; ++part) sum += sums[part * op.channels + c];
+    op.out.f32()[c] = static_cast<float>(sum);
   }
 }
 

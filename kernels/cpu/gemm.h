@@ -1,26 +1,15 @@
-// Matrix products on the CPU: Backend::gemm and Backend::sum_rows, and what convolutions share with
-// them.
+// What the matrix product and convolutions share on the CPU.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
-#include "hanok/kernels/backend.h"
-#include "hanok/kernels/cpu/isa.h"
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/exec_context.h"
+#include "hanok/kernels/primitives/gemm.h"
 
 namespace hanok::cpu {
-
-/// Backend::gemm. Throws ValueError for a leading dimension shorter than a stored row.
-void gemm(ExecContext& context, Isa isa, const GemmShape& shape, ConstView a, ConstView b,
-          const Epilogue& epilogue, View c);
-
-/// Backend::sum_rows.
-void sum_rows(ExecContext& context, Isa isa, ConstView x, std::int64_t rows, std::int64_t channels,
-              View out);
-
-// ---- shared by gemm.cpp and conv2d/*.cpp ----
 
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return divide_up(a, b) * b; }

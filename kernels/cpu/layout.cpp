@@ -1,4 +1,4 @@
-#include "hanok/kernels/cpu/layout.h"
+#include "hanok/kernels/primitives/layout.h"
 
 #include <array>
 #include <cmath>
@@ -9,6 +9,7 @@
 
 #include "hanok/kernels/base/half.h"
 #include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/elementwise.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 
@@ -121,44 +122,44 @@ void copy_words(ExecContext& ctx, const StridedView& dst, const StridedConstView
 
 }  // namespace
 
-void fill(ExecContext& ctx, Isa isa, View out, double value) {
-  if (out.dtype == DType::F32) {
-    const ElementwiseKernels& k = kernels_of(isa).elementwise;
-    ctx.pool.run_blocks(out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      k.fill(static_cast<float>(value), out.f32() + begin, end - begin);
+void run(const Call& call, const Fill& op) {
+  if (op.out.dtype == DType::F32) {
+    const ElementwiseKernels& k = kernels_of(call.isa).elementwise;
+    call.ctx.pool.run_blocks(op.out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      k.fill(static_cast<float>(op.value), op.out.f32() + begin, end - begin);
     });
     return;
   }
-  with_type(out.dtype, [&](auto type) {
+  with_type(op.out.dtype, [&](auto type) {
     using T = decltype(type);
-    const T converted = convert<T>(value);
-    ctx.pool.run_blocks(out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-      std::fill(out.as<T>() + begin, out.as<T>() + end, converted);
+    const T converted = convert<T>(op.value);
+    call.ctx.pool.run_blocks(op.out.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      std::fill(op.out.as<T>() + begin, op.out.as<T>() + end, converted);
     });
   });
 }
 
-void strided_copy(ExecContext& ctx, const StridedView& dst, const StridedConstView& src) {
-  switch (size_of(dst.dtype)) {
+void run(const Call& call, const StridedCopy& op) {
+  switch (size_of(op.dst.dtype)) {
     case 1:
-      return copy_words<std::uint8_t>(ctx, dst, src);
+      return copy_words<std::uint8_t>(call.ctx, op.dst, op.src);
     case 2:
-      return copy_words<std::uint16_t>(ctx, dst, src);
+      return copy_words<std::uint16_t>(call.ctx, op.dst, op.src);
     case 4:
-      return copy_words<std::uint32_t>(ctx, dst, src);
+      return copy_words<std::uint32_t>(call.ctx, op.dst, op.src);
     default:
-      return copy_words<std::uint64_t>(ctx, dst, src);
+      return copy_words<std::uint64_t>(call.ctx, op.dst, op.src);
   }
 }
 
-void cast(ExecContext& ctx, View dst, ConstView src) {
-  with_type(src.dtype, [&](auto from) {
-    with_type(dst.dtype, [&](auto to) {
+void run(const Call& call, const Cast& op) {
+  with_type(op.src.dtype, [&](auto from) {
+    with_type(op.dst.dtype, [&](auto to) {
       using From = decltype(from);
       using To = decltype(to);
-      const From* input = src.as<From>();
-      To* output = dst.as<To>();
-      ctx.pool.run_blocks(dst.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      const From* input = op.src.as<From>();
+      To* output = op.dst.as<To>();
+      call.ctx.pool.run_blocks(op.dst.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i) {
           output[i] = convert<To>(input[i]);
         }
@@ -168,20 +169,20 @@ void cast(ExecContext& ctx, View dst, ConstView src) {
 }
 
 /// Only 256 values a channel exist: they are computed once and looked up.
-void normalize_u8(ExecContext& ctx, ConstView x, ConstView mean, ConstView stddev, View y) {
-  const std::int64_t channels = x.shape[1];
-  Workspace::Scope scope(ctx.workspace);
+void run(const Call& call, const NormalizeU8& op) {
+  const std::int64_t channels = op.x.shape[1];
+  Workspace::Scope scope(call.ctx.workspace);
   auto* table = scope.take_array<float>(256 * channels);  // [channels, 256]
   for (std::int64_t c = 0; c < channels; ++c) {
     for (int value = 0; value < 256; ++value) {
       table[256 * c + value] =
-          (static_cast<float>(value) / 255.0F - mean.f32()[c]) / stddev.f32()[c];
+          (static_cast<float>(value) / 255.0F - op.mean.f32()[c]) / op.stddev.f32()[c];
     }
   }
-  const std::int64_t pixels = x.numel() / std::max<std::int64_t>(channels, 1);
-  ctx.pool.run_blocks(pixels, kGrain / 2, [&](std::int64_t begin, std::int64_t end) {
-    const std::uint8_t* in = x.as<std::uint8_t>() + begin * channels;
-    float* out = y.f32() + begin * channels;
+  const std::int64_t pixels = op.x.numel() / std::max<std::int64_t>(channels, 1);
+  call.ctx.pool.run_blocks(pixels, kGrain / 2, [&](std::int64_t begin, std::int64_t end) {
+    const std::uint8_t* in = op.x.as<std::uint8_t>() + begin * channels;
+    float* out = op.y.f32() + begin * channels;
     for (std::int64_t pixel = begin; pixel < end; ++pixel) {
       for (std::int64_t c = 0; c < channels; ++c) {
         *out++ = table[256 * c + *in++];

@@ -5,11 +5,13 @@
 //          m += (1 - beta1) (d - m);  v = beta2 v + (1 - beta2) d^2
 //          p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
 // Constants are computed in double and rounded once.
-#include "hanok/kernels/cpu/optimizer_step.h"
+
+#include "hanok/kernels/primitives/optimizer_step.h"
 
 #include <algorithm>
 #include <cmath>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/optimizer_step.h"
 
@@ -49,43 +51,43 @@ void for_blocks(ExecContext& ctx, const std::vector<OptimizerSlot>& slots, const
 
 }  // namespace
 
-void sgd_step(ExecContext& ctx, Isa isa, const SgdStep& step,
-              const std::vector<OptimizerSlot>& slots) {
-  if (is_skipped(step.skip)) return;
+void run(const Call& call, const SgdStep& op) {
+  if (is_skipped(op.skip)) return;
   SgdConstants k{};
-  k.learning_rate = *step.learning_rate.f32();
-  k.momentum = static_cast<float>(step.momentum);
-  k.one_minus_dampening = static_cast<float>(1.0 - step.dampening);
-  k.weight_decay = static_cast<float>(step.weight_decay);
-  k.nesterov = step.nesterov;
-  k.first_step = *step.step.as<std::int64_t>() <= 1;
-  for_blocks(ctx, slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
-    float* momentum =
-        step.momentum != 0 && slot.state_a.defined() ? slot.state_a.f32() + begin : nullptr;
-    kernels_of(isa).optimizer_step.sgd(k, slot.parameter.f32() + begin, slot.gradient.f32() + begin,
-                                       momentum, end - begin);
-  });
+  k.learning_rate = *op.learning_rate.f32();
+  k.momentum = static_cast<float>(op.momentum);
+  k.one_minus_dampening = static_cast<float>(1.0 - op.dampening);
+  k.weight_decay = static_cast<float>(op.weight_decay);
+  k.nesterov = op.nesterov;
+  k.first_step = *op.step.as<std::int64_t>() <= 1;
+  for_blocks(
+      call.ctx, op.slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
+        float* momentum =
+            op.momentum != 0 && slot.state_a.defined() ? slot.state_a.f32() + begin : nullptr;
+        kernels_of(call.isa).optimizer_step.sgd(k, slot.parameter.f32() + begin,
+                                                slot.gradient.f32() + begin, momentum, end - begin);
+      });
 }
 
-void adam_step(ExecContext& ctx, Isa isa, const AdamStep& step,
-               const std::vector<OptimizerSlot>& slots) {
-  if (is_skipped(step.skip)) return;
-  const double learning_rate = *step.learning_rate.f32();
-  const std::int64_t t = *step.step.as<std::int64_t>();
+void run(const Call& call, const AdamStep& op) {
+  if (is_skipped(op.skip)) return;
+  const double learning_rate = *op.learning_rate.f32();
+  const std::int64_t t = *op.step.as<std::int64_t>();
   AdamConstants k{};
-  k.decay = static_cast<float>(step.decoupled ? 1.0 - learning_rate * step.weight_decay : 1.0);
-  k.weight_decay = static_cast<float>(step.decoupled ? 0.0 : step.weight_decay);
-  k.beta2 = static_cast<float>(step.beta2);
-  k.one_minus_beta1 = static_cast<float>(1.0 - step.beta1);
-  k.one_minus_beta2 = static_cast<float>(1.0 - step.beta2);
-  k.negative_step_size = static_cast<float>(-learning_rate / (1.0 - whole_power(step.beta1, t)));
-  k.sqrt_bias_correction2 = static_cast<float>(std::sqrt(1.0 - whole_power(step.beta2, t)));
-  k.epsilon = static_cast<float>(step.epsilon);
-  for_blocks(ctx, slots, [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
-    kernels_of(isa).optimizer_step.adam(k, slot.parameter.f32() + begin,
-                                        slot.gradient.f32() + begin, slot.state_a.f32() + begin,
-                                        slot.state_b.f32() + begin, end - begin);
-  });
+  k.decay = static_cast<float>(op.decoupled ? 1.0 - learning_rate * op.weight_decay : 1.0);
+  k.weight_decay = static_cast<float>(op.decoupled ? 0.0 : op.weight_decay);
+  k.beta2 = static_cast<float>(op.beta2);
+  k.one_minus_beta1 = static_cast<float>(1.0 - op.beta1);
+  k.one_minus_beta2 = static_cast<float>(1.0 - op.beta2);
+  k.negative_step_size = static_cast<float>(-learning_rate / (1.0 - whole_power(op.beta1, t)));
+  k.sqrt_bias_correction2 = static_cast<float>(std::sqrt(1.0 - whole_power(op.beta2, t)));
+  k.epsilon = static_cast<float>(op.epsilon);
+  for_blocks(call.ctx, op.slots,
+             [&](const OptimizerSlot& slot, std::int64_t begin, std::int64_t end) {
+               kernels_of(call.isa).optimizer_step.adam(
+                   k, slot.parameter.f32() + begin, slot.gradient.f32() + begin,
+                   slot.state_a.f32() + begin, slot.state_b.f32() + begin, end - begin);
+             });
 }
 
 }  // namespace hanok::cpu

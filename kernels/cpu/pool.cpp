@@ -1,8 +1,9 @@
-#include "hanok/kernels/cpu/pool.h"
+#include "hanok/kernels/primitives/pool.h"
 
 #include <utility>
 #include <vector>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/pool_links.h"
 
@@ -38,51 +39,51 @@ void average(ExecContext& ctx, Isa isa, const Links& rows, const Links& columns,
 
 }  // namespace
 
-void max_pool2d(ExecContext& ctx, Isa isa, const Pool2dShape& shape, ConstView x, View y,
-                View indices) {
+void run(const Call& call, const MaxPool2d& op) {
+  const Pool2dShape& shape = op.shape;
   for_pixels(
-      ctx, shape.n, shape.c, row_links(shape), column_links(shape),
+      call.ctx, shape.n, shape.c, row_links(shape), column_links(shape),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
-        tap.values = x.f32() + at;
+        tap.values = op.x.f32() + at;
         tap.number = static_cast<std::uint8_t>(row.tap * shape.s + column.tap);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        std::uint8_t* numbers = indices.defined() ? indices.as<std::uint8_t>() + at : nullptr;
-        kernels_of(isa).pool.max(taps, count, shape.c, y.f32() + at, numbers);
+        std::uint8_t* numbers = op.indices.defined() ? op.indices.as<std::uint8_t>() + at : nullptr;
+        kernels_of(call.isa).pool.max(taps, count, shape.c, op.y.f32() + at, numbers);
       });
 }
 
-void max_pool2d_backward(ExecContext& ctx, Isa isa, const Pool2dShape& shape, ConstView dy,
-                         ConstView indices, View dx) {
+void run(const Call& call, const MaxPool2dBackward& op) {
+  const Pool2dShape& shape = op.shape;
   for_pixels(
-      ctx, shape.n, shape.c, row_links(shape).inverse(), column_links(shape).inverse(),
+      call.ctx, shape.n, shape.c, row_links(shape).inverse(), column_links(shape).inverse(),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
-        tap.values = dy.f32() + at;
-        tap.indices = indices.as<std::uint8_t>() + at;
+        tap.values = op.dy.f32() + at;
+        tap.indices = op.indices.as<std::uint8_t>() + at;
         tap.number = static_cast<std::uint8_t>(row.tap * shape.s + column.tap);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        kernels_of(isa).pool.max_backward(taps, count, shape.c, dx.f32() + at);
+        kernels_of(call.isa).pool.max_backward(taps, count, shape.c, op.dx.f32() + at);
       });
 }
 
-void avg_pool2d(ExecContext& ctx, Isa isa, const Pool2dShape& shape, ConstView x, View y) {
-  average(ctx, isa, row_links(shape), column_links(shape), x, y);
+void run(const Call& call, const AvgPool2d& op) {
+  average(call.ctx, call.isa, row_links(op.shape), column_links(op.shape), op.x, op.y);
 }
 
-void avg_pool2d_backward(ExecContext& ctx, Isa isa, const Pool2dShape& shape, ConstView dy,
-                         View dx) {
-  average(ctx, isa, row_links(shape).inverse(), column_links(shape).inverse(), dy, dx);
+void run(const Call& call, const AvgPool2dBackward& op) {
+  average(call.ctx, call.isa, row_links(op.shape).inverse(), column_links(op.shape).inverse(),
+          op.dy, op.dx);
 }
 
-void adaptive_avg_pool2d(ExecContext& ctx, Isa isa, ConstView x, View y) {
-  average(ctx, isa, adaptive_links(x.shape[2], y.shape[2]), adaptive_links(x.shape[3], y.shape[3]),
-          x, y);
+void run(const Call& call, const AdaptiveAvgPool2d& op) {
+  average(call.ctx, call.isa, adaptive_links(op.x.shape[2], op.y.shape[2]),
+          adaptive_links(op.x.shape[3], op.y.shape[3]), op.x, op.y);
 }
 
-void adaptive_avg_pool2d_backward(ExecContext& ctx, Isa isa, ConstView dy, View dx) {
-  average(ctx, isa, adaptive_links(dx.shape[2], dy.shape[2]).inverse(),
-          adaptive_links(dx.shape[3], dy.shape[3]).inverse(), dy, dx);
+void run(const Call& call, const AdaptiveAvgPool2dBackward& op) {
+  average(call.ctx, call.isa, adaptive_links(op.dx.shape[2], op.dy.shape[2]).inverse(),
+          adaptive_links(op.dx.shape[3], op.dy.shape[3]).inverse(), op.dy, op.dx);
 }
 
 }  // namespace hanok::cpu

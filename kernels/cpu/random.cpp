@@ -1,8 +1,10 @@
 // Element i takes word i % 4 of lane i / 4: any block can be drawn by itself.
-#include "hanok/kernels/cpu/random.h"
+
+#include "hanok/kernels/primitives/random.h"
 
 #include <algorithm>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/random.h"
 
@@ -36,30 +38,30 @@ void for_words(ExecContext& ctx, Isa isa, const RandomCall& call, std::int64_t t
 
 }  // namespace
 
-void random_uniform(ExecContext& ctx, Isa isa, const RandomCall& call, float low, float high,
-                    View out) {
-  for_words(ctx, isa, call, out.numel(),
+void run(const Call& call, const RandomUniform& op) {
+  for_words(call.ctx, call.isa, op.call, op.out.numel(),
             [&](const std::uint32_t* words, std::int64_t begin, std::int64_t count) {
-              kernels_of(isa).random.uniform(words, low, high, out.f32() + begin, count);
+              kernels_of(call.isa).random.uniform(words, op.low, op.high, op.out.f32() + begin,
+                                                  count);
             });
 }
 
-void random_normal(ExecContext& ctx, Isa isa, const RandomCall& call, float mean, float stddev,
-                   View out) {
-  for_words(ctx, isa, call, out.numel(),
+void run(const Call& call, const RandomNormal& op) {
+  for_words(call.ctx, call.isa, op.call, op.out.numel(),
             [&](const std::uint32_t* words, std::int64_t begin, std::int64_t count) {
               float pairs[kBatch];
-              kernels_of(isa).random.normal(words, mean, stddev, pairs, count + count % 2);
-              std::copy(pairs, pairs + count, out.f32() + begin);
+              kernels_of(call.isa).random.normal(words, op.mean, op.stddev, pairs,
+                                                 count + count % 2);
+              std::copy(pairs, pairs + count, op.out.f32() + begin);
             });
 }
 
-void dropout(ExecContext& ctx, Isa isa, const RandomCall& call, float p, ConstView x, View y) {
-  const float scale = p < 1.0F ? 1.0F / (1.0F - p) : 0.0F;
-  for_words(ctx, isa, call, y.numel(),
+void run(const Call& call, const Dropout& op) {
+  const float scale = op.p < 1.0F ? 1.0F / (1.0F - op.p) : 0.0F;
+  for_words(call.ctx, call.isa, op.call, op.y.numel(),
             [&](const std::uint32_t* words, std::int64_t begin, std::int64_t count) {
-              kernels_of(isa).random.dropout(words, p, scale, x.f32() + begin, y.f32() + begin,
-                                             count);
+              kernels_of(call.isa).random.dropout(words, op.p, scale, op.x.f32() + begin,
+                                                  op.y.f32() + begin, count);
             });
 }
 

@@ -1,11 +1,13 @@
 // Sums are accumulated in double. Both the kept and the reduced elements are cut into blocks by
 // size; the partial sums of the reduced blocks are added in index order.
-#include "hanok/kernels/cpu/reduce.h"
+
+#include "hanok/kernels/primitives/reduce.h"
 
 #include <algorithm>
 #include <cmath>
 
 #include "hanok/kernels/base/strided.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/reduce.h"
 
@@ -43,13 +45,12 @@ std::int64_t blocks_of(std::int64_t total, std::int64_t block) {
 
 }  // namespace
 
-void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, std::uint32_t dims,
-            View out) {
-  const auto* data = static_cast<const float*>(x.data);
-  const StridedLoop<1> kept = loop_over(x, dims, false);
-  const StridedLoop<1> reduced = loop_over(x, dims, true);
-  const std::int64_t kept_size = out.numel();
-  const std::int64_t reduced_size = x.sizes.numel() == 0 ? 0 : size_of_loop(reduced);
+void run(const Call& call, const Reduce& op) {
+  const auto* data = static_cast<const float*>(op.x.data);
+  const StridedLoop<1> kept = loop_over(op.x, op.dims, false);
+  const StridedLoop<1> reduced = loop_over(op.x, op.dims, true);
+  const std::int64_t kept_size = op.out.numel();
+  const std::int64_t reduced_size = op.x.sizes.numel() == 0 ? 0 : size_of_loop(reduced);
   const std::int64_t kept_step = kept.row_steps()[0];
   const std::int64_t reduced_step = reduced.row_steps()[0];
   const std::int64_t kept_block =
@@ -59,9 +60,9 @@ void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, s
   const std::int64_t reduced_blocks =
       std::max<std::int64_t>(blocks_of(reduced_size, reduced_block), 1);
 
-  Workspace::Scope scope(ctx.workspace);
+  Workspace::Scope scope(call.ctx.workspace);
   auto* partial = scope.take_array<double>(reduced_blocks * kept_size);  // [reduced_blocks, kept]
-  ctx.pool.run(kept_blocks * reduced_blocks, [&](std::int64_t task) {
+  call.ctx.pool.run(kept_blocks * reduced_blocks, [&](std::int64_t task) {
     const std::int64_t kept_begin = task % kept_blocks * kept_block;
     const std::int64_t kept_end = std::min(kept_begin + kept_block, kept_size);
     const std::int64_t begin = task / kept_blocks * reduced_block;
@@ -76,7 +77,7 @@ void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, s
           for (std::int64_t i = 0; i < length; ++i) {
             const float* row = values + i * reduced_step;
             if (kept_step == 1) {
-              kernels_of(isa).reduce.accumulate(row, sums + at_kept, kept_length);
+              kernels_of(call.isa).reduce.accumulate(row, sums + at_kept, kept_length);
               continue;
             }
             for (std::int64_t j = 0; j < kept_length; ++j) {
@@ -85,7 +86,7 @@ void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, s
           }
         } else {  // along the reduced elements
           for (std::int64_t j = 0; j < kept_length; ++j) {
-            sums[at_kept + j] += kernels_of(isa).reduce.sum(values + j * kept_step, length);
+            sums[at_kept + j] += kernels_of(call.isa).reduce.sum(values + j * kept_step, length);
           }
         }
       });
@@ -93,70 +94,74 @@ void reduce(ExecContext& ctx, Isa isa, ReduceOp op, const StridedConstView& x, s
     });
   });
 
-  const double divisor = op == ReduceOp::Mean ? static_cast<double>(reduced_size) : 1.0;
-  ctx.pool.run_blocks(kept_size, kGrain, [&](std::int64_t begin, std::int64_t end) {
+  const double divisor = op.kind == ReduceOp::Mean ? static_cast<double>(reduced_size) : 1.0;
+  call.ctx.pool.run_blocks(kept_size, kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       double sum = 0;
       for (std::int64_t block = 0; block < reduced_blocks; ++block) {
         sum += partial[block * kept_size + i];
       }
-      out.f32()[i] = static_cast<float>(sum / divisor);
+      op.out.f32()[i] = static_cast<float>(sum / divisor);
     }
   });
 }
 
-void max_along(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
-               std::int64_t inner, View values, View indices) {
+void run(const Call& call, const MaxAlong& op) {
+  const std::int64_t length = op.lanes.length;
+  const std::int64_t inner = op.lanes.inner;
   const std::int64_t grain = std::max<std::int64_t>(kGrain / std::max<std::int64_t>(length, 1), 1);
-  ctx.pool.run_blocks(outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t at = begin; at < end; ++at) {
-      const float* row = x.f32() + at / inner * length * inner + at % inner;
-      float best = row[0];
-      std::int64_t index = 0;
-      for (std::int64_t i = 1; i < length && best == best; ++i) {  // the first NaN ends the search
-        const float value = row[i * inner];
-        if (value > best || value != value) {
-          best = value;
-          index = i;
+  call.ctx.pool.run_blocks(
+      op.lanes.outer * inner, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t at = begin; at < end; ++at) {
+          const float* row = op.x.f32() + at / inner * length * inner + at % inner;
+          float best = row[0];
+          std::int64_t index = 0;
+          for (std::int64_t i = 1; i < length && best == best;
+               ++i) {  // the first NaN ends the search
+            const float value = row[i * inner];
+            if (value > best || value != value) {
+              best = value;
+              index = i;
+            }
+          }
+          op.values.f32()[at] = best;
+          op.indices.as<std::int64_t>()[at] = index;
         }
-      }
-      values.f32()[at] = best;
-      indices.as<std::int64_t>()[at] = index;
-    }
-  });
+      });
 }
 
-void scatter_along(ExecContext& ctx, ConstView dy, ConstView indices, std::int64_t outer,
-                   std::int64_t length, std::int64_t inner, View dx) {
+void run(const Call& call, const ScatterAlong& op) {
+  const std::int64_t length = op.lanes.length;
+  const std::int64_t inner = op.lanes.inner;
   const std::int64_t grain =
       std::max<std::int64_t>(kGrain / std::max<std::int64_t>(length * inner, 1), 1);
-  ctx.pool.run_blocks(outer, grain, [&](std::int64_t begin, std::int64_t end) {
+  call.ctx.pool.run_blocks(op.lanes.outer, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t o = begin; o < end; ++o) {
-      float* block = dx.f32() + o * length * inner;
+      float* block = op.dx.f32() + o * length * inner;
       std::fill(block, block + length * inner, 0.0F);
       for (std::int64_t i = 0; i < inner; ++i) {
         const std::int64_t at = o * inner + i;
-        block[indices.as<std::int64_t>()[at] * inner + i] = dy.f32()[at];
+        block[op.indices.as<std::int64_t>()[at] * inner + i] = op.dy.f32()[at];
       }
     }
   });
 }
 
-void l2_norm(ExecContext& ctx, Isa isa, const std::vector<ConstView>& xs, View out) {
+void run(const Call& call, const L2Norm& op) {
   double total = 0;
-  for (const ConstView& x : xs) {
-    Workspace::Scope scope(ctx.workspace);
+  for (const ConstView& x : op.xs) {
+    Workspace::Scope scope(call.ctx.workspace);
     const std::int64_t blocks = blocks_of(x.numel(), kNormGrain);
     auto* partial = scope.take_array<double>(blocks);
-    ctx.pool.run_blocks(x.numel(), kNormGrain, [&](std::int64_t begin, std::int64_t end) {
+    call.ctx.pool.run_blocks(x.numel(), kNormGrain, [&](std::int64_t begin, std::int64_t end) {
       partial[begin / kNormGrain] =
-          kernels_of(isa).reduce.sum_squares(x.f32() + begin, end - begin);
+          kernels_of(call.isa).reduce.sum_squares(x.f32() + begin, end - begin);
     });
     for (std::int64_t block = 0; block < blocks; ++block) {
       total += partial[block];
     }
   }
-  out.f32()[0] = static_cast<float>(std::sqrt(total));
+  op.out.f32()[0] = static_cast<float>(std::sqrt(total));
 }
 
 }  // namespace hanok::cpu

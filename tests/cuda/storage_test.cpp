@@ -70,7 +70,7 @@ TEST_P(Storage, Unary) {
     for (const double v : x) want.push_back(0.5 * v * std::erfc(-v / std::sqrt(2.0)));
     const DeviceArray on_device = array(x);
     const DeviceArray y = zeros(n);
-    backend().unary(context(), UnaryOp::Gelu, {}, on_device.view(), y.view());
+    backend().run(context(), Unary{UnaryOp::Gelu, {}, on_device.view(), y.view()});
     expect_close(y.values(), want);
   }
 }
@@ -88,10 +88,10 @@ TEST_P(Storage, UnaryBackward) {
     const DeviceArray value = array(x);
     const DeviceArray gradient = array(dy);
     const DeviceArray dx = zeros(n);
-    backend().unary_backward(context(), UnaryOp::Square, {}, value.view(), {}, gradient.view(),
-                             dx.view());
+    backend().run(context(),
+                  UnaryBackward{UnaryOp::Square, {}, value.view(), {}, gradient.view(), dx.view()});
     expect_close(dx.values(), square);
-    backend().unary_backward(context(), UnaryOp::Neg, {}, {}, {}, gradient.view(), dx.view());
+    backend().run(context(), UnaryBackward{UnaryOp::Neg, {}, {}, {}, gradient.view(), dx.view()});
     expect_close(dx.values(), negative);
   }
 }
@@ -119,11 +119,11 @@ TEST_P(Storage, BinaryAndSelectBroadcast) {
     const DeviceArray out = zeros(n);
     const Strides dense{c.channels, 1};
     const Strides by_channel{0, 1};
-    backend().binary(context(), BinaryOp::Add, left.strided(sizes, dense),
-                     right.strided(sizes, by_channel), out.view(sizes));
+    backend().run(context(), Binary{BinaryOp::Add, left.strided(sizes, dense),
+                                    right.strided(sizes, by_channel), out.view(sizes)});
     expect_close(out.values(), sum);
-    backend().select(context(), condition.strided(sizes, dense), left.strided(sizes, dense),
-                     right.strided(sizes, by_channel), out.view(sizes));
+    backend().run(context(), Select{condition.strided(sizes, dense), left.strided(sizes, dense),
+                                    right.strided(sizes, by_channel), out.view(sizes)});
     expect_close(out.values(), chosen);
   }
 }
@@ -136,7 +136,7 @@ TEST_P(Storage, AddScaled) {
     for (std::size_t i = 0; i < x.size(); ++i) want.push_back(y[i] - 0.25 * x[i]);
     const DeviceArray added = array(x);
     const DeviceArray sums = array(y);
-    backend().add_scaled(context(), -0.25F, added.view(), sums.view());
+    backend().run(context(), AddScaled{-0.25F, added.view(), sums.view()});
     expect_close(sums.values(), want);
   }
 }
@@ -144,7 +144,7 @@ TEST_P(Storage, AddScaled) {
 TEST_P(Storage, Fill) {
   for (const std::int64_t n : kSizes) {
     const DeviceArray out = zeros(n);
-    backend().fill(context(), out.view(), -1.375);
+    backend().run(context(), Fill{out.view(), -1.375});
     EXPECT_EQ(out.values(), std::vector<double>(static_cast<std::size_t>(n), -1.375));
   }
 }
@@ -158,8 +158,8 @@ TEST_P(Storage, CastFromAndToEveryType) {
     for (const DType type : types) {
       const DeviceArray other(std::vector<double>(numbers.size(), 7.0), type, shift());
       const DeviceArray back = zeros(n);
-      backend().cast(context(), other.view(), source.view());
-      backend().cast(context(), back.view(), other.view());
+      backend().run(context(), Cast{other.view(), source.view()});
+      backend().run(context(), Cast{back.view(), other.view()});
       EXPECT_EQ(other.values(), numbers) << name_of(type);
       EXPECT_EQ(back.values(), numbers) << name_of(type);
     }
@@ -182,8 +182,8 @@ TEST_P(Storage, NormalizeU8) {
     const DeviceArray deviations(stddev, DType::F32);
     const DeviceArray y = zeros(pixels * 3);
     const Shape shape{1, 3, 1, pixels};
-    backend().normalize_u8(context(), image.view(shape), means.view(), deviations.view(),
-                           y.view(shape));
+    backend().run(context(),
+                  NormalizeU8{image.view(shape), means.view(), deviations.view(), y.view(shape)});
     expect_close(y.values(), want);
   }
 }
@@ -211,11 +211,11 @@ TEST_P(Storage, RandomNumbersAreTheGeneratorsWords) {
     }
     const DeviceArray input = array(x);
     const DeviceArray out = zeros(n);
-    backend().dropout(context(), call, 0.5F, input.view(), out.view());
+    backend().run(context(), Dropout{call, 0.5F, input.view(), out.view()});
     expect_close(out.values(), kept);
-    backend().random_uniform(context(), call, -2, 4, out.view());
+    backend().run(context(), RandomUniform{call, -2, 4, out.view()});
     expect_close(out.values(), uniform);
-    backend().random_normal(context(), call, 3, 2, out.view());
+    backend().run(context(), RandomNormal{call, 3, 2, out.view()});
     expect_close(out.values(), normal);
   }
 }
@@ -257,8 +257,9 @@ TEST_P(Storage, ReduceInEveryLayoutOfThreads) {
     }
     const DeviceArray on_device = array(x);
     const DeviceArray out = zeros(kept);
-    backend().reduce(context(), ReduceOp::Mean,
-                     on_device.strided(c.sizes, row_major_strides(c.sizes)), c.dims, out.view());
+    backend().run(context(),
+                  Reduce{ReduceOp::Mean, on_device.strided(c.sizes, row_major_strides(c.sizes)),
+                         c.dims, out.view()});
     expect_close(out.values(), want);
   }
 }
@@ -276,10 +277,14 @@ TEST_P(Storage, AlongALength) {
     const DeviceArray where(std::vector<double>(static_cast<std::size_t>(lanes.numel())),
                             DType::I64);
     const DeviceArray scattered = zeros(in.numel());
-    backend().max_along(context(), on_device.view(in), c.outer, c.length, c.inner,
-                        largest.view(lanes), where.view(lanes));
-    backend().scatter_along(context(), largest.view(lanes), where.view(lanes), c.outer, c.length,
-                            c.inner, scattered.view(in));
+    backend().run(context(), MaxAlong{on_device.view(in),
+                                      {c.outer, c.length, c.inner},
+                                      largest.view(lanes),
+                                      where.view(lanes)});
+    backend().run(context(), ScatterAlong{largest.view(lanes),
+                                          where.view(lanes),
+                                          {c.outer, c.length, c.inner},
+                                          scattered.view(in)});
     std::vector<double> want(x.size());
     for (std::int64_t lane = 0; lane < lanes.numel(); ++lane) {
       std::size_t best = 0;
@@ -304,14 +309,14 @@ TEST_P(Storage, AnIndexOutsideGivesNotANumberAndNoGradient) {
     const DeviceArray x = array({1, 2, 3});
     const DeviceArray indices({2, 3, -1, 0}, DType::I64);
     const DeviceArray y = zeros(4);
-    backend().gather(context(), shape, x.view(), indices.view(), y.view());
+    backend().run(context(), Gather{shape, x.view(), indices.view(), y.view()});
     const std::vector<double> picked = y.values();
     EXPECT_EQ(picked[0], 3);
     EXPECT_TRUE(std::isnan(picked[1]) && std::isnan(picked[2]));
     EXPECT_EQ(picked[3], 1);
     const DeviceArray dy({1, 2, 4, 8}, DType::F32);
     const DeviceArray dx({9, 9, 9}, DType::F32);
-    backend().gather_backward(context(), shape, dy.view(), indices.view(), dx.view());
+    backend().run(context(), GatherBackward{shape, dy.view(), indices.view(), dx.view()});
     EXPECT_EQ(dx.values(), (std::vector<double>{8, 0, 1}));
   }
 }
@@ -342,12 +347,13 @@ TEST(CudaTensorLists, SpanSeveralLaunches) {
   const DeviceArray rate({0.5}, DType::F32);
   const DeviceArray step({1}, DType::I64);
   const DeviceArray norm({0}, DType::F32);
-  cuda.backend().l2_norm(cuda, views, norm.view());
+  cuda.backend().run(cuda, L2Norm{views, norm.view()});
   EXPECT_NEAR(norm.values()[0], std::sqrt(squares), 1e-6 * std::sqrt(squares));
   SgdStep sgd;
   sgd.learning_rate = rate.view();
   sgd.step = step.view();
-  cuda.backend().sgd_step(cuda, sgd, slots);
+  sgd.slots = slots;
+  cuda.backend().run(cuda, sgd);
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const std::vector<double> after = parameters[i]->values();
     const std::vector<double> gradient = gradients[i]->values();

@@ -49,8 +49,9 @@ class BatchNormPool : public ::testing::TestWithParam<Pool2dShape> {
   std::vector<std::uint8_t> fused_indices(Backend& backend, ExecContext& context) const {
     std::vector<float> y(outputs);
     std::vector<std::uint8_t> indices(outputs);
-    backend.batch_norm_max_pool(context, apply(y, shape.output_shape()), shape,
-                                {indices.data(), DType::U8, shape.output_shape()});
+    backend.run(context, BatchNormMaxPool{apply(y, shape.output_shape()),
+                                          shape,
+                                          {indices.data(), DType::U8, shape.output_shape()}});
     return indices;
   }
 
@@ -80,19 +81,21 @@ TEST_P(BatchNormPool, ForwardHasTheBitsOfTheThreeOneAfterTheOther) {
     std::vector<float> middle(inputs);
     std::vector<float> want(outputs);
     std::vector<std::uint8_t> want_taps(outputs);
-    backend->batch_norm_apply(context, apply(middle, shape.input_shape()));
-    backend->max_pool2d(context, shape, test::view_of(middle, shape.input_shape()),
-                        test::view_of(want, shape.output_shape()),
-                        {want_taps.data(), DType::U8, shape.output_shape()});
+    backend->run(context, apply(middle, shape.input_shape()));
+    backend->run(context, MaxPool2d{shape,
+                                    test::view_of(middle, shape.input_shape()),
+                                    test::view_of(want, shape.output_shape()),
+                                    {want_taps.data(), DType::U8, shape.output_shape()}});
     for (std::size_t i = 0; i < outputs; ++i) {
       if (!(want[i] > 0)) want_taps[i] = kNothing;
     }
     for (const bool with_indices : {true, false}) {
       std::vector<float> y(outputs);
       std::vector<std::uint8_t> indices(outputs);
-      backend->batch_norm_max_pool(
-          context, apply(y, shape.output_shape()), shape,
-          with_indices ? View{indices.data(), DType::U8, shape.output_shape()} : View{});
+      backend->run(context, BatchNormMaxPool{
+                                apply(y, shape.output_shape()), shape,
+                                with_indices ? View{indices.data(), DType::U8, shape.output_shape()}
+                                             : View{}});
       EXPECT_TRUE(test::equal_bits(y, want));
       if (with_indices) {
         EXPECT_EQ(indices, want_taps);
@@ -143,8 +146,8 @@ TEST_P(BatchNormPool, BackwardMatchesLoopsInDouble) {
         op.dx = test::view_of(in_place ? values : dx, shape.input_shape());
         op.dgamma = test::view_of(dgamma, {shape.c});
         op.dbeta = test::view_of(dbeta, {shape.c});
-        backend.batch_norm_max_pool_backward(context, op, shape,
-                                             {indices.data(), DType::U8, shape.output_shape()});
+        backend.run(context, BatchNormMaxPoolBackward{
+                                 op, shape, {indices.data(), DType::U8, shape.output_shape()}});
         std::vector<float> all = in_place ? values : dx;
         all.insert(all.end(), dgamma.begin(), dgamma.end());
         all.insert(all.end(), dbeta.begin(), dbeta.end());

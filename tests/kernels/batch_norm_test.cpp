@@ -77,8 +77,8 @@ TEST_P(BatchNorm, StatisticsMatchTwoPassesInDouble) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> mean_var(static_cast<std::size_t>(2 * p.channels));
-        backend.batch_norm_statistics(context, test::view_of(p.x, p.shape()), p.rows, p.channels,
-                                      test::view_of(mean_var, {2, p.channels}));
+        backend.run(context, BatchNormStatistics{test::view_of(p.x, p.shape()), p.rows, p.channels,
+                                                 test::view_of(mean_var, {2, p.channels})});
         return mean_var;
       },
       [&](const std::vector<float>& got) {
@@ -113,7 +113,7 @@ TEST_P(BatchNorm, ApplyIsTheFormulaWithResidualAndRelu) {
           }
           op.activation = relu ? Activation::Relu : Activation::None;
           op.y = test::view_of(y, p.shape());
-          backend.batch_norm_apply(context, op);
+          backend.run(context, op);
           return y;
         };
       };
@@ -138,7 +138,7 @@ TEST_P(BatchNorm, ApplyWithoutGammaAndBetaNormalisesOnly) {
         op.mean = test::view_of(p.mean, {p.channels});
         op.invstd = test::view_of(p.invstd, {p.channels});
         op.y = test::view_of(y, p.shape());
-        backend.batch_norm_apply(context, op);
+        backend.run(context, op);
         return y;
       },
       [&](const std::vector<float>& y) { test::expect_near(y, want, 1e-6); });
@@ -187,7 +187,7 @@ TEST_P(BatchNorm, BackwardWithoutYGatesByWhatApplyGave) {
           if (with_gamma) apply.beta = test::view_of(p.beta, per_channel);
           apply.activation = Activation::Relu;
           apply.y = test::view_of(y, p.shape());
-          backend.batch_norm_apply(context, apply);
+          backend.run(context, apply);
           std::vector<float> dx(p.x.size());
           std::vector<float> sums(static_cast<std::size_t>(2 * p.channels));
           BatchNormBackward op;
@@ -203,7 +203,7 @@ TEST_P(BatchNorm, BackwardWithoutYGatesByWhatApplyGave) {
           op.dx = test::view_of(dx, p.shape());
           op.dgamma = {sums.data(), DType::F32, per_channel};
           op.dbeta = {sums.data() + p.channels, DType::F32, per_channel};
-          backend.batch_norm_backward(context, op);
+          backend.run(context, op);
           dx.insert(dx.end(), sums.begin(), sums.end());
           return dx;
         };
@@ -249,7 +249,7 @@ TEST_P(BatchNorm, BackwardIsTheFormula) {
               op.dgamma = {sums.data(), DType::F32, per_channel};
               op.dbeta = {sums.data() + p.channels, DType::F32, per_channel};
               op.dresidual = test::view_of(dresidual, p.shape());
-              backend.batch_norm_backward(context, op);
+              backend.run(context, op);
               std::vector<float> all = dx;
               all.insert(all.end(), dresidual.begin(), dresidual.end());
               all.insert(all.end(), sums.begin(), sums.end());
@@ -293,7 +293,7 @@ TEST(BatchNormBackward, FrozenWithoutGammaNeedsNeitherXNorMean) {
         op.frozen_statistics = true;
         op.dx = {out.data(), DType::F32, p.shape()};
         op.dbeta = {out.data() + p.x.size(), DType::F32, Shape{21}};
-        backend.batch_norm_backward(context, op);
+        backend.run(context, op);
         return out;
       },
       [&](const std::vector<float>& out) {
@@ -317,7 +317,7 @@ TEST(BatchNormBackward, ResidualAloneIsTheGatedGradient) {
         op.invstd = test::view_of(p.invstd, {21});
         op.activation = Activation::Relu;
         op.dresidual = test::view_of(dresidual, p.shape());
-        backend.batch_norm_backward(context, op);
+        backend.run(context, op);
         return dresidual;
       },
       [&](const std::vector<float>& got) {

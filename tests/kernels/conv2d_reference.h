@@ -64,25 +64,27 @@ inline std::vector<float> forward(const Conv2dShape& s, const Operands& o, Backe
                                   const Epilogue& e = {}, int threads = 2) {
   KernelContext context(threads);
   std::vector<float> y(static_cast<std::size_t>(s.output_shape().numel()), -7.0F);
-  backend.conv2d_forward(context, s, view_of(o.x, s.input_shape()), view_of(o.w, s.weight_shape()),
-                         nullptr, e, view_of(y, s.output_shape()));
+  backend.run(context,
+              Conv2dForward{s, view_of(o.x, s.input_shape()), view_of(o.w, s.weight_shape()),
+                            nullptr, e, view_of(y, s.output_shape())});
   return y;
 }
 inline std::vector<float> backward_data(const Conv2dShape& s, const Operands& o, Backend& backend,
                                         int threads = 2) {
   KernelContext context(threads);
   std::vector<float> dx(o.x.size(), -7.0F);
-  backend.conv2d_backward_data(context, s, view_of(o.dy, s.output_shape()),
-                               view_of(o.w, s.weight_shape()), nullptr,
-                               view_of(dx, s.input_shape()));
+  backend.run(context,
+              Conv2dBackwardData{s, view_of(o.dy, s.output_shape()), view_of(o.w, s.weight_shape()),
+                                 nullptr, view_of(dx, s.input_shape())});
   return dx;
 }
 inline std::vector<float> backward_weights(const Conv2dShape& s, const Operands& o,
                                            Backend& backend, int threads = 2) {
   KernelContext context(threads);
   std::vector<float> dw(o.w.size(), -7.0F);
-  backend.conv2d_backward_weights(context, s, view_of(o.x, s.input_shape()),
-                                  view_of(o.dy, s.output_shape()), view_of(dw, s.weight_shape()));
+  backend.run(context, Conv2dBackwardWeights{s, view_of(o.x, s.input_shape()),
+                                             view_of(o.dy, s.output_shape()),
+                                             view_of(dw, s.weight_shape())});
   return dw;
 }
 

@@ -42,17 +42,26 @@ inline void expect_same_bits_for_packed_weights(const std::vector<Conv2dShape>& 
         const std::size_t bytes = cpu::conv2d_packed_bytes(isa, pass, s);
         if (bytes == 0) continue;  // there is no packed form
         std::vector<float> packed(bytes / sizeof(float) + 1, -7.0F);
-        cpu::conv2d_pack(context, isa, pass, s, view_of(o.w, s.weight_shape()), packed.data());
+        cpu::run({context, isa}, Conv2dPack{.pass = pass,
+                                            .shape = s,
+                                            .w = view_of(o.w, s.weight_shape()),
+                                            .packed = packed.data()});
         EXPECT_EQ(packed.back(), -7.0F) << "wrote past conv2d_packed_bytes, " << name(s);
         if (pass == Conv2dPass::Forward) {
           std::vector<float> y(o.dy.size());
-          cpu::conv2d_forward(context, isa, s, view_of(o.x, s.input_shape()), {}, packed.data(), {},
-                              view_of(y, s.output_shape()));
+          cpu::run({context, isa}, Conv2dForward{.shape = s,
+                                                 .x = view_of(o.x, s.input_shape()),
+                                                 .w = {},
+                                                 .packed = packed.data(),
+                                                 .y = view_of(y, s.output_shape())});
           EXPECT_EQ(y, forward(s, o, isa)) << name(s);
         } else {
           std::vector<float> dx(o.x.size());
-          cpu::conv2d_backward_data(context, isa, s, view_of(o.dy, s.output_shape()), {},
-                                    packed.data(), view_of(dx, s.input_shape()));
+          cpu::run({context, isa}, Conv2dBackwardData{.shape = s,
+                                                      .dy = view_of(o.dy, s.output_shape()),
+                                                      .w = {},
+                                                      .packed = packed.data(),
+                                                      .dx = view_of(dx, s.input_shape())});
           EXPECT_EQ(dx, backward_data(s, o, isa)) << name(s);
         }
       }

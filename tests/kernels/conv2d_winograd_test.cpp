@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "tests/kernels/conv2d_accuracy.h"
 #include "tests/kernels/conv2d_epilogues.h"
@@ -92,12 +93,15 @@ TEST(Conv2dWinograd, WritesOnlyItsOutput) {
       const ConstView x = test::view_of(o.x, s.input_shape());
       const ConstView w = test::view_of(o.w, s.weight_shape());
       const ConstView dy = test::view_of(o.dy, s.output_shape());
+      const cpu::Call call{context, isa};
       guarded(s.output_shape(),
-              [&](View y) { cpu::conv2d_forward(context, isa, s, x, w, nullptr, {}, y); });
-      guarded(s.input_shape(),
-              [&](View dx) { cpu::conv2d_backward_data(context, isa, s, dy, w, nullptr, dx); });
-      guarded(s.weight_shape(),
-              [&](View dw) { cpu::conv2d_backward_weights(context, isa, s, x, dy, dw); });
+              [&](View y) { cpu::run(call, Conv2dForward{.shape = s, .x = x, .w = w, .y = y}); });
+      guarded(s.input_shape(), [&](View dx) {
+        cpu::run(call, Conv2dBackwardData{.shape = s, .dy = dy, .w = w, .dx = dx});
+      });
+      guarded(s.weight_shape(), [&](View dw) {
+        cpu::run(call, Conv2dBackwardWeights{.shape = s, .x = x, .dy = dy, .dw = dw});
+      });
     }
   }
 }

@@ -67,78 +67,95 @@ class CpuBackendErrors : public ::testing::Test {
 };
 
 TEST_F(CpuBackendErrors, NameOpAndType) {
-  EXPECT_THAT([&] { backend_->unary(context_, UnaryOp::Exp, {}, f64_, f32_); },
-              ThrowsMessage<DTypeError>("unary: the CPU computes this in f32, not in f64"));
+  EXPECT_THAT(
+      [&] {
+        backend_->run(context_, Unary{UnaryOp::Exp, {}, f64_, f32_});
+      },
+      ThrowsMessage<DTypeError>("unary: the CPU computes this in f32, not in f64"));
   const StridedView strided_f64{data_.data(), DType::F64, Shape{4}, Strides{1}};
   const StridedView strided_f32{data_.data(), DType::F32, Shape{4}, Strides{1}};
   expect_refused("unary_backward", [&] {
-    backend_->unary_backward(context_, UnaryOp::Exp, {}, {}, f32_, f64_, f32_);
+    backend_->run(context_, UnaryBackward{UnaryOp::Exp, {}, {}, f32_, f64_, f32_});
   });
-  expect_refused(
-      "binary", [&] { backend_->binary(context_, BinaryOp::Add, strided_f32, strided_f64, f32_); });
-  expect_refused("add_scaled", [&] { backend_->add_scaled(context_, 1, f64_, f32_); });
-  expect_refused("reduce",
-                 [&] { backend_->reduce(context_, ReduceOp::Sum, strided_f64, 1, f32_); });
-  expect_refused("strided_copy",
-                 [&] { backend_->strided_copy(context_, strided_f32, strided_f64); });
-  expect_refused("max_along", [&] { backend_->max_along(context_, f32_, 1, 4, 1, f32_, f32_); });
-  expect_refused("scatter_along",
-                 [&] { backend_->scatter_along(context_, f32_, f32_, 1, 4, 1, f32_); });
-  expect_refused("l2_norm", [&] { backend_->l2_norm(context_, {f32_, f64_}, f32_); });
-  expect_refused("normalize_u8", [&] { backend_->normalize_u8(context_, f32_, f32_, f32_, f32_); });
+  expect_refused("binary", [&] {
+    backend_->run(context_, Binary{BinaryOp::Add, strided_f32, strided_f64, f32_});
+  });
+  expect_refused("add_scaled", [&] { backend_->run(context_, AddScaled{1, f64_, f32_}); });
+  expect_refused("reduce", [&] {
+    backend_->run(context_, Reduce{ReduceOp::Sum, strided_f64, 1, f32_});
+  });
+  expect_refused("strided_copy", [&] {
+    backend_->run(context_, StridedCopy{strided_f32, strided_f64});
+  });
+  expect_refused("max_along", [&] {
+    backend_->run(context_, MaxAlong{f32_, {1, 4, 1}, f32_, f32_});
+  });
+  expect_refused("scatter_along", [&] {
+    backend_->run(context_, ScatterAlong{f32_, f32_, {1, 4, 1}, f32_});
+  });
+  expect_refused("l2_norm", [&] { backend_->run(context_, L2Norm{{f32_, f64_}, f32_}); });
+  expect_refused("normalize_u8", [&] {
+    backend_->run(context_, NormalizeU8{f32_, f32_, f32_, f32_});
+  });
   expect_refused("random_uniform", [&] {
-    backend_->random_uniform(context_, {{}, f32_, 0}, 0, 1, f32_);
+    backend_->run(context_, RandomUniform{{{}, f32_, 0}, 0, 1, f32_});
   });
   expect_refused("dropout", [&] {
     const std::int64_t position[2] = {};
-    backend_->dropout(context_, {{}, {position, DType::I64, Shape{2}}, 0}, 0.5F, f64_, f32_);
+    backend_->run(context_, Dropout{{{}, {position, DType::I64, Shape{2}}, 0}, 0.5F, f64_, f32_});
   });
-  expect_refused("batch_norm_statistics",
-                 [&] { backend_->batch_norm_statistics(context_, f64_, 2, 2, f32_); });
-  expect_refused("softmax", [&] { backend_->softmax(context_, true, f64_, 1, 4, 1, f32_); });
+  expect_refused("batch_norm_statistics", [&] {
+    backend_->run(context_, BatchNormStatistics{f64_, 2, 2, f32_});
+  });
+  expect_refused("softmax", [&] { backend_->run(context_, Softmax{true, f64_, {1, 4, 1}, f32_}); });
   expect_refused("cross_entropy", [&] {
-    CrossEntropy op;
+    CrossEntropyLoss op;
     op.logits = {data_.data(), DType::F32, Shape{2, 2}};
     op.targets = {data_.data(), DType::U8, Shape{2}};
-    backend_->cross_entropy(context_, op, f32_, f32_);
+    backend_->run(context_, CrossEntropy{op, f32_, f32_});
   });
   Epilogue of_f64;
   of_f64.shift = f64_;
-  expect_refused("gemm", [&] { backend_->gemm(context_, {}, f64_, f32_, {}, f32_); });
-  expect_refused("gemm", [&] { backend_->gemm(context_, {}, f32_, f32_, of_f64, f32_); });
+  expect_refused("gemm", [&] { backend_->run(context_, Gemm{{}, f64_, f32_, {}, f32_}); });
+  expect_refused("gemm", [&] { backend_->run(context_, Gemm{{}, f32_, f32_, of_f64, f32_}); });
   expect_refused("conv2d_pack", [&] {
-    backend_->conv2d_pack(context_, Conv2dPass::Forward, {}, f64_, data_.data());
+    backend_->run(context_, Conv2dPack{Conv2dPass::Forward, {}, f64_, data_.data()});
   });
-  expect_refused("conv2d_forward",
-                 [&] { backend_->conv2d_forward(context_, {}, f32_, f64_, nullptr, {}, f32_); });
   expect_refused("conv2d_forward", [&] {
-    backend_->conv2d_forward(context_, {}, f32_, f32_, nullptr, of_f64, f32_);
+    backend_->run(context_, Conv2dForward{{}, f32_, f64_, nullptr, {}, f32_});
   });
-  expect_refused("conv2d_backward_data",
-                 [&] { backend_->conv2d_backward_data(context_, {}, f32_, f64_, nullptr, f32_); });
-  expect_refused("conv2d_backward_weights",
-                 [&] { backend_->conv2d_backward_weights(context_, {}, f32_, f64_, f32_); });
+  expect_refused("conv2d_forward", [&] {
+    backend_->run(context_, Conv2dForward{{}, f32_, f32_, nullptr, of_f64, f32_});
+  });
+  expect_refused("conv2d_backward_data", [&] {
+    backend_->run(context_, Conv2dBackwardData{{}, f32_, f64_, nullptr, f32_});
+  });
+  expect_refused("conv2d_backward_weights", [&] {
+    backend_->run(context_, Conv2dBackwardWeights{{}, f32_, f64_, f32_});
+  });
   expect_refused("inverted_residual", [&] {
     InvertedResidual call;
     call.project.epilogue = of_f64;
-    backend_->inverted_residual(context_, call);
+    backend_->run(context_, call);
   });
-  expect_refused("sum_rows", [&] { backend_->sum_rows(context_, f64_, 2, 2, f32_); });
-  expect_refused("max_pool2d", [&] { backend_->max_pool2d(context_, {}, f32_, f32_, f32_); });
-  expect_refused("avg_pool2d", [&] { backend_->avg_pool2d(context_, {}, f64_, f32_); });
-  expect_refused("adaptive_avg_pool2d",
-                 [&] { backend_->adaptive_avg_pool2d(context_, f64_, f32_); });
+  expect_refused("sum_rows", [&] { backend_->run(context_, SumRows{f64_, 2, 2, f32_}); });
+  expect_refused("max_pool2d", [&] { backend_->run(context_, MaxPool2d{{}, f32_, f32_, f32_}); });
+  expect_refused("avg_pool2d", [&] { backend_->run(context_, AvgPool2d{{}, f64_, f32_}); });
+  expect_refused("adaptive_avg_pool2d", [&] {
+    backend_->run(context_, AdaptiveAvgPool2d{f64_, f32_});
+  });
   expect_refused("sgd_step", [&] {
     SgdStep step;
     step.learning_rate = f32_;
     step.step = f32_;
-    backend_->sgd_step(context_, step, {});
+    backend_->run(context_, step);
   });
   expect_refused("adam_step", [&] {
     AdamStep step;
     step.learning_rate = f32_;
     step.step = {data_.data(), DType::I64, Shape{1}};
-    backend_->adam_step(context_, step, {{f32_, f64_, f32_, f32_}});
+    step.slots = {{f32_, f64_, f32_, f32_}};
+    backend_->run(context_, step);
   });
 }
 
@@ -147,8 +164,10 @@ TEST(CpuBackend, FlushesDenormalsWithinCallsOnly) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> y(x.size());
-        backend.unary(context, UnaryOp::Affine, {0.5F, 0}, test::view_of(x, {40000}),
-                      test::view_of(y, {40000}));
+        backend.run(
+            context,
+            Unary{
+                UnaryOp::Affine, {0.5F, 0}, test::view_of(x, {40000}), test::view_of(y, {40000})});
         return y;
       },
       [](const std::vector<float>& y) { EXPECT_EQ(y, std::vector<float>(40000, 0.0F)); });

@@ -3,6 +3,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,6 @@ struct UnaryCase {
   const char* name;
   UnaryOp op;
   std::function<double(double)> f;
-  bool needs_y = false;  // the derivative is computed from y
   UnaryParams params = {};
   float center = 0, range = 5;
 };
@@ -27,45 +27,35 @@ double clamp(double x, double low, double high) { return std::min(std::max(x, lo
 const UnaryCase kUnaryCases[] = {
     {"Neg", UnaryOp::Neg, [](double x) { return -x; }},
     {"Abs", UnaryOp::Abs, [](double x) { return std::fabs(x); }},
-    {"Exp", UnaryOp::Exp, [](double x) { return std::exp(x); }, true},
-    {"Log", UnaryOp::Log, [](double x) { return std::log(x); }, false, {}, 5, 4.5F},
-    {"Sqrt", UnaryOp::Sqrt, [](double x) { return std::sqrt(x); }, true, {}, 5, 4.5F},
+    {"Exp", UnaryOp::Exp, [](double x) { return std::exp(x); }},
+    {"Log", UnaryOp::Log, [](double x) { return std::log(x); }, {}, 5, 4.5F},
+    {"Sqrt", UnaryOp::Sqrt, [](double x) { return std::sqrt(x); }, {}, 5, 4.5F},
     {"Square", UnaryOp::Square, [](double x) { return x * x; }},
-    {"Reciprocal", UnaryOp::Reciprocal, [](double x) { return 1 / x; }, true, {}, 5, 4.5F},
+    {"Reciprocal", UnaryOp::Reciprocal, [](double x) { return 1 / x; }, {}, 5, 4.5F},
     {"Sin", UnaryOp::Sin, [](double x) { return std::sin(x); }},
     {"Cos", UnaryOp::Cos, [](double x) { return std::cos(x); }},
-    {"Erf", UnaryOp::Erf, [](double x) { return std::erf(x); }, false, {}, 0, 2},
-    {"Relu", UnaryOp::Relu, [](double x) { return std::max(x, 0.0); }, true},
-    {"LeakyRelu",
-     UnaryOp::LeakyRelu,
-     [](double x) { return x < 0 ? 0.125 * x : x; },
-     false,
-     {0.125F, 0}},
-    {"Sigmoid", UnaryOp::Sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, true},
-    {"Tanh", UnaryOp::Tanh, [](double x) { return std::tanh(x); }, true, {}, 0, 2},
+    {"Erf", UnaryOp::Erf, [](double x) { return std::erf(x); }, {}, 0, 2},
+    {"Relu", UnaryOp::Relu, [](double x) { return std::max(x, 0.0); }},
+    {"LeakyRelu", UnaryOp::LeakyRelu, [](double x) { return x < 0 ? 0.125 * x : x; }, {0.125F, 0}},
+    {"Sigmoid", UnaryOp::Sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }},
+    {"Tanh", UnaryOp::Tanh, [](double x) { return std::tanh(x); }, {}, 0, 2},
     {"Silu", UnaryOp::Silu, [](double x) { return x / (1 + std::exp(-x)); }},
     {"Gelu", UnaryOp::Gelu, [](double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }},
     {"Hardswish", UnaryOp::Hardswish, [](double x) { return x * clamp(x + 3, 0, 6) / 6; }},
     {"Hardsigmoid", UnaryOp::Hardsigmoid, [](double x) { return clamp(x + 3, 0, 6) / 6; }},
-    {"Clamp", UnaryOp::Clamp, [](double x) { return clamp(x, -1.5, 2.5); }, false, {-1.5F, 2.5F}},
-    {"PowWhole", UnaryOp::Pow, [](double x) { return x * x * x; }, false, {3, 0}},
-    {"PowLarge", UnaryOp::Pow, [](double x) { return std::pow(x, 67); }, false, {67, 0}, 0, 1.2F},
-    {"PowNegative", UnaryOp::Pow, [](double x) { return 1 / (x * x); }, false, {-2, 0}, 5, 4.5F},
-    {"PowBroken",
-     UnaryOp::Pow,
-     [](double x) { return std::pow(x, 0.75); },
-     false,
-     {0.75F, 0},
-     5,
-     4.5F},
-    {"Affine", UnaryOp::Affine, [](double x) { return 2.5 * x - 0.75; }, false, {2.5F, -0.75F}},
+    {"Clamp", UnaryOp::Clamp, [](double x) { return clamp(x, -1.5, 2.5); }, {-1.5F, 2.5F}},
+    {"PowWhole", UnaryOp::Pow, [](double x) { return x * x * x; }, {3, 0}},
+    {"PowLarge", UnaryOp::Pow, [](double x) { return std::pow(x, 67); }, {67, 0}, 0, 1.2F},
+    {"PowNegative", UnaryOp::Pow, [](double x) { return 1 / (x * x); }, {-2, 0}, 5, 4.5F},
+    {"PowBroken", UnaryOp::Pow, [](double x) { return std::pow(x, 0.75); }, {0.75F, 0}, 5, 4.5F},
+    {"Affine", UnaryOp::Affine, [](double x) { return 2.5 * x - 0.75; }, {2.5F, -0.75F}},
 };
 
-class Unary : public ::testing::TestWithParam<UnaryCase> {};
-INSTANTIATE_TEST_SUITE_P(Ops, Unary, ::testing::ValuesIn(kUnaryCases),
+class UnaryOps : public ::testing::TestWithParam<UnaryCase> {};
+INSTANTIATE_TEST_SUITE_P(Ops, UnaryOps, ::testing::ValuesIn(kUnaryCases),
                          [](const auto& info) { return std::string(info.param.name); });
 
-TEST_P(Unary, MatchesItsFormula) {
+TEST_P(UnaryOps, MatchesItsFormula) {
   const UnaryCase& c = GetParam();
   for (const std::int64_t n : {1, 7, 8, 1003, 40001}) {
     const std::vector<float> x = test::test_data(n, 1, c.center, c.range);
@@ -76,14 +66,14 @@ TEST_P(Unary, MatchesItsFormula) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> y(x.size());
-          backend.unary(context, c.op, c.params, test::view_of(x, {n}), test::view_of(y, {n}));
+          backend.run(context, Unary{c.op, c.params, test::view_of(x, {n}), test::view_of(y, {n})});
           return y;
         },
         [&](const std::vector<float>& y) { test::expect_near(y, want, 1e-6); });
   }
 }
 
-TEST_P(Unary, BackwardMatchesCentralDifferences) {
+TEST_P(UnaryOps, BackwardMatchesCentralDifferences) {
   const UnaryCase& c = GetParam();
   constexpr double kStep = 1e-6;
   constexpr std::int64_t kCount = 5003;
@@ -96,27 +86,32 @@ TEST_P(Unary, BackwardMatchesCentralDifferences) {
     want.push_back(dy[i] * (c.f(x[i] + kStep) - c.f(x[i] - kStep)) / (2 * kStep));
   }
   const Shape shape{kCount};
+  const DerivativeNeeds needs = derivative_needs(c.op);
+  const ConstView none;
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> dx(x.size());
-        backend.unary_backward(context, c.op, c.params,
-                               c.needs_y ? ConstView{} : test::view_of(x, shape),
-                               c.needs_y ? test::view_of(y, shape) : ConstView{},
-                               test::view_of(dy, shape), test::view_of(dx, shape));
+        backend.run(context,
+                    UnaryBackward{c.op, c.params,
+                                  needs == DerivativeNeeds::X ? test::view_of(x, shape) : none,
+                                  needs == DerivativeNeeds::Y ? test::view_of(y, shape) : none,
+                                  test::view_of(dy, shape), test::view_of(dx, shape)});
         return dx;
       },
       [&](const std::vector<float>& dx) { test::expect_near(dx, want, 2e-5); });
 }
 
-TEST_P(Unary, WorksInPlace) {
+TEST_P(UnaryOps, WorksInPlace) {
   const UnaryCase& c = GetParam();
   const std::vector<float> x = test::test_data(1003, 1, c.center, c.range);
   test::KernelContext context;
   for (const auto& backend : test::testable_backends()) {
     std::vector<float> y(x.size());
-    backend->unary(context, c.op, c.params, test::view_of(x, {1003}), test::view_of(y, {1003}));
+    backend->run(context,
+                 Unary{c.op, c.params, test::view_of(x, {1003}), test::view_of(y, {1003})});
     std::vector<float> z = x;
-    backend->unary(context, c.op, c.params, test::view_of(z, {1003}), test::view_of(z, {1003}));
+    backend->run(context,
+                 Unary{c.op, c.params, test::view_of(z, {1003}), test::view_of(z, {1003})});
     EXPECT_TRUE(test::equal_bits(y, z));
   }
 }
@@ -127,7 +122,7 @@ TEST(Unary, KeepsNotANumber) {
   for (const auto& backend : test::testable_backends()) {
     for (const UnaryCase& c : kUnaryCases) {
       std::vector<float> y(x.size());
-      backend->unary(context, c.op, c.params, test::view_of(x, {11}), test::view_of(y, {11}));
+      backend->run(context, Unary{c.op, c.params, test::view_of(x, {11}), test::view_of(y, {11})});
       EXPECT_TRUE(std::isnan(y[0])) << c.name;
       EXPECT_TRUE(std::isnan(y[10])) << c.name;
     }
@@ -141,8 +136,8 @@ TEST(Unary, DerivativesAtTheirCorners) {
     const std::vector<float> ys{y};
     const std::vector<float> dy{1};
     std::vector<float> dx{7};
-    backend.unary_backward(context, op, params, test::view_of(xs, {1}), test::view_of(ys, {1}),
-                           test::view_of(dy, {1}), test::view_of(dx, {1}));
+    backend.run(context, UnaryBackward{op, params, test::view_of(xs, {1}), test::view_of(ys, {1}),
+                                       test::view_of(dy, {1}), test::view_of(dx, {1})});
     return dx[0];
   };
   for (const auto& backend : test::testable_backends()) {
@@ -170,19 +165,16 @@ double reference(BinaryOp op, double a, double b) {
     case BinaryOp::Minimum:
       return std::min(a, b);
   }
-  return 0;
+  throw std::logic_error("no reference");
 }
-
-constexpr BinaryOp kBinaryOps[] = {BinaryOp::Add, BinaryOp::Sub,     BinaryOp::Mul,
-                                   BinaryOp::Div, BinaryOp::Maximum, BinaryOp::Minimum};
 
 struct BroadcastCase {
   Shape sizes, stored_a, stored_b;  // memory order; 1 where they broadcast
 };
 
-class Binary : public ::testing::TestWithParam<BroadcastCase> {};
+class BinaryOps : public ::testing::TestWithParam<BroadcastCase> {};
 INSTANTIATE_TEST_SUITE_P(
-    Shapes, Binary,
+    Shapes, BinaryOps,
     ::testing::Values(BroadcastCase{{}, {}, {}}, BroadcastCase{{1003}, {1003}, {1003}},
                       BroadcastCase{{1003}, {1}, {1003}}, BroadcastCase{{5, 7}, {5, 1}, {1, 7}},
                       BroadcastCase{{37, 1025}, {37, 1025}, {1, 1025}},
@@ -200,14 +192,16 @@ Strides broadcast_strides(const Shape& stored) {
   return strides;
 }
 
-TEST_P(Binary, BroadcastsByStrideZero) {
+TEST_P(BinaryOps, BroadcastsByStrideZero) {
   const BroadcastCase& c = GetParam();
   const std::int64_t n = c.sizes.numel();
   const std::vector<float> a = test::test_data(c.stored_a.numel(), 1, 3, 2);
   const std::vector<float> b = test::test_data(c.stored_b.numel(), 2, 3, 2);
   const StridedConstView view_a{a.data(), DType::F32, c.sizes, broadcast_strides(c.stored_a)};
   const StridedConstView view_b{b.data(), DType::F32, c.sizes, broadcast_strides(c.stored_b)};
-  for (const BinaryOp op : kBinaryOps) {
+  for (int kind = 0; kind < kBinaryOps; ++kind) {
+    const auto op = static_cast<BinaryOp>(kind);
+    SCOPED_TRACE(name_of(op));
     std::vector<double> want;
     for (std::int64_t i = 0; i < n; ++i) {
       std::int64_t at_a = 0;
@@ -224,7 +218,7 @@ TEST_P(Binary, BroadcastsByStrideZero) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> out(static_cast<std::size_t>(n), kNan);
-          backend.binary(context, op, view_a, view_b, {out.data(), DType::F32, Shape{n}});
+          backend.run(context, Binary{op, view_a, view_b, {out.data(), DType::F32, Shape{n}}});
           return out;
         },
         [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-6); });
@@ -238,8 +232,8 @@ TEST(Binary, MaximumAndMinimumKeepNotANumberFromEitherSide) {
   for (const auto& backend : test::testable_backends()) {
     for (const BinaryOp op : {BinaryOp::Maximum, BinaryOp::Minimum}) {
       std::vector<float> out(a.size());
-      backend->binary(context, op, test::dense_strided(a, {9}), test::dense_strided(b, {9}),
-                      test::view_of(out, {9}));
+      backend->run(context, Binary{op, test::dense_strided(a, {9}), test::dense_strided(b, {9}),
+                                   test::view_of(out, {9})});
       for (const std::size_t i : {0U, 1U, 3U, 8U}) {
         EXPECT_TRUE(std::isnan(out[i])) << i;
       }
@@ -258,7 +252,7 @@ TEST(AddScaled, AddsInPlace) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> y = start;
-        backend.add_scaled(context, 0.3F, test::view_of(x, {40003}), test::view_of(y, {40003}));
+        backend.run(context, AddScaled{0.3F, test::view_of(x, {40003}), test::view_of(y, {40003})});
         return y;
       },
       [&](const std::vector<float>& y) { test::expect_near(y, want, 1e-6); });

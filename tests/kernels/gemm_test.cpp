@@ -21,8 +21,8 @@ struct Case : test::GemmOperands {
   std::vector<float> run(Backend& backend, const Epilogue& e, int threads = 2) const {
     KernelContext context(threads);
     std::vector<float> out = c;
-    backend.gemm(context, shape, test::view_of(a, {}), test::view_of(b, {}), e,
-                 test::view_of(out, {}));
+    backend.run(context,
+                Gemm{shape, test::view_of(a, {}), test::view_of(b, {}), e, test::view_of(out, {})});
     return out;
   }
 
@@ -158,9 +158,10 @@ TEST(Gemm, RefusesOtherTypesAndShortRows) {
   ConstView a = test::view_of(c.a, {4, 6});
   a.dtype = DType::F64;
   const auto backend = test::testable_backends().front();
-  EXPECT_THROW(backend->gemm(context, c.shape, a, test::view_of(c.b, {6, 5}), {},
-                             test::view_of(c.c, {4, 5})),
-               DTypeError);
+  EXPECT_THROW(
+      backend->run(context,
+                   Gemm{c.shape, a, test::view_of(c.b, {6, 5}), {}, test::view_of(c.c, {4, 5})}),
+      DTypeError);
   c.shape.ldb = 4;
   EXPECT_THROW(c.run(*backend, {}), ValueError);
 }
@@ -188,8 +189,8 @@ TEST(SumRows, AddsTheRowsOfEachChannelInDouble) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> out(want.size(), -1.0F);
-          backend.sum_rows(context, test::view_of(x, shape), shape[0], shape[1],
-                           test::view_of(out, {shape[1]}));
+          backend.run(context, SumRows{test::view_of(x, shape), shape[0], shape[1],
+                                       test::view_of(out, {shape[1]})});
           return out;
         },
         [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-7); });

@@ -55,16 +55,17 @@ TEST(Select, ChoosesWithBroadcasting) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> out(static_cast<std::size_t>(n), 7);
-          backend.select(context, {condition.data(), DType::U8, c.sizes, c.condition},
-                         {a.data(), DType::F32, c.sizes, c.a}, {b.data(), DType::F32, c.sizes, c.b},
-                         test::view_of(out, {n}));
+          backend.run(context, Select{{condition.data(), DType::U8, c.sizes, c.condition},
+                                      {a.data(), DType::F32, c.sizes, c.a},
+                                      {b.data(), DType::F32, c.sizes, c.b},
+                                      test::view_of(out, {n})});
           return out;
         },
         [&](const std::vector<float>& out) { test::expect_near(out, want, 0); });
   }
 }
 
-class Gather : public ::testing::TestWithParam<GatherShape> {
+class Gathers : public ::testing::TestWithParam<GatherShape> {
  protected:
   /// Repeated, backwards, and some that are never taken.
   Indices indices() const {
@@ -92,7 +93,7 @@ class Gather : public ::testing::TestWithParam<GatherShape> {
   }
 };
 INSTANTIATE_TEST_SUITE_P(
-    Shapes, Gather,
+    Shapes, Gathers,
     ::testing::Values(GatherShape{1, 1, 1, 1, true}, GatherShape{1, 9, 31, 33, true},
                       GatherShape{3, 9, 33, 8, true},     // rows of whole 16-byte words
                       GatherShape{1, 5, 1027, 3, true},   // long lists of equal indices
@@ -109,13 +110,14 @@ void check_gather(Backend& backend, ExecContext& context, DType type, const Gath
   std::vector<T> y(picks.size());
   std::vector<T> want;
   for (const std::size_t pick : picks) want.push_back(x[pick]);
-  backend.gather(context, s, {x.data(), type, Shape{s.outer, s.length, s.inner}},
-                 view_of(all, {static_cast<std::int64_t>(all.size())}),
-                 {y.data(), type, Shape{s.outer, s.count, s.inner}});
+  backend.run(context, Gather{s,
+                              {x.data(), type, Shape{s.outer, s.length, s.inner}},
+                              view_of(all, {static_cast<std::int64_t>(all.size())}),
+                              {y.data(), type, Shape{s.outer, s.count, s.inner}}});
   EXPECT_EQ(y, want) << name_of(type);
 }
 
-TEST_P(Gather, PicksElementsOfEveryType) {
+TEST_P(Gathers, PicksElementsOfEveryType) {
   const Indices all = indices();
   std::vector<std::size_t> picks;
   for_picks(all, [&](std::size_t from, std::size_t) { picks.push_back(from); });
@@ -127,7 +129,7 @@ TEST_P(Gather, PicksElementsOfEveryType) {
   check_gather<std::int64_t>(*backend, context, DType::I64, GetParam(), all, picks);
 }
 
-TEST_P(Gather, BackwardAddsInOrder) {
+TEST_P(Gathers, BackwardAddsInOrder) {
   const GatherShape& s = GetParam();
   const Indices all = indices();
   const std::vector<float> dy = test::test_data(s.outer * s.count * s.inner, 1);
@@ -136,9 +138,9 @@ TEST_P(Gather, BackwardAddsInOrder) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> dx(want.size(), 7);
-        backend.gather_backward(context, s, test::view_of(dy, {s.outer, s.count, s.inner}),
-                                view_of(all, {static_cast<std::int64_t>(all.size())}),
-                                test::view_of(dx, {s.outer, s.length, s.inner}));
+        backend.run(context, GatherBackward{s, test::view_of(dy, {s.outer, s.count, s.inner}),
+                                            view_of(all, {static_cast<std::int64_t>(all.size())}),
+                                            test::view_of(dx, {s.outer, s.length, s.inner})});
         return dx;
       },
       [&](const std::vector<float>& dx) { EXPECT_TRUE(test::equal_bits(dx, want)); });
@@ -186,9 +188,11 @@ TEST_P(Topk, OrdersNotANumberFirstThenByValueThenByIndex) {
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> values(want_indices.size());
         Indices indices(want_indices.size(), -1);
-        backend.topk(context, test::view_of(x, {c.outer, c.length, c.inner}), c.outer, c.length,
-                     c.inner, c.k, test::view_of(values, shape),
-                     {indices.data(), DType::I64, shape});
+        backend.run(context, TopK{test::view_of(x, {c.outer, c.length, c.inner}),
+                                  {c.outer, c.length, c.inner},
+                                  c.k,
+                                  test::view_of(values, shape),
+                                  {indices.data(), DType::I64, shape}});
         EXPECT_EQ(indices, want_indices);
         return values;
       },

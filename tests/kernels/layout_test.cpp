@@ -80,7 +80,7 @@ TEST_F(Layout, CastFromF64RoundsOnce) {
   const double above_tie = 1 + std::ldexp(1, -11) + std::ldexp(1, -40);
   const std::vector<double> x{above_tie, -above_tie, 1 + std::ldexp(1, -11), 0.1, 1e300};
   std::vector<std::uint16_t> y(x.size());
-  backend_->cast(context_, {y.data(), DType::F16, Shape{5}}, {x.data(), DType::F64, Shape{5}});
+  backend_->run(context_, Cast{{y.data(), DType::F16, Shape{5}}, {x.data(), DType::F64, Shape{5}}});
   EXPECT_EQ(f16_value(y[0]), 1 + std::ldexp(1, -10));
   EXPECT_EQ(f16_value(y[1]), -1 - std::ldexp(1, -10));
   EXPECT_EQ(f16_value(y[2]), 1);
@@ -99,9 +99,9 @@ TEST_F(Layout, CastKeepsWhatBothTypesHold) {
     for (const DType to : types) {
       std::vector<char> a(255 * 8), b(255 * 8);
       std::vector<std::int64_t> back(255);
-      backend_->cast(context_, {a.data(), from, shape}, {numbers.data(), DType::I64, shape});
-      backend_->cast(context_, {b.data(), to, shape}, {a.data(), from, shape});
-      backend_->cast(context_, {back.data(), DType::I64, shape}, {b.data(), to, shape});
+      backend_->run(context_, Cast{{a.data(), from, shape}, {numbers.data(), DType::I64, shape}});
+      backend_->run(context_, Cast{{b.data(), to, shape}, {a.data(), from, shape}});
+      backend_->run(context_, Cast{{back.data(), DType::I64, shape}, {b.data(), to, shape}});
       EXPECT_EQ(back, numbers) << name_of(from) << " to " << name_of(to);
     }
   }
@@ -111,8 +111,8 @@ TEST_F(Layout, CastToIntegersRoundsAndKeepsWithinTheRange) {
   const std::vector<float> x{0.5F, 1.5F, 2.5F, -0.4F, -7.6F, 300, 1e30F, -1e30F, std::nanf("")};
   std::vector<std::uint8_t> u8(x.size());
   std::vector<std::int64_t> i64(x.size());
-  backend_->cast(context_, {u8.data(), DType::U8, Shape{9}}, test::view_of(x, {9}));
-  backend_->cast(context_, {i64.data(), DType::I64, Shape{9}}, test::view_of(x, {9}));
+  backend_->run(context_, Cast{{u8.data(), DType::U8, Shape{9}}, test::view_of(x, {9})});
+  backend_->run(context_, Cast{{i64.data(), DType::I64, Shape{9}}, test::view_of(x, {9})});
   EXPECT_EQ(u8, (std::vector<std::uint8_t>{0, 2, 2, 0, 0, 255, 255, 0, 0}));
   EXPECT_EQ(i64, (std::vector<std::int64_t>{0, 2, 2, 0, -8, 300, INT64_MAX, INT64_MIN, 0}));
 }
@@ -123,8 +123,8 @@ TEST_F(Layout, FillsEveryType) {
   std::vector<double> back(40001);
   for (const DType type :
        {DType::F32, DType::F64, DType::F16, DType::BF16, DType::U8, DType::I64}) {
-    backend_->fill(context_, {bytes.data(), type, shape}, 3);
-    backend_->cast(context_, {back.data(), DType::F64, shape}, {bytes.data(), type, shape});
+    backend_->run(context_, Fill{{bytes.data(), type, shape}, 3});
+    backend_->run(context_, Cast{{back.data(), DType::F64, shape}, {bytes.data(), type, shape}});
     EXPECT_EQ(back, std::vector<double>(40001, 3.0)) << name_of(type);
   }
 }
@@ -160,8 +160,8 @@ void check_copy(Backend& backend, ExecContext& context, DType type, const CopyCa
     }
     want[static_cast<std::size_t>(to)] = src[static_cast<std::size_t>(from)];
   }
-  backend.strided_copy(context, {dst.data(), type, c.sizes, c.dst},
-                       {src.data(), type, c.sizes, c.src});
+  backend.run(context,
+              StridedCopy{{dst.data(), type, c.sizes, c.dst}, {src.data(), type, c.sizes, c.src}});
   EXPECT_EQ(dst, want) << name_of(type) << " " << c.sizes.to_string();
 }
 
@@ -199,8 +199,10 @@ TEST_F(Layout, NormalizeFollowsItsFormula) {
     want.push_back((x[i] / 255.0 - mean[i % 3]) / stddev[i % 3]);
   }
   std::vector<float> y(x.size());
-  backend_->normalize_u8(context_, {x.data(), DType::U8, shape}, test::view_of(mean, {3}),
-                         test::view_of(stddev, {3}), test::view_of(y, shape));
+  backend_->run(context_, NormalizeU8{{x.data(), DType::U8, shape},
+                                      test::view_of(mean, {3}),
+                                      test::view_of(stddev, {3}),
+                                      test::view_of(y, shape)});
   test::expect_near(y, want, 1e-6);
 }
 

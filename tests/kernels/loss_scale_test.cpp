@@ -29,7 +29,7 @@ std::vector<float> unscaled(Backend& backend, ExecContext& context,
     views.push_back(test::view_of(g, Shape{static_cast<std::int64_t>(g.size())}));
   }
   float found = -1;
-  backend.unscale(context, views, {&scale, DType::F32, {1}}, {&found, DType::F32, {1}});
+  backend.run(context, Unscale{views, {&scale, DType::F32, {1}}, {&found, DType::F32, {1}}});
   std::vector<float> all;
   for (const std::vector<float>& g : gradients) all.insert(all.end(), g.begin(), g.end());
   all.push_back(found);
@@ -86,8 +86,10 @@ std::vector<float> course(Backend& backend, ExecContext& context, float scale,
   LossScaleRule rule;
   rule.interval = 3;
   for (const float found : findings) {
-    backend.update_loss_scale(context, rule, {&found, DType::F32, {1}}, {&scale, DType::F32, {1}},
-                              {&good_steps, DType::I64, {1}});
+    backend.run(context, UpdateLossScale{rule,
+                                         {&found, DType::F32, {1}},
+                                         {&scale, DType::F32, {1}},
+                                         {&good_steps, DType::I64, {1}}});
     result.push_back(scale);
     result.push_back(static_cast<float>(good_steps));
   }
@@ -135,14 +137,16 @@ std::vector<float> stepped(Backend& backend, ExecContext& context, float skip) {
       call.learning_rate = rate_view;
       call.step = step_view;
       call.skip = skip_view;
-      backend.adam_step(context, call, slots);
+      call.slots = slots;
+      backend.run(context, call);
     } else {
       SgdStep call;
       call.learning_rate = rate_view;
       call.step = step_view;
       call.skip = skip_view;
       call.momentum = 0.9;
-      backend.sgd_step(context, call, slots);
+      call.slots = slots;
+      backend.run(context, call);
     }
     for (const auto* values : {&p, &a, &b}) all.insert(all.end(), values->begin(), values->end());
   }

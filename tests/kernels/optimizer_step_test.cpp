@@ -99,7 +99,8 @@ TEST_P(Sgd, FollowsItsFormulaFromTheFirstStepOn) {
           step.dampening = c.dampening;
           step.weight_decay = c.weight_decay;
           step.nesterov = c.nesterov;
-          backend.sgd_step(context, step, slots);
+          step.slots = slots;
+          backend.run(context, step);
         });
       },
       [&](const std::vector<float>& got) { test::expect_near(got, want, 2e-6); });
@@ -142,7 +143,8 @@ TEST_P(Adam, FollowsItsFormulaFromTheFirstStepOn) {
           step.epsilon = c.epsilon;
           step.weight_decay = c.weight_decay;
           step.decoupled = c.decoupled;
-          backend.adam_step(context, step, slots);
+          step.slots = slots;
+          backend.run(context, step);
         });
       },
       [&](const std::vector<float>& got) { test::expect_near(got, want, 2e-6); });

@@ -92,13 +92,14 @@ TEST_P(Pool, MaxAndItsBackwardMatchALoopOverTaps) {
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> y(outputs);
         std::vector<std::uint8_t> taps(outputs, 255);
-        backend.max_pool2d(context, s, test::view_of(x, s.input_shape()),
-                           test::view_of(y, s.output_shape()),
-                           {taps.data(), DType::U8, s.output_shape()});
+        backend.run(context, MaxPool2d{s,
+                                       test::view_of(x, s.input_shape()),
+                                       test::view_of(y, s.output_shape()),
+                                       {taps.data(), DType::U8, s.output_shape()}});
         EXPECT_EQ(taps, want_taps);
         std::vector<float> again(outputs);
-        backend.max_pool2d(context, s, test::view_of(x, s.input_shape()),
-                           test::view_of(again, s.output_shape()), View{});
+        backend.run(context, MaxPool2d{s, test::view_of(x, s.input_shape()),
+                                       test::view_of(again, s.output_shape()), View{}});
         EXPECT_EQ(again, y);
         return y;
       },
@@ -106,9 +107,10 @@ TEST_P(Pool, MaxAndItsBackwardMatchALoopOverTaps) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> dx(x.size(), 9);
-        backend.max_pool2d_backward(context, s, test::view_of(dy, s.output_shape()),
-                                    {want_taps.data(), DType::U8, s.output_shape()},
-                                    test::view_of(dx, s.input_shape()));
+        backend.run(context, MaxPool2dBackward{s,
+                                               test::view_of(dy, s.output_shape()),
+                                               {want_taps.data(), DType::U8, s.output_shape()},
+                                               test::view_of(dx, s.input_shape())});
         return dx;
       },
       [&](const std::vector<float>& dx) { test::expect_near(dx, want_dx, 1e-6); });
@@ -136,16 +138,16 @@ TEST_P(Pool, AverageAndItsBackwardMatchALoopOverTaps) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> y(outputs);
-          backend.avg_pool2d(context, s, test::view_of(x, s.input_shape()),
-                             test::view_of(y, s.output_shape()));
+          backend.run(context, AvgPool2d{s, test::view_of(x, s.input_shape()),
+                                         test::view_of(y, s.output_shape())});
           return y;
         },
         [&](const std::vector<float>& y) { test::expect_near(y, want, 2e-6); });
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> dx(x.size(), 9);
-          backend.avg_pool2d_backward(context, s, test::view_of(dy, s.output_shape()),
-                                      test::view_of(dx, s.input_shape()));
+          backend.run(context, AvgPool2dBackward{s, test::view_of(dy, s.output_shape()),
+                                                 test::view_of(dx, s.input_shape())});
           return dx;
         },
         [&](const std::vector<float>& dx) { test::expect_near(dx, want_dx, 2e-6); });
@@ -161,9 +163,10 @@ TEST(MaxPool, NotANumberWinsAndMinusInfinityKeepsAValidTap) {
     test::KernelContext context;
     std::vector<float> y(36);
     std::vector<std::uint8_t> taps(36);
-    backend->max_pool2d(context, s, test::view_of(x, s.input_shape()),
-                        test::view_of(y, s.output_shape()),
-                        {taps.data(), DType::U8, s.output_shape()});
+    backend->run(context, MaxPool2d{s,
+                                    test::view_of(x, s.input_shape()),
+                                    test::view_of(y, s.output_shape()),
+                                    {taps.data(), DType::U8, s.output_shape()}});
     EXPECT_TRUE(std::isnan(y[9]));
     EXPECT_EQ(y[0], -infinity);
     EXPECT_EQ(taps[0], 3);   // of output (0,0) only the last tap lies within the input
@@ -180,12 +183,14 @@ TEST(MaxPool, AWindowWithinThePaddingIsMinusInfinityAndHasNoGradient) {
     test::KernelContext context;
     std::vector<float> y(9), dx(36, 7);
     std::vector<std::uint8_t> taps(9, 255);
-    backend->max_pool2d(context, s, test::view_of(x, s.input_shape()),
-                        test::view_of(y, s.output_shape()),
-                        {taps.data(), DType::U8, s.output_shape()});
-    backend->max_pool2d_backward(context, s, test::view_of(dy, s.output_shape()),
-                                 {taps.data(), DType::U8, s.output_shape()},
-                                 test::view_of(dx, s.input_shape()));
+    backend->run(context, MaxPool2d{s,
+                                    test::view_of(x, s.input_shape()),
+                                    test::view_of(y, s.output_shape()),
+                                    {taps.data(), DType::U8, s.output_shape()}});
+    backend->run(context, MaxPool2dBackward{s,
+                                            test::view_of(dy, s.output_shape()),
+                                            {taps.data(), DType::U8, s.output_shape()},
+                                            test::view_of(dx, s.input_shape())});
     EXPECT_EQ(y, std::vector<float>(9, -std::numeric_limits<float>::infinity()));
     EXPECT_EQ(taps, std::vector<std::uint8_t>(9, 0));
     EXPECT_EQ(dx, std::vector<float>(36, 0.0F));
@@ -232,15 +237,15 @@ TEST_P(AdaptivePool, AveragesFloorToCeilRanges) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> y(dy.size());
-        backend.adaptive_avg_pool2d(context, test::view_of(x, input), test::view_of(y, output));
+        backend.run(context, AdaptiveAvgPool2d{test::view_of(x, input), test::view_of(y, output)});
         return y;
       },
       [&](const std::vector<float>& y) { test::expect_near(y, want, 2e-6); });
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> dx(x.size(), 9);
-        backend.adaptive_avg_pool2d_backward(context, test::view_of(dy, output),
-                                             test::view_of(dx, input));
+        backend.run(context,
+                    AdaptiveAvgPool2dBackward{test::view_of(dy, output), test::view_of(dx, input)});
         return dx;
       },
       [&](const std::vector<float>& dx) { test::expect_near(dx, want_dx, 2e-6); });

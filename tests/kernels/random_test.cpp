@@ -54,7 +54,7 @@ TEST_P(RandomOfSize, UniformTakesWordsByElementIndex) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> out(static_cast<std::size_t>(n), -1);
-        backend.random_uniform(context, call_with_draw(5), -2, 4, test::view_of(out, {n}));
+        backend.run(context, RandomUniform{call_with_draw(5), -2, 4, test::view_of(out, {n})});
         return out;
       },
       [&](const std::vector<float>& out) {
@@ -72,8 +72,8 @@ TEST_P(RandomOfSize, DropoutKeepsByTheSameWordsForwardAndBackward) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> y(x.size());
-          backend.dropout(context, call_with_draw(9), p, test::view_of(x, {n}),
-                          test::view_of(y, {n}));
+          backend.run(context,
+                      Dropout{call_with_draw(9), p, test::view_of(x, {n}), test::view_of(y, {n})});
           return y;
         },
         [&](const std::vector<float>& y) {
@@ -90,7 +90,7 @@ TEST_P(RandomOfSize, NormalIsBoxMuller) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> out(static_cast<std::size_t>(n));
-        backend.random_normal(context, call_with_draw(2), 3, 2, test::view_of(out, {n}));
+        backend.run(context, RandomNormal{call_with_draw(2), 3, 2, test::view_of(out, {n})});
         return out;
       },
       [&](const std::vector<float>& out) {
@@ -111,7 +111,7 @@ TEST(Random, NormalHasTheMomentsOfANormalDistribution) {
   test::KernelContext context;
   const auto backend = test::testable_backends().back();
   std::vector<float> out(kCount);
-  backend->random_normal(context, call_with_draw(0), 0, 1, test::view_of(out, {kCount}));
+  backend->run(context, RandomNormal{call_with_draw(0), 0, 1, test::view_of(out, {kCount})});
   double moments[5] = {};
   for (const double x : out) {
     double power = 1;

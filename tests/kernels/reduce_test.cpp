@@ -14,9 +14,9 @@ struct ReduceCase {
   std::uint32_t dims;
 };
 
-class Reduce : public ::testing::TestWithParam<ReduceCase> {};
+class Reductions : public ::testing::TestWithParam<ReduceCase> {};
 INSTANTIATE_TEST_SUITE_P(
-    Shapes, Reduce,
+    Shapes, Reductions,
     ::testing::Values(ReduceCase{{}, 0}, ReduceCase{{1}, 1}, ReduceCase{{100003}, 1},
                       ReduceCase{{33, 1027}, 0b01}, ReduceCase{{33, 1027}, 0b10},
                       ReduceCase{{33, 1027}, 0b11}, ReduceCase{{33, 1027}, 0b00},
@@ -53,7 +53,7 @@ std::vector<double> reference_sum(const std::vector<float>& x, const Shape& size
   return sums;
 }
 
-TEST_P(Reduce, MatchesASumInDouble) {
+TEST_P(Reductions, MatchesASumInDouble) {
   const Shape sizes = GetParam().sizes;
   const std::uint32_t dims = GetParam().dims;
   const std::vector<float> x = test::test_data(sizes.numel(), 1, 0.5F, 1);
@@ -75,7 +75,7 @@ TEST_P(Reduce, MatchesASumInDouble) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> out(want.size(), 7);
-          backend.reduce(context, ReduceOp::Sum, view, dims, test::view_of(out, {kept}));
+          backend.run(context, Reduce{ReduceOp::Sum, view, dims, test::view_of(out, {kept})});
           return out;
         },
         [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-6); });
@@ -89,7 +89,7 @@ TEST_P(Reduce, MatchesASumInDouble) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> out(want.size(), 7);
-          backend.reduce(context, ReduceOp::Mean, view, dims, test::view_of(out, {kept}));
+          backend.run(context, Reduce{ReduceOp::Mean, view, dims, test::view_of(out, {kept})});
           return out;
         },
         [&](const std::vector<float>& out) { test::expect_near(out, mean, 1e-6); });
@@ -103,8 +103,8 @@ TEST(Reduce, AccumulatesInDouble) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> out(1);
-        backend.reduce(context, ReduceOp::Sum, test::dense_strided(x, {1000001}), 1,
-                       test::view_of(out, {1}));
+        backend.run(context, Reduce{ReduceOp::Sum, test::dense_strided(x, {1000001}), 1,
+                                    test::view_of(out, {1})});
         return out;
       },
       [](const std::vector<float>& out) { EXPECT_NEAR(out[0], 101000.0, 0.01); });
@@ -141,9 +141,10 @@ TEST(MaxAlong, FindsTheFirstMaximumAndItsIndex) {
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> values(kOuter * kInner);
         std::vector<std::int64_t> indices(kOuter * kInner);
-        backend.max_along(context, test::view_of(x, {kOuter, kLength, kInner}), kOuter, kLength,
-                          kInner, test::view_of(values, {kOuter, kInner}),
-                          {indices.data(), DType::I64, Shape{kOuter, kInner}});
+        backend.run(context, MaxAlong{test::view_of(x, {kOuter, kLength, kInner}),
+                                      {kOuter, kLength, kInner},
+                                      test::view_of(values, {kOuter, kInner}),
+                                      {indices.data(), DType::I64, Shape{kOuter, kInner}}});
         EXPECT_EQ(indices, want_indices);
         return values;
       },
@@ -167,9 +168,10 @@ TEST(ScatterAlong, PutsEachValueAtItsIndex) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> dx(want.size(), 9);
-        backend.scatter_along(context, test::view_of(dy, {kOuter, kInner}),
-                              {indices.data(), DType::I64, Shape{kOuter, kInner}}, kOuter, kLength,
-                              kInner, test::view_of(dx, {kOuter, kLength, kInner}));
+        backend.run(context, ScatterAlong{test::view_of(dy, {kOuter, kInner}),
+                                          {indices.data(), DType::I64, Shape{kOuter, kInner}},
+                                          {kOuter, kLength, kInner},
+                                          test::view_of(dx, {kOuter, kLength, kInner})});
         return dx;
       },
       [&](const std::vector<float>& dx) { test::expect_near(dx, want, 0); });
@@ -187,8 +189,8 @@ TEST(L2Norm, IsTheRootOfTheSumOverAllViews) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> out(1);
-        backend.l2_norm(context, {test::view_of(a, {200001}), test::view_of(b, {17})},
-                        test::view_of(out, {1}));
+        backend.run(context, L2Norm{{test::view_of(a, {200001}), test::view_of(b, {17})},
+                                    test::view_of(out, {1})});
         return out;
       },
       [&](const std::vector<float>& out) { test::expect_near(out, {std::sqrt(squares)}, 1e-6); });

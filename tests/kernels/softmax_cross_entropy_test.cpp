@@ -16,8 +16,8 @@ struct SoftmaxCase {
   float range = 3;
 };
 
-class Softmax : public ::testing::TestWithParam<SoftmaxCase> {};
-INSTANTIATE_TEST_SUITE_P(Shapes, Softmax,
+class Softmaxes : public ::testing::TestWithParam<SoftmaxCase> {};
+INSTANTIATE_TEST_SUITE_P(Shapes, Softmaxes,
                          ::testing::Values(SoftmaxCase{5, 1, 1}, SoftmaxCase{32, 18, 1},
                                            SoftmaxCase{3, 1003, 1}, SoftmaxCase{4, 19, 7},
                                            SoftmaxCase{1, 5, 3000},
@@ -46,7 +46,7 @@ std::vector<double> reference_softmax(const std::vector<float>& x, const Softmax
   return y;
 }
 
-TEST_P(Softmax, MatchesDoublePrecisionForwardAndBackward) {
+TEST_P(Softmaxes, MatchesDoublePrecisionForwardAndBackward) {
   const SoftmaxCase& c = GetParam();
   const Shape shape{c.outer, c.length, c.inner};
   const std::vector<float> x = test::test_data(shape.numel(), 1, 1, c.range);
@@ -73,17 +73,21 @@ TEST_P(Softmax, MatchesDoublePrecisionForwardAndBackward) {
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> y(x.size());
-          backend.softmax(context, log, test::view_of(x, shape), c.outer, c.length, c.inner,
-                          test::view_of(y, shape));
+          backend.run(context, Softmax{log,
+                                       test::view_of(x, shape),
+                                       {c.outer, c.length, c.inner},
+                                       test::view_of(y, shape)});
           return y;
         },
         [&](const std::vector<float>& y) { test::expect_near(y, want, 1e-6); });
     test::on_every_path(
         [&](Backend& backend, ExecContext& context) {
           std::vector<float> dx(x.size());
-          backend.softmax_backward(context, log, test::view_of(y_for_backward, shape),
-                                   test::view_of(dy, shape), c.outer, c.length, c.inner,
-                                   test::view_of(dx, shape));
+          backend.run(context, SoftmaxBackward{log,
+                                               test::view_of(y_for_backward, shape),
+                                               test::view_of(dy, shape),
+                                               {c.outer, c.length, c.inner},
+                                               test::view_of(dx, shape)});
           return dx;
         },
         [&](const std::vector<float>& dx) { test::expect_near(dx, want_dx, 1e-6); });
@@ -159,8 +163,8 @@ struct Loss {
     return {first, first + kClasses};
   }
 
-  CrossEntropy op() const {
-    CrossEntropy op;
+  CrossEntropyLoss op() const {
+    CrossEntropyLoss op;
     op.logits = test::view_of(logits, {kSamples, kClasses});
     op.targets = is_soft ? test::view_of(soft, {kSamples, kClasses})
                          : ConstView{targets.data(), DType::I64, Shape{kSamples}};
@@ -197,17 +201,18 @@ TEST(CrossEntropy, MatchesItsDefinitionForwardAndBackward) {
         test::on_every_path(
             [&](Backend& backend, ExecContext& context) {
               std::vector<float> out(2 * kSamples);
-              backend.cross_entropy(context, loss.op(), {out.data(), DType::F32, {kSamples}},
-                                    {out.data() + kSamples, DType::F32, {kSamples}});
+              backend.run(context, CrossEntropy{loss.op(),
+                                                {out.data(), DType::F32, {kSamples}},
+                                                {out.data() + kSamples, DType::F32, {kSamples}}});
               return out;
             },
             [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-6); });
         test::on_every_path(
             [&](Backend& backend, ExecContext& context) {
               std::vector<float> d(kSamples * kClasses);
-              backend.cross_entropy_backward(context, loss.op(),
-                                             test::view_of(loss.scale, {kSamples}),
-                                             test::view_of(d, {kSamples, kClasses}));
+              backend.run(context,
+                          CrossEntropyBackward{loss.op(), test::view_of(loss.scale, {kSamples}),
+                                               test::view_of(d, {kSamples, kClasses})});
               return d;
             },
             [&](const std::vector<float>& d) { test::expect_near(d, want_d, 2e-6); });
@@ -225,10 +230,11 @@ TEST(CrossEntropy, StaysFiniteForConfidentAndWronglyConfidentLogits) {
   for (const auto& backend : test::testable_backends()) {
     const auto losses_of = [&](const std::vector<float>& x) {
       std::vector<float> losses(2), weights(2);
-      CrossEntropy op;
+      CrossEntropyLoss op;
       op.logits = test::view_of(x, {2, 2});
       op.targets = {targets.data(), DType::I64, Shape{2}};
-      backend->cross_entropy(context, op, test::view_of(losses, {2}), test::view_of(weights, {2}));
+      backend->run(context,
+                   CrossEntropy{op, test::view_of(losses, {2}), test::view_of(weights, {2})});
       return losses;
     };
     EXPECT_EQ(losses_of(logits), (std::vector<float>{0, 2000}));
@@ -241,20 +247,21 @@ TEST(CrossEntropy, NamesATargetBeyondTheClasses) {
   const std::vector<std::int64_t> targets{0, 3};
   std::vector<float> losses(2), weights(2);
   test::KernelContext context;
-  CrossEntropy op;
+  CrossEntropyLoss op;
   op.logits = test::view_of(logits, {2, 3});
   op.targets = {targets.data(), DType::I64, Shape{2}};
   const auto backend = test::testable_backends().front();
   if (!backend->device().is_cpu()) {  // a kernel cannot throw: the sample's loss is no number
-    backend->cross_entropy(context, op, test::view_of(losses, {2}), test::view_of(weights, {2}));
+    backend->run(context,
+                 CrossEntropy{op, test::view_of(losses, {2}), test::view_of(weights, {2})});
     EXPECT_FALSE(std::isnan(losses[0]));
     EXPECT_TRUE(std::isnan(losses[1]));
     return;
   }
   EXPECT_THAT(
       [&] {
-        backend->cross_entropy(context, op, test::view_of(losses, {2}),
-                               test::view_of(weights, {2}));
+        backend->run(context,
+                     CrossEntropy{op, test::view_of(losses, {2}), test::view_of(weights, {2})});
       },
       ::testing::ThrowsMessage<ValueError>(
           ::testing::HasSubstr("target 3 of sample 1 is not below the 3 classes")));

@@ -98,8 +98,8 @@ TEST_P(VectorMath, EveryPathGivesTheScalarBits) {
   test::on_every_path(
       [&](Backend& backend, ExecContext& context) {
         std::vector<float> ys(xs.size());
-        backend.unary(context, GetParam().op, {}, test::view_of(xs, shape),
-                      test::view_of(ys, shape));
+        backend.run(context,
+                    Unary{GetParam().op, {}, test::view_of(xs, shape), test::view_of(ys, shape)});
         return ys;
       },
       [&](const std::vector<float>& got) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/driver.h"
 
 namespace hanok::cpu {
@@ -19,15 +20,15 @@ bool packs_for_call(const Conv2dDriver& driver, Conv2dPass pass, const Conv2dSha
 
 // The weights of a call: packed ones, if the driver wants them so, are the caller's or made now in
 // the workspace.
-Conv2dWeights weights_of_call(ExecContext& context, Isa isa, const Conv2dDriver& driver,
-                              Conv2dPass pass, const Conv2dShape& shape, ConstView w,
-                              const void* packed, Workspace::Scope& scope) {
+Conv2dWeights weights_of_call(const Call& call, const Conv2dDriver& driver, Conv2dPass pass,
+                              const Conv2dShape& shape, ConstView w, const void* packed,
+                              Workspace::Scope& scope) {
   Conv2dWeights weights{w.f32(), static_cast<const float*>(packed)};
   if (!packed && packs_for_call(driver, pass, shape)) {
     // Some convolutions read no weights: a phase of a strided one may have no taps.
     const std::size_t bytes = std::max<std::size_t>(driver.packed_bytes(pass, shape), 64);
     auto* scratch = static_cast<float*>(scope.take(bytes));
-    driver.pack(context, kernels_of(isa), pass, shape, weights.plain, scratch);
+    driver.pack(call.ctx, kernels_of(call.isa), pass, shape, weights.plain, scratch);
     weights.packed = scratch;
   }
   return weights;
@@ -46,8 +47,11 @@ std::size_t conv2d_packed_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dShape&
 
 Conv2dPackKey conv2d_pack_key(Isa isa, Conv2dPass pass, const Conv2dShape& shape) {
   const Conv2dDriver& driver = driver_for(pass, shape);
-  Conv2dPackKey key{name_of(isa), driver.name, pass,
-                    shape.groups, {},          conv2d_packed_bytes(isa, pass, shape)};
+  Conv2dPackKey key{.backend = name_of(isa),
+                    .algorithm = driver.name,
+                    .pass = pass,
+                    .groups = shape.groups,
+                    .bytes = conv2d_packed_bytes(isa, pass, shape)};
   if (driver.packs_by_window && driver.packs_by_window(pass, shape)) {
     key.phases = shape.window;
     key.phases.pad_h %= shape.window.stride_h;
@@ -63,35 +67,34 @@ std::size_t conv2d_workspace_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dSha
   return packed + (driver.workspace_bytes ? driver.workspace_bytes(pass, shape) : 0);
 }
 
-void conv2d_pack(ExecContext& context, Isa isa, Conv2dPass pass, const Conv2dShape& shape,
-                 ConstView w, void* packed) {
-  const Conv2dDriver& driver = driver_for(pass, shape);
+void run(const Call& call, const Conv2dPack& op) {
+  const Conv2dDriver& driver = driver_for(op.pass, op.shape);
   if (!driver.pack) return;
-  driver.pack(context, kernels_of(isa), pass, shape, w.f32(), static_cast<float*>(packed));
+  driver.pack(call.ctx, kernels_of(call.isa), op.pass, op.shape, op.w.f32(),
+              static_cast<float*>(op.packed));
 }
 
-void conv2d_forward(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
-                    ConstView w, const void* packed, const Epilogue& epilogue, View y) {
-  const Conv2dDriver& driver = driver_for(Conv2dPass::Forward, shape);
-  Workspace::Scope scope(context.workspace);
+void run(const Call& call, const Conv2dForward& op) {
+  const Conv2dDriver& driver = driver_for(Conv2dPass::Forward, op.shape);
+  Workspace::Scope scope(call.ctx.workspace);
   const Conv2dWeights weights =
-      weights_of_call(context, isa, driver, Conv2dPass::Forward, shape, w, packed, scope);
-  driver.forward(context, kernels_of(isa), shape, x.f32(), weights, epilogue, y.f32());
+      weights_of_call(call, driver, Conv2dPass::Forward, op.shape, op.w, op.packed, scope);
+  driver.forward(call.ctx, kernels_of(call.isa), op.shape, op.x.f32(), weights, op.epilogue,
+                 op.y.f32());
 }
 
-void conv2d_backward_data(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView dy,
-                          ConstView w, const void* packed, View dx) {
-  const Conv2dDriver& driver = driver_for(Conv2dPass::BackwardData, shape);
-  Workspace::Scope scope(context.workspace);
+void run(const Call& call, const Conv2dBackwardData& op) {
+  const Conv2dDriver& driver = driver_for(Conv2dPass::BackwardData, op.shape);
+  Workspace::Scope scope(call.ctx.workspace);
   const Conv2dWeights weights =
-      weights_of_call(context, isa, driver, Conv2dPass::BackwardData, shape, w, packed, scope);
-  driver.backward_data(context, kernels_of(isa), shape, dy.f32(), weights, dx.f32());
+      weights_of_call(call, driver, Conv2dPass::BackwardData, op.shape, op.w, op.packed, scope);
+  driver.backward_data(call.ctx, kernels_of(call.isa), op.shape, op.dy.f32(), weights, op.dx.f32());
 }
 
-void conv2d_backward_weights(ExecContext& context, Isa isa, const Conv2dShape& shape, ConstView x,
-                             ConstView dy, View dw) {
-  const Conv2dDriver& driver = driver_for(Conv2dPass::BackwardWeights, shape);
-  driver.backward_weights(context, kernels_of(isa), shape, x.f32(), dy.f32(), dw.f32());
+void run(const Call& call, const Conv2dBackwardWeights& op) {
+  const Conv2dDriver& driver = driver_for(Conv2dPass::BackwardWeights, op.shape);
+  driver.backward_weights(call.ctx, kernels_of(call.isa), op.shape, op.x.f32(), op.dy.f32(),
+                          op.dw.f32());
 }
 
 }  // namespace hanok::cpu

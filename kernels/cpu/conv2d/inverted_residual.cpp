@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <array>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/choose.h"
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "hanok/kernels/cpu/conv2d/depthwise.h"
@@ -197,32 +198,33 @@ bool fuses_inverted_residual(const InvertedResidualShape& s) {
   return s.stride <= 2 && s.n * Cut(s).strips >= 2;
 }
 
-void inverted_residual(ExecContext& context, Isa isa, const InvertedResidual& call) {
-  const InvertedResidualShape& shape = call.shape;
-  Workspace::Scope scope(context.workspace);
+void run(const Call& call, const InvertedResidual& op) {
+  const InvertedResidualShape& shape = op.shape;
+  Workspace::Scope scope(call.ctx.workspace);
   const auto layer = [&](const Conv2dShape& conv, const FusedConvolution& given) {
     Layer made{static_cast<const float*>(given.packed), tile_epilogue(given.epilogue)};
     if (!made.packed) {
-      void* packed = scope.take(conv2d_packed_bytes(isa, Conv2dPass::Forward, conv));
-      conv2d_pack(context, isa, Conv2dPass::Forward, conv, given.w, packed);
+      void* packed = scope.take(conv2d_packed_bytes(call.isa, Conv2dPass::Forward, conv));
+      run(call,
+          Conv2dPack{.pass = Conv2dPass::Forward, .shape = conv, .w = given.w, .packed = packed});
       made.packed = static_cast<const float*>(packed);
     }
     return made;
   };
-  const Layers layers = {shape.expands ? layer(shape.expand(), call.expand) : Layer{},
-                         layer(shape.depthwise(), call.depthwise),
-                         layer(shape.project(), call.project)};
-  const IsaKernels& kernels = kernels_of(isa);
+  const Layers layers = {shape.expands ? layer(shape.expand(), op.expand) : Layer{},
+                         layer(shape.depthwise(), op.depthwise),
+                         layer(shape.project(), op.project)};
+  const IsaKernels& kernels = kernels_of(call.isa);
   const Cut cut(shape);
   const Conv2dShape project = shape.project();
-  context.pool.run(shape.n * cut.strips, [&](std::int64_t task) {
+  call.ctx.pool.run(shape.n * cut.strips, [&](std::int64_t task) {
     const std::int64_t n = task / cut.strips;
     const std::int64_t begin = task % cut.strips * cut.strip_rows;
     const std::int64_t image = n * project.h * project.w * shape.k;
     Layers here = layers;
     if (here.project.epilogue.residual) here.project.epilogue.residual += image;
-    Strip strip(kernels, shape, cut, here, call.x.f32() + n * shape.h * shape.w * shape.c,
-                call.y.f32() + image);
+    Strip strip(kernels, shape, cut, here, op.x.f32() + n * shape.h * shape.w * shape.c,
+                op.y.f32() + image);
     strip.run(begin, std::min(begin + cut.strip_rows, project.h));
   });
 }

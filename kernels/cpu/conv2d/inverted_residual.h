@@ -10,8 +10,4 @@ namespace hanok::cpu {
 /// Backend::fuses_inverted_residual: a pure function of the shape (and of choose_conv2d).
 bool fuses_inverted_residual(const InvertedResidualShape& shape);
 
-/// Backend::inverted_residual. Computes every shape whose convolutions' weights are packed for
-/// implicit GEMM and Depthwise, faster or not. Throws DTypeError unless everything is f32.
-void inverted_residual(ExecContext& context, Isa isa, const InvertedResidual& call);
-
 }  // namespace hanok::cpu

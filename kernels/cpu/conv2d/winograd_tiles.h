@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "hanok/kernels/conv2d.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/winograd4x4.h"
 

@@ -9,7 +9,7 @@
 #include "hanok/kernels/cuda/gemm/precision.h"
 #include "hanok/kernels/cuda/ops/channel_sums.h"
 #include "hanok/kernels/cuda/ops/epilogue.h"
-#include "hanok/kernels/cuda/ops/layout.h"
+#include "hanok/kernels/primitives/layout.h"
 
 namespace hanok::cuda {
 namespace {
@@ -121,7 +121,7 @@ class FusedConvolution final : public Convolution {
               {GraphTensor::W, result.data}})) {
       conv2d_backward_weights(context, shape, x, dy, dw);
     } else if (result.dtype != dw.dtype) {
-      cast(context, dw, result);
+      cuda::run(context, Cast{dw, result});
     }
   }
 

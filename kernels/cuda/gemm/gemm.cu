@@ -4,10 +4,10 @@
 #include <string>
 #include <type_traits>
 
-#include "hanok/kernels/cuda/ops/columns.h"
-#include "hanok/kernels/cuda/ops/epilogue.h"
 #include "hanok/kernels/cuda/gemm/gemm.h"
 #include "hanok/kernels/cuda/gemm/gemm_tile.h"
+#include "hanok/kernels/cuda/ops/columns.h"
+#include "hanok/kernels/cuda/ops/epilogue.h"
 #include "hanok/kernels/cuda/ops/packet.h"
 
 namespace hanok::cuda {
@@ -73,7 +73,8 @@ void launch_tiles(ExecContext& ctx, GemmProblem<T, kTransposeA, kTransposeB> pro
 }
 
 template <bool kTransposeA, bool kTransposeB, typename T>
-void run(ExecContext& ctx, const GemmShape& s, const T* a, const T* b, const GemmResult<T>& c) {
+void multiply(ExecContext& ctx, const GemmShape& s, const T* a, const T* b,
+              const GemmResult<T>& c) {
   GemmProblem<T, kTransposeA, kTransposeB> p;
   p.a.data = a;
   p.a.lines = s.m;
@@ -147,11 +148,11 @@ void gemm(ExecContext& ctx, const GemmShape& s, ConstView a, ConstView b, const 
     using T = typename decltype(storage)::type;
     const GemmResult<T> result = gemm_result<T>(s, epilogue, c);
     if (s.transpose_a) {
-      s.transpose_b ? run<true, true>(ctx, s, a.as<T>(), b.as<T>(), result)
-                    : run<true, false>(ctx, s, a.as<T>(), b.as<T>(), result);
+      s.transpose_b ? multiply<true, true>(ctx, s, a.as<T>(), b.as<T>(), result)
+                    : multiply<true, false>(ctx, s, a.as<T>(), b.as<T>(), result);
     } else {
-      s.transpose_b ? run<false, true>(ctx, s, a.as<T>(), b.as<T>(), result)
-                    : run<false, false>(ctx, s, a.as<T>(), b.as<T>(), result);
+      s.transpose_b ? multiply<false, true>(ctx, s, a.as<T>(), b.as<T>(), result)
+                    : multiply<false, false>(ctx, s, a.as<T>(), b.as<T>(), result);
     }
   });
   if (epilogue.bn_mean_var.defined()) {
@@ -159,16 +160,16 @@ void gemm(ExecContext& ctx, const GemmShape& s, ConstView a, ConstView b, const 
   }
 }
 
-void sum_rows(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels, View out) {
-  check_dtype("sum_rows", "out", out, DType::F32);
-  if (channels == 0) return;
+void run(ExecContext& ctx, const SumRows& op) {
+  check_dtype(SumRows::kName, "out", op.out, DType::F32);
+  if (op.channels == 0) return;
   Workspace::Scope scope(ctx.workspace);
   ColumnSums sums;
-  sums.dy = x;
-  const PartialSums partial = column_sums(ctx, "sum_rows", sums, rows, channels, scope);
-  launch(combine_row_sums_kernel, grid_for(channels, kCombineChannels),
+  sums.dy = op.x;
+  const PartialSums partial = column_sums(ctx, SumRows::kName, sums, op.rows, op.channels, scope);
+  launch(combine_row_sums_kernel, grid_for(op.channels, kCombineChannels),
          dim3(kCombineChannels, kCombineLanes), 0, stream_of(ctx), partial.data, partial.blocks,
-         channels, out.f32());
+         op.channels, op.out.f32());
 }
 
 }  // namespace hanok::cuda

@@ -2,7 +2,8 @@
 // steps that lead to this kernel, for readers.
 #pragma once
 
-#include "hanok/kernels/backend.h"
+#include "hanok/kernels/exec_context.h"
+#include "hanok/kernels/primitives/gemm.h"
 
 namespace hanok::cuda {
 
@@ -11,8 +12,5 @@ namespace hanok::cuda {
 /// shorter than a stored row.
 void gemm(ExecContext& ctx, const GemmShape& shape, ConstView a, ConstView b,
           const Epilogue& epilogue, View c);
-
-/// Backend::sum_rows; x is f32, f16 or bf16, out f32.
-void sum_rows(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels, View out);
 
 }  // namespace hanok::cuda

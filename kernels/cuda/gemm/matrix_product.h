@@ -13,7 +13,7 @@ class MatrixProduct {
   virtual ~MatrixProduct() = default;
   /// For reports: "cuBLAS 13.0", "own tiles".
   virtual const char* name() const = 0;
-  /// Backend::gemm (kernels/backend.h).
+  /// Gemm (kernels/primitives/gemm.h).
   virtual void multiply(ExecContext& context, const GemmShape& shape, ConstView a, ConstView b,
                         const Epilogue& epilogue, View c) = 0;
 };

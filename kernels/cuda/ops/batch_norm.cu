@@ -5,12 +5,12 @@
 //   dx = gamma * invstd * (g - dbeta/rows - (x - mean) * invstd * dgamma/rows)   in training
 //   dx = gamma * invstd * g                                                      frozen
 //
-// The backward pass has three launches: the sums (columns.h), their combination to f32 coefficients
-// per channel, and one sweep that reads dy, y, x and writes dx, dresidual. Memory-bound: the sums
-// read 12 bytes per element (f32 with ReLU), the sweep moves 16 to 20.
-#include "hanok/kernels/cuda/ops/batch_norm.h"
+// Three launches backward: the sums (columns.h), their combination to f32 coefficients of each
+// channel, and one sweep that reads dy, y, x and writes dx, dresidual. Bound by memory: the sums
+// read 12 bytes an element (f32 with ReLU), the sweep moves 16 to 20.
 #include "hanok/kernels/cuda/ops/columns.h"
 #include "hanok/kernels/cuda/ops/packet.h"
+#include "hanok/kernels/primitives/batch_norm.h"
 
 namespace hanok::cuda {
 namespace {
@@ -101,12 +101,11 @@ void launch_backward(ExecContext& ctx, const BackwardPointers<T>& pointers, std:
 
 }  // namespace
 
-void batch_norm_statistics(ExecContext& ctx, ConstView x, std::int64_t rows, std::int64_t channels,
-                           View mean_var) {
-  column_moments(ctx, x, {1, rows, channels, 0}, channels, mean_var);
+void run(ExecContext& ctx, const BatchNormStatistics& op) {
+  column_moments(ctx, op.x, {1, op.rows, op.channels, 0}, op.channels, op.mean_var);
 }
 
-void batch_norm_apply(ExecContext& ctx, const BatchNormApply& op) {
+void run(ExecContext& ctx, const BatchNormApply& op) {
   const std::int64_t channels = op.invstd.numel();
   if (channels == 0) return;
   AffineColumns affine;
@@ -121,8 +120,8 @@ void batch_norm_apply(ExecContext& ctx, const BatchNormApply& op) {
   affine_columns(ctx, "batch_norm", affine, op.x.numel() / channels, channels);
 }
 
-void batch_norm_backward(ExecContext& ctx, const BatchNormBackward& op) {
-  const char* name = "batch_norm_backward";
+void run(ExecContext& ctx, const BatchNormBackward& op) {
+  const char* name = BatchNormBackward::kName;
   const std::int64_t channels = op.invstd.numel();
   if (channels == 0) return;
   const std::int64_t rows = op.dy.numel() / channels;

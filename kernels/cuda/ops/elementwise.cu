@@ -2,16 +2,17 @@
 // bf16), adjacent threads adjacent packs, so that accesses are coalesced. Unaligned pointers, rows
 // whose length is not a multiple of a pack, and the tail use one access per element.
 //
-// Roofline: memory. add of f32 moves 12 bytes per operation; an H100 does 20 operations per byte.
-// 2048 threads of 16 bytes are 32 KiB in flight per multiprocessor, about twice what 3.35 TB/s and
-// 650 ns of latency require, so one pack per thread is enough.
+// Roofline: memory. add of f32 moves 12 bytes for one operation; H100 does 20 operations a byte.
+// 2048 threads of 16 bytes are 32 KiB under way a multiprocessor, about twice what 3.35 TB/s and
+// 650 ns of latency ask for, so that one pack a thread is enough.
+#include <limits>
 #include <utility>
 
 #include "hanok/kernels/base/vector_math.h"
-#include "hanok/kernels/cuda/ops/elementwise.h"
-#include "hanok/kernels/cuda/runtime/launch.h"
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/strided.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/primitives/elementwise.h"
 
 namespace hanok::cuda {
 namespace {
@@ -36,6 +37,9 @@ __device__ float sigmoid(float x) { return 1.0F / (1.0F + expf(-x)); }
 
 /// Phi(x), the normal distribution function; erfc keeps its relative accuracy where x is negative.
 __device__ float normal_cdf(float x) { return 0.5F * erfcf(-x * kSqrtHalf); }
+
+/// What an op without a case would give: NaN, so that every test of it fails.
+constexpr float kNoCase = std::numeric_limits<float>::quiet_NaN();
 
 template <UnaryOp op>
 __device__ float apply(float x, float alpha, float beta) {
@@ -83,27 +87,7 @@ __device__ float apply(float x, float alpha, float beta) {
     case UnaryOp::Affine:
       return alpha * x + beta;
   }
-  return x;
-}
-
-/// The operands of the derivative besides dy.
-enum class Needs { Nothing, X, Y };
-
-constexpr Needs derivative_needs(UnaryOp op) {
-  switch (op) {
-    case UnaryOp::Neg:
-    case UnaryOp::Affine:
-      return Needs::Nothing;
-    case UnaryOp::Exp:
-    case UnaryOp::Sqrt:
-    case UnaryOp::Reciprocal:
-    case UnaryOp::Relu:
-    case UnaryOp::Sigmoid:
-    case UnaryOp::Tanh:
-      return Needs::Y;
-    default:
-      return Needs::X;
-  }
+  return kNoCase;
 }
 
 /// g f'(x), with v = x or y as derivative_needs(op) says.
@@ -164,7 +148,7 @@ __device__ float derive(float v, float g, float alpha, float beta) {
     case UnaryOp::Affine:
       return alpha * g;
   }
-  return g;
+  return kNoCase;
 }
 
 template <BinaryOp op>
@@ -187,7 +171,7 @@ __device__ float combine(float a, float b) {
       return a != a ? a : smaller;
     }
   }
-  return a;
+  return kNoCase;
 }
 
 // ---- the kernels ----
@@ -303,8 +287,7 @@ void with_unary_op(std::integer_sequence<int, numbers...>, UnaryOp op, const Fun
 /// Calls function(UnaryTag<op>{}): the op becomes a constant that selects the kernel.
 template <typename Function>
 void with_op(UnaryOp op, const Function& function) {
-  constexpr int kOps = static_cast<int>(UnaryOp::Affine) + 1;
-  with_unary_op(std::make_integer_sequence<int, kOps>{}, op, function);
+  with_unary_op(std::make_integer_sequence<int, kUnaryOps>{}, op, function);
 }
 
 template <typename Function>
@@ -327,61 +310,63 @@ void with_op(BinaryOp op, const Function& function) {
 
 }  // namespace
 
-void unary(ExecContext& ctx, UnaryOp op, UnaryParams params, ConstView x, View y) {
-  const std::int64_t count = y.numel();
+void run(ExecContext& ctx, const Unary& op) {
+  const std::int64_t count = op.y.numel();
   if (count == 0) return;
-  with_storage("unary", x.dtype, [&](auto type) {
+  with_storage(Unary::kName, op.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    with_op(op, [&](auto tag) {
+    with_op(op.kind, [&](auto tag) {
       launch(unary_kernel<decltype(tag)::value, T>, grid_for(count, kThreads * kPackOf<T>),
-             dim3(kThreads), 0, stream_of(ctx), params.alpha, params.beta, x.as<T>(), y.as<T>(),
-             count, aligned16(x.data, y.data));
+             dim3(kThreads), 0, stream_of(ctx), op.params.alpha, op.params.beta, op.x.as<T>(),
+             op.y.as<T>(), count, aligned16(op.x.data, op.y.data));
     });
   });
 }
 
-void unary_backward(ExecContext& ctx, UnaryOp op, UnaryParams params, ConstView x, ConstView y,
-                    ConstView dy, View dx) {
-  const std::int64_t count = dx.numel();
+void run(ExecContext& ctx, const UnaryBackward& op) {
+  const std::int64_t count = op.dx.numel();
   if (count == 0) return;
-  with_storage("unary_backward", dy.dtype, [&](auto type) {
+  with_storage(UnaryBackward::kName, op.dy.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    with_op(op, [&](auto tag) {
+    with_op(op.kind, [&](auto tag) {
       constexpr UnaryOp kOp = decltype(tag)::value;
-      constexpr Needs kNeeds = derivative_needs(kOp);
-      // If no operand is needed, dy replaces it, at no cost since it is read anyway.
-      const ConstView value = kNeeds == Needs::X ? x : kNeeds == Needs::Y ? y : dy;
+      constexpr DerivativeNeeds kNeeds = derivative_needs(kOp);
+      // Where nothing is needed, dy stands in for it: it is read once all the same.
+      const ConstView value = kNeeds == DerivativeNeeds::X   ? op.x
+                              : kNeeds == DerivativeNeeds::Y ? op.y
+                                                             : op.dy;
       launch(unary_backward_kernel<kOp, T>, grid_for(count, kThreads * kPackOf<T>), dim3(kThreads),
-             0, stream_of(ctx), params.alpha, params.beta, value.as<T>(), dy.as<T>(), dx.as<T>(),
-             count, aligned16(value.data, dy.data, dx.data));
+             0, stream_of(ctx), op.params.alpha, op.params.beta, value.as<T>(), op.dy.as<T>(),
+             op.dx.as<T>(), count, aligned16(value.data, op.dy.data, op.dx.data));
     });
   });
 }
 
-void binary(ExecContext& ctx, BinaryOp op, const StridedConstView& a, const StridedConstView& b,
-            View out) {
-  const std::int64_t count = out.numel();
+void run(ExecContext& ctx, const Binary& op) {
+  const std::int64_t count = op.out.numel();
   if (count == 0) return;
-  // The walk is dense for out: its strides only keep dimensions apart that must not be merged.
-  const StridedIndex<2> index(StridedLoop<2>(a.sizes, {a.strides, b.strides}));
-  with_storage("binary", out.dtype, [&](auto type) {
+  // The walk is dense for out: its steps only keep dimensions apart that out would join wrongly.
+  const StridedIndex<2> index(StridedLoop<2>(op.a.sizes, {op.a.strides, op.b.strides}));
+  with_storage(Binary::kName, op.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const bool packed = index.splits_into(kPackOf<T>) && aligned16(a.data, b.data, out.data);
-    with_op(op, [&](auto tag) {
+    const bool packed =
+        index.splits_into(kPackOf<T>) && aligned16(op.a.data, op.b.data, op.out.data);
+    with_op(op.kind, [&](auto tag) {
       launch(binary_kernel<decltype(tag)::value, T>, grid_for(count, kThreads * kPackOf<T>),
-             dim3(kThreads), 0, stream_of(ctx), index, static_cast<const T*>(a.data),
-             static_cast<const T*>(b.data), out.as<T>(), count, packed);
+             dim3(kThreads), 0, stream_of(ctx), index, static_cast<const T*>(op.a.data),
+             static_cast<const T*>(op.b.data), op.out.as<T>(), count, packed);
     });
   });
 }
 
-void add_scaled(ExecContext& ctx, float alpha, ConstView x, View y) {
-  const std::int64_t count = y.numel();
+void run(ExecContext& ctx, const AddScaled& op) {
+  const std::int64_t count = op.y.numel();
   if (count == 0) return;
-  with_storage("add_scaled", y.dtype, [&](auto type) {
+  with_storage(AddScaled::kName, op.y.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(add_scaled_kernel<T>, grid_for(count, kThreads * kPackOf<T>), dim3(kThreads), 0,
-           stream_of(ctx), alpha, x.as<T>(), y.as<T>(), count, aligned16(x.data, y.data));
+           stream_of(ctx), op.alpha, op.x.as<T>(), op.y.as<T>(), count,
+           aligned16(op.x.data, op.y.data));
   });
 }
 

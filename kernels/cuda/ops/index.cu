@@ -10,14 +10,15 @@
 // indices per round. The checks take count^2 / 256 rounds over all blocks, mostly from cache; each
 // row of dy is read once.
 //
-// topk takes k rounds; each finds the next element in the total order "NaN first, then larger, then
-// smaller index". A warp shares a lane of x, or each thread has its own if lanes are adjacent in
-// memory. Roofline: memory, k reads of x, all but the first from cache if a lane fits there.
-#include "hanok/kernels/cuda/ops/index.h"
-#include "hanok/kernels/cuda/runtime/launch.h"
-#include "hanok/kernels/cuda/ops/layout.h"
+// topk takes k rounds; each finds the first element that comes after the last round's in the total
+// order "NaN first, then larger, then smaller index". A warp shares a lane of x, or each thread has
+// its own where lanes are neighbours in memory. Roofline: memory, k reads of x, all but the first
+// from cache while a lane fits there.
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/strided.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/primitives/index.h"
+#include "hanok/kernels/primitives/layout.h"
 
 namespace hanok::cuda {
 namespace {
@@ -195,67 +196,69 @@ struct alignas(16) Word16 {
 
 }  // namespace
 
-void select(ExecContext& ctx, const StridedConstView& condition, const StridedConstView& a,
-            const StridedConstView& b, View out) {
-  const std::int64_t count = out.numel();
+void run(ExecContext& ctx, const Select& op) {
+  const std::int64_t count = op.out.numel();
   if (count == 0) return;
-  const StridedIndex<3> index(StridedLoop<3>(a.sizes, {condition.strides, a.strides, b.strides}));
-  with_storage("select", out.dtype, [&](auto type) {
+  const StridedIndex<3> index(
+      StridedLoop<3>(op.a.sizes, {op.condition.strides, op.a.strides, op.b.strides}));
+  with_storage(Select::kName, op.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const bool packed = index.splits_into(kPackOf<T>) && aligned16(out.data);
+    const bool packed = index.splits_into(kPackOf<T>) && aligned16(op.out.data);
     launch(select_kernel<T>, grid_for(count, kThreads * kPackOf<T>), dim3(kThreads), 0,
-           stream_of(ctx), index, static_cast<const std::uint8_t*>(condition.data),
-           static_cast<const T*>(a.data), static_cast<const T*>(b.data), out.as<T>(), count,
-           packed);
+           stream_of(ctx), index, static_cast<const std::uint8_t*>(op.condition.data),
+           static_cast<const T*>(op.a.data), static_cast<const T*>(op.b.data), op.out.as<T>(),
+           count, packed);
   });
 }
 
-void gather(ExecContext& ctx, const GatherShape& shape, ConstView x, ConstView indices, View y) {
+void run(ExecContext& ctx, const Gather& op) {
+  const GatherShape& shape = op.shape;
   if (shape.outer * shape.count * shape.inner == 0) return;
-  auto bytes = static_cast<std::int64_t>(size_of(x.dtype));
+  auto bytes = static_cast<std::int64_t>(size_of(op.x.dtype));
   GatherShape words = shape;
-  while (shape.shared && bytes < 16 && words.inner % 2 == 0 && aligned16(x.data, y.data)) {
+  while (shape.shared && bytes < 16 && words.inner % 2 == 0 && aligned16(op.x.data, op.y.data)) {
     words.inner /= 2;
     bytes *= 2;
   }
   switch (bytes) {
     case 1:
-      return launch_gather<std::uint8_t>(ctx, words, x, indices, y);
+      return launch_gather<std::uint8_t>(ctx, words, op.x, op.indices, op.y);
     case 2:
-      return launch_gather<std::uint16_t>(ctx, words, x, indices, y);
+      return launch_gather<std::uint16_t>(ctx, words, op.x, op.indices, op.y);
     case 4:
-      return launch_gather<std::uint32_t>(ctx, words, x, indices, y);
+      return launch_gather<std::uint32_t>(ctx, words, op.x, op.indices, op.y);
     case 8:
-      return launch_gather<std::uint64_t>(ctx, words, x, indices, y);
+      return launch_gather<std::uint64_t>(ctx, words, op.x, op.indices, op.y);
     default:
-      return launch_gather<Word16>(ctx, words, x, indices, y);
+      return launch_gather<Word16>(ctx, words, op.x, op.indices, op.y);
   }
 }
 
-void gather_backward(ExecContext& ctx, const GatherShape& shape, ConstView dy, ConstView indices,
-                     View dx) {
-  fill(ctx, dx, 0);
+void run(ExecContext& ctx, const GatherBackward& op) {
+  const GatherShape& shape = op.shape;
+  run(ctx, Fill{op.dx, 0});
   if (shape.outer * shape.count * shape.inner == 0) return;
   if (shape.shared) {
     launch(gather_backward_rows_kernel, grid_for(shape.outer * shape.count, 1), dim3(kThreads), 0,
-           stream_of(ctx), shape, dy.f32(), indices.as<std::int64_t>(), dx.f32());
+           stream_of(ctx), shape, op.dy.f32(), op.indices.as<std::int64_t>(), op.dx.f32());
   } else {
     launch(gather_backward_lanes_kernel, grid_for(shape.outer * shape.inner, kThreads),
-           dim3(kThreads), 0, stream_of(ctx), shape, dy.f32(), indices.as<std::int64_t>(),
-           dx.f32());
+           dim3(kThreads), 0, stream_of(ctx), shape, op.dy.f32(), op.indices.as<std::int64_t>(),
+           op.dx.f32());
   }
 }
 
-void topk(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
-          std::int64_t inner, std::int64_t k, View values, View indices) {
-  const std::int64_t lanes = outer * inner;
-  if (lanes == 0 || k == 0) return;
-  with_storage("topk", x.dtype, [&](auto type) {
+void run(ExecContext& ctx, const TopK& op) {
+  const std::int64_t inner = op.lanes.inner;
+  const std::int64_t lanes = op.lanes.outer * inner;
+  if (lanes == 0 || op.k == 0) return;
+  with_storage(TopK::kName, op.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     const bool alone = inner >= kWarp;  // adjacent threads then read adjacent elements
     launch(alone ? topk_kernel<1, T> : topk_kernel<kWarp, T>,
            grid_for(lanes * (alone ? 1 : kWarp), kThreads), dim3(kThreads), 0, stream_of(ctx),
-           x.as<T>(), lanes, length, inner, k, values.as<T>(), indices.as<std::int64_t>());
+           op.x.as<T>(), lanes, op.lanes.length, inner, op.k, op.values.as<T>(),
+           op.indices.as<std::int64_t>());
   });
 }
 

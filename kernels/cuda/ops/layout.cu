@@ -15,10 +15,10 @@
 #include <numeric>
 
 #include "hanok/kernels/cuda/ops/convert.h"
-#include "hanok/kernels/cuda/runtime/launch.h"
-#include "hanok/kernels/cuda/ops/layout.h"
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/strided.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/primitives/layout.h"
 
 namespace hanok::cuda {
 namespace {
@@ -250,67 +250,68 @@ void copy_words(ExecContext& ctx, const StridedIndex<2>& index, void* dst, const
 
 }  // namespace
 
-void fill(ExecContext& ctx, View out, double value) {
-  const auto bytes = out.numel() * static_cast<std::int64_t>(size_of(out.dtype));
+void run(ExecContext& ctx, const Fill& op) {
+  const auto bytes = op.out.numel() * static_cast<std::int64_t>(size_of(op.out.dtype));
   if (bytes == 0) return;
   std::uint64_t pattern = 0;
-  with_type(out.dtype, [&](auto type) {
+  with_type(op.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    const T element = convert<T>(value);
+    const T element = convert<T>(op.value);
     for (std::size_t at = 0; at < sizeof pattern; at += sizeof(T)) {
       std::memcpy(reinterpret_cast<char*>(&pattern) + at, &element, sizeof(T));
     }
   });
   launch(fill_kernel, grid_for(bytes, kThreads * 16), dim3(kThreads), 0, stream_of(ctx), pattern,
-         out.as<unsigned char>(), bytes, aligned16(out.data));
+         op.out.as<unsigned char>(), bytes, aligned16(op.out.data));
 }
 
-void strided_copy(ExecContext& ctx, const StridedView& dst, const StridedConstView& src) {
-  if (dst.sizes.numel() == 0) return;
-  StridedIndex<2> index = sorted_index(dst, src);
-  switch (widen(index, static_cast<int>(size_of(dst.dtype)), dst.data, src.data)) {
+void run(ExecContext& ctx, const StridedCopy& op) {
+  if (op.dst.sizes.numel() == 0) return;
+  StridedIndex<2> index = sorted_index(op.dst, op.src);
+  switch (widen(index, static_cast<int>(size_of(op.dst.dtype)), op.dst.data, op.src.data)) {
     case 1:
-      return copy_words<1>(ctx, index, dst.data, src.data);
+      return copy_words<1>(ctx, index, op.dst.data, op.src.data);
     case 2:
-      return copy_words<2>(ctx, index, dst.data, src.data);
+      return copy_words<2>(ctx, index, op.dst.data, op.src.data);
     case 4:
-      return copy_words<4>(ctx, index, dst.data, src.data);
+      return copy_words<4>(ctx, index, op.dst.data, op.src.data);
     case 8:
-      return copy_words<8>(ctx, index, dst.data, src.data);
+      return copy_words<8>(ctx, index, op.dst.data, op.src.data);
     default:
-      return copy_words<16>(ctx, index, dst.data, src.data);
+      return copy_words<16>(ctx, index, op.dst.data, op.src.data);
   }
 }
 
-void cast(ExecContext& ctx, View dst, ConstView src) {
-  const std::int64_t count = dst.numel();
+void run(ExecContext& ctx, const Cast& op) {
+  const std::int64_t count = op.dst.numel();
   if (count == 0) return;
-  if (dst.dtype == src.dtype) {
+  if (op.dst.dtype == op.src.dtype) {
     const Shape flat{count};
-    strided_copy(ctx, {dst.data, dst.dtype, flat, Shape{1}}, {src.data, src.dtype, flat, Shape{1}});
+    run(ctx, StridedCopy{{op.dst.data, op.dst.dtype, flat, Shape{1}},
+                         {op.src.data, op.src.dtype, flat, Shape{1}}});
     return;
   }
-  with_type(src.dtype, [&](auto from) {
-    with_type(dst.dtype, [&](auto to) {
+  with_type(op.src.dtype, [&](auto from) {
+    with_type(op.dst.dtype, [&](auto to) {
       using From = typename decltype(from)::type;
       using To = typename decltype(to)::type;
       if constexpr (!std::is_same_v<From, To>) {
         launch(cast_kernel<To, From>, grid_for(count, kThreads * kCastCount<To, From>),
-               dim3(kThreads), 0, stream_of(ctx), src.as<From>(), dst.as<To>(), count,
-               aligned16(src.data, dst.data));
+               dim3(kThreads), 0, stream_of(ctx), op.src.as<From>(), op.dst.as<To>(), count,
+               aligned16(op.src.data, op.dst.data));
       }
     });
   });
 }
 
-void normalize_u8(ExecContext& ctx, ConstView x, ConstView mean, ConstView stddev, View y) {
-  const std::int64_t count = y.numel();
+void run(ExecContext& ctx, const NormalizeU8& op) {
+  const std::int64_t count = op.y.numel();
   if (count == 0) return;
-  with_storage("normalize_u8", y.dtype, [&](auto type) {
+  with_storage(NormalizeU8::kName, op.y.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(normalize_kernel<T>, grid_for(count, kThreads * 4), dim3(kThreads), 0, stream_of(ctx),
-           x.as<std::uint8_t>(), mean.f32(), stddev.f32(), y.as<T>(), x.shape[1], count,
-           aligned16(x.data, y.data));
+           op.x.as<std::uint8_t>(), op.mean.f32(), op.stddev.f32(), op.y.as<T>(), op.x.shape[1],
+           count, aligned16(op.x.data, op.y.data));
   });
 }
 

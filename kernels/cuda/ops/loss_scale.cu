@@ -5,14 +5,14 @@
 // step does not synchronise and can be replayed (Micikevicius et al., "Mixed Precision Training",
 // ICLR 2018).
 //
-// unscale: a list of tensors is a kernel parameter; a block finds its tensor by bisection and
-// processes kListBlock of it, 16 bytes per thread and access. Each block writes a flag, and one
-// block combines them, so that no two blocks write to one address. Roofline: memory, 8 bytes per
-// element (11.7 M parameters of ResNet18: 94 MB, 28 us at 3.35 TB/s).
-#include "hanok/kernels/cuda/runtime/launch.h"
-#include "hanok/kernels/cuda/ops/loss_scale.h"
+// unscale: a list of tensors is a kernel parameter, a block finds its tensor by bisection and takes
+// kListBlock of it, 16 bytes a thread and access. Each block leaves a flag, and one block joins
+// them: no two blocks write one address. Roofline: memory, 8 bytes an element (11.7 M parameters of
+// ResNet18: 94 MB, 28 us at 3.35 TB/s).
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/tensor_list.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/primitives/loss_scale.h"
 
 namespace hanok::cuda {
 namespace {
@@ -82,30 +82,30 @@ __global__ void update_loss_scale_kernel(float growth, float backoff, std::int64
 
 }  // namespace
 
-void unscale(ExecContext& ctx, const std::vector<View>& gradients, ConstView scale, View found) {
+void run(ExecContext& ctx, const Unscale& op) {
   std::int64_t blocks = 0;
-  for (const View& g : gradients) blocks += (g.numel() + kListBlock - 1) / kListBlock;
+  for (const View& g : op.gradients) blocks += (g.numel() + kListBlock - 1) / kListBlock;
   Workspace::Scope scope(ctx.workspace);
   bool* flags = scope.take_array<bool>(blocks);
   bool* next = flags;
   for_tensor_lists<ScaledItem>(
-      gradients, kListBlock, [](const View& g) { return g.numel(); },
+      op.gradients, kListBlock, [](const View& g) { return g.numel(); },
       [](const View& g) {
         return ScaledItem{g.f32(), aligned16(g.data)};
       },
       [&](const TensorList<ScaledItem>& list) {
         launch(unscale_kernel, grid_for(list.blocks(), 1), dim3(kThreads), 0, stream_of(ctx), list,
-               scale.f32(), next);
+               op.scale.f32(), next);
         next += list.blocks();
       });
-  launch(join_found_kernel, dim3(1), dim3(kThreads), 0, stream_of(ctx), flags, blocks, found.f32());
+  launch(join_found_kernel, dim3(1), dim3(kThreads), 0, stream_of(ctx), flags, blocks,
+         op.found.f32());
 }
 
-void update_loss_scale(ExecContext& ctx, const LossScaleRule& rule, ConstView found, View scale,
-                       View good_steps) {
+void run(ExecContext& ctx, const UpdateLossScale& op) {
   launch(update_loss_scale_kernel, dim3(1), dim3(1), 0, stream_of(ctx),
-         static_cast<float>(rule.growth), static_cast<float>(rule.backoff), rule.interval,
-         found.f32(), scale.f32(), good_steps.as<std::int64_t>());
+         static_cast<float>(op.rule.growth), static_cast<float>(op.rule.backoff), op.rule.interval,
+         op.found.f32(), op.scale.f32(), op.good_steps.as<std::int64_t>());
 }
 
 }  // namespace hanok::cuda

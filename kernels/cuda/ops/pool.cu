@@ -10,8 +10,8 @@
 // result (+ 1 byte per output for indices).
 #include "hanok/kernels/cuda/ops/columns.h"
 #include "hanok/kernels/cuda/ops/packet.h"
-#include "hanok/kernels/cuda/ops/pool.h"
 #include "hanok/kernels/cuda/ops/sizes.h"
+#include "hanok/kernels/primitives/pool.h"
 
 namespace hanok::cuda {
 namespace {
@@ -231,85 +231,88 @@ void average(ExecContext& ctx, const char* op, const Axis& rows, const Axis& col
   const std::int64_t channels = result.shape[1];
   with_storage(op, operand.dtype, [&](auto storage) {
     using T = typename decltype(storage)::type;
-    const auto run = [&](auto kernel, int width) {
+    const auto launch_packed = [&](auto kernel, int width) {
       const Pixels p = pixels_of(rows, columns, images, channels / width);
       launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, operand.as<T>(),
              result.as<T>());
     };
     if (packets_fit<T>(channels, operand.as<T>(), result.as<T>())) {
-      run(average_pool_kernel<T, kPackOf<T>, kLinks>, kPackOf<T>);
+      launch_packed(average_pool_kernel<T, kPackOf<T>, kLinks>, kPackOf<T>);
     } else {
-      run(average_pool_kernel<T, 1, kLinks>, 1);
+      launch_packed(average_pool_kernel<T, 1, kLinks>, 1);
     }
   });
 }
 
 }  // namespace
 
-void max_pool2d(ExecContext& ctx, const Pool2dShape& shape, ConstView x, View y, View indices) {
-  const char* op = "max_pool2d";
-  check_dtype(op, "y", y, x.dtype);
-  check_dtype(op, "indices", indices, DType::U8);
-  if (y.numel() == 0) return;
-  with_storage(op, x.dtype, [&](auto storage) {
+void run(ExecContext& ctx, const MaxPool2d& op) {
+  const Pool2dShape& shape = op.shape;
+  const char* name = MaxPool2d::kName;
+  check_dtype(name, "y", op.y, op.x.dtype);
+  check_dtype(name, "indices", op.indices, DType::U8);
+  if (op.y.numel() == 0) return;
+  with_storage(name, op.x.dtype, [&](auto storage) {
     using T = typename decltype(storage)::type;
-    const auto run = [&](auto kernel, int width) {
+    const auto launch_packed = [&](auto kernel, int width) {
       const Pixels p =
-          pixels_of(row_axis(op, shape), column_axis(op, shape), shape.n, shape.c / width);
-      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, x.as<T>(), y.as<T>(),
-             indices.as<std::uint8_t>());
+          pixels_of(row_axis(name, shape), column_axis(name, shape), shape.n, shape.c / width);
+      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, op.x.as<T>(), op.y.as<T>(),
+             op.indices.as<std::uint8_t>());
     };
-    if (packets_fit<T>(shape.c, x.as<T>(), y.as<T>(), indices.as<std::uint8_t>())) {
-      run(max_pool_kernel<T, kPackOf<T>>, kPackOf<T>);
+    if (packets_fit<T>(shape.c, op.x.as<T>(), op.y.as<T>(), op.indices.as<std::uint8_t>())) {
+      launch_packed(max_pool_kernel<T, kPackOf<T>>, kPackOf<T>);
     } else {
-      run(max_pool_kernel<T, 1>, 1);
+      launch_packed(max_pool_kernel<T, 1>, 1);
     }
   });
 }
 
-void max_pool2d_backward(ExecContext& ctx, const Pool2dShape& shape, ConstView dy,
-                         ConstView indices, View dx) {
-  const char* op = "max_pool2d_backward";
-  check_dtype(op, "dx", dx, dy.dtype);
-  check_dtype(op, "indices", indices, DType::U8);
-  if (dx.numel() == 0) return;
-  with_storage(op, dy.dtype, [&](auto storage) {
+void run(ExecContext& ctx, const MaxPool2dBackward& op) {
+  const Pool2dShape& shape = op.shape;
+  const char* name = MaxPool2dBackward::kName;
+  check_dtype(name, "dx", op.dx, op.dy.dtype);
+  check_dtype(name, "indices", op.indices, DType::U8);
+  if (op.dx.numel() == 0) return;
+  with_storage(name, op.dy.dtype, [&](auto storage) {
     using T = typename decltype(storage)::type;
-    const auto run = [&](auto kernel, int width) {
-      const Pixels p = pixels_of(backward(row_axis(op, shape)), backward(column_axis(op, shape)),
-                                 shape.n, shape.c / width);
-      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, dy.as<T>(),
-             indices.as<std::uint8_t>(), dx.as<T>());
+    const auto launch_packed = [&](auto kernel, int width) {
+      const Pixels p = pixels_of(backward(row_axis(name, shape)),
+                                 backward(column_axis(name, shape)), shape.n, shape.c / width);
+      launch(kernel, p.tiles.grid, p.tiles.block, 0, stream_of(ctx), p, op.dy.as<T>(),
+             op.indices.as<std::uint8_t>(), op.dx.as<T>());
     };
-    if (packets_fit<T>(shape.c, dy.as<T>(), indices.as<std::uint8_t>(), dx.as<T>())) {
-      run(max_pool_backward_kernel<T, kPackOf<T>>, kPackOf<T>);
+    if (packets_fit<T>(shape.c, op.dy.as<T>(), op.indices.as<std::uint8_t>(), op.dx.as<T>())) {
+      launch_packed(max_pool_backward_kernel<T, kPackOf<T>>, kPackOf<T>);
     } else {
-      run(max_pool_backward_kernel<T, 1>, 1);
+      launch_packed(max_pool_backward_kernel<T, 1>, 1);
     }
   });
 }
 
-void avg_pool2d(ExecContext& ctx, const Pool2dShape& shape, ConstView x, View y) {
-  const char* op = "avg_pool2d";
-  average<Links::Window>(ctx, op, row_axis(op, shape), column_axis(op, shape), x, y);
+void run(ExecContext& ctx, const AvgPool2d& op) {
+  const char* name = AvgPool2d::kName;
+  average<Links::Window>(ctx, name, row_axis(name, op.shape), column_axis(name, op.shape), op.x,
+                         op.y);
 }
 
-void avg_pool2d_backward(ExecContext& ctx, const Pool2dShape& shape, ConstView dy, View dx) {
-  const char* op = "avg_pool2d_backward";
-  average<Links::WindowBackward>(ctx, op, backward(row_axis(op, shape)),
-                                 backward(column_axis(op, shape)), dy, dx);
+void run(ExecContext& ctx, const AvgPool2dBackward& op) {
+  const char* name = AvgPool2dBackward::kName;
+  average<Links::WindowBackward>(ctx, name, backward(row_axis(name, op.shape)),
+                                 backward(column_axis(name, op.shape)), op.dy, op.dx);
 }
 
-void adaptive_avg_pool2d(ExecContext& ctx, ConstView x, View y) {
-  const char* op = "adaptive_avg_pool2d";
-  average<Links::Adaptive>(ctx, op, adaptive_axis(op, y.shape[2], x.shape[2]),
-                           adaptive_axis(op, y.shape[3], x.shape[3]), x, y);
+void run(ExecContext& ctx, const AdaptiveAvgPool2d& op) {
+  const char* name = AdaptiveAvgPool2d::kName;
+  average<Links::Adaptive>(ctx, name, adaptive_axis(name, op.y.shape[2], op.x.shape[2]),
+                           adaptive_axis(name, op.y.shape[3], op.x.shape[3]), op.x, op.y);
 }
 
-void adaptive_avg_pool2d_backward(ExecContext& ctx, ConstView dy, View dx) {
-  const char* op = "adaptive_avg_pool2d_backward";
-  average<Links::AdaptiveBackward>(ctx, op, adaptive_axis(op, dx.shape[2], dy.shape[2]),
-                                   adaptive_axis(op, dx.shape[3], dy.shape[3]), dy, dx);
+void run(ExecContext& ctx, const AdaptiveAvgPool2dBackward& op) {
+  const char* name = AdaptiveAvgPool2dBackward::kName;
+  average<Links::AdaptiveBackward>(ctx, name, adaptive_axis(name, op.dx.shape[2], op.dy.shape[2]),
+                                   adaptive_axis(name, op.dx.shape[3], op.dy.shape[3]), op.dy,
+                                   op.dx);
 }
 
 }  // namespace hanok::cuda

@@ -7,9 +7,9 @@
 // Roofline: memory. About 100 integer operations per counter for 16 bytes written (dropout: 16 read
 // as well); an H100 issues about 130 in the time of 16 bytes.
 #include "hanok/kernels/base/vector_math.h"
-#include "hanok/kernels/cuda/runtime/launch.h"
-#include "hanok/kernels/cuda/ops/random.h"
 #include "hanok/kernels/cuda/ops/storage.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/primitives/random.h"
 
 namespace hanok::cuda {
 namespace {
@@ -95,34 +95,35 @@ Draw draw_of(const RandomCall& call) {
 
 }  // namespace
 
-void random_uniform(ExecContext& ctx, const RandomCall& call, float low, float high, View out) {
-  const std::int64_t count = out.numel();
+void run(ExecContext& ctx, const RandomUniform& op) {
+  const std::int64_t count = op.out.numel();
   if (count == 0) return;
-  with_storage("random_uniform", out.dtype, [&](auto type) {
+  with_storage(RandomUniform::kName, op.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(uniform_kernel<T>, grid_for(count, kThreads * kWords), dim3(kThreads), 0, stream_of(ctx),
-           draw_of(call), low, high, out.as<T>(), count, aligned16(out.data));
+           draw_of(op.call), op.low, op.high, op.out.as<T>(), count, aligned16(op.out.data));
   });
 }
 
-void random_normal(ExecContext& ctx, const RandomCall& call, float mean, float stddev, View out) {
-  const std::int64_t count = out.numel();
+void run(ExecContext& ctx, const RandomNormal& op) {
+  const std::int64_t count = op.out.numel();
   if (count == 0) return;
-  with_storage("random_normal", out.dtype, [&](auto type) {
+  with_storage(RandomNormal::kName, op.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(normal_kernel<T>, grid_for(count, kThreads * kWords), dim3(kThreads), 0, stream_of(ctx),
-           draw_of(call), mean, stddev, out.as<T>(), count, aligned16(out.data));
+           draw_of(op.call), op.mean, op.stddev, op.out.as<T>(), count, aligned16(op.out.data));
   });
 }
 
-void dropout(ExecContext& ctx, const RandomCall& call, float p, ConstView x, View y) {
-  const std::int64_t count = y.numel();
+void run(ExecContext& ctx, const Dropout& op) {
+  const std::int64_t count = op.y.numel();
   if (count == 0) return;
-  const float scale = p < 1.0F ? 1.0F / (1.0F - p) : 0.0F;
-  with_storage("dropout", y.dtype, [&](auto type) {
+  const float scale = op.p < 1.0F ? 1.0F / (1.0F - op.p) : 0.0F;
+  with_storage(Dropout::kName, op.y.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(dropout_kernel<T>, grid_for(count, kThreads * kWords), dim3(kThreads), 0, stream_of(ctx),
-           draw_of(call), p, scale, x.as<T>(), y.as<T>(), count, aligned16(x.data, y.data));
+           draw_of(op.call), op.p, scale, op.x.as<T>(), op.y.as<T>(), count,
+           aligned16(op.x.data, op.y.data));
   });
 }
 

@@ -15,12 +15,12 @@
 // a fifth of an H100's f64 rate, and about the whole f64 rate of a consumer card.
 #include <algorithm>
 
-#include "hanok/kernels/cuda/ops/index.h"
-#include "hanok/kernels/cuda/runtime/launch.h"
-#include "hanok/kernels/cuda/ops/reduce.h"
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/strided.h"
 #include "hanok/kernels/cuda/ops/tensor_list.h"
+#include "hanok/kernels/cuda/runtime/launch.h"
+#include "hanok/kernels/primitives/index.h"
+#include "hanok/kernels/primitives/reduce.h"
 
 namespace hanok::cuda {
 namespace {
@@ -266,21 +266,20 @@ void launch_first_pass(ExecContext& ctx, Layout layout, const Reduction& r, cons
 
 }  // namespace
 
-void reduce(ExecContext& ctx, ReduceOp op, const StridedConstView& x, std::uint32_t dims,
-            View out) {
-  const std::int64_t kept_size = out.numel();
+void run(ExecContext& ctx, const Reduce& op) {
+  const std::int64_t kept_size = op.out.numel();
   if (kept_size == 0) return;
-  Reduction r{index_over(x, dims, false),
-              index_over(x, dims, true),
+  Reduction r{index_over(op.x, op.dims, false),
+              index_over(op.x, op.dims, true),
               kept_size,
               0,
               0,
               nullptr,
-              out.data,
-              out.dtype,
+              op.out.data,
+              op.out.dtype,
               1.0};
-  r.reduced_size = x.sizes.numel() / kept_size;
-  if (op == ReduceOp::Mean) r.divisor = static_cast<double>(r.reduced_size);
+  r.reduced_size = op.x.sizes.numel() / kept_size;
+  if (op.kind == ReduceOp::Mean) r.divisor = static_cast<double>(r.reduced_size);
 
   const Layout layout = layout_of(r);
   const std::int64_t kept_blocks = blocks_of(kept_size, kept_per_block(layout));
@@ -292,10 +291,10 @@ void reduce(ExecContext& ctx, ReduceOp op, const StridedConstView& x, std::uint3
 
   Workspace::Scope scope(ctx.workspace);
   if (parts > 1) r.partial = scope.take_array<double>(parts * kept_size);
-  with_storage("reduce", out.dtype, [](auto) {});
-  with_storage("reduce", x.dtype, [&](auto type) {
+  with_storage(Reduce::kName, op.out.dtype, [](auto) {});
+  with_storage(Reduce::kName, op.x.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
-    launch_first_pass(ctx, layout, r, static_cast<const T*>(x.data), kept_blocks, parts);
+    launch_first_pass(ctx, layout, r, static_cast<const T*>(op.x.data), kept_blocks, parts);
   });
   if (parts == 1) return;
 
@@ -311,32 +310,31 @@ void reduce(ExecContext& ctx, ReduceOp op, const StridedConstView& x, std::uint3
          stream_of(ctx), second, partial, blocks);
 }
 
-void max_along(ExecContext& ctx, ConstView x, std::int64_t outer, std::int64_t length,
-               std::int64_t inner, View values, View indices) {
-  topk(ctx, x, outer, length, inner, 1, values, indices);  // has the same order of elements
+void run(ExecContext& ctx, const MaxAlong& op) {
+  run(ctx, TopK{op.x, op.lanes, 1, op.values, op.indices});  // has the same order of elements
 }
 
-void scatter_along(ExecContext& ctx, ConstView dy, ConstView indices, std::int64_t outer,
-                   std::int64_t length, std::int64_t inner, View dx) {
-  const std::int64_t count = outer * length * inner;
+void run(ExecContext& ctx, const ScatterAlong& op) {
+  const Lanes& lanes = op.lanes;
+  const std::int64_t count = lanes.outer * lanes.length * lanes.inner;
   if (count == 0) return;
-  const StridedIndex<2> index(
-      StridedLoop<2>(Shape{outer, length, inner}, {Strides{inner, 0, 1}, Strides{0, 1, 0}}));
-  with_storage("scatter_along", dx.dtype, [&](auto type) {
+  const StridedIndex<2> index(StridedLoop<2>(Shape{lanes.outer, lanes.length, lanes.inner},
+                                             {Strides{lanes.inner, 0, 1}, Strides{0, 1, 0}}));
+  with_storage(ScatterAlong::kName, op.dx.dtype, [&](auto type) {
     using T = typename decltype(type)::type;
     launch(scatter_along_kernel<T>, grid_for(count, kThreads), dim3(kThreads), 0, stream_of(ctx),
-           index, dy.as<T>(), indices.as<std::int64_t>(), dx.as<T>(), count);
+           index, op.dy.as<T>(), op.indices.as<std::int64_t>(), op.dx.as<T>(), count);
   });
 }
 
-void l2_norm(ExecContext& ctx, const std::vector<ConstView>& xs, View out) {
+void run(ExecContext& ctx, const L2Norm& op) {
   std::int64_t blocks = 0;
-  for (const ConstView& x : xs) blocks += blocks_of(x.numel(), kNormBlock);
+  for (const ConstView& x : op.xs) blocks += blocks_of(x.numel(), kNormBlock);
   Workspace::Scope scope(ctx.workspace);
   auto* partial = scope.take_array<double>(std::max<std::int64_t>(blocks, 1));
   double* next = partial;
   for_tensor_lists<NormItem>(
-      xs, kNormBlock, [](const ConstView& x) { return x.numel(); },
+      op.xs, kNormBlock, [](const ConstView& x) { return x.numel(); },
       [](const ConstView& x) { return NormItem{x.f32()}; },
       [&](const TensorList<NormItem>& list) {
         launch(norm_squares_kernel, grid_for(list.blocks(), 1), dim3(kThreads), 0, stream_of(ctx),
@@ -344,7 +342,7 @@ void l2_norm(ExecContext& ctx, const std::vector<ConstView>& xs, View out) {
         next += list.blocks();
       });
   launch(norm_finish_kernel, grid_for(1, 1), dim3(kThreads), 0, stream_of(ctx), partial, blocks,
-         out.f32());
+         op.out.f32());
 }
 
 }  // namespace hanok::cuda

@@ -14,7 +14,7 @@
 // A warp processes a sample in double: there are few elements, and losses are compared.
 #include "hanok/kernels/cuda/ops/packet.h"
 #include "hanok/kernels/cuda/ops/sizes.h"
-#include "hanok/kernels/cuda/ops/softmax_cross_entropy.h"
+#include "hanok/kernels/primitives/softmax_cross_entropy.h"
 
 namespace hanok::cuda {
 namespace {
@@ -242,18 +242,18 @@ __global__ void cross_entropy_backward_kernel(CrossEntropyArguments a, const flo
   }
 }
 
-CrossEntropyArguments arguments_of(const char* name, const CrossEntropy& op) {
-  check_dtype(name, "logits", op.logits, DType::F32);
-  check_dtype(name, "class_weights", op.class_weights, DType::F32);
-  const bool soft = op.targets.dtype == DType::F32;
-  if (!soft) check_dtype(name, "targets", op.targets, DType::I64);
-  return {op.logits.f32(),
-          soft ? nullptr : op.targets.as<std::int64_t>(),
-          soft ? op.targets.f32() : nullptr,
-          op.class_weights.f32(),
-          static_cast<double>(op.label_smoothing),
-          op.logits.shape[0],
-          op.logits.shape[1]};
+CrossEntropyArguments arguments_of(const char* name, const CrossEntropyLoss& loss) {
+  check_dtype(name, "logits", loss.logits, DType::F32);
+  check_dtype(name, "class_weights", loss.class_weights, DType::F32);
+  const bool soft = loss.targets.dtype == DType::F32;
+  if (!soft) check_dtype(name, "targets", loss.targets, DType::I64);
+  return {loss.logits.f32(),
+          soft ? nullptr : loss.targets.as<std::int64_t>(),
+          soft ? loss.targets.f32() : nullptr,
+          loss.class_weights.f32(),
+          static_cast<double>(loss.label_smoothing),
+          loss.logits.shape[0],
+          loss.logits.shape[1]};
 }
 
 template <typename T, bool kLog>
@@ -288,43 +288,44 @@ void launch_softmax_backward(ExecContext& ctx, const T* y, const T* dy, std::int
 
 }  // namespace
 
-void softmax(ExecContext& ctx, bool log, ConstView x, std::int64_t outer, std::int64_t length,
-             std::int64_t inner, View y) {
-  check_dtype("softmax", "y", y, x.dtype);
-  if (outer * length * inner == 0) return;
-  with_storage("softmax", x.dtype, [&](auto storage) {
+void run(ExecContext& ctx, const Softmax& op) {
+  const Lanes& lanes = op.lanes;
+  check_dtype(Softmax::kName, "y", op.y, op.x.dtype);
+  if (lanes.outer * lanes.length * lanes.inner == 0) return;
+  with_storage(Softmax::kName, op.x.dtype, [&](auto storage) {
     using T = typename decltype(storage)::type;
-    const auto run = log ? launch_softmax<T, true> : launch_softmax<T, false>;
-    run(ctx, x.as<T>(), outer * inner, length, inner, y.as<T>());
+    const auto softmax = op.log ? launch_softmax<T, true> : launch_softmax<T, false>;
+    softmax(ctx, op.x.as<T>(), lanes.outer * lanes.inner, lanes.length, lanes.inner, op.y.as<T>());
   });
 }
 
-void softmax_backward(ExecContext& ctx, bool log, ConstView y, ConstView dy, std::int64_t outer,
-                      std::int64_t length, std::int64_t inner, View dx) {
-  check_dtype("softmax_backward", "dy", dy, y.dtype);
-  check_dtype("softmax_backward", "dx", dx, y.dtype);
-  if (outer * length * inner == 0) return;
-  with_storage("softmax_backward", y.dtype, [&](auto storage) {
+void run(ExecContext& ctx, const SoftmaxBackward& op) {
+  const Lanes& lanes = op.lanes;
+  check_dtype(SoftmaxBackward::kName, "dy", op.dy, op.y.dtype);
+  check_dtype(SoftmaxBackward::kName, "dx", op.dx, op.y.dtype);
+  if (lanes.outer * lanes.length * lanes.inner == 0) return;
+  with_storage(SoftmaxBackward::kName, op.y.dtype, [&](auto storage) {
     using T = typename decltype(storage)::type;
-    const auto run = log ? launch_softmax_backward<T, true> : launch_softmax_backward<T, false>;
-    run(ctx, y.as<T>(), dy.as<T>(), outer * inner, length, inner, dx.as<T>());
+    const auto softmax =
+        op.log ? launch_softmax_backward<T, true> : launch_softmax_backward<T, false>;
+    softmax(ctx, op.y.as<T>(), op.dy.as<T>(), lanes.outer * lanes.inner, lanes.length, lanes.inner,
+            op.dx.as<T>());
   });
 }
 
-void cross_entropy(ExecContext& ctx, const CrossEntropy& op, View losses, View weights) {
-  const CrossEntropyArguments a = arguments_of("cross_entropy", op);
+void run(ExecContext& ctx, const CrossEntropy& op) {
+  const CrossEntropyArguments a = arguments_of(CrossEntropy::kName, op.loss);
   if (a.samples == 0) return;
   launch(cross_entropy_kernel, grid_for(a.samples, kRowsPerBlock), dim3(kWarp, kRowsPerBlock), 0,
-         stream_of(ctx), a, losses.f32(), weights.f32());
+         stream_of(ctx), a, op.losses.f32(), op.weights.f32());
 }
 
-void cross_entropy_backward(ExecContext& ctx, const CrossEntropy& op, ConstView scale,
-                            View dlogits) {
-  const CrossEntropyArguments a = arguments_of("cross_entropy_backward", op);
-  check_dtype("cross_entropy_backward", "scale", scale, DType::F32);
+void run(ExecContext& ctx, const CrossEntropyBackward& op) {
+  const CrossEntropyArguments a = arguments_of(CrossEntropyBackward::kName, op.loss);
+  check_dtype(CrossEntropyBackward::kName, "scale", op.scale, DType::F32);
   if (a.samples == 0) return;
   launch(cross_entropy_backward_kernel, grid_for(a.samples, kRowsPerBlock),
-         dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), a, scale.f32(), dlogits.f32());
+         dim3(kWarp, kRowsPerBlock), 0, stream_of(ctx), a, op.scale.f32(), op.dlogits.f32());
 }
 
 }  // namespace hanok::cuda

@@ -67,7 +67,7 @@ TEST_F(OnStandin, CachedMemoryMakesRoomOnAFullDevice) {
   Tensor y;
   {
     Tensor large = mebibytes(40);
-    backend_of(kDevice).fill(context_of(kDevice), large.mutable_view(), 5);  // still pending
+    backend_of(kDevice).run(context_of(kDevice), Fill{large.mutable_view(), 5});  // still under way
     y = ops::relu(x);
   }
   EXPECT_GE(allocator_of(kDevice).statistics().cached, 40 * kMebibyte);

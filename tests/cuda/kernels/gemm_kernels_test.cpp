@@ -102,7 +102,7 @@ TEST_F(GemmKernels, SumRowsMatchesDouble) {
     DeviceContext context;
     const DeviceArray<float> dx(x);
     const DeviceArray<float> sums(std::vector<float>(static_cast<std::size_t>(channels), 7));
-    cuda::sum_rows(context, dx.view({rows, channels}), rows, channels, sums.view());
+    cuda::run(context, SumRows{dx.view({rows, channels}), rows, channels, sums.view()});
     std::vector<double> want(static_cast<std::size_t>(channels));
     for (std::size_t i = 0; i < x.size(); ++i) want[i % want.size()] += x[i];
     EXPECT_LE(error_over_rms(sums.values(), want), 1e-6) << rows << " x " << channels;

@@ -10,7 +10,7 @@
 
 #include "hanok/kernels/cuda/conv/conv2d.h"
 #include "hanok/kernels/cuda/gemm/gemm.h"
-#include "hanok/kernels/cuda/ops/layout.h"
+#include "hanok/kernels/primitives/layout.h"
 #include "tests/cuda/kernels/device.h"
 #include "tests/cuda/kernels/half_array.h"
 #include "tests/kernels/conv2d_reference.h"
@@ -79,7 +79,7 @@ TEST_P(HalfProducts, MatchDoubleReference) {
     // The backend's library multiplies first and rounds before the epilogue: two roundings.
     if (epilogue != 0) return;
     const HalfArray library(result, o.c);
-    backend_->gemm(context, o.shape, da.view(), db.view(), e, library.view());
+    backend_->run(context, Gemm{o.shape, da.view(), db.view(), e, library.view()});
     expect_rounded(library.values(), want, result, 1e-5);
   };
   for (const bool ta : {false, true}) {
@@ -108,8 +108,10 @@ TEST_P(HalfProducts, RefuseOperandsOfTwoTypes) {
   EXPECT_THROW(cuda::gemm(context, s, half.view(), f32.view(), {}, half.view()), DTypeError);
   EXPECT_THROW(cuda::gemm(context, s, half.view(), half.view(), {}, other.view()), DTypeError);
   EXPECT_THROW(cuda::gemm(context, s, f32.view(), f32.view(), {}, half.view()), DTypeError);
-  EXPECT_THROW(backend_->gemm(context, s, half.view(), f32.view(), {}, half.view()), DTypeError);
-  EXPECT_THROW(backend_->gemm(context, s, half.view(), half.view(), {}, other.view()), DTypeError);
+  EXPECT_THROW(backend_->run(context, Gemm{s, half.view(), f32.view(), {}, half.view()}),
+               DTypeError);
+  EXPECT_THROW(backend_->run(context, Gemm{s, half.view(), half.view(), {}, other.view()}),
+               DTypeError);
 }
 
 // ---- convolutions ----
@@ -144,9 +146,9 @@ class HalfConv2d : public HalfProducts {
         cuda::conv2d_backward_data(context, s, dy_view, w_view, dx_view);
         cuda::conv2d_backward_weights(context, s, x_view, dy_view, dw_view);
       } else {
-        backend_->conv2d_forward(context, s, x_view, w_view, nullptr, epilogue, y_view);
-        backend_->conv2d_backward_data(context, s, dy_view, w_view, nullptr, dx_view);
-        backend_->conv2d_backward_weights(context, s, x_view, dy_view, dw_view);
+        backend_->run(context, Conv2dForward{s, x_view, w_view, nullptr, epilogue, y_view});
+        backend_->run(context, Conv2dBackwardData{s, dy_view, w_view, nullptr, dx_view});
+        backend_->run(context, Conv2dBackwardWeights{s, x_view, dy_view, dw_view});
       }
       expect_rounded(y.values(), y_want, dtype(), tolerance);
       // A library may take them in the convolution, of what it has not rounded yet.
@@ -216,8 +218,8 @@ TEST_P(HalfConv2d, EpilogueRoundsOnce) {
     cuda::conv2d_forward(context, s, x.view(s.input_shape()), w.view(s.weight_shape()), e,
                          own.view(s.output_shape()));
     expect_rounded(own.values(), want, dtype(), 2e-5);
-    backend_->conv2d_forward(context, s, x.view(s.input_shape()), w.view(s.weight_shape()), nullptr,
-                             e, library.view(s.output_shape()));
+    backend_->run(context, Conv2dForward{s, x.view(s.input_shape()), w.view(s.weight_shape()),
+                                         nullptr, e, library.view(s.output_shape())});
     expect_rounded(library.values(), want, dtype(), 2e-5);
   }
 }
@@ -230,7 +232,8 @@ TEST_P(HalfConv2d, GradientOfWeightsIsF32) {
   const ConstView x_view = x.view(s.input_shape()), dy_view = dy.view(s.output_shape());
   const View dw_view = dw.view(s.weight_shape());
   EXPECT_THROW(cuda::conv2d_backward_weights(context, s, x_view, dy_view, dw_view), DTypeError);
-  EXPECT_THROW(backend_->conv2d_backward_weights(context, s, x_view, dy_view, dw_view), DTypeError);
+  EXPECT_THROW(backend_->run(context, Conv2dBackwardWeights{s, x_view, dy_view, dw_view}),
+               DTypeError);
 }
 
 }  // namespace

@@ -41,29 +41,10 @@ class Staging {
     for (const auto& [host, buffer] : buffers_) cuda_runtime()->release(0, buffer.device);
   }
 
-  ConstView in(ConstView view) {
-    view.data = copy(view.data, bytes_of(view), false);
-    return view;
-  }
-  View out(View view) {
-    view.data = copy(view.data, bytes_of(view), true);
-    return view;
-  }
-  StridedConstView in(StridedConstView view) {
-    view.data = copy(view.data, bytes_of(view), false);
-    return view;
-  }
-  StridedView out(StridedView view) {
-    view.data = copy(view.data, bytes_of(view), true);
-    return view;
-  }
-  /// Where the view's shape does not say how much memory it covers.
-  ConstView in(ConstView view, std::int64_t elements) {
-    view.data = copy(view.data, bytes(view.dtype, elements), false);
-    return view;
-  }
-  View out(View view, std::int64_t elements) {
-    view.data = copy(view.data, bytes(view.dtype, elements), true);
+  /// The view's copy on the device; brought back at the end if it is a `result`.
+  template <typename SomeView>
+  SomeView stage(SomeView view, bool result) {
+    view.data = copy(view.data, bytes_of(view), result);
     return view;
   }
 

@@ -5,12 +5,10 @@
 #include <type_traits>
 #include <vector>
 
+#include "hanok/kernels/backend.h"
 #include "hanok/kernels/base/half.h"
 #include "hanok/kernels/cuda/gemm/gemm.h"
-#include "hanok/kernels/cuda/ops/batch_norm.h"
 #include "hanok/kernels/cuda/ops/epilogue.h"
-#include "hanok/kernels/cuda/ops/pool.h"
-#include "hanok/kernels/cuda/ops/softmax_cross_entropy.h"
 #include "tests/cuda/kernels/device.h"
 
 namespace hanok {
@@ -107,8 +105,8 @@ TEST_F(StorageKernels, BatchNorm) {
       const auto parameter = [&](std::int64_t i) {
         return View{p.view().f32() + i * channels, DType::F32, {channels}};
       };
-      cuda::batch_norm_statistics(context, dx.view(shape), kRows, channels,
-                                  moments.view({2, channels}));
+      cuda::run(context,
+                BatchNormStatistics{dx.view(shape), kRows, channels, moments.view({2, channels})});
       BatchNormApply apply;
       apply.x = dx.view(shape);
       apply.mean = parameter(0);
@@ -118,7 +116,7 @@ TEST_F(StorageKernels, BatchNorm) {
       apply.residual = dresidual.view(shape);
       apply.activation = Activation::Relu;
       apply.y = y.view(shape);
-      cuda::batch_norm_apply(context, apply);
+      cuda::run(context, apply);
       BatchNormBackward backward;
       backward.x = dx.view(shape);
       backward.y = gate.view(shape);
@@ -131,7 +129,7 @@ TEST_F(StorageKernels, BatchNorm) {
       backward.dresidual = g.view(shape);
       backward.dgamma = {sums.view().data, DType::F32, {channels}};
       backward.dbeta = {sums.view().f32() + channels, DType::F32, {channels}};
-      cuda::batch_norm_backward(context, backward);
+      cuda::run(context, backward);
       return std::vector<std::vector<float>>{widened(y), widened(out), widened(g), sums.values(),
                                              moments.values()};
     });
@@ -150,10 +148,11 @@ TEST_F(StorageKernels, SoftmaxAlongRowsAndColumns) {
       compare(2, [&](auto storage) {
         using T = decltype(storage);
         DeviceContext context;
+        const Lanes lanes{s.outer, s.length, s.inner};
         const auto dx = stored<T>(x), gradient = stored<T>(dy), y = stored<T>(x), d = stored<T>(x);
-        cuda::softmax(context, log, dx.view(shape), s.outer, s.length, s.inner, y.view(shape));
-        cuda::softmax_backward(context, log, dx.view(shape), gradient.view(shape), s.outer,
-                               s.length, s.inner, d.view(shape));
+        cuda::run(context, Softmax{log, dx.view(shape), lanes, y.view(shape)});
+        cuda::run(context,
+                  SoftmaxBackward{log, dx.view(shape), gradient.view(shape), lanes, d.view(shape)});
         return std::vector<std::vector<float>>{widened(y), widened(d)};
       });
     }
@@ -185,16 +184,16 @@ TEST_F(StorageKernels, Pooling) {
       const DeviceArray<std::uint8_t> indices(
           std::vector<std::uint8_t>(static_cast<std::size_t>(s.output_shape().numel())));
       const View taps = indices.view(s.output_shape());
-      cuda::max_pool2d(context, s, in.view(s.input_shape()), most.view(s.output_shape()), taps);
-      cuda::max_pool2d_backward(context, s, gradient.view(s.output_shape()), taps,
-                                dmost.view(s.input_shape()));
-      cuda::avg_pool2d(context, s, in.view(s.input_shape()), mean.view(s.output_shape()));
-      cuda::avg_pool2d_backward(context, s, gradient.view(s.output_shape()),
-                                dmean.view(s.input_shape()));
-      cuda::adaptive_avg_pool2d(context, in.view(s.input_shape()), adapted.view(adaptive));
+      cuda::run(context, MaxPool2d{s, in.view(s.input_shape()), most.view(s.output_shape()), taps});
+      cuda::run(context, MaxPool2dBackward{s, gradient.view(s.output_shape()), taps,
+                                           dmost.view(s.input_shape())});
+      cuda::run(context, AvgPool2d{s, in.view(s.input_shape()), mean.view(s.output_shape())});
+      cuda::run(context,
+                AvgPool2dBackward{s, gradient.view(s.output_shape()), dmean.view(s.input_shape())});
+      cuda::run(context, AdaptiveAvgPool2d{in.view(s.input_shape()), adapted.view(adaptive)});
       // The first elements of the input stand for a gradient of the adaptive windows.
-      cuda::adaptive_avg_pool2d_backward(context, in.view(adaptive),
-                                         dadaptive.view(s.input_shape()));
+      cuda::run(context,
+                AdaptiveAvgPool2dBackward{in.view(adaptive), dadaptive.view(s.input_shape())});
       return std::vector<std::vector<float>>{widened(most),  widened(dmost),   widened(mean),
                                              widened(dmean), widened(adapted), widened(dadaptive)};
     });
@@ -219,7 +218,7 @@ TEST_F(StorageKernels, EpilogueAndSumOfRows) {
         if (bits & 2) e.shift = {p.view().f32() + channels, DType::F32, {channels}};
         if (bits & 4) e.residual = added.view(shape);
         if (bits & 8) e.activation = Activation::Relu;
-        cuda::sum_rows(context, y.view(shape), kRows, channels, sums.view());
+        cuda::run(context, SumRows{y.view(shape), kRows, channels, sums.view()});
         cuda::apply_epilogue(context, e, kRows, channels, y.view(shape));
         return std::vector<std::vector<float>>{widened(y), sums.values()};
       };
@@ -264,10 +263,10 @@ TEST_F(StorageKernels, RefuseWhatTheyCannotStore) {
   DeviceContext context;
   const DeviceArray<double> x(std::vector<double>(6));
   const DeviceArray<float> out(std::vector<float>(6));
-  EXPECT_THROW(cuda::softmax(context, false, x.view(), 2, 3, 1, x.view()), DTypeError);
-  EXPECT_THROW(cuda::softmax(context, false, x.view(), 2, 3, 1, out.view()), DTypeError);
-  EXPECT_THROW(cuda::batch_norm_statistics(context, x.view(), 2, 3, out.view()), DTypeError);
-  EXPECT_THROW(cuda::sum_rows(context, x.view(), 2, 3, out.view()), DTypeError);
+  EXPECT_THROW(cuda::run(context, Softmax{false, x.view(), {2, 3, 1}, x.view()}), DTypeError);
+  EXPECT_THROW(cuda::run(context, Softmax{false, x.view(), {2, 3, 1}, out.view()}), DTypeError);
+  EXPECT_THROW(cuda::run(context, BatchNormStatistics{x.view(), 2, 3, out.view()}), DTypeError);
+  EXPECT_THROW(cuda::run(context, SumRows{x.view(), 2, 3, out.view()}), DTypeError);
   EXPECT_THROW(cuda::apply_epilogue(context, {{}, {}, {}, Activation::Relu, {}}, 2, 3, x.view()),
                DTypeError);
 }
@@ -278,11 +277,11 @@ TEST_F(StorageKernels, CrossEntropyMarksATargetBeyondTheClasses) {
   const DeviceArray<std::int64_t> targets({2, 3});
   const DeviceArray<float> losses({0, 0}), weights({0, 0}), scale({1, 1});
   const DeviceArray<float> gradient(std::vector<float>(6));
-  CrossEntropy op;
+  CrossEntropyLoss op;
   op.logits = logits.view({2, 3});
   op.targets = targets.view();
-  cuda::cross_entropy(context, op, losses.view(), weights.view());
-  cuda::cross_entropy_backward(context, op, scale.view(), gradient.view({2, 3}));
+  cuda::run(context, CrossEntropy{op, losses.view(), weights.view()});
+  cuda::run(context, CrossEntropyBackward{op, scale.view(), gradient.view({2, 3})});
   EXPECT_TRUE(std::isfinite(losses.values()[0]));
   EXPECT_EQ(weights.values()[0], 1);
   EXPECT_TRUE(std::isnan(losses.values()[1]));

@@ -1,7 +1,7 @@
 // The stand-in for cuBLAS: the CPU's kernels. The code above it (blas_product.cpp) is the real one.
 #include "hanok/kernels/cuda/libraries/cublas.h"
 
-#include "hanok/kernels/cpu/gemm.h"
+#include "hanok/kernels/cpu/call.h"
 #include "tests/cuda/standin/host_work.h"
 
 struct cublasContext {
@@ -92,8 +92,9 @@ CublasStatus gemm_strided_batched(CublasHandle handle, int op_a, int op_b, std::
             a, operands,
             span(right_rows, shape.n + shape.k - right_rows, shape.ldb, shape.stride_b));
         standin::Widened result(c, results, span(shape.m, shape.n, shape.ldc, shape.stride_c));
-        cpu::gemm(host, isa, shape, left.view({shape.m * shape.k}), right.view({shape.k * shape.n}),
-                  Epilogue(), result.view({shape.m * shape.n}));
+        cpu::run({host, isa},
+                 Gemm{shape, left.view({shape.m * shape.k}), right.view({shape.k * shape.n}),
+                      Epilogue(), result.view({shape.m * shape.n})});
         result.store();
       });
   return status == cudaSuccess ? 0 : kNotSupported;
