@@ -354,7 +354,7 @@ TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
   // The CPU is the only device of this build, so auto takes it.
   expect_same_weights({"--device", "auto"}, {"--device", "cpu"});
   expect_same_weights({}, {"--profile"});
-  // tests/apps/feature_cache_test.cpp has the cases in which features are cached.
+  // tests/apps/training/feature_cache_test.cpp has the cases in which features are cached.
   expect_same_weights({"--cache-features", "auto"}, {"--cache-features", "no"});
   expect_same_weights({"--cache-budget", "0"}, {"--cache-budget", "100"});
 }
