@@ -19,7 +19,7 @@ std::string obstacle(const Options& options, nn::Module& model) {
   }
   auto* staged = dynamic_cast<nn::StagedModule*>(&model);
   if (staged == nullptr) {
-    return fmt::format("{} is not divided into stages, so no epoch can start behind the first ones",
+    return fmt::format("{} is not cut into stages, so no epoch can start behind the first ones",
                        options.model);
   }
   if (staged->frozen_stages() == 0) {

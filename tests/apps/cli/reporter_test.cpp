@@ -96,12 +96,12 @@ TEST_F(Commands, RunAWholeTrainingThroughTheReporter) {
                                                    "--image-size", "32",
                                                    "--epochs",     "1",
                                                    "--folds",      "2",
-                                                   "--log-steps",  "2",
+                                                   "--log-steps",  "1",
                                                    "--threads",    "1",
                                                    "--fold",       "0",
                                                    "--out",        out.c_str()});
   for (const char* part : {"folder layout, 36 images", "lenet, finetune mode", "epoch 1/1",
-                           "  step 2", "tensors took", "mean", "run folder: "}) {
+                           "  step 1  loss", "tensors took", "mean", "run folder: "}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
 }
