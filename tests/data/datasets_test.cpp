@@ -182,7 +182,7 @@ TEST(Competition, OdditiesAreToldAndNothingIsLost) {
               ElementsAre(HasSubstr("train.csv:3: id 1 occurs twice"),
                           HasSubstr("id 1: more than one file named mask1.*"),
                           HasSubstr("id 1: 6 of 7 photographs"),
-                          HasSubstr("id 2: folder images/a belongs to an earlier row")));
+                          HasSubstr("id 2: folder images/a already belongs to an earlier row")));
   EXPECT_THAT(dataset.skipped, Contains(Pair(HasSubstr("AppleDouble"), 1)));
   EXPECT_THAT(dataset.skipped, Contains(Pair(HasSubstr("name other than mask1..5"), 1)));
 }
