@@ -9,7 +9,6 @@
 
 #include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/batch_norm.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {

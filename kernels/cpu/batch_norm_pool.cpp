@@ -13,7 +13,7 @@
 
 #include "hanok/kernels/cpu/batch_norm.h"
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
+#include "hanok/kernels/cpu/isa/batch_norm_pool.h"
 #include "hanok/kernels/cpu/pool_links.h"
 #include "hanok/kernels/primitives/batch_norm.h"
 

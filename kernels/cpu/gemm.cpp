@@ -26,7 +26,6 @@
 
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {

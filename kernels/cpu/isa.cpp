@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "hanok/kernels/base/error.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {

@@ -1,6 +1,8 @@
 // The instruction-set paths of the CPU's kernels: their names, and which of them runs.
 #pragma once
 
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
+
 namespace hanok::cpu {
 
 enum class Isa { Portable, Avx2 };
@@ -13,8 +15,7 @@ const char* name_of(Isa isa);
 /// CPU lacks.
 Isa choose_isa();
 
-/// All kernels of a path; declared in isa/isa_kernels.h.
-struct IsaKernels;
+/// All kernels of a path.
 const IsaKernels& kernels_of(Isa isa);
 
 }  // namespace hanok::cpu

@@ -11,7 +11,6 @@
 #include "hanok/kernels/base/strided.h"
 #include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/elementwise.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 
 namespace hanok::cpu {
 namespace {

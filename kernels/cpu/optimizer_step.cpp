@@ -12,7 +12,6 @@
 #include <cmath>
 
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/optimizer_step.h"
 
 namespace hanok::cpu {

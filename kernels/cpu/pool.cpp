@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/pool_links.h"
 
 namespace hanok::cpu {

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/random.h"
 
 namespace hanok::cpu {

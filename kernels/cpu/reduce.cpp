@@ -8,7 +8,6 @@
 
 #include "hanok/kernels/base/strided.h"
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/reduce.h"
 
 namespace hanok::cpu {

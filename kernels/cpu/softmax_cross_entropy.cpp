@@ -14,7 +14,6 @@
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/vector_math.h"
 #include "hanok/kernels/cpu/call.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
 #include "hanok/kernels/cpu/isa/softmax.h"
 
 namespace hanok::cpu {

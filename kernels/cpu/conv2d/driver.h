@@ -7,7 +7,7 @@
 
 #include "hanok/kernels/backend.h"
 #include "hanok/kernels/cpu/conv2d/choose.h"
-#include "hanok/kernels/cpu/isa/isa_kernels.h"
+#include "hanok/kernels/cpu/isa.h"
 
 namespace hanok::cpu {
 

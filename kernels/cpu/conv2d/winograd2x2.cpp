@@ -25,7 +25,6 @@
 
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
-#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd2x2.h"
 
 namespace hanok::cpu::winograd2x2 {

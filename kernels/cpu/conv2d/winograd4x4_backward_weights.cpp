@@ -20,7 +20,6 @@
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
-#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd4x4.h"
 
 namespace hanok::cpu::winograd4x4 {

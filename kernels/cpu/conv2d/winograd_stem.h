@@ -9,7 +9,6 @@
 #include "hanok/kernels/cpu/conv2d/driver.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
-#include "hanok/kernels/cpu/isa/gemm_kernels.h"
 #include "hanok/kernels/cpu/isa/winograd_stem.h"
 
 namespace hanok::cpu::winograd_stem {
