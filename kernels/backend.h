@@ -39,7 +39,7 @@
 
 namespace hanok {
 
-template <Primitive...>
+template <typename...>
 struct PrimitiveList {};
 
 using Primitives =
@@ -56,15 +56,17 @@ using Primitives =
 /// one, derived from the class for the others.
 template <typename List>
 class RunsEach;
-template <Primitive Last>
+template <typename Last>
 class RunsEach<PrimitiveList<Last>> {
  public:
+  static_assert(Primitive<Last>, "this description is incomplete; see primitives/primitive.h");
   virtual ~RunsEach() = default;
   virtual void run(ExecContext&, const Last&) = 0;
 };
-template <Primitive First, Primitive... Others>
+template <typename First, typename... Others>
 class RunsEach<PrimitiveList<First, Others...>> : public RunsEach<PrimitiveList<Others...>> {
  public:
+  static_assert(Primitive<First>, "this description is incomplete; see primitives/primitive.h");
   using RunsEach<PrimitiveList<Others...>>::run;
   virtual void run(ExecContext&, const First&) = 0;
 };
@@ -104,7 +106,7 @@ template <typename Derived, typename List = Primitives>
 class EachPrimitive;
 template <typename Derived>
 class EachPrimitive<Derived, PrimitiveList<>> : public Backend {};
-template <typename Derived, Primitive First, Primitive... Others>
+template <typename Derived, typename First, typename... Others>
 class EachPrimitive<Derived, PrimitiveList<First, Others...>>
     : public EachPrimitive<Derived, PrimitiveList<Others...>> {
  public:

@@ -115,8 +115,8 @@ void run(const Call& call, const MaxAlong& op) {
           const float* row = op.x.f32() + at / inner * length * inner + at % inner;
           float best = row[0];
           std::int64_t index = 0;
-          for (std::int64_t i = 1; i < length && best == best;
-               ++i) {  // the first NaN ends the search
+          // The first NaN ends the search.
+          for (std::int64_t i = 1; i < length && best == best; ++i) {
             const float value = row[i * inner];
             if (value > best || value != value) {
               best = value;

@@ -9,8 +9,8 @@
 
 namespace hanok::cuda {
 
-/// The functions are those of Backend's conv2d_* (kernels/backend.h); weights are never packed. One
-/// object per device; not thread-safe.
+/// The meaning of each function is that of the primitives (kernels/primitives/conv2d.h); weights
+/// are used as they are, never packed. One object serves one device; not thread-safe.
 class Convolution {
  public:
   virtual ~Convolution() = default;
