@@ -53,7 +53,8 @@ def split_cases():
         "one class": (23, [1000], 9, 4),
         "tiny classes": (60, [930, 40, 30], 25, 5),
         "like masks3": (1874, [598, 323, 79], 1300, 5),
-        "like the competition": (1050, [138, 100, 43, 190, 186, 57, 28, 20, 9, 38, 37, 11, 28, 20, 9, 38, 37, 11], 150, 5),
+        "like the competition":
+            (1050, [138, 100, 43, 190, 186, 57, 28, 20, 9, 38, 37, 11, 28, 20, 9, 38, 37, 11], 150, 5),
         "eight classes": (160, [125] * 8, 50, 3),
         "nine classes": (170, [111] * 8 + [112], 60, 4),
         "many classes": (900, [6] * 150 + [100], 200, 5),
@@ -136,7 +137,8 @@ def make_resize():
                 "filter": filter_name,
                 "pixels": pixels_of(image.resize((new_width, new_height), resample)),
             }
-    return {"format": 1, "made_by": "make_data.py: Image.resize", "versions": {"Pillow": PIL.__version__}, "cases": cases}
+    versions = {"Pillow": PIL.__version__}
+    return {"format": 1, "made_by": "make_data.py: Image.resize", "versions": versions, "cases": cases}
 
 
 # ---- decoding ----

@@ -45,7 +45,8 @@ compile_one() {
   local name=${1//\//_} rounding=-fmad=false
   case ${1##*/} in gemm* | conv2d*) rounding= ;; esac  # as hanok_compile_cuda of cmake/cuda.cmake
   # shellcheck disable=SC2086 # a list of flags
-  if $HANOK_LAUNCHER "$HANOK_NVCC" $HANOK_FLAGS $rounding -Iinclude -c "$1" -o "$HANOK_LOGS/$name.o" >"$HANOK_LOGS/$name.log" 2>&1; then
+  if $HANOK_LAUNCHER "$HANOK_NVCC" $HANOK_FLAGS $rounding -Iinclude -c "$1" -o "$HANOK_LOGS/$name.o" \
+    >"$HANOK_LOGS/$name.log" 2>&1; then
     rm -f "$HANOK_LOGS/$name.o"
   else
     grep -v 'ptxas info\|bytes stack frame' "$HANOK_LOGS/$name.log" >&2
@@ -59,4 +60,5 @@ begin=$SECONDS
 # The largest first, to balance the load.
 ls -S "${files[@]}" | xargs -P "$jobs" -I{} bash -c 'compile_one {}'
 awk -v complete=$complete -f "$here/ptxas_report.awk" "$allowed" "$logs"/*.log
-echo "${#files[@]} files compiled for sm_${architectures// /, sm_} in $((SECONDS - begin)) s, no unexpected local memory"
+echo "${#files[@]} files compiled for sm_${architectures// /, sm_} in $((SECONDS - begin)) s," \
+  "no unexpected local memory"

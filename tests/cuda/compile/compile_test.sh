@@ -11,7 +11,8 @@ expect() {
   shift 2
   output=$("$here/compile.sh" -j 1 "$@" 2>&1) || status=$?
   if [ "$status" -ne "$wanted" ] || ! grep -qE "$text" <<<"$output"; then
-    printf 'compile.sh %s\nexpected status %s and /%s/, got status %s and:\n%s\n' "$*" "$wanted" "$text" "$status" "$output"
+    printf 'compile.sh %s\nexpected status %s and /%s/, got status %s and:\n%s\n' \
+      "$*" "$wanted" "$text" "$status" "$output"
     exit 1
   fi
 }
@@ -29,7 +30,8 @@ expect 1 'an entry needs a kernel, bytes and a reason' -a 90 -l "$list" "$here/c
 
 echo 'allow-list entries that nothing needs, and warnings, are errors too'
 printf 'some_kernel 8 a test\n' >"$list"
-printf "ptxas info    : Compiling entry function 'k' for 'sm_90'\n    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\n" |
+printf '%s\n' "ptxas info    : Compiling entry function 'k' for 'sm_90'" \
+  "    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads" |
   awk -v complete=1 -f "$here/ptxas_report.awk" "$list" - >"$list.out" && exit 1
 grep -q 'nothing needs the entry for some_kernel' "$list.out"
 printf '__global__ void warns() { int unused; }\n' >"$list.cu"

@@ -32,7 +32,8 @@ expect 'cuda:0 stand-in on the CPU \(sm_90\)'
 expect 'PASSED.* [1-9][0-9]* tests'
 expect 'all within'
 expect '^[1-9][0-9]* plans are stored'
-for bench in cuda/unary/relu cuda/gemm cuda/conv2d/backward_weights/layer4.3x3 ResNet18/inference/batch:2 ResNet18/train/full/batch:2 ResNet50/train/head/batch:2; do
+for bench in cuda/unary/relu cuda/gemm cuda/conv2d/backward_weights/layer4.3x3 ResNet18/inference/batch:2 \
+  ResNet18/train/full/batch:2 ResNet50/train/head/batch:2; do
   expect "$bench.*[0-9]"
 done
 expect 'All parts passed'

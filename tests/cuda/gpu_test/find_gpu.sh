@@ -4,16 +4,19 @@
 set -euo pipefail
 smi=${NVIDIA_SMI:-nvidia-smi}
 if ! command -v "$smi" >/dev/null; then
-  echo "gpu-test: no GPU was found: there is no $smi, so no NVIDIA driver is installed (570 or newer is needed, and a GPU of compute capability 7.5 or newer)" >&2
+  echo "gpu-test: no GPU was found: there is no $smi, so no NVIDIA driver is installed" \
+    "(570 or newer is needed, and a GPU of compute capability 7.5 or newer)" >&2
   exit 1
 fi
-if ! gpus=$("$smi" --query-gpu=name,compute_cap,memory.total,driver_version --format=csv,noheader 2>&1) || [ -z "$gpus" ]; then
+query=--query-gpu=name,compute_cap,memory.total,driver_version
+if ! gpus=$("$smi" "$query" --format=csv,noheader 2>&1) || [ -z "$gpus" ]; then
   echo "gpu-test: no GPU was found: $smi says: $(head -n 1 <<<"$gpus")" >&2
   exit 1
 fi
 usable=$(awk -F', ' '$2 >= 7.5' <<<"$gpus")
 if [ -z "$usable" ]; then
-  echo "gpu-test: no usable GPU was found: compute capability 7.5 or newer is needed, here is: $(head -n 1 <<<"$gpus")" >&2
+  echo "gpu-test: no usable GPU was found: compute capability 7.5 or newer is needed, here is:" \
+    "$(head -n 1 <<<"$gpus")" >&2
   exit 1
 fi
 echo "$usable"

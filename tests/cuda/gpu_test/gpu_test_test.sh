@@ -39,8 +39,10 @@ pretend build/bin/test_gpu_engine "[  PASSED  ] 117 tests." 0
 echo "test_gpu_engine -Allocator.*" >"$work/build/gpu_tests.txt"
 pretend path/ctest "100% tests passed, 0 tests failed out of 7" 0
 export NVIDIA_SMI=$work/good PATH=$work/path:$PATH
-"$here/gpu_test.sh" "$work/build" python3 --quick >"$work/output" || fail "it failed: $(cat "$work/output" "$work/build/gpu-report.md")"
-for text in 'H100' '117 tests' '100% tests passed' 'all within' 'bench_kernels says hello' 'bench_resnet says hello' 'All parts passed'; do
+"$here/gpu_test.sh" "$work/build" python3 --quick >"$work/output" ||
+  fail "it failed: $(cat "$work/output" "$work/build/gpu-report.md")"
+for text in 'H100' '117 tests' '100% tests passed' 'all within' 'bench_kernels says hello' 'bench_resnet says hello' \
+  'All parts passed'; do
   grep -qF "$text" "$work/build/gpu-report.md" || fail "no '$text' in the report: $(cat "$work/build/gpu-report.md")"
 done
 

@@ -78,7 +78,8 @@ std::vector<Process> read_record(const std::string& path) {
 
 std::set<std::string> kernels_in(const std::string& folder) {
   static const std::regex pattern(
-      R"(__global__\s+(?:static\s+)?void\s+(?:__launch_bounds__\s*\([^()]*(?:\([^()]*\)[^()]*)*\)\s*)?(\w+)\s*\()");
+      R"(__global__\s+(?:static\s+)?void\s+)"
+      R"((?:__launch_bounds__\s*\([^()]*(?:\([^()]*\)[^()]*)*\)\s*)?(\w+)\s*\()");
   static const std::regex any(R"(__global__)");
   std::set<std::string> kernels;
   for (const fs::path& file : sources(folder)) {

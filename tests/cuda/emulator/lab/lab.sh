@@ -46,9 +46,11 @@ fi
 {
   echo '#include "hanok_lab.h"'
   echo "#line 1 \"$file\""
+  gap='[[:space:]]' align='__align__\([^)]*\)' name_pattern='[A-Za-z_][A-Za-z0-9_]*'
   sed -E -z \
     -e 's/([A-Za-z_][A-Za-z0-9_:]*(<[^<>;(){}]*>)?)[[:space:]]*<<<([^>;]*)>>>/::hanok::lab::Launcher(\1, \3)/g' \
-    -e 's/extern[[:space:]]+__shared__[[:space:]]+(__align__\([^)]*\)[[:space:]]*)?([A-Za-z_][A-Za-z0-9_ ]*[ ])([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*\[[[:space:]]*\]/auto* \3 = ::hanok::cuda::dynamic_shared<\2>()/g' \
+    -e "s/extern$gap+__shared__$gap+($align$gap*)?([A-Za-z_][A-Za-z0-9_ ]*[ ])($name_pattern)$gap*\[$gap*\]/\
+auto* \3 = ::hanok::cuda::dynamic_shared<\2>()/g" \
     "$file"
 } >"$out/source/$name.cu"
 # -O1 does not merge or remove accesses; -fsanitize=thread makes each access call the emulator (its functions are
