@@ -1,13 +1,12 @@
-// What the documents say about the code is so: paths exist, quoted snippets occur, commands exist,
-// and the README's map and table of ops match the sources.
+// What the pages say about the code is so: paths exist, quoted code occurs, functions are defined
+// and entered where a page says so, and commands exist.
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <regex>
 #include <set>
 #include <sstream>
 
-#include "tests/structure/primitives.h"
+#include "tests/structure/pages.h"
 #include "tests/structure/source_tree.h"
 
 namespace hanok::structure {
@@ -16,62 +15,22 @@ namespace {
 using ::testing::Contains;
 using ::testing::IsEmpty;
 
-std::vector<std::string> documents() {
-  std::vector<std::string> found = {"README.md", "CONTRIBUTING.md", "THIRD_PARTY.md"};
-  for (const char* folder :
-       {"kernels", "engine", "nn", "data", "weights", "apps", "tests", "bench"}) {
-    for (const std::string& file : files(folder, {".md"})) found.push_back(file);
-  }
-  return found;
-}
-
-/// All matches of the pattern's first group.
-std::vector<std::string> matches(const std::string& text, const std::string& pattern) {
-  const std::regex regex(pattern);
-  std::vector<std::string> found;
-  for (std::sregex_iterator it(text.begin(), text.end(), regex), end; it != end; ++it) {
-    found.push_back((*it)[1]);
-  }
-  return found;
-}
-
-/// Rows of the first Markdown table whose header starts with `first_column`, cells trimmed.
-std::vector<std::vector<std::string>> table(const std::string& text,
-                                            const std::string& first_column) {
-  std::vector<std::vector<std::string>> rows;
-  std::istringstream lines(text);
-  bool inside = false;
-  for (std::string line; std::getline(lines, line);) {
-    if (!inside) {
-      inside = line.rfind("| " + first_column + " |", 0) == 0;
-      if (inside) rows.emplace_back(matches(line, R"(\|\s*([^|]*[^|\s])\s*(?=\|))"));
-      continue;
-    }
-    if (line.empty() || line.front() != '|') break;
-    if (line.find("---") != std::string::npos) continue;
-    rows.emplace_back(matches(line, R"(\|\s*([^|]*[^|\s]|)\s*(?=\|))"));
-  }
-  return rows;
-}
-
-/// Without white space, so that a snippet may be indented or wrapped differently.
-std::string squeezed(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    if (std::isspace(static_cast<unsigned char>(c)) == 0) result.push_back(c);
-  }
-  return result;
-}
-
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
 
 TEST(Documents, NameOnlyFilesThatExist) {
-  const std::vector<std::string> all = files(".", {".h", ".cpp", ".cu", ".md", ".py", ".cmake"});
+  // What is generated from NAME.in while configuring counts too.
+  const std::vector<std::string> all =
+      files(".", {".h", ".cpp", ".cu", ".md", ".py", ".cmake", ".in"});
+  const auto is_made_from_template = [&](const std::string& path) {
+    const std::string name = "/" + std::filesystem::path(path).filename().string() + ".in";
+    return std::any_of(all.begin(), all.end(),
+                       [&](const std::string& file) { return ends_with(file, name); });
+  };
   std::vector<std::string> missing;
   int checked = 0;
-  for (const std::string& document : documents()) {
+  for (const std::string& document : pages()) {
     const std::filesystem::path folder = std::filesystem::path(document).parent_path();
     const std::string below = folder.generic_string() + "/";
     // `engine/ops.h`: a path in backticks, without wildcards or CAPITALS as placeholders; a room's
@@ -82,6 +41,7 @@ TEST(Documents, NameOnlyFilesThatExist) {
       ++checked;
       const bool there =
           std::filesystem::exists(root() / path) ||
+          std::filesystem::exists(root() / "include" / path) || is_made_from_template(path) ||
           (!folder.empty() && std::any_of(all.begin(), all.end(), [&](const std::string& file) {
             return file.rfind(below, 0) == 0 && ends_with(file, "/" + path);
           }));
@@ -94,45 +54,134 @@ TEST(Documents, NameOnlyFilesThatExist) {
   EXPECT_THAT(missing, IsEmpty());
 }
 
+TEST(Documents, LinkOnlyToFilesThatExist) {
+  const std::string link = R"(\]\(([A-Za-z0-9_/-]*[./][A-Za-z0-9_./-]+)\))";
+  std::vector<std::string> missing;
+  int checked = 0;
+  for (const std::string& document : pages()) {
+    const std::filesystem::path folder = std::filesystem::path(document).parent_path();
+    for (const std::string& target : matches(read(document), link)) {
+      ++checked;
+      if (!std::filesystem::exists(root() / folder / target)) {
+        missing.push_back(document + ": " + target);
+      }
+    }
+  }
+  EXPECT_GT(checked, 20);
+  EXPECT_THAT(missing, IsEmpty());
+}
+
 TEST(Documents, NameOnlyCommandsThatDevHas) {
   const std::vector<std::string> lists = matches(read("dev"), "\ncommands=\\(([^)]*)\\)");
   ASSERT_EQ(lists.size(), 1U);
   std::istringstream words(lists[0]);
   std::set<std::string> commands = {"help"};
   for (std::string word; words >> word;) commands.insert(word);
-  for (const std::string& document : documents()) {
+  for (const std::string& document : pages()) {
     for (const std::string& name : matches(read(document), R"(\./dev ([a-z][a-z-]*))")) {
       EXPECT_THAT(commands, Contains(name)) << document;
     }
   }
 }
 
-// "From `path`:" stands before each block of code that was taken from there.
-TEST(Documents, ContributingQuotesTheSourcesAsTheyAre) {
-  const std::string text = read("CONTRIBUTING.md");
-  const std::regex quote("`([a-z_]+/[A-Za-z0-9_./]+)`:\n+```cpp\n([^`]*)```");
-  int quotes = 0;
-  for (std::sregex_iterator it(text.begin(), text.end(), quote), end; it != end; ++it) {
-    ++quotes;
-    const std::string source = squeezed(read((*it)[1]));
-    // An ellipsis leaves lines out: each part must be there, in order.
-    std::size_t at = 0;
-    std::istringstream lines((*it)[2].str() + "\n...\n");
-    std::string part;
-    for (std::string line; std::getline(lines, line);) {
-      if (squeezed(line) != "...") {
-        part += line;
-        continue;
-      }
-      const std::size_t found = source.find(squeezed(part), at);
-      EXPECT_NE(found, std::string::npos) << (*it)[1] << " does not hold:\n" << part;
-      at = found == std::string::npos ? at : found + squeezed(part).size();
-      part.clear();
+TEST(Quotes, AreReadFromAPage) {
+  const std::vector<Quote> found =
+      quotes("From `a/b.h`:\n\n```cpp\nint x;\n```\n\n```cpp\ny\n```\n");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].path, "a/b.h");
+  EXPECT_EQ(found[0].code, "int x;\n");
+  EXPECT_EQ(found[1].path, "");
+  EXPECT_EQ(missing_part("int x;\n...\nint z;", "int  x; int y; int z;"), "");
+  EXPECT_EQ(missing_part("int z;\n...\nint x;", "int x; int z;"), "int x;\n");
+}
+
+// In a tutorial, "From `path`:" stands before each block of code, and the code stands in that file.
+TEST(Tutorials, QuoteTheSourcesAsTheyAre) {
+  int checked = 0;
+  for (const std::string& page : files("docs/tutorials", {".md"})) {
+    for (const Quote& quote : quotes(read(page))) {
+      ++checked;
+      ASSERT_FALSE(quote.path.empty()) << page << " does not say where this is from:\n"
+                                       << quote.code;
+      EXPECT_EQ(missing_part(quote.code, read(quote.path)), "")
+          << page << ": " << quote.path << " does not hold this";
     }
   }
-  EXPECT_GE(quotes, 5);
-  EXPECT_EQ(matches(text, "```(cpp)\n").size(), static_cast<std::size_t>(quotes))
-      << "a block of code does not say where it is from";
+  EXPECT_GE(checked, 10);
+}
+
+TEST(Functions, AreFoundWhereTheyAreDefined) {
+  const std::string source =
+      "int f(int x);\nint f(int x) { return g(x); }\n"
+      "class A final : public B {\n  void run(const C& c) override { h(c); }\n};\n"
+      "void A::go(D d) const { if (f(1)) { k(); } }\n";
+  EXPECT_EQ(bodies_of("f", source), "{ return g(x); }");
+  EXPECT_EQ(bodies_of("A::run", source), "{ h(c); }");
+  EXPECT_EQ(bodies_of("A::run", source, "D"), "");
+  EXPECT_EQ(bodies_of("A::go", source), "{ if (f(1)) { k(); } }");
+  EXPECT_EQ(bodies_of("g", source), "");
+  EXPECT_EQ(bodies_of("k", source), "");
+}
+
+/// A row of a table "| function | file | ...": `run` for `TopK` means run(..., TopK, ...).
+/// A thread's first function is entered by no other one: its row says "in a thread of its own".
+struct Station {
+  std::string function, parameter, file;
+  bool starts_thread = false;
+};
+
+std::vector<Station> stations(const std::string& page) {
+  std::vector<Station> found;
+  for (const auto& row : table(read(page), "function")) {
+    if (row.at(0) == "function") continue;
+    const std::vector<std::string> names = matches(row.at(0), "`([^`]+)`");
+    const std::vector<std::string> file = matches(row.at(1), "`([^`]+)`");
+    EXPECT_FALSE(names.empty()) << page << ": " << row.at(0);
+    EXPECT_EQ(file.size(), 1U) << page << ": " << row.at(1);
+    if (names.empty() || file.size() != 1) continue;
+    const bool starts_thread = row.back().find("in a thread of its own") != std::string::npos;
+    found.push_back({names[0], names.size() > 1 ? names[1] : "", file[0], starts_thread});
+  }
+  return found;
+}
+
+/// The name by which others call it: "Optimizer::step" is called as step(...).
+std::string called_name(const std::string& function) {
+  const std::size_t colons = function.rfind("::");
+  return colons == std::string::npos ? function : function.substr(colons + 2);
+}
+
+// Each function of a table is defined in the file that stands beside it, and is named in the body
+// of one that stands above it: whoever reads the files in this order gets there.
+TEST(Tutorials, NameFunctionsWhereTheyAreDefinedAndEntered) {
+  int checked = 0;
+  for (const std::string& page : files("docs/tutorials", {".md"})) {
+    std::string above;
+    for (const Station& station : stations(page)) {
+      ++checked;
+      ASSERT_TRUE(std::filesystem::exists(root() / station.file)) << page << ": " << station.file;
+      const std::string body = bodies_of(station.function, read(station.file), station.parameter);
+      EXPECT_FALSE(body.empty()) << page << ": " << station.file << " does not define "
+                                 << station.function;
+      const std::string name = called_name(station.function);
+      const bool unnamed = name == "operator()" || station.starts_thread;
+      EXPECT_TRUE(above.empty() || unnamed || above.find(name) != std::string::npos)
+          << page << ": nothing above enters " << station.function;
+      above += body;
+    }
+  }
+  EXPECT_GE(checked, 12);
+}
+
+TEST(Tutorials, FromConvBnActToTheRegisterTileItIsSixFunctionsInFiveFiles) {
+  const std::vector<Station> way = stations("docs/tutorials/write-a-kernel.md");
+  ASSERT_FALSE(way.empty());
+  EXPECT_EQ(way.front().function, "conv_bn_act");
+  EXPECT_EQ(way.back().function, "run_tile");
+  std::set<std::string> passed;
+  for (const Station& station : way) passed.insert(station.file);
+  EXPECT_LE(way.size(), 6U);
+  EXPECT_LE(passed.size(), 5U);
 }
 
 TEST(CudaLadder, EveryRungIsInTheTable) {
@@ -147,80 +196,6 @@ TEST(CudaLadder, EveryRungIsInTheTable) {
     found.push_back(row.front());
   }
   EXPECT_EQ(found, want);
-}
-
-TEST(Readme, MapShowsEveryRoom) {
-  std::vector<std::string> expected = rooms();
-  expected.insert(expected.end(), {"tests", "bench"});
-  std::vector<std::string> shown;
-  for (const auto& row : table(read("README.md"), "room")) {
-    if (row.at(0) == "room") continue;
-    const std::vector<std::string> name =
-        matches(row.at(0), R"(\[([a-z]+)\]\([a-z]+/README\.md\))");
-    ASSERT_EQ(name.size(), 1U) << row.at(0);
-    shown.push_back(name[0]);
-  }
-  EXPECT_EQ(shown, expected);
-}
-
-TEST(Readme, ListsTheEnvironmentVariables) {
-  std::set<std::string> used;
-  for (const std::string& room : rooms()) {
-    for (const std::string& file : files(room, {".cpp"})) {
-      for (const std::string& name : matches(read(file), R"rx("(HANOK_[A-Z0-9_]+)")rx")) {
-        used.insert(name);
-      }
-    }
-  }
-  std::set<std::string> listed;
-  for (const auto& row : table(read("README.md"), "variable")) {
-    for (const std::string& name : matches(row.at(0), "`([A-Z0-9_]+)`")) listed.insert(name);
-  }
-  EXPECT_EQ(listed, used);
-}
-
-/// Functions declared in namespace hanok::ops.
-std::set<std::string> declared_ops() {
-  const std::string text = read("engine/ops.h");
-  const std::size_t begin = text.find("namespace hanok::ops {");
-  const std::string ops = text.substr(begin, text.find("}  // namespace hanok::ops") - begin);
-  std::set<std::string> names;
-  for (const std::string& name :
-       matches(ops, R"(\n(?:Tensor|std::pair<Tensor, Tensor>) ([a-z0-9_]+)\()")) {
-    names.insert(name);
-  }
-  return names;
-}
-
-TEST(Readme, OpTableMatchesTheSources) {
-  const auto rows = table(read("README.md"), "op");
-  ASSERT_GT(rows.size(), 2U);
-  // A column a device: those that have a folder in kernels.
-  std::vector<std::string> header = {"op", "kernels", "cpu"};
-  if (std::filesystem::exists(root() / "kernels/cuda")) header.emplace_back("cuda");
-  EXPECT_EQ(rows[0], header);
-
-  std::set<std::string> called;  // by the ops
-  for (const auto& [description, name] : primitives()) {
-    for (const std::string& file : files("engine/ops", {".cpp"})) {
-      if (has_word(read(file), description)) called.insert(name);
-    }
-  }
-
-  std::set<std::string> ops_shown;
-  std::set<std::string> kernels_shown;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    ASSERT_EQ(rows[i].size(), header.size()) << rows[i].at(0);
-    for (const std::string& op : matches(rows[i][0], "`([a-z0-9_]+)`")) {
-      EXPECT_TRUE(ops_shown.insert(op).second) << op << " stands there twice";
-    }
-    for (const std::string& kernel : matches(rows[i][1], "`([a-z0-9_]+)`")) {
-      EXPECT_THAT(called, Contains(kernel)) << "no op calls it";
-      kernels_shown.insert(kernel);
-    }
-  }
-  EXPECT_EQ(ops_shown, declared_ops());
-  EXPECT_EQ(kernels_shown, called);
 }
 
 }  // namespace
