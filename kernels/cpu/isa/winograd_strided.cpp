@@ -213,7 +213,7 @@ void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t column
     for (int64_t first = 0; first < kPanelColumns; first += kLanes) {
       Vec g[kLanes][9];
       turn_filters(w, channels, row, rows - row, first, columns, g);
-      for (int64_t l = 0; l < min_of(kLanes, rows - row); ++l) {
+      for (int64_t l = 0; l < channels_of_vector(rows - row); ++l) {
         store_forward_phase<5, 5>(g[l], rows, row + l, out + first);
         store_forward_phase<5, 4>(g[l], rows, row + l, out + first);
         store_forward_phase<4, 5>(g[l], rows, row + l, out + first);

@@ -22,6 +22,10 @@ inline Vec load_channels(const float* p, int64_t left) {
 inline void store_channels(float* p, Vec v, int64_t left) {
   kWinogradChannels % kLanes == 0 ? store(p, v) : store_first(p, v, left);
 }
+// How many of a vector's lanes are channels.
+inline int64_t channels_of_vector(int64_t left) {
+  return kWinogradChannels % kLanes == 0 ? kLanes : min_of(kLanes, left);
+}
 
 // ---- one-dimensional maps on registers; s and t: distance between consecutive elements ----
 
@@ -289,7 +293,7 @@ void pack_filters(const float* w, int64_t channels, int64_t rows, int64_t column
     for (int64_t first = 0; first < kPanelColumns; first += kLanes) {
       Vec g[kLanes][9];
       turn_filters(w, channels, row, rows - row, first, columns, g);
-      for (int64_t l = 0; l < min_of(kLanes, rows - row); ++l) {
+      for (int64_t l = 0; l < channels_of_vector(rows - row); ++l) {
         Vec u[kPoints * kPoints];
         transform_filter<kPoints, kMap>(g[l], u);
         store_filter<kPoints>(u, rows, row + l, first, out);
