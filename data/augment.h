@@ -9,6 +9,7 @@
 #include "hanok/data/image.h"
 #include "hanok/data/random.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// torchvision's RandomResizedCrop: a fraction of the area from `area` and an aspect ratio from
@@ -41,3 +42,4 @@ Image rand_augment_operation(const Image& image, const std::string& name, int ma
 Image rand_augment(const Image& image, int operations, int magnitude, RandomDraws& random);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/data/image.h"
 #include "hanok/data/random.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// One parameter of a transform: a number, or a range from which numbers are drawn.
@@ -71,3 +72,4 @@ Image augment(const Image& image, const Augmentation& augmentation, std::uint64_
               std::int64_t epoch, std::int64_t sample, std::uint32_t occurrence = 0);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

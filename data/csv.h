@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// A CSV file: RFC 4180 quoting, optional byte-order mark, LF or CRLF. Throws FormatError naming
@@ -22,3 +23,4 @@ Csv read_csv(const std::string& path);
 std::string csv_field(const std::string& text);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "hanok/data/csv.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 struct Sample {
@@ -74,3 +75,4 @@ struct Person {
 std::vector<Person> read_people(const std::string& csv_path, std::vector<std::string>& warnings);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// `pixels` holds height x width x 3 bytes, RGB, rows from the top.
@@ -57,3 +58,4 @@ Image center_crop(const Image& image, int width, int height);
 Image flip_horizontal(const Image& image);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -12,6 +12,7 @@
 #include "hanok/data/transforms.h"
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 struct Batch {
@@ -81,3 +82,4 @@ class Loader {
 std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include "hanok/data/loader.h"
 #include "hanok/data/random.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// A draw from Beta(alpha, alpha). Throws ValueError for alpha outside 0.05..100.
@@ -33,3 +34,4 @@ Tensor cutmix(Batch& batch, std::int64_t classes, double alpha, std::uint64_t se
               std::int64_t epoch, std::int64_t step);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

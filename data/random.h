@@ -9,6 +9,7 @@
 
 #include "hanok/kernels/base/philox.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 class RandomDraws {
@@ -68,3 +69,4 @@ class RandomDraws {
 };
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

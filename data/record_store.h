@@ -9,6 +9,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 struct RecordStoreOptions {
@@ -54,3 +55,4 @@ class RecordStore {
 };
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

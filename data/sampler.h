@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// A random permutation of 0..count-1. Throws ValueError for a negative count.
@@ -33,3 +34,4 @@ std::string sampling_table(Sampling sampling, const std::vector<std::int64_t>& l
                            std::int64_t epochs);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

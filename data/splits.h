@@ -8,6 +8,7 @@
 
 #include "hanok/data/dataset.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// Fold number (0..folds-1) of each sample: the fold in which it is used for validation.
@@ -46,3 +47,4 @@ std::vector<std::string> fold_warnings(const std::vector<std::int64_t>& labels,
                                        const std::vector<std::string>& class_names, int folds);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include "hanok/data/image.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 struct FaceAttributes {
@@ -34,3 +35,4 @@ struct SyntheticOptions {
 void write_synthetic_competition(const std::string& root, const SyntheticOptions& options);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include "hanok/data/image.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// Saved in every checkpoint, so that prediction repeats exactly what training did.
@@ -27,3 +28,4 @@ struct Preprocessing {
 Image preprocess(const Image& image, const Preprocessing& preprocessing);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

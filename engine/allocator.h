@@ -9,6 +9,7 @@
 
 #include "hanok/kernels/base/device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 struct MemoryStatistics {
@@ -88,3 +89,4 @@ class MemoryTag {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

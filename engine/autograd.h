@@ -13,6 +13,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// The origin of a node's input: an op's node or a leaf. Both null: no gradient is needed.
@@ -127,3 +128,4 @@ bool is_owned_alone(const Tensor& tensor);
 std::string graph_to_dot(const Tensor& output);
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Increments counter (one i64) in place; on a GPU in stream order. Unchanged if `skip` (one f32 on
@@ -10,3 +11,4 @@ namespace hanok {
 void count_up(Tensor& counter, const Tensor& skip = {});
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include "hanok/kernels/base/device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Copies between the same or different devices, in the order of their compute streams. On return
@@ -33,3 +34,4 @@ class PinnedMemory {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

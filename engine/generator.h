@@ -9,6 +9,7 @@
 #include "hanok/kernels/backend.h"
 #include "hanok/kernels/base/philox.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class Generator {
@@ -46,3 +47,4 @@ Tensor random_uniform(const Shape& shape, float low, float high, Generator& gene
 Tensor random_normal(const Shape& shape, float mean, float stddev, Generator& generator);
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -1,6 +1,7 @@
 // The layer to which ops on this thread belong: profiles are grouped by it.
 #pragma once
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// The layer is an opaque identity (a module's address). Nodes store it, so that the kernels of the
@@ -23,3 +24,4 @@ class LayerScope {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

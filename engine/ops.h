@@ -17,6 +17,7 @@
 #include "hanok/kernels/conv2d.h"
 #include "hanok/kernels/epilogue.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::ops {
 
 /// x in another element type (rounded to nearest even); x itself if it has it already.
@@ -263,3 +264,4 @@ inline Tensor operator-(const Tensor& a, float b) { return ops::affine(a, 1, -b)
 inline Tensor operator*(const Tensor& a, float b) { return ops::affine(a, b, 0); }
 inline Tensor operator/(const Tensor& a, float b) { return ops::affine(a, 1.0F / b, 0); }
 }  // namespace hanok
+#pragma GCC visibility pop

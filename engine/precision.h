@@ -7,6 +7,7 @@
 #include "hanok/kernels/base/device.h"
 #include "hanok/kernels/base/dtype.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 enum class Precision {
@@ -46,3 +47,4 @@ Precision precision();
 DType compute_dtype(Precision precision);
 
 }  // namespace hanok
+#pragma GCC visibility pop

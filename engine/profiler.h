@@ -10,6 +10,7 @@
 
 #include "hanok/kernels/base/device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// One call of a primitive.
@@ -54,3 +55,4 @@ class Profiler {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

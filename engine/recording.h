@@ -17,6 +17,7 @@
 #include "hanok/kernels/base/device.h"
 #include "hanok/kernels/cuda_runtime.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class Recording {
@@ -45,3 +46,4 @@ class Recording {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

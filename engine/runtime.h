@@ -6,6 +6,7 @@
 
 #include "hanok/kernels/backend.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// The backend of a device; created at first use. Throws DeviceError if the device is missing.
@@ -66,3 +67,4 @@ class NominalBatch {
 std::int64_t nominal_batch();
 
 }  // namespace hanok
+#pragma GCC visibility pop

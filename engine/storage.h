@@ -8,6 +8,7 @@
 
 #include "hanok/kernels/base/device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class Storage {
@@ -37,3 +38,4 @@ class Storage {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -16,6 +16,7 @@
 #include "hanok/kernels/base/shape.h"
 #include "hanok/kernels/base/view.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class Node;
@@ -141,3 +142,4 @@ class Tensor {
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 }  // namespace hanok
+#pragma GCC visibility pop

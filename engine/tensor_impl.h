@@ -11,6 +11,7 @@
 #include "hanok/engine/tensor.h"
 #include "hanok/kernels/backend.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// A parameter's values in another form: packed for convolutions, or of another element type. Kept
@@ -40,3 +41,4 @@ struct TensorImpl {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class StepTransaction {
@@ -30,3 +31,4 @@ class StepTransaction {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -37,6 +37,7 @@
 #include "hanok/kernels/primitives/reduce.h"
 #include "hanok/kernels/primitives/softmax_cross_entropy.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 template <typename...>
@@ -117,3 +118,4 @@ class EachPrimitive<Derived, PrimitiveList<First, Others...>>
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "hanok/kernels/base/shape.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 enum class Conv2dPass { Forward, BackwardData, BackwardWeights };
@@ -87,3 +88,4 @@ struct Conv2dPackKey {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 
 #include "hanok/kernels/backend.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 struct CudaDeviceInfo {
@@ -112,3 +113,4 @@ class CudaRuntime {
 CudaRuntime* cuda_runtime();
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 enum class Activation {
@@ -37,3 +38,4 @@ struct Epilogue {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "hanok/kernels/base/thread_pool.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Scratch memory that is reused from call to call. Kernels take from it within a Scope and never
@@ -66,3 +67,4 @@ struct ExecContext {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include "hanok/kernels/conv2d.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// x [N,C,H,W] -> 1x1 -> [N,hidden,H,W] -> depthwise 3x3, padding 1 -> [N,hidden,P,Q] -> 1x1 ->
@@ -25,3 +26,4 @@ struct InvertedResidualShape {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 // rejects while a kind is missing.
 #pragma once
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 enum class UnaryOp {
@@ -147,3 +148,4 @@ constexpr DerivativeNeeds derivative_needs(UnaryOp kind) {
 }
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// max(x, 0).
@@ -82,3 +83,4 @@ class Hardsigmoid : public Module {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// Runs its modules in order; their names are "0", "1", ... A Conv2d followed by a BatchNorm2d and
@@ -47,3 +48,4 @@ class ModuleList : public Module {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

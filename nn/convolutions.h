@@ -8,6 +8,7 @@
 #include "hanok/engine/ops.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 struct Conv1dOptions {
@@ -57,3 +58,4 @@ class ConvTranspose2d : public Module {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

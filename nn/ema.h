@@ -5,6 +5,7 @@
 #include "hanok/nn/module.h"
 #include "hanok/nn/state.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 class Ema {
@@ -50,3 +51,4 @@ class EmaScope {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -20,6 +20,7 @@
 #include "hanok/kernels/backend.h"
 #include "hanok/nn/state.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 struct GradScalerOptions {
@@ -55,3 +56,4 @@ class GradScaler {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// L2 norm of all gradients concatenated, f32 [1] on their device; parameters without a gradient
@@ -21,3 +22,4 @@ Tensor clip_gradient_norm(const std::vector<Tensor>& parameters, double max_norm
 void clip_gradient_value(const std::vector<Tensor>& parameters, double limit);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include "hanok/engine/generator.h"
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn::init {
 
 enum class Fan { In, Out };
@@ -33,3 +34,4 @@ void xavier_normal(Tensor& weight, float gain = 1, Generator& generator = Genera
 void uniform_by_fan_in(Tensor& weight, Tensor& bias);
 
 }  // namespace hanok::nn::init
+#pragma GCC visibility pop

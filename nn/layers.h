@@ -11,6 +11,7 @@
 #include "hanok/nn/containers.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// x [...,in] -> [...,out]. Weight and bias are initialised uniformly within 1/sqrt(in). Every
@@ -207,3 +208,4 @@ class Upsample : public Module {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 struct ClassScore {
@@ -43,3 +44,4 @@ class ConfusionMatrix {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -23,6 +23,7 @@
 #include "hanok/engine/tensor.h"
 #include "hanok/nn/state_dict.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 class Module;
@@ -279,3 +280,4 @@ void Child<T>::replace(std::unique_ptr<Module> module) {
 }
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

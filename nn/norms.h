@@ -8,6 +8,7 @@
 
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// Layer norm over the last dimensions of x, of sizes `normalized`. Weight is initialised to 1,
@@ -56,3 +57,4 @@ class GroupNorm : public Module {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

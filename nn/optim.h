@@ -10,6 +10,7 @@
 #include "hanok/kernels/backend.h"
 #include "hanok/nn/state.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// Parameters that share hyper-parameters. A negative value selects the optimiser's default.
@@ -143,3 +144,4 @@ std::unique_ptr<Optimizer> make_rmsprop(std::vector<ParameterGroup> groups,
                                         const RmsPropOptions& options);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

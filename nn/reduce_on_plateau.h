@@ -6,6 +6,7 @@
 #include "hanok/nn/optim.h"
 #include "hanok/nn/state.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// PyTorch's ReduceLROnPlateau with a relative threshold. Not a Schedule, since it has state.
@@ -41,3 +42,4 @@ class ReduceOnPlateau {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "hanok/nn/optim.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 class Schedule {
@@ -49,3 +50,4 @@ std::unique_ptr<Schedule> make_sequential(std::vector<std::unique_ptr<Schedule>>
                                           std::vector<std::int64_t> starts);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// One stage: its function, and the children it uses.
@@ -31,3 +32,4 @@ class StagedModule : public Module {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

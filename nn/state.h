@@ -9,6 +9,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// Numbers, strings and tensors by name. Each class writes its own "version" and rejects newer
@@ -33,3 +34,4 @@ struct State {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 class StateDict {
@@ -47,3 +48,4 @@ std::vector<std::string> near_names(const std::string& name,
 bool glob_matches(const std::string& glob, const std::string& text);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 /// Writes to a temporary file next to the target (next to the link's target if it is a link);
@@ -33,3 +34,4 @@ class AtomicFile {
 void rename_durably(const std::string& from, const std::string& to);
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 /// A published file with ImageNet-1k weights of one model.
@@ -40,3 +41,4 @@ const CatalogueEntry& find_in_catalogue(const std::string& name);
 std::string cache_folder();
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 
 #include "hanok/weights/catalogue.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 struct DownloadOptions {
@@ -53,3 +54,4 @@ Fetched fetch(const CatalogueEntry& entry,
               const std::function<void(std::int64_t done, std::int64_t total)>& progress);
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

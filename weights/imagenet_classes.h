@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 /// The 1000 classes of ImageNet-1k in the order of the logits of every model in the catalogue.
@@ -11,3 +12,4 @@ namespace hanok::weights {
 const std::vector<std::string>& imagenet_classes();
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

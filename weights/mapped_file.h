@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 using Bytes = std::span<const unsigned char>;
@@ -47,3 +48,4 @@ inline bool range_fits(std::uint64_t begin, std::uint64_t length, std::uint64_t 
 }
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

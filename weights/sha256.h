@@ -5,9 +5,11 @@
 
 #include "hanok/weights/mapped_file.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 /// 64 lower-case hexadecimal digits.
 std::string sha256(Bytes bytes);
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 struct Statistics {
@@ -18,3 +19,4 @@ struct Statistics {
 Statistics statistics_of(const Tensor& tensor);
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "hanok/nn/state_dict.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::weights {
 
 struct WeightFile {
@@ -39,3 +40,4 @@ nn::StateDict with_f32_values(const nn::StateDict& tensors);
 std::string find_pretrained(const std::string& model);
 
 }  // namespace hanok::weights
+#pragma GCC visibility pop

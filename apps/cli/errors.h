@@ -6,6 +6,7 @@
 
 #include "hanok/kernels/base/error.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// What the programs return to the shell.
@@ -40,3 +41,4 @@ struct Failure {
 Failure current_failure();
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

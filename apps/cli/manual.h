@@ -9,6 +9,7 @@ namespace CLI {
 class App;
 }
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Adds --man and --completion bash to `app`: they print and end the program
@@ -31,3 +32,4 @@ std::string man_page(const CLI::App& app);
 std::string bash_completion(const CLI::App& app);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

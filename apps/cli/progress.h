@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 using Clock = std::chrono::steady_clock;
@@ -43,3 +44,4 @@ class Progress {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

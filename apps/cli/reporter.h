@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// How far a long loop is.
@@ -37,3 +38,4 @@ class Reporter {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

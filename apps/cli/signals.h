@@ -1,6 +1,7 @@
 // ctrl-C and SIGTERM as a flag that loops look at between steps.
 #pragma once
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// From now on the first SIGINT or SIGTERM sets the flag; a second one ends the process at once, as
@@ -12,3 +13,4 @@ bool interrupted();
 void clear_interrupt();
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Prints to standard output. Progress is a bar where that is a terminal, now
@@ -28,3 +29,4 @@ class TerminalReporter final : public Reporter {
 int run_program(const std::string& name, const std::function<int(Reporter&)>& body);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

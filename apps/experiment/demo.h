@@ -6,6 +6,7 @@
 
 #include "hanok/apps/options/options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 inline constexpr std::int64_t kDemoPeople = 150;
@@ -17,3 +18,4 @@ void apply_demo_preset(Options& options);
 std::string draw_demo_data(const std::string& root, std::int64_t people, std::uint64_t seed);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Starts a run in the new folder `out`. Returns kSuccess or kInterrupted; throws the errors of
@@ -27,3 +28,4 @@ void dry_run(const Options& options, Reporter& reporter);
 void plan_run(const Options& options, Reporter& reporter);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include "hanok/apps/experiment/report.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Trains the folds that are not done yet, with the algorithms that --autotune and cuDNN have
@@ -11,3 +12,4 @@ namespace hanok::training {
 int train_folds(const Run& run);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

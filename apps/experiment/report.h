@@ -11,6 +11,7 @@
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/apps/training/trainer.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Members of each class in training and validation: printable. With a --sampler that repeats or
@@ -32,3 +33,4 @@ struct Run {
 void report_results(const Run& run, const std::vector<FoldResult>& results);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

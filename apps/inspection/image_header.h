@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct ImageHeader {
@@ -19,3 +20,4 @@ struct ImageHeader {
 std::optional<ImageHeader> read_image_header(const std::uint8_t* bytes, std::size_t size);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::inspection {
 
 using training::Reporter;
@@ -58,3 +59,4 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter);
 void inspect_transforms(Reporter& reporter);
 
 }  // namespace hanok::inspection
+#pragma GCC visibility pop

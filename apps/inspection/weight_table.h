@@ -5,6 +5,7 @@
 
 #include "hanok/weights/weights.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// "16 tensors, 220 values, 0.01 MiB"
@@ -15,3 +16,4 @@ std::string describe_totals(const nn::StateDict& tensors);
 std::string weight_table(const weights::WeightFile& file);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

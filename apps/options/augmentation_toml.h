@@ -5,6 +5,7 @@
 
 #include "hanok/data/augmentation.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The [[transform]] tables of a TOML text called `name`; empty if it has none. Throws UsageError
@@ -22,3 +23,4 @@ std::string transforms_to_toml(const data::Augmentation& augmentation);
 std::string transforms_table();
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -12,6 +12,7 @@
 #include "hanok/data/sampler.h"
 #include "hanok/engine/precision.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// --layout: how the folder of images is laid out.
@@ -173,3 +174,4 @@ std::vector<std::string> names_of() {
 }
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/kernels/base/device.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The device of that choice: auto is the first GPU that can be used, else the CPU. Throws
@@ -21,3 +22,4 @@ Precision parse_precision(const std::string& text);
 Device device_of(nn::Module& model);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include "hanok/apps/options/choices.h"
 #include "hanok/apps/options/options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The one value of an option. Throws UsageError for none or several.
@@ -128,3 +129,4 @@ OptionEntry& OptionTable::values(OptionName name, const char* help,
 }
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "hanok/data/augmentation.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// --unfreeze-at EPOCH=GLOB: what matches is frozen before this epoch and learns from it on.
@@ -64,3 +65,4 @@ DeviceChoice parse_device(const std::string& text);
 std::string text_of(const DeviceChoice& device);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include "hanok/apps/options/choices.h"
 #include "hanok/apps/options/option_values.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Highest values that make sense: beyond them numbers overflow or threads only get in their way.
@@ -119,3 +120,4 @@ void check_options(const Options& options);
 std::vector<int> selected_folds(const Options& options, int fold_count);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@ namespace CLI {
 class App;
 }
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct ReadingOptions {
@@ -24,3 +25,4 @@ void add_reading_options(CLI::App& app, ReadingOptions& options);
 void check_reading_options(const ReadingOptions& options);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 #include "hanok/data/dataset.h"
 #include "hanok/data/loader.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The best checkpoints of a run's folds, in the order of their numbers. Throws UsageError if
@@ -52,3 +53,4 @@ std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, da
                                             const EvaluationListeners& listeners);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

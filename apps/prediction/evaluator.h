@@ -6,6 +6,7 @@
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/reading_options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct EvaluateOptions : ReadingOptions {
@@ -22,3 +23,4 @@ struct EvaluateOptions : ReadingOptions {
 void evaluate_data(const EvaluateOptions& options, Reporter& reporter);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

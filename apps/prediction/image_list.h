@@ -6,6 +6,7 @@
 
 #include "hanok/data/dataset.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct ImageList {
@@ -21,3 +22,4 @@ struct ImageList {
 ImageList list_images(const std::vector<std::string>& arguments);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

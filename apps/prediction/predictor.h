@@ -8,6 +8,7 @@
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/reading_options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct PredictOptions : ReadingOptions {
@@ -34,3 +35,4 @@ struct PredictSummary {
 PredictSummary predict(const PredictOptions& options, Reporter& reporter);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

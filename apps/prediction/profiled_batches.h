@@ -9,6 +9,7 @@
 #include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/training/batch_source.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Counts what happens between one batch and the next as a step.
@@ -35,3 +36,4 @@ class ProfiledBatches final : public BatchSource {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/kernels/cpu/conv2d/choices.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct TunedConv2d {
@@ -31,3 +32,4 @@ std::string to_csv(const std::vector<TunedConv2d>& tuned);
 Conv2dChoices read_conv2d_choices(const std::string& path);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Prints one line a check and what to do about a failed one; writes nothing but temporary files.
@@ -19,3 +20,4 @@ namespace hanok::training {
 int check_recipe(const Options& options, Reporter& reporter);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

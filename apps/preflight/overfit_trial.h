@@ -12,6 +12,7 @@
 #include "hanok/apps/training/training_setup.h"
 #include "hanok/data/loader.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// `options` without what makes overfitting harder on purpose (augmentation, mixing, label
@@ -63,3 +64,4 @@ class OverfitTrial {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/engine/allocator.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Rehearses the configured training and every freezing mode. Returns tables of seconds an epoch
@@ -19,3 +20,4 @@ std::string plan_text(const Options& options, const ExperimentData& data,
 std::string describe_peak(const MemoryStatistics& memory);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

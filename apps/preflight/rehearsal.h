@@ -6,6 +6,7 @@
 #include "hanok/apps/training/fold_job.h"
 #include "hanok/engine/allocator.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// What a few steps and a bit of validation measured.
@@ -22,3 +23,4 @@ struct Rehearsal {
 Rehearsal rehearse(const FoldJob& job, std::int64_t epoch);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -14,6 +14,7 @@
 #include "hanok/kernels/base/device.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The machine's peak rates, measured.
@@ -80,3 +81,4 @@ class StepProfile {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -12,6 +12,7 @@
 #include "hanok/nn/module.h"
 #include "hanok/nn/state.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The record that travels with every checkpoint.
@@ -64,3 +65,4 @@ std::string weights_hash(nn::Module& model);
 nn::StateDict copy_state_dict(nn::Module& model);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

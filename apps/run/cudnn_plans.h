@@ -6,6 +6,7 @@
 
 #include "hanok/kernels/base/device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Where choices of all runs are kept: cudnn_plans beside the folder of fetched weights
@@ -25,3 +26,4 @@ void use_cudnn_plans(Device device, const CudnnPlanOptions& options);
 void append_cudnn_plans(Device device, const std::string& path);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

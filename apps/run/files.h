@@ -3,6 +3,7 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Writes all of `content` so that `path` holds either its old content or the new one, whatever
@@ -23,3 +24,4 @@ bool is_utf8(const std::string& text);
 void make_folder(const std::string& path);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

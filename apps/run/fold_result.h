@@ -10,6 +10,7 @@
 #include "hanok/data/loader.h"
 #include "hanok/nn/metrics.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct FoldResult {
@@ -51,3 +52,4 @@ nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds);
 std::int64_t peak_memory_bytes();
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

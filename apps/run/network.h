@@ -8,6 +8,7 @@
 
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// The network `model` with `hidden` layers (units each, ReLU behind them) in front of its head:
@@ -18,3 +19,4 @@ std::unique_ptr<nn::Module> make_network(const std::string& model, std::int64_t 
                                          const std::vector<std::int64_t>& hidden);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class RunFolder {
@@ -87,3 +88,4 @@ class MetricsLog {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 
 #include "hanok/nn/metrics.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// An array of rows: truth down, predictions across.
@@ -25,3 +26,4 @@ std::string confusion_table(const nn::ConfusionMatrix& matrix,
                             const std::vector<std::string>& class_names);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

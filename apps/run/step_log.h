@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct StepMetrics {
@@ -33,3 +34,4 @@ class StepLog {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

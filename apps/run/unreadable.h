@@ -8,6 +8,7 @@
 #include "hanok/data/dataset.h"
 #include "hanok/data/loader.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Decodes every image once, takes those that cannot be read out of the data set, and returns
@@ -18,3 +19,4 @@ std::vector<data::BadImage> take_out_unreadable(data::Dataset& dataset, std::int
 std::string list_unreadable(const std::vector<data::BadImage>& bad);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -12,6 +12,7 @@
 #include "hanok/data/loader.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class BatchSource {
@@ -83,3 +84,4 @@ class ImageBatches final : public BatchSource {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

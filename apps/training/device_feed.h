@@ -18,6 +18,7 @@
 #include "hanok/engine/tensor.h"
 #include "hanok/kernels/cuda_runtime.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class DeviceFeed {
@@ -44,3 +45,4 @@ class DeviceFeed {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include "hanok/engine/tensor.h"
 #include "hanok/kernels/cuda_runtime.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Copies results to the host asynchronously.
@@ -45,3 +46,4 @@ class DeviceReadback final : public Readback {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -10,6 +10,7 @@
 #include "hanok/engine/tensor.h"
 #include "hanok/kernels/cuda_runtime.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class DeviceUpload {
@@ -32,3 +33,4 @@ class DeviceUpload {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "hanok/apps/options/choices.h"
 #include "hanok/nn/state.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class EarlyStopping {
@@ -39,3 +40,4 @@ class EarlyStopping {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct EpochCounts {
@@ -25,3 +26,4 @@ struct EpochCounts {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

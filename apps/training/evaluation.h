@@ -10,6 +10,7 @@
 #include "hanok/nn/metrics.h"
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct Evaluation {
@@ -33,3 +34,4 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
                                    const std::function<void(std::int64_t)>& on_batch = {});
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

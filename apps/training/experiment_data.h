@@ -10,6 +10,7 @@
 #include "hanok/data/loader.h"
 #include "hanok/data/splits.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct ExperimentData {
@@ -53,3 +54,4 @@ std::vector<float> class_weights(ClassWeights kind, const data::Dataset& dataset
                                  const std::vector<std::int64_t>& samples);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

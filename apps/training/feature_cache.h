@@ -15,6 +15,7 @@
 #include "hanok/apps/training/feature_store.h"
 #include "hanok/nn/stages.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct FeatureCacheOptions {
@@ -80,3 +81,4 @@ class FeatureCache final : public BatchSource {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

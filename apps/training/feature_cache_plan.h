@@ -7,6 +7,7 @@
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/training/feature_cache.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct FeatureCachePlan {
@@ -31,3 +32,4 @@ FeatureCachePlan plan_feature_cache(const Options& options, nn::Module& model,
 std::int64_t augmentation_draw(const Options& options, std::int64_t epoch);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -12,6 +12,7 @@
 #include "hanok/data/record_store.h"
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class FeatureStore {
@@ -63,3 +64,4 @@ class FeatureStore {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

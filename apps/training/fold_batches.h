@@ -10,6 +10,7 @@
 #include "hanok/apps/training/training_setup.h"
 #include "hanok/data/loader.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct FoldBatches {
@@ -22,3 +23,4 @@ struct FoldBatches {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

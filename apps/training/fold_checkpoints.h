@@ -12,6 +12,7 @@
 #include "hanok/apps/training/training_progress.h"
 #include "hanok/apps/training/training_setup.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Without a run folder nothing is written and nothing is found.
@@ -45,3 +46,4 @@ class FoldCheckpoints {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

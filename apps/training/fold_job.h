@@ -8,6 +8,7 @@
 #include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/training/experiment_data.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class StepProfile;
@@ -30,3 +31,4 @@ struct FoldJob {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include "hanok/apps/training/fold_job.h"
 #include "hanok/data/dataset.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct FoldSamples {
@@ -24,3 +25,4 @@ struct FoldSamples {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 #include "hanok/nn/module.h"
 #include "hanok/nn/optim.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// What the options say about freezing.
@@ -63,3 +64,4 @@ class FreezingPlan {
 std::int64_t trainable_parameters(nn::Module& model);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/apps/options/options.h"
 #include "hanok/data/loader.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// How images become input: what the checkpoint carries.
@@ -27,3 +28,4 @@ std::vector<std::int64_t> training_order(const Options& options, const data::Dat
                                          std::int64_t epoch);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -16,6 +16,7 @@
 #include "hanok/apps/training/device_readback.h"
 #include "hanok/apps/training/step_outcome.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class LateResults {
@@ -45,3 +46,4 @@ class LateResults {
 std::unique_ptr<Readback> readback_for(Device device);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

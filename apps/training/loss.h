@@ -8,6 +8,7 @@
 #include "hanok/data/loader.h"
 #include "hanok/engine/tensor.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class TrainingLoss {
@@ -35,3 +36,4 @@ class TrainingLoss {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

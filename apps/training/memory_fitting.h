@@ -11,6 +11,7 @@
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/kernels/base/error.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class MemoryFitting {
@@ -65,3 +66,4 @@ class MemoryFitting {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

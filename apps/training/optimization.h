@@ -12,6 +12,7 @@
 #include "hanok/nn/optim.h"
 #include "hanok/nn/schedule.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Optimiser groups: one a part of the network, head first (FreezingPlan), where --head-lr and
@@ -29,3 +30,4 @@ std::unique_ptr<nn::Optimizer> make_optimizer(const Options& options,
 std::unique_ptr<nn::Schedule> make_schedule(const Options& options, std::int64_t total_steps);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include "hanok/data/dataset.h"
 #include "hanok/nn/metrics.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Matrices of the samples whose path or file name matches each glob.
@@ -28,3 +29,4 @@ std::string predictions_csv(const Evaluation& evaluation, const data::Dataset& d
                             std::optional<int> fold = {});
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

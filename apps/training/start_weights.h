@@ -5,6 +5,7 @@
 
 #include "hanok/apps/options/options.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Path of the file; empty for random weights. Throws IoError if it is missing, and for ImageNet's
@@ -12,3 +13,4 @@ namespace hanok::training {
 std::string start_weights(const Options& options);
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

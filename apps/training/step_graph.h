@@ -17,6 +17,7 @@
 #include "hanok/apps/training/training_step.h"
 #include "hanok/engine/recording.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class StepGraph {
@@ -74,3 +75,4 @@ class StepGraph {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

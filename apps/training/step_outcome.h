@@ -7,6 +7,7 @@
 
 #include "hanok/apps/training/training_step.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// Where a step stands in its training; everything counts from 0.
@@ -32,3 +33,4 @@ struct StepOutcome {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 #include "hanok/apps/training/step_outcome.h"
 #include "hanok/apps/training/training_setup.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class StepRunner {
@@ -56,3 +57,4 @@ class StepRunner {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -15,6 +15,7 @@
 #include "hanok/apps/training/training_progress.h"
 #include "hanok/apps/training/training_setup.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class Trainer {
@@ -47,3 +48,4 @@ class Trainer {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -16,6 +16,7 @@
 #include "hanok/apps/training/training_progress.h"
 #include "hanok/apps/training/training_setup.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 class TrainingLoop {
@@ -59,3 +60,4 @@ class TrainingLoop {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/nn/state.h"
 #include "hanok/nn/state_dict.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct TrainingProgress {
@@ -39,3 +40,4 @@ struct FoldState {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

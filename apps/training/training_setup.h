@@ -15,6 +15,7 @@
 #include "hanok/nn/optim.h"
 #include "hanok/nn/schedule.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 struct TrainingSetup {
@@ -36,3 +37,4 @@ struct TrainingSetup {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

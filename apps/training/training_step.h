@@ -12,6 +12,7 @@
 #include "hanok/nn/module.h"
 #include "hanok/nn/optim.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::training {
 
 /// What a step reads: all of it on the model's device.
@@ -76,3 +77,4 @@ class TrainingStep {
 };
 
 }  // namespace hanok::training
+#pragma GCC visibility pop

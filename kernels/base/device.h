@@ -3,6 +3,7 @@
 
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 struct Device {
@@ -21,3 +22,4 @@ struct Device {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 enum class DType : std::uint8_t { F32, F64, F16, BF16, U8, I64 };
@@ -65,3 +66,4 @@ constexpr DType dtype_of<std::int64_t>() {
 }
 
 }  // namespace hanok
+#pragma GCC visibility pop

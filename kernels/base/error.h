@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Base of all errors thrown by hanok.
@@ -57,3 +58,4 @@ class OutOfMemory : public Error {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

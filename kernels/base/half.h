@@ -7,6 +7,7 @@
 
 #include "hanok/kernels/base/host_device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 struct F16 {
@@ -83,3 +84,4 @@ HANOK_HOST_DEVICE inline float to_float_odd(double x) {
 }
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "hanok/kernels/base/host_device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Each consumer of random numbers has its own stream, so that adding one does not change another.
@@ -64,3 +65,4 @@ HANOK_HOST_DEVICE inline float to_unit_float(std::uint32_t bits) {
 }
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -11,6 +11,7 @@
 #include <initializer_list>
 #include <string>
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 inline constexpr int kMaxRank = 6;
@@ -61,3 +62,4 @@ Strides row_major_strides(const Shape& sizes);
 Shape broadcast_shapes(const char* op, const Shape& a, const Shape& b);
 
 }  // namespace hanok
+#pragma GCC visibility pop

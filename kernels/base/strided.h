@@ -7,6 +7,7 @@
 
 #include "hanok/kernels/base/shape.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// `count` operands of the same sizes, each with its own strides. Dimensions of size 1 are dropped,
@@ -96,3 +97,4 @@ class StridedLoop {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

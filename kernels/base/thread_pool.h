@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class ThreadPool {
@@ -48,3 +49,4 @@ class FlushDenormals {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

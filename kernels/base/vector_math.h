@@ -16,6 +16,7 @@
 
 #include "hanok/kernels/base/host_device.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::math {
 
 // ---- in double, for arguments that are floats; relative error about 1e-10 ----
@@ -225,3 +226,4 @@ HANOK_HOST_DEVICE static inline float cos(float x) {
 }
 
 }  // namespace hanok::math
+#pragma GCC visibility pop

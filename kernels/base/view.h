@@ -4,6 +4,7 @@
 #include "hanok/kernels/base/dtype.h"
 #include "hanok/kernels/base/shape.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Dense read-only elements. `shape` is logical; rank 4 is stored as N,H,W,C (see shape.h).
@@ -55,3 +56,4 @@ struct StridedView {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

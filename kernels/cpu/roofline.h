@@ -3,6 +3,7 @@
 
 #include "hanok/kernels/base/thread_pool.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::cpu {
 
 /// Highest rate of 40 short runs (about 10 ms) of independent multiply-adds on all threads of the
@@ -13,3 +14,4 @@ double measure_fma_peak(ThreadPool& pool);
 double measure_read_bandwidth(ThreadPool& pool);
 
 }  // namespace hanok::cpu
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "hanok/kernels/epilogue.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Mean and biased variance of each channel; blocks combined in double in index order.
@@ -134,3 +135,4 @@ void run(ExecContext& ctx, const BatchNormBackward& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

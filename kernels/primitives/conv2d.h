@@ -10,6 +10,7 @@
 #include "hanok/kernels/inverted_residual.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Packs weights for a pass.
@@ -124,3 +125,4 @@ void run(const Call& call, const InvertedResidual& op);
 // On CUDA: Convolution (kernels/cuda/conv/convolution.h), which may be cuDNN.
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include "hanok/kernels/op_kind.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// What some kinds of UnaryOp need besides x; see op_kind.h.
@@ -98,3 +99,4 @@ void run(ExecContext& ctx, const AddScaled& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include "hanok/kernels/epilogue.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// C [m,n] = A [m,k] * B [k,n] (+ C if accumulate), then the epilogue with n as the channel.
@@ -74,3 +75,4 @@ void run(ExecContext& ctx, const SumRows& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// out = a where condition (u8) is not 0, else b, over out's dense sizes in memory order; the
@@ -100,3 +101,4 @@ void run(ExecContext& ctx, const TopK& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

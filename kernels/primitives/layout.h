@@ -3,6 +3,7 @@
 
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 struct Fill {
@@ -75,3 +76,4 @@ void run(ExecContext& ctx, const NormalizeU8& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Divides all gradients by `scale` [1], in place; found [1] = 1 if one was infinite or NaN, else
@@ -64,3 +65,4 @@ void run(ExecContext& ctx, const UpdateLossScale& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

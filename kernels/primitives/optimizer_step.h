@@ -6,6 +6,7 @@
 
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// One parameter of a sweep; all views are f32 and of equal shape. Undefined state views are not
@@ -83,3 +84,4 @@ void run(ExecContext& ctx, const AdamStep& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -4,6 +4,7 @@
 #include "hanok/kernels/conv2d.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// indices: u8 tap number r*S+s of the maximum within its window (windows of up to 255 taps), the
@@ -114,3 +115,4 @@ void run(ExecContext& ctx, const AdaptiveAvgPool2dBackward& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -28,6 +28,7 @@
 
 #include "hanok/kernels/base/view.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 class Backend;
@@ -136,3 +137,4 @@ concept Primitive = requires(const Op& op) {
 };
 
 }  // namespace hanok
+#pragma GCC visibility pop

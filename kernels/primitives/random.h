@@ -4,6 +4,7 @@
 #include "hanok/kernels/base/philox.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Random numbers of one call: lane = element index / 4, word = element index % 4.
@@ -74,3 +75,4 @@ void run(ExecContext& ctx, const Dropout& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "hanok/kernels/op_kind.h"
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Reduces the dimensions of `x` (dense, sizes in memory order) whose bit is set in `dims`; out
@@ -92,3 +93,4 @@ void run(ExecContext& ctx, const L2Norm& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -3,6 +3,7 @@
 
 #include "hanok/kernels/primitives/primitive.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// Along the lanes of x.
@@ -100,3 +101,4 @@ void run(ExecContext& ctx, const CrossEntropyBackward& op);
 }  // namespace cuda
 
 }  // namespace hanok
+#pragma GCC visibility pop

@@ -6,6 +6,7 @@
 #include "hanok/nn/layers.h"
 #include "hanok/nn/norms.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// x + stochastic_depth(layer_scale * block(x)); the block is a depthwise 7x7 convolution, a layer
@@ -45,3 +46,4 @@ class ConvNeXt : public Module {
 std::unique_ptr<ConvNeXt> convnext_tiny(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -5,6 +5,7 @@
 
 #include "hanok/nn/layers.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 struct MBConvOptions {
@@ -46,3 +47,4 @@ class EfficientNet : public Module {
 std::unique_ptr<EfficientNet> efficientnet_b0(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -7,6 +7,7 @@
 #include "hanok/nn/layers.h"
 #include "hanok/nn/stages.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 struct InvertedResidualOptions {
@@ -46,3 +47,4 @@ class MobileNetV2 : public StagedModule {
 std::unique_ptr<MobileNetV2> mobilenet_v2(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 #include "hanok/nn/layers.h"
 #include "hanok/nn/stages.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// A row of the paper's tables: one block.
@@ -48,3 +49,4 @@ class MobileNetV3 : public StagedModule {
 std::unique_ptr<MobileNetV3> mobilenet_v3_small(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "hanok/nn/module.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 struct ModelInfo {
@@ -34,3 +35,4 @@ std::unique_ptr<Module> make_model(const std::string& name, std::int64_t classes
                                    std::int64_t image_size = 224);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

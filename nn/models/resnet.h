@@ -8,6 +8,7 @@
 #include "hanok/nn/layers.h"
 #include "hanok/nn/stages.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// conv3x3-bn-relu-conv3x3-bn, plus the input (projected by a 1x1 convolution if the shapes
@@ -97,3 +98,4 @@ std::unique_ptr<ResNet> wide_resnet50_2(std::int64_t classes = 1000);
 std::unique_ptr<ResNet> resnext50_32x4d(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

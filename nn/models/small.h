@@ -7,6 +7,7 @@
 #include "hanok/nn/layers.h"
 #include "hanok/nn/stages.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 /// Multi-layer perceptron: flatten, then alternating Linear and ReLU; no ReLU after the last layer.
@@ -42,3 +43,4 @@ class LeNet : public StagedModule {
 };
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

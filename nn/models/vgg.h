@@ -7,6 +7,7 @@
 #include "hanok/nn/layers.h"
 #include "hanok/nn/stages.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::nn {
 
 class Vgg : public StagedModule {
@@ -27,3 +28,4 @@ class Vgg : public StagedModule {
 std::unique_ptr<Vgg> vgg16_bn(std::int64_t classes = 1000);
 
 }  // namespace hanok::nn
+#pragma GCC visibility pop

@@ -9,6 +9,7 @@
 
 #include "hanok/kernels/cpu/conv2d/choose.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 /// From pass and sizes to an algorithm; images count as choose_conv2d counts them.
@@ -58,3 +59,4 @@ class UseConv2dChoices {
 Conv2dAlgorithm chosen_conv2d(Conv2dPass pass, const Conv2dShape& shape, Conv2dAlgorithm shipped);
 
 }  // namespace hanok
+#pragma GCC visibility pop

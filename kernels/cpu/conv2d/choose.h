@@ -9,6 +9,7 @@
 #include "hanok/kernels/backend.h"
 #include "hanok/kernels/conv2d.h"
 
+#pragma GCC visibility push(default)
 namespace hanok {
 
 enum class Conv2dAlgorithm {
@@ -57,3 +58,4 @@ bool can_compute(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& 
 const char* name_of(Conv2dAlgorithm algorithm);
 
 }  // namespace hanok
+#pragma GCC visibility pop
