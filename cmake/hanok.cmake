@@ -13,6 +13,8 @@ endif()
 if(HANOK_WERROR)
   add_compile_options(-Werror)
 endif()
+# A library hides what it does not offer: public headers say `#pragma GCC visibility push(default)`.
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 if(HANOK_SANITIZE)
   add_compile_options(-fsanitize=${HANOK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${HANOK_SANITIZE})
@@ -28,21 +30,25 @@ target_include_directories(hanok_flags INTERFACE
   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
 # hanok_room(NAME SOURCES... [PUBLIC libs...] [PRIVATE libs...] [HEADER_ONLY libs...]
-#            HEADERS patterns... [PRIVATE_HEADERS files...] [PACKAGES names...] [PC_REQUIRES names...])
+#            HEADERS patterns... [PRIVATE_HEADERS files...]
+#            [PUBLIC_PACKAGES names...] [PACKAGES names...] [PC_REQUIRES names...])
 # makes the library hanok_NAME, alias hanok::NAME, static or shared as BUILD_SHARED_LIBS says.
 #   HEADER_ONLY      libraries whose headers alone are used; nobody who links the room needs them
 #   HEADERS          the public headers: what is installed. A public header includes public headers
 #                    only (tests/structure/headers_test.cpp)
 #   PRIVATE_HEADERS  those that match HEADERS and are not public
-#   PACKAGES         what find_package must find before a program can link the static library;
-#   PC_REQUIRES      the same by pkg-config's names
+#   PUBLIC_PACKAGES  what find_package must find before a program can use the room
+#   PACKAGES         what it must find besides for the static library
+#   PC_REQUIRES      PACKAGES by pkg-config's names
 function(hanok_room name)
   cmake_parse_arguments(ROOM "" ""
-    "SOURCES;PUBLIC;PRIVATE;HEADER_ONLY;HEADERS;PRIVATE_HEADERS;PACKAGES;PC_REQUIRES" ${ARGN})
+    "SOURCES;PUBLIC;PRIVATE;HEADER_ONLY;HEADERS;PRIVATE_HEADERS;PUBLIC_PACKAGES;PACKAGES;PC_REQUIRES"
+    ${ARGN})
   add_library(hanok_${name} ${ROOM_SOURCES})
   add_library(hanok::${name} ALIAS hanok_${name})
   set_target_properties(hanok_${name} PROPERTIES EXPORT_NAME ${name} VERSION ${PROJECT_VERSION}
-    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    DEFINE_SYMBOL "")  # so that static and shared builds compile the same objects
   target_link_libraries(hanok_${name} PUBLIC hanok_flags ${ROOM_PUBLIC} PRIVATE ${ROOM_PRIVATE})
   foreach(library IN LISTS ROOM_HEADER_ONLY)
     target_link_libraries(hanok_${name} PRIVATE $<BUILD_INTERFACE:${library}>)
@@ -60,8 +66,9 @@ function(hanok_room name)
   set_property(GLOBAL APPEND PROPERTY hanok_rooms ${name})
   set_property(GLOBAL APPEND PROPERTY hanok_public_headers ${headers})
   set_property(GLOBAL PROPERTY hanok_${name}_needs ${ROOM_PUBLIC})
+  set_property(GLOBAL PROPERTY hanok_${name}_packages ${ROOM_PUBLIC_PACKAGES})
   if(NOT BUILD_SHARED_LIBS)
-    set_property(GLOBAL PROPERTY hanok_${name}_packages ${ROOM_PACKAGES})
+    set_property(GLOBAL APPEND PROPERTY hanok_${name}_packages ${ROOM_PACKAGES})
     set_property(GLOBAL PROPERTY hanok_${name}_pc_requires ${ROOM_PC_REQUIRES})
   endif()
 endfunction()

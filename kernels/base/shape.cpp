@@ -50,9 +50,12 @@ void Shape::push_back(std::int64_t size) {
   sizes_[static_cast<std::size_t>(rank_++)] = size;
 }
 
+// A friend is exported by its definition: g++ gives its declaration no visibility.
+#pragma GCC visibility push(default)
 bool operator==(const Shape& a, const Shape& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end());
 }
+#pragma GCC visibility pop
 
 std::string Shape::to_string() const {
   std::string text = "[";

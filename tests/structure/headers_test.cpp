@@ -79,6 +79,19 @@ TEST(PublicHeaders, StartWithACommentAndPragmaOnce) {
   }
 }
 
+// A shared library hides what is declared outside of these two lines.
+TEST(PublicHeaders, ExportWhatTheyDeclare) {
+  const std::regex exported(R"(#pragma GCC visibility push\(default\)\nnamespace hanok)");
+  const std::string end = "#pragma GCC visibility pop\n";
+  for (const std::string& header : public_headers()) {
+    const std::string text = read(header);
+    if (text.find("\nnamespace hanok") == std::string::npos) continue;  // macros only
+    EXPECT_TRUE(std::regex_search(text, exported)) << header << ": exports nothing";
+    EXPECT_TRUE(text.size() > end.size() && text.substr(text.size() - end.size()) == end)
+        << header << ": does not end with " << end;
+  }
+}
+
 std::set<std::string> public_set() {
   const std::vector<std::string> headers = public_headers();
   return {headers.begin(), headers.end()};
