@@ -202,7 +202,9 @@ elseif(CASE STREQUAL "subproject" OR CASE STREQUAL "fetch")
   # A git submodule is used as `subproject` does: by add_subdirectory.
   configure_command(${here}/${CASE} ${CASE} -DHANOK_SOURCE=${SOURCE_DIR} -DHANOK_ROOMS=nn ${without}
                     -DFETCHCONTENT_FULLY_DISCONNECTED=ON)
-  list(REMOVE_ITEM command -DCMAKE_BUILD_TYPE=Release)
+  # No flag of the user's own, so that each that is there is hanok's.
+  list(REMOVE_ITEM command -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS=-fsanitize=${SANITIZE})
+  set(ENV{CXXFLAGS} "")
   run("configuring" ${command})
   expect_match("${output}" "CPU backend only: HANOK_CUDA is OFF")
   file(READ ${work}/${CASE}/compile_commands.json commands)
