@@ -17,7 +17,7 @@ struct RecordStoreOptions {
   std::int64_t capacity = 0;  // records
   std::int64_t bytes = 0;     // of a record
   std::int64_t budget = 0;    // bytes of memory; further records are spilled
-  std::string folder{};  // of the spill file; empty: no spilling
+  std::string folder{};       // of the spill file; empty: no spilling
   const char* tag = "";       // for counting memory, and in messages
 };
 

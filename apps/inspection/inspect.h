@@ -26,7 +26,7 @@ struct ModelOptions {
   std::string model{};
   std::int64_t image_size = 224;
   std::int64_t classes = 1000;
-  std::string dot{};  // file to write the graph to; empty: none
+  std::string dot{};       // file to write the graph to; empty: none
   bool kernels = false;    // report the algorithms of all passes too
   std::int64_t batch = 1;  // images that these are chosen for
 };
@@ -44,9 +44,9 @@ void inspect_devices(Reporter& reporter);
 struct AugmentOptions {
   std::string source{};  // a data set's folder or table, or one photograph
   std::string layout = "auto";
-  std::string out{};  // .png or .jpg
+  std::string out{};                 // .png or .jpg
   std::vector<std::string> kinds{};  // names of lists or transforms, files, mixup, cutmix, all
-  double alpha = 1;                // of mixup and cutmix
+  double alpha = 1;                  // of mixup and cutmix
   std::int64_t epochs = 6, image_size = 224, sample = 0;
   std::uint64_t seed = 0;
 };

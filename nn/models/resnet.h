@@ -30,7 +30,7 @@ class BasicBlock : public Module {
 };
 
 struct BottleneckOptions {
-  std::int64_t in_channels{}, channels{};  // input channels; output channels / 4
+  std::int64_t in_channels{}, channels{};    // input channels; output channels / 4
   std::int64_t stride{}, width{}, groups{};  // of the 3x3 convolution; `width` is its channels
 };
 
@@ -54,7 +54,7 @@ class Bottleneck : public Module {
 };
 
 struct ResNetOptions {
-  std::vector<int> blocks{};  // per stage, four stages
+  std::vector<int> blocks{};                      // per stage, four stages
   bool bottleneck = false;                        // Bottleneck instead of BasicBlock
   std::int64_t groups = 1, width_per_group = 64;  // of a Bottleneck's 3x3 convolution
   std::int64_t classes = 1000;

@@ -154,7 +154,8 @@ TEST(PublicHeaders, TheUmbrellaBringsEngineNnDataAndWeights) {
 /// each that such a user leaves out.
 std::vector<std::string> without_default(const std::string& text) {
   static const std::regex head(
-      R"(^\s*struct (\w*(Options|Arguments|Shape|Rule|BatchNormState|ConvNorm|Preprocessing))\b[^;}]*\{)");
+      R"(^\s*struct (\w*(Options|Arguments|Shape|Rule|BatchNormState|ConvNorm|Preprocessing))\b)"
+      R"([^;}]*\{)");
   static const std::regex member(R"(^\s*[\w:<>, ]+[\w>]\s+(\w+\s*,\s*)*\w+\s*;)");
   std::vector<std::string> found;
   std::istringstream lines(text);

@@ -120,7 +120,8 @@ TEST(HouseRules, SourcesHoldNoUnfinishedMarks) {
 std::vector<std::string> prints_in(const std::string& text) {
   static const std::regex comment(R"(//[^\n]*)");
   static const std::regex print(
-      R"((fmt::print|std::(cout|cerr|clog)|\b(printf|fprintf|puts|fputs|putchar|perror) *\(|\b(stdout|stderr)\b))");
+      R"((fmt::print|std::(cout|cerr|clog)|\b(printf|fprintf|puts|fputs|putchar|perror) *\(|)"
+      R"(\b(stdout|stderr)\b))");
   const std::string code = std::regex_replace(text, comment, "");
   std::vector<std::string> found;
   for (std::sregex_iterator i(code.begin(), code.end(), print), end; i != end; ++i) {

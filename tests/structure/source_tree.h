@@ -37,8 +37,8 @@ std::string included_file(const std::string& quoted);
 /// First part of a path: "kernels/base/shape.h" -> "kernels".
 std::string room_of(const std::string& path);
 
-/// Headers that users of the library may include, as "nn/layers.h": those that each room names in its
-/// CMakeLists.txt and that `cmake --install` puts in place.
+/// Headers that users of the library may include, as "nn/layers.h": those that each room names in
+/// its CMakeLists.txt and that `cmake --install` puts in place.
 std::vector<std::string> public_headers();
 
 /// What a command prints to both outputs, and its exit status.
