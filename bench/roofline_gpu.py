@@ -2,9 +2,10 @@
 
     python3 bench/roofline_gpu.py [--gpu h100] [--batch 256] [--type bf16]
 
-A kernel takes at least the larger of FLOP / peak and bytes / bandwidth. Bytes count each operand and each result once per sweep of a training step
-(batch statistics need a convolution's whole output before any of it can be normalised, so the output is read again). Launches, tails and gaps between
-kernels are not counted. README.md of this folder has the table.
+A kernel takes at least the larger of FLOP / peak and bytes / bandwidth. Bytes count each operand and each result once
+per sweep of a training step (batch statistics need a convolution's whole output before any of it can be normalised, so
+the output is read again). Launches, tails and gaps between kernels are not counted. README.md of this folder has the
+table.
 """
 
 import argparse
@@ -46,7 +47,8 @@ def milliseconds(flop, byte_count, peak, bandwidth):
 
 
 def rows(gpu, batch, kind):
-    """Per layer: times, and (forward, backward data, backward weights, batch norm, all passes of inference) in ms for all its occurrences."""
+    """Per layer: times, and (forward, backward data, backward weights, batch norm, all passes of inference) in ms for
+    all its occurrences."""
     _, peaks, bandwidth = GPUS[gpu]
     peak, width = peaks[kind], 2 if kind == "bf16" else 4
     for layer in LAYERS:
@@ -56,7 +58,8 @@ def rows(gpu, batch, kind):
         forward = one(flop, x + w + y)
         backward_data = one(flop, x + w + y) if layer[0][:4] != "stem" else 0.0  # images need no gradient
         backward_weights = one(flop, x + w + y)
-        # Forward: read y, write z. Backward: read y, z's sign (a bit) and dz for the sums, the same again and write dy for dx.
+        # Forward: read y, write z. Backward: read y, z's sign (a bit) and dz for the sums, the same again and write dy
+        # for dx.
         batch_norm = one(0, 2 * y) + one(0, 5 * y)
         inference = one(flop, x + w + y)  # batch norm, ReLU and residual in the epilogue
         yield layer[0], count, flop * count, forward, backward_data, backward_weights, batch_norm, inference
@@ -70,10 +73,12 @@ def main():
     options = parser.parse_args()
     title, peaks, bandwidth = GPUS[options.gpu]
     print(
-        f"{title}, {options.type}: {peaks[options.type] / 1e12:.0f} TFLOP/s, {bandwidth / 1e12:.2f} TB/s; a FLOP costs as much as "
+        f"{title}, {options.type}: {peaks[options.type] / 1e12:.0f} TFLOP/s, "
+        f"{bandwidth / 1e12:.2f} TB/s; a FLOP costs as much as "
         f"{bandwidth / peaks[options.type]:.4f} bytes; batch {options.batch}, 224x224. Milliseconds, at least:\n"
     )
-    print("| layer | times | GFLOP a pass | forward | backward data | backward weights | batch norm, ReLU, both ways | inference |")
+    print("| layer | times | GFLOP a pass | forward | backward data | backward weights "
+          "| batch norm, ReLU, both ways | inference |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     total = [0.0] * 6
     for name, count, flop, *times in rows(options.gpu, options.batch, options.type):

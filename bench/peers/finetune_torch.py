@@ -2,8 +2,9 @@
 
     finetune_torch.py RUN [--fold 0] [--threads 2] [--seed 0]
 
-Reads RUN/config.toml and RUN/folds.csv: ResNet18 from random weights, images resized to image-size, random flips and shifts, AdamW under a one-cycle
-schedule, the weights of the epoch with the lowest validation loss. Prints macro F1 on the whole fold and on each of the run's subsets.
+Reads RUN/config.toml and RUN/folds.csv: ResNet18 from random weights, images resized to image-size, random flips and
+shifts, AdamW under a one-cycle schedule, the weights of the epoch with the lowest validation loss. Prints macro F1 on
+the whole fold and on each of the run's subsets.
 """
 
 import argparse
@@ -26,7 +27,8 @@ STDDEV = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
 def load(data, rows, size):
     images = torch.empty(len(rows), 3, size, size)
     for i, row in enumerate(rows):
-        image = Image.open(os.path.join(data, row["path"])).convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
+        image = Image.open(os.path.join(data, row["path"])).convert("RGB")
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
         pixels = torch.from_numpy(numpy.array(image)).permute(2, 0, 1)
         images[i] = (pixels / 255 - MEAN) / STDDEV
     return images
@@ -60,7 +62,8 @@ def main():
         config = tomllib.load(file)
     with open(os.path.join(options.run, "folds.csv"), newline="") as file:
         rows = list(csv.DictReader(file))
-    for key, expected in (("model", "resnet18"), ("weights", "none"), ("optimizer", "adamw"), ("scheduler", "one-cycle")):
+    wanted = {"model": "resnet18", "weights": "none", "optimizer": "adamw", "scheduler": "one-cycle"}
+    for key, expected in wanted.items():
         if config[key] != expected:
             raise SystemExit(f"this script repeats runs with {key} = {expected}, not {config[key]}")
 
@@ -78,7 +81,8 @@ def main():
     model = torchvision.models.resnet18(weights=None, num_classes=len(classes)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config["lr"], weight_decay=config["weight-decay"], fused=True)
     steps = (len(train) + batch - 1) // batch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config["lr"], steps * config["epochs"], cycle_momentum=False)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config["lr"], steps * config["epochs"], cycle_momentum=False)
     best, start = None, time.time()
     for epoch in range(config["epochs"]):
         model.train()

@@ -2,7 +2,8 @@
 
     python3 bench/peers/memory_torch.py [--model resnet18] [--batch 32] [--threads 2]
 
-"growth" is relative to the process after importing torch; the second figure is relative to the process with model and batch.
+"growth" is relative to the process after importing torch; the second figure is relative to the process with model
+and batch.
 """
 
 import argparse

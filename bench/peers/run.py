@@ -2,8 +2,8 @@
 
     ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18] [--device cuda]
 
-Each pair runs hanok and then each peer for some seconds and gives one ratio, so that other load on the machine affects both. Writes bench-peers.md and
-bench-peers.svg into --out.
+Each pair runs hanok and then each peer for some seconds and gives one ratio, so that other load on the machine affects
+both. Writes bench-peers.md and bench-peers.svg into --out.
 """
 
 import argparse
@@ -18,7 +18,14 @@ import tempfile
 HERE = os.path.dirname(os.path.abspath(__file__))
 TITLES = {"resnet18": "ResNet18", "resnet50": "ResNet50", "mobilenet_v2": "MobileNetV2"}
 # For "loader" the numbers are of its workers: 384x512 JPEG to augmented, normalised batches of 32, no network.
-BATCHES = {"inference": [16, 1], "train/full": [32], "train/layer4": [32], "train/head": [32], "train/cached_features": [32], "loader": [1, 2]}
+BATCHES = {
+    "inference": [16, 1],
+    "train/full": [32],
+    "train/layer4": [32],
+    "train/head": [32],
+    "train/cached_features": [32],
+    "loader": [1, 2],
+}
 CUDA_BATCHES = {"inference": [256, 16], "train/full": [256, 64]}
 # A peer without a feature cache runs the whole step of the head.
 PEER_WORK = {"train/cached_features": "train/head"}
@@ -31,7 +38,8 @@ class Peer:
 
     def __init__(self, system, model, work, batch, options, cache):
         self.system = system
-        command = [sys.executable, os.path.join(HERE, "worker.py"), system, model, work, str(batch), str(options.threads)]
+        worker = os.path.join(HERE, "worker.py")
+        command = [sys.executable, worker, system, model, work, str(batch), str(options.threads)]
         environment = dict(
             os.environ,
             HANOK_PEERS_CACHE=cache,
@@ -105,7 +113,8 @@ def run_work(options, model, work, batch, cache):
         for peer in peers:
             rates[peer.system].append(peer.images_per_second(options.seconds))
         shown = ", ".join(f"{system} {values[-1]:.1f}" for system, values in rates.items())
-        print(f"{model} {work} batch {batch}, pair {pair + 1}/{options.pairs}: hanok {hanok[-1]:.1f}, {shown}", flush=True)
+        counted = f"pair {pair + 1}/{options.pairs}"
+        print(f"{model} {work} batch {batch}, {counted}: hanok {hanok[-1]:.1f}, {shown}", flush=True)
     for peer in peers:
         peer.stop()
     return [
@@ -126,7 +135,8 @@ def markdown(rows, options):
     for model, work, batch, system, theirs, ours, ratios, _ in rows:
         low, middle, high = percentiles(ratios)
         lines.append(
-            f"| {model} | {work} | {batch} | {system} | {statistics.median(theirs):.1f} | {statistics.median(ours):.1f} "
+            f"| {model} | {work} | {batch} | {system} "
+            f"| {statistics.median(theirs):.1f} | {statistics.median(ours):.1f} "
             f"| {min(ratios):.2f} | {middle:.2f} ({low:.2f}-{high:.2f}) | {max(ratios):.2f} |"
         )
     lines += ["", "Settings:", ""]
@@ -135,7 +145,8 @@ def markdown(rows, options):
 
 
 def svg(rows):
-    """One bar a row: the median ratio, with a thick whisker from 10 to 90%, a thin one from min to max, and a line at 1.
+    """One bar a row: the median ratio, with a thick whisker from 10 to 90%, a thin one from min to max, and a line
+    at 1.
 
     What passes LONGEST_BAR (features that are not computed again) ends there and tells its number.
     """
@@ -152,7 +163,8 @@ def svg(rows):
     for i, (model, work, batch, system, _, _, ratios, _) in enumerate(rows):
         low, middle, high = percentiles(ratios)
         y = 10 + i * height
-        parts.append(f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{model} {work}, batch {batch}: {system}</text>')
+        label = f"{model} {work}, batch {batch}: {system}"
+        parts.append(f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{label}</text>')
         parts.append(
             f'<rect x="{left}" y="{y + 3}" width="{x_of(middle) - left:.1f}" height="{height - 8}" fill="#9dbbd8"/>'
         )
@@ -164,7 +176,10 @@ def svg(rows):
         parts.append(f'<text x="{x_of(max(ratios)) + 8:.1f}" y="{y + 16}">{middle:.2f}x</text>')
     bottom = 10 + len(rows) * height
     parts.append(f'<path d="M{left + scale} 5V{bottom}" stroke="#888" stroke-dasharray="4 3"/>')
-    parts.append(f'<text x="{left + scale}" y="{bottom + 18}" text-anchor="middle">1x: as fast as the peer</text></svg>')
+    parts.append(
+        f'<text x="{left + scale}" y="{bottom + 18}" text-anchor="middle">1x: as fast as the peer</text>'
+        "</svg>"
+    )
     return "\n".join(parts) + "\n"
 
 
@@ -177,7 +192,8 @@ def main():
     parser.add_argument("--model", default="resnet18", help="comma-separated: " + ", ".join(TITLES))
     parser.add_argument("--work", help="comma-separated; default: all that the device supports")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda torch is the peer")
-    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"], help="of both sides on cuda; f32 allows TF32")
+    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"],
+                        help="of both sides on cuda; f32 allows TF32")
     parser.add_argument("--out", default=".")
     options = parser.parse_args()
     batches = BATCHES if options.device == "cpu" else CUDA_BATCHES

@@ -2,9 +2,11 @@
 
     worker.py SYSTEM MODEL WORK BATCH THREADS
 
-SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4, train/head or loader (then BATCH counts its workers).
-HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last, bf16 autocast (HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
-After a warm-up it prints "ready SETTINGS". For each line "SECONDS" that it reads, it repeats the work for about that time and prints images per second.
+SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4, train/head or loader (then BATCH
+counts its workers). HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last, bf16 autocast
+(HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
+After a warm-up it prints "ready SETTINGS". For each line "SECONDS" that it reads, it repeats the work for about that
+time and prints images per second.
 """
 
 import os
@@ -30,7 +32,8 @@ def torch_model(classes):
 
 
 def prepare_torch():
-    """Sets torch up for the device; returns the context in which to compute, a compiler, and a description of the settings."""
+    """Sets torch up for the device; returns the context in which to compute, a compiler, and a description of the
+    settings."""
     import contextlib
 
     import torch
@@ -47,7 +50,8 @@ def prepare_torch():
     return (
         autocast,
         lambda function: torch.compile(function, mode="max-autotune"),  # with CUDA graphs
-        f"torch {torch.__version__}, {torch.cuda.get_device_name()}, channels_last, {precision}, torch.compile max-autotune",
+        f"torch {torch.__version__}, {torch.cuda.get_device_name()}, channels_last, {precision}, "
+        "torch.compile max-autotune",
     )
 
 
@@ -105,7 +109,8 @@ def torch_training():
 
 
 def torch_loader():
-    """torchvision's data path over bench_loader's photographs: decode, resize, shift, flip, normalise; batches of 32."""
+    """torchvision's data path over bench_loader's photographs: decode, resize, shift, flip, normalise; batches of
+    32."""
     import glob
 
     import torch

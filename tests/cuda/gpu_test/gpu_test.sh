@@ -42,7 +42,8 @@ gpus=$("$here/find_gpu.sh") || exit 1
 {
   echo "# hanok on a GPU"
   echo
-  echo "$(date -u '+%Y-%m-%d %H:%M') UTC, commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown), $(uname -sr)"
+  echo "$(date -u '+%Y-%m-%d %H:%M') UTC, commit $(git rev-parse --short HEAD 2>/dev/null || echo unknown)," \
+    "$(uname -sr)"
   echo
   echo '```'
   echo "$gpus"
@@ -77,16 +78,19 @@ plans=$build/gpu-plans
 rm -rf "$plans"
 part "plans are measured and stored" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" \
   "$build/bin/compare_step" "${step[@]}"
-part "stored plans are loaded" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" "$build/bin/compare_step" "${step[@]}"
+part "stored plans are loaded" env HANOK_CUDNN_AUTOTUNE=1 "HANOK_CUDNN_PLANS=$plans" \
+  "$build/bin/compare_step" "${step[@]}"
 printf '\n%s plans are stored.\n' "$(find "$plans" -name '*.json' 2>/dev/null | wc -l)" >>"$report"
 
 if [ "$quick" != --quick ]; then
   section "compute-sanitizer"
-  sanitizer=$(command -v compute-sanitizer || ls .cache/cuda/nvidia/cu13/bin/compute-sanitizer /usr/local/cuda/bin/compute-sanitizer 2>/dev/null | head -n 1)
+  sanitizer=$(command -v compute-sanitizer ||
+    ls {.cache/cuda/nvidia/cu13,/usr/local/cuda}/bin/compute-sanitizer 2>/dev/null | head -n 1)
   # Errors returned by CUDA functions are handled by the programs: some tests provoke them.
   options=(--report-api-errors no --error-exitcode 9)
   for tool in memcheck racecheck synccheck; do
-    part "$tool" "$sanitizer" --tool "$tool" "${options[@]}" "$build/bin/compare_step" --model resnet18 --batch 2 --size 32 --tolerance 0.1
+    part "$tool" "$sanitizer" --tool "$tool" "${options[@]}" \
+      "$build/bin/compare_step" --model resnet18 --batch 2 --size 32 --tolerance 0.1
     while read -r program filter; do
       part "$tool $program" "$sanitizer" --tool "$tool" "${options[@]}" "$build/bin/$program" "--gtest_filter=$filter"
     done <"$build/gpu_tests.txt"
@@ -97,13 +101,15 @@ section "Benchmarks"
 part "kernels" "$build/bin/bench_kernels" '--benchmark_filter=^cuda/'
 { echo; sed 's/^/    /' "$last_log"; } >>"$report"
 for precision in f32 $precisions; do
-  part "networks in $precision" "$build/bin/bench_resnet" --device cuda --precision $precision '--benchmark_filter=ResNet(18|50)/(inference|train)'
+  part "networks in $precision" "$build/bin/bench_resnet" --device cuda --precision $precision \
+    '--benchmark_filter=ResNet(18|50)/(inference|train)'
   { echo; sed 's/^/    /' "$last_log"; } >>"$report"
 done
 
 if [ "$quick" != --quick ]; then
   section "Beside PyTorch"
-  part "peers" "$python" bench/peers/run.py --device cuda --programs "$build/bin" --pairs 5 --work inference,train/full --out "$logs"
+  part "peers" "$python" bench/peers/run.py --device cuda --programs "$build/bin" --pairs 5 \
+    --work inference,train/full --out "$logs"
   { echo; cat "$logs/bench-peers.md" 2>/dev/null; } >>"$report"
 fi
 
