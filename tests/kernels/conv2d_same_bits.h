@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
+#include "hanok/kernels/cpu/call.h"
 #include "tests/kernels/conv2d_reference.h"
 
 namespace hanok::test {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/choose.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
@@ -203,15 +204,23 @@ TEST(Conv2d, WorkspaceStaysWithinWhatIsReported) {
         const ConstView x_view = test::view_of(o.x, s.input_shape());
         const ConstView w_view = test::view_of(o.w, s.weight_shape());
         const ConstView dy_view = test::view_of(o.dy, s.output_shape());
+        const cpu::Call call{context, isa};
         if (pass == Conv2dPass::Forward) {
-          cpu::conv2d_forward(context, isa, s, x_view, w_view, nullptr, e,
-                              test::view_of(y, s.output_shape()));
+          cpu::run(call, Conv2dForward{.shape = s,
+                                       .x = x_view,
+                                       .w = w_view,
+                                       .epilogue = e,
+                                       .y = test::view_of(y, s.output_shape())});
         } else if (pass == Conv2dPass::BackwardData) {
-          cpu::conv2d_backward_data(context, isa, s, dy_view, w_view, nullptr,
-                                    test::view_of(dx, s.input_shape()));
+          cpu::run(call, Conv2dBackwardData{.shape = s,
+                                            .dy = dy_view,
+                                            .w = w_view,
+                                            .dx = test::view_of(dx, s.input_shape())});
         } else {
-          cpu::conv2d_backward_weights(context, isa, s, x_view, dy_view,
-                                       test::view_of(dw, s.weight_shape()));
+          cpu::run(call, Conv2dBackwardWeights{.shape = s,
+                                               .x = x_view,
+                                               .dy = dy_view,
+                                               .dw = test::view_of(dw, s.weight_shape())});
         }
         EXPECT_EQ(taken, before) << name(s) << ", reported " << reported;
       }

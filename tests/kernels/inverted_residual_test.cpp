@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "hanok/kernels/cpu/call.h"
 #include "tests/kernels/conv2d_reference.h"
 #include "tests/kernels/kernel_context.h"
 
@@ -85,7 +86,7 @@ struct Block {
     call.depthwise = fused(1);
     call.project = fused(2);
     call.y = view_of(y, convolutions[2].output_shape());
-    cpu::inverted_residual(context, isa, call);
+    cpu::run({context, isa}, call);
     return y;
   }
 
@@ -95,9 +96,11 @@ struct Block {
     for (int i = shape.expands ? 0 : 1; i < 3; ++i) {
       const Conv2dShape& conv = convolutions[i];
       std::vector<float> y(static_cast<std::size_t>(conv.output_shape().numel()));
-      cpu::conv2d_forward(context, isa, conv, view_of(last, conv.input_shape()),
-                          view_of(w[i], conv.weight_shape()), nullptr, epilogue(i),
-                          view_of(y, conv.output_shape()));
+      cpu::run({context, isa}, Conv2dForward{.shape = conv,
+                                             .x = view_of(last, conv.input_shape()),
+                                             .w = view_of(w[i], conv.weight_shape()),
+                                             .epilogue = epilogue(i),
+                                             .y = view_of(y, conv.output_shape())});
       last = y;
     }
     return last;

@@ -23,6 +23,7 @@ class Names final : public EachPrimitive<Names> {
   std::size_t conv2d_workspace_bytes(Conv2dPass, const Conv2dShape&) const override { return 0; }
   const char* conv2d_algorithm(Conv2dPass, const Conv2dShape&) const override { return "none"; }
   std::size_t conv2d_packed_bytes(Conv2dPass, const Conv2dShape&) const override { return 0; }
+  Conv2dPackKey conv2d_pack_key(Conv2dPass, const Conv2dShape&) const override { return {}; }
 
   std::vector<std::string> names;
 };
