@@ -8,7 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "hanok/kernels/cpu/conv2d/conv2d.h"
+#include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cuda/libraries/cudnn_graph.h"
 #include "hanok/kernels/cuda/runtime/cuda.h"
 #include "tests/cuda/standin/host_work.h"
@@ -59,6 +59,7 @@ void compute(ExecContext& host, cpu::Isa isa, const ConvolutionProblem& problem,
   standin::Widened y = widened(GraphTensor::Y, shape.output_shape(), problem.dtype);
   const View input = x.view(shape.input_shape()), filter = w.view(shape.weight_shape()),
              output = y.view(shape.output_shape());
+  const cpu::Call call{host, isa};
   switch (problem.pass) {
     case Conv2dPass::Forward: {
       Epilogue epilogue;
@@ -68,7 +69,9 @@ void compute(ExecContext& host, cpu::Isa isa, const ConvolutionProblem& problem,
                                 problem.residual ? shape.output_shape().numel() : 0);
       if (problem.residual) epilogue.residual = residual.view(shape.output_shape());
       if (problem.relu) epilogue.activation = Activation::Relu;
-      cpu::conv2d_forward(host, isa, shape, input, filter, nullptr, epilogue, output);
+      cpu::run(call,
+               Conv2dForward{
+                   .shape = shape, .x = input, .w = filter, .epilogue = epilogue, .y = output});
       y.store();
       if (problem.statistics) {
         sums(standin::Widened(pointer(GraphTensor::Y), problem.dtype, output.numel())
@@ -79,11 +82,11 @@ void compute(ExecContext& host, cpu::Isa isa, const ConvolutionProblem& problem,
       break;
     }
     case Conv2dPass::BackwardData:
-      cpu::conv2d_backward_data(host, isa, shape, output, filter, nullptr, input);
+      cpu::run(call, Conv2dBackwardData{.shape = shape, .dy = output, .w = filter, .dx = input});
       x.store();
       break;
     case Conv2dPass::BackwardWeights:
-      cpu::conv2d_backward_weights(host, isa, shape, input, output, filter);
+      cpu::run(call, Conv2dBackwardWeights{.shape = shape, .x = input, .dy = output, .dw = filter});
       w.store();
       break;
   }
