@@ -24,7 +24,7 @@ struct ConvertOptions {
 
 void convert(const ConvertOptions& options, Reporter& reporter) {
   weights::WeightFile file = weights::load(options.input);
-  // The word that other programs look for: tensors have PyTorch's names and orders of dimensions.
+  // Marker that other programs check: names and orders of dimensions are PyTorch's.
   file.metadata.emplace("format", "pt");
   for (const std::string& item : options.metadata) {
     const std::size_t equals = item.find('=');
@@ -47,12 +47,12 @@ std::string catalogue_table() {
                     entry.sha256.substr(0, 8) + (entry.sha256_is_complete() ? "" : "*"), entry.url);
   }
   return out + fmt::format(
-                   "* only these digits, which stand in the file's name, are published\n"
+                   "* only these digits, part of the file's name, are published\n"
                    "licence: {}\nfigures: {}\ncache: {}\n",
                    weights::kCatalogueLicence, weights::kCatalogueSource, weights::cache_folder());
 }
 
-/// Downloads the file, unless the cache has it, and shows how far that is.
+/// Downloads the file, unless the cache has it, and shows the progress.
 weights::Fetched fetch_with_progress(const weights::CatalogueEntry& entry, Reporter& reporter) {
   constexpr std::int64_t kMegabyte = 1'000'000;
   Progress progress(reporter,
@@ -93,10 +93,10 @@ std::string usage_problem(const ConvertOptions& options) {
     return !(options.list && !options.inspect.empty()) && options.fetch.empty() &&
                    options.input.empty() && options.metadata.empty()
                ? ""
-               : "--list and --inspect stand alone";
+               : "--list and --inspect take no other option";
   }
   const bool fetching = !options.fetch.empty();
-  if (fetching && !options.output.empty()) return "--fetch takes at most OUT beside the name";
+  if (fetching && !options.output.empty()) return "--fetch takes a name and at most OUT";
   const std::string& output = fetching ? options.input : options.output;
   if (fetching && output.empty()) {
     return options.metadata.empty() ? "" : "--metadata needs OUT";
@@ -120,8 +120,9 @@ int convert_command(Arguments arguments, Reporter& reporter) {
   ConvertOptions options;
   CLI::App app(
       "Converts weight files to safetensors, and shows what is in them.\n"
-      "Reads safetensors and PyTorch's .pth files of every layout (zip, legacy, tar), judged by\n"
-      "their content. Code in a .pth file is never run: whatever is not a state_dict is refused.\n",
+      "Reads safetensors and PyTorch's .pth files of every layout (zip, legacy, tar), detected by\n"
+      "their content. Code in a .pth file is never run: whatever is not a state_dict is "
+      "rejected.\n",
       "convert");
   app.add_option("IN", options.input, "the file to read");
   app.add_option("OUT", options.output, "the .safetensors file to write");
@@ -135,7 +136,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
       ->allow_extra_args(false);
   app.add_flag("--list", options.list, "list the pretrained models that hanok knows");
   app.add_option("--fetch", options.fetch,
-                 "fetch a listed model's file into the cache (goes on after a broken download,\n"
+                 "fetch a listed model's file into the cache (resumes a broken download,\n"
                  "verifies the checksum) and, if OUT is given, convert it")
       ->type_name("NAME [OUT]");
   app.footer(
@@ -144,7 +145,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
       "  convert --inspect resnet18.safetensors\n"
       "  convert --fetch resnet18\n"
       "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
-      "HANOK_MIRROR, a URL below which files are fetched instead of their own.\n"
+      "HANOK_MIRROR, a base URL from which files are fetched instead of their own.\n"
       "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
   add_manual_options(app, reporter);
   if (!parse_arguments(app, arguments, reporter)) return kSuccess;

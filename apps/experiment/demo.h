@@ -1,4 +1,5 @@
-// finetune --demo: drawn faces to train on, and options under which that takes a few minutes.
+// finetune --demo: synthetic faces to train on, and options with which training takes a few
+// minutes.
 #pragma once
 
 #include <cstdint>

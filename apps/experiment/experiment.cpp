@@ -36,7 +36,7 @@ void check_texts(const Options& options) {
     for (const std::string& text : entry.get(options)) {
       if (is_utf8(text)) continue;
       throw UsageError(fmt::format(
-          "--{}: \"{}\" is not UTF-8 text, which config.toml is written in; rename what it names",
+          "--{}: \"{}\" is not UTF-8 text, which config.toml requires; rename the file or folder",
           entry.name, text));
     }
   }
@@ -73,7 +73,7 @@ void check_network(const Options& options, std::int64_t classes) {
   });
   plan_feature_cache(options, *model, {});  // throws if --cache-features cannot be done
   if (trainable_parameters(*model) == 0) {
-    throw UsageError("--freeze: freezes everything; nothing is left to learn");
+    throw UsageError("--freeze: freezes everything; no parameter is left to train");
   }
 }
 

@@ -16,8 +16,8 @@ namespace hanok::training {
 /// its parts.
 int start_run(Options options, const std::string& out, Reporter& reporter);
 
-/// Goes on with a run: the end is bitwise that of an unbroken one. `adjust` may change what does
-/// not change the result (threads, workers, device).
+/// Resumes a run: the result is bitwise that of an uninterrupted one. `adjust` may change only
+/// options that leave the result unchanged (threads, workers, device).
 int resume_run(const std::string& path, Reporter& reporter,
                const std::function<void(Options&)>& adjust = {});
 

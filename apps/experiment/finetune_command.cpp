@@ -30,7 +30,7 @@ struct CommandLine {
   bool demo = false, print_config = false, dry_run = false, check = false, plan = false;
 };
 
-/// What was written behind each option, in order.
+/// The values given for each option, in order.
 using Given = std::map<std::string, std::vector<std::string>>;
 
 void add_table(CLI::App& app, Given& given, std::map<std::string, bool>& switches) {
@@ -69,18 +69,19 @@ void check_resume_stands_alone(const CLI::App& app) {
 /// Options of the program itself, beside those of the table.
 void add_program_options(CLI::App& app, CommandLine& command) {
   app.add_option("--out", command.out, "new run folder")->type_name("RUN")->group("Run");
-  app.add_option("--resume", command.resume, "go on with this run, exactly")
+  app.add_option("--resume", command.resume, "resume this run exactly")
       ->type_name("RUN")
       ->group("Run");
-  app.add_option("--config", command.config, "TOML file with options; the command line wins")
+  app.add_option("--config", command.config,
+                 "TOML file with options; the command line takes precedence")
       ->type_name("FILE")
       ->group("Run");
-  app.add_flag("--print-config", command.print_config, "print all options as TOML and end")
+  app.add_flag("--print-config", command.print_config, "print all options as TOML and exit")
       ->group("Run");
   app.add_flag("--dry-run", command.dry_run, "check data and options, train and write nothing")
       ->group("Run");
   app.add_flag("--check", command.check,
-               "check the recipe on one batch and end: split, labels, first loss, gradients, "
+               "check the recipe on one batch and exit: split, labels, first loss, gradients, "
                "overfitting, prediction")
       ->group("Run");
   app.add_flag("--plan", command.plan,
@@ -88,10 +89,10 @@ void add_program_options(CLI::App& app, CommandLine& command) {
                "each --mode saves; write nothing")
       ->group("Run");
   app.add_flag("--demo", command.demo,
-               "train on faces drawn into RUN/data, small enough for a few minutes")
+               "train on synthetic faces written to RUN/data; takes a few minutes")
       ->group("Run");
   app.add_option("--write-synthetic", command.write_synthetic,
-                 "draw faces in the competition's layout into DIR and end")
+                 "write synthetic faces to DIR in the competition's layout and exit")
       ->type_name("DIR")
       ->group("Run");
   app.add_option("--people", command.people, "number of people to draw")
@@ -105,8 +106,8 @@ std::optional<CommandLine> parse(Arguments arguments, Reporter& reporter) {
   CLI::App app(
       "Fine-tunes a network on photographs.\n"
       "  finetune --data DIR --out RUN [options]     start a run\n"
-      "  finetune --resume RUN                       go on with an interrupted one\n"
-      "  finetune --demo --out RUN                   try it on drawn faces\n"
+      "  finetune --resume RUN                       resume an interrupted one\n"
+      "  finetune --demo --out RUN                   try it on synthetic faces\n"
       "  finetune --data DIR --check [options]       see whether this recipe can learn at all\n"
       "Exit codes: 0 done, 1 failure, 2 usage, 3 interrupted and saved, 4 loss not finite.",
       "finetune");
@@ -136,7 +137,7 @@ std::optional<CommandLine> parse(Arguments arguments, Reporter& reporter) {
   return command;
 }
 
-/// Beside --resume only options that leave the result alone may be given.
+/// With --resume only options that do not change the result may be given.
 void check_given_beside_resume(const CommandLine& command) {
   std::vector<std::string> free;
   for (const OptionEntry& entry : option_table()) {
@@ -144,10 +145,10 @@ void check_given_beside_resume(const CommandLine& command) {
   }
   for (const std::string& name : command.given) {
     if (find_option(name).free_on_resume) continue;
-    throw UsageError(fmt::format(
-        "--resume: continues with the options in the run's config.toml; beside it only --{} may be "
-        "given (found --{})",
-        fmt::join(free, ", --"), name));
+    throw UsageError(
+        fmt::format("--resume: continues with the options in the run's config.toml; with it only "
+                    "--{} may be given (found --{})",
+                    fmt::join(free, ", --"), name));
   }
 }
 

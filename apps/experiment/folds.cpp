@@ -95,7 +95,7 @@ int train_missing_folds(const Run& run) {
     append_cudnn_plans(choose_device(run.options.device), run.folder.cudnn_plans_text());
     first.reset();
     if (!result) {
-      run.reporter.print(fmt::format("\ninterrupted; saved. Go on with: finetune --resume {}\n",
+      run.reporter.print(fmt::format("\ninterrupted; saved. Resume with: finetune --resume {}\n",
                                      run.folder.path()));
       return kInterrupted;
     }
@@ -132,7 +132,7 @@ int train_folds(const Run& run) {
   try {
     return train_missing_folds(run);
   } catch (const IoError& error) {
-    throw IoError(fmt::format("{}\nwhat was saved before is whole: go on with --resume {}",
+    throw IoError(fmt::format("{}\nwhat was saved before is intact: continue with --resume {}",
                               error.what(), run.folder.path()));
   }
 }

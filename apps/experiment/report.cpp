@@ -30,7 +30,7 @@ std::string joined_predictions(const RunFolder& folder, const std::vector<FoldRe
   return all;
 }
 
-/// Which class was taken for which, or where that stands if it is too wide to be read here.
+/// The confusion matrix, or where to find it if it is too wide to be printed.
 std::string confusions(const nn::ConfusionMatrix& answers, const std::vector<std::string>& names,
                        const RunFolder& folder) {
   constexpr std::size_t kMostColumns = 100;
@@ -39,7 +39,7 @@ std::string confusions(const nn::ConfusionMatrix& answers, const std::vector<std
   return fmt::format("which class was taken for which: confusion_matrix in {}\n", folder.summary());
 }
 
-/// The means over folds beside what chance gives; only with --baselines.
+/// The means over folds next to chance level; only with --baselines.
 std::string baselines_text(const std::vector<FoldResult>& results) {
   double own = 0;
   double majority = 0;

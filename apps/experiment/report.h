@@ -1,4 +1,4 @@
-// What finetune says about folds, the network and the results.
+// What finetune prints about folds, the network and the results.
 #pragma once
 
 #include <string>
@@ -21,7 +21,7 @@ std::string fold_classes(const Options& options, const ExperimentData& data, int
 /// Reports what is trained: start, network, freezing, learning rates of single groups.
 void report_network(const Options& options, Trainer& trainer, Reporter& reporter);
 
-/// A run under way: what all of its folds share.
+/// A run in progress: what all of its folds share.
 struct Run {
   const Options& options;
   const ExperimentData& data;

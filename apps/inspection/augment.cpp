@@ -45,7 +45,8 @@ struct Photographs {
 Photographs photographs(const AugmentOptions& options) {
   if (lower_extension(options.source) != ".csv" && !std::filesystem::is_directory(options.source)) {
     if (options.sample != 0) {
-      throw training::UsageError("--sample: chooses from a data set; here is one photograph");
+      throw training::UsageError(
+          "--sample: chooses from a data set, but the source is one photograph");
     }
     return {options.source, ""};
   }
@@ -169,7 +170,7 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
         "fewer epochs or smaller pictures",
         options.epochs, options.image_size, kMaxPixels / 1'000'000));
   }
-  data::Preprocessing preprocessing;  // as finetune has it: stretched to a square
+  data::Preprocessing preprocessing;  // as in finetune: stretched to a square
   preprocessing.image_size = static_cast<int>(options.image_size);
   const auto prepared = [&](const std::string& path) {
     return data::preprocess(data::decode_image_file(path), preprocessing);

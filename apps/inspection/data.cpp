@@ -23,7 +23,7 @@ namespace {
 
 constexpr std::size_t kListed = 20;  // lines of each kind without --all
 
-/// What one file turned out to be.
+/// What was found in one file.
 struct File {
   std::optional<training::ImageHeader> header;
   int width = 0, height = 0;  // as seen, after EXIF's orientation
@@ -48,7 +48,7 @@ File read_file(const std::string& path) {
 }
 
 std::vector<File> read_files(const data::Dataset& dataset, Reporter& reporter) {
-  constexpr std::size_t kAtOnce = 256;  // between two looks at the progress bar
+  constexpr std::size_t kAtOnce = 256;  // between two updates of the progress bar
   std::vector<File> files(dataset.samples.size());
   training::Progress progress(
       reporter, {.label = "reading", .total = static_cast<std::int64_t>(files.size())});
@@ -169,7 +169,7 @@ void print_problems(const data::Dataset& dataset, const std::vector<File>& files
   }
   std::int64_t skipped = 0;
   for (const auto& [reason, count] : dataset.skipped) skipped += count;
-  output.reporter.print(fmt::format("hidden and other files passed over: {}\n", skipped));
+  output.reporter.print(fmt::format("hidden and other files skipped: {}\n", skipped));
   for (const auto& [reason, count] : dataset.skipped)
     output.reporter.print(fmt::format("  {} x {}\n", count, reason));
 }
@@ -202,10 +202,10 @@ void print_duplicates(const data::Dataset& dataset, const std::vector<File>& fil
       fmt::format("duplicates (equal bytes): {} photograph{} stored more than once\n", lines.size(),
                   lines.size() == 1 ? "" : "s"));
   if (lines.empty()) return;
-  output.reporter.print(fmt::format(
-      "  {} in different classes; {} in different groups, so that a fold's validation may "
-      "hold what it was trained on\n",
-      across_classes, across_groups));
+  output.reporter.print(
+      fmt::format("  {} in different classes; {} in different groups, so that a fold may validate "
+                  "on images that it was trained on\n",
+                  across_classes, across_groups));
   std::vector<std::string> list;
   for (const auto& [path, line] : lines) list.push_back(line);
   print_list(list, output);
@@ -214,7 +214,7 @@ void print_duplicates(const data::Dataset& dataset, const std::vector<File>& fil
 /// Class by group, with equal rows counted together: "6 groups hold 5 x mask, 1 x none".
 void print_groups(const data::Dataset& dataset, Output output) {
   if (!dataset.has_groups) {
-    output.reporter.print("\ngroups: none; every photograph stands alone\n");
+    output.reporter.print("\ngroups: none; every photograph is a group of its own\n");
     return;
   }
   std::map<std::string, std::map<std::int64_t, std::int64_t>> rows;  // group -> label -> images

@@ -1,4 +1,4 @@
-// inspect devices: what ops can run on here, from the system's own words.
+// inspect devices: the devices that ops can run on here, as the system reports them.
 #include <cstdlib>
 #include <fmt/format.h>
 #include <fstream>

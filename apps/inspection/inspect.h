@@ -17,9 +17,9 @@ struct DataOptions {
   std::string layout = "auto";
   bool all = false;  // list everything, not the first 20 of each kind
 };
-/// Reads and decodes every photograph of a data set and reports what training
-/// will meet: classes, sizes, formats, what is skipped, unreadable or there
-/// twice, and how classes lie over groups. Throws what load_dataset() throws.
+/// Reads and decodes every photograph of a data set and reports what training will get: classes,
+/// sizes, formats, what is skipped, unreadable or duplicated, and how classes are distributed over
+/// groups. Throws what load_dataset() throws.
 void inspect_data(const DataOptions& options, Reporter& reporter);
 
 struct ModelOptions {

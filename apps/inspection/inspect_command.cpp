@@ -31,14 +31,14 @@ struct Request {
 CLI::App* add_data(CLI::App& app, Request& request) {
   CLI::App* command = app.add_subcommand(
       "data",
-      "What training will meet in a folder of photographs: classes, sizes, formats,\n"
+      "What training will get from a folder of photographs: classes, sizes, formats,\n"
       "unreadable, skipped and duplicate files, classes by group. Changes nothing.");
   command->add_option("DIR", request.data.data, "a data set's folder, or its table (.csv)")
       ->required();
   command->add_option("--layout", request.data.layout,
-                      "auto, folder (one a class), competition (train.csv) or csv (labels.csv)");
+                      "auto, folder (one per class), competition (train.csv) or csv (labels.csv)");
   command->add_flag("--all", request.data.all, "list everything, not the first 20 of a kind");
-  command->add_option("--threads", request.threads, "threads that read; 0: one a CPU");
+  command->add_option("--threads", request.threads, "reading threads; 0: one per CPU");
   command->footer(
       "Duplicates are files of equal bytes. Photographs of one group (a person) never cross "
       "folds;\n"
@@ -116,7 +116,8 @@ CLI::App* add_augment(CLI::App& app, Request& request) {
   command->add_option("--seed", options.seed, "as finetune's")->capture_default_str();
   command->add_option("--layout", options.layout, "auto, folder, competition or csv");
   command->footer(
-      "With the same --seed, --image-size and --augment these are the very pictures that finetune\n"
+      "With the same --seed, --image-size and --augment these are exactly the images that "
+      "finetune\n"
       "trains with, as long as no file before this one is unreadable.\n"
       "Example: inspect augment photos/ --sample 12 --out sheet.png");
   return command;
@@ -155,7 +156,7 @@ void check(const Request& request) {
 
 int inspect_command(training::Arguments arguments, Reporter& reporter) {
   Request request;
-  CLI::App app("Looks into data, networks, weight files and this machine; trains nothing.\n",
+  CLI::App app("Shows what is in data, networks, weight files and this machine; trains nothing.\n",
                "inspect");
   app.require_subcommand(1);
   // The chosen command's report: made when the whole line has been parsed and checked.

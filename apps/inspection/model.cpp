@@ -1,5 +1,5 @@
-// inspect model: two real passes over one image. In the first, forward hooks on every module note
-// what goes in and comes out (hooks make conv_bn_act run its layers one after the other, so none is
+// inspect model: two real passes over one image. In the first, forward hooks on every module record
+// inputs and outputs (hooks make conv_bn_act run its layers one after the other, so none is
 // missed). The second runs as training does, and the graph that it records is the trace.
 #include <algorithm>
 #include <fmt/format.h>
@@ -22,7 +22,7 @@
 namespace hanok::inspection {
 namespace {
 
-/// What happened to one module during the pass.
+/// The calls of one module during the pass.
 struct Calls {
   std::int64_t count = 0;
   Shape output;  // of the last call
@@ -179,7 +179,7 @@ void print_kernels(nn::Module& model, const Profile& profile, std::int64_t batch
       "winograd4x4 runs staged there instead of by panels.\n");
 }
 
-/// All nodes behind `output` in the order in which they were recorded, so in which they ran.
+/// All nodes that `output` depends on, in the order in which they were recorded and so ran.
 std::vector<Node*> recorded_nodes(const Tensor& output) {
   std::vector<Node*> nodes = {node_of(output).get()};
   std::set<Node*> seen = {nodes.front()};

@@ -1,4 +1,4 @@
-// A weight file as a table for people.
+// A weight file as a readable table.
 #pragma once
 
 #include <string>

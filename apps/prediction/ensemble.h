@@ -21,15 +21,15 @@ namespace hanok::training {
 /// `run` is no folder or holds none.
 std::vector<std::string> checkpoints_of_run(const std::string& run);
 
-/// Throws FormatError unless all agree in network, classes and preprocessing.
+/// Throws FormatError unless all have the same network, classes and preprocessing.
 std::vector<LoadedModel> load_checkpoints(const std::vector<std::string>& paths);
 
 /// The networks of several runs. Those of one run agree as above; other runs may have other
 /// networks and preprocessing, but throw FormatError for other classes.
 std::vector<LoadedModel> load_runs(const std::vector<std::string>& runs);
 
-/// The answers of several groups of networks, in shares that add up to 1: probabilities and logits
-/// are weighted means, `predicted` is theirs (the first class on ties).
+/// The predictions of several groups of networks, weighted by shares that add up to 1:
+/// probabilities and logits are weighted means, `predicted` is theirs (the first class on ties).
 Evaluation weighted_mean(const std::vector<Evaluation>& parts, const std::vector<float>& shares);
 
 /// The loader for `models`, which share their preprocessing and their device.
@@ -43,7 +43,7 @@ struct EvaluationListeners {
   StepProfile* profile = nullptr;                   // sees batches as steps; may be null
 };
 
-/// Every network's answers for `samples` of `dataset`, which `loader` reads, averaged in order:
+/// Every network's predictions for `samples` of `dataset`, which `loader` reads, averaged in order:
 /// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the
 /// confusion matrix are those of the averaged probabilities (the first class on ties). Empty if the
 /// user interrupted.

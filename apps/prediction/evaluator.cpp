@@ -40,7 +40,7 @@ std::string listed(const Names& names) {
   return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
-/// Gives the samples the network's numbers of their classes.
+/// Renumbers the samples' classes as the network numbers them.
 void match_classes(data::Dataset& dataset, const Names& known, bool allow_missing) {
   const Names foreign = without(dataset.class_names, known);
   const Names missing = without(known, dataset.class_names);
@@ -138,12 +138,12 @@ void report_data(const data::Dataset& dataset, const std::vector<data::BadImage>
   }
 }
 
-/// A line a class, the confusion matrix, and the scores over all images.
+/// A line per class, the confusion matrix, and the scores over all images.
 std::string score_text(const Evaluation& answers, const Names& class_names, double majority) {
   const nn::ConfusionMatrix& confusion = answers.confusion;
   return fmt::format(
       "\n{}\n{}\nmacro F1 {:.4f}, accuracy {:.4f}, loss {:.4f} over {} images\n"
-      "always answering the most frequent class: macro F1 {:.4f}\n",
+      "always predicting the most frequent class: macro F1 {:.4f}\n",
       class_table(confusion, class_names), confusion_table(confusion, class_names),
       confusion.macro_f1(), confusion.accuracy(), answers.loss, confusion.total(), majority);
 }
@@ -169,8 +169,8 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
                              models.size() == 1 ? "" : ", their probabilities averaged"));
   if (is_training_data(options.run, options.data)) {
     reporter.warn(
-        fmt::format("{} was trained on these data; these scores are too good. What the folds "
-                    "reached on images that they were not trained on is in {}/summary.json",
+        fmt::format("{} was trained on these data; these scores are too optimistic. The folds' "
+                    "scores on images that they were not trained on are in {}/summary.json",
                     options.run, options.run));
   }
   std::vector<std::int64_t> samples(dataset.samples.size());

@@ -13,11 +13,11 @@ struct EvaluateOptions : ReadingOptions {
   std::string run{}, checkpoint{};  // one of the two; a run's folds are averaged
   std::string data{};
   std::string layout = "auto";
-  std::string out{};                   // .json: scores; .csv: an answer a photograph; empty: none
+  std::string out{};  // .json: scores; .csv: a prediction per photograph; empty: none
   bool allow_missing_classes = false;  // score data that lack some of the network's classes
 };
 
-/// Prints scores, a line a class and the confusion matrix, and writes `out`. Classes of data and
+/// Prints scores, a line per class and the confusion matrix, and writes `out`. Classes of data and
 /// network are matched by name. Throws UsageError, IoError, FormatError; ValueError listing both
 /// sides' classes if they differ, and listing all unreadable images.
 void evaluate_data(const EvaluateOptions& options, Reporter& reporter);

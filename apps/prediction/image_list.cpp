@@ -87,8 +87,7 @@ ImageList list_images(const std::vector<std::string>& given) {
       throw IoError(fmt::format("{}: no such file or folder", argument));
     } else if (lower_extension(argument) == ".csv") {
       if (arguments.size() > 1) {
-        throw ValueError(
-            fmt::format("{}: a CSV of images stands alone, not beside others", argument));
+        throw ValueError(fmt::format("{}: a CSV of images must be the only argument", argument));
       }
       add_csv(list, argument);
     } else {

@@ -30,7 +30,7 @@ void check(const PredictOptions& options) {
 
 int predict_command(Arguments arguments, Reporter& reporter) {
   CLI::App app(
-      "Answers for images, with the preprocessing and classes that the checkpoint carries.\n"
+      "Predicts classes of images, with the preprocessing and classes of the checkpoint.\n"
       "  predict --run RUN --images DIR --out answers.csv\n"
       "  predict --run RUN --images eval/info.csv --out submission.csv\n"
       "Exit codes: 0 done, 1 failure, 2 usage.",
@@ -55,7 +55,7 @@ int predict_command(Arguments arguments, Reporter& reporter) {
   app.add_flag("--probabilities", options.probabilities, "add each class's probability");
   app.add_flag("--logits", options.logits, "add each class's raw logit");
   app.add_flag("--profile", options.profile,
-               "write where the time of the first batches goes: OUT.profile.json (a trace for "
+               "profile the first batches into OUT.profile.json (a trace for "
                "Perfetto), OUT.profile.txt");
   add_reading_options(app, options);
   add_manual_options(app, reporter);

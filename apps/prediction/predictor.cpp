@@ -29,7 +29,7 @@ std::vector<LoadedModel> load_models(const PredictOptions& options) {
   return options.runs.empty() ? load_checkpoints({options.checkpoint}) : load_runs(options.runs);
 }
 
-/// Leaves out what cannot be read, or throws listing it.
+/// Leaves out unreadable images, or throws an error that lists them.
 void drop_unreadable(ImageList& images, const PredictOptions& options, Reporter& reporter) {
   const std::vector<data::BadImage> bad =
       data::find_unreadable(images.dataset, static_cast<int>(options.workers));
@@ -59,7 +59,8 @@ void drop_unreadable(ImageList& images, const PredictOptions& options, Reporter&
   images = std::move(kept);
 }
 
-/// All networks' answers, averaged. Those that see images alike share one loader and its cache.
+/// All networks' predictions, averaged. Those with the same preprocessing share a loader and its
+/// cache.
 Evaluation answers_of(std::vector<LoadedModel> models, const ImageList& images,
                       const PredictOptions& options, Reporter& reporter) {
   const auto total = static_cast<float>(models.size());

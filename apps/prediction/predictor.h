@@ -1,4 +1,4 @@
-// Answers of trained networks for images: the work behind `predict`.
+// Predictions of trained networks for images: the work behind `predict`.
 #pragma once
 
 #include <cstdint>
@@ -19,14 +19,14 @@ struct PredictOptions : ReadingOptions {
   std::string model{};
   std::vector<std::string> images{};  // folders, files, "-", or one CSV with a column ImageID
   std::string out{};
-  bool probabilities = false;  // adds a column a class
-  bool logits = false;         // adds a column a class: "logit:CLASS"
+  bool probabilities = false;  // adds a column per class
+  bool logits = false;         // adds a column per class: "logit:CLASS"
   bool profile = false;        // write where the first batches' time goes: OUT.profile.json, .txt
 };
 
 struct PredictSummary {
   std::int64_t rows = 0, networks = 0;
-  double seconds = 0;  // from the first image read to the last answer
+  double seconds = 0;  // from the first image read to the last prediction
 };
 
 /// Writes `out`: `ImageID,ans` (the class's number) in the CSV's order for a CSV of images, else

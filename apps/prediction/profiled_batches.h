@@ -12,7 +12,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Counts what happens between one batch and the next as a step.
+/// Counts the work between one batch and the next as a step.
 class ProfiledBatches final : public BatchSource {
  public:
   /// `batch_count` returns how many batches an epoch has once it has started.

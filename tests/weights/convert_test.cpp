@@ -87,7 +87,7 @@ TEST_F(Convert, FailsWithTwoForWrongUsage) {
   expect("a.pth", "IN and OUT are needed");
   expect("a.pth b.pth", "end in .safetensors");
   expect("a.pth b.safetensors --metadata x", "is not KEY=VALUE");
-  expect("a.pth --list", "stand alone");
+  expect("a.pth --list", "take no other option");
   expect("--unknown", "--unknown");
   EXPECT_EQ(convert("--help").exit_code, 0);
   EXPECT_THAT(convert("--help").output, HasSubstr("--inspect FILE"));

@@ -242,7 +242,7 @@ TEST_F(EvaluateRun, ARunAveragesItsFoldsAndSaysIfItSeesItsTrainingData) {
     EXPECT_EQ(together[i][2], together[0][best]);
   }
   EXPECT_THAT(ask({"--run", folder_ / "run", "--data", folder_ / "photos"}),
-              HasSubstr("was trained on these data; these scores are too good"));
+              HasSubstr("was trained on these data; these scores are too optimistic"));
 }
 
 }  // namespace
