@@ -14,7 +14,7 @@ enum ExitCode : int {
   kSuccess = 0,
   kFailure = 1,
   kUsage = 2,        // the command line requests something impossible
-  kInterrupted = 3,  // ctrl-C or SIGTERM: everything is saved, --resume goes on
+  kInterrupted = 3,  // ctrl-C or SIGTERM: everything is saved, --resume continues
   kNonFinite = 4,    // the loss became infinite or not a number
 };
 
@@ -32,7 +32,7 @@ class NonFiniteLoss : public Error {
 /// Throws UsageError unless the option's value lies in [low, high].
 void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high);
 
-/// What a program says and returns after an exception.
+/// What a program prints and returns after an exception.
 struct Failure {
   int exit_code = kFailure;
   std::string message;

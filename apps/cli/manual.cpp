@@ -22,7 +22,7 @@ std::vector<const CLI::App*> subcommands(const CLI::App& app) {
   return app.get_subcommands([](const CLI::App*) { return true; });
 }
 
-/// What stands behind the option: "N (12)"; empty for a switch.
+/// The placeholder of the option's value: "N (12)"; empty for a switch.
 std::string value_of(const CLI::Option& option) {
   return option.get_items_expected_max() == 0 ? "" : option.get_type_name();
 }
@@ -34,7 +34,7 @@ std::string name_of(const CLI::Option& option) {
 
 // ---- the manual ----
 
-/// Text for troff: no line is taken for a request, hyphens stay hyphens.
+/// Text for troff: no line is parsed as a request, hyphens stay hyphens.
 std::string escaped(const std::string& text) {
   std::string out;
   bool line_start = true;
@@ -84,7 +84,7 @@ std::vector<std::string> choices_of(const CLI::Option& option) {
   return choices;
 }
 
-/// What bash offers behind the option.
+/// What bash completes after the option.
 std::string offer_for(const CLI::Option& option) {
   std::vector<std::string> choices = choices_of(option);
   const bool or_file = !choices.empty() && choices.back() == "FILE";
@@ -148,16 +148,16 @@ void add_manual_options(CLI::App& app, Reporter& reporter) {
            reporter.print(man_page(app));
            throw CLI::Success();
          },
-         "print the manual page and end (man -l shows it)")
+         "print the manual page and exit (man -l shows it)")
       ->group("Manual");
   app.add_option_function<std::string>(
          "--completion",
          [&app, &reporter](const std::string& shell) {
-           if (shell != "bash") throw CLI::ValidationError("--completion", "knows bash alone");
+           if (shell != "bash") throw CLI::ValidationError("--completion", "supports only bash");
            reporter.print(bash_completion(app));
            throw CLI::Success();
          },
-         "print the shell's completion script and end")
+         "print the shell's completion script and exit")
       ->type_name("bash")
       ->group("Manual");
 }

@@ -1,4 +1,4 @@
-// How far a long loop is, and the clocks behind it.
+// The progress of a long loop, and its clocks.
 #pragma once
 
 #include <chrono>

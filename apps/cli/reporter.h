@@ -1,5 +1,5 @@
-// What library code says to the user: it never prints, it calls a Reporter. Programs pass one that
-// writes to the terminal (terminal.h); a test passes its own and reads what was said.
+// Messages of library code to the user: it never prints, it calls a Reporter. Programs pass one
+// that writes to the terminal (terminal.h); a test passes its own and reads the messages.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// How far a long loop is.
+/// The progress of a long loop.
 struct ProgressState {
   std::string label;  // "fold 0 epoch 3/12"
   std::string unit;   // of what follows: "images", "MB"
@@ -29,7 +29,7 @@ class Reporter {
   /// What the user should know though nothing failed. Prints "warning: TEXT" as a line.
   void warn(const std::string& text) { print("warning: " + text + "\n"); }
 
-  /// Shows how far a loop is, in place of what was shown before.
+  /// Shows the progress of a loop, in place of what was shown before.
   virtual void show_progress(const ProgressState& state) = 0;
   /// Removes it.
   virtual void clear_progress() = 0;

@@ -114,9 +114,8 @@ data::Augmentation read_augmentation(const std::string& path) {
   const toml::table table = parsed(read_file(path), path);
   for (const auto& [key, node] : table) {
     if (key.str() != "transform") {
-      throw UsageError(
-          fmt::format("{}{}: unknown key; such a file holds [[transform]] tables alone",
-                      place(path, key.source()), std::string(key.str())));
+      throw UsageError(fmt::format("{}{}: unknown key; such a file holds only [[transform]] tables",
+                                   place(path, key.source()), std::string(key.str())));
     }
   }
   data::Augmentation augmentation = transforms_of(table, path);

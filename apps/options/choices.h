@@ -1,6 +1,5 @@
 // Options that take one of a few words: an enum for each, and one table of its names, which
-// parsing,
-// --help, TOML and messages share.
+// parsing, --help, TOML and messages share.
 #pragma once
 
 #include <algorithm>
@@ -132,7 +131,7 @@ struct ChoiceNames<YesNo> {
       {{YesNo::Yes, "yes"}, {YesNo::No, "no"}}};
 };
 
-/// The engine has these names already.
+/// These names come from the engine.
 template <>
 struct ChoiceNames<Precision> {
   static inline const std::array<NamedValue<Precision>, 4> table = {

@@ -12,7 +12,7 @@ namespace {
 /// --hidden: units of each layer, in order.
 void add_hidden(OptionTable& table) {
   OptionEntry& entry =
-      table.add({"hidden", "N"}, "put a layer of N units in front of the head; repeatable",
+      table.add({"hidden", "N"}, "insert a layer of N units before the head; repeatable",
                 OptionEntry::Kind::List);
   entry.get = [](const Options& options) {
     std::vector<std::string> texts;
@@ -55,7 +55,7 @@ void add_data_options(OptionTable& table) {
       .kind = OptionEntry::Kind::TextOrInteger;
   table.real("val-fraction", "above 0: one stratified hold-out of this share instead of folds",
              &Options::val_fraction, {.low = 0, .high = 1});
-  table.toggle("allow-bad", "go on even if more than 5% of the images cannot be read",
+  table.toggle("allow-bad", "continue even if more than 5% of the images cannot be read",
                &Options::allow_bad);
 }
 
@@ -70,10 +70,10 @@ void add_model_options(OptionTable& table) {
                "first, then block by block",
                &Options::mode);
   table.texts({"freeze", "GLOB"},
-              "keep matching parameters or layers as they are, e.g. 'layer[12]*'; repeatable",
+              "freeze matching parameters or layers, e.g. 'layer[12]*'; repeatable",
               &Options::freeze);
   table.values({"unfreeze-at", "EPOCH=GLOB"},
-               "what matches learns from this epoch on and is frozen before, e.g. 3=layer4; "
+               "what matches is trained from this epoch on and frozen before, e.g. 3=layer4; "
                "repeatable",
                &Options::unfreeze_at, parse_unfreeze_at);
   add_hidden(table);
@@ -83,7 +83,7 @@ void add_training_options(OptionTable& table) {
   table.section("Training");
   table.integer("epochs", "passes over the training images", &Options::epochs,
                 {.low = 1, .high = kMostEpochs});
-  table.integer("batch-size", "images a step", &Options::batch_size,
+  table.integer("batch-size", "images per step", &Options::batch_size,
                 {.low = 1, .high = kMostImages});
   table.choice({"optimizer", "O"}, "update rule (sgd has Nesterov momentum 0.9)",
                &Options::optimizer);
@@ -99,23 +99,22 @@ void add_training_options(OptionTable& table) {
                 "steps in which the learning rate rises before a cosine or constant "
                 "schedule (one-cycle warms up by itself)",
                 &Options::warmup, {.low = 0});
-  table.choice(
-      {"loss", "L"},
-      "what is minimised; focal looks less at images that are right already. val_loss is the "
-      "cross-entropy with either",
-      &Options::loss);
+  table.choice({"loss", "L"},
+               "what is minimised; focal gives less weight to images that are predicted well "
+               "already. val_loss is the "
+               "cross-entropy with either",
+               &Options::loss);
   table.real("focal-gamma", "exponent of focal loss", &Options::focal_gamma,
              {.low = 0, .high = 100});
   table.real("label-smoothing", "share of each target spread over all classes",
              &Options::label_smoothing, {.low = 0, .high = 1});
   table.choice({"class-weights", "C"}, "balanced: a rare class's images count for more in the loss",
                &Options::class_weights);
-  table.choice(
-      {"sampler", "S"},
-      "images of an epoch: shuffled: each once; over: small classes again and again; under: "
-      "as many of each class as the smallest has; class-balanced: drawn, classes equally "
-      "likely",
-      &Options::sampler);
+  table.choice({"sampler", "S"},
+               "images of an epoch: shuffled: each once; over: small classes repeated; under: "
+               "as many of each class as the smallest has; class-balanced: drawn, classes equally "
+               "likely",
+               &Options::sampler);
   table.real("clip-norm", "scale gradients down to this norm; 0: never", &Options::clip_norm,
              {.low = 0});
   table.real(
@@ -140,7 +139,7 @@ void add_image_options(OptionTable& table) {
       "center: scale the shorter side to 8/7 of the image size and cut the middle out; none: "
       "scale all of the image, whatever its shape",
       &Options::crop);
-  table.toggle("grayscale", "take the colour out of all images", &Options::grayscale);
+  table.toggle("grayscale", "convert all images to grey", &Options::grayscale);
   OptionEntry& augment =
       table.value({"augment", "A"},
                   "random changes of each image. light: flips and small shifts; strong: also "
@@ -154,8 +153,8 @@ void add_image_options(OptionTable& table) {
   table.real("cutmix", "paste rectangles of other images, areas from Beta(X,X); 0: never",
              &Options::cutmix, {.low = 0, .high = 100});
   table.integer("augment-repeats",
-                "above 0: each image has N augmentations that come again in turn, "
-                "instead of a new one every epoch",
+                "above 0: each image has N augmentations that are reused in turn, instead of a new "
+                "one every epoch",
                 &Options::augment_repeats, {.low = 0, .high = 1000});
 }
 
@@ -165,7 +164,7 @@ void add_stopping_options(OptionTable& table) {
                 &Options::patience, {.low = 0});
   table.real("min-delta", "smallest change that counts as an improvement", &Options::min_delta,
              {.low = 0});
-  table.choice({"monitor", "V"}, "the value that decides which epoch is best; its weights are kept",
+  table.choice({"monitor", "V"}, "the value that selects the best epoch, whose weights are kept",
                &Options::monitor);
   table.texts({"report-subset", "GLOB"},
               "also report macro F1 on validation files whose path or name matches; repeatable",
@@ -180,7 +179,7 @@ void add_machine_options(OptionTable& table) {
   table.section("Machine");
   table.integer("seed", "of all random numbers", &Options::seed, {.low = 0});
   table
-      .integer("threads", "compute threads; 0: one a CPU. The result does not depend on it",
+      .integer("threads", "compute threads; 0: one per CPU. The result does not depend on it",
                &Options::threads, {.low = 0, .high = kMostThreads})
       .free_on_resume = true;
   table
@@ -189,7 +188,7 @@ void add_machine_options(OptionTable& table) {
       .free_on_resume = true;
   table
       .value({"device", "D"},
-             "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is",
+             "where to compute: cpu, cuda (the first GPU) or cuda:N; auto: the best available",
              &Options::device, parse_device)
       .free_on_resume = true;
   table.choice(
@@ -211,7 +210,7 @@ void add_machine_options(OptionTable& table) {
       .choice(
           {"cache-images", "C"},
           "keep images decoded and scaled, so that later epochs need not do it; auto: as many as "
-          "--image-budget holds; yes: the rest in a file that is gone at the end. The result does "
+          "--image-budget holds; yes: the rest in a temporary file. The result does "
           "not depend on it",
           &Options::cache_images)
       .free_on_resume = true;
@@ -222,27 +221,26 @@ void add_machine_options(OptionTable& table) {
   table
       .choice(
           {"cache-features", "C"},
-          "keep what frozen layers at the start of the network make of each image, so that later "
-          "epochs need not compute it; auto: where images are not augmented. The result does not "
+          "cache the outputs of frozen layers at the start of the network, so that later epochs "
+          "need not compute them; auto: where images are not augmented. The result does not "
           "depend on it",
           &Options::cache_features)
       .free_on_resume = true;
   table
       .integer("cache-budget",
-               "memory for cached features in MiB; what exceeds it goes into a file "
-               "that is gone at the end. The result does not depend on it",
+               "memory for cached features in MiB; what exceeds it goes into a temporary file. The "
+               "result does not depend on it",
                &Options::cache_budget, {.low = 0, .high = std::int64_t{1} << 30})
       .free_on_resume = true;
   table
-      .toggle(
-          "profile",
-          "write where the time of the first steps goes: profile.json (a trace for Perfetto) and "
-          "profile.txt (a table). The result does not depend on it",
-          &Options::profile)
+      .toggle("profile",
+              "profile the first steps into profile.json (a trace for Perfetto) and "
+              "profile.txt (a table). The result does not depend on it",
+              &Options::profile)
       .free_on_resume = true;
   table.toggle("autotune",
                "measure which algorithm (on a GPU: which of cuDNN's kernels) computes each "
-               "convolution fastest on this machine, keep the choices with the run and go by them, "
+               "convolution fastest on this machine, keep the choices with the run and use them, "
                "also with --resume. Algorithms round differently: the result then depends on what "
                "was measured, and another run may choose otherwise",
                &Options::autotune);

@@ -1,5 +1,5 @@
 // Options whose value is more than a number, a word or a text, each with its parser and the text
-// that the parser takes back.
+// that the parser reads back.
 #pragma once
 
 #include <cstdint>

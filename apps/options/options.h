@@ -14,7 +14,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Highest values that make sense: beyond them numbers overflow or threads only get in their way.
+/// Highest useful values: beyond them numbers overflow or threads only slow each other down.
 constexpr std::int64_t kMostImages = std::int64_t{1} << 20;  // in a batch
 constexpr std::int64_t kMostThreads = 1024, kMostWorkers = 256, kMostEpochs = 1'000'000;
 
@@ -95,7 +95,7 @@ struct OptionEntry {
   std::string help;
   Kind kind;
   std::vector<std::string> choices;  // names for --help and completion; empty: any text
-  bool free_on_resume = false;       // may be given beside --resume: it leaves the result alone
+  bool free_on_resume = false;       // may be given beside --resume: it does not change the result
   /// The value as texts; one but for lists.
   std::function<std::vector<std::string>(const Options&)> get;
   /// Parses, checks the range and stores. Throws UsageError naming the option.
@@ -109,7 +109,7 @@ const OptionEntry& find_option(const std::string& name);
 
 /// All options as TOML, with their help as comments.
 std::string to_toml(const Options& options);
-/// Overwrites what the file mentions. Throws UsageError naming file, key and what is wrong.
+/// Overwrites the options that the file sets. Throws UsageError naming file, key and what is wrong.
 void apply_toml_file(Options& options, const std::string& path);
 void apply_toml(Options& options, const std::string& text, const std::string& name);
 

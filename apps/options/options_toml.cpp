@@ -1,4 +1,4 @@
-// Options as TOML: writing all of them, reading those that a file mentions.
+// Options as TOML: writing all of them, reading those that a file sets.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sstream>
@@ -117,7 +117,7 @@ std::string to_toml(const Options& options) {
     out += fmt::format("# {}\n{} = {}\n", help, entry.name, value);
   }
   if (!options.augment.from_file) return out;
-  return out + "\n# ---- What the file of --augment held; it is not read again ----\n" +
+  return out + "\n# ---- The content of the file of --augment, which is not read again ----\n" +
          transforms_to_toml(options.augment.transforms);
 }
 

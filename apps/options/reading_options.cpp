@@ -10,11 +10,11 @@ namespace hanok::training {
 
 void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
-  app.add_option("--batch-size", options.batch_size, "images at a time");
-  app.add_option("--threads", options.threads, "compute threads; 0: one a CPU");
+  app.add_option("--batch-size", options.batch_size, "images per batch");
+  app.add_option("--threads", options.threads, "compute threads; 0: one per CPU");
   app.add_option_function<std::string>(
       "--device", [&options](const std::string& text) { options.device = parse_device(text); },
-      "where to compute: cpu, cuda (the first GPU) or cuda:N; auto takes the best there is");
+      "where to compute: cpu, cuda (the first GPU) or cuda:N; auto: the best available");
   app.add_option_function<std::string>(
       "--precision",
       [&options](const std::string& text) { options.precision = parse_precision(text); },

@@ -1,4 +1,4 @@
-// Options of predict and evaluate: how images are read, and where answers are computed.
+// Options of predict and evaluate: how images are read, and where predictions are computed.
 #pragma once
 
 #include <cstdint>

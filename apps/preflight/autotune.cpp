@@ -29,7 +29,7 @@ constexpr std::array<PassName, 3> kPasses = {{{Conv2dPass::Forward, "forward"},
                                               {Conv2dPass::BackwardData, "backward_data"},
                                               {Conv2dPass::BackwardWeights, "backward_weights"}}};
 
-/// The columns that tell the sizes, in the order of a line.
+/// The columns of the sizes, in the order of a line.
 struct SizeColumn {
   const char* name;
   std::int64_t& (*size)(Conv2dShape&);

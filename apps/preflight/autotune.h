@@ -18,14 +18,14 @@ struct TunedConv2d {
 };
 
 /// Measures every algorithm that can compute each convolution of a training step and of validation,
-/// forward and backward, on the CPU. The shipped one stays unless another is at least 5% faster.
-/// `model` gets noise and gradients: it is not to be used afterwards.
+/// forward and backward, on the CPU. The shipped one is kept unless another is at least 5% faster.
+/// `model` gets noise and gradients: it must not be used afterwards.
 std::vector<TunedConv2d> measure_conv2d(nn::Module& model, const Options& options);
 
 /// "autotune: ..." : what was measured and what it gains, in a line.
 std::string describe(const std::vector<TunedConv2d>& tuned);
 
-/// A line a convolution and pass: sizes, algorithm, milliseconds.
+/// A line per convolution and pass: sizes, algorithm, milliseconds.
 std::string to_csv(const std::vector<TunedConv2d>& tuned);
 
 /// The choices in such a file. Throws FormatError that names file, line and value.

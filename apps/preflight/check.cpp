@@ -25,7 +25,7 @@ namespace {
 
 constexpr double kOverfit = 0.1;  // the share of its first value that the loss must fall to
 
-/// The lines on the screen.
+/// Prints the result of each check.
 class Lines {
  public:
   explicit Lines(Reporter& reporter) : reporter_(reporter) {}
@@ -46,7 +46,7 @@ class Lines {
   bool all_hold_ = true;
 };
 
-/// A folder that goes away with the object.
+/// A temporary folder, deleted with the object.
 class ScratchFolder {
  public:
   ScratchFolder() {
@@ -109,7 +109,7 @@ void check_labels(Lines& lines, const Options& options, const ExperimentData& da
     if (wrong++ == 0) first = sample.path;
   }
   lines.add(wrong == 0, "labels",
-            fmt::format("{} of {} survive the way through folds.csv",
+            fmt::format("{} of {} are unchanged after a round trip through folds.csv",
                         data.dataset.samples.size() - wrong, data.dataset.samples.size()),
             fmt::format("\"{}\" is the first that changed", first));
 }
@@ -137,7 +137,7 @@ void check_gradients(Lines& lines, nn::Module& model) {
       fmt::format("none, zero or not finite: {}", fmt::join(silent, ", ")));
 }
 
-/// The first loss and gradients, before anything is learned.
+/// The first loss and gradients, before any update.
 double check_first_step(Lines& lines, OverfitTrial& trial, std::size_t classes) {
   const double first = trial.step().loss;
   check_gradients(lines, trial.model());
@@ -145,7 +145,7 @@ double check_first_step(Lines& lines, OverfitTrial& trial, std::size_t classes) 
   if (trial.head_is_new()) {
     lines.add(std::abs(first - expected) <= 0.5 + 0.25 * expected, "first loss",
               fmt::format("{:.3f}; ln({}) is {:.3f}", first, classes, expected),
-              "a head that knows nothing yet should be near: wrong number of classes, softmax "
+              "an untrained head should be near: wrong number of classes, softmax "
               "before the loss, or inputs that are not normalised?");
   } else {
     lines.skip("first loss", fmt::format("{:.3f}: the head is not new", first));
@@ -180,11 +180,11 @@ void check_predict(Lines& lines, const OverfitTrial& trial, const ExperimentData
     const std::string answer = i < answers.rows.size() ? answers.rows[i][column] : "nothing";
     right += answer == truth ? 1 : 0;
     if (answer != truth && wrong.empty()) {
-      wrong = fmt::format("{} is \"{}\", the answer is \"{}\"", sample.path, truth, answer);
+      wrong = fmt::format("{} is \"{}\", the prediction is \"{}\"", sample.path, truth, answer);
     }
   }
   lines.add(right == trial.images().size(), "predict",
-            fmt::format("{} of {} images of the batch get their class's name", right,
+            fmt::format("{} of {} images of the batch are predicted correctly", right,
                         trial.images().size()),
             wrong);
 }
@@ -218,8 +218,8 @@ int check_recipe(const Options& options, Reporter& reporter) {
   lines.add(overfit, "overfit",
             fmt::format("{} images in {} steps: loss {:.3f} to {:.3f}", trial.images().size(),
                         trial.steps(), first, trial.last_loss()),
-            "too little or nothing learns (--mode, --freeze), --lr is far off, or labels do not "
-            "belong to their images");
+            "too few parameters are trained (--mode, --freeze), --lr is far off, or labels do not "
+            "match their images");
   if (!overfit) return kFailure;
   // Batch norm sees a batch of its own differently from its running statistics: where the margin
   // is too small for that, it grows by further steps.

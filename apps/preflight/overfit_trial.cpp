@@ -105,7 +105,7 @@ bool OverfitTrial::overfit(double goal) {
 
 double OverfitTrial::evaluation_accuracy() {
   {
-    const NoGrad no_grad;  // running statistics catch up with the last weights
+    const NoGrad no_grad;  // update the running statistics to the last weights
     for (int pass = 0; pass < kSettlingPasses; ++pass) model()(batch_.images);
   }
   const std::optional<Evaluation> evaluation =

@@ -1,5 +1,5 @@
-// A training on one small batch that must be overfit: the shortest one that shows whether a recipe
-// can learn. Its steps are those of training (StepRunner).
+// A training on one small batch that must be overfit: the shortest test of whether a recipe can
+// learn. Its steps are those of training (StepRunner).
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class OverfitTrial {
   };
   /// One training step on the batch, in training mode. Gradients stay for inspection.
   Step step();
-  /// Goes on until the loss is at most `goal` with all answers correct: true; false after
+  /// Trains until the loss is at most `goal` with all predictions correct: true; false after
   /// kMostSteps steps in all or a loss that is not finite. Throws Error if the user interrupts.
   bool overfit(double goal);
   /// Accuracy on the batch in evaluation mode. Throws Error if the user interrupts.

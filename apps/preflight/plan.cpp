@@ -66,7 +66,7 @@ class Stages {
   std::map<std::int64_t, Rehearsal> known_;
 };
 
-/// A training's course: seconds of all its epochs, and its highest peak.
+/// A whole training: seconds of all its epochs, and its highest peak.
 struct Course {
   double seconds = 0, first_epoch_extra = 0;
   std::int64_t epochs = 0;

@@ -18,7 +18,7 @@
 namespace hanok::training {
 namespace {
 
-/// As many as the loader has in preparation: then its buffers are those of a long epoch.
+/// As many as the loader prefetches: then its buffers are those of a long epoch.
 constexpr std::int64_t kBatches = 4;
 
 template <typename Action>
@@ -33,7 +33,7 @@ std::vector<std::int64_t> first(const std::vector<std::int64_t>& samples, std::i
   return {samples.begin(), samples.begin() + size};
 }
 
-/// Decodes the images once, as an epoch's first meeting with them does; seconds an image.
+/// Decodes the images once, as the first epoch does; returns seconds per image.
 double read_images(data::Loader& loader, const std::vector<std::int64_t>& samples) {
   data::Batch batch;
   const double seconds = timed([&] {
@@ -73,14 +73,14 @@ class ShortTraining {
   TrainingSetup& setup() { return setup_; }
   bool caches_features() { return batches_.training->would_cache(); }
 
-  /// Seconds an image that reading takes.
+  /// Seconds per image that reading takes.
   double read() {
     const double seconds = read_images(*batches_.training_loader, training_);
     read_images(*batches_.validation_loader, validation_);
     return seconds;
   }
 
-  /// Trains at most `most` steps of an epoch; how many they were.
+  /// Trains at most `most` steps of an epoch; returns how many there were.
   std::int64_t train(std::int64_t most) {
     LateResults results(readback_for(setup_.device),
                         [this](const StepOutcome& outcome) { step_.check_finite(outcome); });
@@ -99,7 +99,7 @@ class ShortTraining {
     return steps;
   }
 
-  /// Seconds an image of validation.
+  /// Seconds per image of validation.
   double validate() {
     const double seconds = timed([this] {
       evaluate(*setup_.model, *batches_.validation, validation_, samples_.classes(),

@@ -1,4 +1,4 @@
-// A few steps of a training, to know what all of it will take.
+// A few steps of a training, to estimate what all of it takes.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// What a few steps and a bit of validation measured.
+/// What a few steps and a part of validation measured.
 struct Rehearsal {
   std::int64_t trainable = 0;    // parameters that learn
   double epoch_seconds = 0;      // of a whole epoch, validation included

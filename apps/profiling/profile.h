@@ -44,7 +44,7 @@ struct ProfileData {
 /// The trace in Chrome's event format, which Perfetto and chrome://tracing open: steps with their
 /// passes, kernels, and memory by tag over time.
 std::string trace_json(const ProfileData& data);
-/// A row a layer and pass: time, FLOP, bytes, per cent of the roofline; then memory by tag.
+/// A row per layer and pass: time, FLOP, bytes, per cent of the roofline; then memory by tag.
 std::string profile_table(const ProfileData& data);
 
 /// Throws UsageError unless --profile can measure there: on a GPU kernels run after the call.
@@ -65,7 +65,7 @@ class StepProfile {
   /// few to warm up, the first ones are recorded.
   void begin_step(std::int64_t remaining);
   void end_step();
-  /// Takes back begin_step(): there was no step to do.
+  /// Cancels begin_step(): there was no step to do.
   void abandon_step();
   bool is_done() const { return profiler_ == nullptr; }
   /// Writes the files, prints the table. Does nothing if no step was recorded or if it is done.

@@ -1,5 +1,5 @@
-// A trained network with all that prediction needs, in one safetensors file; and the full state of
-// a training that will be resumed.
+// A trained network with all that prediction needs, in one safetensors file; and the full state
+// from which a training is resumed.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// The record that travels with every checkpoint.
+/// The metadata of every checkpoint.
 struct ModelCard {
   std::string model;                     // name in nn's registry
   std::vector<std::string> class_names;  // in the order of the logits

@@ -1,4 +1,4 @@
-// What a finished fold leaves behind, and the summary over all folds.
+// The results of a finished fold, and the summary over all folds.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct FoldResult {
   double val_loss = 0;
   nn::ConfusionMatrix confusion;                       // of the best weights, over the whole fold
   std::map<std::string, nn::ConfusionMatrix> subsets;  // by --report-subset's globs
-  double majority_macro_f1 = 0;  // of always answering the training images' most frequent class
+  double majority_macro_f1 = 0;  // of always predicting the training images' most frequent class
   std::optional<double> shuffled_labels_macro_f1;  // with --baselines
   std::string weights_hash;                        // of the best weights, which are kept
   std::string last_weights_hash;                   // of the weights after the last step
@@ -45,7 +45,7 @@ std::string summary_json(const std::vector<FoldResult>& folds,
 
 /// Per-fold and mean macro F1 with the baselines beside it: printable.
 std::string final_table(const std::vector<FoldResult>& folds);
-/// All folds' answers in one matrix.
+/// All folds' predictions in one matrix.
 nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds);
 
 /// Highest resident memory of this process so far.

@@ -58,9 +58,9 @@ EpochMetrics from_json(const ordered_json& value) {
 
 void RunFolder::check_free(const std::string& path) {
   if (std::filesystem::exists(RunFolder(path).config())) {
-    throw UsageError(fmt::format(
-        "--out: {} already holds a run; go on with it (--resume {}) or name another folder", path,
-        path));
+    throw UsageError(
+        fmt::format("--out: {} already holds a run; resume it (--resume {}) or name another folder",
+                    path, path));
   }
 }
 

@@ -2,7 +2,7 @@
 //   config.toml        every option: `finetune --config` repeats the run
 //   folds.csv          path,label,group,fold
 //   unreadable.csv     path,reason of the images left out; only if there are any
-//   metrics.jsonl/csv  one line an epoch
+//   metrics.jsonl/csv  one line per epoch
 //   profile.json, profile.txt    with --profile
 //   conv2d_choices.csv with --autotune
 //   cudnn_plans/, cudnn_plans.txt      on a GPU: the kernels chosen for each convolution
@@ -11,7 +11,7 @@
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
 //   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json                of all folds
-// Every file is whole or absent, so a run killed at any moment can go on.
+// Every file is whole or absent, so a run killed at any moment can be resumed.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class RunFolder {
  public:
   /// Throws UsageError if `path` already holds a run.
   static void check_free(const std::string& path);
-  /// Makes a new run folder. Throws UsageError if one is there already.
+  /// Makes a new run folder. Throws UsageError if it exists already.
   static RunFolder create(const std::string& path);
   /// Throws UsageError if `path` holds no run.
   static RunFolder open(const std::string& path);
@@ -74,7 +74,7 @@ struct EpochMetrics {
 /// metrics.jsonl and metrics.csv, rewritten whole after each epoch.
 class MetricsLog {
  public:
-  /// Takes up the lines that are there. Throws FormatError for a damaged file.
+  /// Reads the existing lines. Throws FormatError for a damaged file.
   explicit MetricsLog(const RunFolder& folder);
   void append(const EpochMetrics& metrics);
   /// Forgets the epochs of `fold` from `first_epoch` on: they come after the checkpoint.

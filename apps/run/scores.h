@@ -1,4 +1,4 @@
-// A confusion matrix as tables for people and as JSON. Private to this room.
+// A confusion matrix as readable tables and as JSON. Private to this room.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>

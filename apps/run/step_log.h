@@ -19,8 +19,8 @@ struct StepMetrics {
 
 class StepLog {
  public:
-  /// Prints each step; with `path` empty nothing is written. Takes up the lines that are there up
-  /// to `last_step`: later ones come after the checkpoint and are computed again.
+  /// Prints each step; with `path` empty nothing is written. Reads the existing lines up to
+  /// `last_step`: later ones come after the checkpoint and are recomputed.
   StepLog(Reporter& reporter, std::string path, std::int64_t last_step);
   void append(const StepMetrics& metrics);
   /// Writes the file whole, if there is anything new.

@@ -1,4 +1,4 @@
-// Where a loop over samples gets its batches from, and the network's answers for them.
+// Where a loop over samples gets its batches from, and the network's predictions for them.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace hanok::training {
 
 class BatchSource {
  public:
-  /// Says to `reporter` what the user should know of a batch.
+  /// Reports what the user should know about a batch.
   explicit BatchSource(Reporter& reporter) : reporter_(reporter) {}
   virtual ~BatchSource() = default;
   BatchSource(const BatchSource&) = delete;
@@ -41,8 +41,8 @@ class BatchSource {
 };
 
 /// forward(inputs) in `parts` parts, more of them where memory does not suffice: `parts` grows
-/// then, and the reporter says so. In evaluation, an image gives the same bits in any part
-/// (NominalBatch). Without gradients.
+/// then, which is reported. In evaluation, an image gives the same bits in any part (NominalBatch).
+/// Without gradients.
 Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs,
                         std::int64_t& parts, Reporter& reporter);
 

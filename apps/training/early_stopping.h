@@ -1,4 +1,4 @@
-// Ends training when the monitored value no longer improves, and knows which epoch was best.
+// Ends training when the monitored value no longer improves, and records which epoch was best.
 #pragma once
 
 #include <cstdint>

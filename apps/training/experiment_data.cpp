@@ -33,11 +33,11 @@ void drop_unreadable(ExperimentData& data, const Options& options) {
   data.bad = take_out_unreadable(dataset, options.workers);
   const double share = static_cast<double>(data.bad.size()) / static_cast<double>(images);
   if (share > kBadLimit && !options.allow_bad) {
-    throw ValueError(fmt::format(
-        "{}: {} of {} images ({:.1f}%) cannot be read, more than {:.0f}%; --allow-bad goes on "
-        "without them:{}",
-        dataset.root, data.bad.size(), images, 100 * share, 100 * kBadLimit,
-        list_unreadable(data.bad)));
+    throw ValueError(
+        fmt::format("{}: {} of {} images ({:.1f}%) cannot be read, more than {:.0f}%; --allow-bad "
+                    "continues without them:{}",
+                    dataset.root, data.bad.size(), images, 100 * share, 100 * kBadLimit,
+                    list_unreadable(data.bad)));
   }
 }
 
@@ -45,7 +45,7 @@ void check_classes(const data::Dataset& dataset) {
   for (const std::string& name : dataset.class_names) {
     if (is_utf8(name)) continue;
     throw ValueError(fmt::format(
-        "{}: the class name '{}' is not UTF-8 text, which weights and scores are written in; "
+        "{}: the class name '{}' is not UTF-8 text, which files of weights and scores require; "
         "rename it (convmv -f latin1 -t utf8 --notest FOLDER turns Latin-1 into UTF-8)",
         dataset.root, name));
   }
@@ -93,7 +93,7 @@ void split(ExperimentData& data, const Options& options) {
   for (int fold = 0; fold < data.fold_count; ++fold) {
     if (data.validation(fold).empty() || data.training(fold).empty()) {
       throw ValueError(fmt::format(
-          "{}: fold {} has {} training and {} validation images; neither may be none",
+          "{}: fold {} has {} training and {} validation images; neither may be empty",
           data.dataset.root, fold, data.training(fold).size(), data.validation(fold).size()));
     }
   }

@@ -58,8 +58,8 @@ void FeatureCache::start_epoch(std::int64_t draw, std::vector<std::int64_t> orde
   taken_ = data::Batch();
   pieces_.clear();
   known_batches_ = 0;
-  // A sample's repetitions within an epoch are augmented differently: keys would not tell them
-  // apart.
+  // A sample's repetitions within an epoch are augmented differently: keys would not distinguish
+  // them.
   const std::unordered_set<std::int64_t> different(order.begin(), order.end());
   const bool repeats = different.size() < order.size();
   const bool possible = would_cache() && !(options_.augmented && repeats);
@@ -100,7 +100,7 @@ bool FeatureCache::would_cache() {
 
 bool FeatureCache::next(data::Batch& batch) {
   if (cut_ == 0) return batches_.next(batch);
-  batch = data::Batch();  // lets go of its tensors, so that they can be used again
+  batch = data::Batch();  // releases its tensors for reuse
   if (pieces_.empty()) return false;
   const Piece& piece = pieces_.front();
   if (piece.known) {

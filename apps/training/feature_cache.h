@@ -1,5 +1,5 @@
-// Keeps what the frozen beginning of a network makes of each image, so that later epochs start at
-// the first layer that learns.
+// Caches the output of a network's frozen first layers for each image, so that later epochs start
+// at the first layer that is trained.
 //
 // Exact: a frozen stage gives the same bits for an image whatever its place in a batch, and a batch
 // that is not known as a whole is computed as without a cache.
@@ -20,7 +20,7 @@ namespace hanok::training {
 
 struct FeatureCacheOptions {
   bool enabled = true;       // false: images go through the whole network
-  bool required = false;     // true: without room for the features, throw; else go on without
+  bool required = false;     // true: without room for the features, throw; else continue without
   std::int64_t samples = 0;  // different ones that epochs will ever visit
   std::int64_t draws = 1;    // augmentations of each that differ; `draw` is taken modulo this
   bool augmented = false;    // draws differ from the image as it is
@@ -48,7 +48,7 @@ class FeatureCache final : public BatchSource {
   bool would_cache();
   /// Batches of this epoch that need no image.
   std::int64_t known_batches() const { return known_batches_; }
-  /// Stages that the cache stands for; and what it holds: "64 KiB in memory, 0 KiB in a file".
+  /// Stages that the cache replaces; and what it holds: "64 KiB in memory, 0 KiB in a file".
   std::size_t cut() const { return cut_; }
   std::string describe() const { return store_.describe(); }
 
@@ -57,7 +57,7 @@ class FeatureCache final : public BatchSource {
     std::vector<std::int64_t> samples;
     bool known = false;
   };
-  /// Which bytes a frozen tensor has, so that a change of them is noticed.
+  /// Identifies a frozen tensor's content, so that a change is detected.
   using Version = std::pair<const void*, std::uint64_t>;
   std::vector<Version> versions_of(std::size_t cut) const;
   std::vector<std::int64_t> keys_of(const std::vector<std::int64_t>& samples) const;

@@ -24,7 +24,7 @@ void FeatureStore::add(const Tensor& features, std::vector<std::int64_t> keys) {
     keep(features, keys);
     return;
   }
-  // Those of the call before have come while these were put on their way.
+  // The copies of the previous call have completed while these were enqueued.
   const std::size_t copy = readback_.start({features});
   flush();
   pending_ = Pending{copy, std::move(keys)};

@@ -36,7 +36,7 @@ class FeatureStore {
   void flush();
   /// Features [N, ...] on the CPU of keys that it holds.
   Tensor get(const std::vector<std::int64_t>& keys);
-  /// Drops everything.
+  /// Discards everything.
   void clear();
 
   /// True once there was no room.
@@ -60,7 +60,7 @@ class FeatureStore {
   Shape shape_;  // of the first features
   DType dtype_ = DType::F32;
   DeviceReadback readback_;
-  std::optional<Pending> pending_;  // on a GPU: features on their way
+  std::optional<Pending> pending_;  // on a GPU: features being copied
 };
 
 }  // namespace hanok::training

@@ -9,7 +9,7 @@
 namespace hanok::training {
 namespace {
 
-/// Where files without a name may lie while the fold is trained.
+/// The folder for files without a name while the fold is trained.
 std::string spill_folder(const FoldJob& job) {
   if (job.folder == nullptr) return std::filesystem::temp_directory_path().string();
   std::string folder = job.folder->fold(job.fold);

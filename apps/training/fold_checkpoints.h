@@ -21,8 +21,8 @@ class FoldCheckpoints {
   /// All outlive the checkpoints.
   FoldCheckpoints(const FoldJob& job, const FoldSamples& samples, TrainingSetup& setup);
 
-  /// Where the fold stands: as its last checkpoint says, which is loaded into the setup, or at its
-  /// beginning. Throws FormatError, ValueError or IoError for a checkpoint that cannot be read.
+  /// The fold's progress: that of its last checkpoint, which is loaded into the setup, or the
+  /// start. Throws FormatError, ValueError or IoError for a checkpoint that cannot be read.
   FoldState load();
   /// True if load() found a checkpoint.
   bool resumed() const { return resumed_; }
@@ -42,7 +42,7 @@ class FoldCheckpoints {
   bool resumed_ = false;
   bool saved_ = false;  // last/ exists
   Clock::time_point last_saved_;
-  double save_seconds_ = 0;  // what the last saving took
+  double save_seconds_ = 0;  // what the last save took
 };
 
 }  // namespace hanok::training

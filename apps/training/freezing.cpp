@@ -89,7 +89,8 @@ std::size_t FreezingPlan::part_of(const std::string& parameter) const {
                        [&](const std::string& module) { return below(parameter, module); });
   });
   if (found == parts_.end()) {
-    throw ValueError(fmt::format("freezing: \"{}\" belongs to no part of the network", parameter));
+    throw ValueError(
+        fmt::format("freezing: \"{}\" does not belong to any part of the network", parameter));
   }
   return static_cast<std::size_t>(found - parts_.begin());
 }

@@ -1,4 +1,4 @@
-// Which parts of a network learn, and from which epoch on.
+// Which parts of a network are trained, and from which epoch on.
 #pragma once
 
 #include <cstdint>
@@ -29,9 +29,9 @@ FreezingRules freezing_rules(const Options& options);
 ///   gradual              the head learns from the first epoch; the epochs are cut into as many
 ///                        equal stages as there are parts, and each stage adds the next part down
 ///
-/// --unfreeze-at EPOCH=GLOB rules over the mode: what matches is frozen before that epoch and
-/// learns from it on; of several that match, the last counts. Whatever the mode and rules,
-/// parameters that match one of the user's globs stay frozen throughout.
+/// --unfreeze-at EPOCH=GLOB overrides the mode: what matches is frozen before that epoch and learns
+/// from it on; of several that match, the last one applies. Whatever the mode and rules, parameters
+/// that match one of the user's globs stay frozen throughout.
 class FreezingPlan {
  public:
   struct Part {
@@ -47,7 +47,7 @@ class FreezingPlan {
   const std::string& head() const { return head_; }
   /// The part that a parameter belongs to; its name is dotted and full.
   std::size_t part_of(const std::string& parameter) const;
-  /// Freezes and unfreezes `model` as `epoch` demands. True if that differs from the epoch before.
+  /// Freezes and unfreezes `model` for `epoch`. True if that differs from the epoch before.
   bool apply(nn::Module& model, std::int64_t epoch) const;
   /// One optimiser group a part, head first. A group's parameters take part once they are unfrozen.
   std::vector<nn::ParameterGroup> parameter_groups(nn::Module& model) const;

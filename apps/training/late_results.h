@@ -28,7 +28,7 @@ class LateResults {
   LateResults(std::unique_ptr<Readback> readback, Receiver receive);
 
   void add(StepOutcome outcome);
-  /// Hands on what is still on its way. If the receiver throws, that outcome is gone.
+  /// Delivers what is still being copied. If the receiver throws, that outcome is lost.
   void finish();
 
  private:

@@ -1,5 +1,5 @@
-// Does work again in a way that fits where memory does not suffice for it: first the memory of the
-// recorded step (StepGraph) is given back, then batches are computed in more parts, as with
+// Repeats work that ran out of memory in a way that needs less: first the memory of the recorded
+// step (StepGraph) is given back, then batches are computed in more parts, as with
 // --accumulate: losses and gradients add up to the batch's, batch norm sees fewer images at a time.
 #pragma once
 
@@ -44,7 +44,7 @@ class MemoryFitting {
   }
 
   /// action(), until it fits; for work that cannot be divided here. Rethrows where nothing can be
-  /// given up.
+  /// freed.
   template <typename Action>
   auto whole(const Action& action) {
     for (;;) {

@@ -1,4 +1,4 @@
-// How weights change: optimiser, its parameter groups with their learning rates, schedule.
+// How weights are updated: optimiser, its parameter groups with their learning rates, schedule.
 #pragma once
 
 #include <cstdint>

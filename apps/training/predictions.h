@@ -1,4 +1,5 @@
-// What is made of an evaluation's answers: a table of predictions, scores of subsets, a baseline.
+// What is computed from an evaluation's predictions: a table of predictions, scores of subsets, a
+// baseline.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ std::map<std::string, nn::ConfusionMatrix> subset_confusions(const Evaluation& e
                                                              const data::Dataset& dataset,
                                                              const std::vector<std::string>& globs);
 
-/// Macro F1 on `validation` of always answering `training`'s most frequent class.
+/// Macro F1 on `validation` of always predicting `training`'s most frequent class.
 double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
                          const std::vector<std::int64_t>& validation);
 

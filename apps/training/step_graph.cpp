@@ -61,7 +61,7 @@ void StepGraph::record(const Kind& kind, const StepInputs& inputs) {
     recorded->inputs.images = Tensor::empty(kind.images, {kind.images_type, device});
     recorded->inputs.targets = Tensor::empty(kind.targets, {kind.targets_type, device});
     recorded->inputs.denominator_tensor = Tensor::empty({}, {DType::F32, device});
-    // What the steps before took and let go makes room for the recording's own memory.
+    // Memory that earlier steps allocated and freed makes room for the recording's own.
     step_.context().optimizer.zero_grad();
     context_of(device).workspace.release_all();
     allocator_of(device).release_cached();

@@ -1,4 +1,4 @@
-// One training step as the loop counts it: where it stood, what it was computed on, what came out.
+// One training step as the loop counts it: its position, its samples, its results.
 #pragma once
 
 #include <cstdint>

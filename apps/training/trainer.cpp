@@ -32,7 +32,7 @@ Trainer::Trainer(const FoldJob& job)
 std::string Trainer::start_note() const {
   const TrainingProgress& progress = state_.progress;
   if (checkpoints_.resumed()) {
-    return fmt::format("fold {}: going on at epoch {}, step {}", job_.fold, progress.epoch + 1,
+    return fmt::format("fold {}: resuming at epoch {}, step {}", job_.fold, progress.epoch + 1,
                        progress.step_in_epoch + 1);
   }
   std::string note;

@@ -20,7 +20,7 @@ namespace hanok::training {
 
 class Trainer {
  public:
-  /// Builds the network, and takes up the fold's last checkpoint if there is one.
+  /// Builds the network, and loads the fold's last checkpoint if there is one.
   explicit Trainer(const FoldJob& job);
 
   /// Trains to the end and evaluates the best weights, which the model then has. Empty if the user

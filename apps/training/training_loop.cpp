@@ -176,7 +176,7 @@ bool TrainingLoop::finish_epoch() {
 
   if (metrics.best) {
     nn::StateDict& best_weights = context_.state.best_weights;
-    best_weights = nn::StateDict();  // never two copies at a time
+    best_weights = nn::StateDict();  // never two copies at once
     best_weights = copy_state_dict(model);
     context_.checkpoints.save_best(context_.state);
   }

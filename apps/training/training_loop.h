@@ -36,8 +36,8 @@ class TrainingLoop {
   /// Trains to the end: all epochs, --max-steps, or no improvement for --patience epochs. False if
   /// the user interrupted; everything is saved then. Throws NonFiniteLoss and OutOfMemory.
   bool run();
-  /// The model's answers for the validation images; empty if the user interrupted. Leaves the model
-  /// in evaluation mode.
+  /// The model's predictions for the validation images; empty if the user interrupted. Leaves the
+  /// model in evaluation mode.
   std::optional<Evaluation> validate();
 
  private:

@@ -1,4 +1,4 @@
-// Where the training of a fold stands, between any two steps.
+// The progress of a fold's training, between any two steps.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct TrainingProgress {
   double seconds = 0;           // of everything
   std::int64_t images_trained = 0;
 
-  /// Goes to the first step of the next epoch.
+  /// Moves to the first step of the next epoch.
   void finish_epoch();
   /// Adds a key for each field to `state`.
   void save(nn::State& state) const;

@@ -1,5 +1,5 @@
-// What a fold's training computes with: network, optimiser, schedule, loss and their company, built
-// from the options. Training, --check and --plan all build it here.
+// What a fold's training computes with: network, optimiser, schedule, loss and what belongs to
+// them, built from the options. Training, --check and --plan all build it here.
 #pragma once
 
 #include <memory>

@@ -59,7 +59,7 @@ void TrainingStep::update(StepTransaction& transaction) const {
     // Only an optimiser composed of ops takes memory here.
     if (recording) throw;
     throw ValueError(fmt::format(
-        "{} while weights were being changed: the step cannot be done again. Try a smaller "
+        "{} while weights were being changed: the step cannot be repeated. Try a smaller "
         "--batch-size",
         error.what()));
   }

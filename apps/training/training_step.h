@@ -31,7 +31,7 @@ struct StepRequest {
   std::function<void(double)> on_loss{};
 };
 
-/// What is to be known of a step afterwards: on the model's device.
+/// The results of a step: on the model's device.
 struct StepResults {
   std::vector<Tensor> losses;     // of the batch's parts: they add up
   std::vector<Tensor> predicted;  // classes of the batch's images, by parts
@@ -55,7 +55,7 @@ class TrainingStep {
   explicit TrainingStep(const Context& context) : context_(context) {}
 
   /// Computes the step without synchronising with a GPU. After an exception of `on_loss` and after
-  /// OutOfMemory everything that lasts is as it was. Throws ValueError where memory ran out while
+  /// OutOfMemory the training's state is unchanged. Throws ValueError where memory ran out while
   /// the weights were being changed.
   ///
   /// While a Recording is under way, learning rates are not written and nothing is counted: see

@@ -110,7 +110,7 @@ TEST_F(InspectData, CountsClassesSizesAndModes) {
   EXPECT_EQ(matching_lines(text, "^  48x48 +1$"), 1) << text;
   EXPECT_EQ(matching_lines(text, "^  PNG RGB +13$"), 1) << text;
   EXPECT_THAT(text, HasSubstr("unreadable: 0\n"));
-  EXPECT_THAT(text, HasSubstr("passed over: 0\n"));
+  EXPECT_THAT(text, HasSubstr("files skipped: 0\n"));
   EXPECT_THAT(text, HasSubstr("0 photographs stored more than once"));
   EXPECT_THAT(text, HasSubstr("groups: none"));
 }
@@ -124,7 +124,7 @@ TEST_F(InspectData, FindsUnreadableHiddenMisnamedAndDuplicateFiles) {
   const std::string text = inspect({"data", photos_});
   EXPECT_THAT(text, HasSubstr("unreadable: 1\n"));
   EXPECT_THAT(text, HasSubstr("class1/broken.png: neither a JPEG nor a PNG file"));
-  EXPECT_THAT(text, HasSubstr("passed over: 2\n"));
+  EXPECT_THAT(text, HasSubstr("files skipped: 2\n"));
   EXPECT_THAT(text, HasSubstr("1 x AppleDouble"));
   EXPECT_THAT(text, HasSubstr("harmless): 1\n  class1/other.jpg holds a PNG"));
   EXPECT_THAT(text, HasSubstr("2 photographs stored more than once"));

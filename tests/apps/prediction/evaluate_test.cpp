@@ -229,7 +229,7 @@ TEST_F(EvaluateRun, ARunAveragesItsFoldsAndSaysIfItSeesItsTrainingData) {
   }
   const std::string text = ask({"--run", folder_ / "run", "--data", folder_ / "test"});
   EXPECT_THAT(text, HasSubstr("2 networks, their probabilities averaged"));
-  EXPECT_THAT(text, Not(HasSubstr("too good")));
+  EXPECT_THAT(text, Not(HasSubstr("too optimistic")));
   const Table together = read_plain_csv(out);
   ASSERT_EQ(together.size(), 13U);
   for (std::size_t i = 1; i < together.size(); ++i) {
