@@ -1,4 +1,5 @@
-// The seam between the engine and the devices: one abstract class, one virtual call per primitive.
+// The seam between the engine and the devices is this interface: one abstract class, one virtual
+// call per primitive.
 //
 // Each primitive is described by a plain struct in kernels/primitives/: its operands, its formula,
 // its cost. `backend.run(context, TopK{...})` computes it.
@@ -6,9 +7,8 @@
 // Rules that hold for every primitive:
 // - Views are dense (view.h): rank 4 lies in memory as N,H,W,C. Outputs are allocated by the caller
 //   and never alias inputs unless the description allows it ("in place").
-// - Arguments were checked by engine/ops; a backend throws only for what it does not support
-//   (DTypeError), cannot get (OutOfMemory) or, on the CPU, meets in the data: a target beyond the
-//   classes (ValueError).
+// - Arguments were checked by engine/ops; a backend throws only for unsupported types (DTypeError),
+//   lack of memory (OutOfMemory) and, on the CPU, a target beyond the classes (ValueError).
 // - Results are the same bits for any thread count and for every run on the same instruction-set
 //   path.
 // - Values that change from step to step (learning rate, counters) are one-element tensors on the
@@ -16,8 +16,8 @@
 //
 // Adding a primitive: describe it in the header of its family, name it in the list below, write its
 // kernels in the family's files of kernels/cpu and kernels/cuda/ops, run it from one file of
-// engine/ops, test it in tests/kernels. What is missing does not compile, does not link or fails a
-// test, by name.
+// engine/ops, test it in tests/kernels. If a part is missing, the build or a test fails and names
+// it.
 #pragma once
 
 #include <cstddef>

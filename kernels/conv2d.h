@@ -36,7 +36,7 @@ struct Conv2dShape {
   std::int64_t groups = 1;
   Window2d window{};
   /// The batch size that the algorithm is chosen for; 0: n. A short last batch carries the usual
-  /// size here, so that an image's result does not depend on how many come with it.
+  /// size here, so that an image's result does not depend on the number of the others.
   std::int64_t nominal_n = 0;
 
   constexpr std::int64_t p() const {
@@ -74,7 +74,7 @@ struct Pool2dShape {
   Shape output_shape() const { return {n, c, p(), q()}; }
 };
 
-/// Tells packed forms of weights apart: two convolutions with equal keys read the same packed
+/// Identifies a packed form of weights: two convolutions with equal keys read the same packed
 /// weights.
 struct Conv2dPackKey {
   std::string_view backend{};    // Backend::name()

@@ -44,10 +44,10 @@ class CudaMark {
 
 /// How convolutions choose among the kernels of cuDNN.
 struct CudaPlanOptions {
-  /// Measure the best few for each shape once, instead of believing cuDNN.
+  /// Measure the best few for each shape once, instead of trusting cuDNN's heuristics.
   bool autotune = false;
   /// Folders that hold earlier choices and get the new ones, "" for none: a run's own, which is
-  /// taken at its word, and a shared one, of which only choices made in the same way are taken.
+  /// trusted, and a shared one, of which only choices made in the same way are used.
   std::string own_folder{}, shared_folder{};
 };
 
@@ -58,21 +58,21 @@ class CudaRuntime {
   virtual ~CudaRuntime() = default;
 
   /// The devices that hanok can use. Throws DeviceError if there is no driver, it is too old, or
-  /// nothing of sm_75 or newer is there.
+  /// there is no device of sm_75 or newer.
   virtual std::vector<CudaDeviceInfo> devices() = 0;
-  /// One line a part (driver, cuBLAS, cuDNN, devices): its version, or what is missing. For
+  /// One line per part (driver, cuBLAS, cuDNN, devices): its version, or what is missing. For
   /// `inspect devices`; never throws.
   virtual std::vector<std::string> describe() = 0;
   virtual std::unique_ptr<Backend> make_backend(int device) = 0;
   /// For the choices that are made from now on, on all devices.
   virtual void set_plan_options(const CudaPlanOptions& options) = 0;
-  /// One line a choice of this process so far: the convolution, the kernel, scratch, and where the
-  /// choice came from.
+  /// One line per choice of this process so far: the convolution, the kernel, scratch, and where
+  /// the choice came from.
   virtual std::vector<std::string> plan_records() = 0;
-  /// Free device memory. Throws DeviceError if there is too little to begin with.
+  /// Free device memory. Throws DeviceError if there is too little to start.
   virtual std::size_t free_bytes(int device) = 0;
 
-  /// Null if the device has no such piece of memory left.
+  /// Null if the device has no free block of that size.
   virtual void* allocate(int device, std::size_t bytes) = 0;
   virtual void release(int device, void* pointer) = 0;
   /// Page-locked host memory, for copies that run beside compute. Null if there is none.
@@ -93,7 +93,7 @@ class CudaRuntime {
   virtual void synchronize(int device, Stream) = 0;
 
   /// Adds 1 to a number in the device's memory, on the compute stream: so a recording counts. Where
-  /// `skip` (may be null) holds anything but 0, nothing.
+  /// `skip` (may be null) is not 0, nothing is added.
   virtual void count_up(int device, std::int64_t* counter, const float* skip) = 0;
 
   /// Records what is enqueued on the compute stream from now on, instead of running it.

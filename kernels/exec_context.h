@@ -42,7 +42,7 @@ class Workspace {
     std::size_t saved_offset_;
   };
 
-  /// Gives all memory back to where it came from. Only outside scopes.
+  /// Releases all memory. Only outside scopes.
   void release_all();
   /// Bytes held at present.
   std::size_t bytes() const;

@@ -13,7 +13,7 @@ enum class DataTypes { F32, F32OrHalf };
 /// Checks the operands of one call, one after the other.
 class OperandTypes {
  public:
-  /// `op`: the primitive's name; `computer`: "the CPU". Both are as messages have them.
+  /// `op`: the primitive's name; `computer`: "the CPU". Both appear in messages.
   OperandTypes(const char* op, const char* computer, DataTypes data)
       : op_(op), computer_(computer), data_(data) {}
 
@@ -27,7 +27,7 @@ class OperandTypes {
   const char* op_;
   const char* computer_;
   DataTypes data_;
-  std::optional<DType> first_;  // the type that further operands must be alike to
+  std::optional<DType> first_;  // the type that further operands must have
 };
 
 /// Throws DTypeError unless every operand has the type that the description says.

@@ -34,8 +34,8 @@ class CastNode final : public Node {
   DType input_;
 };
 
-/// In a step that is being recorded nothing made before it may be used in place of a kernel: the
-/// replay must compute it from what the parameter holds then.
+/// In a step that is being recorded no earlier result may replace a kernel: the replay must compute
+/// it from the parameter's values at that time.
 bool is_recorded_step(Device device) {
   return !device.is_cpu() && cuda_runtime()->is_capturing(device.index);
 }

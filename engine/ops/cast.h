@@ -14,7 +14,7 @@ bool is_half(const Tensor& x);
 Tensor in_compute_type(const char* op, const Tensor& x);
 
 /// A parameter's values in that type, outside the graph; the parameter itself in f32. The copy is
-/// kept with a parameter that is not being trained, and made anew for one that is.
+/// kept with a parameter that is not being trained, and recomputed for one that is.
 Tensor weight_in_compute_type(const Tensor& weight);
 
 /// An activation of 16 bits as f32 (recorded); anything else as it is.

@@ -32,8 +32,7 @@ struct Operand {
 };
 using Operands = std::initializer_list<Operand>;
 
-/// All operands are defined (unless optional) and lie on one device. Throws ValueError or
-/// DeviceError.
+/// All operands are defined (unless optional) and on one device. Throws ValueError or DeviceError.
 void check_defined(const char* op, Operands operands);
 /// The same, and all are f32 (else DTypeError).
 void check_f32(const char* op, Operands operands);
@@ -54,8 +53,8 @@ Tensor empty_on(const Tensor& like, const Shape& shape, DType dtype = DType::F32
 /// Uninitialised, with the shape, type and device of `like`.
 Tensor empty_like(const Tensor& like);
 /// For a result of the first one's shape that may overwrite an operand, element by element: the
-/// first of `operands` whose elements nobody else holds, or an uninitialised tensor. Undefined
-/// operands and those of another size are passed over.
+/// first of `operands` whose elements have no other owner, or an uninitialised tensor. Undefined
+/// operands and those of another size are skipped.
 Tensor empty_over(std::initializer_list<const Tensor*> operands);
 /// The view of a tensor that may be undefined.
 ConstView view_or_none(const Tensor& x);

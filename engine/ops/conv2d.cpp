@@ -163,7 +163,7 @@ namespace {
 
 // y[n,k,p,q] = bias[k] + sum over c,r,s of weight[k,c,r,s] x[n,c,h,w], where
 //   h = p stride_h - pad_h + r dilation_h, w = q stride_w - pad_w + s dilation_w, and x is 0
-//   outside; c runs over the channels of k's group. The derivatives stand at Conv2dBackward.
+//   outside; c runs over the channels of k's group. The derivatives are at Conv2dBackward.
 
 class Conv2dNode final : public Node {
  public:

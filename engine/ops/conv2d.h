@@ -21,15 +21,17 @@ Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                             const Conv2dShape& shape, const Epilogue& epilogue);
 
 /// The weights in the order that this pass reads them, kept with the parameter; null where the
-/// kernel is to pack (or not) by itself. A weight that is being trained changes every step: keeping
-/// its packed form would cost memory and save nothing.
+/// kernel decides by itself whether to pack. A weight that is being trained changes every step:
+/// keeping its packed form would cost memory and save no time.
 std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shape,
                                         const Tensor& weight, bool trained);
 
 /// What the backward of z = conv2d(x, weight) + bias keeps, and what it computes from dz:
-///   dx[n,c,h,w]  = sum over k,r,s of dz[n,k,p,q] weight[k,c,r,s]  where tap (r,s) of (p,q) is
-///   (h,w) dw[k,c,r,s]  = sum over n,p,q of dz[n,k,p,q] x[n,c,h,w] dbias[k]     = sum over n,p,q of
-///   dz[n,k,p,q]
+///   dx[n,c,h,w] = sum over k,r,s of dz[n,k,p,q] weight[k,c,r,s]
+///   dw[k,c,r,s] = sum over n,p,q of dz[n,k,p,q] x[n,c,h,w]
+///   dbias[k]    = sum over n,p,q of dz[n,k,p,q]
+/// where tap (r,s) of output pixel (p,q) is input pixel (h,w).
+///
 /// Inputs 0, 1, 2 of the node are x, weight, bias; nothing is kept or computed for those that need
 /// no gradient. x, weight, dz and dx have one type; dw and dbias are f32.
 class Conv2dBackward {

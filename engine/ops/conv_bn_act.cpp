@@ -21,11 +21,11 @@ namespace {
 // Three ways forward, by what the backward pass will read:
 //   batch statistics: the convolution's epilogue gives mean and variance of z, a second pass
 //     writes y - over z itself if nothing is recorded. dz needs z, and y too if there is a
-//     residual: without one y > 0 is computed again from z, and so is y for the next op's
-//     gradients, so that nobody keeps it.
+//     residual: without one y > 0 is recomputed from z, and so is y for the next op's gradients, so
+//     that y is not kept.
 //   running statistics, gamma trained: the same two passes; dgamma needs z.
 //   running statistics otherwise: batch norm is a scale and a shift of the convolution's epilogue,
-//     z never exists. dz = scale g needs only y.
+//     z is never stored. dz = scale g needs only y.
 
 /// y = activation(batch norm of z), without a residual.
 class NormRecipe final : public Recipe {
@@ -82,7 +82,7 @@ class ConvBnActNode final : public Node {
   void keep(std::shared_ptr<Recipe> recipe) { recipe_ = std::move(recipe); }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
-    recipe_.reset();  // those who read y have run; whoever still may holds it, too
+    recipe_.reset();  // y's readers have run; one that has not holds the recipe, too
     Tensor z = z_.take(name());
     Tensor y = y_.take(name());
     const auto saved = [&](const SavedTensor& tensor) {

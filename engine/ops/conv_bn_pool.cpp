@@ -97,7 +97,7 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   const bool from_batch = uses_batch_statistics(bn);
   const bool folded = !from_batch && !any_requires_grad({bn.weight});
   const Target target(x);
-  // A folded batch norm is part of the convolution, so that there is no tensor to save.
+  // A folded batch norm is part of the convolution, so fusing the pooling would save no tensor.
   if (folded || !target.backend.fuses_batch_norm_max_pool()) {
     return max_pool2d(conv_bn_act(x, conv, bn), kernel_h, kernel_w, window);
   }

@@ -12,7 +12,7 @@ namespace {
 
 // y = x m / (1-p), m_i = 1 with probability 1-p, else 0.   dx = dy m / (1-p)
 //
-// The mask is not kept: it is a pure function of the random call, so backward draws it again. The
+// The mask is not kept: it is a pure function of the random call, so backward recomputes it. The
 // (epoch, step) that the call reads is copied, because the generator may have moved on by then.
 
 class DropoutNode final : public Node {

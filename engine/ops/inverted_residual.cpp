@@ -26,7 +26,7 @@ bool is_depthwise3x3(const Conv2dArguments& conv) {
          w.dilation_h == 1 && w.dilation_w == 1;
 }
 
-// The sizes, if the layers are what the kernel knows.
+// The sizes, if the kernel supports the layers.
 std::optional<InvertedResidualShape> shape_of(const Tensor& x, const std::vector<ConvNorm>& layers,
                                               bool residual) {
   if (x.rank() != 4 || layers.size() < 2 || layers.size() > 3) return std::nullopt;

@@ -168,7 +168,7 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight, co
   const std::int64_t each = channels / groups;
   const std::int64_t pixels = x.numel() / (x.size(0) * channels);
   // As rank 5, which is row-major, x's memory splits into groups without a copy: channels are
-  // innermost where x has rank 4, and stand before the pixels elsewhere.
+  // innermost where x has rank 4, and come before the pixels elsewhere.
   const bool channels_last = x.rank() == 4;
   const Shape split = channels_last ? Shape{x.size(0), pixels, groups, each, 1}
                                     : Shape{x.size(0), groups, each, pixels, 1};

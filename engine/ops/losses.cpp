@@ -1,5 +1,5 @@
-// Losses other than cross-entropy, composed of other ops where that costs neither precision nor a
-// wrong gradient at a kink.
+// Losses other than cross-entropy, composed of other ops where that loses no precision and keeps
+// the gradient right at a kink.
 #include <fmt/format.h>
 
 #include "hanok/engine/autograd.h"

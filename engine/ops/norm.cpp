@@ -65,7 +65,7 @@ Tensor invstd_of(const Tensor& var, double epsilon) {
 }
 
 /// running = (1 - momentum) running + momentum batch. `scratch` was allocated with the forward
-/// pass, so that a commit takes no memory and cannot fail half-way.
+/// pass, so that a commit allocates nothing and cannot fail half-way.
 void move_towards(Tensor& running, const Tensor& batch, float momentum, Tensor& scratch) {
   const Target target(running);
   target.run(Unary{.kind = UnaryOp::Affine,
@@ -119,8 +119,8 @@ NormStatistics running_statistics(const BatchNormState& state) {
 
 namespace hanok {
 
-/// A folded batch norm and what it was computed from. The sources' memory is held, so that nothing
-/// else can take their place.
+/// A folded batch norm and what it was computed from. The sources' memory is held, so that it
+/// cannot be reused for other tensors.
 struct KeptNorm {
   struct Source {
     std::shared_ptr<Storage> storage;  // null: undefined
@@ -157,7 +157,7 @@ FoldedNorm fold(const BatchNormState& bn, const Tensor& bias) {
 }  // namespace
 
 FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias) {
-  if (!bn.running_var.device().is_cpu()) return fold(bn, bias);  // a graph must compute it anew
+  if (!bn.running_var.device().is_cpu()) return fold(bn, bias);  // a graph must recompute it
   static std::mutex mutex;  // two threads may evaluate one model
   const std::lock_guard lock(mutex);
   std::shared_ptr<const KeptNorm>& kept = bn.running_var.impl().folded_norm;
@@ -206,7 +206,7 @@ class BatchNormNode final : public Node {
   const char* name() const override { return "batch_norm"; }
 
   void save(const Tensor& x, const NormStatistics& statistics, const Tensor& gamma) {
-    // With frozen statistics only dgamma looks at x.
+    // With frozen statistics only dgamma reads x.
     if (needs(1) || (needs(0) && !frozen_)) {
       x_ = x;
       mean_ = statistics.mean;

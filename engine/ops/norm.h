@@ -15,7 +15,8 @@ void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, st
 /// True if the batch's own statistics are used; then gradients flow through them.
 bool uses_batch_statistics(const BatchNormState& state);
 
-/// Per-channel statistics as the kernels want them, f32 [C]: invstd = 1 / sqrt(var + epsilon).
+/// Per-channel statistics in the form that the kernels take, f32 [C]: invstd = 1 / sqrt(var +
+/// epsilon).
 struct NormStatistics {
   Tensor mean, invstd;
 };

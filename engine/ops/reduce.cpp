@@ -65,7 +65,7 @@ Tensor reduce(const char* name, ReduceOp op, const Tensor& x, const std::vector<
   return reshape(y, kept);
 }
 
-/// What came from one place along a dimension sends its gradient back there.
+/// The gradient of values taken from one place along a dimension goes back to that place.
 class ChosenAlongNode : public Node {
  public:
   ChosenAlongNode(const Shape& input, int dim, const Tensor& indices)

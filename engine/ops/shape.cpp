@@ -133,8 +133,8 @@ class ConcatNode final : public Node {
 }  // namespace
 
 Tensor with_shape(const Tensor& x, const Shape& shape) {
-  // By way of logical row-major order. At most one of the two steps copies unless both shapes have
-  // rank 4.
+  // Via logical row-major order. At most one of the two steps copies unless both shapes have rank
+  // 4.
   if (x.shape() == shape) return view_or_copy(x, 0, shape, dense_strides(shape));
   const Tensor flat = [&] {
     Shape sizes{x.numel()};

@@ -172,7 +172,7 @@ Tensor cross_entropy(const Tensor& input, const Tensor& targets,
   const Target target(logits);
   target.run(CrossEntropy{
       .loss = call, .losses = losses.mutable_view(), .weights = weights.mutable_view()});
-  // The denominator stays on the device, so that nothing waits for it.
+  // The denominator stays on the device, which needs no synchronisation.
   Tensor denominator;
   if (options.reduction == Reduction::Mean) {
     denominator = options.denominator

@@ -1,4 +1,4 @@
-// What kernels that fuse batch norm with more share with it.
+// Shared by batch norm and the kernels that fuse it with other ops.
 #pragma once
 
 #include "hanok/kernels/cpu/isa/batch_norm.h"
@@ -12,7 +12,7 @@ namespace hanok::cpu {
 BatchNormChannels scale_and_shift(ConstView mean, ConstView invstd, ConstView gamma, ConstView beta,
                                   float* scale);
 /// From the blocks' sums of g and of g (x - mean), `partial` [blocks, 2, channels]: op's dgamma and
-/// dbeta where wanted, offset = dbeta / rows and slope = invstd dgamma / rows [channels].
+/// dbeta if defined, offset = dbeta / rows and slope = invstd dgamma / rows [channels].
 void combine_backward_sums(ExecContext& ctx, const BatchNormBackward& op, const double* partial,
                            std::int64_t blocks, std::int64_t rows, float* offset, float* slope);
 

@@ -1,8 +1,8 @@
-// What stands between a network's stem and its blocks is bound by memory, and its largest tensor is
+// The ops between a network's stem and its blocks are bound by memory, and the largest tensor is
 // the convolution's output x: 103 MB for 32 images of ResNet. Batch norm, ReLU and pooling one
-// after the other write and read one more tensor of that size, forward and backward. Here it does
-// not exist: forward reads x once; backward reads x once for the sums, at the windows' maxima only,
-// and once where dx is written (over x, if the caller wishes).
+// after the other write and read one more tensor of that size, forward and backward. Here that
+// tensor is never stored: forward reads x once; backward reads x once for the sums, at the windows'
+// maxima only, and once where dx is written (over x, if the caller requests it).
 //
 // ReLU needs no gate of its own: the kept number of a window's maximum says whether it passed.
 

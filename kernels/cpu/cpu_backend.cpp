@@ -1,5 +1,6 @@
-// The CPU's side of the seam: checks element types, flushes denormals on the calling thread for the
-// length of the call, and calls the primitive's kernel, cpu::run (declared beside the primitive).
+// The CPU's implementation of Backend: checks element types, flushes denormals on the calling
+// thread for the length of the call, and calls the primitive's kernel, cpu::run (declared beside
+// the primitive).
 #include "hanok/kernels/cpu/cpu_backend.h"
 
 #include "hanok/kernels/cpu/call.h"

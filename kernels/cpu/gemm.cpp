@@ -3,13 +3,13 @@
 //   for each 2048 columns of C                       B block: 256 x 2048 floats, 2 MB, in L3
 //     for each 256 of k                              pack the B block into panels (in parallel)
 //       for each (144 rows, some panels)             one task; packs its 144 x 256 of A (147 KB of
-//                                                    L2) unless that meets few panels
+//                                                    L2) unless few panels use it
 //         GemmKernels::multiply                      panels of B in L1, tiles in registers
 //
-// Few rows against a transposed B (a linear layer) go another way: multiply_few_rows.
+// Few rows times a transposed B (a linear layer): multiply_few_rows.
 //
 // A task is a rectangle of C: rectangles are cut by m and n alone and every element sums its k in
-// one order, so that the bits do not depend on the thread count. C waits in memory between blocks
+// one order, so that the bits do not depend on the thread count. C stays in memory between blocks
 // of k; the epilogue runs on the last one.
 //
 // Roofline: packing moves 2 * (m*k*(n/2048) + k*n) floats for 2*m*n*k FLOP. At m = n = k = 512 that
@@ -71,7 +71,7 @@ void pack_b(ExecContext& context, const GemmKernels& kernels, const Product& p,
 }
 
 // Packs rows [i, i + rows) and k [k_begin, k_begin + k) of A into the thread's scratch, or leaves
-// them where they lie if they meet few columns only, for which a copy would not pay.
+// them in place if they are multiplied with few columns only, for which a copy would not pay.
 void pack_a(const GemmKernels& kernels, const Product& p, std::int64_t i, std::int64_t rows,
             std::int64_t k_begin, std::int64_t k, GemmBlock& block) {
   // Rows whole pages apart would fall into the same sets of L1.
@@ -86,7 +86,7 @@ void pack_a(const GemmKernels& kernels, const Product& p, std::int64_t i, std::i
   block.a_row_stride = packed_row_stride(k);
   block.a_k_stride = 1;
   if (p.shape.transpose_a) {
-    // As it lies, six rows of a tile would take a cache line for each k: half of L1.
+    // Without packing, six rows of a tile would take a cache line for each k: half of L1.
     kernels.copy_transposed(p.a + k_begin * p.shape.lda + i, p.shape.lda, k, rows, scratch,
                             block.a_row_stride);
   } else {
@@ -144,7 +144,8 @@ void multiply_product(ExecContext& context, const GemmKernels& kernels, const Pr
 }
 
 // Few rows times a transposed B (a linear layer over some images): packing B would cost as much as
-// the product. Here B's rows, which lie as a tile wants its A, take that part, and A^T is packed:
+// the product. Here B's rows, which have the layout of a tile's A, take its role, and A^T is
+// packed:
 //   C^T [n,m] = B [n,k] * A^T [k,m]
 // by tasks of some rows of B, which are read from memory once; each task writes its C^T into
 // scratch and from there, transposed, to C. The sums run in the same order as in
@@ -244,7 +245,7 @@ float* thread_scratch(std::int64_t floats) {
   thread_local std::int64_t size = 0;
   if (floats > size) {
     memory.reset();
-    size = 0;  // should there be no more
+    size = 0;  // if the allocation fails
     memory.reset(new (std::align_val_t{64}) float[static_cast<std::size_t>(floats)]());
     size = floats;
   }

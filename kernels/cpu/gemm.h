@@ -20,7 +20,7 @@ inline constexpr std::int64_t kBlockK = 256;
 /// A call is cut into at least this many pieces where its size allows it, enough for 8 threads.
 inline constexpr std::int64_t kWantedTasks = 16;
 
-/// k cut into equal blocks of at most kBlockK: the size of one.
+/// The size of k's equal blocks, at most kBlockK.
 constexpr std::int64_t k_block_size(std::int64_t k) {
   return k < 1 ? 1 : k <= kBlockK ? k : round_up(divide_up(k, divide_up(k, kBlockK)), 8);
 }
@@ -39,14 +39,14 @@ constexpr std::int64_t packed_row_stride(std::int64_t n) {
   return kPanelColumns * (divide_up(n, kPanelColumns) | 1);
 }
 
-/// The device-independent epilogue as the tiles want it.
+/// The device-independent epilogue in the tiles' form.
 TileEpilogue tile_epilogue(const Epilogue& epilogue);
 
 /// The same from a later column (channel) on.
 TileEpilogue at_column(TileEpilogue epilogue, std::int64_t column);
 
-/// Aligned scratch of the calling thread, at least `floats` long; the content is whatever an
-/// earlier block left. It holds packed operands of one block and never lives longer.
+/// Aligned scratch of the calling thread, at least `floats` long; the content is undefined. It
+/// holds packed operands of one block and never lives longer.
 float* thread_scratch(std::int64_t floats);
 
 /// Per-channel mean and sum of squared deviations of blocks of rows, for bn_mean_var.
@@ -59,7 +59,7 @@ struct BlockMoments {
 
 /// Bytes of the moments of `blocks` blocks.
 std::size_t block_moments_bytes(std::int64_t blocks, std::int64_t channels);
-/// Memory for them, if the epilogue asks for moments.
+/// Memory for them, if the epilogue requests moments.
 BlockMoments take_moments(Workspace::Scope& scope, const Epilogue& epilogue, std::int64_t blocks,
                           std::int64_t channels);
 

@@ -7,7 +7,7 @@ namespace hanok::cpu {
 
 enum class Isa { Portable, Avx2 };
 
-/// "portable", "avx2": as HANOK_ISA and Backend::name() have it.
+/// "portable", "avx2": as in HANOK_ISA and Backend::name().
 const char* name_of(Isa isa);
 
 /// The best path of this CPU by cpuid, or the one named by the environment variable HANOK_ISA

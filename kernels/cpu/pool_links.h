@@ -1,4 +1,4 @@
-// The windows of pooling as lists of taps, for all that pools.
+// The windows of pooling as lists of taps, for all pooling kernels.
 //
 // Pooling in both directions is one pattern: each pixel of the result depends on a list of pixels
 // of the operand, for all channels alike. Windows are products of a row and a column range, so the
@@ -58,7 +58,7 @@ void for_pixels(ExecContext& ctx, std::int64_t images, std::int64_t channels, co
   constexpr std::int64_t kGrain = 16384;  // floats of the result a task, about
   const std::int64_t grain = std::max<std::int64_t>(kGrain / row_size, 1);
   ctx.pool.run_blocks(images * rows.results(), grain, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<PoolTap> taps;  // keeps its memory from pixel to pixel
+    std::vector<PoolTap> taps;  // reuses its memory from pixel to pixel
     for (std::int64_t line = begin; line < end; ++line) {
       const std::int64_t image = line / rows.results() * rows.operands();
       const std::int64_t row = line % rows.results();

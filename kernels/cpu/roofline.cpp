@@ -21,7 +21,7 @@ double seconds_since(Clock::time_point start) {
 constexpr int kChains = 12;  // enough to cover 2 FMA units with 4..5 cycles of latency
 constexpr int kLanes = 8;
 
-/// `kChains` chains of `kLanes` multiply-adds that do not wait for each other, `steps` long.
+/// `kChains` chains of `kLanes` independent multiply-adds, `steps` long.
 float plain_chains(std::int64_t steps) {
   float sums[kChains * kLanes];
   for (int i = 0; i < kChains * kLanes; ++i) sums[i] = static_cast<float>(i);

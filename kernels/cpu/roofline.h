@@ -1,4 +1,4 @@
-// The machine's measured ceilings: what a kernel's speed is compared with.
+// The machine's measured ceilings, with which a kernel's speed is compared.
 #pragma once
 
 #include "hanok/kernels/base/thread_pool.h"

@@ -84,7 +84,7 @@ struct BatchNormBackward {
 };
 
 /// norm.y = max pooling of the batch norm with its activation (None or Relu; no residual), whose
-/// own result is written nowhere. Only where Backend::fuses_batch_norm_max_pool.
+/// own result is not stored. Only where Backend::fuses_batch_norm_max_pool.
 struct BatchNormMaxPool {
   static constexpr const char* kName = "batch_norm_max_pool";
   BatchNormApply norm;

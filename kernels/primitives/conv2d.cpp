@@ -1,4 +1,4 @@
-// What profiles say of convolutions: the algorithm is the backend's choice.
+// What profiles report about convolutions: the algorithm is the backend's choice.
 #include "hanok/kernels/primitives/conv2d.h"
 
 #include "hanok/kernels/backend.h"

@@ -45,7 +45,7 @@ struct Gather {
     visit.writes(op.y, Elements::Alike);
   }
   double flop() const { return 0; }
-  /// Of x, only what is picked.
+  /// Of x, only the picked elements are read.
   double bytes(const Backend& /*backend*/) const { return bytes_of(indices) + 2 * bytes_of(y); }
   std::string shape_text() const { return y.shape.to_string(); }
 };

@@ -30,7 +30,7 @@ struct Unscale {
   std::string shape_text() const { return std::to_string(gradients.size()) + " tensors"; }
 };
 
-/// How a loss scale follows what it finds.
+/// How a loss scale adapts to overflows.
 struct LossScaleRule {
   double growth = 2, backoff = 0.5;
   std::int64_t interval = 2000;  // finite steps until it grows

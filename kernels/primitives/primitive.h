@@ -1,15 +1,14 @@
-// What the descriptions of primitives share.
+// Common parts of the descriptions of primitives.
 //
 // A primitive is what a device computes in one call of its backend. Its description is a plain
-// struct that holds the call's operands (views) and parameters, and says of itself
+// struct that holds the call's operands (views) and parameters, and declares
 //
 //   kName                the name in messages and profiles: "topk"
-//   operands(op, visit)  of each operand: whether the call reads, writes or updates it, and the
-//   type
-//                        of its elements. `op` is the struct, const or not; a visitor may replace
-//                        the views of a copy
-//   flop()               arithmetic that the mathematics asks for: a multiply-add counts two, every
-//                        other operation on an element one
+//   operands(op, visit)  for each operand: whether the call reads, writes or updates it, and the
+//                        type of its elements. `op` is the struct, const or not; a visitor may
+//                        replace the views of a copy
+//   flop()               arithmetic of the formula: a multiply-add counts two, every other
+//                        operation on an element one
 //   shape_text()         sizes of the main operand, for profiles
 //
 // and, where there is more to say,
@@ -52,7 +51,7 @@ enum class Elements {
   Targets,  // i64 class numbers or f32 probabilities
 };
 
-/// What operands() calls for each operand, views of either kind. Undefined views are passed over.
+/// What operands() calls for each operand, views of either kind. Undefined views are skipped.
 template <typename Function>
 class OperandVisitor {
  public:
@@ -95,7 +94,7 @@ inline double bytes_of(const ConstView& view) {
   return count_of(view) * static_cast<double>(size_of(view.dtype));
 }
 
-/// A broadcast operand counts with what lies in memory.
+/// A broadcast operand counts with its size in memory.
 inline double bytes_of(const StridedConstView& view) {
   double count = 1;
   for (int dim = 0; dim < view.sizes.rank(); ++dim) {
@@ -104,7 +103,7 @@ inline double bytes_of(const StridedConstView& view) {
   return count * static_cast<double>(size_of(view.dtype));
 }
 
-/// Memory traffic of a call: what is read counts once, and so does what is written.
+/// Memory traffic of a call: each operand counts once for reading, once for writing.
 template <typename Op>
 double traffic_of(const Op& op, const Backend& backend) {
   if constexpr (requires { op.bytes(backend); }) {
@@ -128,7 +127,7 @@ std::string variant_of(const Op& op, const Backend& backend) {
   }
 }
 
-/// What every description has.
+/// The members that every description has.
 template <typename Op>
 concept Primitive = requires(const Op& op) {
   { Op::kName } -> std::convertible_to<const char*>;

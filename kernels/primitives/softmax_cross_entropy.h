@@ -38,7 +38,7 @@ struct SoftmaxBackward {
   std::string shape_text() const { return y.shape.to_string(); }
 };
 
-/// What the loss is a function of.
+/// The inputs of the loss.
 struct CrossEntropyLoss {
   ConstView logits;           // f32 [N,C]
   ConstView targets;          // i64 [N], or f32 [N,C] probabilities (soft targets)

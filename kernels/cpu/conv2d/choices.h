@@ -1,5 +1,5 @@
-// A choice of convolution algorithms of one's own in place of the shipped one: measured on this
-// machine (finetune --autotune), or one algorithm everywhere, to compare with.
+// Convolution algorithms that replace the shipped choice: measured on this machine (finetune
+// --autotune), or one algorithm everywhere, for comparisons.
 #pragma once
 
 #include <array>
@@ -39,8 +39,8 @@ class Conv2dChoices {
   std::optional<Conv2dAlgorithm> everywhere_;
 };
 
-/// While one lives, choose_conv2d asks `choices` first, in all threads; the innermost counts. Not
-/// to be made or destroyed while convolutions run.
+/// While one lives, choose_conv2d reads `choices` first, in all threads; the innermost one applies.
+/// Must not be made or destroyed while convolutions run.
 class UseConv2dChoices {
  public:
   /// With `record`, a convolution without a choice is added to `choices` with the shipped one; then
@@ -55,7 +55,7 @@ class UseConv2dChoices {
   bool saved_record_;
 };
 
-/// What choose_conv2d answers under the choices in use, if it would choose `shipped` itself.
+/// What choose_conv2d returns under the choices in use, if its own choice is `shipped`.
 Conv2dAlgorithm chosen_conv2d(Conv2dPass pass, const Conv2dShape& shape, Conv2dAlgorithm shipped);
 
 }  // namespace hanok

@@ -26,7 +26,8 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
 
   // Below 32 channels the transforms cost as much as the products that they save.
   if (s.c >= 32 && s.k >= 32) {
-    // The filters are transformed in each call, nine numbers of one: tiles must make up for it.
+    // The filters are transformed in each call, nine numbers of one: there must be enough tiles to
+    // pay for it.
     if (possible(Conv2dAlgorithm::WinogradStrided) &&
         batch * ((s.p() + 3) / 4) * ((s.q() + 3) / 4) >= 48) {
       return Conv2dAlgorithm::WinogradStrided;
@@ -42,7 +43,7 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
     if (possible(Conv2dAlgorithm::Winograd2x2) && tiles >= 4) return Conv2dAlgorithm::Winograd2x2;
   }
 
-  // To gather a patch of few channels costs as much as the products that it is for.
+  // Gathering a patch of few channels costs as much as its products.
   if (possible(Conv2dAlgorithm::FewChannels)) return Conv2dAlgorithm::FewChannels;
   return Conv2dAlgorithm::ImplicitGemm;
 }
@@ -51,8 +52,8 @@ Conv2dSchedule winograd4x4_schedule(Conv2dPass pass, const Conv2dShape& s, Weigh
   // Early layers: transformed tiles, their products and the weights of a task stay in L2.
   if (s.c + s.k <= 256) return Conv2dSchedule::Fused;
   // Deep layers: the transformed weights (9 to 38 MB) leave every cache. Where a call would have to
-  // make them and few blocks of tiles use them, each block makes those of a panel when it needs
-  // them.
+  // compute them and few blocks of tiles use them, each block computes those of a panel when it
+  // needs them.
   constexpr std::int64_t kMostPackings = 4;
   const bool few_blocks =
       s.n * tiles_of_image(pass, s) <= kMostPackings * cpu::winograd4x4::kStagedTiles;

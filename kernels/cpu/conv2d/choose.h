@@ -1,5 +1,5 @@
-// Which algorithm computes a convolution on the CPU, and how it goes about it: pure functions of
-// the pass and the sizes, so that results never depend on a measurement (unless one asks for that:
+// Which algorithm computes a convolution on the CPU, and in which schedule: pure functions of the
+// pass and the sizes, so that results never depend on a measurement (unless the user requests it:
 // choices.h).
 #pragma once
 
@@ -19,15 +19,15 @@ enum class Conv2dAlgorithm {
   Winograd2x2,      // F(2x2, 3x3), for 3x3 with stride 1, many channels and few pixels
   WinogradStrided,  // F(4x4, 2x2) over the phases of the image, for 3x3 with stride 2
   WinogradStem,     // F(3x3, 4x4) over cells of 2x2 pixels, for 7x7 with stride 2 over few channels
-  Depthwise,        // a filter (or some) for each channel alone
+  Depthwise,        // one or more filters for each channel alone
 };
 inline constexpr Conv2dAlgorithm kLastConv2dAlgorithm = Conv2dAlgorithm::Depthwise;
 
 /// Images count as shape.nominal_n where that is given, as shape.n otherwise.
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape);
 
-/// The order in which an algorithm goes through its work, where it has several. All schedules of an
-/// algorithm give the same bits.
+/// The order of an algorithm's work, where it has several. All schedules of an algorithm give the
+/// same bits.
 enum class Conv2dSchedule {
   Only,     // there is one
   Fused,    // some tiles at a time take all steps: all between x and y stays in L2

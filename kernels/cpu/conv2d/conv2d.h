@@ -1,5 +1,5 @@
-// Convolutions on the CPU: what the backend answers about them. conv2d.cpp also runs the primitives
-// of kernels/primitives/conv2d.h: each takes the algorithm that choose_conv2d names and calls its
+// Convolutions on the CPU: the backend's queries about them. conv2d.cpp also runs the primitives of
+// kernels/primitives/conv2d.h: each takes the algorithm that choose_conv2d names and calls its
 // driver (driver.h). All algorithms give the same results up to rounding.
 #pragma once
 

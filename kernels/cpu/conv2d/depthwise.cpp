@@ -19,7 +19,7 @@
 // Weight gradients: bands are joined into at most 32 slices, each with its own sums [taps][K],
 // which are added in index order.
 //
-// Roofline: one multiply-add a tap and result, 9 for 8 bytes in and out: memory is the limit.
+// Roofline: one multiply-add a tap and result, 9 for 8 bytes in and out: bound by memory.
 #include "hanok/kernels/cpu/conv2d/depthwise.h"
 
 #include <algorithm>
@@ -58,7 +58,7 @@ std::vector<Segment> column_segments(const Patches& patches, std::int64_t width)
   return segments;
 }
 
-// How an image's rows of results are cut.
+// How an image's rows of results are divided.
 struct Bands {
   std::int64_t rows, per_image;
   Bands(std::int64_t grid_h, std::int64_t row_floats) {
@@ -307,7 +307,7 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2d
       return;
     }
     std::vector<DepthwiseTap> taps;
-    // A row of dx takes turns among the phases of its columns.
+    // A row of dx alternates between the phases of its columns.
     for (std::int64_t at = begin * window.stride_w; at < end * window.stride_w; ++at) {
       const std::int64_t h = at / window.stride_w;
       const std::int64_t b = at % window.stride_w;

@@ -1,4 +1,4 @@
-// Depthwise convolution: each channel has its own filters and meets no other channel.
+// Depthwise convolution: each channel has its own filters and is independent of the others.
 //
 //   forward:          y[p,q,c*m+j] = sum over r,s of w[c*m+j,r,s] * x[h(p,r),w(q,s),c]
 //   backward data:    dx[h,w,c] = sum over j and the taps that reach (h,w) of w * dy
@@ -15,8 +15,8 @@ namespace hanok::cpu::depthwise {
 
 extern const Conv2dDriver driver;
 
-/// Row i of the results of a 3x3 filter with one pixel of padding: its middle row stands on source
-/// row i * stride_h. row(h) points at source row h; weights: [9][channels].
+/// Row i of the results of a 3x3 filter with one pixel of padding: its middle row is at source row
+/// i * stride_h. row(h) points at source row h; weights: [9][channels].
 template <typename Row>
 Depthwise3x3Row row3x3(const Conv2dShape& s, std::int64_t i, const float* weights, const Row& row) {
   Depthwise3x3Row out;

@@ -1,6 +1,6 @@
-// What a convolution algorithm is to the rest of the engine: a driver. Each is one file of this
+// A convolution algorithm as the rest of the engine sees it: a driver. Each is one file of this
 // folder (or a header, the passes and the weight gradient), which ends in its Conv2dDriver, and one
-// row of the table in driver.cpp. choose.cpp says which of them computes what.
+// row of the table in driver.cpp. choose.cpp chooses among them.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +17,7 @@ struct Conv2dWeights {
   const float* packed = nullptr;  // as the driver's `pack` wrote them; null: not packed
 };
 
-/// Functions that an algorithm has no use for are null. Pointers are f32, images are NHWC.
+/// Functions that an algorithm does not need are null. Pointers are f32, images are NHWC.
 struct Conv2dDriver {
   /// In profiles, choices files and reports.
   const char* name = nullptr;

@@ -11,8 +11,8 @@
 //     for each output row
 //       GemmKernels::multiply, A from the copy
 //
-// A gather of 27 floats costs as much as the 27 * 32 multiply-adds that they are for (measured:
-// 55 GFLOP/s on two cores that do 150 without it). The sums run in the same order: the same bits.
+// A gather of 27 floats costs as much as the 27 * 32 multiply-adds that use them (measured: 55
+// GFLOP/s on two cores that do 150 without it). The sums run in the same order: the same bits.
 #include "hanok/kernels/cpu/conv2d/few_channels.h"
 
 #include <algorithm>

@@ -8,9 +8,9 @@
 //
 // Tasks are cut over dw first; the pixels are sliced only where dw alone gives too few tasks (the
 // early layers: 64 x 576 are two pieces). Slices depend on the sizes alone. Both operands are read
-// as they lie, pixel by pixel: for dy that is the k-major order that tiles want (a_row_stride 1).
-// Every sum runs over 192 pixels in registers before it is added to dw, which keeps rounding errors
-// of the long sum over all pixels small.
+// in memory order, pixel by pixel: for dy that is the k-major order that tiles need (a_row_stride
+// 1). Every sum runs over 192 pixels in registers before it is added to dw, which keeps rounding
+// errors of the long sum over all pixels small.
 #include <algorithm>
 #include <array>
 
@@ -26,7 +26,7 @@ constexpr std::int64_t kMaxRows = 126;     // of K: 21 tiles of 6
 constexpr std::int64_t kMaxColumns = 384;  // of R*S*C: 24 panels
 constexpr std::int64_t kMinSlicePixels = 512;
 
-// How the work of one convolution is cut.
+// How the work of one convolution is divided.
 struct Cut {
   std::int64_t filter;  // R*S*C/groups
   std::int64_t rows, row_blocks;

@@ -15,7 +15,7 @@
 // Every sum runs in the same order as in the three convolutions alone: the same bits, whatever the
 // strips and bands.
 //
-// Roofline: x, y and the weights are all that moves, so the FMA units are the limit.
+// Roofline: only x, y and the weights are moved, so the FMA units are the limit.
 #include "hanok/kernels/cpu/conv2d/inverted_residual.h"
 
 #include <algorithm>
@@ -33,7 +33,7 @@ namespace {
 constexpr std::int64_t kScratchFloats = 128 * 1024;  // 512 KB
 constexpr std::int64_t kMinStripRows = 7;            // of the source
 
-// How a block's work is cut.
+// How a block's work is divided.
 struct Cut {
   std::int64_t strips, strip_rows;  // of an image; rows of y
   std::int64_t band_rows;           // of y

@@ -1,6 +1,6 @@
 // Winograd F(2x2, 3x3) (Lavin, Gray, CVPR 2016, section 4.1; transforms: isa/winograd2x2.cpp) for
-// layers with many weights and few pixels: ResNet's 512 x 7 x 7 and one
-// image. There the weights come from memory once for each use, so their size counts:
+// layers with many weights and few pixels: ResNet's 512 x 7 x 7 and one image. There the weights
+// come from memory once for each use, so their size matters:
 //
 //   512 x 512, one image of 7x7     weights    multiply-adds
 //     direct                         9.4 MB      116 M

@@ -7,25 +7,24 @@
 //
 // Early layers (C + K <= 256) are fused: a task takes 12 tiles through all three steps, M for 64
 // output channels at a time, so that V (12 * 36 * C floats: 138 KB at C = 64), M and most of U stay
-// in L2 and nothing of the transformed tensors reaches memory. Measured with 12, 18, 24 and 36
-// tiles: 12 is the fastest at 64 and at 128 channels. The products need no memory beyond L2, so
-// they prefetch what does: y and the residual of this block, x of the next. Transforms that wait
-// for memory instead take the layer from 0.37 to 0.50 ms an image (64 channels, 56x56, two
-// threads).
+// in L2 and no transformed tensor reaches memory. Measured with 12, 18, 24 and 36 tiles: 12 is the
+// fastest at 64 and at 128 channels. The products need no memory beyond L2, so they prefetch what
+// does: y and the residual of this block, x of the next. Transforms that wait for memory instead
+// take the layer from 0.37 to 0.50 ms an image (64 channels, 56x56, two threads).
 //
 // Deep layers (256, 512 channels) are staged: U (9 to 38 MB) exceeds the caches, so each panel of
 // it must serve many tiles. Blocks of about 128 tiles go through one step after the other, each
 // step parallel in itself; products are parallel over the 36 points and panels of K.
-// Weights that change every step are transformed on the way instead (run_panels). choose.cpp says
-// which layers are which.
+// Weights that change every step are transformed on the way instead (run_panels). choose.cpp
+// chooses between them.
 //
-// Their images are small, so that tiles that stick out would count: 7 and 14 outputs in tiles of 4
-// are a quarter of products in vain. Instead the last tiles overlap the ones before by an output
-// (TileGrid::overlap), which one of the six points alone serves: 7 = 4 + 3 takes 6 + 5 points.
-// A sixth of the products is saved at both sizes.
+// Their images are small, so that tiles that extend beyond the image would cost much: 7 and 14
+// outputs in tiles of 4 waste a quarter of the products. Instead the last tiles overlap the ones
+// before by an output (TileGrid::overlap), which one of the six points alone serves: 7 = 4 + 3
+// takes 6 + 5 points. A sixth of the products is saved at both sizes.
 //
 // Roofline: 36 * C * K multiply-adds a tile instead of 144 * C * K. At C = K = 64, 9216 cycles of
-// multiply-adds at the peak stand beside about 1200 of input and 1000 of output transforms.
+// multiply-adds at the peak compare with about 1200 of input and 1000 of output transforms.
 //
 // Lavin, Gray, "Fast algorithms for convolutional neural networks", CVPR 2016, section 4.3; the
 // choice of points: isa/winograd4x4.cpp.
@@ -118,7 +117,7 @@ void transform_input(const Run& run, Tiles tiles, float* v, const TileLayout& la
   run.kernels.winograd4x4.input_transform(block);
 }
 
-// Where a block's transformed tiles lie, and their products.
+// Where a block's transformed tiles and their products are stored.
 struct Scratch {
   TileLayout v_layout, m_layout;
   std::vector<std::int64_t> m_row_offset;
@@ -317,7 +316,7 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape&
                         take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
   schedule_of(p)(context, {kernels, p, pass, x, w, outputs});
   if (!outputs.moments.mean) return;
-  // Groups past the last tile (of the last block) hold nothing.
+  // Groups past the last tile (of the last block) are empty.
   std::vector<std::int64_t> rows;
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
     const std::vector<WinogradTile> block = p.block(b);

@@ -13,7 +13,7 @@
 // Deep layers have one dU (38 MB at 512 x 512) and few tiles: blocks of about 128 tiles are
 // transformed in parallel, then the products run in parallel over pieces of dU, 48 rows by 64
 // columns for all 36 points, which stay in L2. The last block's task ends with the inverse
-// transform of its piece; where there is one block only, dU never exists as a whole.
+// transform of its piece; where there is one block only, dU is never stored as a whole.
 #include <algorithm>
 #include <vector>
 
@@ -102,7 +102,7 @@ void transform_tiles(const Operands& o, Tiles tiles, float* v, float* g) {
 }
 
 // Rows [row, row + rows) and columns [column, column + columns) of dU[point] (+)= G[point]^T *
-// V[point] over some tiles; `block` says where dU lies.
+// V[point] over some tiles; `block` holds dU's address.
 void multiply_point(const Operands& o, std::int64_t point, SortedTiles::Range tiles,
                     std::int64_t row, std::int64_t column, const float* v, const float* g,
                     GemmBlock& block) {

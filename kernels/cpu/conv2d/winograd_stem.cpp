@@ -1,8 +1,8 @@
 // The stem's convolution: 7x7 with stride 2 over few channels, as Winograd F(3x3, 4x4).
 //
-// Stride 2 stands in the way of Winograd, so the image is read as cells of 2x2 pixels, each with
-// 4 * C channels (space to depth). Over cells the convolution has stride 1 and 4x4 taps; those that
-// no pixel of the 7x7 filter falls on are 0 (192 instead of 147 products at C = 3):
+// Winograd needs stride 1, so the image is read as cells of 2x2 pixels, each with 4 * C channels
+// (space to depth). Over cells the convolution has stride 1 and 4x4 taps; those that no pixel of
+// the 7x7 filter falls on are 0 (192 instead of 147 products at C = 3):
 //
 //   y(p, q) = sum over a, b in 0..3 and the cell's channels of g(a, b) * cell(p + a, q + b)
 //
@@ -19,12 +19,12 @@
 //         36 products               M [36][12 tiles, 64]     U [36][12, 64]  2 * 110 KB
 //         output transform, epilogue, store
 //
-// Measured with 16, 32 and 64 filters of one M: whole pixels of y, stored in one go, are worth more
-// than an M that fits into L1.
+// Measured with 16, 32 and 64 filters of one M: whole pixels of y, stored in one go, gain more than
+// an M that fits into L1.
 //
 // Roofline: a tile of 9 outputs takes 36 * 12 * K / 8 vector multiply-adds (1728 cycles at K = 64
 // and two a cycle), beside about 150 cycles of input and 400 of output transforms; the direct
-// algorithm takes 5292. Then what is written, 4 * K bytes an output, counts as well: the products
+// algorithm takes 5292. Then the output, 4 * K bytes a pixel, matters as well: the products
 // prefetch the next block's part of y.
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 

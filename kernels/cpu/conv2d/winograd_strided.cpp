@@ -1,5 +1,5 @@
 // Forward and backward-data convolution, 3x3 with stride 2, by Winograd over phases: the schedule.
-// The mathematics stands in isa/winograd_strided.cpp.
+// The mathematics is in isa/winograd_strided.cpp.
 //
 // Forward:
 //   for each block of about 128 tiles (a tile is 4x4 outputs)
@@ -11,15 +11,15 @@
 //       y = transformed M, epilogue, stored
 //
 // A point's phases lie side by side in V, 64 channels of each, so that its product runs over up to
-// 256 values in registers. The filters are transformed on the way, for each block anew: nine times
-// as many numbers are slower to read, even from L3, than to make. That is why there is no packed
-// form of the weights.
+// 256 values in registers. The filters are transformed on the way, again for each block: reading
+// nine times as many numbers, even from L3, is slower than computing them. That is why there is no
+// packed form of the weights.
 //
 // Backward data: V[point] = transformed dy [25][tiles, K], common to all phases; a task takes 16
 // input channels of one phase through its products and stores every other pixel of dx.
 //
-// Tiles overlap rather than stick out (winograd_tiles::TileGrid): 14 = 4 + 4 + 3 + 3 and 7 = 4 + 3.
-// A short tile takes 7 points along an axis instead of 9.
+// Tiles overlap rather than extend beyond the image (winograd_tiles::TileGrid): 14 = 4 + 4 + 3 + 3
+// and 7 = 4 + 3. A short tile takes 7 points along an axis instead of 9.
 //
 // Roofline: 81 * C * K multiply-adds a tile instead of 144 * C * K. At 64 x 128 a tile takes 41500
 // cycles of multiply-adds at the peak beside about 1300 of its input's and 1400 of its output's

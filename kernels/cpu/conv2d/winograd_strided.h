@@ -18,8 +18,8 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
 
 // ---- shared by the passes ----
 
-/// Tiles of y, or of the pairs of rows and columns of x that belong to them, in blocks that go
-/// through the steps of a pass together.
+/// Tiles of y, or of the pairs of rows and columns of x that belong to them, in blocks that take
+/// the steps of a pass together.
 struct TileBlocks {
   winograd_tiles::TileGrid grid;
   std::int64_t count;        // of tiles, over all images

@@ -9,8 +9,8 @@
 //       after the last block: dw = inverse transform of dU
 //
 // Every value of V and Y is read from L3 for each piece of dU that it belongs to. Where there is
-// one block only (512 filters over 7x7), dU never exists as a whole. The phases have 25, 20, 20 and
-// 16 points; the large ones start first.
+// one block only (512 filters over 7x7), dU is never stored as a whole. The phases have 25, 20, 20
+// and 16 points; the large ones start first.
 #include <algorithm>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// What all Winograd convolutions do alike around their products: how transformed tiles lie in
-// scratch, which memory a block of tiles will need, and where its outputs go.
+// What all Winograd convolutions share around their products: the layout of transformed tiles in
+// scratch, the memory that a block of tiles will need, and where its outputs are stored.
 #pragma once
 
 #include <array>
@@ -25,9 +25,9 @@ using Tiles = std::span<const WinogradTile>;
 struct TileGrid {
   std::int64_t height = 0, width = 0;
   std::int64_t edge = kWinogradTile;
-  /// Whether the last rows and columns of tiles move up by one output each rather than stick out,
-  /// so far as that goes: 14 outputs are then 4 + 4 + 3 + 3 of tiles at 0, 4, 7 and 10, where the
-  /// short tiles skip the output that they share with the one before.
+  /// Whether the last rows and columns of tiles move up by one output each rather than extend
+  /// beyond the image, as far as possible: 14 outputs are then 4 + 4 + 3 + 3 of tiles at 0, 4, 7
+  /// and 10, where the short tiles skip the output that they share with the one before.
   bool overlap = false;
 
   std::int64_t rows() const { return divide_up(height, edge); }
@@ -54,7 +54,7 @@ struct TiledImages {
                            const TileLayout& layout) const;
 };
 
-/// Tiles in such an order that those that need a point lie side by side.
+/// Tiles in an order in which those that need a point are contiguous.
 class SortedTiles {
  public:
   explicit SortedTiles(Tiles tiles);

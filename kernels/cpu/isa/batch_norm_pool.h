@@ -8,7 +8,7 @@
 
 namespace hanok::cpu {
 
-/// Stands for "no tap: ReLU let nothing pass" where the number of a window's maximum is kept.
+/// Means "no tap: ReLU let nothing pass" where the number of a window's maximum is kept.
 constexpr uint8_t kNothingPassed = 255;
 
 /// A window backward: its taps (values: x), its gradient and the numbers of its maxima.

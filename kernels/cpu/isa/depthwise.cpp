@@ -4,7 +4,7 @@
 //     4 x 2 multiply-adds from memory     8 loads
 // Eight independent chains cover the latency of two FMA units; the loads of L1 are the limit: 10
 // for 8 multiply-adds, 5.6 cycles or more per 8 results of a 3x3 filter, in which 32 bytes come in
-// and 32 go out. That is about what one core gets from memory.
+// and 32 go out. That is about the memory bandwidth of one core.
 //
 // What the next row needs is prefetched while this one is computed: the order of the loops, short
 // pieces of many rows, defeats the processor's own prefetching (measured: half the speed).
@@ -22,8 +22,8 @@ namespace {
 constexpr int64_t kLine = 16;  // floats of a cache line
 
 // Prefetches the part of the source rows ahead that belongs to these pixels and a cache line of
-// channels: as many lines as the strip's share of them. Always inline: g++ takes a function that
-// only prefetches for one without effect and drops its calls.
+// channels: as many lines as the strip's share of them. Always inline: g++ treats a function that
+// only prefetches as free of side effects and removes its calls.
 __attribute__((always_inline)) inline void fetch_ahead(const DepthwiseRun& run, int64_t pixel,
                                                        int64_t pixels, int64_t c) {
   const int64_t lines = pixels * run.step_w;
@@ -93,7 +93,7 @@ void convolve_channel(const DepthwiseRun& run, const TileEpilogue& e, int64_t pi
   y[at] = value;
 }
 
-// All channels before the next pixels: the operands are read in the order in which they lie.
+// All channels before the next pixels: the operands are read in memory order.
 template <int kPixels>
 void convolve_pixels(const DepthwiseRun& run, const TileEpilogue& e, int64_t pixel, float* y) {
   int64_t c = 0;

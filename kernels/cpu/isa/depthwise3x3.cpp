@@ -47,7 +47,7 @@ struct Fetch {
   }
 };
 
-// Always inline: g++ takes a function that only prefetches for one without effect and drops its
+// Always inline: g++ treats a function that only prefetches as free of side effects and removes its
 // calls.
 template <int kStride>
 __attribute__((always_inline)) inline void fetch_pixel(Fetch& f, int64_t channels) {
@@ -75,7 +75,7 @@ struct Window {
   }
 };
 
-// Stride 1. finish(sum, i) makes pixel i's result of its sum; `left` and `right` tell whether the
+// Stride 1. finish(sum, i) makes pixel i's result of its sum; `left` and `right` say whether the
 // columns beside the piece are inside the source.
 template <int kRows>
 __attribute__((always_inline)) inline void slide1(Window<kRows>& f, int64_t pixels, bool left,

@@ -1,5 +1,6 @@
-// The table of matrix products: the micro-kernel (gemm_tile.h), and here what goes with it: packing
-// and gathering its operands, moments and sums of columns. All of them are bound by memory or L2.
+// The table of matrix products: the micro-kernel (gemm_tile.h), and here the functions around it:
+// packing and gathering its operands, moments and sums of columns. All of them are bound by memory
+// or L2.
 #include <string.h>
 
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
@@ -155,8 +156,8 @@ void gather_patches(const PatchSource& s, int64_t row_begin, int64_t row_end, in
   }
 }
 
-// kVectors * kLanes columns at a time, their sums in registers: the additions of a row do not wait
-// for each other.
+// kVectors * kLanes columns at a time, their sums in registers: the additions of a row are
+// independent.
 template <int kVectors>
 void strip_moments(const float* x, int64_t stride, int64_t rows, float* mean, float* deviations) {
   Vec sum[kVectors];

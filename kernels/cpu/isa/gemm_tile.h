@@ -1,5 +1,5 @@
-// The micro-kernel that every matrix product and convolution ends in: `multiply` takes one cache
-// block, tile by tile, and run_tile is the register tile:
+// The micro-kernel of every matrix product and convolution: `multiply` takes one cache block, tile
+// by tile, and run_tile is the register tile:
 //   C [kTileRows, 16] (+)= A [kTileRows, k] * B [k, 16].
 //
 // AVX2: 6 x 16. Per step of k two loads of B (8 floats each), six broadcasts of A and 12 fused
@@ -8,8 +8,8 @@
 // loads per 6 cycles stay below the 2 loads a cycle that the machine can do, so the tile runs at
 // the FMA peak as long as its operands come from the first-level cache.
 //   bytes per FLOP: (16 + 6) * 4 / (2 * 6 * 16) = 0.46 from L1.
-// Fewer rows (the last rows of a block) run the same code with fewer accumulators, so that a
-// row's result never depends on the rows beside it.
+// Fewer rows (the last rows of a block) run the same code with fewer accumulators, so that a row's
+// result never depends on its neighbours.
 //
 // Portable: 2 x 16, so 8 accumulators of four floats of the 16 xmm.
 //
@@ -19,11 +19,10 @@
 //   for each panel of 16 columns
 //     for each tile of 6 rows
 //       run_tile
-// (with few k, where C and the residual are most of what moves, the other way round: they are met
-// row by row, and B comes from L2).
-// The next panel of B may lie in L3 or in memory: its k lines are prefetched while the tiles of
-// this one run, spread evenly over them (or by the first of them alone, where the others are given
-// other memory to prefetch).
+// (with few k, where C and the residual are most of the traffic, the other way round: they are
+// processed row by row, and B comes from L2). The next panel of B may lie in L3 or in memory: its k
+// lines are prefetched while the tiles of this one run, spread evenly over them (or by the first of
+// them alone, where the others are given other memory to prefetch).
 //
 // From L2 come 6 * k floats per 12 * k multiply-adds of 8 lanes: 4 bytes a cycle at two FMA a
 // cycle, an eighth of what L2 delivers.
@@ -235,8 +234,8 @@ void set_panel(const GemmBlock& g, int64_t j, Tile& t) {
   }
 }
 
-// Few k: C is most of what is moved, so its rows are finished one after the other, and those of
-// the next tile prefetched.
+// Few k: C is most of the traffic, so its rows are finished one after the other, and those of the
+// next tile prefetched.
 void multiply_few_k(const GemmBlock& g) {
   Tile t = tile_of(g);
   for (int64_t i = 0; i < g.rows; i += kTileRows) {

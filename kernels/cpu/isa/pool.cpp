@@ -21,7 +21,7 @@ void max_strip(const PoolTap* taps, int64_t count, int64_t c, float* y, uint8_t*
     const IntVec number = broadcast_int(static_cast<int32_t>(taps[t].number));
     for (int v = 0; v < kVectors; ++v) {
       const Vec value = load(values + v * kLanes);
-      // A NaN is the only value that differs from itself: it wins, so that it is seen.
+      // A NaN is the only value that differs from itself: it wins, so that it propagates.
       // NOLINTNEXTLINE(misc-redundant-expression)
       const IntVec better = (value > best[v]) | (value != value);
       best[v] = better ? value : best[v];

@@ -9,8 +9,8 @@ namespace {
 
 constexpr double kTwoPi = 6.283185307179586;
 
-/// A counter a lane, its words in the lower half of each 64-bit lane; what piles up in the upper
-/// halves is never used.
+/// A counter a lane, its words in the lower half of each 64-bit lane; the content of the upper
+/// halves are never used.
 void philox(const PhiloxCall& call, uint64_t first_lane, int64_t lanes, uint32_t* words) {
   const U64Vec multiplier0 = broadcast_u64(0xD2511F53U);
   const U64Vec multiplier1 = broadcast_u64(0xCD9E8D57U);

@@ -9,9 +9,9 @@
 // shared inline function for the portable path.
 //
 // Vec is the compilers' own vector type (g++ and clang): +, -, *, comparisons and ?: work lane by
-// lane. With AVX2 it is one register, without it two SSE ones. Intrinsics stand in this header
-// alone, for what that type cannot express: the fused multiply-add, masks,
-// transposition and conversions between element sizes.
+// lane. With AVX2 it is one register, without it two SSE ones. Intrinsics are in this header alone,
+// for what that type cannot express: the fused multiply-add, masks, transposition and conversions
+// between element sizes.
 #pragma once
 
 #include <stdint.h>
@@ -174,7 +174,7 @@ inline __m256i first_lanes(int64_t n) {
 #endif
 }
 
-/// totals[0..kLanes) += v, in two halves: compilers take lane after lane otherwise.
+/// totals[0..kLanes) += v, in two halves: otherwise compilers process lane after lane.
 [[maybe_unused]] inline void add_to(double* totals, Vec v) {
   float lanes[kLanes];
   store(lanes, v);

@@ -1,6 +1,6 @@
 // Winograd's minimal filtering F(2x2, 3x3): 4 outputs of a 3x3 convolution from 16 products instead
-// of 36. Like F(4x4, 3x3) (winograd4x4.cpp) with the points 0, 1, -1 and infinity; there is nothing
-// but additions in B and A, and the error is that of the direct algorithm.
+// of 36. Like F(4x4, 3x3) (winograd4x4.cpp) with the points 0, 1, -1 and infinity; B and A need
+// additions only, and the error is that of the direct algorithm.
 #include "hanok/kernels/cpu/isa/winograd2x2.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"

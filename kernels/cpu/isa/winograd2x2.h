@@ -1,5 +1,5 @@
 // The instruction-set-dependent pieces of Winograd convolution F(2x2, 3x3), as one table per path.
-// The schedule stands in kernels/cpu/conv2d/winograd2x2.cpp.
+// The schedule is in kernels/cpu/conv2d/winograd2x2.cpp.
 #pragma once
 
 #include <stdint.h>

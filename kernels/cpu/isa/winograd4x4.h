@@ -1,5 +1,5 @@
 // The instruction-set-dependent pieces of Winograd convolution F(4x4, 3x3), as one table per path.
-// The mathematics stands in winograd4x4.cpp, the schedule in kernels/cpu/conv2d/winograd4x4.cpp.
+// The mathematics is in winograd4x4.cpp, the schedule in kernels/cpu/conv2d/winograd4x4.cpp.
 #pragma once
 
 #include <stdint.h>
@@ -18,8 +18,8 @@ constexpr int64_t kWinogradChannels = 8;  // channels come in multiples of this
 constexpr int64_t winograd_point_floats(int64_t rows) { return (rows + 1) * kPanelColumns; }
 
 // A tile: image n, outputs from row h and column w on. Where skip_h (skip_w) is 1, the first row
-// (column) of outputs belongs to the tile before. Point 0 serves nothing else, so that this tile's
-// products of the first row (column) of points are not needed either.
+// (column) of outputs belongs to the tile before. Point 0 is used for nothing else, so that this
+// tile's products of the first row (column) of points are not needed either.
 struct WinogradTile {
   int64_t n, h, w;
   int64_t skip_h, skip_w;

@@ -1,17 +1,17 @@
 // Winograd's minimal filtering for 3x3 with stride 2 and padding 1: 16 outputs from 81 products
 // instead of 144.
 //
-// Stride 2 stands in the way of Winograd, so the image is split by the parity of its rows and of
-// its columns. Along one axis
+// Winograd needs stride 1, so the image is split by the parity of its rows and of its columns.
+// Along one axis
 //
 //   y(p) = w0 x(2p - 1) + w1 x(2p) + w2 x(2p + 1)
 //        = [w0 o(p) + w2 o(p + 1)] + w1 e(p)           o(p) = x(2p - 1), e(p) = x(2p)
 //
 // a filter of two taps with stride 1 over the odd pixels and one of a single tap over the even
-// ones. F(4, 2) takes 5 products for 4 outputs of the first. The second joins in the same points:
-// as a polynomial its filter is the constant w1, which vanishes at infinity, so that it takes 4.
-// In two dimensions that makes four phases with 5 * 5 + 5 * 4 + 4 * 5 + 4 * 4 = 81 products, summed
-// over phases and channels before one inverse transform.
+// ones. F(4, 2) takes 5 products for 4 outputs of the first. The second uses the same points: as a
+// polynomial its filter is the constant w1, which vanishes at infinity, so that it takes 4. In two
+// dimensions that makes four phases with 5 * 5 + 5 * 4 + 4 * 5 + 4 * 4 = 81 products, summed over
+// phases and channels before one inverse transform.
 //
 // Backward data turns this round: dx(2p + 1) = w2 dy(p) + w0 dy(p + 1), dx(2p) = w1 dy(p), so the
 // transform of dy is common and each phase has its own inverse. The gradient of w is the transposed

@@ -1,5 +1,5 @@
 // The instruction-set-dependent pieces of 3x3 convolutions with stride 2 by Winograd, as one table
-// per path. The mathematics stands in winograd_strided.cpp, the schedule in
+// per path. The mathematics is in winograd_strided.cpp, the schedule in
 // kernels/cpu/conv2d/winograd_strided.cpp.
 #pragma once
 

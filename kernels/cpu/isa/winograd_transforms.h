@@ -1,5 +1,5 @@
 // The transforms of Winograd's minimal filtering as templates over the map of one dimension.
-// winograd4x4.cpp explains the mathematics; what it, winograd2x2.cpp and winograd_stem.cpp call are
+// winograd4x4.cpp explains the mathematics; it, winograd2x2.cpp and winograd_stem.cpp call
 // instances of these.
 //
 // The points 0, 2/3, -2/3, 3/2, -3/2 and infinity serve every F(m, r) with m + r = 7: the input's
@@ -75,8 +75,8 @@ inline void map_output3(const Vec* m, int s, Vec* out, int t) {
 
 // ---- two-dimensional maps: columns first, then rows ----
 
-// The pixels of a tile's kSize x kSize window, null outside of the image and where the tile has no
-// use for them.
+// The pixels of a tile's kSize x kSize window, null outside of the image and where the tile does
+// not need them.
 template <int kSize>
 void window_pixels(const WinogradInputBlock& b, const WinogradTile& tile, int64_t pad_h,
                    int64_t pad_w, const float** pixels) {
@@ -95,7 +95,7 @@ void window_pixels(const WinogradInputBlock& b, const WinogradTile& tile, int64_
 }
 
 // Prefetches a line of channels, from c on, of the pixels that lie `ahead` floats further. Always
-// inline: g++ takes a function that only prefetches for one without effect and drops its calls.
+// inline: g++ treats a function that only prefetches as free of side effects and removes its calls.
 __attribute__((always_inline)) inline void fetch_pixels(const float* const* pixels, int count,
                                                         int64_t ahead, int64_t c) {
   for (int i = 0; i < count; ++i) {
@@ -212,8 +212,8 @@ __attribute__((always_inline)) inline void output_channels(const WinogradOutputB
   if (b.mean) add_moments(values, count, stored_before, left, b.mean + c, b.deviations + c);
 }
 
-// kPoints x kPoints products of a tile -> kTile x kTile outputs. Products that a tile skips hold
-// anything: they would only reach the outputs that are not stored.
+// kPoints x kPoints products of a tile -> kTile x kTile outputs. Products that a tile skips are
+// undefined: they only affect outputs that are not stored.
 template <int kTile, int kPoints, void (*kMap)(const Vec*, int, Vec*, int)>
 void output_tiles(const WinogradOutputBlock& b) {
   constexpr StoredOutputs kAll{0, kTile, 0, kTile};
@@ -247,8 +247,8 @@ void transform_filter(const Vec* g, Vec* u) {
   for (int p = 0; p < kPoints; ++p) kMap(columns + p * 3, 1, u + p * kPoints, 1);
 }
 
-// Asks for the first of the taps' channels of the filter four after `row`, of `rows` filters of
-// w [K,3,3,channels]. Always inline, as fetch_pixels.
+// Prefetches the first of the taps' channels of the filter four after `row`, of `rows` filters of w
+// [K,3,3,channels]. Always inline, as fetch_pixels.
 __attribute__((always_inline)) inline void fetch_filter_ahead(const float* w, int64_t channels,
                                                               int64_t row, int64_t rows) {
   constexpr int64_t kAhead = 4;
@@ -268,8 +268,8 @@ void store_filter(const Vec* u, int64_t rows, int64_t row, int64_t column, float
 
 // The taps of `left` input channels (of kLanes, if there are more), from `row` on, of kLanes
 // filters from `first` on of w [K,3,3,channels] -> g[channel][tap], a lane a filter; those from
-// `columns` on are 0. w is read in short pieces far apart, which the processor does not foresee, so
-// they are prefetched.
+// `columns` on are 0. w is read in short pieces far apart, which the hardware prefetcher does not
+// predict, so they are prefetched.
 inline void turn_filters(const float* w, int64_t channels, int64_t row, int64_t left, int64_t first,
                          int64_t columns, Vec (*g)[9]) {
   for (int64_t tap = 0; tap < 9; ++tap) {
