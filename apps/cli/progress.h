@@ -22,7 +22,7 @@ std::string duration_text(double seconds);
 class Progress {
  public:
   struct Loop {
-    std::string label;            // stands in front: "fold 0 epoch 3/12"
+    std::string label;            // printed in front: "fold 0 epoch 3/12"
     std::int64_t total = 0;       // units in this loop
     const char* unit = "images";  // "images", "MB"
   };

@@ -36,7 +36,7 @@ void convert(const ConvertOptions& options, Reporter& reporter) {
                              file.format));
 }
 
-/// The pretrained models that hanok knows.
+/// The pretrained models that hanok can fetch.
 std::string catalogue_table() {
   std::string out = fmt::format("{:<20} {:>7} {:>11} {:>12}  {:<8}  {}\n", "name", "top-1", "MiB",
                                 "parameters", "SHA-256", "file");
@@ -134,7 +134,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
                  "add KEY=VALUE to the metadata of OUT, which keeps that of IN (repeatable)")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
-  app.add_flag("--list", options.list, "list the pretrained models that hanok knows");
+  app.add_flag("--list", options.list, "list the pretrained models that hanok can fetch");
   app.add_option("--fetch", options.fetch,
                  "fetch a listed model's file into the cache (resumes a broken download,\n"
                  "verifies the checksum) and, if OUT is given, convert it")

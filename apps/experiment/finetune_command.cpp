@@ -166,7 +166,7 @@ int start(CommandLine command, Reporter& reporter) {
   if (command.out.empty()) throw UsageError("--out: missing; name a new folder for the run");
   if (command.demo) {
     RunFolder::check_free(command.out);
-    // Throws for a missing GPU before anything is drawn.
+    // Throws for a missing GPU before any face is drawn.
     check_precision(command.options.precision, choose_device(command.options.device));
     reporter.print(
         fmt::format("drawing {} people's faces into {}/data\n", command.people, command.out));

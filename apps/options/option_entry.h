@@ -32,7 +32,7 @@ struct Range {
   bool without_low = false;  // x = low is no valid value
 };
 
-/// What an option is called, and what stands for its value in --help: {"batch-size", "N"}.
+/// An option's name, and the placeholder of its value in --help: {"batch-size", "N"}.
 struct OptionName {
   const char* name;
   const char* value_name;

@@ -24,8 +24,8 @@ class OverfitTrial {
  public:
   static constexpr std::int64_t kMostSteps = 200;  // in which overfitting must succeed
 
-  /// Builds network, optimiser and loss as training does, with everything learning that ever
-  /// learns, and takes up to 16 training images, from each class in turn. The data and the
+  /// Builds network, optimiser and loss as training does, with everything unfrozen that is trained
+  /// in any epoch, and takes up to 16 training images, from each class in turn. The data and the
   /// reporter of `job` outlive the trial; its options are made plain, and nothing is written.
   explicit OverfitTrial(const FoldJob& job);
 

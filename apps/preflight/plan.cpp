@@ -21,13 +21,13 @@ constexpr double kMebibyte = 1 << 20;
 
 double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / kMebibyte; }
 
-/// Rehearsals by what learns: modes share them.
+/// Rehearsals by the set of trained parameters: modes share them.
 class Stages {
  public:
   /// `job.options` are not used: each call brings its own.
   explicit Stages(const FoldJob& job) : job_(job) {}
 
-  /// Parameters that learn in each epoch.
+  /// Parameters trained in each epoch.
   std::vector<std::int64_t> trainable_by_epoch(const Options& options) const {
     const FoldJob training = job(options);
     const TrainingSetup setup(training, FoldSamples(training));
@@ -42,7 +42,7 @@ class Stages {
     return counts;
   }
 
-  /// The rehearsal of an epoch in which `trainable` parameters learn.
+  /// The rehearsal of an epoch that trains `trainable` parameters.
   const Rehearsal& at(const Options& options, std::int64_t epoch, std::int64_t trainable) {
     const auto found = known_.find(trainable);
     if (found != known_.end()) return found->second;

@@ -12,10 +12,11 @@ namespace {
 /// Why features cannot be cached; empty if they can.
 std::string obstacle(const Options& options, nn::Module& model) {
   if (!options.augment.transforms.empty() && options.augment_repeats == 0) {
-    return "every epoch augments images anew; it needs --augment none or --augment-repeats N";
+    return "every epoch augments images differently; it needs --augment none or --augment-repeats "
+           "N";
   }
   if (options.mixup > 0 || options.cutmix > 0) {
-    return "--mixup and --cutmix mix images anew in every step";
+    return "--mixup and --cutmix mix images differently in every step";
   }
   auto* staged = dynamic_cast<nn::StagedModule*>(&model);
   if (staged == nullptr) {

@@ -16,7 +16,7 @@ namespace hanok::training {
 struct FreezingRules {
   FreezingMode mode = FreezingMode::Finetune;
   std::int64_t epochs = 1;            // of the training, which `gradual` divides into stages
-  std::vector<std::string> freeze{};  // globs of what never learns
+  std::vector<std::string> freeze{};  // globs of what is never trained
   std::vector<EpochGlob> unfreeze_at{};
 };
 FreezingRules freezing_rules(const Options& options);
@@ -60,7 +60,7 @@ class FreezingPlan {
   FreezingRules rules_;
 };
 
-/// Elements of the parameters that learn at present.
+/// Elements of the parameters that are trained at present.
 std::int64_t trainable_parameters(nn::Module& model);
 
 }  // namespace hanok::training

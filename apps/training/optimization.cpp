@@ -52,7 +52,7 @@ std::vector<nn::ParameterGroup> parameter_groups(const Options& options, nn::Mod
   const std::vector<nn::NamedTensor> parameters = model.named_parameters();
   const std::map<std::string, double> rates = own_rates(options, parameters, freezing.head());
   if (rates.empty()) return freezing.parameter_groups(model);
-  // By part, then by rate; a negative rate stands for --lr and comes first.
+  // By part, then by rate; a negative rate means --lr and comes first.
   std::map<std::pair<std::size_t, double>, nn::ParameterGroup> groups;
   for (const nn::NamedTensor& parameter : parameters) {
     const std::size_t part = freezing.part_of(parameter.name);

@@ -38,7 +38,7 @@ class StepGraph {
   /// To be called when more of the model may have changed than the values of its tensors: drops a
   /// recording that no longer fits. `cut`: leading stages that the batch source computes.
   void check_model(std::size_t cut);
-  /// Gives a recording's memory back and records no more, and reports `why`; false if there is no
+  /// Frees a recording's memory and records no more, and reports `why`; false if there is no
   /// recording.
   bool give_up(const std::string& why);
 
@@ -46,7 +46,7 @@ class StepGraph {
   std::string describe() const;
 
  private:
-  /// What two steps share if one's recording may stand for the other.
+  /// What two steps share if one's recording may be replayed for the other.
   struct Kind {
     Shape images, targets;
     DType images_type = DType::F32, targets_type = DType::I64;

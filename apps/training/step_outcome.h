@@ -10,7 +10,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Where a step stands in its training; everything counts from 0.
+/// A step's position in its training; everything counts from 0.
 struct StepPosition {
   int fold = 0;
   std::int64_t epoch = 0, step_in_epoch = 0;

@@ -116,7 +116,7 @@ void gather_border_run(const PatchSource& s, int64_t taps, const float* x, int64
 
 void gather_patches(const PatchSource& s, int64_t row_begin, int64_t row_end, int64_t k_begin,
                     int64_t k_end, float* out, int64_t out_stride) {
-  // The runs that meet [k_begin, k_end).
+  // The runs that overlap [k_begin, k_end).
   const PatchRun* first = s.runs;
   while (first < s.runs + s.run_count && first->k_begin + first->taps * s.channels <= k_begin) {
     ++first;
