@@ -5,6 +5,7 @@
 
 #include "hanok/data/augment.h"
 #include "hanok/data/augmentation.h"
+#include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/image.h"
 #include "hanok/data/loader.h"
@@ -49,6 +50,7 @@
 #include "hanok/nn/module.h"
 #include "hanok/nn/norms.h"
 #include "hanok/nn/optim.h"
+#include "hanok/nn/reduce_on_plateau.h"
 #include "hanok/nn/schedule.h"
 #include "hanok/nn/stages.h"
 #include "hanok/nn/state.h"

@@ -3,6 +3,7 @@
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::cpu {
 
 enum class Isa { Portable, Avx2 };
@@ -19,3 +20,4 @@ Isa choose_isa();
 const IsaKernels& kernels_of(Isa isa);
 
 }  // namespace hanok::cpu
+#pragma GCC visibility pop

@@ -118,9 +118,10 @@ TEST(PublicHeaders, AreAllThatOtherRoomsInclude) {
       {"engine/runtime.cpp", "kernels/cpu/cpu_backend.h"},
       // What --autotune and --profile measure is the kernels' own.
       {"apps/preflight/autotune.h", "kernels/cpu/conv2d/choices.h"},
-      {"apps/preflight/profile.cpp", "kernels/cpu/roofline.h"},
-      // `inspect model` draws the graph's saved tensors.
-      {"apps/inspect/model.cpp", "engine/tensor_impl.h"},
+      {"apps/profiling/profile.cpp", "kernels/cpu/roofline.h"},
+      // `inspect model` draws the graph's saved tensors, and prints the choice of algorithms.
+      {"apps/inspection/model.cpp", "engine/tensor_impl.h"},
+      {"apps/inspection/model.cpp", "kernels/cpu/conv2d/choose.h"},
   };
   const std::set<std::string> known = public_set();
   std::vector<std::string> objections;

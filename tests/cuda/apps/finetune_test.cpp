@@ -173,7 +173,7 @@ TEST_F(FinetuneOnCuda, RefusesToProfileWhatItCannotMeasure) {
   draw_faces(1);
   const Outcome outcome = run(command("refused", "auto") + kLeNet + Arguments{"--profile"});
   EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
-  EXPECT_THAT(outcome.output, HasSubstr("--device means cuda:0"));
+  EXPECT_THAT(outcome.output, HasSubstr("--device selects cuda:0"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
 }
 
