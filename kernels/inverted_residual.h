@@ -16,12 +16,23 @@ struct InvertedResidualShape {
   std::int64_t stride = 1;  // of the depthwise one
   bool expands = true;
 
-  constexpr Conv2dShape expand() const { return {n, c, h, w, hidden, 1, 1, 1, {}}; }
+  constexpr Conv2dShape expand() const {
+    return {.n = n, .c = c, .h = h, .w = w, .k = hidden, .r = 1, .s = 1};
+  }
   constexpr Conv2dShape depthwise() const {
-    return {n, hidden, h, w, hidden, 3, 3, hidden, {stride, stride, 1, 1, 1, 1}};
+    return {.n = n,
+            .c = hidden,
+            .h = h,
+            .w = w,
+            .k = hidden,
+            .r = 3,
+            .s = 3,
+            .groups = hidden,
+            .window = {.stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1}};
   }
   constexpr Conv2dShape project() const {
-    return {n, hidden, depthwise().p(), depthwise().q(), k, 1, 1, 1, {}};
+    return {
+        .n = n, .c = hidden, .h = depthwise().p(), .w = depthwise().q(), .k = k, .r = 1, .s = 1};
   }
 };
 
