@@ -57,7 +57,7 @@ OptionEntry& OptionTable::add(OptionName name, const char* help, Kind kind) {
 }
 
 OptionEntry& OptionTable::text(OptionName name, const char* help, std::string Options::*member,
-                               Texts choices) {
+                               const Texts& choices) {
   OptionEntry& entry = add(name, help, Kind::Text);
   entry.choices = choices;
   entry.get = [member](const Options& options) { return Texts{options.*member}; };

@@ -47,7 +47,7 @@ class OptionTable {
 
   /// Any text, or one of `choices` where there are any.
   OptionEntry& text(OptionName name, const char* help, std::string Options::*member,
-                    std::vector<std::string> choices = {});
+                    const std::vector<std::string>& choices = {});
   /// A whole number (std::int64_t or std::uint64_t).
   template <typename Number>
   OptionEntry& integer(const char* name, const char* help, Number Options::*member,
