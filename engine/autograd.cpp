@@ -45,24 +45,25 @@ namespace {
 
 }  // namespace
 
-void Recipe::attach(Tensor& output, const std::shared_ptr<Recipe>& recipe) {
-  recipe->point_to(output);
-  output.impl().recipe = recipe;
+void Recomputation::attach(Tensor& output, const std::shared_ptr<Recomputation>& recomputation) {
+  recomputation->point_to(output);
+  output.impl().recomputation = recomputation;
 }
 
-std::shared_ptr<Recipe> Recipe::of(const Tensor& tensor) {
-  std::shared_ptr<Recipe> recipe = tensor.impl().recipe.lock();
-  return recipe != nullptr && recipe->version_ == tensor.version() ? recipe : nullptr;
+std::shared_ptr<Recomputation> Recomputation::of(const Tensor& tensor) {
+  std::shared_ptr<Recomputation> recomputation = tensor.impl().recomputation.lock();
+  return recomputation != nullptr && recomputation->version_ == tensor.version() ? recomputation
+                                                                                 : nullptr;
 }
 
-void Recipe::point_to(const Tensor& output) {
+void Recomputation::point_to(const Tensor& output) {
   storage_ = output.storage();
   shape_ = output.shape();
   dtype_ = output.dtype();
   version_ = output.version();
 }
 
-Tensor Recipe::get(const char* op) {
+Tensor Recomputation::get(const char* op) {
   if (std::shared_ptr<Storage> storage = storage_.lock()) {
     const Tensor output = Tensor::wrap(std::move(storage), 0, shape_, dtype_);
     if (output.version() != version_) throw_overwritten(op, output);
@@ -75,8 +76,8 @@ Tensor Recipe::get(const char* op) {
 
 SavedTensor::SavedTensor(const Tensor& tensor) {
   if (!tensor.defined()) return;
-  recipe_ = Recipe::of(tensor);
-  if (recipe_ != nullptr) return;
+  recomputation_ = Recomputation::of(tensor);
+  if (recomputation_ != nullptr) return;
   // A leaf is kept as it is (it has no node, so there is no cycle); an op's output is kept without
   // its node.
   tensor_ = tensor.is_leaf() ? tensor : tensor.detach();
@@ -85,7 +86,7 @@ SavedTensor::SavedTensor(const Tensor& tensor) {
 }
 
 Tensor SavedTensor::get(const char* op) const {
-  if (recipe_ != nullptr) return recipe_->get(op);
+  if (recomputation_ != nullptr) return recomputation_->get(op);
   if (!tensor_.defined()) return tensor_;
   if (tensor_.storage().get() != storage_ || tensor_.version() != version_) {
     throw_overwritten(op, tensor_);

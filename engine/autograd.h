@@ -24,15 +24,15 @@ struct Edge {
 };
 
 /// Recomputes an op's output, bit for bit, from what the op's node saves anyway, so that other
-/// nodes need not save that output. The node and every node that saved the output own the recipe;
-/// the output only points to it.
-class Recipe {
+/// nodes need not save that output. The node and every node that saved the output own the
+/// recomputation; the output only points to it.
+class Recomputation {
  public:
-  virtual ~Recipe() = default;
-  /// Declares that `output`, all of its storage, can be recomputed by `recipe`.
-  static void attach(Tensor& output, const std::shared_ptr<Recipe>& recipe);
-  /// Its recipe, or null if it has none or was overwritten since.
-  static std::shared_ptr<Recipe> of(const Tensor& tensor);
+  virtual ~Recomputation() = default;
+  /// Declares that `output`, all of its storage, can be recomputed by `recomputation`.
+  static void attach(Tensor& output, const std::shared_ptr<Recomputation>& recomputation);
+  /// Its recomputation, or null if it has none or was overwritten since.
+  static std::shared_ptr<Recomputation> of(const Tensor& tensor);
   /// The output, outside the graph: the tensor itself if it is still alive, else recomputed. `op`
   /// names the node in errors.
   Tensor get(const char* op);
@@ -49,8 +49,8 @@ class Recipe {
   std::uint64_t version_ = 0;
 };
 
-/// A tensor saved for the backward pass, or its recipe. Stores the version of its storage: reading
-/// it after an overwrite is an AutogradError.
+/// A tensor saved for the backward pass, or its recomputation. Stores the version of its storage:
+/// reading it after an overwrite is an AutogradError.
 class SavedTensor {
  public:
   SavedTensor() = default;
@@ -59,12 +59,12 @@ class SavedTensor {
   Tensor get(const char* op) const;
   /// The same, and releases it here.
   Tensor take(const char* op);
-  bool defined() const { return tensor_.defined() || recipe_ != nullptr; }
+  bool defined() const { return tensor_.defined() || recomputation_ != nullptr; }
   void release() { *this = SavedTensor(); }
 
  private:
   Tensor tensor_;
-  std::shared_ptr<Recipe> recipe_;
+  std::shared_ptr<Recomputation> recomputation_;
   std::uint64_t version_ = 0;
   const void* storage_ = nullptr;  // of the saved bytes: a parameter's may be replaced
 };

@@ -22,7 +22,7 @@ struct PackedWeights {
   std::shared_ptr<Storage> bytes;  // counted by the allocator
 };
 
-class Recipe;
+class Recomputation;
 struct KeptNorm;  // engine/ops/norm.cpp
 
 struct TensorImpl {
@@ -33,7 +33,7 @@ struct TensorImpl {
 
   bool requires_grad = false;  // of a leaf
   std::shared_ptr<Node> node;  // the op that made it; null for leaves
-  std::weak_ptr<Recipe> recipe;
+  std::weak_ptr<Recomputation> recomputation;
   Tensor grad;
   std::vector<std::function<void(const Tensor&)>> grad_hooks;
   std::vector<PackedWeights> packs;

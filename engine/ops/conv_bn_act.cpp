@@ -28,10 +28,10 @@ namespace {
 //     z is never stored. dz = scale g needs only y.
 
 /// y = activation(batch norm of z), without a residual.
-class NormRecipe final : public Recipe {
+class NormRecomputation final : public Recomputation {
  public:
-  NormRecipe(const Tensor& z, const NormStatistics& statistics, const BatchNormState& bn,
-             Activation activation)
+  NormRecomputation(const Tensor& z, const NormStatistics& statistics, const BatchNormState& bn,
+                    Activation activation)
       : activation_(activation),
         z_(z),
         mean_(statistics.mean),
@@ -79,10 +79,12 @@ class ConvBnActNode final : public Node {
     if (needs_conv() || gate_from_z) gamma_ = bn.weight;
   }
 
-  void keep(std::shared_ptr<Recipe> recipe) { recipe_ = std::move(recipe); }
+  void keep(std::shared_ptr<Recomputation> recomputation) {
+    recomputation_ = std::move(recomputation);
+  }
 
   std::vector<Tensor> backward(const Tensor& dy) override {
-    recipe_.reset();  // y's readers have run; one that has not holds the recipe, too
+    recomputation_.reset();  // y's readers have run; one that has not holds the recomputation, too
     Tensor z = z_.take(name());
     Tensor y = y_.take(name());
     const auto saved = [&](const SavedTensor& tensor) {
@@ -116,7 +118,7 @@ class ConvBnActNode final : public Node {
 
   void release_saved() override {
     for (SavedTensor* saved : {&z_, &y_, &mean_, &invstd_, &gamma_, &beta_}) saved->release();
-    recipe_.reset();
+    recomputation_.reset();
     conv_.release();
   }
 
@@ -125,7 +127,7 @@ class ConvBnActNode final : public Node {
   bool frozen_;
   Conv2dBackward conv_;
   SavedTensor z_, y_, mean_, invstd_, gamma_, beta_;
-  std::shared_ptr<Recipe> recipe_;  // of y
+  std::shared_ptr<Recomputation> recomputation_;  // of y
 };
 
 }  // namespace
@@ -194,13 +196,13 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     auto node = std::make_shared<ConvBnActNode>(activation, !from_batch);
     set_inputs(*node, inputs);
     node->save(x, weight, shape, z, y, statistics, bn, residual.defined());
-    std::shared_ptr<Recipe> recipe;
+    std::shared_ptr<Recomputation> recomputation;
     if (!folded && !residual.defined()) {
-      recipe = std::make_shared<NormRecipe>(z, statistics, bn, activation);
+      recomputation = std::make_shared<NormRecomputation>(z, statistics, bn, activation);
     }
-    node->keep(recipe);
+    node->keep(recomputation);
     record(y, std::move(node));
-    if (recipe) Recipe::attach(y, recipe);
+    if (recomputation) Recomputation::attach(y, recomputation);
   }
   return y;
 }

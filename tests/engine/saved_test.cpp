@@ -176,7 +176,7 @@ TEST(SavedTensors, OverwrittenBeforeOrAfterTheyWereSavedAreNotComputedAgain) {
   y.copy_from(new_ones(y.shape()));
   EXPECT_THROW(z.backward(new_ones(z.shape())), AutogradError);
 
-  Chain moved;  // what the recipe reads was overwritten
+  Chain moved;  // what the recomputation reads was overwritten
   const Tensor w = moved.outer(moved.inner());
   moved.beta.copy_from(new_ones({4}));
   EXPECT_THROW(w.backward(new_ones(w.shape())), AutogradError);

@@ -88,9 +88,27 @@ struct Problem {
 Problem problem_of(Conv2dPass pass, const Conv2dShape& s, WeightsAre weights) {
   const Conv2dSchedule schedule = choose_schedule(Conv2dAlgorithm::Winograd4x4, pass, s, weights);
   if (pass == Conv2dPass::Forward) {
-    return {s.n, s.h, s.w, s.c, s.p(), s.q(), s.k, s.window.pad_h, s.window.pad_w, schedule};
+    return {.batch = s.n,
+            .in_h = s.h,
+            .in_w = s.w,
+            .in_channels = s.c,
+            .out_h = s.p(),
+            .out_w = s.q(),
+            .out_channels = s.k,
+            .pad_h = s.window.pad_h,
+            .pad_w = s.window.pad_w,
+            .schedule = schedule};
   }
-  return {s.n, s.p(), s.q(), s.k, s.h, s.w, s.c, 2 - s.window.pad_h, 2 - s.window.pad_w, schedule};
+  return {.batch = s.n,
+          .in_h = s.p(),
+          .in_w = s.q(),
+          .in_channels = s.k,
+          .out_h = s.h,
+          .out_w = s.w,
+          .out_channels = s.c,
+          .pad_h = 2 - s.window.pad_h,
+          .pad_w = 2 - s.window.pad_w,
+          .schedule = schedule};
 }
 
 std::int64_t panel_floats(const Problem& p) {
