@@ -51,7 +51,7 @@ std::string baselines_text(const std::vector<FoldResult>& results) {
   }
   const auto count = static_cast<double>(results.size());
   return fmt::format(
-      "\nmacro F1 {:.4f}; always answering the majority class gives {:.4f}, training on shuffled "
+      "\nmacro F1 {:.4f}; always predicting the majority class gives {:.4f}, training on shuffled "
       "labels {:.4f}\n",
       own / count, majority / count, shuffled / count);
 }

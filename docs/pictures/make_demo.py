@@ -48,7 +48,9 @@ def record(program):
         run = subprocess.run([pathlib.Path(program).resolve(), *COMMAND.split()[1:]], cwd=folder, check=True,
                              stdout=subprocess.PIPE, text=True)
         summary = json.loads((pathlib.Path(folder) / "runs/demo/summary.json").read_text())
-    lines = [line for line in run.stdout.split("\n") if not re.search(r"images/s, .* left$", line)]
+    # The program prints absolute paths; the folder is of no interest.
+    text = run.stdout.replace(str(pathlib.Path(folder).resolve()) + "/", "")
+    lines = [line for line in text.split("\n") if not re.search(r"images/s, .* left$", line)]
     LOG.parent.mkdir(exist_ok=True)
     LOG.write_text("\n".join(map(without_times, lines)))
     entries = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in without_timings(summary).items()]
