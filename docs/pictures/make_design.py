@@ -137,7 +137,7 @@ def seam():
     picture.arrow([(276, 54), (322, 54)])
     picture.box(324, 24, 214, 96, INK, "#ffffff")
     picture.text(336, 44, "a description", 12, FAINT)
-    picture.lines(336, 63, ["TopK{.k = 5, .x = x,", "     .values = v,", "     .indices = i}"], 12, mono=True)
+    picture.lines(336, 63, ["TopK{.x = x, .k = 5,", "     .values = v,", "     .indices = i}"], 12, mono=True)
     picture.lines(556, 44, ["a plain struct that says its name,", "which operands it reads and which it",
                             "writes, and how many FLOP it costs;", "its formula stands above it in",
                             "kernels/primitives/"], 12, height=17)
