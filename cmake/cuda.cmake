@@ -1,8 +1,8 @@
 # Finds the CUDA toolkit, on the system or in .cache/cuda (installed there by `./dev setup --cuda`), and
 # prints in one line what the build includes. Downloads nothing. Sets HANOK_HAVE_CUDA, and
 #   hanok_cuda_runtime   headers and the static runtime library
-#   hanok_cudnn_headers  cuDNN's headers and cudnn-frontend's; only where both were found
-# libcuda, cuBLAS and cuDNN are opened at run time and never linked.
+#   hanok_cudnn_headers  cuDNN's and cudnn-frontend's headers, if both were found
+# libcuda, cuBLAS and cuDNN are loaded at run time and never linked.
 set(cuda_by_default OFF)
 if(PROJECT_IS_TOP_LEVEL)
   set(cuda_by_default AUTO)

@@ -2,7 +2,7 @@
 
 # Flags are set for hanok's own folders and never carried by a target: a program that uses the
 # library, installed or as a subproject, chooses its own.
-# -ffp-contract=off: fused multiply-add only where the source says so.
+# -ffp-contract=off: fused multiply-add only where the source requests it.
 add_compile_options(-ffp-contract=off)
 if(PROJECT_IS_TOP_LEVEL)
   add_compile_options(-Wall -Wextra -Wpedantic)
@@ -33,7 +33,7 @@ target_include_directories(hanok_flags INTERFACE
 #            HEADERS patterns... [PRIVATE_HEADERS files...]
 #            [PUBLIC_PACKAGES names...] [PACKAGES names...] [PC_REQUIRES names...])
 # makes the library hanok_NAME, alias hanok::NAME, static or shared as BUILD_SHARED_LIBS says.
-#   HEADER_ONLY      libraries whose headers alone are used; nobody who links the room needs them
+#   HEADER_ONLY      libraries of which only headers are used; programs that link the room need not find them
 #   HEADERS          the public headers: what is installed. A public header includes public headers
 #                    only (tests/structure/headers_test.cpp)
 #   PRIVATE_HEADERS  those that match HEADERS and are not public

@@ -1,4 +1,4 @@
-# The packages of the rooms to be built; a room that is left out asks for none.
+# The packages of the rooms to be built; a room that is not built needs none.
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 if("data" IN_LIST wanted)

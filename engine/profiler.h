@@ -21,8 +21,8 @@ struct KernelCall {
   const void* layer = nullptr;  // see layer_scope.h; null: outside all layers
   Pass pass = Pass::Forward;
   double start = 0, seconds = 0;  // start: since the profiler was made
-  /// What the mathematics asks for: a multiply-add counts two, every other operation on an element
-  /// one. Winograd does with fewer, so it may pass the peak.
+  /// FLOP of the op's formula: a multiply-add counts two, every other operation on an element one.
+  /// Winograd needs fewer, so a convolution may exceed the peak.
   double flop = 0;
   double bytes = 0;     // operands read once and results written once
   std::string shape;    // of the main operands
@@ -32,8 +32,9 @@ struct KernelCall {
 
 const char* name_of(KernelCall::Pass pass);
 
-/// While alive, stands between the ops and a device's backend. Results do not change. Not to be
-/// made or destroyed while ops run; of several profilers the last one made goes first.
+/// While alive, replaces a device's backend by one that records each call and forwards it. Results
+/// do not change. Do not construct or destroy it while ops run; destroy several profilers in the
+/// reverse order of their construction.
 class Profiler {
  public:
   explicit Profiler(Device device = Device::cpu());

@@ -22,7 +22,7 @@ class Capture {
     try {
       cuda_runtime()->end_capture(device_);
     } catch (const Error&) {
-      // What made the body throw is under way to the caller already.
+      // The caller already gets the exception of the body.
     }
   }
   Capture(const Capture&) = delete;
@@ -41,7 +41,7 @@ class Capture {
 Recording::Recording(Device device, const std::function<void()>& body)
     : pool_(allocator_of(device)), workspace_(make_workspace(device)) {
   require_cuda(device);
-  if (recording_here) throw ValueError("Recording: one is under way on this thread already");
+  if (recording_here) throw ValueError("Recording: this thread is recording already");
   Generator::global().position(device);  // a recorded op reads it from there
   const MemoryPool::Scope from_pool(pool_);
   const OwnWorkspace own(device, *workspace_);

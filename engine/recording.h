@@ -1,13 +1,16 @@
 // Ops recorded once as a CUDA graph and replayed: the host then pays one launch for all of them.
 //
-// A replay does again, on the same addresses, what the recorded calls would have done. So:
-// - What goes in and what comes out lies in tensors that the caller keeps: written before a replay,
-//   read after it, in the order of the compute stream.
+// A replay repeats the recorded calls on the same addresses. So:
+// - The caller owns the tensors of inputs and outputs: it writes them before a replay and reads
+// them
+//   after it, in the order of the compute stream.
 // - Numbers that change from replay to replay (learning rate, step, random position, the loss's
 //   denominator) are read from such tensors too; a host scalar is recorded with its value.
-// - What ops make at their first use (plans of convolutions, moments) is made before, by doing once
-//   without a recording what is then recorded.
-// - Versions of tensors are the host's: whoever replays bumps those of what the replay wrote.
+// - Objects that ops create at their first use (plans of convolutions, moments) must exist before:
+//   run the calls once without a recording, then record them.
+// - Versions of tensors are kept on the host: the caller of replay() bumps those of the tensors
+// that
+//   the replay wrote.
 #pragma once
 
 #include <functional>
@@ -22,12 +25,12 @@ namespace hanok {
 
 class Recording {
  public:
-  /// Records what `body` asks of the GPU; nothing of it runs. Its tensors and its scratch come from
-  /// memory that belongs to the recording from then on. Throws what `body` throws, and DeviceError
-  /// if something in it cannot be recorded (waiting for the device, copies of ordinary host
-  /// memory); the device is as before then.
+  /// Records the GPU work of `body` without running it. Its tensors and its scratch come from
+  /// memory that the recording owns from then on. Throws what `body` throws, and DeviceError if it
+  /// contains work that cannot be recorded (synchronisation, copies of pageable host memory); then
+  /// the device is unchanged.
   Recording(Device device, const std::function<void()>& body);
-  /// Waits for a replay that is under way.
+  /// Waits for the end of a running replay.
   ~Recording();
   Recording(const Recording&) = delete;
   Recording& operator=(const Recording&) = delete;
@@ -35,8 +38,8 @@ class Recording {
   /// Enqueues all of it on the compute stream.
   void replay();
 
-  /// Whether this thread records: lasting state must not be made now, it would be made anew in
-  /// every replay.
+  /// Whether this thread records. Lasting state must not be created then: every replay would create
+  /// it again.
   static bool under_way();
 
  private:

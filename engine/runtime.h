@@ -28,8 +28,8 @@ void run_on(Device device, const Op& op) {
   backend_of(device).run(context_of(device), op);
 }
 
-/// While one lives, ops of this thread on the scratch's device take their scratch memory from it: a
-/// captured graph goes on using the addresses of its capture.
+/// While alive, ops of this thread on the scratch's device use it as their workspace: a captured
+/// graph keeps using the addresses of its capture.
 class OwnWorkspace {
  public:
   OwnWorkspace(Device device, Workspace& workspace);

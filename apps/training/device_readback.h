@@ -1,5 +1,5 @@
 // Brings small results of a step to the host without synchronising: they are copied into pinned
-// memory behind the step, and read when the next step is under way.
+// memory behind the step, and read while the next step runs.
 #pragma once
 
 #include <array>

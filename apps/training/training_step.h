@@ -58,7 +58,7 @@ class TrainingStep {
   /// OutOfMemory the training's state is unchanged. Throws ValueError where memory ran out while
   /// the weights were being changed.
   ///
-  /// While a Recording is under way, learning rates are not written and nothing is counted: see
+  /// While a Recording records, learning rates are not written and nothing is counted: see
   /// nn::Optimizer.
   StepResults operator()(const StepInputs& inputs, const StepRequest& request) const;
 

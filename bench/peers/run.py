@@ -148,7 +148,7 @@ def svg(rows):
     """One bar a row: the median ratio, with a thick whisker from 10 to 90%, a thin one from min to max, and a line
     at 1.
 
-    What passes LONGEST_BAR (features that are not computed again) ends there and tells its number.
+    What passes LONGEST_BAR (features that are not computed again) is cut off there, with its value as text.
     """
     left, width, height, scale = 330, 860, 26, 90
 

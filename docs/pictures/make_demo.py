@@ -34,7 +34,7 @@ def without_times(line):
 
 
 def without_timings(value):
-    """A summary without the entries that tell a time or a speed."""
+    """A summary without times and speeds."""
     if isinstance(value, list):
         return [without_timings(entry) for entry in value]
     if not isinstance(value, dict):

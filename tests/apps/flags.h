@@ -14,7 +14,7 @@ namespace hanok::test {
 
 using Arguments = std::vector<std::string>;
 
-/// A finished run, as its folder tells.
+/// A finished run, as read from its folder.
 struct FinishedRun {
   std::string folder;
   Outcome outcome;

@@ -191,7 +191,7 @@ TEST(Allocator, APoolIsOfOneAllocatorOnly) {
   EXPECT_EQ(beside.statistics().cached, 0U);
 }
 
-/// A root folder with the files of /proc and /sys that tell of memory.
+/// A root folder with the files of /proc and /sys that report memory.
 class FakeSystem {
  public:
   FakeSystem() : root_(::testing::TempDir() + "available_memory") { fs::remove_all(root_); }

@@ -1,4 +1,4 @@
-// A node keeps alive only what the gradients asked for will read.
+// A node keeps alive only what the requested gradients will read.
 #include <algorithm>
 
 #include "hanok/engine/storage.h"
@@ -105,7 +105,7 @@ TEST(SavedTensors, AreOnlyThoseThatTheGradientsReadAndGoWithTheWalk) {
   }
 }
 
-// ReLU's gate is computed again from the convolution's output, so nobody but the next op needs y.
+// ReLU's gate is computed again from the convolution's output, so only the next op needs y.
 TEST(SavedTensors, OfConvBnActWithoutAResidualDoNotHoldItsOutput) {
   for (const bool with_residual : {false, true}) {
     Tensor weight = to_tensor(random_array({6, 4, 3, 3}, 1)).set_requires_grad(true);

@@ -1,4 +1,4 @@
-// Algorithms other than the shipped choice: whoever can compute a convolution computes it right.
+// Algorithms other than the shipped choice: each one that can compute a convolution is correct.
 #include <gtest/gtest.h>
 
 #include "hanok/kernels/base/error.h"

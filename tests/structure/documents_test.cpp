@@ -151,8 +151,8 @@ std::string called_name(const std::string& function) {
   return colons == std::string::npos ? function : function.substr(colons + 2);
 }
 
-// Each function of a table is defined in the file that stands beside it, and is named in the body
-// of one that stands above it: whoever reads the files in this order gets there.
+// Each function of a table is defined in the file beside it, and a function above it in the table
+// calls it: the page can be followed from top to bottom.
 TEST(Tutorials, NameFunctionsWhereTheyAreDefinedAndEntered) {
   int checked = 0;
   for (const std::string& page : files("docs/tutorials", {".md"})) {

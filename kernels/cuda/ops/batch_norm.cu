@@ -5,9 +5,9 @@
 //   dx = gamma * invstd * (g - dbeta/rows - (x - mean) * invstd * dgamma/rows)   in training
 //   dx = gamma * invstd * g                                                      frozen
 //
-// Three launches backward: the sums (columns.h), their combination to f32 coefficients of each
-// channel, and one sweep that reads dy, y, x and writes dx, dresidual. Bound by memory: the sums
-// read 12 bytes an element (f32 with ReLU), the sweep moves 16 to 20.
+// The backward pass has three launches: the sums (columns.h), their combination to f32 coefficients
+// per channel, and one sweep that reads dy, y, x and writes dx, dresidual. Memory-bound: the sums
+// read 12 bytes per element (f32 with ReLU), the sweep moves 16 to 20.
 #include "hanok/kernels/cuda/ops/columns.h"
 #include "hanok/kernels/cuda/ops/packet.h"
 #include "hanok/kernels/primitives/batch_norm.h"

@@ -2,9 +2,9 @@
 // bf16), adjacent threads adjacent packs, so that accesses are coalesced. Unaligned pointers, rows
 // whose length is not a multiple of a pack, and the tail use one access per element.
 //
-// Roofline: memory. add of f32 moves 12 bytes for one operation; H100 does 20 operations a byte.
-// 2048 threads of 16 bytes are 32 KiB under way a multiprocessor, about twice what 3.35 TB/s and
-// 650 ns of latency ask for, so that one pack a thread is enough.
+// Roofline: memory. add of f32 moves 12 bytes per operation; an H100 does 20 operations per byte.
+// 2048 threads of 16 bytes are 32 KiB in flight per multiprocessor, about twice what 3.35 TB/s and
+// 650 ns of latency require, so one pack per thread is enough.
 #include <limits>
 #include <utility>
 
@@ -38,7 +38,7 @@ __device__ float sigmoid(float x) { return 1.0F / (1.0F + expf(-x)); }
 /// Phi(x), the normal distribution function; erfc keeps its relative accuracy where x is negative.
 __device__ float normal_cdf(float x) { return 0.5F * erfcf(-x * kSqrtHalf); }
 
-/// What an op without a case would give: NaN, so that every test of it fails.
+/// The result of an op without a case: NaN, so that every test of it fails.
 constexpr float kNoCase = std::numeric_limits<float>::quiet_NaN();
 
 template <UnaryOp op>
@@ -331,7 +331,7 @@ void run(ExecContext& ctx, const UnaryBackward& op) {
     with_op(op.kind, [&](auto tag) {
       constexpr UnaryOp kOp = decltype(tag)::value;
       constexpr DerivativeNeeds kNeeds = derivative_needs(kOp);
-      // Where nothing is needed, dy stands in for it: it is read once all the same.
+      // If no operand is needed, dy replaces it, at no cost since it is read anyway.
       const ConstView value = kNeeds == DerivativeNeeds::X   ? op.x
                               : kNeeds == DerivativeNeeds::Y ? op.y
                                                              : op.dy;
@@ -345,7 +345,7 @@ void run(ExecContext& ctx, const UnaryBackward& op) {
 void run(ExecContext& ctx, const Binary& op) {
   const std::int64_t count = op.out.numel();
   if (count == 0) return;
-  // The walk is dense for out: its steps only keep dimensions apart that out would join wrongly.
+  // The walk is dense for out: its strides only keep dimensions apart that must not be merged.
   const StridedIndex<2> index(StridedLoop<2>(op.a.sizes, {op.a.strides, op.b.strides}));
   with_storage(Binary::kName, op.out.dtype, [&](auto type) {
     using T = typename decltype(type)::type;

@@ -10,10 +10,9 @@
 // indices per round. The checks take count^2 / 256 rounds over all blocks, mostly from cache; each
 // row of dy is read once.
 //
-// topk takes k rounds; each finds the first element that comes after the last round's in the total
-// order "NaN first, then larger, then smaller index". A warp shares a lane of x, or each thread has
-// its own where lanes are neighbours in memory. Roofline: memory, k reads of x, all but the first
-// from cache while a lane fits there.
+// topk takes k rounds; each finds the next element in the total order "NaN first, then larger, then
+// smaller index". A warp shares a lane of x, or each thread has its own if lanes are adjacent in
+// memory. Roofline: memory, k reads of x, all but the first from cache if a lane fits there.
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/strided.h"
 #include "hanok/kernels/cuda/runtime/launch.h"

@@ -5,10 +5,10 @@
 // step does not synchronise and can be replayed (Micikevicius et al., "Mixed Precision Training",
 // ICLR 2018).
 //
-// unscale: a list of tensors is a kernel parameter, a block finds its tensor by bisection and takes
-// kListBlock of it, 16 bytes a thread and access. Each block leaves a flag, and one block joins
-// them: no two blocks write one address. Roofline: memory, 8 bytes an element (11.7 M parameters of
-// ResNet18: 94 MB, 28 us at 3.35 TB/s).
+// unscale: a list of tensors is a kernel parameter; a block finds its tensor by bisection and
+// processes kListBlock of it, 16 bytes per thread and access. Each block writes a flag, and one
+// block combines them, so that no two blocks write to one address. Roofline: memory, 8 bytes per
+// element (11.7 M parameters of ResNet18: 94 MB, 28 us at 3.35 TB/s).
 #include "hanok/kernels/cuda/ops/storage.h"
 #include "hanok/kernels/cuda/ops/tensor_list.h"
 #include "hanok/kernels/cuda/runtime/launch.h"

@@ -58,7 +58,7 @@ class CudaBackend final : public EachPrimitive<CudaBackend> {
   const char* conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape) const override {
     return parts_.convolution->algorithm(pass, shape);
   }
-  // Weights are read as they lie: nothing is packed.
+  // Weights are used unpacked.
   std::size_t conv2d_packed_bytes(Conv2dPass, const Conv2dShape&) const override { return 0; }
   Conv2dPackKey conv2d_pack_key(Conv2dPass, const Conv2dShape&) const override { return {}; }
 
@@ -81,7 +81,7 @@ class CudaBackend final : public EachPrimitive<CudaBackend> {
     parts_.convolution->backward_weights(context, op.shape, op.x, op.dy, op.dw);
   }
 
-  /// An activation that only another backend fuses must not be dropped in silence.
+  /// Rejects an activation that only another backend fuses, rather than ignoring it.
   template <Primitive Op>
   void check_fused(const Op& op) const {
     Activation activation = Activation::None;

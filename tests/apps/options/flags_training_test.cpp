@@ -76,7 +76,7 @@ TEST_F(Flags, HiddenPutsLayersInFrontOfTheHead) {
   EXPECT_EQ(best_of(one).tensors.at("fc3.0.weight").shape(), (Shape{24, 84}));
   EXPECT_EQ(best_of(one).tensors.at("fc3.2.weight").shape(), (Shape{3, 24}));
   EXPECT_EQ(best_of(two).tensors.at("fc3.4.weight").shape(), (Shape{3, 10}));
-  // The checkpoint tells predict of them.
+  // predict reads them from the checkpoint.
   const Outcome answers =
       predict({"--run", two.folder, "--images", folder_ / "photos", "--out", folder_ / "a.csv"});
   EXPECT_EQ(answers.exit_code, 0) << answers.output;
@@ -137,8 +137,8 @@ TEST_F(Flags, SamplerChoosesTheImagesOfAnEpoch) {
     steps[sampler] = r.summary.at("folds")[0].at("steps");
     hashes.insert(r.last_hash());
     EXPECT_THAT(r.config, HasSubstr(std::string("sampler = \"") + sampler));
-    const bool told = r.outcome.output.find("never seen") != std::string::npos;
-    EXPECT_EQ(told, std::string(sampler) != "shuffled");
+    const bool reported = r.outcome.output.find("never seen") != std::string::npos;
+    EXPECT_EQ(reported, std::string(sampler) != "shuffled");
   }
   EXPECT_EQ(steps, (std::map<std::string, int>{
                        {"shuffled", 5}, {"over", 6}, {"under", 3}, {"class-balanced", 5}}));

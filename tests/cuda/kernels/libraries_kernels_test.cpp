@@ -44,7 +44,7 @@ class Bf16OnDevice {
 
 // ---- convolutions ----
 
-/// Runs what `knows` accepts by our own kernels, and writes down what it was asked for.
+/// Runs what `knows` accepts by our own kernels, and records the requests.
 class PretendedEngines final : public cuda::ConvolutionEngines {
  public:
   std::function<bool(const ConvolutionProblem&)> knows = [](const ConvolutionProblem&) {
