@@ -60,7 +60,7 @@ Tensor noise(const Shape& shape) {
 Conv2dChoices convolutions_of(nn::Module& model, const Options& options) {
   const NominalBatch nominal(options.batch_size);
   Conv2dChoices found;
-  const UseConv2dChoices record(found, true);
+  const UseConv2dChoices record(found, UseConv2dChoices::Missing::Record);
   const Shape images{2, 3, options.image_size, options.image_size};  // batch norm wants two
   model.train();
   ops::sum(model(noise(images))).backward();

@@ -76,11 +76,11 @@ TEST(Conv2dChoices, HoldForTheirSizesWhileInUse) {
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::Winograd4x4);
 }
 
-TEST(Conv2dChoices, RecordWhatWasAskedFor) {
+TEST(Conv2dChoices, RecordEveryRequestedConvolution) {
   const Conv2dShape s = shape_of(16, 64, 8, 8, 64, 3, 3, 1, kSame);
   Conv2dChoices choices;
   {
-    const UseConv2dChoices use(choices, true);
+    const UseConv2dChoices use(choices, UseConv2dChoices::Missing::Record);
     choose_conv2d(Conv2dPass::BackwardData, s);
     choose_conv2d(Conv2dPass::Forward, s);
     choose_conv2d(Conv2dPass::Forward, s);

@@ -9,7 +9,7 @@ namespace hanok {
 namespace {
 
 Conv2dChoices* choices_in_use = nullptr;
-bool recording = false;
+UseConv2dChoices::Missing missing_choice = UseConv2dChoices::Missing::UseShipped;
 
 }  // namespace
 
@@ -56,20 +56,21 @@ std::vector<Conv2dChoices::Choice> Conv2dChoices::all() const {
   return choices;
 }
 
-UseConv2dChoices::UseConv2dChoices(Conv2dChoices& choices, bool record)
+UseConv2dChoices::UseConv2dChoices(Conv2dChoices& choices, Missing missing)
     : saved_choices_(std::exchange(choices_in_use, &choices)),
-      saved_record_(std::exchange(recording, record)) {}
+      saved_missing_(std::exchange(missing_choice, missing)) {}
 
 UseConv2dChoices::~UseConv2dChoices() {
   choices_in_use = saved_choices_;
-  recording = saved_record_;
+  missing_choice = saved_missing_;
 }
 
 Conv2dAlgorithm chosen_conv2d(Conv2dPass pass, const Conv2dShape& shape, Conv2dAlgorithm shipped) {
   if (choices_in_use == nullptr) return shipped;
   const std::optional<Conv2dAlgorithm> own = choices_in_use->find(pass, shape);
   if (own) return *own;
-  if (recording) choices_in_use->set({pass, shape, shipped});
+  if (missing_choice == UseConv2dChoices::Missing::Record)
+    choices_in_use->set({pass, shape, shipped});
   return shipped;
 }
 

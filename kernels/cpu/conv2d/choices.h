@@ -43,16 +43,17 @@ class Conv2dChoices {
 /// Must not be made or destroyed while convolutions run.
 class UseConv2dChoices {
  public:
-  /// With `record`, a convolution without a choice is added to `choices` with the shipped one; then
-  /// only one thread may compute.
-  explicit UseConv2dChoices(Conv2dChoices& choices, bool record = false);
+  /// What happens to a convolution that has no choice: it gets the shipped one, and Record adds
+  /// that to `choices`; then only one thread may compute.
+  enum class Missing { UseShipped, Record };
+  explicit UseConv2dChoices(Conv2dChoices& choices, Missing missing = Missing::UseShipped);
   ~UseConv2dChoices();
   UseConv2dChoices(const UseConv2dChoices&) = delete;
   UseConv2dChoices& operator=(const UseConv2dChoices&) = delete;
 
  private:
   Conv2dChoices* saved_choices_;
-  bool saved_record_;
+  Missing saved_missing_;
 };
 
 /// What choose_conv2d returns under the choices in use, if its own choice is `shipped`.
