@@ -38,12 +38,15 @@ struct Conv2dShape {
   /// The batch size that the algorithm is chosen for; 0: n. A short last batch carries the usual
   /// size here, so that an image's result does not depend on the number of the others.
   std::int64_t nominal_n = 0;
+  /// Rows of padding below the image and columns to its right, besides those of the window: where
+  /// the two sides differ, as in TensorFlow's SAME.
+  std::int64_t extra_h = 0, extra_w = 0;
 
   constexpr std::int64_t p() const {
-    return window_output_size(h, r, window.stride_h, window.pad_h, window.dilation_h);
+    return window_output_size(h + extra_h, r, window.stride_h, window.pad_h, window.dilation_h);
   }
   constexpr std::int64_t q() const {
-    return window_output_size(w, s, window.stride_w, window.pad_w, window.dilation_w);
+    return window_output_size(w + extra_w, s, window.stride_w, window.pad_w, window.dilation_w);
   }
   constexpr std::int64_t c_per_group() const { return c / groups; }
   constexpr std::int64_t k_per_group() const { return k / groups; }

@@ -34,7 +34,7 @@ struct SizeColumn {
   const char* name;
   std::int64_t& (*size)(Conv2dShape&);
 };
-constexpr std::array<SizeColumn, 14> kSizes = {{
+constexpr std::array<SizeColumn, 16> kSizes = {{
     {"images", [](Conv2dShape& s) -> std::int64_t& { return s.n; }},
     {"channels", [](Conv2dShape& s) -> std::int64_t& { return s.c; }},
     {"height", [](Conv2dShape& s) -> std::int64_t& { return s.h; }},
@@ -49,6 +49,8 @@ constexpr std::array<SizeColumn, 14> kSizes = {{
     {"pad_width", [](Conv2dShape& s) -> std::int64_t& { return s.window.pad_w; }},
     {"dilation_height", [](Conv2dShape& s) -> std::int64_t& { return s.window.dilation_h; }},
     {"dilation_width", [](Conv2dShape& s) -> std::int64_t& { return s.window.dilation_w; }},
+    {"extra_height", [](Conv2dShape& s) -> std::int64_t& { return s.extra_h; }},
+    {"extra_width", [](Conv2dShape& s) -> std::int64_t& { return s.extra_w; }},
 }};
 
 Tensor noise(const Shape& shape) {
@@ -109,6 +111,14 @@ const char* name_of_pass(Conv2dPass pass) {
   return std::find_if(kPasses.begin(), kPasses.end(),
                       [pass](const PassName& entry) { return entry.pass == pass; })
       ->name;
+}
+
+bool is_extra_padding(const SizeColumn& column) {
+  return std::string_view(column.name).starts_with("extra_");
+}
+
+bool has_column(const data::Csv& csv, const std::string& name) {
+  return std::find(csv.header.begin(), csv.header.end(), name) != csv.header.end();
 }
 
 /// Reads one field of a row; errors name file and line.
@@ -204,6 +214,8 @@ Conv2dChoices read_conv2d_choices(const std::string& path) {
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     Conv2dChoices::Choice choice{Field(csv, row, "pass").pass(), {}, {}};
     for (const SizeColumn& column : kSizes) {
+      // Without these columns the padding is the same at both ends.
+      if (is_extra_padding(column) && !has_column(csv, column.name)) continue;
       column.size(choice.shape) = Field(csv, row, column.name).number();
     }
     const Field algorithm(csv, row, "algorithm");

@@ -16,11 +16,19 @@ inline Conv2dShape shape_of(std::int64_t n, std::int64_t c, std::int64_t h, std:
   return {n, c, h, w, k, r, s, groups, window};
 }
 
+/// The same with further padding below and to the right.
+inline Conv2dShape with_extra(Conv2dShape shape, std::int64_t h, std::int64_t w) {
+  shape.extra_h = h;
+  shape.extra_w = w;
+  return shape;
+}
+
 inline std::string name(const Conv2dShape& s) {
   return s.input_shape().to_string() + " * " + s.weight_shape().to_string() + " groups " +
          std::to_string(s.groups) + " stride " + std::to_string(s.window.stride_h) + "," +
          std::to_string(s.window.stride_w) + " pad " + std::to_string(s.window.pad_h) + "," +
-         std::to_string(s.window.pad_w) + " dilation " + std::to_string(s.window.dilation_h) + "," +
+         std::to_string(s.window.pad_w) + " extra " + std::to_string(s.extra_h) + "," +
+         std::to_string(s.extra_w) + " dilation " + std::to_string(s.window.dilation_h) + "," +
          std::to_string(s.window.dilation_w);
 }
 

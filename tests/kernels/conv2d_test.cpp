@@ -5,6 +5,7 @@
 #include <string>
 
 #include "hanok/kernels/cpu/call.h"
+#include "hanok/kernels/cpu/conv2d/choices.h"
 #include "hanok/kernels/cpu/conv2d/choose.h"
 #include "tests/kernels/conv2d_epilogues.h"
 #include "tests/kernels/conv2d_reference.h"
@@ -25,6 +26,7 @@ using test::moments_reference;
 using test::name;
 using test::Operands;
 using test::shape_of;
+using test::with_extra;
 
 const std::vector<Conv2dShape>& awkward_shapes() {
   static const std::vector<Conv2dShape> shapes = {
@@ -61,6 +63,16 @@ const std::vector<Conv2dShape>& awkward_shapes() {
       shape_of(3, 20, 16, 14, 70, 3, 3, 1, {1, 1, 1, 1, 1, 1}),   // several blocks of everything
       shape_of(1, 300, 3, 3, 130, 1, 1),                          // k and column blocks
       shape_of(0, 3, 5, 5, 4, 3, 3),                              // no images
+      // More padding below and on the right.
+      with_extra(shape_of(2, 3, 10, 12, 8, 3, 3, 1, {2, 2, 0, 0, 1, 1}), 1, 1),
+      with_extra(shape_of(2, 16, 8, 6, 16, 3, 3, 1, {2, 2, 0, 0, 1, 1}), 1, 1),
+      with_extra(shape_of(2, 16, 8, 6, 24, 3, 3, 1, {2, 2, 1, 1, 1, 1}), 1, 1),
+      with_extra(shape_of(2, 8, 7, 6, 9, 2, 4, 1, {1, 1, 0, 1, 1, 1}), 1, 1),
+      with_extra(shape_of(3, 24, 10, 8, 24, 3, 3, 24, {2, 2, 0, 0, 1, 1}), 1, 1),
+      with_extra(shape_of(3, 24, 10, 8, 24, 3, 3, 24, {2, 2, 1, 1, 1, 1}), 1, 1),
+      with_extra(shape_of(2, 11, 8, 7, 22, 5, 5, 11, {2, 2, 1, 2, 1, 1}), 1, 0),
+      with_extra(shape_of(1, 6, 9, 9, 6, 3, 3, 6, {1, 1, 1, 1, 1, 1}), 2, 3),
+      with_extra(shape_of(2, 12, 6, 7, 8, 3, 3, 4, {3, 2, 0, 1, 1, 1}), 1, 2),
   };
   return shapes;
 }
@@ -77,6 +89,11 @@ std::vector<Conv2dShape> shapes_of_every_algorithm() {
            shape_of(13, 72, 13, 20, 40, 3, 3, 1, {2, 2, 1, 1, 1, 1}),  // strided
            shape_of(270, 32, 9, 3, 32, 3, 3, 1, {2, 2, 1, 1, 1, 1}),   // and many tiles
            shape_of(3, 3, 31, 77, 40, 7, 7, 1, {2, 2, 3, 3, 1, 1}),    // Winograd's stem
+           // The same with more padding below and on the right.
+           with_extra(shape_of(4, 32, 13, 9, 40, 3, 3, 1, same), 1, 2),
+           with_extra(shape_of(2, 264, 7, 5, 256, 3, 3, 1, same), 2, 1),
+           with_extra(shape_of(13, 72, 12, 20, 40, 3, 3, 1, {2, 2, 1, 1, 1, 1}), 1, 1),
+           with_extra(shape_of(3, 3, 32, 76, 40, 7, 7, 1, {2, 2, 2, 2, 1, 1}), 1, 1),
        }) {
     s.nominal_n = s.n;
     shapes.push_back(s);
@@ -114,6 +131,29 @@ TEST(Conv2d, BackwardWeightsMatchesDoubleReference) {
       EXPECT_LE(test::error_over_rms(backward_weights(s, o, *backend), want), 5e-6) << name(s);
     }
   }
+}
+
+TEST(Conv2d, MorePaddingAtTheEndMatchesReferenceInEveryAlgorithm) {
+  int cases = 0;
+  for (const Conv2dShape& s : shapes_of_every_algorithm()) {
+    if (s.n == 0 || (s.extra_h == 0 && s.extra_w == 0)) continue;
+    const Operands o(s);
+    const auto y = forward_reference(s, o);
+    const auto dx = backward_data_reference(s, o);
+    const auto dw = backward_weights_reference(s, o);
+    for (const Conv2dAlgorithm algorithm : conv2d_algorithms()) {
+      Conv2dChoices everywhere(algorithm);
+      const UseConv2dChoices use(everywhere);
+      for (const cpu::Isa isa : test::testable_isas()) {
+        const std::string what = name(s) + " by " + name_of(algorithm);
+        EXPECT_LE(test::error_over_rms(forward(s, o, isa), y), 2e-5) << what;
+        EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), dx), 2e-5) << what;
+        EXPECT_LE(test::error_over_rms(backward_weights(s, o, isa), dw), 2e-5) << what;
+        ++cases;
+      }
+    }
+  }
+  EXPECT_GE(cases, 13 * static_cast<int>(conv2d_algorithms().size()));
 }
 
 TEST(Conv2d, EpilogueInEveryCombination) {

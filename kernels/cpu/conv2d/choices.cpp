@@ -29,7 +29,9 @@ Conv2dChoices::Key Conv2dChoices::key_of(Conv2dPass pass, const Conv2dShape& s) 
           w.pad_h,
           w.pad_w,
           w.dilation_h,
-          w.dilation_w};
+          w.dilation_w,
+          s.extra_h,
+          s.extra_w};
 }
 
 void Conv2dChoices::set(const Choice& choice) {

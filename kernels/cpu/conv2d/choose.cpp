@@ -66,7 +66,7 @@ Conv2dSchedule winograd4x4_schedule(Conv2dPass pass, const Conv2dShape& s, Weigh
 Conv2dSchedule depthwise_schedule(Conv2dPass pass, const Conv2dShape& s) {
   const Window2d& w = s.window;
   const bool is_3x3 = s.r == 3 && s.s == 3 && w.pad_h == 1 && w.pad_w == 1 && w.dilation_h == 1 &&
-                      w.dilation_w == 1 && w.stride_w <= 2;
+                      w.dilation_w == 1 && w.stride_w <= 2 && s.extra_h == 0 && s.extra_w == 0;
   // Backward data slides over dy with the taps in reverse order, which needs a dy for each dx.
   const bool reversible = w.stride_h == 1 && w.stride_w == 1 && s.k == s.c;
   return is_3x3 && (pass != Conv2dPass::BackwardData || reversible) ? Conv2dSchedule::Sliding

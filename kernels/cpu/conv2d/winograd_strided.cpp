@@ -238,8 +238,8 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2d
 bool fits(const Conv2dShape& s) {
   const Window2d& w = s.window;
   return s.r == 3 && s.s == 3 && s.groups == 1 && w.stride_h == 2 && w.stride_w == 2 &&
-         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h == 1 && w.pad_w == 1 && s.c % 8 == 0 &&
-         s.k % 8 == 0;
+         w.dilation_h == 1 && w.dilation_w == 1 && w.pad_h == 1 && w.pad_w == 1 && s.extra_h == 0 &&
+         s.extra_w == 0 && s.c % 8 == 0 && s.k % 8 == 0;
 }
 
 }  // namespace

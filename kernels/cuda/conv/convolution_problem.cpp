@@ -25,6 +25,9 @@ std::string ConvolutionProblem::text() const {
           number("groups", shape.groups);
   line += pair("stride", v.stride_h, v.stride_w) + pair("pad", v.pad_h, v.pad_w) +
           pair("dilation", v.dilation_h, v.dilation_w);
+  if (shape.extra_h != 0 || shape.extra_w != 0) {
+    line += pair("extra", shape.extra_h, shape.extra_w);
+  }
   line += std::string(" ") + name_of(dtype) + (tf32 ? " tf32" : "");
   line += std::string(scale ? " +scale" : "") + (shift ? " +shift" : "") +
           (residual ? " +residual" : "") + (relu ? " +relu" : "") +

@@ -104,7 +104,7 @@ class GraphOfConvolution {
   Attributes window(Attributes attributes) const {
     const Window2d& w = s_.window;
     attributes.set_pre_padding({w.pad_h, w.pad_w})
-        .set_post_padding({w.pad_h, w.pad_w})
+        .set_post_padding({w.pad_h + s_.extra_h, w.pad_w + s_.extra_w})
         .set_stride({w.stride_h, w.stride_w})
         .set_dilation({w.dilation_h, w.dilation_w})
         .set_compute_data_type(fe::DataType_t::FLOAT);

@@ -141,11 +141,12 @@ class HostPlan final : public CudnnPlan {
   }
 
  private:
-  static std::array<std::int64_t*, 14> numbers(ConvolutionProblem& p) {
+  static std::array<std::int64_t*, 16> numbers(ConvolutionProblem& p) {
     Conv2dShape& s = p.shape;
     Window2d& v = s.window;
-    return {&s.n,      &s.c,        &s.h,        &s.w,     &s.k,     &s.r,          &s.s,
-            &s.groups, &v.stride_h, &v.stride_w, &v.pad_h, &v.pad_w, &v.dilation_h, &v.dilation_w};
+    return {&s.n,          &s.c,          &s.h,        &s.w,        &s.k,     &s.r,
+            &s.s,          &s.groups,     &v.stride_h, &v.stride_w, &v.pad_h, &v.pad_w,
+            &v.dilation_h, &v.dilation_w, &s.extra_h,  &s.extra_w};
   }
   static std::array<bool*, 6> flags(ConvolutionProblem& p) {
     return {&p.tf32, &p.scale, &p.shift, &p.residual, &p.relu, &p.statistics};
