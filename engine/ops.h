@@ -75,6 +75,20 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Window2d& window = {}, std::int64_t groups = 1);
 
+/// Where a convolution's zeros go. Window: window.pad_h rows above and below, window.pad_w columns
+/// left and right. Same: TensorFlow's SAME, whose P = ceil(H / stride_h) rows of outputs need
+///   max((P - 1) stride_h + dilation_h (R - 1) + 1 - H, 0)
+/// rows of zeros, the smaller half of them above, the larger below; columns likewise.
+enum class Padding { Window, Same };
+struct Conv2dArguments {
+  Tensor weight{}, bias{};  // bias may be undefined
+  Window2d window{};        // with Padding::Same without padding of its own
+  std::int64_t groups = 1;
+  Padding padding = Padding::Window;
+};
+/// The same op. Throws ValueError where a window with padding of its own meets Padding::Same.
+Tensor conv2d(const Tensor& x, const Conv2dArguments& conv);
+
 /// x [N,C,L], weight [K,C/groups,S], bias [K] or undefined -> [N,K,(L + 2 padding - dilation (S-1)
 /// - 1) / stride + 1].
 struct Window1d {
@@ -105,11 +119,6 @@ Tensor batch_norm(const Tensor& x, const BatchNormState& state);
 /// activation(batch_norm(conv2d(x)) + residual) as one op; its meaning is exactly that composition.
 /// In evaluation (or with a frozen batch norm) BN folds into the convolution's epilogue and no
 /// intermediate exists.
-struct Conv2dArguments {
-  Tensor weight{}, bias{};  // bias may be undefined
-  Window2d window{};
-  std::int64_t groups = 1;
-};
 Tensor conv_bn_act(const Tensor& x, const Conv2dArguments& conv, const BatchNormState& bn,
                    const Tensor& residual = {}, Activation activation = Activation::Relu);
 

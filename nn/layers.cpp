@@ -28,6 +28,11 @@ const Conv2dOptions& checked(const Conv2dOptions& o) {
         fmt::format("Conv2d: {} input and {} output channels do not divide into {} groups",
                     o.in_channels, o.out_channels, o.groups));
   }
+  if (o.padding == ops::Padding::Same && (o.window.pad_h != 0 || o.window.pad_w != 0)) {
+    throw ValueError(fmt::format(
+        "Conv2d: padding {}x{} beside Padding::Same, which follows from the input's size",
+        o.window.pad_h, o.window.pad_w));
+  }
   return o;
 }
 
@@ -76,18 +81,17 @@ Conv2d::Conv2d(const Conv2dOptions& given)
 }
 
 ops::Conv2dArguments Conv2d::arguments() const {
-  return {weight, bias, options.window, options.groups};
+  return {weight, bias, options.window, options.groups, options.padding};
 }
 
-Tensor Conv2d::forward(const Tensor& x) {
-  return ops::conv2d(x, weight, bias, options.window, options.groups);
-}
+Tensor Conv2d::forward(const Tensor& x) { return ops::conv2d(x, arguments()); }
 
 std::unique_ptr<Module> Conv2d::clone() const { return clone_as<Conv2d>(options); }
 
 std::string Conv2d::extra_repr() const {
   std::string text = convolution_repr(options.in_channels, options.out_channels,
                                       {options.kernel_h, options.kernel_w}, options.window);
+  if (options.padding == ops::Padding::Same) text += ", padding=same";
   if (options.groups != 1) text += fmt::format(", groups={}", options.groups);
   if (!bias.defined()) text += ", bias=False";
   return text;

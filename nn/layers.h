@@ -35,9 +35,11 @@ struct Conv2dOptions {
   Window2d window{};
   std::int64_t groups = 1;
   bool bias = true;
+  ops::Padding padding = ops::Padding::Window;
 };
 
-/// x [N,C,H,W] -> [N,K,P,Q]. Throws ValueError for channels not divisible by the groups.
+/// x [N,C,H,W] -> [N,K,P,Q]. Throws ValueError for channels not divisible by the groups, and for a
+/// window with padding beside Padding::Same.
 class Conv2d : public Module {
  public:
   explicit Conv2d(const Conv2dOptions& options);

@@ -19,9 +19,36 @@ void drop_packed_weights(const Tensor& weight) { weight.impl().packs.clear(); }
 }  // namespace hanok
 
 namespace hanok::ops {
+namespace {
+
+struct SidePadding {
+  std::int64_t both = 0;   // pixels on either side
+  std::int64_t extra = 0;  // pixels more at the end
+};
+
+/// TensorFlow's SAME along one axis.
+SidePadding same_padding(std::int64_t input, std::int64_t kernel, std::int64_t stride,
+                         std::int64_t dilation) {
+  const std::int64_t outputs = (input + stride - 1) / stride;
+  const std::int64_t read = (outputs - 1) * stride + dilation * (kernel - 1) + 1;
+  const std::int64_t total = std::max<std::int64_t>(read - input, 0);
+  return {.both = total / 2, .extra = total % 2};
+}
+
+void pad_same(Conv2dShape& s) {
+  Window2d& window = s.window;
+  const SidePadding h = same_padding(s.h, s.r, window.stride_h, window.dilation_h);
+  const SidePadding w = same_padding(s.w, s.s, window.stride_w, window.dilation_w);
+  window.pad_h = h.both;
+  window.pad_w = w.both;
+  s.extra_h = h.extra;
+  s.extra_w = w.extra;
+}
+
+}  // namespace
 
 Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments& conv) {
-  const auto& [weight, bias, window, groups] = conv;
+  const auto& [weight, bias, window, groups, padding] = conv;
   check_product(op, x, {{"input", x}, {"weight", weight}, {"bias", bias, true}});
   const auto fail = [&, &weight = weight, &bias = bias](const std::string& what) {
     throw_shape_error(op, what, {{"input", x}, {"weight", weight}, {"bias", bias}});
@@ -36,6 +63,13 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
         fmt::format("stride {}x{}, dilation {}x{} and groups {} must be at least 1, padding {}x{} "
                     "at least 0",
                     window.stride_h, window.stride_w, window.dilation_h, window.dilation_w, groups,
+                    window.pad_h, window.pad_w),
+        {{"input", x}, {"weight", weight}});
+  }
+  if (padding == Padding::Same && (window.pad_h != 0 || window.pad_w != 0)) {
+    throw_value_error(
+        op,
+        fmt::format("padding {}x{} beside Padding::Same, which follows from the sizes",
                     window.pad_h, window.pad_w),
         {{"input", x}, {"weight", weight}});
   }
@@ -62,13 +96,15 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
   shape.window = window;
   shape.nominal_n = nominal_batch();
   if (std::min({shape.c, shape.k, shape.r, shape.s}) < 1) fail("every size but N must be positive");
-  if (window.dilation_h * (shape.r - 1) + 1 > shape.h + 2 * window.pad_h ||
-      window.dilation_w * (shape.s - 1) + 1 > shape.w + 2 * window.pad_w) {
+  if (padding == Padding::Same) pad_same(shape);
+  const std::int64_t padded_h = shape.h + 2 * shape.window.pad_h + shape.extra_h;
+  const std::int64_t padded_w = shape.w + 2 * shape.window.pad_w + shape.extra_w;
+  if (window.dilation_h * (shape.r - 1) + 1 > padded_h ||
+      window.dilation_w * (shape.s - 1) + 1 > padded_w) {
     fail(
         fmt::format("a kernel of {}x{}, dilation {}x{}, does not fit into the input padded to "
                     "{}x{}",
-                    shape.r, shape.s, window.dilation_h, window.dilation_w,
-                    shape.h + 2 * window.pad_h, shape.w + 2 * window.pad_w));
+                    shape.r, shape.s, window.dilation_h, window.dilation_w, padded_h, padded_w));
   }
   return shape;
 }
@@ -180,10 +216,16 @@ class Conv2dNode final : public Node {
 
 }  // namespace
 
-Tensor conv2d(const Tensor& input, const Tensor& weight, const Tensor& bias, const Window2d& window,
+Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Window2d& window,
               std::int64_t groups) {
+  return conv2d(
+      x, Conv2dArguments{.weight = weight, .bias = bias, .window = window, .groups = groups});
+}
+
+Tensor conv2d(const Tensor& input, const Conv2dArguments& conv) {
   const Tensor x = in_compute_type("conv2d", input);
-  const Conv2dShape shape = check_conv2d("conv2d", x, {weight, bias, window, groups});
+  const Conv2dShape shape = check_conv2d("conv2d", x, conv);
+  const auto& [weight, bias, window, groups, padding] = conv;
   const Tensor w = weight_in_compute_type(weight);
   Epilogue epilogue;
   epilogue.shift = view_or_none(bias);

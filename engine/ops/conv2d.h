@@ -12,7 +12,8 @@
 
 namespace hanok::ops {
 
-/// Checks a convolution's operands; messages start with `op`.
+/// Checks a convolution's operands; messages start with `op`. Padding::Same becomes the padding
+/// that it means for x's size.
 Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments& conv);
 
 /// The convolution alone, with an epilogue that may hold more than the bias. Not recorded. x and

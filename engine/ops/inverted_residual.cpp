@@ -11,19 +11,27 @@
 namespace hanok::ops {
 namespace {
 
-bool is_pointwise(const Conv2dArguments& conv) {
-  const Window2d& w = conv.window;
-  return conv.weight.defined() && conv.weight.rank() == 4 && conv.weight.size(2) == 1 &&
-         conv.weight.size(3) == 1 && conv.groups == 1 && w.stride_h == 1 && w.stride_w == 1 &&
-         w.pad_h == 0 && w.pad_w == 0;
+bool has_rank4_weight(const Conv2dArguments& conv) {
+  return conv.weight.defined() && conv.weight.rank() == 4;
 }
 
-bool is_depthwise3x3(const Conv2dArguments& conv) {
+bool is_pointwise(const Conv2dArguments& conv) {
   const Window2d& w = conv.window;
-  return conv.weight.defined() && conv.weight.rank() == 4 && conv.weight.size(1) == 1 &&
-         conv.weight.size(0) == conv.groups && conv.weight.size(2) == 3 &&
-         conv.weight.size(3) == 3 && w.stride_h == w.stride_w && w.pad_h == 1 && w.pad_w == 1 &&
-         w.dilation_h == 1 && w.dilation_w == 1;
+  return has_rank4_weight(conv) && conv.weight.size(2) == 1 && conv.weight.size(3) == 1 &&
+         conv.groups == 1 && w.stride_h == 1 && w.stride_w == 1 && w.pad_h == 0 && w.pad_w == 0;
+}
+
+// Over x, whose sides decide where Padding::Same puts its zeros.
+bool is_depthwise3x3(const Tensor& x, const Conv2dArguments& conv) {
+  const Window2d& w = conv.window;
+  if (!has_rank4_weight(conv) || conv.weight.size(1) != 1 || conv.weight.size(0) != conv.groups ||
+      conv.weight.size(2) != 3 || conv.weight.size(3) != 3 || w.stride_h != w.stride_w ||
+      w.dilation_h != 1 || w.dilation_w != 1) {
+    return false;
+  }
+  if (conv.padding == Padding::Window) return w.pad_h == 1 && w.pad_w == 1;
+  // One row above and one below: at stride 1, and at stride 2 over an odd number of rows.
+  return w.stride_h == 1 || (w.stride_h == 2 && x.size(2) % 2 == 1 && x.size(3) % 2 == 1);
 }
 
 // The sizes, if the kernel supports the layers.
@@ -34,7 +42,7 @@ std::optional<InvertedResidualShape> shape_of(const Tensor& x, const std::vector
   const Conv2dArguments& project = layers.back().conv;
   InvertedResidualShape s;
   s.expands = layers.size() == 3;
-  if ((s.expands && !is_pointwise(layers[0].conv)) || !is_depthwise3x3(depthwise) ||
+  if ((s.expands && !is_pointwise(layers[0].conv)) || !is_depthwise3x3(x, depthwise) ||
       !is_pointwise(project)) {
     return std::nullopt;
   }

@@ -1,4 +1,8 @@
 // Convolution.
+#include <algorithm>
+#include <fmt/format.h>
+#include <string>
+
 #include "hanok/engine/runtime.h"
 #include "hanok/engine/tensor_impl.h"
 #include "tests/engine/references.h"
@@ -49,6 +53,96 @@ TEST(Conv2d, MatchesDirectReference) {
           return reference_conv2d(in[0], in[1], bias ? &in[2] : nullptr, c.window, c.groups);
         },
         inputs);
+  }
+}
+
+// Zeros before and after `size` pixels, as TensorFlow documents SAME: "if (in_height % strides[1]
+// == 0) pad_along_height = max(filter_height - stride_height, 0) else pad_along_height =
+// max(filter_height - (in_height % stride_height), 0)", of which half, rounded down, come before.
+struct Zeros {
+  std::int64_t before, after;
+  Zeros(std::int64_t size, std::int64_t kernel, std::int64_t stride) {
+    const std::int64_t total =
+        std::max<std::int64_t>(size % stride == 0 ? kernel - stride : kernel - size % stride, 0);
+    before = total / 2;
+    after = total - before;
+  }
+};
+
+Array padded(const Array& x, const Zeros& h, const Zeros& w) {
+  Array out({x.size(0), x.size(1), x.size(2) + h.before + h.after, x.size(3) + w.before + w.after});
+  for_each_index(x.shape, [&](const std::vector<std::int64_t>& i) {
+    out({i[0], i[1], i[2] + h.before, i[3] + w.before}) = x({i[0], i[1], i[2], i[3]});
+  });
+  return out;
+}
+
+TEST(Conv2d, SamePaddingMatchesTensorFlowsRule) {
+  std::uint32_t seed = 100;
+  int cases = 0;
+  for (const std::int64_t kernel : {1, 2, 3, 5}) {
+    for (const std::int64_t stride : {1, 2, 3}) {
+      for (const auto& [height, width] :
+           {std::pair<std::int64_t, std::int64_t>{7, 6}, {8, 9}, {2, 1}}) {
+        for (const std::int64_t groups : {1, 4}) {
+          const std::int64_t channels = groups == 1 ? 2 : groups;
+          const std::vector<Array> inputs = {
+              random_array({1, channels, height, width}, ++seed),
+              random_array({4, channels / groups, kernel, kernel}, ++seed)};
+          const Window2d window{.stride_h = stride, .stride_w = stride};
+          const Zeros h(height, kernel, stride);
+          const Zeros w(width, kernel, stride);
+          const std::string what = fmt::format("{}x{} / {} over {}x{}, {} groups", kernel, kernel,
+                                               stride, height, width, groups);
+          check_op(
+              what,
+              [&](const auto& in) {
+                return ops::conv2d(in[0], {.weight = in[1],
+                                           .window = window,
+                                           .groups = groups,
+                                           .padding = ops::Padding::Same});
+              },
+              [&](const auto& in) {
+                return reference_conv2d(padded(in[0], h, w), in[1], nullptr, window, groups);
+              },
+              inputs);
+          ++cases;
+        }
+      }
+    }
+  }
+  EXPECT_EQ(cases, 72);
+}
+
+TEST(Conv2d, SamePaddingOfADilatedKernelAndOfUnequalStrides) {
+  const std::vector<Array> inputs = {random_array({1, 2, 8, 9}, 1), random_array({3, 2, 3, 3}, 2)};
+  const Window2d window{.stride_h = 2, .stride_w = 1, .dilation_h = 1, .dilation_w = 2};
+  // Five columns are read for one output: two zeros on either side.
+  const Zeros h(8, 3, 2);
+  const Zeros w(9, 5, 1);
+  check_op(
+      "dilated",
+      [&](const auto& in) {
+        return ops::conv2d(in[0],
+                           {.weight = in[1], .window = window, .padding = ops::Padding::Same});
+      },
+      [&](const auto& in) {
+        return reference_conv2d(padded(in[0], h, w), in[1], nullptr, window, 1);
+      },
+      inputs);
+}
+
+TEST(Conv2d, SamePaddingRejectsPaddingOfTheWindow) {
+  const Tensor x = new_zeros({1, 1, 4, 4});
+  const ops::Conv2dArguments conv{.weight = new_zeros({1, 1, 3, 3}),
+                                  .window = {.pad_h = 1, .pad_w = 1},
+                                  .padding = ops::Padding::Same};
+  try {
+    ops::conv2d(x, conv);
+    FAIL() << "accepted";
+  } catch (const ValueError& error) {
+    EXPECT_NE(std::string(error.what()).find("padding 1x1 beside Padding::Same"), std::string::npos)
+        << error.what();
   }
 }
 

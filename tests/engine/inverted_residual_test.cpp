@@ -67,6 +67,25 @@ TEST(InvertedResidual, SameBitsAsOneLayerAfterTheOther) {
   }
 }
 
+// TensorFlow's padding is one row on either side at stride 1, and at stride 2 where the sides are
+// odd; the kernel supports no other.
+TEST(InvertedResidual, FusesSamePaddingWhereItIsOnEitherSide) {
+  for (const std::int64_t stride : {1, 2}) {
+    for (const std::int64_t size : {9, 10}) {
+      const Case c{{2, 8, size, size}, 24, 8, stride, true, false};
+      std::vector<ops::ConvNorm> layers = layers_of(c);
+      layers[1].conv.window.pad_h = layers[1].conv.window.pad_w = 0;
+      for (ops::ConvNorm& layer : layers) layer.conv.padding = ops::Padding::Same;
+      const Tensor x = to_tensor(random_array(c.x, 1));
+      const bool fuses = x.device().is_cpu() && (stride == 1 || size % 2 == 1);
+      ASSERT_EQ(ops::fuses_inverted_residual(x, layers, c.residual), fuses) << stride << size;
+      if (!fuses) continue;
+      const Tensor y = ops::inverted_residual(x, layers, c.residual);
+      EXPECT_EQ(y.to_vector(), one_by_one(x, layers, c.residual).to_vector());
+    }
+  }
+}
+
 TEST(InvertedResidual, LeavesRecordedAndTrainingLayersToTheOtherOps) {
   const Case& c = kCases[0];
   const Tensor x = to_tensor(random_array(c.x, 1));
