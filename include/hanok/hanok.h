@@ -60,6 +60,7 @@
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/download.h"
 #include "hanok/weights/imagenet_classes.h"
+#include "hanok/weights/name_maps.h"
 #include "hanok/weights/mapped_file.h"
 #include "hanok/weights/sha256.h"
 #include "hanok/weights/statistics.h"
