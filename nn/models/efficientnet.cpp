@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "hanok/engine/layer_scope.h"
 #include "hanok/nn/init.h"
 #include "hanok/nn/models/convolution.h"
 #include "hanok/nn/models/squeeze_excitation.h"
@@ -10,82 +11,85 @@
 namespace hanok::nn {
 namespace {
 
-std::unique_ptr<Sequential> conv_norm(std::unique_ptr<Conv2d> conv) {
-  const std::int64_t channels = conv->options.out_channels;
+using Act = EfficientNetVariant::Act;
+using Layers = std::unique_ptr<Sequential>;
+
+Layers conv_norm(const SquareConvOptions& conv, const EfficientNetVariant& variant) {
+  SquareConvOptions padded = conv;
+  if (conv.kernel > 1) padded.padding = variant.padding;
   auto layers = std::make_unique<Sequential>();
-  layers->append(std::move(conv));
-  layers->append(std::make_unique<BatchNorm2d>(channels));
+  layers->append(kaiming_conv(padded));
+  layers->append(std::make_unique<BatchNorm2d>(conv.out_channels, variant.epsilon));
   return layers;
 }
 
-std::unique_ptr<Sequential> conv_norm_silu(std::unique_ptr<Conv2d> conv) {
-  std::unique_ptr<Sequential> layers = conv_norm(std::move(conv));
-  layers->append(std::make_unique<SiLU>());
+Layers conv_norm_act(const SquareConvOptions& conv, const EfficientNetVariant& variant) {
+  Layers layers = conv_norm(conv, variant);
+  if (variant.activation == Act::ReLU6) {
+    layers->append(std::make_unique<ReLU6>());
+  } else {
+    layers->append(std::make_unique<SiLU>());
+  }
   return layers;
 }
 
-std::unique_ptr<Sequential> make_block(const MBConvOptions& o) {
+Layers make_block(const MBConvOptions& o) {
   const std::int64_t expanded = o.in_channels * o.expansion;
   auto layers = std::make_unique<Sequential>();
   if (o.expansion != 1) {
     layers->append(
-        conv_norm_silu(kaiming_conv({.in_channels = o.in_channels, .out_channels = expanded})));
+        conv_norm_act({.in_channels = o.in_channels, .out_channels = expanded}, o.variant));
   }
-  layers->append(conv_norm_silu(kaiming_conv({.in_channels = expanded,
-                                              .out_channels = expanded,
-                                              .kernel = o.kernel,
-                                              .stride = o.stride,
-                                              .groups = expanded})));
-  // A quarter of the block's input channels, not of the expanded ones.
-  layers->append(
-      std::make_unique<SqueezeExcitation>(expanded, std::max<std::int64_t>(1, o.in_channels / 4),
-                                          std::make_unique<SiLU>(), std::make_unique<Sigmoid>()));
-  layers->append(
-      conv_norm(kaiming_conv({.in_channels = expanded, .out_channels = o.out_channels})));
+  layers->append(conv_norm_act({.in_channels = expanded,
+                                .out_channels = expanded,
+                                .kernel = o.kernel,
+                                .stride = o.stride,
+                                .groups = expanded},
+                               o.variant));
+  if (o.variant.squeeze_excitation) {
+    // A quarter of the block's input channels, not of the expanded ones.
+    layers->append(
+        std::make_unique<SqueezeExcitation>(expanded, std::max<std::int64_t>(1, o.in_channels / 4),
+                                            std::make_unique<SiLU>(), std::make_unique<Sigmoid>()));
+  }
+  layers->append(conv_norm({.in_channels = expanded, .out_channels = o.out_channels}, o.variant));
   return layers;
 }
 
-struct Stage {  // table 1 of the paper
-  std::int64_t expansion, kernel, stride, channels;
-  int blocks;
-};
-constexpr Stage kStages[] = {{1, 3, 1, 16, 1}, {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2},
-                             {6, 3, 2, 80, 3}, {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4},
-                             {6, 3, 1, 320, 1}};
-constexpr std::int64_t kFirstChannels = 32, kLastChannels = 1280;
 constexpr double kLargestDrop = 0.2;
 
-std::unique_ptr<Sequential> make_features() {
+Layers make_features(const EfficientNetOptions& o) {
   int total = 0, index = 0;
-  for (const Stage& stage : kStages) total += stage.blocks;
+  for (const EfficientNetStage& stage : o.stages) total += stage.blocks;
   auto features = std::make_unique<Sequential>();
-  features->append(conv_norm_silu(
-      kaiming_conv({.in_channels = 3, .out_channels = kFirstChannels, .kernel = 3, .stride = 2})));
-  MBConvOptions options;
-  options.in_channels = kFirstChannels;
-  for (const Stage& stage : kStages) {
+  features->append(conv_norm_act(
+      {.in_channels = 3, .out_channels = o.first_channels, .kernel = 3, .stride = 2}, o.variant));
+  MBConvOptions block;
+  block.in_channels = o.first_channels;
+  block.variant = o.variant;
+  for (const EfficientNetStage& stage : o.stages) {
     auto blocks = std::make_unique<Sequential>();
-    options.out_channels = stage.channels;
-    options.expansion = stage.expansion;
-    options.kernel = stage.kernel;
+    block.out_channels = stage.channels;
+    block.expansion = stage.expansion;
+    block.kernel = stage.kernel;
     for (int i = 0; i < stage.blocks; ++i, ++index) {
-      options.stride = i == 0 ? stage.stride : 1;
-      options.drop_probability = static_cast<float>(kLargestDrop * index / total);
-      blocks->append(std::make_unique<MBConv>(options));
-      options.in_channels = stage.channels;
+      block.stride = i == 0 ? stage.stride : 1;
+      block.drop_probability = static_cast<float>(kLargestDrop * index / total);
+      blocks->append(std::make_unique<MBConv>(block));
+      block.in_channels = stage.channels;
     }
     features->append(std::move(blocks));
   }
-  features->append(conv_norm_silu(
-      kaiming_conv({.in_channels = options.in_channels, .out_channels = kLastChannels})));
+  features->append(conv_norm_act(
+      {.in_channels = block.in_channels, .out_channels = o.last_channels}, o.variant));
   return features;
 }
 
-std::unique_ptr<Sequential> make_classifier(std::int64_t classes) {
+Layers make_classifier(const EfficientNetOptions& o) {
   auto classifier = std::make_unique<Sequential>();
   classifier->append(std::make_unique<Dropout>(0.2F));
-  auto head = std::make_unique<Linear>(kLastChannels, classes);
-  const float bound = 1.0F / std::sqrt(static_cast<float>(classes));
+  auto head = std::make_unique<Linear>(o.last_channels, o.classes);
+  const float bound = 1.0F / std::sqrt(static_cast<float>(o.classes));
   init::uniform(head->weight.data(), -bound, bound);
   init::constant(head->bias.data(), 0);
   classifier->append(std::move(head));
@@ -100,27 +104,65 @@ MBConv::MBConv(const MBConvOptions& options)
       stochastic_depth(this, "stochastic_depth", options.drop_probability) {}
 
 Tensor MBConv::forward(const Tensor& x) {
+  const bool residual = options.stride == 1 && options.in_channels == options.out_channels;
+  const bool drops = residual && !block->is_frozen() &&
+                     (stochastic_depth->is_training() || stochastic_depth->has_forward_hooks());
+  if (!drops) {
+    const std::vector<ops::ConvNorm> layers = inverted_residual_layers(*block);
+    if (ops::fuses_inverted_residual(x, layers, residual)) {
+      const LayerScope layer(this);
+      return ops::inverted_residual(x, layers, residual);
+    }
+  }
   const Tensor y = block(x);
-  const bool same_shape = options.stride == 1 && options.in_channels == options.out_channels;
-  return same_shape ? ops::add(stochastic_depth(y), x) : y;
+  if (!residual) return y;
+  return ops::add(drops ? stochastic_depth(y) : y, x);
 }
 
 std::unique_ptr<Module> MBConv::clone() const { return clone_as<MBConv>(options); }
 
-EfficientNet::EfficientNet(std::int64_t classes)
-    : classes(classes),
-      features(this, "features", make_features()),
+EfficientNet::EfficientNet(const EfficientNetOptions& given)
+    : options(given),
+      features(this, "features", make_features(options)),
       avgpool(this, "avgpool", 1, 1),
-      classifier(this, "classifier", make_classifier(classes)) {}
+      classifier(this, "classifier", make_classifier(options)) {}
 
-Tensor EfficientNet::forward(const Tensor& x) {
-  return classifier(ops::flatten(avgpool(features(x)), 1));
+std::vector<Stage> EfficientNet::stages() {
+  return {{{&features}, [this](const Tensor& x) { return ops::flatten(avgpool(features(x)), 1); }},
+          {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 
-std::unique_ptr<Module> EfficientNet::clone() const { return clone_as<EfficientNet>(classes); }
+std::unique_ptr<Module> EfficientNet::clone() const { return clone_as<EfficientNet>(options); }
 
-std::unique_ptr<EfficientNet> efficientnet_b0(std::int64_t classes) {
-  return std::make_unique<EfficientNet>(classes);
+// ---- the networks ----
+
+namespace {
+
+const std::vector<EfficientNetStage> kB0Stages = {
+    {1, 3, 1, 16, 1},  {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2}, {6, 3, 2, 80, 3},
+    {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1}};
+
+std::unique_ptr<EfficientNet> b0(const EfficientNetVariant& variant, std::int64_t classes) {
+  return std::make_unique<EfficientNet>(
+      EfficientNetOptions{.stages = kB0Stages, .variant = variant, .classes = classes});
+}
+
+constexpr double kTensorFlowEpsilon = 1e-3;
+
+}  // namespace
+
+std::unique_ptr<EfficientNet> efficientnet_b0(std::int64_t classes) { return b0({}, classes); }
+
+std::unique_ptr<EfficientNet> tf_efficientnet_b0(std::int64_t classes) {
+  return b0({.padding = ops::Padding::Same, .epsilon = kTensorFlowEpsilon}, classes);
+}
+
+std::unique_ptr<EfficientNet> efficientnet_lite0(std::int64_t classes) {
+  return b0({.activation = Act::ReLU6,
+             .squeeze_excitation = false,
+             .padding = ops::Padding::Same,
+             .epsilon = kTensorFlowEpsilon},
+            classes);
 }
 
 }  // namespace hanok::nn

@@ -1,7 +1,5 @@
 #include "hanok/nn/models/mobilenet.h"
 
-#include <typeinfo>
-
 #include "hanok/engine/layer_scope.h"
 #include "hanok/nn/models/convolution.h"
 
@@ -30,12 +28,6 @@ std::unique_ptr<Sequential> make_block(const InvertedResidualOptions& o) {
   layers->append(kaiming_conv({.in_channels = hidden, .out_channels = o.out_channels}));
   layers->append(std::make_unique<BatchNorm2d>(o.out_channels));
   return layers;
-}
-
-/// True if it has exactly this type and no forward hooks.
-template <typename Layer>
-bool is_unwatched(const Module& module) {
-  return typeid(module) == typeid(Layer) && !module.has_forward_hooks();
 }
 
 constexpr std::int64_t kLastChannels = 1280;
@@ -76,31 +68,9 @@ std::unique_ptr<Sequential> make_classifier(std::int64_t classes) {
 InvertedResidual::InvertedResidual(const InvertedResidualOptions& given)
     : options(given), conv(this, "conv", make_block(options)) {}
 
-// The arguments for ops::inverted_residual; empty if a layer has a forward hook, which would not be
-// called, or has been replaced by another type.
-std::vector<ops::ConvNorm> InvertedResidual::fusible_layers() const {
-  const std::size_t depthwise = options.expansion != 1 ? 1 : 0;
-  const std::size_t projection = depthwise + 1;
-  if (conv->size() != projection + 2 || conv->has_forward_hooks()) return {};
-  std::vector<ops::ConvNorm> layers;
-  const auto add = [&layers](Module& convolution, Module& norm) {
-    if (!is_unwatched<Conv2d>(convolution) || !is_unwatched<BatchNorm2d>(norm)) return false;
-    layers.push_back(
-        {static_cast<Conv2d&>(convolution).arguments(), static_cast<BatchNorm2d&>(norm).state()});
-    return true;
-  };
-  for (std::size_t i = 0; i < projection; ++i) {
-    if (!is_unwatched<Sequential>((*conv)[i])) return {};
-    const auto& part = static_cast<Sequential&>((*conv)[i]);
-    if (part.size() != 3 || !is_unwatched<ReLU6>(part[2]) || !add(part[0], part[1])) return {};
-  }
-  if (!add((*conv)[projection], (*conv)[projection + 1])) return {};
-  return layers;
-}
-
 Tensor InvertedResidual::forward(const Tensor& x) {
   const bool residual = options.stride == 1 && options.in_channels == options.out_channels;
-  const std::vector<ops::ConvNorm> layers = fusible_layers();
+  const std::vector<ops::ConvNorm> layers = inverted_residual_layers(*conv);
   if (ops::fuses_inverted_residual(x, layers, residual)) {
     const LayerScope layer(this);
     return ops::inverted_residual(x, layers, residual);

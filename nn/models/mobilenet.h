@@ -26,9 +26,6 @@ class InvertedResidual : public Module {
 
   const InvertedResidualOptions options;
   Child<Sequential> conv;
-
- private:
-  std::vector<ops::ConvNorm> fusible_layers() const;
 };
 
 class MobileNetV2 : public StagedModule {

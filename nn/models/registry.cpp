@@ -18,6 +18,12 @@ namespace {
 
 constexpr std::int64_t kMlpHidden = 128;
 
+// (x - 127) / 128 of bytes.
+constexpr float kLiteMean = 127.0F / 255, kLiteStddev = 128.0F / 255;
+constexpr InputNormalization kLiteInput = {.mean = {kLiteMean, kLiteMean, kLiteMean},
+                                           .stddev = {kLiteStddev, kLiteStddev, kLiteStddev},
+                                           .bicubic = true};
+
 struct Entry {
   ModelInfo info;
   std::unique_ptr<Module> (*make)(std::int64_t classes, std::int64_t image_size);
@@ -40,6 +46,10 @@ const std::vector<Entry>& entries() {
       {{"mobilenet_v2", "classifier.1", 1280, 32, false}, any_size<mobilenet_v2>},
       {{"mobilenet_v3_small", "classifier.3", 1024, 32, false}, any_size<mobilenet_v3_small>},
       {{"efficientnet_b0", "classifier.1", 1280, 32, false}, any_size<efficientnet_b0>},
+      {{"tf_efficientnet_b0", "classifier.1", 1280, 32, false, {.bicubic = true}},
+       any_size<tf_efficientnet_b0>},
+      {{"efficientnet_lite0", "classifier.1", 1280, 32, false, kLiteInput},
+       any_size<efficientnet_lite0>},
       {{"convnext_tiny", "classifier.2", 768, 32, false}, any_size<convnext_tiny>},
       {{"vgg16_bn", "classifier.6", 4096, 32, false}, any_size<vgg16_bn>},
       {{"lenet", "fc3", 84, 16, true},

@@ -1,6 +1,7 @@
 // The models that programs select by name.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,12 +12,21 @@
 #pragma GCC visibility push(default)
 namespace hanok::nn {
 
+/// How the images were made that a model's published weights were trained on: values of 0 to 1,
+/// minus the mean, divided by stddev, for red, green and blue.
+struct InputNormalization {
+  std::array<float, 3> mean{0.485F, 0.456F, 0.406F};
+  std::array<float, 3> stddev{0.229F, 0.224F, 0.225F};
+  bool bicubic = false;  // resized with a bicubic filter, not a bilinear one
+};
+
 struct ModelInfo {
   std::string name;             // "resnet18"
   std::string head;             // path of the submodule that maps features to classes: "fc"
   std::int64_t head_features;   // number of input features of the head
   std::int64_t min_image_size;  // smallest supported side of a square image
   bool fixed_image_size;        // true: supports only the image size that it was built for
+  InputNormalization input{};
 };
 
 /// All models, in the order in which help texts list them.

@@ -10,10 +10,12 @@ many times its own rounding error (single against double) each network's nearest
 """
 
 import copy
+import re
 import sys
 
 import torch
 import torch.nn.functional as F
+from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torchvision import models as torchvision_models
 from torchvision.ops import StochasticDepth
@@ -42,6 +44,36 @@ class LeNet(nn.Module):
         return self.fc3(self.relu(self.fc2(x)))
 
 
+def tensorflows(name):
+    """EfficientNet with TensorFlow's padding, which follows from each image's size."""
+    return lambda: EfficientNet.from_name(name, image_size=None, num_classes=CLASSES)
+
+
+# The stages of EfficientNet-B0 and Lite0: the number of each one's first block, and one past the last.
+FIRST_BLOCKS = [0, 1, 3, 5, 8, 11, 15, 16]
+
+
+def torchvisions_name(key, model):
+    """A tensor of `model` as torchvision would call it: "_blocks.4._bn0.bias" is "features.3.1.block.0.1.bias"."""
+    if not isinstance(model, EfficientNet):
+        return key
+    outer = {"_conv_stem": "features.0.0", "_bn0": "features.0.1", "_conv_head": "features.8.0",
+             "_bn1": "features.8.1", "_fc": "classifier.1"}
+    block = re.fullmatch(r"_blocks\.(\d+)\.(\w+)\.(\w+)", key)
+    if not block:
+        layer, tensor = key.rsplit(".", 1)
+        return f"{outer[layer]}.{tensor}"
+    number, layer, tensor = int(block[1]), block[2], block[3]
+    part = model._blocks[number]
+    stage = max(i for i, first in enumerate(FIRST_BLOCKS) if first <= number)
+    depthwise = 0 if part._block_args.expand_ratio == 1 else 1
+    project = depthwise + (2 if part.has_se else 1)
+    inner = {"_expand_conv": "0.0", "_bn0": "0.1", "_depthwise_conv": f"{depthwise}.0", "_bn1": f"{depthwise}.1",
+             "_se_reduce": f"{depthwise + 1}.fc1", "_se_expand": f"{depthwise + 1}.fc2",
+             "_project_conv": f"{project}.0", "_bn2": f"{project}.1"}[layer]
+    return f"features.{stage + 1}.{number - FIRST_BLOCKS[stage]}.block.{inner}.{tensor}"
+
+
 # name: (constructor or None for torchvision's of this name, batch, image shape, salt)
 MODELS = {
     "lenet": (LeNet, 3, [1, 32, 32], 8),
@@ -55,12 +87,16 @@ MODELS = {
     "mobilenet_v2": (None, 2, [3, 32, 32], 32),
     "mobilenet_v3_small": (None, 2, [3, 32, 32], 12),
     "efficientnet_b0": (None, 2, [3, 32, 32], 0),  # smooth: no branch decisions
+    # Odd and even sides at each stride.
+    "tf_efficientnet_b0": (tensorflows("efficientnet-b0"), 2, [3, 37, 44], 0),  # smooth
+    "efficientnet_lite0": (tensorflows("efficientnet-lite0"), 2, [3, 37, 44], 9),
     "convnext_tiny": (None, 2, [3, 32, 32], 0),  # smooth too
     "vgg16_bn": (None, 1, [3, 32, 32], 0),
 }
 FURTHER = list(MODELS)[2:]
-# These also run in training mode, on images large enough for meaningful batch statistics.
-TRAINED = {"mobilenet_v3_small": (4, 64), "efficientnet_b0": (4, 64), "convnext_tiny": (4, 64)}
+# These also run in training mode, on images large enough for meaningful batch statistics: batch, side, salt.
+TRAINED = {"mobilenet_v3_small": (4, 64, 12), "efficientnet_b0": (4, 64, 0), "convnext_tiny": (4, 64, 0),
+           "tf_efficientnet_b0": (4, 64, 0), "efficientnet_lite0": (2, 64, 26)}
 
 
 def build(name, salt=None, batch_and_size=None):
@@ -77,6 +113,7 @@ def build(name, salt=None, batch_and_size=None):
     state = model.state_dict()
     for key, value in state.items():
         if not key.endswith("num_batches_tracked"):
+            key = torchvisions_name(key, model)
             value.copy_(torch.tensor(formula.parameter(key, prefix + key, list(value.shape))))
     shape = [batch] + image_shape
     images = formula.tensor(prefix + "images", shape, IMAGE["spread"], IMAGE["bits"])
@@ -185,9 +222,22 @@ def further_model(name):
                                                 IMAGE["spread"], IMAGE["bits"])))
     content = describe(name, prefix, images)
     content["logits"] = formula.fingerprint(prefix + "logits", logits.detach().numpy())
-    content["gradient_norms"] = {key: formula.number(p.grad.norm().item())
+    content["gradient_norms"] = {torchvisions_name(key, model): formula.number(p.grad.norm().item())
                                  for key, p in model.named_parameters() if p.requires_grad}
     return content
+
+
+def switch_drops_off(model):
+    """Dropout and stochastic depth; returns their probabilities, in the order of modules()."""
+    drops = [m for m in model.modules() if isinstance(m, (nn.Dropout, StochasticDepth))]
+    probabilities = [m.p for m in drops]
+    for module in drops:
+        module.p = 0.0
+    if isinstance(model, EfficientNet):  # its stochastic depth is no module
+        largest, count = model._global_params.drop_connect_rate, len(model._blocks)
+        probabilities = [largest * i / count for i in range(count)] + probabilities
+        model._global_params = model._global_params._replace(drop_connect_rate=0)
+    return probabilities
 
 
 def further_model_in_training(name):
@@ -195,18 +245,16 @@ def further_model_in_training(name):
     of what was switched off: dropout and stochastic depth, in the order of modules().
 
     The gradient of a bias before a batch norm is only rounding: its norm is stored as zero."""
-    model, images, labels, prefix = build(name, batch_and_size=TRAINED[name])
-    drops = [m for m in model.modules() if isinstance(m, (nn.Dropout, StochasticDepth))]
-    content = {"drops": [formula.number(m.p) for m in drops]}
-    for module in drops:
-        module.p = 0.0
+    batch, side, salt = TRAINED[name]
+    model, images, labels, prefix = build(name, salt, (batch, side))
+    content = {"drops": [formula.number(p) for p in switch_drops_off(model)]}
     logits = model.train()(images)
     loss = F.cross_entropy(logits, labels)
     loss.backward()
     content.update(describe(name, prefix, images))
     content["loss"] = formula.number(loss.item())
     content["logits"] = formula.fingerprint(prefix + "logits", logits.detach().numpy())
-    norms = {key: p.grad.norm().item() for key, p in model.named_parameters()}
+    norms = {torchvisions_name(key, model): p.grad.norm().item() for key, p in model.named_parameters()}
     nothing = 1e-9 * max(norms.values())
     content["gradient_norms"] = {key: formula.number(norm if norm > nothing else 0.0)
                                  for key, norm in norms.items()}

@@ -119,7 +119,7 @@ TEST(GoldenModels, RunningStatisticsEqualPyTorch) {
 
 class FurtherModels : public testing::TestWithParam<const char*> {};
 
-TEST_P(FurtherModels, LogitsAndGradientNormsEqualTorchvision) {
+TEST_P(FurtherModels, LogitsAndGradientNormsEqualTheReference) {
   const Json json = golden::load(std::string("nn_") + GetParam() + ".json");
   const std::string prefix = json.at("prefix");
   std::unique_ptr<Module> net;
@@ -148,7 +148,8 @@ TEST_P(FurtherModels, LogitsAndGradientNormsEqualTorchvision) {
 INSTANTIATE_TEST_SUITE_P(All, FurtherModels,
                          testing::Values("resnet34", "resnet50", "resnet101", "wide_resnet50_2",
                                          "resnext50_32x4d", "mobilenet_v2", "mobilenet_v3_small",
-                                         "efficientnet_b0", "convnext_tiny", "vgg16_bn"),
+                                         "efficientnet_b0", "tf_efficientnet_b0",
+                                         "efficientnet_lite0", "convnext_tiny", "vgg16_bn"),
                          [](const auto& info) { return std::string(info.param); });
 
 /// Switches dropout and stochastic depth off; their probabilities, in the order of modules().
@@ -166,7 +167,7 @@ std::vector<double> switch_drops_off(Module& net) {
 
 class LaterModels : public testing::TestWithParam<const char*> {};
 
-TEST_P(LaterModels, TrainingWithoutDropsEqualsTorchvision) {
+TEST_P(LaterModels, TrainingWithoutDropsEqualsTheReference) {
   const Json json = golden::load(std::string("nn_") + GetParam() + "_train.json");
   const std::string prefix = json.at("prefix");
   const auto net = make_model(GetParam(), json.at("classes"), json.at("images").at("shape")[2]);
@@ -195,7 +196,9 @@ TEST_P(LaterModels, TrainingWithoutDropsEqualsTorchvision) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, LaterModels,
-                         testing::Values("mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"),
+                         testing::Values("mobilenet_v3_small", "efficientnet_b0",
+                                         "tf_efficientnet_b0", "efficientnet_lite0",
+                                         "convnext_tiny"),
                          [](const auto& info) { return std::string(info.param); });
 
 // Runs the golden's steps on its one batch and checks the losses; `start` gets the initial values

@@ -7,6 +7,7 @@
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/init.h"
 #include "hanok/nn/models/convnext.h"
+#include "hanok/nn/models/efficientnet.h"
 #include "hanok/nn/models/mobilenet.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/nn/models/resnet.h"
@@ -39,7 +40,8 @@ TEST(ResNet18, HasTorchvisionsNamesAndSizes) {
   EXPECT_FALSE(dict.contains("layer1.0.downsample.0.weight"));
 }
 
-// Numbers of parameters and state_dict entries of torchvision's models.
+// Numbers of parameters and state_dict entries of torchvision's models (of timm's, where
+// torchvision has none).
 TEST(Registry, ModelsHaveTorchvisionsSizes) {
   struct Size {
     const char* name;
@@ -52,6 +54,7 @@ TEST(Registry, ModelsHaveTorchvisionsSizes) {
         Size{"resnet101", 44549160, 626}, Size{"wide_resnet50_2", 68883240, 320},
         Size{"resnext50_32x4d", 25028904, 320}, Size{"mobilenet_v2", 3504872, 314},
         Size{"mobilenet_v3_small", 2542856, 244}, Size{"efficientnet_b0", 5288548, 360},
+        Size{"tf_efficientnet_b0", 5288548, 360}, Size{"efficientnet_lite0", 4652008, 296},
         Size{"convnext_tiny", 28589128, 182}, Size{"vgg16_bn", 138365992, 97}}) {
     const auto net = make_model(size.name, 1000);
     EXPECT_EQ(parameter_count(*net), size.parameters) << size.name;
@@ -163,6 +166,9 @@ TEST(Registry, LaterModelsHaveTorchvisionsNames) {
   EXPECT_EQ(shape_of("mobilenet_v3_small", "features.1.block.0.0.weight"), (Shape{16, 1, 3, 3}));
   EXPECT_EQ(shape_of("efficientnet_b0", "features.2.0.block.2.fc1.bias"), (Shape{4}));
   EXPECT_EQ(shape_of("efficientnet_b0", "features.8.1.running_var"), (Shape{1280}));
+  EXPECT_EQ(shape_of("efficientnet_lite0", "features.3.0.block.1.0.weight"), (Shape{144, 1, 5, 5}));
+  EXPECT_EQ(shape_of("efficientnet_lite0", "features.3.0.block.2.0.weight"),
+            (Shape{40, 144, 1, 1}));
   EXPECT_EQ(shape_of("convnext_tiny", "features.3.2.layer_scale"), (Shape{192, 1, 1}));
   EXPECT_EQ(shape_of("convnext_tiny", "features.7.0.block.5.weight"), (Shape{768, 3072}));
 }
@@ -189,6 +195,74 @@ TEST(MobileNetV2, ShowsHooksWhatItsBlocksFuse) {
     for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(hooked[i], fused[i], 1e-5);
   }
   EXPECT_EQ(seen, inner);
+}
+
+EfficientNetVariant lite_variant() {
+  return {.activation = EfficientNetVariant::Act::ReLU6,
+          .squeeze_excitation = false,
+          .padding = ops::Padding::Same};
+}
+
+// The same of EfficientNet-Lite's blocks, of which those that no kernel computes whole run layer
+// by layer with or without hooks.
+TEST(EfficientNetLite, ShowsHooksWhatItsBlocksFuse) {
+  const NoGrad no_grad;
+  for (const std::int64_t kernel : {3, 5}) {
+    for (const std::int64_t stride : {1, 2}) {
+      for (const std::int64_t size : {13, 14}) {
+        SCOPED_TRACE(kernel * 1000 + stride * 100 + size);
+        Generator::global().set_seed(5);
+        MBConv block({.in_channels = 8,
+                      .out_channels = 8,
+                      .expansion = 6,
+                      .kernel = kernel,
+                      .stride = stride,
+                      .variant = lite_variant()});
+        block.eval();
+        Generator generator(7);
+        const Tensor x = random_normal({2, 8, size, size}, 0, 1, generator);
+        const std::vector<float> fused = block(x).to_vector();
+        std::size_t seen = 0;
+        for (const auto& [name, module] : block.named_modules()) {
+          if (!module->children().empty()) continue;
+          module->register_forward_hook([&](Module&, const Tensor&, const Tensor&) { ++seen; });
+        }
+        const std::vector<float> hooked = block(x).to_vector();
+        EXPECT_EQ(seen, stride == 1 ? 9U : 8U);  // with the stochastic depth of the branch
+        ASSERT_EQ(hooked.size(), fused.size());
+        for (std::size_t i = 0; i < fused.size(); ++i) ASSERT_NEAR(hooked[i], fused[i], 1e-5);
+      }
+    }
+  }
+}
+
+TEST(EfficientNet, FrozenBlocksDropNoBranch) {
+  Generator::global().set_seed(5);
+  MBConv block({.in_channels = 8, .out_channels = 8, .drop_probability = 0.9F});
+  Generator generator(7);
+  const Tensor x = random_normal({8, 8, 6, 6}, 0, 1, generator);
+  const auto in_evaluation = [&] {
+    block.eval();
+    const std::vector<float> y = block(x).to_vector();
+    block.train();
+    return y;
+  };
+  block.block->freeze("*");  // also the batch norms, so that nothing else differs
+  EXPECT_EQ(block(x).to_vector(), in_evaluation());
+  block.block->unfreeze("*");
+  EXPECT_NE(block(x).to_vector(), in_evaluation());
+}
+
+TEST(Registry, KnowsWhatPublishedWeightsExpect) {
+  const InputNormalization& torchvisions = model_info("resnet18").input;
+  EXPECT_FLOAT_EQ(torchvisions.mean[0], 0.485F);
+  EXPECT_FALSE(torchvisions.bicubic);
+  const InputNormalization& lite = model_info("efficientnet_lite0").input;
+  for (std::size_t c = 0; c < 3; ++c) {  // (x - 127) / 128
+    EXPECT_NEAR((0.0F / 255 - lite.mean[c]) / lite.stddev[c], -127.0F / 128, 1e-6);
+    EXPECT_NEAR((255.0F / 255 - lite.mean[c]) / lite.stddev[c], 1, 1e-6);
+  }
+  EXPECT_TRUE(lite.bicubic);
 }
 
 // A replaced layer is used, also where the block would have been one kernel.
@@ -230,7 +304,8 @@ TEST(MobileNetV2, RunsWhatReplacedALayerOfItsBlocks) {
 // With dropout and stochastic depth on: every parameter of the head and the stem gets a gradient,
 // and the same seed and step give the same gradients.
 TEST(Registry, LaterModelsTrainAndRepeatTheirDrops) {
-  for (const char* name : {"mobilenet_v3_small", "efficientnet_b0", "convnext_tiny"}) {
+  for (const char* name :
+       {"mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite0", "convnext_tiny"}) {
     SCOPED_TRACE(name);
     const auto gradients = [&] {
       Generator::global().set_seed(3);
