@@ -161,7 +161,7 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
   }
   LoadedModel loaded{.card = {.model = model_name,
                               .class_names = {},
-                              .preprocessing = data::Preprocessing::imagenet()},
+                              .preprocessing = pretrained_preprocessing(model_name)},
                      .model = nullptr,
                      .metadata = file.metadata};
   const std::vector<std::string>& imagenet = weights::imagenet_classes();

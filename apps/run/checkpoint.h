@@ -42,7 +42,7 @@ struct LoadedModel {
 LoadedModel load_model(const std::string& path);
 
 /// A bare state_dict file, as PyTorch writes it: the number of classes is the head's; 1000 of them
-/// have ImageNet's names, others their numbers. Preprocessing is ImageNet's.
+/// have ImageNet's names, others their numbers. Preprocessing is the model's for ImageNet.
 LoadedModel load_bare_model(const std::string& model_name, const std::string& path);
 
 /// Starts `model` from a state_dict file. A head of another size or structure stays as it is;

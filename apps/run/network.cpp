@@ -25,4 +25,13 @@ std::unique_ptr<nn::Module> make_network(const std::string& model, std::int64_t 
   return network;
 }
 
+data::Preprocessing pretrained_preprocessing(const std::string& model) {
+  const nn::InputNormalization& input = nn::model_info(model).input;
+  data::Preprocessing result = data::Preprocessing::imagenet();
+  result.mean = input.mean;
+  result.stddev = input.stddev;
+  result.filter = input.bicubic ? data::Filter::Bicubic : data::Filter::Bilinear;
+  return result;
+}
+
 }  // namespace hanok::training

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/data/transforms.h"
 #include "hanok/nn/module.h"
 
 #pragma GCC visibility push(default)
@@ -17,6 +18,10 @@ namespace hanok::training {
 std::unique_ptr<nn::Module> make_network(const std::string& model, std::int64_t classes,
                                          std::int64_t image_size,
                                          const std::vector<std::int64_t>& hidden);
+
+/// The preprocessing that the published weights of `model` expect: its normalisation and filter,
+/// the shorter side to 256 pixels, the middle 224 x 224. Throws ValueError as nn::model_info.
+data::Preprocessing pretrained_preprocessing(const std::string& model);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "hanok/apps/run/network.h"
 #include "hanok/data/sampler.h"
 #include "hanok/engine/allocator.h"
 
 namespace hanok::training {
 
 data::Preprocessing preprocessing(const Options& options) {
-  data::Preprocessing result;
+  data::Preprocessing result = pretrained_preprocessing(options.model);
+  result.resize = 0;
   result.image_size = static_cast<int>(options.image_size);
   // ImageNet's models see the middle 224 of 256 pixels.
   if (options.crop == Crop::Center) result.resize = (result.image_size * 8 + 3) / 7;
