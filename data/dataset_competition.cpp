@@ -123,9 +123,9 @@ Dataset load_competition(const std::string& root) {
   dataset.layout = "competition";
   dataset.class_names = competition_class_names();
   std::string below;  // path from the root to the folder with train.csv
-  if (!std::filesystem::exists(root + "/train.csv")) below = "train/";
+  if (!std::filesystem::exists(root + "/train.csv", error)) below = "train/";
   const std::string csv_path = root + "/" + below + "train.csv";
-  if (!std::filesystem::exists(csv_path)) {
+  if (!std::filesystem::exists(csv_path, error)) {
     throw IoError(root + ": contains neither train.csv nor train/train.csv");
   }
   std::set<std::string> folders;

@@ -146,7 +146,8 @@ void write_synthetic_competition(const std::string& root, const SyntheticOptions
   }
   const fs::path train = fs::path(root) / "train";
   const fs::path eval = fs::path(root) / "eval";
-  if (fs::exists(train) || fs::exists(eval)) {
+  std::error_code ignored;
+  if (fs::exists(train, ignored) || fs::exists(eval, ignored)) {
     throw ValueError(root + ": already holds train or eval; nothing is overwritten");
   }
   const std::vector<Row> rows = make_rows(options);

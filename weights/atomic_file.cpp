@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -16,7 +17,12 @@
 namespace hanok::weights {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
-  if (std::filesystem::is_symlink(path_)) path_ = std::filesystem::weakly_canonical(path_).string();
+  std::error_code error;
+  if (std::filesystem::is_symlink(path_, error)) {
+    const std::filesystem::path target = std::filesystem::weakly_canonical(path_, error);
+    if (error) throw IoError(fmt::format("{}: cannot be created: {}", path_, error.message()));
+    path_ = target.string();
+  }
   // The process id separates concurrent programs; O_EXCL catches any other collision.
   for (int attempt = 0; attempt < 100 && descriptor_ < 0; ++attempt) {
     temporary_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), attempt);

@@ -188,7 +188,8 @@ std::string find_pretrained(const std::string& model) {
   }
   for (const std::string& file : files) {
     const std::string path = (std::filesystem::path(cache_folder()) / file).string();
-    if (std::filesystem::exists(path)) return path;
+    std::error_code error;
+    if (std::filesystem::exists(path, error)) return path;
   }
   throw ValueError(fmt::format("no ImageNet weights for {} here: {}", model, remedy(model)));
 }

@@ -212,7 +212,9 @@ struct Verified {
 };
 
 Verified verify(const std::string& path, const DownloadOptions& options) {
-  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path));
+  std::error_code error;
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
+  if (error) throw IoError(fmt::format("{}: {}", path, error.message()));
   if (options.size && *options.size != size) {
     return {"", fmt::format("has {} bytes, not {}", size, *options.size)};
   }
@@ -248,7 +250,8 @@ DownloadResult download(const std::string& url, const std::string& path,
   part.sync();
   const Verified verified = verify(part.path(), options);
   if (!verified.problem.empty()) {
-    std::filesystem::remove(part.path());
+    std::error_code ignored;
+    std::filesystem::remove(part.path(), ignored);
     throw FormatError(fmt::format("{}: the file {}; it was deleted", url, verified.problem));
   }
   result.sha256 = verified.sha256;
@@ -278,7 +281,7 @@ Fetched fetch(const CatalogueEntry& entry,
   options.progress = progress;
   Fetched fetched;
   fetched.path = (folder / entry.file_name()).string();
-  fetched.was_there = std::filesystem::exists(fetched.path);
+  fetched.was_there = std::filesystem::exists(fetched.path, error);
   if (fetched.was_there) {
     const Verified verified = verify(fetched.path, options);
     if (!verified.problem.empty()) {

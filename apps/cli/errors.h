@@ -37,7 +37,9 @@ struct Failure {
   int exit_code = kFailure;
   std::string message;
 };
-/// Only inside a catch block: of the exception that is being handled.
+/// Only inside a catch block: of the exception that is being handled. What is not one of hanok's
+/// own errors (std::filesystem::filesystem_error, std::bad_alloc, std::system_error, ...) is put
+/// into words: no text of the standard library reaches the user as it is.
 Failure current_failure();
 
 }  // namespace hanok::training

@@ -43,7 +43,9 @@ struct Photographs {
 };
 
 Photographs photographs(const AugmentOptions& options) {
-  if (lower_extension(options.source) != ".csv" && !std::filesystem::is_directory(options.source)) {
+  std::error_code error;
+  if (lower_extension(options.source) != ".csv" &&
+      !std::filesystem::is_directory(options.source, error)) {
     if (options.sample != 0) {
       throw training::UsageError(
           "--sample: chooses from a data set, but the source is one photograph");
@@ -96,7 +98,8 @@ std::vector<std::string> expanded_kinds(const std::vector<std::string>& kinds, b
 /// applied.
 data::Augmentation augmentation_of(const std::string& kind) {
   if (data::is_augmentation_name(kind)) return data::named_augmentation(kind);
-  if (std::filesystem::is_regular_file(kind)) return training::read_augmentation(kind);
+  std::error_code error;
+  if (std::filesystem::is_regular_file(kind, error)) return training::read_augmentation(kind);
   for (const data::TransformKind& transform : data::transform_kinds()) {
     if (transform.name == kind) return {data::TransformStep(kind).set_probability(1)};
   }

@@ -9,6 +9,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/options/augmentation_toml.h"
 #include "hanok/apps/options/option_entry.h"
+#include "hanok/apps/run/files.h"
 
 namespace hanok::training {
 
@@ -75,7 +76,14 @@ AugmentChoice parse_augment(const std::string& text) {
   if (data::is_augmentation_name(text)) {
     return {.name = text, .from_file = false, .transforms = data::named_augmentation(text)};
   }
-  if (std::filesystem::is_regular_file(text)) {
+  std::error_code error;
+  // What is named like a file, or is one, is read: its error says why it cannot be.
+  if (std::filesystem::exists(text, error) || text.find_first_of("/.") != std::string::npos) {
+    try {
+      check_can_be_read(text);
+    } catch (const IoError& problem) {
+      throw UsageError(fmt::format("--augment: {}", problem.what()));
+    }
     return {.name = text, .from_file = true, .transforms = read_augmentation(text)};
   }
   throw UsageError(fmt::format("--augment: expects one of {}, or a TOML file; got \"{}\"",

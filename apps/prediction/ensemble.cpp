@@ -8,6 +8,8 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/prediction/profiled_batches.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/run/run_folder.h"
 
 namespace hanok::training {
 namespace {
@@ -20,17 +22,19 @@ void add_to(std::vector<float>& sum, const std::vector<float>& values) {
 }  // namespace
 
 std::vector<std::string> checkpoints_of_run(const std::string& run) {
-  if (!std::filesystem::is_directory(run)) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(run, error)) {
     throw UsageError(fmt::format("--run: {}: no such folder", run));
   }
   std::map<int, std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator(run)) {
-    const std::string name = entry.path().filename().string();
-    const std::string best = entry.path().string() + "/best.safetensors";
-    if (name.rfind("fold_", 0) != 0 || !std::filesystem::exists(best)) continue;
-    if (name.find_first_not_of("0123456789", 5) != std::string::npos) continue;
-    found[std::stoi(name.substr(5))] = best;
+  std::filesystem::directory_iterator entry(run, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    const std::string best = entry->path().string() + "/best.safetensors";
+    const std::optional<int> fold = fold_number(name);
+    if (fold && exists(best)) found[*fold] = best;
   }
+  if (error) throw IoError(fmt::format("{}: {}", run, error.message()));
   if (found.empty()) {
     throw UsageError(fmt::format("--run: {}: holds no fold_K/best.safetensors", run));
   }

@@ -66,7 +66,7 @@ void match_classes(data::Dataset& dataset, const Names& known, bool allow_missin
 /// Scores on a run's own training data are too good: all folds but one trained on each photograph.
 bool is_training_data(const std::string& run, const std::string& data) {
   const std::string config = run + "/config.toml";
-  if (run.empty() || !fs::exists(config)) return false;
+  if (run.empty() || !exists(config)) return false;
   Options options;
   apply_toml_file(options, config);
   std::error_code error;

@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 #include <iostream>
 
+#include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
@@ -28,19 +29,24 @@ bool looks_like_image(const fs::path& path) {
 
 void add(ImageList& list, const std::string& file, const std::string& name) {
   // The data set's root is "", so paths are absolute without their leading slash.
-  const std::string path = fs::absolute(file).lexically_normal().string().substr(1);
+  const std::string path = absolute_path(file).substr(1);
   list.dataset.samples.push_back({path, -1, path});
   list.names.push_back(name);
 }
 
 void add_folder(ImageList& list, const std::string& folder) {
   std::vector<std::string> files;
-  for (auto it = fs::recursive_directory_iterator(folder); it != fs::recursive_directory_iterator();
-       ++it) {
+  std::error_code error;
+  fs::recursive_directory_iterator it(folder, error);
+  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
     const bool hidden = it->path().filename().string().rfind('.', 0) == 0;
-    if (hidden && it->is_directory()) it.disable_recursion_pending();
-    if (it->is_regular_file() && looks_like_image(it->path())) files.push_back(it->path().string());
+    std::error_code ignored;  // of a broken link
+    if (hidden && it->is_directory(ignored)) it.disable_recursion_pending();
+    if (it->is_regular_file(ignored) && looks_like_image(it->path())) {
+      files.push_back(it->path().string());
+    }
   }
+  if (error) throw IoError(fmt::format("{}: {}", folder, error.message()));
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) add(list, file, file);
 }
@@ -49,7 +55,8 @@ void add_csv(ImageList& list, const std::string& path) {
   const data::Csv csv = data::read_csv(path);
   const std::size_t column = csv.column("ImageID");
   const fs::path beside = fs::path(path).parent_path();
-  const fs::path images = fs::is_directory(beside / "images") ? beside / "images" : beside;
+  std::error_code error;
+  const fs::path images = fs::is_directory(beside / "images", error) ? beside / "images" : beside;
   for (const std::vector<std::string>& row : csv.rows) {
     add(list, (images / row[column]).string(), row[column]);
   }
@@ -81,9 +88,10 @@ ImageList list_images(const std::vector<std::string>& given) {
   list.dataset.root = "";
   list.dataset.layout = "files";
   for (const std::string& argument : arguments) {
-    if (fs::is_directory(argument)) {
+    std::error_code error;
+    if (fs::is_directory(argument, error)) {
       add_folder(list, argument);
-    } else if (!fs::exists(argument)) {
+    } else if (!exists(argument)) {
       throw IoError(fmt::format("{}: no such file or folder", argument));
     } else if (lower_extension(argument) == ".csv") {
       if (arguments.size() > 1) {

@@ -28,7 +28,7 @@ void append_cudnn_plans(Device device, const std::string& path) {
   if (device.is_cpu()) return;
   std::string text;
   std::set<std::string> there;
-  if (std::filesystem::exists(path)) {
+  if (exists(path)) {
     text = read_file(path);
     std::istringstream lines(text);
     for (std::string line; std::getline(lines, line);) there.insert(line);

@@ -1,10 +1,13 @@
 #include "hanok/apps/run/run_folder.h"
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "hanok/apps/cli/errors.h"
@@ -56,12 +59,54 @@ EpochMetrics from_json(const ordered_json& value) {
 
 }  // namespace
 
+std::optional<int> fold_number(const std::string& name) {
+  const std::string prefix = "fold_";
+  if (name.rfind(prefix, 0) != 0) return {};
+  int number = -1;
+  const char* end = name.data() + name.size();
+  const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, number);
+  if (error != std::errc() || stop != end || number < 0) return {};
+  return number;
+}
+
 void RunFolder::check_free(const std::string& path) {
-  if (std::filesystem::exists(RunFolder(path).config())) {
+  const RunFolder folder(path);
+  const std::vector<std::string> there = folder.own_files();
+  if (there.empty()) return;
+  if (exists(folder.config()) && exists(folder.folds())) {
     throw UsageError(
         fmt::format("--out: {} already holds a run; resume it (--resume {}) or name another folder",
                     path, path));
   }
+  throw UsageError(
+      fmt::format("--out: {} holds {}, which a run would overwrite; name another folder", path,
+                  fmt::join(there, ", ")));
+}
+
+std::vector<std::string> RunFolder::own_files() const {
+  static const std::set<std::string> kNames = {
+      "config.toml",        "folds.csv",    "unreadable.csv", "predictions.csv",
+      "summary.json",       "profile.json", "profile.txt",    "metrics.jsonl",
+      "conv2d_choices.csv", "metrics.csv",  "cudnn_plans",    "cudnn_plans.txt"};
+  std::vector<std::string> found;
+  std::error_code error;
+  std::filesystem::directory_iterator entry(path_, error);
+  if (error == std::errc::no_such_file_or_directory) return {};
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (kNames.count(name) != 0 || fold_number(name)) found.push_back(name);
+  }
+  if (error) throw IoError(fmt::format("{}: {}", path_, error.message()));
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+bool RunFolder::holds_checkpoint() const {
+  for (const std::string& name : own_files()) {
+    const std::optional<int> k = fold_number(name);
+    if (k && (exists(last(*k)) || exists(best(*k)) || exists(fold_result(*k)))) return true;
+  }
+  return false;
 }
 
 RunFolder RunFolder::create(const std::string& path) {
@@ -72,7 +117,7 @@ RunFolder RunFolder::create(const std::string& path) {
 
 RunFolder RunFolder::open(const std::string& path) {
   RunFolder folder(path);
-  if (!std::filesystem::exists(folder.config())) {
+  if (!exists(folder.config())) {
     throw UsageError(fmt::format("{}: holds no run (no config.toml)", path));
   }
   return folder;
@@ -80,16 +125,23 @@ RunFolder RunFolder::open(const std::string& path) {
 
 void RunFolder::remove_leftovers() const {
   std::vector<std::filesystem::path> leftovers;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(path_)) {
-    const std::string below = entry.path().lexically_relative(path_).string();
-    const bool temporary = entry.path().extension() == ".tmp";
-    if (temporary && below.rfind("fold_", 0) == 0) leftovers.push_back(entry.path());
+  std::error_code error;
+  std::filesystem::recursive_directory_iterator entry(path_, error);
+  for (; !error && entry != std::filesystem::recursive_directory_iterator();
+       entry.increment(error)) {
+    const std::string below = entry->path().lexically_relative(path_).string();
+    const bool temporary = entry->path().extension() == ".tmp";
+    if (temporary && below.rfind("fold_", 0) == 0) leftovers.push_back(entry->path());
   }
-  for (const std::filesystem::path& file : leftovers) std::filesystem::remove(file);
+  if (error) throw IoError(fmt::format("{}: {}", path_, error.message()));
+  for (const std::filesystem::path& file : leftovers) {
+    std::filesystem::remove(file, error);
+    if (error) throw IoError(fmt::format("{}: {}", file.string(), error.message()));
+  }
 }
 
 MetricsLog::MetricsLog(const RunFolder& folder) : folder_(folder) {
-  if (!std::filesystem::exists(folder.metrics_jsonl())) return;
+  if (!exists(folder.metrics_jsonl())) return;
   std::istringstream file(read_file(folder.metrics_jsonl()));
   std::string line;
   while (std::getline(file, line)) {

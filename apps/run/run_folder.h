@@ -11,10 +11,12 @@
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
 //   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json                of all folds
+//   run.lock           while a process works in the folder (run_lock.h)
 // Every file is whole or absent, so a run killed at any moment can be resumed.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -24,12 +26,17 @@ namespace hanok::training {
 
 class RunFolder {
  public:
-  /// Throws UsageError if `path` already holds a run.
+  /// Throws UsageError if `path` already holds a run, or files that a run would overwrite.
   static void check_free(const std::string& path);
-  /// Makes a new run folder. Throws UsageError if it exists already.
+  /// Makes a new run folder. Throws as check_free. NewRun (new_run.h) is the careful way.
   static RunFolder create(const std::string& path);
   /// Throws UsageError if `path` holds no run.
   static RunFolder open(const std::string& path);
+
+  /// Names of what is in the folder and called as a run calls its files and folders.
+  std::vector<std::string> own_files() const;
+  /// True if a fold has saved something from which the run can be resumed.
+  bool holds_checkpoint() const;
 
   /// Removes what a killed process left half-written of the folds' files.
   void remove_leftovers() const;
@@ -57,6 +64,9 @@ class RunFolder {
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
   std::string path_;
 };
+
+/// 12 of "fold_12"; empty for a name that no fold's folder has.
+std::optional<int> fold_number(const std::string& name);
 
 /// What one epoch of one fold measured.
 struct EpochMetrics {

@@ -1,6 +1,5 @@
 #include "hanok/apps/run/step_log.h"
 
-#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <utility>
@@ -15,7 +14,7 @@ StepLog::StepLog(Reporter& reporter, std::string path, std::int64_t last_step)
     : reporter_(reporter),
       path_(std::move(path)),
       text_("epoch,step,loss,learning_rate,gradient_norm\n") {
-  if (path_.empty() || !std::filesystem::exists(path_)) return;
+  if (path_.empty() || !exists(path_)) return;
   const data::Csv csv = data::read_csv(path_);
   const std::size_t step_column = csv.column("step");
   for (const std::vector<std::string>& row : csv.rows) {

@@ -1,10 +1,10 @@
 #include "hanok/apps/training/feature_store.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fmt/format.h>
 #include <utility>
 
+#include "hanok/apps/run/files.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/kernels/base/error.h"
 
@@ -41,8 +41,7 @@ void FeatureStore::make_records(const Tensor& features) {
   const std::int64_t bytes = bytes_of_one(features);
   try {
     const std::int64_t file_bytes = settings_.capacity * bytes - settings_.budget;
-    const auto room = static_cast<std::int64_t>(
-        std::filesystem::space(settings_.spill_folder).available / (settings_.required ? 1 : 2));
+    const std::int64_t room = free_bytes(settings_.spill_folder) / (settings_.required ? 1 : 2);
     if (file_bytes > room) {
       throw IoError(fmt::format("{}: no room for {} MiB of cached features", settings_.spill_folder,
                                 file_bytes >> 20));

@@ -76,7 +76,7 @@ FoldState FoldCheckpoints::load() {
                                                               options.min_delta)};
   if (job_.folder == nullptr) return fold;
   const std::string path = job_.folder->last(job_.fold);
-  if (!std::filesystem::exists(path)) return fold;
+  if (!exists(path)) return fold;
   const nn::State state = load_state(path);
   state.check_version("training state", kStateVersion);
   if (state.integer("fold") != job_.fold) {
