@@ -1,6 +1,7 @@
 // Reads folds from a table, written by a run or by the user.
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 
@@ -35,8 +36,7 @@ void check_numbers(const std::string& csv_path, const Folds& folds) {
 
 }  // namespace
 
-Folds read_folds(const std::string& csv_path, const Dataset& dataset,
-                 std::vector<std::string>& warnings) {
+Folds read_known_folds(const std::string& csv_path, const Dataset& dataset) {
   const Csv csv = read_csv(csv_path);
   const std::size_t path = csv.column("path");
   const std::size_t fold = csv.column("fold");
@@ -50,18 +50,26 @@ Folds read_folds(const std::string& csv_path, const Dataset& dataset,
     const std::string& name = csv.rows[row][path];
     const auto found = sample_of.find(name);
     if (found == sample_of.end()) {
-      throw FormatError(fmt::format("{}:{}: '{}' is not in the data set {}", csv.path,
-                                    csv.lines[row], name, dataset.root));
+      std::error_code error;
+      const bool missing = !std::filesystem::exists(dataset.root + "/" + name, error);
+      throw FormatError(fmt::format("{}:{}: '{}' is not in the data set {}{}", csv.path,
+                                    csv.lines[row], name, dataset.root,
+                                    missing ? ": there is no such file" : ""));
     }
     if (folds[found->second] >= 0) {
       throw FormatError(fmt::format("{}:{}: '{}' occurs twice", csv.path, csv.lines[row], name));
     }
     folds[found->second] = parse_fold(csv, row, csv.rows[row][fold]);
   }
+  return folds;
+}
+
+void check_folds(const std::string& csv_path, const Dataset& dataset, const Folds& folds,
+                 std::vector<std::string>& warnings) {
   const auto missing = std::find(folds.begin(), folds.end(), -1);
   if (missing != folds.end()) {
     throw FormatError(
-        fmt::format("{}: {} of {} samples have no fold, for example '{}'", csv.path,
+        fmt::format("{}: {} of {} samples have no fold, for example '{}'", csv_path,
                     std::count(folds.begin(), folds.end(), -1), folds.size(),
                     dataset.samples[static_cast<std::size_t>(missing - folds.begin())].path));
   }
@@ -74,10 +82,16 @@ Folds read_folds(const std::string& csv_path, const Dataset& dataset,
     if (fold_of_group.emplace(group, folds[i]).first->second != folds[i]) cut[group] = true;
   }
   if (!cut.empty()) {
-    warnings.push_back(fmt::format("{}: {} group{} several folds, for example '{}'", csv.path,
+    warnings.push_back(fmt::format("{}: {} group{} several folds, for example '{}'", csv_path,
                                    cut.size(), cut.size() == 1 ? " spans" : "s span",
                                    cut.begin()->first));
   }
+}
+
+Folds read_folds(const std::string& csv_path, const Dataset& dataset,
+                 std::vector<std::string>& warnings) {
+  Folds folds = read_known_folds(csv_path, dataset);
+  check_folds(csv_path, dataset, folds, warnings);
   return folds;
 }
 

@@ -38,6 +38,11 @@ Folds stratified_hold_out(const std::vector<std::int64_t>& labels,
 /// that span several folds.
 Folds read_folds(const std::string& csv_path, const Dataset& dataset,
                  std::vector<std::string>& warnings);
+/// The two halves of read_folds, for a data set from which unreadable images are yet to be taken:
+/// the numbers, -1 for a sample that the table lacks; and the checks of a whole set of numbers.
+Folds read_known_folds(const std::string& csv_path, const Dataset& dataset);
+void check_folds(const std::string& csv_path, const Dataset& dataset, const Folds& folds,
+                 std::vector<std::string>& warnings);
 
 /// Members per class (rows) and fold (columns), as a printable table.
 std::string fold_table(const Folds& folds, int fold_count, const std::vector<std::int64_t>& labels,

@@ -1,81 +1,27 @@
 #include "hanok/apps/experiment/experiment.h"
 
-#include <filesystem>
 #include <fmt/format.h>
-#include <memory>
-#include <vector>
+#include <optional>
+#include <utility>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/experiment/folds.h"
+#include "hanok/apps/experiment/start_checks.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/plan.h"
 #include "hanok/apps/profiling/profile.h"
-#include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/run/network.h"
-#include "hanok/apps/run/run_folder.h"
+#include "hanok/apps/run/new_run.h"
+#include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/training/experiment_data.h"
-#include "hanok/apps/training/feature_cache_plan.h"
-#include "hanok/apps/training/optimization.h"
+#include "hanok/apps/training/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/runtime.h"
-#include "hanok/nn/models/registry.h"
 
 namespace hanok::training {
 namespace {
-
-std::string absolute(const std::string& path) {
-  return std::filesystem::absolute(path).lexically_normal().string();
-}
-
-/// Throws UsageError for a text that config.toml cannot hold.
-void check_texts(const Options& options) {
-  for (const OptionEntry& entry : option_table()) {
-    for (const std::string& text : entry.get(options)) {
-      if (is_utf8(text)) continue;
-      throw UsageError(fmt::format(
-          "--{}: \"{}\" is not UTF-8 text, which config.toml requires; rename the file or folder",
-          entry.name, text));
-    }
-  }
-}
-
-/// Builds the network once without training it, so that bad options and weights
-/// are found before the run folder exists.
-void check_network(const Options& options, std::int64_t classes) {
-  const nn::WithoutInit without_init;
-  std::unique_ptr<nn::Module> model;
-  try {
-    model = make_network(options.model, classes, options.image_size, options.hidden);
-  } catch (const ValueError& error) {
-    throw UsageError(fmt::format("--model, --image-size: {}", error.what()));
-  }
-  const std::string head = nn::head_name(options.model);
-  const std::string start = start_weights(options);
-  if (!start.empty()) start_from(*model, head, start);
-  const auto named = [](const char* option, const auto& action) {
-    try {
-      action();
-    } catch (const ValueError& error) {
-      throw UsageError(fmt::format("{}: {}", option, error.what()));
-    }
-  };
-  named("--freeze", [&] {
-    FreezingRules rules = freezing_rules(options);
-    rules.unfreeze_at.clear();
-    const FreezingPlan plan(*model, head, rules);
-  });
-  named("--unfreeze-at", [&] {
-    const FreezingPlan plan(*model, head, freezing_rules(options));
-    named("--lr-group", [&] { parameter_groups(options, *model, plan); });
-  });
-  plan_feature_cache(options, *model, {});  // throws if --cache-features cannot be done
-  if (trainable_parameters(*model) == 0) {
-    throw UsageError("--freeze: freezes everything; no parameter is left to train");
-  }
-}
 
 /// The precision to compute in.
 Precision use_machine(const Options& options) {
@@ -87,56 +33,136 @@ Precision use_machine(const Options& options) {
   return options.precision;
 }
 
+Options with_absolute_paths(Options options) {
+  options.data = absolute_path(options.data);
+  if (options.weights.source == StartWeights::Source::File) {
+    options.weights.file = absolute_path(options.weights.file);
+  }
+  if (!options.folds_file.empty()) options.folds_file = absolute_path(options.folds_file);
+  if (options.augment.from_file) options.augment.name = absolute_path(options.augment.name);
+  return options;
+}
+
+/// What needs the list of classes and images, and none of their pixels.
+void check_before_decoding(const Options& options, const data::Dataset& dataset) {
+  const auto classes = static_cast<std::int64_t>(dataset.class_names.size());
+  check_network(options, classes);
+  if (options.baselines) check_temporary_files(options, classes);
+}
+
+/// Of jobs that write nothing: all checks that need no data. Returns the precision to compute in.
+Precision ready_to_read(const Options& options) {
+  check_options(options);
+  check_texts(options);
+  const Precision precision = use_machine(options);
+  check_named_files(options);
+  return precision;
+}
+
+/// Of jobs that write nothing.
+ExperimentData data_without_run(const Options& options) {
+  return prepare_data(options, [&options](const data::Dataset& dataset) {
+    check_before_decoding(options, dataset);
+    check_temporary_files(options, static_cast<std::int64_t>(dataset.class_names.size()));
+  });
+}
+
+/// Of a run that is resumed: its next fold needs them.
+void check_start_weights(const Options& options) {
+  try {
+    start_weights(options);
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("{}\nthe run was started from this file: put it back to resume it",
+                              error.what()));
+  }
+}
+
+/// True if every fold of the run has its result.
+bool is_finished(const Options& options, const RunFolder& folder,
+                 const std::optional<RecordedData>& record) {
+  if (!record) return false;
+  const int count = record->folds * static_cast<int>(options.repeats);
+  for (const int fold : selected_folds(options, count)) {
+    if (!exists(folder.fold_result(fold))) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
-int start_run(Options options, const std::string& out, Reporter& reporter) {
+int start_run(Options options, const std::string& out, Reporter& reporter,
+              const DrawData& draw_data) {
+  if (draw_data) options.data = out + "/data";
   check_options(options);
-  RunFolder::check_free(out);
-  options.data = absolute(options.data);
-  if (options.weights.source == StartWeights::Source::File) {
-    options.weights.file = absolute(options.weights.file);
-  }
-  if (!options.folds_file.empty()) options.folds_file = absolute(options.folds_file);
-  if (options.augment.from_file) options.augment.name = absolute(options.augment.name);
+  NewRun run(out);
+  options = with_absolute_paths(options);
   check_texts(options);
   const PrecisionScope precision(use_machine(options));
-  start_weights(options);  // throws for a missing file before the data are read
-  const ExperimentData data = prepare_data(options);
+  if (draw_data) {
+    start_weights(options);  // throws before any face is drawn
+    draw_data(run.make("data"));
+  }
+  check_named_files(options);
+  const ExperimentData data = prepare_data(options, [&](const data::Dataset& dataset) {
+    check_before_decoding(options, dataset);
+    reporter.print(check_room(out, disk_need(options, dataset)));
+  });
   reporter.print(describe(data));
   if (interrupted()) {
     reporter.print("interrupted; nothing was trained yet\n");
     return kInterrupted;
   }
-  check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
-  const RunFolder folder = RunFolder::create(out);
-  write_file(folder.folds(), folds_to_csv(data));
-  if (!data.bad.empty()) write_file(folder.unreadable(), unreadable_to_csv(data.bad));
-  write_file(folder.config(), to_toml(options));
-  return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
+  write_file(run.make("folds.csv"), folds_to_csv(data));
+  if (!data.bad.empty()) write_file(run.make("unreadable.csv"), unreadable_to_csv(data.bad));
+  RecordedData record = recorded(data);
+  if (draw_data) record.data_in_run = "data";
+  write_file(run.make("config.toml"), to_toml(options) + to_toml(record));
+  run.keep();
+  try {
+    return train_folds(
+        {.options = options, .data = data, .folder = run.folder(), .reporter = reporter});
+  } catch (const IoError&) {
+    throw;  // says how the run can continue
+  } catch (...) {
+    // Steps that were logged may show what went wrong.
+    if (options.log_steps == 0) run.discard_unless_saved();
+    throw;
+  }
 }
 
 int resume_run(const std::string& path, Reporter& reporter,
                const std::function<void(Options&)>& adjust) {
   const RunFolder folder = RunFolder::open(path);
+  const RunLock lock(path);
   folder.remove_leftovers();
-  Options options;
-  apply_toml_file(options, folder.config());
+  Options saved;
+  apply_toml_file(saved, folder.config());
+  Options options = saved;
   if (adjust) adjust(options);
+  options.data = absolute_path(options.data);
   check_options(options);
+  check_texts(options);
   const PrecisionScope precision(use_machine(options));
-  ExperimentData data = data_from_folds_csv(options, folder.folds());
-  if (std::filesystem::exists(folder.unreadable())) {
-    data.bad = unreadable_from_csv(folder.unreadable());
+  const std::optional<RecordedData> record = recorded_in_toml(folder.config());
+  const bool finished = is_finished(options, folder, record);  // then nothing is read but results
+  if (!finished) {
+    locate_data(options, folder, record);
+    check_start_weights(options);
+  }
+  ExperimentData data = data_of_run(options, folder, record);
+  if (!finished) compare_with_files(data, options, folder, reporter);
+  if (options.data != saved.data) {
+    reporter.print(fmt::format("data: {} (before: {})\n", options.data, saved.data));
+    saved.data = options.data;
+    write_file(folder.config(), to_toml(saved) + (record ? to_toml(*record) : ""));
   }
   reporter.print(describe(data));
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
 }
 
 void dry_run(const Options& options, Reporter& reporter) {
-  check_options(options);
-  const PrecisionScope precision(use_machine(options));
-  const ExperimentData data = prepare_data(options);
-  check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
+  const PrecisionScope precision(ready_to_read(options));
+  const ExperimentData data = data_without_run(options);
   reporter.print(describe(data));
   bool first = true;
   for (const int fold : selected_folds(options, data.fold_count)) {
@@ -154,10 +180,8 @@ void dry_run(const Options& options, Reporter& reporter) {
 }
 
 void plan_run(const Options& options, Reporter& reporter) {
-  check_options(options);
-  const PrecisionScope precision(use_machine(options));
-  const ExperimentData data = prepare_data(options);
-  check_network(options, static_cast<std::int64_t>(data.dataset.class_names.size()));
+  const PrecisionScope precision(ready_to_read(options));
+  const ExperimentData data = data_without_run(options);
   reporter.print(fmt::format("{}\n{}, batch {}, {} px, {} threads\n", describe(data), options.model,
                              options.batch_size, options.image_size, num_threads()));
   reporter.print(fmt::format("{}\nplan: nothing was trained, nothing written\n",

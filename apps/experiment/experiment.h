@@ -12,12 +12,18 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Starts a run in the new folder `out`. Returns kSuccess or kInterrupted; throws the errors of
-/// its parts.
-int start_run(Options options, const std::string& out, Reporter& reporter);
+/// Draws the data of a demonstration into a folder.
+using DrawData = std::function<void(const std::string& folder)>;
+
+/// Starts a run in the new folder `out`, whose lock it holds. Returns kSuccess or kInterrupted;
+/// throws the errors of its parts. A start that fails removes what it made. With `draw_data` the
+/// data are drawn into `out`/data, once everything else has been checked.
+int start_run(Options options, const std::string& out, Reporter& reporter,
+              const DrawData& draw_data = {});
 
 /// Resumes a run: the result is bitwise that of an uninterrupted one. `adjust` may change only
-/// options that leave the result unchanged (threads, workers, device).
+/// options that leave the result unchanged (threads, workers, device), and `data` if the images
+/// were moved. The run's own files and classes are used, whatever the data hold now.
 int resume_run(const std::string& path, Reporter& reporter,
                const std::function<void(Options&)>& adjust = {});
 

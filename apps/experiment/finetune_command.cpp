@@ -13,11 +13,8 @@
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/experiment/demo.h"
 #include "hanok/apps/experiment/experiment.h"
-#include "hanok/apps/options/device_option.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/preflight/check.h"
-#include "hanok/apps/run/run_folder.h"
-#include "hanok/engine/precision.h"
 
 namespace hanok::training {
 namespace {
@@ -162,18 +159,13 @@ int resume(const CommandLine& command, Reporter& reporter) {
   });
 }
 
-int start(CommandLine command, Reporter& reporter) {
+int start(const CommandLine& command, Reporter& reporter) {
   if (command.out.empty()) throw UsageError("--out: missing; name a new folder for the run");
-  if (command.demo) {
-    RunFolder::check_free(command.out);
-    // Throws for a missing GPU before any face is drawn.
-    check_precision(command.options.precision, choose_device(command.options.device));
-    reporter.print(
-        fmt::format("drawing {} people's faces into {}/data\n", command.people, command.out));
-    command.options.data =
-        draw_demo_data(command.out + "/data", command.people, command.options.seed);
-  }
-  return start_run(command.options, command.out, reporter);
+  if (!command.demo) return start_run(command.options, command.out, reporter);
+  return start_run(command.options, command.out, reporter, [&](const std::string& folder) {
+    reporter.print(fmt::format("drawing {} people's faces into {}\n", command.people, folder));
+    draw_demo_data(folder, command.people, command.options.seed);
+  });
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "hanok/apps/experiment/folds.h"
 
-#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
@@ -87,7 +86,7 @@ int train_missing_folds(const Run& run) {
   std::optional<FirstFold> first = first_fold(run);
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
     const std::string done = run.folder.fold_result(fold);
-    if (std::filesystem::exists(done)) {
+    if (exists(done)) {
       results.push_back(fold_result_from_json(done, read_file(done)));
       continue;
     }
@@ -125,7 +124,7 @@ int train_folds(const Run& run) {
   use_cudnn_plans(device, {.run_plans = run.folder.cudnn_plans(), .autotune = options.autotune});
   Conv2dChoices choices;
   if (options.autotune && device.is_cpu()) {
-    if (!std::filesystem::exists(run.folder.conv2d_choices())) autotune(run);
+    if (!exists(run.folder.conv2d_choices())) autotune(run);
     choices = read_conv2d_choices(run.folder.conv2d_choices());
   }
   const UseConv2dChoices use(choices);

@@ -33,7 +33,10 @@ void add_hidden(OptionTable& table) {
 
 void add_data_options(OptionTable& table) {
   table.section("Data");
-  table.text({"data", "DIR"}, "folder with the images", &Options::data);
+  table
+      .text({"data", "DIR"}, "folder with the images; beside --resume: where they were moved to",
+            &Options::data)
+      .free_on_resume = true;
   table.choice(
       {"layout", "L"},
       "how the folder is laid out: a folder per class, the mask competition's train.csv, or a "

@@ -86,7 +86,8 @@ std::string scalar_text(const OptionEntry& entry, const toml::node& node) {
 
 void apply_table(Options& options, const toml::table& table) {
   for (const auto& [key, node] : table) {
-    if (key.str() == "transform") continue;
+    // Not options: the transforms of --augment, and what a run has recorded of its data.
+    if (key.str() == "transform" || key.str() == "recorded") continue;
     const OptionEntry& entry = find_option(std::string(key.str()));
     std::vector<std::string> values;
     if (const toml::array* array = node.as_array(); array != nullptr && entry.kind == Kind::List) {

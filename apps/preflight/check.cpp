@@ -1,8 +1,10 @@
 #include "hanok/apps/preflight/check.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -16,6 +18,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/training/experiment_data.h"
 #include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
@@ -50,10 +53,9 @@ class Lines {
 class ScratchFolder {
  public:
   ScratchFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "finetune-check-XXXXXX").string();
+    std::string pattern = temporary_folder() + "/finetune-check-XXXXXX";
     if (mkdtemp(pattern.data()) == nullptr) {
-      throw IoError(pattern + ": cannot make a temporary folder");
+      throw IoError(fmt::format("{}: cannot be made: {}", pattern, std::strerror(errno)));
     }
     path_ = pattern;
   }
@@ -197,10 +199,10 @@ int check_recipe(const Options& options, Reporter& reporter) {
   check_precision(options.precision, choose_device(options.device));
   const PrecisionScope precision(options.precision);
   start_weights(options);  // a missing file is reported before the data are read
+  const ScratchFolder scratch;
   const ExperimentData data = prepare_data(options);
   const int fold = selected_folds(options, data.fold_count).front();
   const std::size_t classes = data.dataset.class_names.size();
-  const ScratchFolder scratch;
   Lines lines(reporter);
   lines.add(true, "data",
             fmt::format("{} images of {} classes, {} unreadable", data.dataset.samples.size(),

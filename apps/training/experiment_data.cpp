@@ -9,6 +9,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/unreadable.h"
+#include "hanok/apps/training/recorded_data.h"
 
 namespace hanok::training {
 namespace {
@@ -27,9 +28,12 @@ std::vector<std::string> groups_of(const data::Dataset& dataset) {
   return groups;
 }
 
-void drop_unreadable(ExperimentData& data, const Options& options) {
+/// Also from the folds of --folds-file, which are those of the listed samples.
+void drop_unreadable(ExperimentData& data, const Options& options, data::Folds& given) {
   data::Dataset& dataset = data.dataset;
   const std::size_t images = dataset.samples.size();
+  std::map<std::string, int> fold_of;
+  for (std::size_t i = 0; i < given.size(); ++i) fold_of[dataset.samples[i].path] = given[i];
   data.bad = take_out_unreadable(dataset, options.workers);
   const double share = static_cast<double>(data.bad.size()) / static_cast<double>(images);
   if (share > kBadLimit && !options.allow_bad) {
@@ -39,6 +43,9 @@ void drop_unreadable(ExperimentData& data, const Options& options) {
                     dataset.root, data.bad.size(), images, 100 * share, 100 * kBadLimit,
                     list_unreadable(data.bad)));
   }
+  given.clear();
+  if (fold_of.empty()) return;
+  for (const data::Sample& sample : dataset.samples) given.push_back(fold_of.at(sample.path));
 }
 
 void check_classes(const data::Dataset& dataset) {
@@ -58,13 +65,15 @@ void check_classes(const data::Dataset& dataset) {
   }
 }
 
-void split(ExperimentData& data, const Options& options) {
+/// `given` are the folds of --folds-file, if there is one.
+void split(ExperimentData& data, const Options& options, const data::Folds& given) {
   const std::vector<std::int64_t> labels = labels_of(data.dataset);
   data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
   const std::vector<std::string> groups =
       data.grouped ? groups_of(data.dataset) : std::vector<std::string>();
   if (!options.folds_file.empty()) {
-    data.repeats = {data::read_folds(options.folds_file, data.dataset, data.warnings)};
+    data::check_folds(options.folds_file, data.dataset, given, data.warnings);
+    data.repeats = {given};
     data.folds = 1 + *std::max_element(data.repeats[0].begin(), data.repeats[0].end());
   } else if (options.val_fraction > 0) {
     data.folds = 1;
@@ -114,90 +123,27 @@ std::vector<std::int64_t> ExperimentData::validation(int fold) const { return me
 
 std::vector<std::int64_t> ExperimentData::training(int fold) const { return members(fold, false); }
 
-ExperimentData prepare_data(const Options& options) {
+ExperimentData prepare_data(const Options& options,
+                            const std::function<void(const data::Dataset&)>& before_decoding) {
   const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv;
-  if (!std::filesystem::is_directory(options.data) &&
-      !(table && std::filesystem::is_regular_file(options.data))) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(options.data, error) &&
+      !(table && std::filesystem::is_regular_file(options.data, error))) {
     throw UsageError(fmt::format("--data: {}: no such folder", options.data));
   }
   ExperimentData data;
   data.dataset = data::load_dataset(options.data, name_of(options.layout));
-  drop_unreadable(data, options);
   check_classes(data.dataset);
-  split(data, options);
+  data::Folds given;
+  if (!options.folds_file.empty()) given = folds_from_file(options, data.dataset);
+  // What is wrong with the split as such is found before an image is decoded.
+  ExperimentData before = data;
+  split(before, options, given);
+  if (before_decoding) before_decoding(data.dataset);
+  drop_unreadable(data, options, given);
+  check_classes(data.dataset);
+  split(data, options, given);
   return data;
-}
-
-std::string folds_to_csv(const ExperimentData& data) {
-  std::string out = "path,label,group,fold";
-  for (std::size_t r = 1; r < data.repeats.size(); ++r) out += fmt::format(",fold_{}", r + 1);
-  out += "\n";
-  for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
-    const data::Sample& sample = data.dataset.samples[i];
-    out += fmt::format(
-        "{},{},{}", data::csv_field(sample.path),
-        data::csv_field(data.dataset.class_names[static_cast<std::size_t>(sample.label)]),
-        data::csv_field(sample.group));
-    for (const data::Folds& folds : data.repeats) out += fmt::format(",{}", folds[i]);
-    out += "\n";
-  }
-  return out;
-}
-
-ExperimentData data_from_folds_csv(const Options& options, const std::string& path) {
-  ExperimentData data;
-  data.dataset = data::load_dataset(options.data, name_of(options.layout));
-  const data::Csv csv = data::read_csv(path);
-  const std::size_t path_column = csv.column("path");
-  const std::size_t label_column = csv.column("label");
-  const std::size_t group_column = csv.column("group");
-  std::vector<std::size_t> fold_columns = {csv.column("fold")};
-  for (std::int64_t r = 2; r <= options.repeats; ++r) {
-    fold_columns.push_back(csv.column(fmt::format("fold_{}", r)));
-  }
-  data.repeats.resize(fold_columns.size());
-  std::map<std::string, std::int64_t> label_of;
-  for (std::size_t i = 0; i < data.dataset.class_names.size(); ++i) {
-    label_of[data.dataset.class_names[i]] = static_cast<std::int64_t>(i);
-  }
-  data.dataset.samples.clear();
-  for (const std::vector<std::string>& row : csv.rows) {
-    const auto label = label_of.find(row[label_column]);
-    if (label == label_of.end()) {
-      throw FormatError(fmt::format("{}: class \"{}\" is no longer in {}", path, row[label_column],
-                                    options.data));
-    }
-    data.dataset.samples.push_back({row[path_column], label->second, row[group_column]});
-    for (std::size_t r = 0; r < fold_columns.size(); ++r) {
-      data.repeats[r].push_back(std::stoi(row[fold_columns[r]]));
-    }
-  }
-  data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
-  data.folds = options.val_fraction > 0 ? 1 : static_cast<int>(options.folds);
-  if (!options.folds_file.empty()) {
-    data.folds = 1 + *std::max_element(data.repeats[0].begin(), data.repeats[0].end());
-  }
-  data.fold_count = data.folds * static_cast<int>(data.repeats.size());
-  return data;
-}
-
-std::string unreadable_to_csv(const std::vector<data::BadImage>& bad) {
-  std::string out = "path,reason\n";
-  for (const data::BadImage& image : bad) {
-    out += data::csv_field(image.path) + "," + data::csv_field(image.reason) + "\n";
-  }
-  return out;
-}
-
-std::vector<data::BadImage> unreadable_from_csv(const std::string& path) {
-  const data::Csv csv = data::read_csv(path);
-  const std::size_t path_column = csv.column("path");
-  const std::size_t reason_column = csv.column("reason");
-  std::vector<data::BadImage> bad;
-  for (const std::vector<std::string>& row : csv.rows) {
-    bad.push_back({row[path_column], row[reason_column]});
-  }
-  return bad;
 }
 
 std::string describe(const ExperimentData& data) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,17 +34,10 @@ struct ExperimentData {
 /// Reads, decodes every image once, splits. Throws IoError for a missing folder; ValueError for an
 /// empty class, fewer than two classes, more folds than groups, or more than 5% of unreadable
 /// images (unless --allow-bad).
-ExperimentData prepare_data(const Options& options);
-
-/// folds.csv of a run folder: path,label,group,fold, and fold_2, ... of further repeats. The label
-/// is the class's name.
-std::string folds_to_csv(const ExperimentData& data);
-/// The same data as when folds.csv was written, whatever has been added to the folder since.
-ExperimentData data_from_folds_csv(const Options& options, const std::string& path);
-
-/// unreadable.csv of a run folder: path,reason.
-std::string unreadable_to_csv(const std::vector<data::BadImage>& bad);
-std::vector<data::BadImage> unreadable_from_csv(const std::string& path);
+/// `before_decoding` is called once the files are listed and can be split: for checks that need no
+/// image, so that their errors come at once.
+ExperimentData prepare_data(const Options& options,
+                            const std::function<void(const data::Dataset&)>& before_decoding = {});
 
 /// What the user should see of it: layout, counts, what was skipped, warnings, table of folds.
 std::string describe(const ExperimentData& data);

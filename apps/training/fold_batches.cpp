@@ -1,7 +1,5 @@
 #include "hanok/apps/training/fold_batches.h"
 
-#include <filesystem>
-
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/training/feature_cache_plan.h"
 #include "hanok/apps/training/image_loading.h"
@@ -9,12 +7,12 @@
 namespace hanok::training {
 namespace {
 
-/// The folder for files without a name while the fold is trained.
-std::string spill_folder(const FoldJob& job) {
-  if (job.folder == nullptr) return std::filesystem::temp_directory_path().string();
+/// The folder for files without a name while the fold is trained; empty if none are `needed`.
+std::string spill_folder(const FoldJob& job, bool needed) {
+  if (job.folder == nullptr) return needed ? temporary_folder() : "";
   std::string folder = job.folder->fold(job.fold);
   make_folder(folder);
-  return folder;
+  return needed ? folder : "";
 }
 
 }  // namespace
@@ -24,7 +22,7 @@ FoldBatches::FoldBatches(const FoldJob& job, const FoldSamples& samples,
   const auto training_images = static_cast<std::int64_t>(samples.training.size());
   const auto validation_images = static_cast<std::int64_t>(samples.validation.size());
   const std::int64_t all = training_images + validation_images;
-  const std::string spill = spill_folder(job);
+  const std::string spill = spill_folder(job, job.options.cache_images == Caching::Yes);
   data::LoaderOptions for_training = training::training_loader(job.options, samples.drop_last);
   data::LoaderOptions for_validation = evaluation_loader(job.options);
   for_training.cache = image_cache(job.options, training_images, all, spill);
@@ -33,11 +31,12 @@ FoldBatches::FoldBatches(const FoldJob& job, const FoldSamples& samples,
   for_training.as_bytes = for_validation.as_bytes = !setup.device.is_cpu();
   training_loader = std::make_unique<data::Loader>(samples.dataset, for_training);
   validation_loader = std::make_unique<data::Loader>(samples.dataset, for_validation);
-  const FeatureCachePlan plan = plan_feature_cache(job.options, *setup.model,
-                                                   {.training = training_images,
-                                                    .validation = validation_images,
-                                                    .drop_last = samples.drop_last,
-                                                    .spill_folder = spill});
+  FeatureCachePlan plan = plan_feature_cache(job.options, *setup.model,
+                                             {.training = training_images,
+                                              .validation = validation_images,
+                                              .drop_last = samples.drop_last});
+  plan.training.spill_folder = plan.validation.spill_folder =
+      spill_folder(job, plan.training.enabled);
   training = std::make_unique<FeatureCache>(*setup.model, *training_loader, samples.dataset,
                                             plan.training, job.reporter);
   validation = std::make_unique<FeatureCache>(*setup.model, *validation_loader, samples.dataset,

@@ -1,8 +1,8 @@
 #include "hanok/apps/training/start_weights.h"
 
-#include <filesystem>
 #include <fmt/format.h>
 
+#include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/weights.h"
 
@@ -18,9 +18,11 @@ std::string start_weights(const Options& options) {
       break;
   }
   const std::string& file = options.weights.file;
-  if (!std::filesystem::exists(file)) {
-    throw IoError(fmt::format(
-        "--weights: {}: no such file; give imagenet, none, or a .pth or .safetensors file", file));
+  try {
+    check_can_be_mapped(file);
+  } catch (const IoError& error) {
+    throw IoError(fmt::format("--weights: {}; give imagenet, none, or a .pth or .safetensors file",
+                              error.what()));
   }
   return file;
 }

@@ -8,8 +8,8 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Path of the file; empty for random weights. Throws IoError if it is missing, and for ImageNet's
-/// weights as weights::find_pretrained.
+/// Path of the file; empty for random weights. Throws IoError if it is missing, empty, a folder or
+/// a pipe, or may not be read, and for ImageNet's weights as weights::find_pretrained.
 std::string start_weights(const Options& options);
 
 }  // namespace hanok::training
