@@ -4,18 +4,13 @@
 #include <string_view>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/weights/other_formats.h"
 #include "hanok/weights/quoted.h"
 #include "hanok/weights/readers.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::weights {
 namespace {
-
-bool has_at(Bytes bytes, std::size_t at, std::string_view text) {
-  return range_fits(at, text.size(), bytes.size()) &&
-         std::equal(text.begin(), text.end(), bytes.begin() + static_cast<std::ptrdiff_t>(at),
-                    [](char a, unsigned char b) { return static_cast<unsigned char>(a) == b; });
-}
 
 /// A POSIX or GNU tar archive, or an older one without the magic (detected by PyTorch's member
 /// name).
@@ -24,33 +19,38 @@ bool is_tar(Bytes bytes) {
                                  has_at(bytes, 0, "./storages"));
 }
 
+/// JSON text; safetensors begins with a length, which has zeros.
+bool is_json(Bytes bytes) {
+  return has_at(bytes, 0, "{") &&
+         std::find(bytes.begin(), bytes.begin() + 8, 0) == bytes.begin() + 8;
+}
+
 [[noreturn]] void fail_unknown(const std::string& path, Bytes bytes) {
-  std::string hint;
-  if (bytes.empty()) {
-    hint = ": it is empty";
-  } else if (has_at(bytes, 0, "version https://git-lfs")) {
-    hint = ": it is a Git LFS pointer, not the file itself";
-  } else if (has_at(bytes, 0, "<")) {
-    hint = ": it looks like a web page";
-  } else {
+  std::string what = other_format(path, bytes);
+  if (what.empty()) {
     const std::string start(
         bytes.begin(),
         bytes.begin() + std::min<std::ptrdiff_t>(8, static_cast<std::ptrdiff_t>(bytes.size())));
-    hint = ": it starts with " + in_quotes(start);
+    what = "it starts with " + in_quotes(start);
   }
-  throw FormatError(path + ": is neither a safetensors nor a PyTorch file" + hint);
+  throw FormatError(path + ": is neither a safetensors nor a PyTorch file: " + what);
 }
 
 }  // namespace
 
-WeightFile load(const std::string& path) {
+WeightFile load(const std::string& path, const std::vector<Rename>& renames) {
   const auto file = MappedFile::open(path);
   const Bytes bytes = file->bytes();
-  if (has_at(bytes, 0, "PK\x03\x04") || has_at(bytes, 0, "PK\x05\x06")) return read_pth_zip(file);
-  if (is_tar(bytes)) return read_pth_tar(file);
-  if (has_at(bytes, 8, "{")) return read_safetensors(file);
+  if (has_at(bytes, 0, "PK\x03\x04") || has_at(bytes, 0, "PK\x05\x06"))
+    return read_pth_zip(file, renames);
+  if (is_tar(bytes)) return read_pth_tar(file, renames);
+  if (has_at(bytes, 8, "{") && !is_json(bytes)) {
+    WeightFile result = read_safetensors(file);
+    rename_tensors(result.tensors, renames);
+    return result;
+  }
   if (bytes.size() >= 2 && bytes[0] == 0x80 && bytes[1] >= 2 && bytes[1] <= 5) {
-    return read_pth_legacy(file);
+    return read_pth_legacy(file, renames);
   }
   fail_unknown(path, bytes);
 }

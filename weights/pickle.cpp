@@ -1,8 +1,10 @@
 #include "hanok/weights/pickle.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <fmt/core.h>
+#include <string_view>
 #include <utility>
 
 #include "hanok/kernels/base/error.h"
@@ -50,6 +52,7 @@ enum Opcode : unsigned char {
   kEmptyList = ']',
   kEmptyDict = '}',
   kProto = 0x80,
+  kNewObject = 0x81,
   kTuple1 = 0x85,
   kTuple2 = 0x86,
   kTuple3 = 0x87,
@@ -60,10 +63,26 @@ enum Opcode : unsigned char {
   kShortBinUnicode = 0x8c,
   kBinUnicode8 = 0x8d,
   kBinBytes8 = 0x8e,
+  kEmptySet = 0x8f,
+  kAddItems = 0x90,
+  kFrozenSet = 0x91,
+  kNewObjectEx = 0x92,
   kStackGlobal = 0x93,
   kMemoize = 0x94,
   kFrame = 0x95,
   kByteArray8 = 0x96,
+};
+
+/// Functions that make an instance of the class which is their first argument: it is the object's
+/// type.
+constexpr std::array<std::string_view, 7> kConstructors{
+    "copyreg.__newobj__",
+    "copyreg._reconstructor",
+    "copy_reg.__newobj__",
+    "copy_reg._reconstructor",
+    "numpy.core.multiarray._reconstruct",
+    "numpy._core.multiarray._reconstruct",
+    "builtins.getattr",
 };
 
 /// An integer from its two's complement bytes, least significant first.
@@ -78,6 +97,17 @@ Payload integer_from_bytes(std::string bytes) {
 }
 
 }  // namespace
+
+const std::string& type_name(const Opaque& object) {
+  static const std::string unknown = "an object";
+  constexpr int kLongestChain = 8;  // of calls whose results are called
+  const Value* type = object.type;
+  for (int i = 0; i < kLongestChain && type != nullptr && type->as<Opaque>() != nullptr; ++i) {
+    type = type->as<Opaque>()->type;
+  }
+  const Global* global = type == nullptr ? nullptr : type->as<Global>();
+  return global == nullptr ? unknown : global->name;
+}
 
 Machine::Machine(Bytes bytes, std::string where, Resolver& resolver, Arena& arena)
     : bytes_(bytes), where_(std::move(where)), resolver_(resolver), arena_(arena) {}
@@ -184,9 +214,14 @@ void Machine::step(unsigned char opcode) {
       return push(List{});
     case kList:
       return push(List{pop_to_mark()});
+    case kEmptySet:  // its order and its uniqueness are never needed
+      return push(List{});
+    case kFrozenSet:
+      return push(List{pop_to_mark()});
     case kAppend:
       return append_items({pop()});
     case kAppends:
+    case kAddItems:
       return append_items(pop_to_mark());
     case kEmptyDict:
       return push(Dict{});
@@ -225,7 +260,15 @@ void Machine::step(unsigned char opcode) {
       return read_global(pop_text(), name);
     }
     case kReduce:
-      return reduce();
+    case kNewObject: {
+      const Ref arguments = pop();
+      return call(pop(), arguments);
+    }
+    case kNewObjectEx: {
+      pop();  // arguments by name
+      const Ref arguments = pop();
+      return call(pop(), arguments);
+    }
     case kBuild:
       return build();
     case kBinPersId:
@@ -237,38 +280,58 @@ void Machine::step(unsigned char opcode) {
 
 void Machine::read_global(const std::string& module, const std::string& name) {
   std::string global = module + "." + name;
-  if (!resolver_.knows(global)) {
-    throw FormatError(fmt::format(
-        "{}: rejected: it requests {}, which is not part of a state_dict (no code was run)", where_,
-        in_quotes(global)));
-  }
+  resolver_.check(global);
   push(Global{std::move(global)});
 }
 
-void Machine::reduce() {
-  const Ref arguments = pop();
-  const Ref function = pop();
+void Machine::call(Ref function, Ref arguments) {
   const auto* global = function->as<Global>();
   const auto* tuple = arguments->as<Tuple>();
-  if (global == nullptr || tuple == nullptr) fail("calls something that is not a known name");
-  push(resolver_.call(global->name, *tuple));
+  if (tuple == nullptr || (global == nullptr && function->as<Opaque>() == nullptr)) {
+    fail("calls something that is not a name");
+  }
+  if (global == nullptr) return push(Opaque{.type = function});
+  if (resolver_.can_call(global->name)) return push(resolver_.call(global->name, *tuple));
+  const bool makes_its_argument =
+      std::find(kConstructors.begin(), kConstructors.end(), global->name) != kConstructors.end() &&
+      !tuple->items.empty() && tuple->items[0]->as<Global>() != nullptr;
+  push(Opaque{.type = makes_its_argument ? tuple->items[0] : function});
 }
 
-/// Attributes of an OrderedDict (a state_dict has `_metadata`) are ignored; any other object with
-/// attributes is rejected.
+/// Attributes of a dictionary (a state_dict has `_metadata`) are ignored.
 void Machine::build() {
-  pop();
-  if (top()->as<Dict>() == nullptr) fail("sets attributes of an object that is not a dictionary");
+  const Ref state = pop();
+  if (auto* object = std::get_if<Opaque>(&top()->payload)) {
+    object->state = state;
+  } else if (top()->as<Dict>() == nullptr) {
+    fail("sets attributes of an object that cannot have any");
+  }
+}
+
+List* Machine::elements_of(Value& value) {
+  if (auto* list = std::get_if<List>(&value.payload)) return list;
+  auto* object = std::get_if<Opaque>(&value.payload);
+  if (object == nullptr) return nullptr;
+  if (object->elements == nullptr) object->elements = arena_.add(List{});
+  return std::get_if<List>(&object->elements->payload);
+}
+
+Dict* Machine::items_of(Value& value) {
+  if (auto* dict = std::get_if<Dict>(&value.payload)) return dict;
+  auto* object = std::get_if<Opaque>(&value.payload);
+  if (object == nullptr) return nullptr;
+  if (object->items == nullptr) object->items = arena_.add(Dict{});
+  return std::get_if<Dict>(&object->items->payload);
 }
 
 void Machine::append_items(std::vector<Ref> items) {
-  auto* list = std::get_if<List>(&top()->payload);
+  List* list = elements_of(*top());
   if (list == nullptr) fail("appends to an object that is not a list");
   list->items.insert(list->items.end(), items.begin(), items.end());
 }
 
 void Machine::set_items(std::vector<Ref> flat) {
-  auto* dict = std::get_if<Dict>(&top()->payload);
+  Dict* dict = items_of(*top());
   if (dict == nullptr) fail("sets items of an object that is not a dictionary");
   if (flat.size() % 2 != 0) fail("sets a key without a value");
   for (std::size_t i = 0; i < flat.size(); i += 2) dict->items.emplace_back(flat[i], flat[i + 1]);

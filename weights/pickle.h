@@ -1,10 +1,11 @@
 // Reads pickles, the format of Python objects, as far as a state_dict needs it.
 //
 // A pickle is a program for a small stack machine. In Python its GLOBAL and REDUCE instructions can
-// import and call anything, so an unknown .pth file can run code. Here these instructions only look
-// names up in a Resolver's short list; every other name is rejected, and only the Resolver is ever
-// called. The machine does not recurse, its allocations are bounded by the pickle's instructions,
-// and their number is limited. Format: CPython's Lib/pickletools.py, protocols 2 to 5.
+// import and call anything, so an unknown .pth file can run code. Here nothing is imported: a name
+// is text. A call of one of the few names that a Resolver knows gives its data; a call of any other
+// name, and an instance of any class, gives an Opaque object, of which only the name is used. The
+// machine does not recurse, its allocations are bounded by the pickle's instructions, and their
+// number is limited. Format: CPython's Lib/pickletools.py, protocols 2 to 5.
 #pragma once
 
 #include <cstdint>
@@ -46,12 +47,18 @@ struct List {
 struct Dict {
   std::vector<std::pair<Ref, Ref>> items;
 };
-/// A name on the Resolver's list: "torch.FloatStorage".
+/// A name of Python: "torch.FloatStorage".
 struct Global {
   std::string name;
 };
-/// An object whose content is not needed (a torch.device).
-struct Opaque {};
+/// An object that is not data here: the result of calling a name that the Resolver does not know,
+/// or an instance of a class. Never run.
+struct Opaque {
+  Ref type = nullptr;      // what was called: a Global, or an Opaque that a call gave
+  Ref state = nullptr;     // the attributes that BUILD set; null if there are none
+  Ref items = nullptr;     // a Dict of the items that were set; null if there are none
+  Ref elements = nullptr;  // a List of what was appended; null if there is nothing
+};
 
 using Payload = std::variant<None, bool, std::int64_t, BigInteger, double, std::string, ByteString,
                              Tuple, List, Dict, Global, Opaque, std::shared_ptr<const StorageRef>,
@@ -78,13 +85,18 @@ class Arena {
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  /// True if the name is on the list; any other name makes the file invalid.
-  virtual bool knows(const std::string& global) const = 0;
-  /// The result of calling a listed name with `arguments`.
+  /// Throws if a file with this name is to be rejected whole.
+  virtual void check(const std::string& global) const = 0;
+  /// True if a call of the name gives data; a call of any other name gives an Opaque.
+  virtual bool can_call(const std::string& global) const = 0;
+  /// The result of calling such a name with `arguments`.
   virtual Payload call(const std::string& global, const Tuple& arguments) = 0;
   /// The object behind a persistent id (PyTorch: a storage).
   virtual Payload persistent(const Value& id) = 0;
 };
+
+/// The name of an opaque object's class or of the function that made it, for messages.
+const std::string& type_name(const Opaque& object);
 
 /// Runs one pickle at the start of `bytes`. Every message starts with `where` (file and entry).
 class Machine {
@@ -100,7 +112,8 @@ class Machine {
   /// Runs one instruction.
   void step(unsigned char opcode);
   void read_global(const std::string& module, const std::string& name);
-  void reduce();
+  /// Calls `function`: what REDUCE and NEWOBJ do.
+  void call(Ref function, Ref arguments);
   void build();
   void set_items(std::vector<Ref> flat);
   void append_items(std::vector<Ref> items);
@@ -116,6 +129,10 @@ class Machine {
   T take_integer();
   std::string take_line();
   std::string pop_text();
+  /// The list or set that elements are appended to; null if the object is none.
+  List* elements_of(Value& value);
+  /// The dictionary that items are set in; null if the object is none.
+  Dict* items_of(Value& value);
   void memo_put(std::uint64_t index);
   void memo_get(std::uint64_t index);
 

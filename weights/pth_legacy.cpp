@@ -23,7 +23,9 @@ class LegacyResolver : public TorchResolver {
 
   pickle::Payload persistent(const pickle::Value& id) override {
     pickle::Payload payload = TorchResolver::persistent(id);
-    const auto& storage = std::get<std::shared_ptr<const StorageRef>>(payload);
+    const auto* found = std::get_if<std::shared_ptr<const StorageRef>>(&payload);
+    if (found == nullptr) return payload;  // the class of a module
+    const std::shared_ptr<const StorageRef>& storage = *found;
     const auto [known, is_new] = storages.emplace(storage->key, storage);
     if (!is_new &&
         (known->second->numel != storage->numel || known->second->type != storage->type)) {
@@ -50,7 +52,8 @@ void check_system(const std::string& where, const pickle::Value& system) {
 
 }  // namespace
 
-WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
+WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file,
+                           const std::vector<Rename>& renames) {
   const std::string& path = file->path();
   const Bytes bytes = file->bytes();
   LegacyResolver resolver(path);
@@ -66,7 +69,11 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
 
   const auto* magic = next_pickle()->as<pickle::BigInteger>();
   if (magic == nullptr || magic->bytes != kMagic) {
-    throw FormatError(path + ": is a pickle, but not written by torch.save");
+    throw FormatError(fmt::format(
+        "{}: is a pickle, but not written by torch.save; where it is a dictionary of arrays by "
+        "PyTorch's names and you trust it: torch.save({{k: torch.as_tensor(v) for k, v in "
+        "pickle.load(open({}, 'rb')).items()}}, 'state_dict.pth')",
+        path, in_quotes(path)));
   }
   const std::int64_t version = as_integer(path, *next_pickle(), "the protocol version");
   if (version != kProtocolVersion) {
@@ -86,6 +93,10 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
       throw FormatError(where + " is used by no tensor");
     }
     const StorageRef& storage = *known->second;
+    if (storage.element_size == 0) {
+      throw FormatError(fmt::format("{}: the size of {}'s elements is not known", where,
+                                    in_quotes(storage.type)));
+    }
     if (!range_fits(at, 8, bytes.size())) throw FormatError(where + ": the file is truncated");
     const auto numel = read_little_endian<std::uint64_t>(bytes, at);
     at += 8;
@@ -118,7 +129,7 @@ WeightFile read_pth_legacy(const std::shared_ptr<const MappedFile>& file) {
     }
     return found->second;
   };
-  collect_state_dict(*root, file, storage_bytes, result);
+  collect_state_dict(*root, file, storage_bytes, renames, result);
   return result;
 }
 

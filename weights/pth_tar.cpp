@@ -117,7 +117,7 @@ class TarReader {
   explicit TarReader(const std::shared_ptr<const MappedFile>& file)
       : file_(file), members_(read_members(file->path(), file->bytes())), resolver_(file->path()) {}
 
-  WeightFile read() {
+  WeightFile read(const std::vector<Rename>& renames) {
     read_storages();
     read_tensors();
     const pickle::Ref root = member("pickle").next_object();
@@ -127,7 +127,7 @@ class TarReader {
     const StorageBytes storage_bytes = [this](const StorageRef& storage) {
       return contents_.at(storage.key);
     };
-    collect_state_dict(*root, file_, storage_bytes, result);
+    collect_state_dict(*root, file_, storage_bytes, renames, result);
     return result;
   }
 
@@ -226,8 +226,9 @@ class TarReader {
 
 }  // namespace
 
-WeightFile read_pth_tar(const std::shared_ptr<const MappedFile>& file) {
-  return TarReader(file).read();
+WeightFile read_pth_tar(const std::shared_ptr<const MappedFile>& file,
+                        const std::vector<Rename>& renames) {
+  return TarReader(file).read(renames);
 }
 
 }  // namespace hanok::weights

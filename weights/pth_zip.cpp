@@ -5,8 +5,10 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/weights/other_formats.h"
 #include "hanok/weights/quoted.h"
 #include "hanok/weights/readers.h"
 #include "hanok/weights/zip_reader.h"
@@ -31,8 +33,10 @@ const ZipEntry& find_pickle(const ZipReader& zip) {
     }
   }
   if (best == nullptr) {
-    throw FormatError(zip.file()->path() +
-                      ": is a zip archive without data.pkl, so it was not written by PyTorch");
+    std::vector<std::string> names;
+    for (const ZipEntry& entry : zip.entries()) names.push_back(entry.name);
+    const std::string& path = zip.file()->path();
+    throw FormatError(fmt::format("{}: {}", path, other_zip(names, path)));
   }
   return *best;
 }
@@ -50,15 +54,18 @@ void check_byte_order(const ZipReader& zip, const std::string& folder) {
 
 }  // namespace
 
-WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file) {
+WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file,
+                        const std::vector<Rename>& renames) {
   const ZipReader zip(file);
   const ZipEntry& pickle_entry = find_pickle(zip);
   const std::string folder =
       pickle_entry.name.substr(0, pickle_entry.name.size() - kPickleName.size());
   if (zip.find(folder + "constants.pkl") != nullptr) {
     throw FormatError(
-        file->path() +
-        ": is a TorchScript program, which contains code; save model.state_dict() instead");
+        fmt::format("{}: is a TorchScript program, which contains code; save its state_dict: "
+                    "torch.save(torch.jit.load({}, map_location='cpu').state_dict(), "
+                    "'state_dict.pth')",
+                    file->path(), in_quotes(file->path())));
   }
   check_byte_order(zip, folder);
 
@@ -91,7 +98,7 @@ WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file) {
     }
     return found->second;
   };
-  collect_state_dict(*root, file, storage_bytes, result);
+  collect_state_dict(*root, file, storage_bytes, renames, result);
   return result;
 }
 

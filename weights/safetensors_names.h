@@ -24,6 +24,32 @@ inline constexpr std::array<SafetensorsType, 6> kSafetensorsTypes{{
     {"I64", DType::I64},
 }};
 
+/// Types that hanok does not have: tensors of them are left out.
+struct UnsupportedSafetensorsType {
+  std::string_view name;
+  std::size_t size;  // bytes
+};
+inline constexpr std::array<UnsupportedSafetensorsType, 10> kUnsupportedSafetensorsTypes{{
+    {"BOOL", 1},
+    {"I8", 1},
+    {"I16", 2},
+    {"U16", 2},
+    {"I32", 4},
+    {"U32", 4},
+    {"U64", 8},
+    {"F8_E4M3", 1},
+    {"F8_E5M2", 1},
+    {"C64", 8},
+}};
+
+/// Bytes of an element of such a type; 0 for an unknown name.
+constexpr std::size_t size_of_unsupported(std::string_view name) {
+  for (const UnsupportedSafetensorsType& type : kUnsupportedSafetensorsTypes) {
+    if (type.name == name) return type.size;
+  }
+  return 0;
+}
+
 constexpr std::optional<DType> dtype_from_safetensors(std::string_view name) {
   for (const SafetensorsType& type : kSafetensorsTypes) {
     if (type.name == name) return type.dtype;

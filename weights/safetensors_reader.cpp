@@ -132,7 +132,8 @@ class HeaderParser : public nlohmann::json_sax<nlohmann::json> {
 /// A tensor with a complete and consistent description. Offsets count from the end of the header.
 struct Located {
   std::string name;
-  DType dtype = DType::F32;
+  std::string type;            // as in the file
+  std::optional<DType> dtype;  // missing: hanok has no such type
   std::vector<std::int64_t> sizes;
   std::uint64_t begin = 0, end = 0;
 };
@@ -148,15 +149,14 @@ class Checker {
                                                                : "data_offsets"));
     }
     const std::optional<DType> dtype = dtype_from_safetensors(*entry.dtype);
-    if (!dtype) {
-      fail(entry.name, "unsupported dtype " + in_quotes(*entry.dtype));
-    }
-    Located located{entry.name, *dtype, {}, 0, 0};
+    const std::size_t element = dtype ? size_of(*dtype) : size_of_unsupported(*entry.dtype);
+    if (element == 0) fail(entry.name, "unsupported dtype " + in_quotes(*entry.dtype));
+    Located located{entry.name, *entry.dtype, dtype, {}, 0, 0};
     for (const std::uint64_t size : *entry.shape) {
       located.sizes.push_back(static_cast<std::int64_t>(size));  // beyond 63 bits: negative
     }
     checked_row_major(where(entry.name), located.sizes);
-    std::uint64_t bytes = size_of(*dtype);
+    std::uint64_t bytes = element;
     for (const std::int64_t size : located.sizes) bytes *= static_cast<std::uint64_t>(size);
 
     const auto& offsets = *entry.offsets;
@@ -239,11 +239,22 @@ WeightFile read_safetensors(const std::shared_ptr<const MappedFile>& file) {
   result.format = "safetensors";
   result.metadata = std::move(header.metadata);
   for (const Located& tensor : tensors) {
+    if (!tensor.dtype) {
+      result.unsupported[tensor.name] = "of dtype " + in_quotes(tensor.type);
+      result.notes.push_back(
+          fmt::format("{} was left out: it is of type {}", in_quotes(tensor.name), tensor.type));
+      continue;
+    }
     const std::string where = fmt::format("{}: tensor {}", path, in_quotes(tensor.name));
     result.tensors.insert(
-        tensor.name, to_tensor({data.subspan(tensor.begin, tensor.end - tensor.begin), 0,
-                                tensor.sizes, checked_row_major(where, tensor.sizes), tensor.dtype},
-                               where, file));
+        tensor.name,
+        to_tensor({data.subspan(tensor.begin, tensor.end - tensor.begin), 0, tensor.sizes,
+                   checked_row_major(where, tensor.sizes), *tensor.dtype},
+                  where, file));
+  }
+  if (result.tensors.empty() && !tensors.empty()) {
+    throw FormatError(fmt::format("{}: tensor {}: unsupported dtype {}", path,
+                                  in_quotes(tensors[0].name), in_quotes(tensors[0].type)));
   }
   return result;
 }

@@ -1,5 +1,5 @@
-// The objects in PyTorch's pickles and the only names that are accepted in them: those of a
-// state_dict. All three layouts of .pth files share this; they differ in how a storage is
+// The objects in PyTorch's pickles: tensors and what a state_dict is made of. Everything else stays
+// an opaque object. All three layouts of .pth files share this; they differ in how a storage is
 // identified and where its bytes are.
 #pragma once
 
@@ -20,7 +20,7 @@ struct StorageRef {
   std::string key;               // its key in the file
   std::string type;              // as in the file: "torch.FloatStorage"
   std::optional<DType> dtype;    // missing: hanok has no such type
-  std::size_t element_size = 0;  // bytes
+  std::size_t element_size = 0;  // bytes; 0: not known
   std::int64_t numel = 0;        // elements of the whole storage
   std::int64_t view_offset = 0;  // elements to skip if this is a view of the storage
   std::int64_t view_numel = 0;   // elements of the view (numel if it is not a view)
@@ -32,24 +32,36 @@ struct TensorRef {
   std::int64_t offset = 0;
   std::vector<std::int64_t> sizes;
   std::vector<std::int64_t> strides;
+  bool negated = false;     // its values are those of the storage with the other sign
+  std::string unsupported;  // "a sparse tensor": what hanok has no tensor for, without storage
+
+  /// Empty for a tensor that hanok can make; else what kind of tensor it is: `unsupported`, or the
+  /// class of its storage.
+  const std::string& unsupported_kind() const {
+    if (!unsupported.empty() || storage == nullptr || storage->dtype) return unsupported;
+    return storage->type;
+  }
 };
 
 /// A storage of the named class with hanok's element type, if it has one. Throws FormatError if
-/// `numel` is negative.
+/// the name is no storage's or `numel` is negative.
 StorageRef make_storage_ref(const std::string& where, const std::string& key,
                             const std::string& storage_class, std::int64_t numel);
 
 /// Throws FormatError unless the view is inside its storage.
 void check_view(const std::string& where, const StorageRef& storage);
 
-/// Resolves torch's tensors, storages, sizes and devices, and Python's ordered dictionaries.
+/// Resolves torch's tensors, storages and sizes, and Python's dictionaries and sets. Rejects files
+/// that name functions which run code (os.system, eval).
 class TorchResolver : public pickle::Resolver {
  public:
   /// Every message starts with `where`.
   explicit TorchResolver(std::string where) : where_(std::move(where)) {}
-  bool knows(const std::string& global) const override;
+  void check(const std::string& global) const override;
+  bool can_call(const std::string& global) const override;
   pickle::Payload call(const std::string& global, const pickle::Tuple& arguments) override;
-  /// ('storage', class, key, location, numel[, view]): the zip and the legacy layout.
+  /// ('storage', class, key, location, numel[, view]): the zip and the legacy layout; and
+  /// ('module', class, file, source): the class of a module, in the legacy layout.
   pickle::Payload persistent(const pickle::Value& id) override;
 
  protected:
