@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "hanok/weights/quoted.h"
 
@@ -51,7 +52,7 @@ constexpr std::array<Signature, 13> kSignatures{{
 /// The last eight bytes of TensorFlow's tables (LevelDB's magic number).
 constexpr std::string_view kTableEnd = "\x57\xfb\x80\x8b\x24\x75\x47\xdb";
 
-bool ends_with_any(std::string_view name, const std::vector<std::string_view>& endings) {
+bool ends_with_any(std::string_view name, std::initializer_list<std::string_view> endings) {
   return std::any_of(endings.begin(), endings.end(),
                      [&](std::string_view ending) { return name.ends_with(ending); });
 }
@@ -99,29 +100,35 @@ std::string other_format(const std::string& path, Bytes bytes) {
   return "";
 }
 
-std::string other_zip(const std::vector<std::string>& names, const std::string& path) {
-  const auto any = [&](std::string_view ending) {
-    return std::any_of(names.begin(), names.end(),
-                       [&](const std::string& name) { return name.ends_with(ending); });
-  };
-  if (any(".npy")) {
+std::string other_zip(const std::string& path, Bytes bytes) {
+  constexpr std::size_t kDirectory = 1 << 20;  // the directory is at the end
+  const Bytes end = bytes.subspan(bytes.size() - std::min(bytes.size(), kDirectory));
+  const std::string_view text(reinterpret_cast<const char*>(end.data()), end.size());
+  const auto has = [&](std::string_view name) { return text.find(name) != std::string_view::npos; };
+  if (has("/constants.pkl")) {
+    return "is a TorchScript program, which contains code; save its state_dict: "
+           "torch.save(torch.jit.load(" +
+           in_quotes(path) + ", map_location='cpu').state_dict(), 'state_dict.pth')";
+  }
+  if (has("/data.pkl")) return "";
+  if (has(".npyPK")) {
     return "is an archive of NumPy arrays (.npz); where their names are PyTorch's: "
            "torch.save({k: torch.from_numpy(v) for k, v in numpy.load(" +
            in_quotes(path) + ").items()}, 'state_dict.pth')";
   }
-  if (any("model.weights.h5")) {
+  if (has("model.weights.h5")) {
     return "is a model of Keras; load it there and save its weights by their PyTorch names as "
            "safetensors";
   }
-  if (any("serialized_exported_program.json") || any("models/model.json")) {
-    return "is a program that torch.export saved; save the model's state_dict instead: "
+  if (has("serialized_exported_program.json") || has("models/model.json")) {
+    return "is a program that torch.export saved; save its state_dict: "
            "torch.save(torch.export.load(" +
            in_quotes(path) + ").state_dict, 'state_dict.pth')";
   }
-  for (const std::string_view ending : {".pth", ".pt", ".safetensors", ".ckpt", ".bin"}) {
-    if (any(ending)) return "is a zip archive with a weight file in it; unpack it first";
+  for (const std::string_view ending : {".pthPK", ".ptPK", ".safetensorsPK", ".ckptPK", ".binPK"}) {
+    if (has(ending)) return "is a zip archive with a weight file in it; unpack it first";
   }
-  return "is a zip archive without data.pkl, so it was not written by PyTorch";
+  return "";
 }
 
 }  // namespace hanok::weights

@@ -4,7 +4,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "hanok/weights/mapped_file.h"
 
@@ -17,7 +16,9 @@ bool has_at(Bytes bytes, std::size_t at, std::string_view text);
 /// empty if it is not recognised. `path` helps where the bytes do not say it.
 std::string other_format(const std::string& path, Bytes bytes);
 
-/// The same for a zip archive without a pickle of PyTorch: `names` are its entries.
-std::string other_zip(const std::vector<std::string>& names, const std::string& path);
+/// The same for a zip archive that PyTorch's state_dicts are not stored as (TorchScript, NumPy,
+/// Keras), found by names in its directory, so that it need not be readable; empty if there are
+/// none.
+std::string other_zip(const std::string& path, Bytes bytes);
 
 }  // namespace hanok::weights

@@ -5,7 +5,6 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/other_formats.h"
@@ -33,10 +32,8 @@ const ZipEntry& find_pickle(const ZipReader& zip) {
     }
   }
   if (best == nullptr) {
-    std::vector<std::string> names;
-    for (const ZipEntry& entry : zip.entries()) names.push_back(entry.name);
-    const std::string& path = zip.file()->path();
-    throw FormatError(fmt::format("{}: {}", path, other_zip(names, path)));
+    throw FormatError(zip.file()->path() +
+                      ": is a zip archive without data.pkl, so it was not written by PyTorch");
   }
   return *best;
 }
@@ -56,17 +53,12 @@ void check_byte_order(const ZipReader& zip, const std::string& folder) {
 
 WeightFile read_pth_zip(const std::shared_ptr<const MappedFile>& file,
                         const std::vector<Rename>& renames) {
+  const std::string other = other_zip(file->path(), file->bytes());
+  if (!other.empty()) throw FormatError(fmt::format("{}: {}", file->path(), other));
   const ZipReader zip(file);
   const ZipEntry& pickle_entry = find_pickle(zip);
   const std::string folder =
       pickle_entry.name.substr(0, pickle_entry.name.size() - kPickleName.size());
-  if (zip.find(folder + "constants.pkl") != nullptr) {
-    throw FormatError(
-        fmt::format("{}: is a TorchScript program, which contains code; save its state_dict: "
-                    "torch.save(torch.jit.load({}, map_location='cpu').state_dict(), "
-                    "'state_dict.pth')",
-                    file->path(), in_quotes(file->path())));
-  }
   check_byte_order(zip, folder);
 
   const std::string where = fmt::format("{}: entry {}", file->path(), in_quotes(pickle_entry.name));

@@ -6,6 +6,9 @@ Element k (row-major) of tensor number t has the value ((7k + 5t) mod 23 - 11) /
 Versions that wrote the committed files:
   zip.pth, checkpoint.pth, legacy.pth,   PyTorch 2.15.0, Python 3.11.7
   tar.pth, safetensors.safetensors       (and safetensors 0.8.0)
+  objects*.pth, odd_tensors*.pth,        PyTorch 2.15.0, Python 3.11.7, NumPy 2.4.6
+  module*.pth, script.pt, twins.pth,
+  averaged.pth
   zip_1_6.pth                            PyTorch 1.6.0, Python 3.8.18
   legacy_1_0.pth                         PyTorch 1.0.0, Python 3.6.15
   legacy_python2.pth                     PyTorch 1.4.0, Python 2.7.18
@@ -14,15 +17,22 @@ Versions that wrote the committed files:
 """
 from __future__ import print_function
 
+import argparse
 import collections
+import datetime
+import decimal
+import enum
+import functools
 import io
 import os
+import pathlib
 import pickle
 import struct
 import sys
 import tarfile
 import zipfile
 
+import numpy
 import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -85,7 +95,66 @@ def checkpoint():
     }
 
 
-def write_tar(path, state):
+class Settings(object):
+    """A class of the training script, with attributes that hold tensors and itself."""
+
+    def __init__(self):
+        self.lr, self.weights, self.me = 0.1, torch.ones(2), self
+
+
+class Registry(collections.OrderedDict):
+    """A class derived from a dictionary."""
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Marked(torch.Tensor):
+    """A class derived from Tensor, which may mean other values than it stores."""
+
+
+def objects():
+    """A checkpoint with everything that training scripts store beside a state_dict."""
+    state = collections.OrderedDict(
+        (name, tensor) for name, tensor in tensors().items()
+        if name in ("contiguous", "conv.weight", "double", "long", "byte"))
+    registry = Registry(a=Settings())
+    counted = collections.Counter("hello")
+    return {
+        "model": state, "args": argparse.Namespace(lr=0.1, device=torch.device("cpu")),
+        "f1": numpy.float64(0.91), "matrix": numpy.arange(6.0).reshape(2, 3), "path": pathlib.PurePosixPath("/x"),
+        "started": datetime.datetime(2024, 1, 1), "classes": {"cat", "dog"}, "frozen": frozenset({1}),
+        "history": collections.defaultdict(list, loss=[numpy.float64(1), numpy.float64(2)]),
+        "counts": counted, "registry": registry, "settings": Settings(), "colour": Colour.RED,
+        "function": functools.partial(int, base=2), "queue": collections.deque([1, 2]), "complex": 1 + 2j,
+        "range": range(3), "decimal": decimal.Decimal("0.1"), "array": bytearray(b"x"),
+    }
+
+
+def odd_tensors():
+    """A state_dict with tensors that hanok lacks, and some that are only stored unusually."""
+    tagged = numbers((3,), 1, torch.float32)
+    tagged.tag = "x"
+    parameter = torch.nn.Parameter(numbers((3,), 2, torch.float32))
+    parameter.tag = "x"
+    negated = torch.view_as_complex(numbers((2, 2), 3, torch.float32)).conj().imag
+    return collections.OrderedDict([
+        ("plain", numbers((3,), 0, torch.float32)), ("tagged", tagged), ("parameter.tagged", parameter),
+        ("negated", negated), ("bn.num_batches_tracked", torch.tensor(17, dtype=torch.int32)),
+        ("short.num_batches_tracked", torch.tensor([-3], dtype=torch.int16)),
+        ("float.num_batches_tracked", torch.tensor(18.0)),
+        ("no.sparse", torch.eye(3).to_sparse()), ("no.csr", torch.eye(3).to_sparse_csr()),
+        ("no.quantized", torch.quantize_per_tensor(torch.randn(3), 0.1, 0, torch.qint8)),
+        ("no.complex", torch.zeros(2, dtype=torch.complex64)), ("no.conjugate", torch.ones(2, dtype=torch.complex64).conj()),
+        ("no.uint16", torch.zeros(2, dtype=torch.uint16)), ("no.float8", torch.zeros(2, dtype=torch.float8_e5m2)),
+        ("no.bool", torch.tensor([True])), ("no.int", torch.zeros(2, dtype=torch.int32)),
+        ("no.meta", torch.zeros(2, device="meta")), ("no.marked", torch.zeros(2).as_subclass(Marked)),
+        ("no.array", numpy.arange(3.0)),
+    ])
+
+
+def write_tar(path, state, beside=None):
     """PyTorch's first layout: no version on PyPI still writes it, all versions read it."""
     storages, tensor_records, keys = io.BytesIO(), io.BytesIO(), {}
     named = [(name, tensor) for name, tensor in state.items()]
@@ -113,15 +182,39 @@ def write_tar(path, state):
             return keys.get(id(value)) if isinstance(value, torch.Tensor) else None
 
     objects = io.BytesIO()
-    Pickler(objects, protocol=2).dump(collections.OrderedDict(named))
+    content = collections.OrderedDict(named)
+    Pickler(objects, protocol=2).dump(content if beside is None else dict(beside, model=content))
     with tarfile.open(path, "w:", format=tarfile.USTAR_FORMAT) as tar:
         for name, data in (("storages", storages), ("tensors", tensor_records), ("pickle", objects)):
             info = tarfile.TarInfo(name)
             info.size = len(data.getvalue())
             tar.addfile(info, io.BytesIO(data.getvalue()))
     loaded = torch.load(path, weights_only=False)
+    loaded = loaded if beside is None else loaded["model"]
     for name, tensor in state.items():
         assert torch.equal(loaded[name], tensor), name
+
+
+def twins():
+    """Two networks in one checkpoint, under keys of their own, and an optimizer."""
+    student = {"backbone.weight": numbers((2, 3), 0, torch.float32), "head.weight": numbers((4, 2), 1, torch.float32)}
+    teacher = {"backbone.weight": numbers((2, 3), 2, torch.float32)}
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([parameter], 0.1, momentum=0.9)
+    parameter.sum().backward()
+    optimizer.step()
+    return {"best": torch.tensor(0.5), "student": student, "teacher": teacher, "optimizer": optimizer.state_dict()}
+
+
+def averaged():
+    """A state_dict and its moving average, as timm's training script stores them."""
+    return {"state_dict": {"weight": numbers((2, 3), 0, torch.float32)},
+            "state_dict_ema": {"weight": numbers((2, 3), 1, torch.float32)}}
+
+
+def without_tensors(content):
+    """The tar layout knows only the tensors of its state_dict."""
+    return {key: value for key, value in content.items() if key not in ("settings", "registry")}
 
 
 def write_evil(path, function, *arguments):
@@ -146,6 +239,16 @@ MAKERS = {
         (name, tensor) for name, tensor in tensors().items()
         if name in ("contiguous", "conv.weight", "double", "long", "byte"))),
     "safetensors.safetensors": write_safetensors,
+    "objects.pth": lambda path: torch.save(objects(), path),
+    "objects_legacy.pth": lambda path: torch.save(objects(), path, _use_new_zipfile_serialization=False),
+    "objects_tar.pth": lambda path: write_tar(path, objects()["model"], without_tensors(objects())),
+    "odd_tensors.pth": lambda path: torch.save(odd_tensors(), path),
+    "odd_tensors_legacy.pth": lambda path: torch.save(odd_tensors(), path, _use_new_zipfile_serialization=False),
+    "twins.pth": lambda path: torch.save(twins(), path),
+    "averaged.pth": lambda path: torch.save(averaged(), path),
+    "module.pth": lambda path: torch.save({"epoch": 1, "net": torch.nn.Linear(2, 3)}, path),
+    "module_legacy.pth": lambda path: torch.save(torch.nn.Linear(2, 3), path, _use_new_zipfile_serialization=False),
+    "script.pt": lambda path: torch.jit.script(torch.nn.Linear(2, 3)).save(path),
     "evil_system.pth": lambda path: write_evil(path, os.system, "echo this must never run"),
     "evil_eval.pth": lambda path: write_evil(path, eval, "print('this must never run')"),
     # For old versions of PyTorch; made only if named.
