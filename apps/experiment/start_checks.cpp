@@ -163,7 +163,8 @@ void check_network(const Options& options, std::int64_t classes) {
   const std::unique_ptr<nn::Module> model = network(options, classes);
   const std::string head = nn::head_name(options.model);
   const std::string start = start_weights(options);
-  if (!start.empty()) start_from(*model, head, start);
+  const std::vector<weights::Rename> renames = start_renames(options);
+  if (!start.empty()) start_from(*model, options.model, {.path = start, .renames = renames});
   const auto named = [](const char* option, const auto& action) {
     try {
       action();

@@ -40,6 +40,10 @@ std::string weight_table(const weights::WeightFile& file) {
     out += fmt::format("metadata: {} = {}\n", key, value);
   }
   for (const std::string& note : file.notes) out += fmt::format("note: {}\n", note);
+  if (!file.objects.empty()) {
+    out += "objects of Python beside the tensors, left out and never run:\n";
+    for (const std::string& object : file.objects) out += fmt::format("  {}\n", object);
+  }
   return out;
 }
 

@@ -12,7 +12,8 @@ namespace hanok::training {
 std::string describe_totals(const nn::StateDict& tensors);
 
 /// A line a tensor: name, shape, type, minimum, maximum, mean and standard deviation of its finite
-/// values, and how many are not finite; then totals, metadata and the reader's notes.
+/// values, and how many are not finite; then totals, metadata, the reader's notes
+/// and the objects of Python that it left out.
 std::string weight_table(const weights::WeightFile& file);
 
 }  // namespace hanok::training

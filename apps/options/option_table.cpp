@@ -68,6 +68,10 @@ void add_model_options(OptionTable& table) {
   table.value({"weights", "W"},
               "imagenet, none (random), or a .pth or .safetensors file to start from",
               &Options::weights, parse_start_weights);
+  table.texts({"rename", "FROM=TO"},
+              "rename the file's tensors whose names start with FROM, e.g. 'encoder=' to remove a "
+              "prefix; repeatable",
+              &Options::rename);
   table.choice({"mode", "M"},
                "feature-extraction: only the head learns; finetune: everything; gradual: the head "
                "first, then block by block",

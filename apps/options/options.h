@@ -31,7 +31,8 @@ struct Options {
   bool allow_bad = false;
   // model
   std::string model = "resnet18";
-  StartWeights weights{};  // ImageNet's
+  StartWeights weights{};             // ImageNet's
+  std::vector<std::string> rename{};  // FROM=TO
   FreezingMode mode = FreezingMode::Finetune;
   std::vector<std::string> freeze{};
   std::vector<EpochGlob> unfreeze_at{};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/network.h"
@@ -10,6 +11,7 @@
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/models/registry.h"
+#include "hanok/weights/fit_names.h"
 #include "hanok/weights/imagenet_classes.h"
 #include "hanok/weights/weights.h"
 
@@ -63,14 +65,27 @@ std::int64_t head_rows(const nn::StateDict& tensors, const std::string& head) {
   return weight == nullptr || weight->rank() < 1 ? 0 : weight->size(0);
 }
 
-/// Names and shapes of everything below the head.
-using HeadShapes = std::map<std::string, Shape>;
-HeadShapes head_shapes(const nn::StateDict& tensors, const std::string& head) {
-  HeadShapes shapes;
+/// A bare file's tensors by the names of `model`, whatever its number of classes.
+weights::AlignedTensors align_bare(const weights::WeightFile& file, const std::string& model,
+                                   std::int64_t image_size) {
+  constexpr std::int64_t kAnyClasses = 1000;
+  const nn::WithoutInit without_init;
+  const auto network = nn::make_model(model, kAnyClasses, image_size);
+  return weights::align_names(
+      file, {.model = model, .head = nn::head_name(model), .tensors = network->state_dict()});
+}
+
+/// Names that may be the head by their shape, with the command that renames them.
+std::string other_heads(const nn::StateDict& tensors, const nn::ModelInfo& info) {
+  constexpr std::string_view kWeight = ".weight";
   for (const auto& [name, tensor] : tensors) {
-    if (name.rfind(head + ".", 0) == 0) shapes.emplace(name, tensor.shape());
+    if (tensor.rank() == 2 && tensor.size(1) == info.head_features && name.ends_with(kWeight)) {
+      const std::string found = name.substr(0, name.size() - kWeight.size());
+      return fmt::format("; {} may be it: convert IN OUT.safetensors --rename {}={}", found, found,
+                         info.head);
+    }
   }
-  return shapes;
+  return "; a network without a head cannot predict: finetune gives it a new one";
 }
 
 class Fnv {
@@ -152,18 +167,20 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
         "names; give it as --checkpoint, without --model",
         path));
   }
-  file.tensors = weights::with_f32_values(file.tensors);
   const std::string head = nn::head_name(model_name);
-  const std::int64_t classes = head_rows(file.tensors, head);
+  const data::Preprocessing preprocessing = pretrained_preprocessing(model_name);
+  const weights::AlignedTensors aligned = align_bare(file, model_name, preprocessing.image_size);
+  const std::int64_t classes = head_rows(aligned.tensors, head);
   if (classes == 0) {
-    throw FormatError(
-        fmt::format("{}: holds no \"{}.weight\", the head of {}", path, head, model_name));
+    throw FormatError(fmt::format("{}: holds no \"{}.weight\", the head of {}{}", path, head,
+                                  model_name,
+                                  other_heads(aligned.tensors, nn::model_info(model_name))));
   }
-  LoadedModel loaded{.card = {.model = model_name,
-                              .class_names = {},
-                              .preprocessing = pretrained_preprocessing(model_name)},
-                     .model = nullptr,
-                     .metadata = file.metadata};
+  LoadedModel loaded{
+      .card = {.model = model_name, .class_names = {}, .preprocessing = preprocessing},
+      .model = nullptr,
+      .metadata = file.metadata,
+      .notes = aligned.notes};
   const std::vector<std::string>& imagenet = weights::imagenet_classes();
   if (classes == static_cast<std::int64_t>(imagenet.size())) {
     loaded.card.class_names = imagenet;
@@ -172,34 +189,27 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
       loaded.card.class_names.push_back(std::to_string(i));
     }
   }
-  loaded.model = nn::make_model(model_name, classes, loaded.card.preprocessing.image_size);
+  loaded.model = nn::make_model(model_name, classes, preprocessing.image_size);
   try {
-    loaded.model->load_state_dict(file.tensors);
+    loaded.model->load_state_dict(aligned.tensors);
   } catch (const ValueError& error) {
     throw FormatError(fmt::format("{}: {}", path, error.what()));
   }
   return loaded;
 }
 
-StartReport start_from(nn::Module& model, const std::string& head, const std::string& path) {
-  weights::WeightFile file = weights::load(path);
-  file.tensors = weights::with_f32_values(file.tensors);
-  const nn::StateDict own = model.state_dict();
-  StartReport report;
-  const HeadShapes theirs = head_shapes(file.tensors, head);
-  if (!theirs.empty() && theirs != head_shapes(own, head)) {
-    for (const auto& [name, shape] : theirs) file.tensors.erase(name);
-    for (const auto& [name, tensor] : own) {
-      if (name.rfind(head + ".", 0) == 0) file.tensors.insert(name, tensor);
-    }
-    report.head_kept = true;
-  }
+StartReport start_from(nn::Module& network, const std::string& model, const StartFile& file) {
   try {
-    model.load_state_dict(file.tensors);
+    const weights::WeightFile loaded = weights::load(file.path, file.renames);
+    weights::Fit fit = weights::fit_to_model(
+        loaded, {.model = model, .head = nn::head_name(model), .tensors = network.state_dict()});
+    network.load_state_dict(fit.tensors);
+    StartReport report{.head_kept = fit.head_is_new, .notes = loaded.notes};
+    report.notes.insert(report.notes.end(), fit.notes.begin(), fit.notes.end());
+    return report;
   } catch (const ValueError& error) {
-    throw ValueError(fmt::format("{}: does not fit this network: {}", path, error.what()));
+    throw ValueError(fmt::format("{}: {}", file.path, error.what()));
   }
-  return report;
 }
 
 void save_state(const std::string& path, const nn::State& state) {

@@ -11,6 +11,7 @@
 #include "hanok/data/transforms.h"
 #include "hanok/nn/module.h"
 #include "hanok/nn/state.h"
+#include "hanok/weights/weights.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {
@@ -37,21 +38,30 @@ struct LoadedModel {
   ModelCard card;
   std::unique_ptr<nn::Module> model;
   std::map<std::string, std::string> metadata;
+  std::vector<std::string> notes{};  // of load_bare_model
 };
 /// Builds the network that the card names and loads it. Throws FormatError or IoError.
 LoadedModel load_model(const std::string& path);
 
-/// A bare state_dict file, as PyTorch writes it: the number of classes is the head's; 1000 of them
-/// have ImageNet's names, others their numbers. Preprocessing is the model's for ImageNet.
+/// A bare state_dict file, as PyTorch writes it, by the names of torchvision or of a code base that
+/// hanok knows: the number of classes is the head's; 1000 of them have ImageNet's names, others
+/// their numbers. Preprocessing is the model's for ImageNet. `notes` says what was renamed. Throws
+/// FormatError (file name first) unless the head and everything else fit.
 LoadedModel load_bare_model(const std::string& model_name, const std::string& path);
 
-/// Starts `model` from a state_dict file. A head of another size or structure stays as it is;
-/// `head_kept` is then true. Throws ValueError listing every missing key, unexpected key and shape
-/// mismatch.
-struct StartReport {
-  bool head_kept = false;
+/// A file that training starts from.
+struct StartFile {
+  std::string path;
+  std::vector<weights::Rename> renames{};
 };
-StartReport start_from(nn::Module& model, const std::string& head, const std::string& path);
+struct StartReport {
+  bool head_kept = false;          // the network's own, new head: the file's did not fit
+  std::vector<std::string> notes;  // what was renamed or left out, one line each
+};
+/// Starts `network`, a `model` of the registry, from the file's state_dict as
+/// weights::fit_to_model() says. Throws ValueError listing what is missing, left over or of another
+/// shape.
+StartReport start_from(nn::Module& network, const std::string& model, const StartFile& file);
 
 /// Everything by name in one safetensors file: tensors as they are, the rest as JSON metadata.
 void save_state(const std::string& path, const nn::State& state);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/weights.h"
@@ -25,6 +26,16 @@ std::string start_weights(const Options& options) {
                               error.what()));
   }
   return file;
+}
+
+std::vector<weights::Rename> start_renames(const Options& options) {
+  try {
+    std::vector<weights::Rename> renames;
+    for (const std::string& text : options.rename) renames.push_back(weights::parse_rename(text));
+    return renames;
+  } catch (const ValueError& error) {
+    throw UsageError(error.what());
+  }
 }
 
 }  // namespace hanok::training

@@ -42,6 +42,7 @@ std::string Trainer::start_note() const {
                                          nn::head_name(job_.options.model), samples_.classes())
                            : "";
     note = fmt::format("starting from {}{}", job_.start_weights, head);
+    for (const std::string& line : setup_.start_notes) note += "\nnote: " + line;
   }
   if (!note.empty() && !batches_.note.empty()) note += "\n";
   return note + batches_.note;

@@ -4,6 +4,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/network.h"
 #include "hanok/apps/training/optimization.h"
+#include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/generator.h"
 #include "hanok/engine/precision.h"
 #include "hanok/nn/models/registry.h"
@@ -19,7 +20,10 @@ TrainingSetup::TrainingSetup(const FoldJob& job, const FoldSamples& samples)
   Generator::global().begin_step(0, 0);
   model = make_network(options.model, samples.classes(), options.image_size, options.hidden);
   if (!job.start_weights.empty()) {
-    head_is_new = start_from(*model, head, job.start_weights).head_kept;
+    StartReport report = start_from(*model, options.model,
+                                    {.path = job.start_weights, .renames = start_renames(options)});
+    head_is_new = report.head_kept;
+    start_notes = std::move(report.notes);
   }
   model->to(device);
   freezing = std::make_unique<FreezingPlan>(*model, head, freezing_rules(options));

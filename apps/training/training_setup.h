@@ -25,8 +25,9 @@ struct TrainingSetup {
   TrainingSetup(const FoldJob& job, const FoldSamples& samples);
 
   Device device;
-  std::unique_ptr<nn::Module> model;  // frozen as in the first epoch
-  bool head_is_new = true;            // its weights are random
+  std::unique_ptr<nn::Module> model;       // frozen as in the first epoch
+  bool head_is_new = true;                 // its weights are random
+  std::vector<std::string> start_notes{};  // what start_from() renamed or left out
   std::unique_ptr<FreezingPlan> freezing;
   std::unique_ptr<nn::Optimizer> optimizer;
   std::unique_ptr<nn::Schedule> schedule;
