@@ -71,30 +71,36 @@ struct Choice {
   bool named_by_rename = false;
 };
 
-/// Which dictionaries are the state_dict: those that a rename names; else the one under a known
-/// key; else all that are no optimizer's.
-Choice choose(const pickle::Value& root, const Survey& survey, const std::vector<Rename>& renames) {
-  Choice choice;
-  for (const TensorDictionary& dictionary : survey.dictionaries) {
-    for (const Rename& rename : renames) {
-      if (names_dictionary(rename, dictionary.path)) {
-        choice.taken.push_back(&dictionary);
-        choice.named_by_rename = true;
-        break;
-      }
-    }
-  }
-  if (choice.named_by_rename) return choice;
+/// The dictionary under a known key; else all that are no optimizer's.
+std::vector<const TensorDictionary*> usual_choice(const pickle::Value& root, const Survey& survey) {
   if (const pickle::Dict* dict = items_of(root)) {
     std::unordered_set<const pickle::Dict*> seen;
     const pickle::Dict* known = find_under_known_keys(*dict, 0, seen, survey);
     for (const TensorDictionary& dictionary : survey.dictionaries) {
-      if (dictionary.dict == known) return {{&dictionary}, false};
+      if (dictionary.dict == known) return {&dictionary};
     }
   }
+  std::vector<const TensorDictionary*> taken;
   for (const TensorDictionary& dictionary : survey.dictionaries) {
-    if (dictionary.may_be_weights) choice.taken.push_back(&dictionary);
+    if (dictionary.may_be_weights) taken.push_back(&dictionary);
   }
+  return taken;
+}
+
+/// Which dictionaries are the state_dict: the usual ones, unless a rename names one that would be
+/// left out.
+Choice choose(const pickle::Value& root, const Survey& survey, const std::vector<Rename>& renames) {
+  Choice choice{.taken = usual_choice(root, survey)};
+  std::vector<const TensorDictionary*> named;
+  for (const TensorDictionary& dictionary : survey.dictionaries) {
+    const bool is_taken =
+        std::find(choice.taken.begin(), choice.taken.end(), &dictionary) != choice.taken.end();
+    const bool is_named = std::any_of(renames.begin(), renames.end(), [&](const Rename& rename) {
+      return names_dictionary(rename, dictionary.path);
+    });
+    if (is_named && !is_taken) named.push_back(&dictionary);
+  }
+  if (!named.empty()) choice = {.taken = named, .named_by_rename = true};
   return choice;
 }
 
@@ -312,6 +318,21 @@ void take_entry(const std::string& path, const std::string& prefix, const pickle
   }
 }
 
+void note_unsupported(WeightFile& result) {
+  constexpr std::size_t kMostNotes = 20;
+  std::size_t count = 0;
+  for (const auto& [name, kind] : result.unsupported) {
+    if (count++ == kMostNotes) {
+      result.notes.push_back(
+          fmt::format("{} more entries that hanok has no tensors for were left "
+                      "out",
+                      result.unsupported.size() - kMostNotes));
+      return;
+    }
+    result.notes.push_back(fmt::format("{} was left out: it is {}", in_quotes(name), kind));
+  }
+}
+
 /// Renames act on the file's names; those that match none act once the wrappers' prefixes are gone.
 void rename_and_unwrap(WeightFile& result, const std::vector<Rename>& renames) {
   std::vector<Rename> later;
@@ -362,9 +383,7 @@ void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const M
     throw FormatError(fmt::format("{}: tensor {}: unsupported element type or kind: {}",
                                   file->path(), in_quotes(name), kind));
   }
-  for (const auto& [name, kind] : result.unsupported) {
-    result.notes.push_back(fmt::format("{} was left out: it is {}", in_quotes(name), kind));
-  }
+  note_unsupported(result);
   result.objects = describe_objects(found);
   rename_and_unwrap(result, renames);
 }

@@ -7,6 +7,7 @@
 namespace hanok::weights::test {
 namespace {
 
+using namespace std::string_literals;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
@@ -124,7 +125,8 @@ TEST(Checkpoint, WithSeveralNetworksGivesAllOfThemByTheirKeys) {
   EXPECT_THAT(file.notes, ElementsAre(AllOf(HasSubstr("several dictionaries"),
                                             HasSubstr("[student] (2), [teacher] (1)"))));
   const WeightFile teacher = load(committed("twins.pth"), {{"teacher.backbone", ""}});
-  EXPECT_THAT(names_of(teacher.tensors), ElementsAre("weight"));
+  EXPECT_THAT(names_of(teacher.tensors),
+              ElementsAre("best", "student.backbone.weight", "student.head.weight", "weight"));
   EXPECT_EQ(logical_values(teacher.tensors.at("weight")), formula({2, 3}, 2, DType::F32));
 }
 
@@ -134,6 +136,26 @@ TEST(Checkpoint, WithAnAveragedCopySaysWhichIsTaken) {
   EXPECT_THAT(file.notes, Contains(HasSubstr("--rename state_dict_ema=")));
   const WeightFile averaged = load(committed("averaged.pth"), {parse_rename("state_dict_ema=")});
   EXPECT_EQ(logical_values(averaged.tensors.at("weight")), formula({2, 3}, 1, DType::F32));
+}
+
+// Each object is small and none is looked into twice.
+TEST(Checkpoint, WithManyObjectsIsReadQuicklyAndListsTheFirst) {
+  const TemporaryFolder folder;
+  constexpr int kObjects = 300000;
+  std::string program = state_dict_pickle({4}, {1});
+  program.pop_back();  // STOP
+  std::string list = "X\x04\x00\x00\x00logs](ca\nB\nq\x64)R"s;
+  for (int i = 1; i < kObjects; ++i) list += "h\x64)R";
+  // One whose type is a long chain of calls.
+  std::string chain =
+      "X\x05\x00\x00\x00"
+      "chainh\x64"s;
+  for (int i = 0; i < kObjects; ++i) chain += ")R";
+  write_file(folder / "file.pth", pth_builder(4, program + list + "es" + chain + "s.").build());
+  const WeightFile file = load(folder / "file.pth");
+  EXPECT_EQ(file.tensors.size(), 1u);
+  EXPECT_THAT(file.objects, Contains("[logs][0]: a.B (and 299999 more of them in the list)"));
+  EXPECT_THAT(file.objects, Contains("[chain]: an object"));
 }
 
 TEST(Checkpoint, RenamesBeforeAndAfterDataParallelsPrefixIsGone) {

@@ -47,7 +47,9 @@ TEST_P(Fuzz, DamagedFilesGiveTensorsOrAFormatError) {
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     write_file(path, damage(original, round));
     try {
-      for (const auto& [name, tensor] : load(path).tensors) logical_values(tensor);
+      const WeightFile file = load(path);
+      for (const auto& [name, tensor] : file.tensors) logical_values(tensor);
+      EXPECT_LE(file.objects.size(), 101u);
       ++read;
     } catch (const FormatError& error) {
       ASSERT_EQ(std::string(error.what()).rfind(path, 0), 0u) << error.what();
@@ -72,13 +74,15 @@ TEST_P(Fuzz, FilesCutAnywhereGiveTensorsOrAFormatError) {
       continue;
     }
     // Only a tar archive may lose its end, which is padding.
-    EXPECT_STREQ(GetParam(), "tar.pth") << size;
+    EXPECT_NE(std::string(GetParam()).find("tar.pth"), std::string::npos) << size;
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Weights, Fuzz,
                          testing::Values("zip.pth", "legacy.pth", "tar.pth", "checkpoint.pth",
-                                         "legacy_python2.pth", "safetensors.safetensors"),
+                                         "legacy_python2.pth", "safetensors.safetensors",
+                                         "objects.pth", "objects_legacy.pth", "objects_tar.pth",
+                                         "odd_tensors.pth", "odd_tensors_legacy.pth", "twins.pth"),
                          [](const auto& info) {
                            const std::string name = info.param;
                            return name.substr(0, name.find('.'));
