@@ -1,9 +1,11 @@
-// The codecs behind decode_image, one function per format, and the EXIF orientation. Private to
-// this room.
+// The codecs behind decode_image, one function per format, and the orientation of photographs.
+// Private to this room.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "hanok/data/image.h"
 
@@ -17,10 +19,41 @@ Image decode_jpeg(const std::uint8_t* bytes, std::size_t size, const std::string
                   const DecodeLimits& limits);
 Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string& name,
                  const DecodeLimits& limits);
+Image decode_webp(const std::uint8_t* bytes, std::size_t size, const std::string& name,
+                  const DecodeLimits& limits);
+Image decode_bmp(const std::uint8_t* bytes, std::size_t size, const std::string& name,
+                 const DecodeLimits& limits);
+Image decode_gif(const std::uint8_t* bytes, std::size_t size, const std::string& name,
+                 const DecodeLimits& limits);
+Image decode_tiff(const std::uint8_t* bytes, std::size_t size, const std::string& name,
+                  const DecodeLimits& limits);
 
-/// Orientation 1..8 from a TIFF block (what follows "Exif\0\0" in a JPEG, or a PNG's eXIf chunk);
-/// 1, "as stored", if it is missing or invalid.
-int exif_orientation(const std::uint8_t* tiff, std::size_t size);
+/// What a file holds that no decoder reads, and what helps: "a HEIC photograph; convert ...",
+/// "an HTML page ...", "text that begins with '...'".
+std::string describe_content(const std::uint8_t* bytes, std::size_t size);
+
+/// Red, green and blue of a pixel with `ink` of cyan, magenta and yellow and `black`, each 0..255,
+/// as Pillow computes them.
+void cmyk_to_rgb(const std::uint8_t* ink, std::uint8_t black, std::uint8_t* rgb);
+
+/// The orientation that a TIFF block (what follows "Exif\0\0" in a JPEG, or a PNG's eXIf chunk)
+/// states; 0 if it states one that is no number. Empty if it states none.
+std::optional<int> exif_orientation(const std::uint8_t* tiff, std::size_t size);
+/// The digit of the first tiff:Orientation in an XMP packet, an attribute or an element.
+std::optional<int> xmp_orientation(std::string_view packet);
+/// The bytes in ImageMagick's text "Raw profile type exif": a name, a length and hexadecimal
+/// digits. Empty if the text is not of that form.
+std::vector<std::uint8_t> raw_profile(std::string_view text);
+
+/// What a file says about its orientation, in the order of precedence of Pillow's getexif():
+/// XMP counts only if EXIF states no orientation.
+struct OrientationRecord {
+  std::vector<std::uint8_t> exif{};  // a TIFF block, with or without "Exif\0\0" before it
+  std::string xmp{};
+  /// 1..8; 1, "as stored", for everything else.
+  int orientation() const;
+};
+
 /// The image in display orientation: mirrored and transposed according to orientation 1..8.
 Image apply_orientation(Image image, int orientation);
 

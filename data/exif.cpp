@@ -1,4 +1,4 @@
-// EXIF orientation: parsed from a small TIFF block, applied to pixels.
+// The orientation of a photograph: read from EXIF's small TIFF block, applied to pixels.
 #include "hanok/data/codecs.h"
 
 namespace hanok::data {
@@ -26,28 +26,59 @@ struct TiffReader {
   }
 };
 
+/// Bytes of an integer of TIFF's field type; 0 for other types.
+std::size_t integer_size(std::uint32_t type) {
+  switch (type) {
+    case 3:  // SHORT
+    case 8:  // SSHORT
+      return 2;
+    case 4:   // LONG
+    case 9:   // SLONG
+    case 13:  // IFD
+      return 4;
+    default:
+      return 0;
+  }
+}
+
+constexpr std::string_view kExifPrefix("Exif\0\0", 6);
+
 }  // namespace
 
-int exif_orientation(const std::uint8_t* tiff, std::size_t size) {
+std::optional<int> exif_orientation(const std::uint8_t* tiff, std::size_t size) {
   constexpr std::uint32_t kOrientationTag = 0x0112;
-  constexpr std::uint32_t kShort = 3;
-  constexpr std::uint32_t kLong = 4;
-  if (size < 8) return 1;
+  if (size < 8) return {};
   const bool big_endian = tiff[0] == 'M' && tiff[1] == 'M';
-  if (!big_endian && !(tiff[0] == 'I' && tiff[1] == 'I')) return 1;
+  if (!big_endian && !(tiff[0] == 'I' && tiff[1] == 'I')) return {};
   TiffReader reader{tiff, size, big_endian};
-  if (reader.number(2, 2) != 42) return 1;
+  const std::uint32_t version = reader.number(2, 2);
+  if (version != 42 && version != 42 << 8) return {};  // some cameras swap these two bytes
   const std::size_t directory = reader.number(4, 4);
   const std::uint32_t entries = reader.number(directory, 2);
+  std::optional<int> found;
   for (std::uint32_t i = 0; i < entries && reader.ok; ++i) {
     const std::size_t entry = directory + 2 + std::size_t{12} * i;
     if (reader.number(entry, 2) != kOrientationTag) continue;
-    const std::uint32_t type = reader.number(entry + 2, 2);
-    if (type != kShort && type != kLong) return 1;
-    const std::uint32_t value = reader.number(entry + 8, type == kShort ? 2 : 4);
-    return reader.ok && value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    const std::size_t width = integer_size(reader.number(entry + 2, 2));
+    const std::uint64_t count = reader.number(entry + 4, 4);
+    // More than four bytes lie elsewhere; the first number counts.
+    const std::size_t place = width * count <= 4 ? entry + 8 : reader.number(entry + 8, 4);
+    const std::uint32_t value = width > 0 && count > 0 ? reader.number(place, width) : 0;
+    if (reader.ok) found = value <= 8 ? static_cast<int>(value) : 0;
   }
-  return 1;
+  return found;
+}
+
+int OrientationRecord::orientation() const {
+  // Some programs write the prefix twice.
+  std::string_view block(reinterpret_cast<const char*>(exif.data()), exif.size());
+  for (int i = 0; i < 2 && block.starts_with(kExifPrefix); ++i) {
+    block.remove_prefix(kExifPrefix.size());
+  }
+  const std::optional<int> stated =
+      exif_orientation(reinterpret_cast<const std::uint8_t*>(block.data()), block.size());
+  const int value = stated ? *stated : xmp_orientation(xmp).value_or(1);
+  return value >= 1 && value <= 8 ? value : 1;
 }
 
 Image apply_orientation(Image image, int orientation) {

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "hanok/data/image_files.h"
 #include "hanok/kernels/base/error.h"
 
 namespace fs = std::filesystem;
@@ -73,8 +74,13 @@ void collect_images(const fs::path& folder, const std::string& prefix, std::set<
 std::string skip_reason(const std::string& file_name) {
   std::string reason = hidden_reason(file_name);
   if (!reason.empty()) return reason;
+  if (has_image_extension(file_name)) return {};
   const std::string extension = lower(fs::path(file_name).extension().string());
-  if (extension == ".jpg" || extension == ".jpeg" || extension == ".png") return {};
+  const std::string format = left_out_format(file_name);
+  if (!format.empty()) {
+    return "extension " + extension + " (" + format + ", which is not read; " + advice_for(format) +
+           ")";
+  }
   return extension.empty() ? "no extension" : "extension " + extension;
 }
 

@@ -8,8 +8,8 @@
 
 namespace hanok::data {
 
-/// The reason to skip a file of this name ("hidden file", ...); empty for an image file (extension
-/// .jpg, .jpeg or .png in any case).
+/// The reason to skip a file of this name ("hidden file", ...); empty for an image file (see
+/// has_image_extension).
 std::string skip_reason(const std::string& file_name);
 
 /// Names of the folders directly in `folder` in byte order; skipped entries are counted in

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string_view>
 
 #include "hanok/data/codecs.h"
 #include "hanok/kernels/base/error.h"
@@ -14,24 +15,6 @@ namespace {
 
 std::string size_text(std::int64_t width, std::int64_t height) {
   return std::to_string(width) + "x" + std::to_string(height);
-}
-
-bool starts_with(const std::uint8_t* bytes, std::size_t size, const char* magic, std::size_t length,
-                 std::size_t offset = 0) {
-  return size >= offset + length && std::memcmp(bytes + offset, magic, length) == 0;
-}
-
-/// The name of a known but unsupported format; empty if unknown.
-std::string unsupported_format(const std::uint8_t* bytes, std::size_t size) {
-  if (starts_with(bytes, size, "GIF8", 4)) return "GIF";
-  if (starts_with(bytes, size, "RIFF", 4) && starts_with(bytes, size, "WEBP", 4, 8)) return "WebP";
-  if (starts_with(bytes, size, "BM", 2)) return "BMP";
-  if (starts_with(bytes, size, "II*\0", 4) || starts_with(bytes, size, "MM\0*", 4)) return "TIFF";
-  if (starts_with(bytes, size, "ftyphei", 7, 4) || starts_with(bytes, size, "ftypmif1", 8, 4)) {
-    return "HEIC";
-  }
-  if (starts_with(bytes, size, "ftypavif", 8, 4)) return "AVIF";
-  return {};
 }
 
 void check_byte_limit(std::uintmax_t size, const std::string& name, const DecodeLimits& limits) {
@@ -65,6 +48,35 @@ int half_to_even(int difference) {
   return difference % 2 != 0 && down % 2 != 0 ? down + 1 : down;
 }
 
+using Decoder = Image (*)(const std::uint8_t*, std::size_t, const std::string&,
+                          const DecodeLimits&);
+
+/// By the file's first bytes; null if no decoder reads them.
+Decoder decoder_of(const std::uint8_t* bytes, std::size_t size) {
+  struct Magic {
+    std::string_view start;
+    Decoder decoder;
+  };
+  static constexpr Magic kMagic[] = {
+      {"\xFF\xD8\xFF", decode_jpeg},
+      {"\x89PNG\r\n\x1A\n", decode_png},
+      {"GIF87a", decode_gif},
+      {"GIF89a", decode_gif},
+      {std::string_view("II*\0", 4), decode_tiff},
+      {std::string_view("MM\0*", 4), decode_tiff},
+      {std::string_view("II+\0", 4), decode_tiff},  // BigTIFF
+      {std::string_view("MM\0+", 4), decode_tiff},
+  };
+  const std::string_view file(reinterpret_cast<const char*>(bytes), size);
+  if (file.starts_with("RIFF") && size >= 12 && file.substr(8, 4) == "WEBP") return decode_webp;
+  // The size of a bitmap's second header tells it from text that begins with BM.
+  if (file.starts_with("BM") && size >= 18 && file[16] == 0 && file[17] == 0) return decode_bmp;
+  for (const Magic& magic : kMagic) {
+    if (file.starts_with(magic.start)) return magic.decoder;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 void check_pixel_limit(std::int64_t width, std::int64_t height, const std::string& name,
@@ -78,19 +90,21 @@ void check_pixel_limit(std::int64_t width, std::int64_t height, const std::strin
   }
 }
 
+void cmyk_to_rgb(const std::uint8_t* ink, std::uint8_t black, std::uint8_t* rgb) {
+  const unsigned light = 255U - black;
+  for (int c = 0; c < 3; ++c) {
+    const unsigned product = ink[c] * light + 128;  // / 255, rounded, is what follows
+    rgb[c] = static_cast<std::uint8_t>(light - ((product + (product >> 8)) >> 8));
+  }
+}
+
 Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::string& name,
                    const DecodeLimits& limits) {
   check_byte_limit(size, name, limits);
   if (size == 0) throw FormatError(name + ": the file is empty");
-  if (starts_with(bytes, size, "\xFF\xD8\xFF", 3)) return decode_jpeg(bytes, size, name, limits);
-  if (starts_with(bytes, size, "\x89PNG\r\n\x1A\n", 8)) {
-    return decode_png(bytes, size, name, limits);
-  }
-  const std::string format = unsupported_format(bytes, size);
-  if (!format.empty()) {
-    throw FormatError(name + ": a " + format + " file; only JPEG and PNG are supported");
-  }
-  throw FormatError(name + ": neither a JPEG nor a PNG file");
+  const Decoder decoder = decoder_of(bytes, size);
+  if (decoder) return decoder(bytes, size, name, limits);
+  throw FormatError(name + ": " + describe_content(bytes, size));
 }
 
 Image decode_image_file(const std::string& path, const DecodeLimits& limits) {

@@ -1,5 +1,5 @@
-// Images in memory and on disk: 8-bit RGB, decoded with libjpeg-turbo and libpng. The format is
-// detected by content, not by extension.
+// Images in memory and on disk: 8-bit RGB. JPEG, PNG, WebP, BMP, GIF and TIFF files are decoded;
+// the format is detected by content, not by extension.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,11 @@ struct DecodeLimits {
   std::int64_t max_bytes = std::int64_t{1} << 28;   // of the file
 };
 
-/// Decodes a JPEG or PNG file. Grey, palette, CMYK, 16-bit and alpha images become RGB as with
-/// Pillow's convert("RGB"); EXIF orientation is applied. Throws FormatError (starting with the file
-/// name) for other formats, damaged data and images beyond the limits; IoError if the file cannot
-/// be read.
+/// Decodes an image file; of an animation the first frame, of a TIFF the first page. Grey, palette,
+/// CMYK and alpha images become RGB as with Pillow's convert("RGB"), except that 16-bit values keep
+/// their high byte. The orientation that EXIF or XMP states is applied. Throws FormatError
+/// (starting with the file name) for other content, which it names, damaged data and images beyond
+/// the limits; IoError if the file cannot be read.
 Image decode_image_file(const std::string& path, const DecodeLimits& limits = {});
 /// The same from memory; `name` is used in messages.
 Image decode_image(const std::uint8_t* bytes, std::size_t size, const std::string& name,

@@ -11,6 +11,7 @@
 // clang-format on
 
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "hanok/data/codecs.h"
@@ -82,15 +83,21 @@ struct Decoder {
   Decoder& operator=(const Decoder&) = delete;
 };
 
+/// What the APP1 segments say: EXIF may be cut into several, of XMP the last one counts.
 int orientation_of(const jpeg_decompress_struct& info) {
-  constexpr char kExif[] = "Exif\0";  // with the literal's terminating zero: six bytes
+  constexpr std::string_view kExif("Exif\0\0", 6);
+  constexpr std::string_view kXmp("http://ns.adobe.com/xap/1.0/\0", 29);
+  OrientationRecord record;
   for (const jpeg_marker_struct* marker = info.marker_list; marker; marker = marker->next) {
-    if (marker->marker == JPEG_APP0 + 1 && marker->data_length > sizeof kExif &&
-        std::memcmp(marker->data, kExif, sizeof kExif) == 0) {
-      return exif_orientation(marker->data + sizeof kExif, marker->data_length - sizeof kExif);
+    if (marker->marker != JPEG_APP0 + 1) continue;
+    const std::string_view data(reinterpret_cast<const char*>(marker->data), marker->data_length);
+    if (data.starts_with(kExif)) {
+      record.exif.insert(record.exif.end(), data.begin() + kExif.size(), data.end());
+    } else if (data.starts_with(kXmp)) {
+      record.xmp = data.substr(kXmp.size());
     }
   }
-  return 1;
+  return record.orientation();
 }
 
 /// Returns false and sets errors.message if libjpeg failed.
@@ -104,18 +111,13 @@ bool read_header(Decoder& decoder, const std::uint8_t* bytes, std::size_t size) 
   return true;
 }
 
-std::uint8_t multiply_255(unsigned a, unsigned b) {
-  const unsigned product = a * b + 128;
-  return static_cast<std::uint8_t>((product + (product >> 8)) >> 8);
-}
-
 /// Adobe stores CMYK inverted, and Pillow treats every four-channel JPEG as Adobe's.
 void inverted_cmyk_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width) {
   for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
-    const unsigned light = cmyk[3];  // 255 - K
-    for (int c = 0; c < 3; ++c) {
-      rgb[c] = static_cast<std::uint8_t>(light - multiply_255(255U - cmyk[c], light));
-    }
+    const std::uint8_t ink[3] = {static_cast<std::uint8_t>(255 - cmyk[0]),
+                                 static_cast<std::uint8_t>(255 - cmyk[1]),
+                                 static_cast<std::uint8_t>(255 - cmyk[2])};
+    cmyk_to_rgb(ink, static_cast<std::uint8_t>(255 - cmyk[3]), rgb);
   }
 }
 
@@ -139,7 +141,10 @@ bool read_pixels(Decoder& decoder) {
 }
 
 [[noreturn]] void throw_error(const Decoder& decoder, const std::string& name) {
-  throw FormatError(name + ": damaged JPEG: " + decoder.errors.message);
+  const int code = decoder.errors.base.msg_code;
+  const bool cut = code == JWRN_JPEG_EOF || code == JERR_INPUT_EOF || code == JERR_INPUT_EMPTY;
+  throw FormatError(name + ": damaged JPEG: " + decoder.errors.message +
+                    (cut ? " (an interrupted download or copy?)" : ""));
 }
 
 struct Encoder {

@@ -1,8 +1,10 @@
 // PNG through libpng; every kind becomes 8-bit RGB as with Pillow's convert("RGB"): the high byte
 // of 16 bits, palettes expanded, alpha dropped.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <png.h>
+#include <string_view>
 #include <utility>
 
 #include "hanok/data/codecs.h"
@@ -10,6 +12,8 @@
 
 namespace hanok::data {
 namespace {
+
+constexpr const char* kCut = "the file ends too early (an interrupted download or copy?)";
 
 /// Everything that must survive libpng's longjmp, outside the functions that call setjmp.
 struct Reader {
@@ -37,7 +41,7 @@ void on_warning(png_structp, png_const_charp) {}  // about optional chunks, whic
 
 void read_bytes(png_structp png, png_bytep target, std::size_t count) {
   auto* reader = static_cast<Reader*>(png_get_io_ptr(png));
-  if (count > reader->left) png_error(png, "the file ends too early");
+  if (count > reader->left) png_error(png, kCut);
   std::memcpy(target, reader->bytes, count);
   reader->bytes += count;
   reader->left -= count;
@@ -79,8 +83,44 @@ bool read_pixels(Reader& reader) {
   return true;
 }
 
+/// From the chunk eXIf, and from text under the keys that Pillow knows.
+int orientation_of(Reader& reader) {
+  OrientationRecord record;
+  png_textp texts = nullptr;
+  int count = 0;
+  png_get_text(reader.png, reader.info, &texts, &count);
+  for (int i = 0; i < count; ++i) {
+    const std::string_view key = texts[i].key;
+    if (!texts[i].text) continue;
+    const std::string_view text(texts[i].text,
+                                std::max(texts[i].text_length, texts[i].itxt_length));
+    if (key == "Raw profile type exif") record.exif = raw_profile(text);
+    if (key == "XML:com.adobe.xmp") record.xmp = text;
+  }
+  png_uint_32 size = 0;
+  png_bytep exif = nullptr;
+  if (png_get_eXIf_1(reader.png, reader.info, &size, &exif) && exif) {
+    record.exif.assign(exif, exif + size);
+  }
+  return record.orientation();
+}
+
 [[noreturn]] void throw_error(const Reader& reader, const std::string& name) {
   throw FormatError(name + ": damaged PNG: " + reader.message);
+}
+
+/// libpng takes and clears memory of a chunk's stated length before it reads: a length beyond the
+/// file's end is an error before that. A chunk: length (4 bytes, big-endian), name, data, checksum.
+void check_chunks(const std::uint8_t* bytes, std::size_t size, const std::string& name) {
+  constexpr std::size_t kSignature = 8;
+  constexpr std::size_t kAround = 12;
+  for (std::size_t at = kSignature; at + kAround <= size;) {
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < 4; ++i) length = length << 8 | bytes[at + i];
+    if (std::memcmp(bytes + at + 4, "IEND", 4) == 0) return;
+    if (length > size - at - kAround) throw FormatError(name + ": damaged PNG: " + kCut);
+    at += kAround + length;
+  }
 }
 
 /// Deflate compresses at most 1032-fold: a small file that declares a huge image is rejected before
@@ -108,6 +148,7 @@ void no_flush(png_structp) {}
 
 Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string& name,
                  const DecodeLimits& limits) {
+  check_chunks(bytes, size, name);
   Reader reader(bytes, size);
   if (!read_header(reader)) throw_error(reader, name);
   const png_uint_32 width = png_get_image_width(reader.png, reader.info);
@@ -128,12 +169,8 @@ Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string&
   }
   if (!read_pixels(reader)) throw_error(reader, name);
 
-  png_uint_32 exif_size = 0;
-  png_bytep exif = nullptr;
-  if (png_get_eXIf_1(reader.png, reader.info, &exif_size, &exif) && exif) {
-    return apply_orientation(std::move(reader.image), exif_orientation(exif, exif_size));
-  }
-  return std::move(reader.image);
+  const int orientation = orientation_of(reader);
+  return apply_orientation(std::move(reader.image), orientation);
 }
 
 std::vector<std::uint8_t> encode_png(const Image& image) {

@@ -8,6 +8,7 @@
 #include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/image.h"
+#include "hanok/data/image_files.h"
 #include "hanok/data/loader.h"
 #include "hanok/data/mix.h"
 #include "hanok/data/random.h"

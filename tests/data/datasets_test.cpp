@@ -54,7 +54,7 @@ TEST(ImageFolder, CountsWhatItPassesOver) {
   const TempFolder folder;
   for (const char* name :
        {"a/1.jpg", "a/._1.jpg", "a/.DS_Store", "a/.hidden.png", "a/Thumbs.db", "a/notes.txt",
-        "a/clip.gif", "a/noextension", "b/2.png", "b/.trash/3.png", ".DS_Store", "readme.md",
+        "a/clip.mp4", "a/noextension", "b/2.png", "b/.trash/3.png", ".DS_Store", "readme.md",
         ".git/4.jpg", "__MACOSX/a/5.jpg"}) {
     folder.write(name, std::string("image"));
   }
@@ -72,7 +72,7 @@ TEST(ImageFolder, CountsWhatItPassesOver) {
   EXPECT_EQ(count("hidden"), 3);
   EXPECT_EQ(count("Thumbs.db"), 1);
   EXPECT_EQ(count(".txt"), 1);
-  EXPECT_EQ(count(".gif"), 1);
+  EXPECT_EQ(count(".mp4"), 1);
   EXPECT_EQ(count("no extension"), 1);
   EXPECT_EQ(count("__MACOSX"), 1);
   EXPECT_EQ(count("outside the class folders"), 1);
@@ -254,7 +254,7 @@ TEST(FindUnreadable, NamesFilesAndReasonsInOrder) {
     EXPECT_EQ(bad[0].path, "a/13.png");
     EXPECT_THAT(bad[0].reason, HasSubstr("damaged PNG"));
     EXPECT_EQ(bad[1].path, "b/text.jpg");
-    EXPECT_THAT(bad[1].reason, HasSubstr("neither a JPEG nor a PNG"));
+    EXPECT_THAT(bad[1].reason, HasSubstr("text and not an image: 'text'"));
   }
 }
 

@@ -193,16 +193,21 @@ def decode_files():
     return files
 
 
-def make_decode():
+def decoded(files):
+    """name -> the file, its size and its pixels as Pillow shows them."""
     cases = {}
-    for name, data in decode_files().items():
+    for name, data in files.items():
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
         cases[name] = {"file": text(data), "size": list(image.size), "pixels": pixels_of(image)}
+    return cases
+
+
+def make_decode():
     return {
         "format": 1,
         "made_by": "make_data.py: files written and read by Pillow",
         "versions": {"Pillow": PIL.__version__},
-        "cases": cases,
+        "cases": decoded(decode_files()),
     }
 
 

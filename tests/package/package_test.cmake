@@ -84,7 +84,7 @@ endfunction()
 
 # The packages that no room below data and weights uses.
 set(without "")
-foreach(package JPEG PNG ZLIB CURL CLI11 tomlplusplus nlohmann_json)
+foreach(package JPEG PNG WebP GIF TIFF ZLIB CURL CLI11 tomlplusplus nlohmann_json)
   list(APPEND without -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
 endforeach()
 
@@ -133,7 +133,7 @@ elseif(CASE STREQUAL "components")
         ${command})
   configure_command(${here}/components components -DCMAKE_PREFIX_PATH=${prefix}
                     -DCOMPONENTS=data ${without})
-  fails("finding data without its packages" "component data needs JPEG, PNG, not found here" ${command})
+  fails("finding data without its packages" "component data needs JPEG, PNG, WebP, GIF, TIFF, not found here" ${command})
   configure_command(${here}/components components -DCMAKE_PREFIX_PATH=${prefix} -DVERSION=9.0)
   fails("finding a version that is not there" "requested version \"9.0\"" ${command})
 
@@ -166,7 +166,7 @@ elseif(CASE STREQUAL "pkg_config")
   get_filename_component(pc_dir "${pc_files}" DIRECTORY)
   set(ENV{PKG_CONFIG_PATH} ${pc_dir})
   run("reading hanok-nn.pc" ${PKG_CONFIG} --cflags --libs hanok-nn)
-  expect_no_match("${output}" "jpeg|png|curl|-lz|toml")
+  expect_no_match("${output}" "jpeg|png|webp|gif|tiff|curl|-lz|toml")
   expect_match("${output}" "${prefix}/include|/include ")
   separate_arguments(line UNIX_COMMAND "${output}")
   set(flags -O1)
@@ -267,7 +267,7 @@ elseif(CASE STREQUAL "exports")
     endif()
     run("linking ${room} as a shared library" ${CXX} -shared -Wl,-z,defs -o ${library}
         -Wl,--whole-archive ${archive} ${own} -Wl,--no-whole-archive ${below}
-        -lfmt -ljpeg -lpng -lz -lcurl -ltomlplusplus -pthread)
+        -lfmt -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff -lz -lcurl -ltomlplusplus -pthread)
     list(PREPEND below ${library})
     expect_hanok_only(${library})
   endforeach()
