@@ -26,8 +26,8 @@ configure_package_config_file(cmake/hanokConfig.cmake.in ${PROJECT_BINARY_DIR}/h
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/hanokConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/hanokConfig.cmake ${PROJECT_BINARY_DIR}/hanokConfigVersion.cmake
-              cmake/FindWebP.cmake
         DESTINATION ${package_dir})
+install(DIRECTORY cmake/modules DESTINATION ${package_dir})
 
 # ---- pkg-config: a file a room, and hanok.pc for those of hanok/hanok.h ----
 

@@ -1,13 +1,14 @@
 # The packages of the rooms to be built; a room that is not built needs none.
+list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR}/modules)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 if("data" IN_LIST wanted)
-  list(APPEND CMAKE_MODULE_PATH ${CMAKE_CURRENT_LIST_DIR})  # FindWebP.cmake
   find_package(JPEG REQUIRED)
   find_package(PNG REQUIRED)
   find_package(WebP REQUIRED)
   find_package(GIF REQUIRED)
   find_package(TIFF 4.5 REQUIRED)  # for error handlers of a single file
+  find_package(utf8proc REQUIRED)
 endif()
 if("weights" IN_LIST wanted OR HANOK_HAVE_CUDA)
   find_package(nlohmann_json REQUIRED)

@@ -1,31 +1,78 @@
-// CSV as in RFC 4180: quoted fields may contain commas, doubled quotes and line breaks.
 #include "hanok/data/csv.h"
 
 #include <fmt/format.h>
 #include <fstream>
+#include <optional>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
+#include "hanok/data/unicode.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {
 
-std::string read_text(const std::string& path) {
+std::string read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(path + ": cannot be opened");
   std::ostringstream text;
   text << file.rdbuf();
   if (file.bad()) throw IoError(path + ": cannot be read");
-  std::string result = std::move(text).str();
-  constexpr const char* kByteOrderMark = "\xEF\xBB\xBF";
-  if (result.rfind(kByteOrderMark, 0) == 0) result.erase(0, 3);
-  return result;
+  return std::move(text).str();
+}
+
+bool starts_with(const std::string& text, std::string_view start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+/// The bytes as text without a byte-order mark; UTF-16 becomes UTF-8.
+std::string decoded(const std::string& path, const std::string& bytes) {
+  using namespace std::string_view_literals;
+  constexpr const char* kRemedy = "save the table as CSV in UTF-8";
+  if (starts_with(bytes, "\xEF\xBB\xBF")) return bytes.substr(3);
+  if (starts_with(bytes, "PK\x03\x04")) {
+    throw FormatError(
+        fmt::format("{}: is a spreadsheet or an archive, not text; {}", path, kRemedy));
+  }
+  if (starts_with(bytes, "\xFF\xFE\0\0"sv) || starts_with(bytes, "\0\0\xFE\xFF"sv)) {
+    throw FormatError(fmt::format("{}: is UTF-32 text; {}", path, kRemedy));
+  }
+  const bool big_endian = starts_with(bytes, "\xFE\xFF");
+  if (big_endian || starts_with(bytes, "\xFF\xFE")) {
+    std::optional<std::string> text = utf8_of_utf16(bytes.substr(2), big_endian);
+    if (!text) throw FormatError(fmt::format("{}: is damaged UTF-16 text; {}", path, kRemedy));
+    return *std::move(text);
+  }
+  if (bytes.find('\0') != std::string::npos) {
+    throw FormatError(fmt::format(
+        "{}: holds zero bytes: UTF-16 text without a byte-order mark, or no text at all; {}", path,
+        kRemedy));
+  }
+  return bytes;
+}
+
+/// The separator that the first line has most of outside of quotes; a comma if it has none.
+char separator_of(const std::string& text) {
+  std::size_t commas = 0, semicolons = 0, tabs = 0;
+  bool quoted = false;
+  for (const char c : text) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == '\n' || c == '\r') break;
+    commas += c == ',' ? 1 : 0;
+    semicolons += c == ';' ? 1 : 0;
+    tabs += c == '\t' ? 1 : 0;
+  }
+  if (tabs > commas && tabs >= semicolons) return '\t';
+  return semicolons > commas ? ';' : ',';
 }
 
 /// Parses the text once, one record at a time.
 class Parser {
  public:
-  Parser(const std::string& path, const std::string& text) : path_(path), text_(text) {}
+  Parser(const std::string& path, const std::string& text)
+      : path_(path), text_(text), separator_(separator_of(text)) {}
 
   /// False at the end. Empty lines are skipped. `line` is the record's first line, from 1.
   bool next(std::vector<std::string>& record, std::int64_t& line) {
@@ -37,7 +84,7 @@ class Parser {
     for (;;) {
       record.push_back(text_[at_] == '"' ? quoted_field() : plain_field());
       if (at_ >= text_.size() || skip_line_break()) return true;
-      ++at_;  // the comma
+      ++at_;  // the separator
       if (at_ >= text_.size()) {
         record.emplace_back();
         return true;
@@ -46,17 +93,18 @@ class Parser {
   }
 
  private:
+  /// LF, CRLF or CR.
   bool skip_line_break() {
+    if (text_[at_] != '\n' && text_[at_] != '\r') return false;
     if (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n') ++at_;
-    if (text_[at_] != '\n') return false;
     ++at_;
     ++line_;
     return true;
   }
 
   bool at_field_end() const {
-    return at_ >= text_.size() || text_[at_] == ',' || text_[at_] == '\n' ||
-           (text_[at_] == '\r' && at_ + 1 < text_.size() && text_[at_ + 1] == '\n');
+    return at_ >= text_.size() || text_[at_] == separator_ || text_[at_] == '\n' ||
+           text_[at_] == '\r';
   }
 
   std::string plain_field() {
@@ -76,7 +124,9 @@ class Parser {
         ++at_;
         if (at_ >= text_.size() || text_[at_] != '"') break;
       }
-      if (text_[at_] == '\n') ++line_;
+      const bool ends_line = text_[at_] == '\n' || (text_[at_] == '\r' && at_ + 1 < text_.size() &&
+                                                    text_[at_ + 1] != '\n');
+      if (ends_line) ++line_;
       field += text_[at_];
     }
     if (!at_field_end()) {
@@ -87,9 +137,22 @@ class Parser {
 
   const std::string& path_;
   const std::string& text_;
+  char separator_;
   std::size_t at_ = 0;
   std::int64_t line_ = 1;
 };
+
+void read_header(Parser& parser, Csv& csv) {
+  std::int64_t line = 0;
+  const auto read = [&] {
+    if (!parser.next(csv.header, line)) {
+      throw FormatError(csv.path + ": the file is empty; a header line was expected");
+    }
+  };
+  read();
+  if (csv.header.size() == 2 && csv.header[0] == "sep=" && csv.header[1].empty()) read();
+  for (std::string& name : csv.header) name = trimmed(name);
+}
 
 }  // namespace
 
@@ -102,15 +165,22 @@ std::size_t Csv::column(const std::string& name) const {
   throw FormatError(fmt::format("{}: no column '{}' (columns: {})", path, name, columns));
 }
 
-Csv read_csv(const std::string& path) {
-  const std::string text = read_text(path);
+Csv read_csv_header(const std::string& path) {
+  const std::string text = decoded(path, read_bytes(path));
   Parser parser(path, text);
   Csv csv;
   csv.path = path;
+  read_header(parser, csv);
+  return csv;
+}
+
+Csv read_csv(const std::string& path) {
+  const std::string text = decoded(path, read_bytes(path));
+  Parser parser(path, text);
+  Csv csv;
+  csv.path = path;
+  read_header(parser, csv);
   std::int64_t line = 0;
-  if (!parser.next(csv.header, line)) {
-    throw FormatError(path + ": the file is empty; a header line was expected");
-  }
   std::vector<std::string> record;
   while (parser.next(record, line)) {
     if (record.size() != csv.header.size()) {

@@ -47,6 +47,51 @@ TEST(Csv, ReadsQuotedFields) {
   EXPECT_THAT(csv.lines, ElementsAre(2, 3, 5));
 }
 
+TEST(Csv, ReadsSemicolonsTabsAndOldLineEnds) {
+  for (const char* text : {"a;b\n1,5;2\n", "a\tb\r1,5\t2\r", "a;b\r\n\"1,5\";2",
+                           "sep=;\r\na;b\r\n1,5;2", " a ; b\n1,5;2"}) {
+    const Csv csv = parse(text);
+    EXPECT_THAT(csv.header, ElementsAre("a", "b")) << text;
+    EXPECT_THAT(csv.rows, ElementsAre(ElementsAre("1,5", "2"))) << text;
+  }
+  EXPECT_THAT(parse("a,b\r1,2\r3,4\r").lines, ElementsAre(2, 3));
+  EXPECT_THAT(parse("\"a;x;y\",b\n1;2,3").rows, ElementsAre(ElementsAre("1;2", "3")));
+}
+
+/// ASCII text as UTF-16 with its byte-order mark, and "\u00e9" and U+1F600 at its end.
+std::string utf16(const std::string& text, bool big_endian) {
+  std::string bytes;
+  const auto add = [&](unsigned unit) {
+    const char high = static_cast<char>(unit >> 8), low = static_cast<char>(unit & 0xFF);
+    bytes += big_endian ? high : low;
+    bytes += big_endian ? low : high;
+  };
+  add(0xFEFF);
+  for (const char c : text) add(static_cast<unsigned char>(c));
+  for (const unsigned unit : {0xE9U, 0xD83DU, 0xDE00U}) add(unit);
+  return bytes;
+}
+
+TEST(Csv, ReadsUtf16) {
+  for (const bool big_endian : {false, true}) {
+    const Csv csv = parse(utf16("a\tb\r\n1\t", big_endian));
+    EXPECT_THAT(csv.header, ElementsAre("a", "b"));
+    EXPECT_THAT(csv.rows, ElementsAre(ElementsAre("1", "\xC3\xA9\xF0\x9F\x98\x80")));
+  }
+}
+
+TEST(Csv, BytesThatAreNoTextAreRefusedWithARemedy) {
+  const std::string zeros("a\0,\0b\0\n\0", 8);
+  EXPECT_THAT(parse_error(zeros), AllOf(HasSubstr("zero bytes"), HasSubstr("in UTF-8")));
+  EXPECT_THAT(parse_error("PK\x03\x04..."), HasSubstr("spreadsheet"));
+  EXPECT_THAT(parse_error(std::string("\xFF\xFE\0\0a\0\0\0", 8)), HasSubstr("UTF-32"));
+  std::string odd = utf16("a", false);
+  odd.pop_back();
+  EXPECT_THAT(parse_error(odd), HasSubstr("damaged UTF-16"));
+  odd.pop_back();  // half of a pair is left
+  EXPECT_THAT(parse_error(odd), HasSubstr("damaged UTF-16"));
+}
+
 TEST(Csv, AnEndingCommaMakesAnEmptyField) {
   EXPECT_THAT(parse("a,b\n1,").rows, ElementsAre(ElementsAre("1", "")));
 }
