@@ -185,23 +185,31 @@ struct CrossEntropyOptions {
   float label_smoothing = 0;  // in [0,1]
   Reduction reduction =
       Reduction::Mean;  // Mean divides by the sum of the targets' class weights, as PyTorch's
+  std::int64_t ignore_index = -100;  // targets of this value have loss 0 and count nowhere
   /// Replaces the mean's divisor, so that micro-batches add up to one batch's mean.
   std::optional<double> denominator{};
 };
-/// logits [N,C]; targets i64 [N] (negative: ignored) or f32 [N,C] -> [] (or [N] without reduction).
+/// logits [N,C]; targets i64 [N] or f32 [N,C] -> [] (or [N] without reduction). The mean over
+/// targets that are all ignored, or whose weights are all 0, is NaN. Throws ValueError for a target
+/// that is neither ignore_index nor one of 0..C-1; on a GPU, whose values the host does not see,
+/// its loss and gradient are NaN.
 Tensor cross_entropy(const Tensor& logits, const Tensor& targets,
                      const CrossEntropyOptions& options = {});
 
-/// (1 - p)^gamma times the cross-entropy -log p of the target's probability p (Lin et al., Focal
-/// Loss, 2017), times the target's alpha. Mean divides by the number of targets that are not
-/// ignored, or by `denominator`.
+/// sum_c alpha_c t_c (1 - p_c)^gamma (-log p_c) for the probabilities p = softmax(logits) and
+/// targets t: for one class it is the formula of Lin et al. (Focal Loss for Dense Object Detection,
+/// 2017, equation 5). It is linear in t, so the loss of a mixed target is the mixture of its
+/// classes' losses, as mixup defines it (Zhang et al., 2018). With gamma 0 it is cross_entropy().
+/// Mean divides by the number of targets that are not ignored, or by `denominator`.
 struct FocalLossOptions {
-  float gamma = 2;
-  Tensor alpha{};  // [C] or undefined: 1
+  float gamma = 2;            // 0 or above
+  Tensor alpha{};             // [C] or undefined: 1
+  float label_smoothing = 0;  // in [0,1]: t becomes (1 - label_smoothing) t + label_smoothing / C
   Reduction reduction = Reduction::Mean;
+  std::int64_t ignore_index = -100;
   std::optional<double> denominator{};
 };
-/// logits [N,C], targets i64 [N] (negative: ignored).
+/// Shapes, types and errors are those of cross_entropy().
 Tensor focal_loss(const Tensor& logits, const Tensor& targets,
                   const FocalLossOptions& options = {});
 /// (x - target)^2, |x - target|: same shapes. Mean divides by the number of elements.

@@ -44,7 +44,6 @@ void check_folds(const Options& options) {
 }
 
 void check_loss(const Options& options) {
-  const bool mixed = options.mixup > 0 || options.cutmix > 0;
   if (options.mixup > 0 && options.cutmix > 0) {
     throw UsageError("--mixup, --cutmix: a batch is mixed in one way; give one of them");
   }
@@ -53,10 +52,6 @@ void check_loss(const Options& options) {
     if (alpha > 0 && alpha < 0.05) {
       throw UsageError(fmt::format("--{}: must be 0 or at least 0.05, got {}", name, alpha));
     }
-  }
-  if (options.loss == LossKind::Focal && (mixed || options.label_smoothing > 0)) {
-    throw UsageError(
-        "--loss: focal takes plain labels, without --label-smoothing, --mixup and --cutmix");
   }
 }
 

@@ -37,11 +37,11 @@ double TrainingLoss::denominator(const Tensor& targets) const {
 Tensor TrainingLoss::operator()(const Tensor& logits, const Tensor& targets, double denominator,
                                 const Tensor& denominator_tensor) const {
   if (options_.loss == LossKind::Focal) {
-    ops::FocalLossOptions focal;
-    focal.gamma = static_cast<float>(options_.focal_gamma);
-    focal.alpha = class_weights_;
-    focal.denominator = denominator;
-    return ops::focal_loss(logits, targets, focal);
+    return ops::focal_loss(logits, targets,
+                           {.gamma = static_cast<float>(options_.focal_gamma),
+                            .alpha = class_weights_,
+                            .label_smoothing = static_cast<float>(options_.label_smoothing),
+                            .denominator = denominator});
   }
   ops::CrossEntropyOptions cross_entropy;
   cross_entropy.class_weights = class_weights_;

@@ -1,7 +1,5 @@
-// Losses other than cross-entropy, composed of other ops where that loses no precision and keeps
-// the gradient right at a kink.
-#include <fmt/format.h>
-
+// Losses other than those of softmax_loss.cpp, composed of other ops where that loses no precision
+// and keeps the gradient right at a kink.
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/ops/cast.h"
@@ -111,49 +109,6 @@ Tensor kl_div(const Tensor& log_probabilities, const Tensor& targets, Reduction 
   const Tensor log_targets = log(clamp(targets, kTiny, kHuge));
   const Tensor losses = sum(mul(targets, sub(log_targets, log_probabilities)), {1});
   return reduced(losses, reduction);
-}
-
-// loss = alpha_t (1 - p)^gamma (-log p), p = exp(-cross_entropy)
-Tensor focal_loss(const Tensor& input, const Tensor& targets, const FocalLossOptions& options) {
-  const char* op = "focal_loss";
-  const Tensor logits = widened(input);
-  check_f32(op, {{"logits", logits}, {"alpha", options.alpha, true}});
-  check_defined(op, {{"logits", logits}, {"targets", targets}});
-  if (targets.dtype() != DType::I64) {
-    throw DTypeError(
-        fmt::format("{}: targets are {}, expected i64 classes", op, name_of(targets.dtype())));
-  }
-  if (!(options.gamma == 0 || options.gamma >= 1)) {
-    throw_value_error(op,
-                      fmt::format("gamma is {}, expected 0 or at least 1 (below 1 the gradient of "
-                                  "a sure prediction is infinite)",
-                                  options.gamma),
-                      {{"logits", logits}});
-  }
-  if (options.denominator && !(*options.denominator > 0)) {
-    throw_value_error(op, fmt::format("denominator is {}, expected > 0", *options.denominator),
-                      {{"logits", logits}});
-  }
-  CrossEntropyOptions each;
-  each.reduction = Reduction::None;
-  const Tensor entropy = cross_entropy(logits, targets, each);
-  Tensor losses = entropy;
-  if (options.gamma != 0) {
-    const Tensor unsure = affine(exp(neg(entropy)), -1, 1);  // 1 - p
-    losses = mul(pow(clamp(unsure, 0, 1), options.gamma), entropy);
-  }
-  if (options.alpha.defined()) {
-    // An ignored target's loss is 0 already; class 0 stands in for it.
-    const Tensor classes = clamp(targets.to(DType::F32), 0, static_cast<float>(logits.size(1)));
-    losses = mul(losses, index_select(options.alpha, 0, classes.to(DType::I64)));
-  }
-  if (options.reduction == Reduction::None) return losses;
-  const Tensor total = sum(losses);
-  if (options.reduction == Reduction::Sum) return total;
-  if (options.denominator) return affine(total, static_cast<float>(1 / *options.denominator), 0);
-  // 1 for a target that counts, 0 for an ignored one.
-  const Tensor counts = clamp(affine(targets.to(DType::F32), 1, 1), 0, 1);
-  return div(total, sum(counts));
 }
 
 }  // namespace hanok::ops

@@ -2,8 +2,10 @@
 // e and C classes, every form is a weighted sum  loss = -sum_c coefficient_c log p_c:
 //   target t:               coefficient_c = (1-e) w_t [c = t] + e/C w_c;      weight w_t
 //   soft targets q:         coefficient_c = ((1-e) q_c + e/C) w_c;           weight 1
-//   t < 0 (ignored):        all 0;                                           weight 0
+//   t = ignore_index:       all 0;                                           weight 0
 // and so  d loss / d logits_j = p_j sum_c coefficient_c - coefficient_j.
+// Focal loss has  loss = -sum_c coefficient_c (1-p_c)^gamma log p_c,  whose gradient has the same
+// form with  coefficient_c ((1-p_c)^gamma - gamma (1-p_c)^(gamma-1) p_c log p_c)  instead.
 
 #include "hanok/kernels/primitives/softmax_cross_entropy.h"
 
@@ -54,20 +56,46 @@ float coefficients_of(const CrossEntropyLoss& loss, std::int64_t row, std::int64
     return 1.0F;
   }
   const std::int64_t target = loss.targets.as<std::int64_t>()[row];
-  if (target >= classes) {
-    throw ValueError("cross_entropy: target " + std::to_string(target) + " of sample " +
-                     std::to_string(row) + " is not below the " + std::to_string(classes) +
-                     " classes (logits " + loss.logits.shape.to_string() + ")");
-  }
-  if (target < 0) {
+  if (target == loss.ignore_index) {
     std::fill(coefficients, coefficients + classes, 0.0);
     return 0.0F;
+  }
+  if (target < 0 || target >= classes) {
+    throw ValueError("cross_entropy: target " + std::to_string(target) + " of sample " +
+                     std::to_string(row) + " is not one of the " + std::to_string(classes) +
+                     " classes (logits " + loss.logits.shape.to_string() + ")");
   }
   for (std::int64_t c = 0; c < classes; ++c) {
     coefficients[c] = share * weight_of(c);
   }
   coefficients[target] += (1.0 - smoothing) * weight_of(target);
-  return weight_of(target);
+  return loss.count_targets ? 1.0F : weight_of(target);
+}
+
+/// x^exponent for x in [0,1], in double; 0 for x = 0, the limit wherever it is used here.
+double power(double x, double exponent) {
+  return x <= 0.0 ? 0.0 : math::exp_double(exponent * math::log_double(x));
+}
+
+/// (1-p)^gamma
+double focal_factor(double gamma, double log_p) {
+  return power(1.0 - math::exp_double(log_p), gamma);
+}
+
+/// (1-p)^gamma - gamma (1-p)^(gamma-1) p log p; 0 for p = 1 and 1 for p = 0.
+double focal_slope(double gamma, double log_p) {
+  const double p = math::exp_double(log_p);
+  const double p_log_p = log_p < -700.0 ? 0.0 : p * log_p;
+  return power(1.0 - p, gamma) - gamma * power(1.0 - p, gamma - 1.0) * p_log_p;
+}
+
+/// Multiplies each coefficient by what focal loss makes of its class.
+void modulate(double gamma, double (*by)(double gamma, double log_p), double* coefficients,
+              const float* log_p, std::int64_t classes) {
+  if (gamma == 0.0) return;  // cross entropy
+  for (std::int64_t c = 0; c < classes; ++c) {
+    if (coefficients[c] != 0.0) coefficients[c] *= by(gamma, log_p[c]);
+  }
 }
 
 /// Calls sample(row, coefficients, weight, log_p) for all samples.
@@ -133,8 +161,10 @@ void run(const Call& call, const SoftmaxBackward& op) {
 
 void run(const Call& call, const CrossEntropy& op) {
   const std::int64_t classes = op.loss.logits.shape[1];
+  const double gamma = op.loss.focal_gamma;
   for_samples(call.ctx, call.isa, op.loss,
-              [&](std::int64_t row, const double* coefficients, float weight, const float* log_p) {
+              [&](std::int64_t row, double* coefficients, float weight, const float* log_p) {
+                modulate(gamma, focal_factor, coefficients, log_p, classes);
                 double loss = 0;
                 for (std::int64_t c = 0; c < classes; ++c) {
                   if (coefficients[c] != 0.0) {  // 0 times an infinite logarithm is 0
@@ -148,8 +178,10 @@ void run(const Call& call, const CrossEntropy& op) {
 
 void run(const Call& call, const CrossEntropyBackward& op) {
   const std::int64_t classes = op.loss.logits.shape[1];
+  const double gamma = op.loss.focal_gamma;
   for_samples(call.ctx, call.isa, op.loss,
-              [&](std::int64_t row, const double* coefficients, float, const float* log_p) {
+              [&](std::int64_t row, double* coefficients, float, const float* log_p) {
+                modulate(gamma, focal_slope, coefficients, log_p, classes);
                 double sum = 0;
                 for (std::int64_t c = 0; c < classes; ++c) {
                   sum += coefficients[c];

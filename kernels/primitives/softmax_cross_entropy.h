@@ -44,6 +44,9 @@ struct CrossEntropyLoss {
   ConstView targets;          // i64 [N], or f32 [N,C] probabilities (soft targets)
   ConstView class_weights{};  // f32 [C]; undefined: 1
   float label_smoothing = 0;
+  float focal_gamma = 0;             // multiplies each class's term by (1 - p_c)^gamma
+  std::int64_t ignore_index = -100;  // this target has loss 0 and weight 0
+  bool count_targets = false;        // weight 1 for every target, whatever its class
 
   static void operands(auto& op, const auto& visit) {
     visit.reads(op.logits, Elements::F32);
@@ -53,9 +56,9 @@ struct CrossEntropyLoss {
 };
 
 /// Per-sample losses [N] and per-sample weights [N] (class weight of the target; 1 for soft
-/// targets), as PyTorch defines them. A negative target is ignored: loss 0, weight 0. A target that
-/// is not below C is a ValueError on the CPU; a CUDA kernel cannot throw and makes the sample's
-/// loss, weight and gradient NaN.
+/// targets), as PyTorch defines them. A target that is neither in 0..C-1 nor ignore_index is a
+/// ValueError on the CPU; a CUDA kernel cannot throw and makes the sample's loss, weight and
+/// gradient NaN.
 struct CrossEntropy {
   static constexpr const char* kName = "cross_entropy";
   CrossEntropyLoss loss;

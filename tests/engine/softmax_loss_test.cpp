@@ -120,8 +120,9 @@ ops::CrossEntropyOptions options_of(const Setting& setting, const Array& weights
 
 TEST(CrossEntropy, MatchesReferenceForClassTargets) {
   std::uint32_t seed = 200;
-  // -100 and -1 are ignored samples.
-  for (const Labels& labels : {Labels{3}, Labels{0, 5, -100, 2, 5}, Labels{1, 4, 4, 0, 2, 3, -1}}) {
+  // -100 are ignored samples.
+  for (const Labels& labels :
+       {Labels{3}, Labels{0, 5, -100, 2, 5}, Labels{1, 4, 4, 0, 2, 3, -100}}) {
     for (Setting setting : kSettings) {
       setting.smoothing = static_cast<float>(setting.smoothing);
       const std::int64_t samples = static_cast<std::int64_t>(labels.size());
@@ -199,16 +200,72 @@ TEST(CrossEntropy, MicroBatchesWithOneDenominatorAddUpToTheBatch) {
   expect_close(split.grad(), to_array(whole.grad()), 1e-6, "gradient");
 }
 
-TEST(CrossEntropy, ATargetBeyondTheClassesIsAnErrorOnTheCpuAndNotANumberOnADevice) {
-  const Tensor logits = new_zeros({2, 3});
-  const Tensor targets = new_from_vector(Labels{0, 3}, {2});
-  if (!test_device().is_cpu()) {  // whose values the host does not see
-    EXPECT_TRUE(std::isnan(ops::cross_entropy(logits, targets).item()));
-    return;
+/// A loss of labels, for all of them; `ignore_index` is theirs.
+struct LabelLoss {
+  const char* name;
+  Tensor (*loss)(const Tensor& logits, const Tensor& labels, std::int64_t ignore_index);
+};
+const LabelLoss kLabelLosses[] = {
+    {"cross_entropy",
+     [](const Tensor& logits, const Tensor& labels, std::int64_t ignore_index) {
+       return ops::cross_entropy(logits, labels, {.ignore_index = ignore_index});
+     }},
+    {"focal_loss",
+     [](const Tensor& logits, const Tensor& labels, std::int64_t ignore_index) {
+       return ops::focal_loss(logits, labels, {.ignore_index = ignore_index});
+     }},
+};
+
+TEST(LabelLosses, ATargetOutOfRangeIsAnErrorOnTheCpuAndNotANumberOnADevice) {
+  Tensor logits = new_zeros({2, 3}).set_requires_grad(true);
+  for (const LabelLoss& each : kLabelLosses) {
+    for (const std::int64_t wrong : {3, 1000, -1, -99, -101}) {
+      const Tensor targets = new_from_vector(Labels{0, wrong}, {2});
+      if (!test_device().is_cpu()) {  // whose values the host does not see
+        const Tensor loss = each.loss(logits, targets, -100);
+        EXPECT_TRUE(std::isnan(loss.item())) << each.name << " " << wrong;
+        logits.zero_grad();
+        loss.backward();
+        for (const float value : logits.grad().to_vector()) EXPECT_TRUE(std::isnan(value));
+        continue;
+      }
+      EXPECT_EQ(message_of<ValueError>([&] { each.loss(logits, targets, -100); }),
+                std::string(each.name) + ": target " + std::to_string(wrong) +
+                    " of sample 1 is not one of the 3 classes, counted from 0, and not "
+                    "ignore_index (-100) (logits [2,3], targets [2])");
+    }
   }
-  EXPECT_EQ(message_of<ValueError>([&] { ops::cross_entropy(logits, targets); }),
-            "cross_entropy: target 3 of sample 1 is not below 3 classes (logits [2,3], targets "
-            "[2])");
+}
+
+TEST(LabelLosses, TheIgnoredLabelIsAnArgument) {
+  const Array logits = random_array({4, 3}, 500, -3, 3);
+  for (const LabelLoss& each : kLabelLosses) {
+    // Row 2 is left out under any number for it, also that of a class.
+    Tensor three = to_tensor(logits).set_requires_grad(true);
+    const Tensor expected =
+        each.loss(ops::concat({ops::slice(three, 0, 0, 2), ops::slice(three, 0, 3, 4)}, 0),
+                  new_from_vector(Labels{0, 1, 1}, {3}), -100);
+    expected.backward();
+    for (const std::int64_t ignored : {-100, -1, 2, 7}) {
+      Tensor four = to_tensor(logits).set_requires_grad(true);
+      const Tensor loss = each.loss(four, new_from_vector(Labels{0, 1, ignored, 1}, {4}), ignored);
+      EXPECT_NEAR(loss.item(), expected.item(), 1e-6) << each.name << " " << ignored;
+      loss.backward();
+      expect_close(four.grad(), to_array(three.grad()), 1e-6, each.name);
+    }
+  }
+}
+
+TEST(LabelLosses, TheMeanOverNothingIsNotANumber) {
+  const Tensor logits = new_zeros({2, 3});
+  const Tensor ignored = new_from_vector(Labels{-100, -100}, {2});
+  for (const LabelLoss& each : kLabelLosses) {
+    EXPECT_TRUE(std::isnan(each.loss(logits, ignored, -100).item())) << each.name;
+  }
+  ops::CrossEntropyOptions weightless;
+  weightless.class_weights = new_from_vector(std::vector<float>{0, 1, 1}, {3});
+  const Tensor zeros = new_from_vector(Labels{0, 0}, {2});
+  EXPECT_TRUE(std::isnan(ops::cross_entropy(logits, zeros, weightless).item()));
 }
 
 TEST(CrossEntropy, ErrorsNameTheOpAndAllShapes) {

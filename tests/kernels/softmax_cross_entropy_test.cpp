@@ -105,10 +105,13 @@ struct Loss {
   std::vector<float> scale = test::test_data(kSamples, 4, 1, 0.5F);
   std::vector<std::int64_t> targets;
   bool weighted, is_soft;
-  float smoothing;
+  float smoothing, gamma;
 
-  Loss(bool weighted_loss, bool soft_targets, float label_smoothing)
-      : weighted(weighted_loss), is_soft(soft_targets), smoothing(label_smoothing) {
+  Loss(bool weighted_loss, bool soft_targets, float label_smoothing, float focal_gamma)
+      : weighted(weighted_loss),
+        is_soft(soft_targets),
+        smoothing(label_smoothing),
+        gamma(focal_gamma) {
     for (std::int64_t i = 0; i < kSamples; ++i) {
       targets.push_back(i % 5 == 3 ? -100 : i * 7 % kClasses);  // some ignored
     }
@@ -136,8 +139,9 @@ struct Loss {
     for (const double v : z) {
       sum += std::exp(v - largest);
     }
-    const auto log_p = [&](std::int64_t c) {
-      return z[static_cast<std::size_t>(c)] - largest - std::log(sum);
+    const auto log_p = [&](std::int64_t c) {  // with the factor of focal loss
+      const double log = z[static_cast<std::size_t>(c)] - largest - std::log(sum);
+      return std::pow(1 - std::exp(log), static_cast<double>(gamma)) * log;
     };
     double loss = 0;
     if (is_soft) {
@@ -172,53 +176,76 @@ struct Loss {
       op.class_weights = test::view_of(weights, {kClasses});
     }
     op.label_smoothing = smoothing;
+    op.focal_gamma = gamma;
     return op;
   }
 };
+
+void expect_as_defined(const Loss& loss) {
+  std::vector<double> want;
+  std::vector<double> want_d;
+  for (std::int64_t i = 0; i < kSamples; ++i) {
+    want.push_back(loss.sample(loss.row(i), i));
+  }
+  for (std::int64_t i = 0; i < kSamples; ++i) {
+    const std::int64_t t = loss.targets[static_cast<std::size_t>(i)];
+    want.push_back(loss.is_soft ? 1 : t < 0 ? 0 : loss.weight(t));
+    for (std::int64_t c = 0; c < kClasses; ++c) {
+      std::vector<double> up = loss.row(i);
+      std::vector<double> down = up;
+      up[static_cast<std::size_t>(c)] += 1e-5;
+      down[static_cast<std::size_t>(c)] -= 1e-5;
+      want_d.push_back(loss.scale[static_cast<std::size_t>(i)] *
+                       (loss.sample(up, i) - loss.sample(down, i)) / 2e-5);
+    }
+  }
+  test::on_every_path(
+      [&](Backend& backend, ExecContext& context) {
+        std::vector<float> out(2 * kSamples);
+        backend.run(context, CrossEntropy{loss.op(),
+                                          {out.data(), DType::F32, {kSamples}},
+                                          {out.data() + kSamples, DType::F32, {kSamples}}});
+        return out;
+      },
+      [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-6); });
+  test::on_every_path(
+      [&](Backend& backend, ExecContext& context) {
+        std::vector<float> d(kSamples * kClasses);
+        backend.run(context, CrossEntropyBackward{loss.op(), test::view_of(loss.scale, {kSamples}),
+                                                  test::view_of(d, {kSamples, kClasses})});
+        return d;
+      },
+      [&](const std::vector<float>& d) { test::expect_near(d, want_d, 2e-6); });
+}
 
 TEST(CrossEntropy, MatchesItsDefinitionForwardAndBackward) {
   for (const bool weighted : {false, true}) {
     for (const bool soft : {false, true}) {
       for (const float smoothing : {0.0F, 0.125F, 1.0F}) {
-        const Loss loss(weighted, soft, smoothing);
-        std::vector<double> want;
-        std::vector<double> want_d;
-        for (std::int64_t i = 0; i < kSamples; ++i) {
-          want.push_back(loss.sample(loss.row(i), i));
+        for (const float gamma : {0.0F, 0.5F, 2.0F}) {
+          SCOPED_TRACE(::testing::Message() << "weighted " << weighted << ", soft " << soft
+                                            << ", smoothing " << smoothing << ", gamma " << gamma);
+          expect_as_defined(Loss(weighted, soft, smoothing, gamma));
         }
-        for (std::int64_t i = 0; i < kSamples; ++i) {
-          const std::int64_t t = loss.targets[static_cast<std::size_t>(i)];
-          want.push_back(soft ? 1 : t < 0 ? 0 : loss.weight(t));
-          for (std::int64_t c = 0; c < kClasses; ++c) {
-            std::vector<double> up = loss.row(i);
-            std::vector<double> down = up;
-            up[static_cast<std::size_t>(c)] += 1e-5;
-            down[static_cast<std::size_t>(c)] -= 1e-5;
-            want_d.push_back(loss.scale[static_cast<std::size_t>(i)] *
-                             (loss.sample(up, i) - loss.sample(down, i)) / 2e-5);
-          }
-        }
-        test::on_every_path(
-            [&](Backend& backend, ExecContext& context) {
-              std::vector<float> out(2 * kSamples);
-              backend.run(context, CrossEntropy{loss.op(),
-                                                {out.data(), DType::F32, {kSamples}},
-                                                {out.data() + kSamples, DType::F32, {kSamples}}});
-              return out;
-            },
-            [&](const std::vector<float>& out) { test::expect_near(out, want, 1e-6); });
-        test::on_every_path(
-            [&](Backend& backend, ExecContext& context) {
-              std::vector<float> d(kSamples * kClasses);
-              backend.run(context,
-                          CrossEntropyBackward{loss.op(), test::view_of(loss.scale, {kSamples}),
-                                               test::view_of(d, {kSamples, kClasses})});
-              return d;
-            },
-            [&](const std::vector<float>& d) { test::expect_near(d, want_d, 2e-6); });
       }
     }
   }
+}
+
+TEST(CrossEntropy, CountsTargetsWhateverTheirClassWeighs) {
+  const Loss loss(true, false, 0, 2);
+  std::vector<double> want;
+  for (const std::int64_t target : loss.targets) want.push_back(target < 0 ? 0 : 1);
+  test::on_every_path(
+      [&](Backend& backend, ExecContext& context) {
+        CrossEntropyLoss op = loss.op();
+        op.count_targets = true;
+        std::vector<float> losses(kSamples), weights(kSamples);
+        backend.run(context, CrossEntropy{op, test::view_of(losses, {kSamples}),
+                                          test::view_of(weights, {kSamples})});
+        return weights;
+      },
+      [&](const std::vector<float>& weights) { test::expect_near(weights, want, 0); });
 }
 
 TEST(CrossEntropy, StaysFiniteForConfidentAndWronglyConfidentLogits) {
@@ -242,29 +269,30 @@ TEST(CrossEntropy, StaysFiniteForConfidentAndWronglyConfidentLogits) {
   }
 }
 
-TEST(CrossEntropy, NamesATargetBeyondTheClasses) {
+TEST(CrossEntropy, NamesATargetOutOfRange) {
   const std::vector<float> logits(6);
-  const std::vector<std::int64_t> targets{0, 3};
   std::vector<float> losses(2), weights(2);
   test::KernelContext context;
   CrossEntropyLoss op;
   op.logits = test::view_of(logits, {2, 3});
-  op.targets = {targets.data(), DType::I64, Shape{2}};
   const auto backend = test::testable_backends().front();
-  if (!backend->device().is_cpu()) {  // a kernel cannot throw: the sample's loss is no number
-    backend->run(context,
-                 CrossEntropy{op, test::view_of(losses, {2}), test::view_of(weights, {2})});
-    EXPECT_FALSE(std::isnan(losses[0]));
-    EXPECT_TRUE(std::isnan(losses[1]));
-    return;
+  for (const std::int64_t wrong : {3, -1, -101}) {
+    const std::vector<std::int64_t> targets{0, wrong};
+    op.targets = {targets.data(), DType::I64, Shape{2}};
+    const auto run = [&] {
+      backend->run(context,
+                   CrossEntropy{op, test::view_of(losses, {2}), test::view_of(weights, {2})});
+    };
+    if (!backend->device().is_cpu()) {  // a kernel cannot throw: the sample's loss is no number
+      run();
+      EXPECT_FALSE(std::isnan(losses[0]));
+      EXPECT_TRUE(std::isnan(losses[1]));
+      continue;
+    }
+    EXPECT_THAT(
+        run, ::testing::ThrowsMessage<ValueError>(::testing::HasSubstr(
+                 "target " + std::to_string(wrong) + " of sample 1 is not one of the 3 classes")));
   }
-  EXPECT_THAT(
-      [&] {
-        backend->run(context,
-                     CrossEntropy{op, test::view_of(losses, {2}), test::view_of(weights, {2})});
-      },
-      ::testing::ThrowsMessage<ValueError>(
-          ::testing::HasSubstr("target 3 of sample 1 is not below the 3 classes")));
 }
 
 }  // namespace

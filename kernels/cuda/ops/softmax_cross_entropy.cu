@@ -9,8 +9,10 @@
 // e and C classes, every form is a weighted sum  loss = -sum_c coefficient_c log p_c:
 //   target t:               coefficient_c = (1-e) w_t [c = t] + e/C w_c;      weight w_t
 //   soft targets q:         coefficient_c = ((1-e) q_c + e/C) w_c;           weight 1
-//   t < 0 (ignored):        all 0;                                           weight 0
+//   t = ignore_index:       all 0;                                           weight 0
 // and so  d loss / d logits_j = p_j sum_c coefficient_c - coefficient_j.
+// Focal loss has  loss = -sum_c coefficient_c (1-p_c)^gamma log p_c,  whose gradient has the same
+// form with  coefficient_c ((1-p_c)^gamma - gamma (1-p_c)^(gamma-1) p_c log p_c)  instead.
 // A warp processes a sample in double: there are few elements, and losses are compared.
 #include "hanok/kernels/cuda/ops/packet.h"
 #include "hanok/kernels/cuda/ops/sizes.h"
@@ -160,8 +162,9 @@ struct CrossEntropyArguments {
   const std::int64_t* targets;  // null if soft targets are given
   const float* soft;
   const float* class_weights;  // null: 1
-  double smoothing;
-  std::int64_t samples, classes;
+  double smoothing, gamma;
+  std::int64_t samples, classes, ignore_index;
+  bool count_targets;
 };
 
 struct Coefficients {
@@ -170,8 +173,10 @@ struct Coefficients {
 
   __device__ Coefficients(const CrossEntropyArguments& arguments, std::int64_t row)
       : a(arguments), sample(row), target(arguments.targets ? arguments.targets[row] : 0) {}
-  __device__ bool ignored() const { return target < 0; }
-  __device__ bool impossible() const { return a.targets && target >= a.classes; }
+  __device__ bool ignored() const { return a.targets && target == a.ignore_index; }
+  __device__ bool impossible() const {
+    return a.targets && !ignored() && (target < 0 || target >= a.classes);
+  }
   __device__ double class_weight(std::int64_t c) const {
     return a.class_weights ? static_cast<double>(a.class_weights[c]) : 1.0;
   }
@@ -184,10 +189,24 @@ struct Coefficients {
   }
   __device__ float weight() const {
     if (impossible()) return nanf("");
-    if (!a.targets) return 1.0F;
-    return ignored() ? 0.0F : static_cast<float>(class_weight(target));
+    if (ignored()) return 0.0F;
+    return a.targets && !a.count_targets ? static_cast<float>(class_weight(target)) : 1.0F;
   }
 };
+
+/// x^exponent for x in [0,1]; 0 for x = 0, the limit wherever it is used here.
+__device__ inline double power(double x, double exponent) { return x <= 0 ? 0 : pow(x, exponent); }
+
+// What focal loss multiplies a class's coefficient by, and the same in the gradient:
+// (1-p)^gamma - gamma (1-p)^(gamma-1) p log p, which is 0 for p = 1 and 1 for p = 0.
+__device__ inline double focal_factor(double gamma, double log_p) {
+  return power(1 - exp(log_p), gamma);
+}
+__device__ inline double focal_slope(double gamma, double log_p) {
+  const double p = exp(log_p);
+  const double p_log_p = p > 0 ? p * log_p : 0;
+  return power(1 - p, gamma) - gamma * power(1 - p, gamma - 1) * p_log_p;
+}
 
 /// A warp's statistics of its sample's logits: log p_c = (logits_c - largest) - log_sum.
 struct LogSoftmax {
@@ -209,6 +228,14 @@ struct LogSoftmax {
   }
 };
 
+/// h_c of  d loss / d logits_j = p_j sum_c h_c - h_j.
+__device__ inline double gradient_coefficient(const Coefficients& coefficient,
+                                              const LogSoftmax& log_p, std::int64_t c) {
+  const double own = coefficient(c);
+  const double gamma = coefficient.a.gamma;
+  return gamma == 0 || own == 0 ? own : own * focal_slope(gamma, log_p(c));
+}
+
 __global__ void cross_entropy_kernel(CrossEntropyArguments a, float* losses, float* weights) {
   const std::int64_t row = blockIdx.x * static_cast<std::int64_t>(kRowsPerBlock) + threadIdx.y;
   if (row >= a.samples) return;
@@ -216,8 +243,10 @@ __global__ void cross_entropy_kernel(CrossEntropyArguments a, float* losses, flo
   const LogSoftmax log_p(a.logits + row * a.classes, a.classes);
   double loss = 0;
   for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) {
-    const double factor = coefficient(c);
-    if (factor != 0.0) loss -= factor * log_p(c);  // 0 times an infinite logarithm is 0
+    double factor = coefficient(c);
+    if (factor == 0.0) continue;  // 0 times an infinite logarithm is 0
+    if (a.gamma != 0) factor *= focal_factor(a.gamma, log_p(c));
+    if (factor != 0.0) loss -= factor * log_p(c);
   }
   loss = join_warp<Sum>(loss);
   if (threadIdx.x != 0) return;
@@ -232,13 +261,15 @@ __global__ void cross_entropy_backward_kernel(CrossEntropyArguments a, const flo
   const Coefficients coefficient(a, row);
   const LogSoftmax log_p(a.logits + row * a.classes, a.classes);
   double total = 0;
-  for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) total += coefficient(c);
+  for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) {
+    total += gradient_coefficient(coefficient, log_p, c);
+  }
   total = join_warp<Sum>(total);
   if (coefficient.impossible()) total = nan("");
   const auto factor = static_cast<double>(scale[row]);
   for (std::int64_t c = threadIdx.x; c < a.classes; c += kWarp) {
-    dlogits[row * a.classes + c] =
-        static_cast<float>(factor * (exp(log_p(c)) * total - coefficient(c)));
+    const double own = gradient_coefficient(coefficient, log_p, c);
+    dlogits[row * a.classes + c] = static_cast<float>(factor * (exp(log_p(c)) * total - own));
   }
 }
 
@@ -252,8 +283,11 @@ CrossEntropyArguments arguments_of(const char* name, const CrossEntropyLoss& los
           soft ? loss.targets.f32() : nullptr,
           loss.class_weights.f32(),
           static_cast<double>(loss.label_smoothing),
+          static_cast<double>(loss.focal_gamma),
           loss.logits.shape[0],
-          loss.logits.shape[1]};
+          loss.logits.shape[1],
+          loss.ignore_index,
+          loss.count_targets};
 }
 
 template <typename T, bool kLog>

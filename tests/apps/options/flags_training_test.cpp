@@ -118,6 +118,12 @@ TEST_F(Flags, LossGammaAndSmoothingChangeTheWeights) {
   expect_other_weights({"--loss", "focal", "--focal-gamma", "1"},
                        {"--loss", "focal", "--focal-gamma", "3"});
   expect_other_weights({"--label-smoothing", "0"}, {"--label-smoothing", "0.2"});
+  // It goes with everything that makes soft targets.
+  for (const Arguments& soft :
+       {Arguments{"--label-smoothing", "0.2"}, {"--mixup", "0.4"}, {"--cutmix", "1"}}) {
+    expect_other_weights({"--loss", "focal"}, Arguments{"--loss", "focal"} + soft);
+    expect_other_weights(soft, Arguments{"--loss", "focal"} + soft);
+  }
   // With exponent 0 focal loss is the cross-entropy.
   const Arguments logged = {"--log-steps", "1"};
   const auto focal = steps_of(run(logged + Arguments{"--loss", "focal", "--focal-gamma", "0"}));
@@ -259,8 +265,6 @@ TEST_F(Flags, BadValuesAreRefusedBeforeAnythingIsWritten) {
       {{"--warmup", "-1"}, "--warmup"},
       {{"--warmup", "5"}, "one-cycle warms up by itself"},
       {{"--loss", "hinge"}, "--loss"},
-      {{"--loss", "focal", "--label-smoothing", "0.1"}, "focal"},
-      {{"--loss", "focal", "--mixup", "0.2"}, "focal"},
       {{"--focal-gamma", "-1"}, "--focal-gamma"},
       {{"--label-smoothing", "1"}, "--label-smoothing"},
       {{"--sampler", "lucky"}, "--sampler"},
