@@ -13,6 +13,7 @@ namespace hanok {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct UnaryCase {
   const char* name;
@@ -143,10 +144,54 @@ TEST(Unary, DerivativesAtTheirCorners) {
   for (const auto& backend : test::testable_backends()) {
     EXPECT_EQ(derivative(*backend, UnaryOp::Abs, {}, 0, 0), 0);
     EXPECT_EQ(derivative(*backend, UnaryOp::Relu, {}, 0, 0), 0);
-    EXPECT_EQ(derivative(*backend, UnaryOp::Clamp, {-1, 1}, 1, 1), 1);
+    EXPECT_EQ(derivative(*backend, UnaryOp::Clamp, {-1, 1}, 0.5F, 0.5F), 1);
+    EXPECT_EQ(derivative(*backend, UnaryOp::Clamp, {-1, 1}, 1, 1), 0);
+    EXPECT_EQ(derivative(*backend, UnaryOp::Clamp, {-1, 1}, -1, -1), 0);
     EXPECT_EQ(derivative(*backend, UnaryOp::Clamp, {-1, 1}, 1.5F, 1), 0);
+    EXPECT_EQ(derivative(*backend, UnaryOp::Hardswish, {}, -3, 0), 0);
+    EXPECT_EQ(derivative(*backend, UnaryOp::Hardswish, {}, 3, 3), 1);
+    EXPECT_EQ(derivative(*backend, UnaryOp::Hardsigmoid, {}, 3, 1), 0);
+    EXPECT_EQ(derivative(*backend, UnaryOp::LeakyRelu, {0.125F, 0}, 0, 0), 0.125F);
     EXPECT_EQ(derivative(*backend, UnaryOp::Pow, {0, 0}, 0, 1), 0);
     EXPECT_EQ(derivative(*backend, UnaryOp::Pow, {2, 0}, 0, 0), 0);
+    for (const UnaryOp op : {UnaryOp::Silu, UnaryOp::Gelu, UnaryOp::Hardswish}) {
+      EXPECT_EQ(derivative(*backend, op, {}, -kInfinity, 0), 0) << name_of(op);
+      EXPECT_EQ(derivative(*backend, op, {}, kInfinity, kInfinity), 1) << name_of(op);
+    }
+  }
+}
+
+TEST(Unary, ReachesTheLimitsAtInfinity) {
+  test::KernelContext context;
+  const std::vector<float> x{-kInfinity, kInfinity, -1e4F, 1e4F, -0.0F, -kInfinity, kInfinity};
+  const auto n = static_cast<std::int64_t>(x.size());
+  const auto values = [&](Backend& backend, UnaryOp op, UnaryParams params) {
+    std::vector<float> y(x.size());
+    backend.run(context, Unary{op, params, test::view_of(x, {n}), test::view_of(y, {n})});
+    return y;
+  };
+  for (const auto& backend : test::testable_backends()) {
+    SCOPED_TRACE(backend->name());
+    for (const UnaryOp op : {UnaryOp::Silu, UnaryOp::Gelu, UnaryOp::Hardswish}) {
+      EXPECT_EQ(values(*backend, op, {}),
+                (std::vector<float>{0, kInfinity, 0, 1e4F, 0, 0, kInfinity}))
+          << name_of(op);
+    }
+    // As C's pow.
+    for (const float exponent :
+         {0.0F, 1.0F, 3.0F, -2.0F, -3.0F, 0.5F, -0.5F, 2.5F, 3e9F, kInfinity, -kInfinity}) {
+      const std::vector<float> y = values(*backend, UnaryOp::Pow, {exponent, 0});
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const float want = std::pow(x[i], exponent);
+        if (std::isnan(want)) {
+          EXPECT_TRUE(std::isnan(y[i])) << x[i] << " to the power of " << exponent;
+        } else if (std::isinf(want) || want == 0) {
+          EXPECT_EQ(y[i], want) << x[i] << " to the power of " << exponent;
+        } else {
+          EXPECT_NEAR(y[i] / want, 1, 1e-5) << x[i] << " to the power of " << exponent;
+        }
+      }
+    }
   }
 }
 

@@ -41,5 +41,48 @@ TEST(Activations, CallTheirOpsPrintAndClone) {
   expect(identity, x, "Identity()");
 }
 
+std::vector<float> derivative(Module& layer, const std::vector<float>& at) {
+  Tensor x = Tensor::from_vector(at, {static_cast<std::int64_t>(at.size())});
+  x.set_requires_grad(true);
+  ops::sum(layer(x)).backward();
+  return x.grad().to_vector();
+}
+
+TEST(Activations, HaveNoGradientAtTheirBounds) {
+  ReLU relu;
+  EXPECT_EQ(derivative(relu, {0, 1}), (std::vector<float>{0, 1}));
+  ReLU6 relu6;
+  EXPECT_EQ(derivative(relu6, {0, 3, 6}), (std::vector<float>{0, 1, 0}));
+  Hardtanh hardtanh;
+  EXPECT_EQ(derivative(hardtanh, {-1, 0, 1}), (std::vector<float>{0, 1, 0}));
+}
+
+// Weights of zero: every value before the activation is the batch norm's bias, 0.
+TEST(Activations, HaveNoGradientAtTheirBoundsWhenFused) {
+  for (const bool six : {false, true}) {
+    for (const bool training : {false, true}) {
+      for (const bool hooked : {false, true}) {
+        Sequential layers;
+        layers.append(std::make_unique<Conv2d>(
+            Conv2dOptions{.in_channels = 1, .out_channels = 1, .bias = false}));
+        layers.append(std::make_unique<BatchNorm2d>(1));
+        if (six) {
+          layers.append(std::make_unique<ReLU6>());
+        } else {
+          layers.append(std::make_unique<ReLU>());
+        }
+        layers.train(training);
+        if (hooked) {  // not fused
+          layers[2].register_forward_hook([](Module&, const Tensor&, const Tensor&) {});
+        }
+        dynamic_cast<Conv2d&>(layers[0]).weight.data().mutable_data<float>()[0] = 0;
+        ops::sum(layers(Tensor::ones({2, 1, 2, 2}))).backward();
+        EXPECT_EQ(dynamic_cast<BatchNorm2d&>(layers[1]).bias.grad().item(), 0)
+            << "six " << six << " training " << training << " hooked " << hooked;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hanok::nn

@@ -35,8 +35,17 @@ inline float clamp(float x, float low, float high) {
   return above > high ? high : above;
 }
 
-/// x^exponent: whole exponents by repeated squaring, others as e^(exponent ln x).
+/// What silu, gelu and hardswish compute with: far below, where they are 0 in single precision, a
+/// finite number instead of -infinity, whose product with 0 is NaN. NaN stays.
+constexpr double kFar = 200;
+inline double far_or(double x) { return x < -kFar ? -kFar : x; }
+/// For their derivatives: the same at the other end.
+inline double within_far(double x) { return x > kFar ? kFar : far_or(x); }
+
+/// x^exponent, at zeros, infinities and NaN as C's pow: whole exponents by repeated squaring,
+/// others as e^(exponent ln x).
 inline double power(double x, double exponent) {
+  const double infinity = __builtin_inf();
   const double magnitude = exponent < 0 ? -exponent : exponent;
   if (magnitude < 0x1p31 && magnitude == static_cast<double>(static_cast<int>(magnitude))) {
     double result = 1;
@@ -46,10 +55,18 @@ inline double power(double x, double exponent) {
     }
     return exponent < 0 ? 1 / result : result;
   }
-  if (x == 0) {
-    return exponent < 0 ? math::double_of(0x7ff0000000000000ULL) : 0.0;
+  if (x == 1 || exponent != exponent) {
+    return x == 1 ? 1.0 : exponent;
   }
-  return math::exp_double(exponent * math::log_double(x));
+  // From 2^31 on every float is even.
+  const double base = magnitude >= 0x1p31 || x == -infinity ? __builtin_fabs(x) : x;
+  if (base == 0) {
+    return exponent < 0 ? infinity : 0.0;
+  }
+  if (base == 1) {
+    return 1;
+  }
+  return math::exp_double(exponent * math::log_double(base));
 }
 
 void unary(UnaryOp op, float alpha, float beta, const float* x, float* y, int64_t n) {
@@ -89,14 +106,20 @@ void unary(UnaryOp op, float alpha, float beta, const float* x, float* y, int64_
     case UnaryOp::Tanh:
       return map(x, y, n, [](float v) { return math::tanh(v); });
     case UnaryOp::Silu:
-      return map(x, y, n, [](float v) { return static_cast<float>(v * math::sigmoid_double(v)); });
+      return map(x, y, n, [](float v) {
+        const double wide = far_or(v);
+        return static_cast<float>(wide * math::sigmoid_double(wide));
+      });
     case UnaryOp::Gelu:
       return map(x, y, n, [](float v) {
-        const double wide = v;
+        const double wide = far_or(v);
         return static_cast<float>(0.5 * wide * (1.0 + math::erf_double(wide * kSqrtHalf)));
       });
     case UnaryOp::Hardswish:
-      return map(x, y, n, [](float v) { return v * clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F; });
+      return map(x, y, n, [](float v) {
+        const float far = v < -3.0F ? -3.0F : v;  // 0 times -infinity would be NaN
+        return far * clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F;
+      });
     case UnaryOp::Hardsigmoid:
       return map(x, y, n, [](float v) { return clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F; });
     case UnaryOp::Clamp:
@@ -157,12 +180,13 @@ void unary_backward(UnaryOp op, float alpha, float beta, const float* x, const f
       return map_backward(y, dy, dx, n, [](float v, float g) { return g * (1.0F - v * v); });
     case UnaryOp::Silu:  // s (1 + x (1 - s)) with s = sigmoid(x)
       return map_backward(x, dy, dx, n, [](float v, float g) {
-        const double s = math::sigmoid_double(v);
-        return static_cast<float>(g * (s * (1.0 + v * (1.0 - s))));
+        const double wide = within_far(v);
+        const double s = math::sigmoid_double(wide);
+        return static_cast<float>(g * (s * (1.0 + wide * (1.0 - s))));
       });
     case UnaryOp::Gelu:  // Phi(x) + x phi(x)
       return map_backward(x, dy, dx, n, [](float v, float g) {
-        const double wide = v;
+        const double wide = within_far(v);
         const double cdf = 0.5 * (1.0 + math::erf_double(wide * kSqrtHalf));
         const double density = kInvSqrtTwoPi * math::exp_double(-0.5 * wide * wide);
         return static_cast<float>(g * (cdf + wide * density));
@@ -171,7 +195,7 @@ void unary_backward(UnaryOp op, float alpha, float beta, const float* x, const f
       return map_backward(x, dy, dx, n, [](float v, float g) {
         const float middle = g * (v / 3.0F + 0.5F);
         const float below = v <= -3.0F ? 0.0F : middle;
-        return v >= 3.0F ? g : below;
+        return v < 3.0F ? below : g;
       });
     case UnaryOp::Hardsigmoid:
       return map_backward(x, dy, dx, n, [](float v, float g) {
@@ -180,8 +204,8 @@ void unary_backward(UnaryOp op, float alpha, float beta, const float* x, const f
       });
     case UnaryOp::Clamp:
       return map_backward(x, dy, dx, n, [alpha, beta](float v, float g) {
-        const float inside = v >= alpha ? g : 0.0F;
-        return v <= beta ? inside : 0.0F;
+        const float inside = v > alpha ? g : 0.0F;
+        return v < beta ? inside : 0.0F;
       });
     case UnaryOp::Pow:
       for (int64_t i = 0; i < n; ++i) {

@@ -38,6 +38,13 @@ __device__ float sigmoid(float x) { return 1.0F / (1.0F + expf(-x)); }
 /// Phi(x), the normal distribution function; erfc keeps its relative accuracy where x is negative.
 __device__ float normal_cdf(float x) { return 0.5F * erfcf(-x * kSqrtHalf); }
 
+/// What silu and gelu compute with: far below, where they are 0, a finite number instead of
+/// -infinity, whose product with 0 is NaN. NaN stays.
+constexpr float kFar = 200.0F;
+__device__ float far_or(float x) { return x < -kFar ? -kFar : x; }
+/// For their derivatives: the same at the other end.
+__device__ float within_far(float x) { return x > kFar ? kFar : far_or(x); }
+
 /// The result of an op without a case: NaN, so that every test of it fails.
 constexpr float kNoCase = std::numeric_limits<float>::quiet_NaN();
 
@@ -72,12 +79,18 @@ __device__ float apply(float x, float alpha, float beta) {
       return sigmoid(x);
     case UnaryOp::Tanh:
       return tanhf(x);
-    case UnaryOp::Silu:
-      return x * sigmoid(x);
-    case UnaryOp::Gelu:
-      return x * normal_cdf(x);
-    case UnaryOp::Hardswish:
-      return x * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
+    case UnaryOp::Silu: {
+      const float far = far_or(x);
+      return far * sigmoid(far);
+    }
+    case UnaryOp::Gelu: {
+      const float far = far_or(x);
+      return far * normal_cdf(far);
+    }
+    case UnaryOp::Hardswish: {
+      const float far = x < -3.0F ? -3.0F : x;  // 0 times -infinity would be NaN
+      return far * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
+    }
     case UnaryOp::Hardsigmoid:
       return clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
     case UnaryOp::Clamp:
@@ -125,23 +138,26 @@ __device__ float derive(float v, float g, float alpha, float beta) {
     case UnaryOp::Tanh:
       return g * (1.0F - v * v);
     case UnaryOp::Silu: {  // s (1 + x (1 - s)) with s = sigmoid(x)
-      const float s = sigmoid(v);
-      return g * (s * (1.0F + v * (1.0F - s)));
+      const float x = within_far(v);
+      const float s = sigmoid(x);
+      return g * (s * (1.0F + x * (1.0F - s)));
     }
-    case UnaryOp::Gelu:  // Phi(x) + x phi(x)
-      return g * (normal_cdf(v) + v * kInvSqrtTwoPi * expf(-0.5F * v * v));
+    case UnaryOp::Gelu: {  // Phi(x) + x phi(x)
+      const float x = within_far(v);
+      return g * (normal_cdf(x) + x * kInvSqrtTwoPi * expf(-0.5F * x * x));
+    }
     case UnaryOp::Hardswish: {
       const float middle = g * (v / 3.0F + 0.5F);
       const float below = v <= -3.0F ? 0.0F : middle;
-      return v >= 3.0F ? g : below;
+      return v < 3.0F ? below : g;
     }
     case UnaryOp::Hardsigmoid: {
       const float inside = v > -3.0F ? g / 6.0F : 0.0F;
       return v < 3.0F ? inside : 0.0F;
     }
     case UnaryOp::Clamp: {
-      const float inside = v >= alpha ? g : 0.0F;
-      return v <= beta ? inside : 0.0F;
+      const float inside = v > alpha ? g : 0.0F;
+      return v < beta ? inside : 0.0F;
     }
     case UnaryOp::Pow:
       return alpha == 0.0F ? 0.0F : g * (alpha * powf(v, alpha - 1.0F));
