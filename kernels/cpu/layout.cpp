@@ -20,8 +20,8 @@ constexpr std::int64_t kGrain = 16384;  // elements a task
 template <typename T>
 constexpr bool is_half = std::is_same_v<T, F16> || std::is_same_v<T, BF16>;
 
-/// Between floats: rounds to nearest even. Floats to integers likewise, NaN to 0, values beyond the
-/// type's range to its ends. i64 to u8: to the ends as well.
+/// Between floats: rounds to nearest even. Floats to integers: towards zero, as C++ does, with NaN
+/// to 0 and values beyond the type's range to its ends. i64 to u8: to the ends as well.
 template <typename To, typename From>
 To convert(From x) {
   if constexpr (std::is_same_v<To, From>) {
@@ -42,16 +42,16 @@ To convert(From x) {
       return to_bf16(narrow);
     }
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    const double rounded = std::nearbyint(static_cast<double>(x));
+    const double whole = std::trunc(static_cast<double>(x));
     constexpr double kLow = static_cast<double>(std::numeric_limits<To>::min());
     constexpr double kHigh = static_cast<double>(std::numeric_limits<To>::max());
-    if (rounded != rounded) {
+    if (whole != whole) {
       return 0;
     }
-    if (rounded <= kLow) {
+    if (whole <= kLow) {
       return std::numeric_limits<To>::min();
     }
-    return rounded >= kHigh ? std::numeric_limits<To>::max() : static_cast<To>(rounded);
+    return whole >= kHigh ? std::numeric_limits<To>::max() : static_cast<To>(whole);
   } else if constexpr (std::is_integral_v<To> && sizeof(To) < sizeof(From)) {
     return static_cast<To>(
         std::clamp<From>(x, std::numeric_limits<To>::min(), std::numeric_limits<To>::max()));

@@ -107,14 +107,14 @@ TEST_F(Layout, CastKeepsWhatBothTypesHold) {
   }
 }
 
-TEST_F(Layout, CastToIntegersRoundsAndKeepsWithinTheRange) {
-  const std::vector<float> x{0.5F, 1.5F, 2.5F, -0.4F, -7.6F, 300, 1e30F, -1e30F, std::nanf("")};
+TEST_F(Layout, CastToIntegersTruncatesAndKeepsWithinTheRange) {
+  const std::vector<float> x{0.5F, 1.5F, 2.75F, -0.4F, -7.6F, 300, 1e30F, -1e30F, std::nanf("")};
   std::vector<std::uint8_t> u8(x.size());
   std::vector<std::int64_t> i64(x.size());
   backend_->run(context_, Cast{{u8.data(), DType::U8, Shape{9}}, test::view_of(x, {9})});
   backend_->run(context_, Cast{{i64.data(), DType::I64, Shape{9}}, test::view_of(x, {9})});
-  EXPECT_EQ(u8, (std::vector<std::uint8_t>{0, 2, 2, 0, 0, 255, 255, 0, 0}));
-  EXPECT_EQ(i64, (std::vector<std::int64_t>{0, 2, 2, 0, -8, 300, INT64_MAX, INT64_MIN, 0}));
+  EXPECT_EQ(u8, (std::vector<std::uint8_t>{0, 1, 2, 0, 0, 255, 255, 0, 0}));
+  EXPECT_EQ(i64, (std::vector<std::int64_t>{0, 1, 2, 0, -7, 300, INT64_MAX, INT64_MIN, 0}));
 }
 
 TEST_F(Layout, FillsEveryType) {

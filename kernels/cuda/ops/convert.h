@@ -17,8 +17,8 @@ inline constexpr T kMinOf = std::numeric_limits<T>::min();
 template <typename T>
 inline constexpr T kMaxOf = std::numeric_limits<T>::max();
 
-/// Between floats: rounds to nearest even. Floats to integers likewise, with NaN to 0 and
-/// out-of-range values clamped. i64 to u8 clamps as well.
+/// Between floats: rounds to nearest even. Floats to integers: towards zero, as C++ does, with NaN
+/// to 0 and out-of-range values clamped. i64 to u8 clamps as well.
 template <typename To, typename From>
 HANOK_HOST_DEVICE To convert(From x) {
   constexpr bool kFromHalf = std::is_same_v<From, __half> || std::is_same_v<From, __nv_bfloat16>;
@@ -32,10 +32,10 @@ HANOK_HOST_DEVICE To convert(From x) {
   } else if constexpr (kToHalf) {  // i64 beyond 2^53 loses bits that neither format has
     return from_float<To>(to_float_odd(static_cast<double>(x)));
   } else if constexpr (std::is_integral_v<To> && std::is_floating_point_v<From>) {
-    const double rounded = rint(static_cast<double>(x));
-    if (rounded != rounded) return 0;
-    if (rounded <= static_cast<double>(kMinOf<To>)) return kMinOf<To>;
-    return rounded >= static_cast<double>(kMaxOf<To>) ? kMaxOf<To> : static_cast<To>(rounded);
+    const double whole = trunc(static_cast<double>(x));
+    if (whole != whole) return 0;
+    if (whole <= static_cast<double>(kMinOf<To>)) return kMinOf<To>;
+    return whole >= static_cast<double>(kMaxOf<To>) ? kMaxOf<To> : static_cast<To>(whole);
   } else if constexpr (std::is_integral_v<To> && sizeof(To) < sizeof(From)) {
     constexpr From kMin = kMinOf<To>;
     constexpr From kMax = kMaxOf<To>;
