@@ -1,8 +1,10 @@
 #include "hanok/engine/autograd.h"
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <sstream>
 #include <unordered_map>
 #include <unordered_set>
@@ -157,6 +159,7 @@ void record(Tensor& output, std::shared_ptr<Node> node) {
   node->number = next_node_number++;
   node->output_shape = output.shape();
   node->output_dtype = output.dtype();
+  node->output_device = output.device();
   node->layer = LayerScope::current().layer;
   // A node that saved its own output shares the elements; the handle that leads back to the node is
   // a different one, since otherwise they would keep each other alive.
@@ -236,15 +239,37 @@ std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
   return uses;
 }
 
-void accumulate_leaf(TensorImpl& leaf, Tensor grad) {
+/// Leaves share a few locks, since most have one user.
+std::mutex& lock_of(const TensorImpl& leaf) {
+  static std::array<std::mutex, 64> locks;
+  return locks[std::hash<const TensorImpl*>()(&leaf) / alignof(TensorImpl) % locks.size()];
+}
+
+/// Returns the leaf's gradient so far.
+Tensor accumulate_leaf(TensorImpl& leaf, Tensor grad) {
+  const std::lock_guard lock(lock_of(leaf));
   if (leaf.grad.defined()) {
     add_in_place(leaf.grad, grad);
   } else {
     leaf.grad = is_owned_alone(grad) ? std::move(grad) : grad.clone();
   }
+  return leaf.grad;
 }
 
-void check_gradient(const Node& node, const Tensor& grad, const Shape& expected, DType dtype) {
+Tensor gradient_of(const TensorImpl& leaf) {
+  const std::lock_guard lock(lock_of(leaf));
+  return leaf.grad;
+}
+
+void check_count(const Node& node, std::size_t count) {
+  if (count == node.edges.size()) return;
+  throw AutogradError(std::string(node.name()) +
+                      ": backward returned an incorrect number of gradients (expected " +
+                      std::to_string(node.edges.size()) + ", got " + std::to_string(count) + ")");
+}
+
+void check_gradient(const Node& node, const Tensor& grad, const Shape& expected, DType dtype,
+                    Device device) {
   if (grad.dtype() != dtype) {
     throw AutogradError(std::string(node.name()) + ": backward made a gradient of type " +
                         name_of(grad.dtype()) + " for an input of type " + name_of(dtype));
@@ -253,6 +278,10 @@ void check_gradient(const Node& node, const Tensor& grad, const Shape& expected,
     throw AutogradError(std::string(node.name()) + ": backward made a gradient of shape " +
                         grad.shape().to_string() + " for an input of shape " +
                         expected.to_string());
+  }
+  if (grad.device() != device) {
+    throw AutogradError(std::string(node.name()) + ": backward made a gradient on " +
+                        grad.device().to_string() + " for an input on " + device.to_string());
   }
 }
 
@@ -284,8 +313,8 @@ void Tensor::backward(const Tensor& gradient) const {
   const MemoryTag tag("gradients");
   const LayerScope outside(/*layer=*/nullptr, /*backward=*/true);
   if (is_leaf()) {
-    accumulate_leaf(*impl_, seed);
-    for (const auto& hook : impl_->grad_hooks) hook(impl_->grad);
+    const Tensor sum = accumulate_leaf(*impl_, seed);
+    for (const auto& hook : impl_->grad_hooks) hook(sum);
     return;
   }
 
@@ -304,33 +333,37 @@ void Tensor::backward(const Tensor& gradient) const {
     Pending current = std::move(pending.begin()->second);
     pending.erase(pending.begin());
     Node& node = *current.node;
-    if (node.released) {
+    // Marked first, since a backward() that throws may have consumed some of it.
+    if (!node.runs_again() && node.released.exchange(true)) {
       throw AutogradError(
           std::string(node.name()) +
           ": backward runs a second time through a graph whose saved tensors are freed");
     }
     const LayerScope layer(node.layer, /*backward=*/true);
-    node.released = true;  // first, since a backward() that throws may have consumed some of it
     std::vector<Tensor> grads = node.backward(current.grad);
-    node.release_saved();
+    check_count(node, grads.size());
+    if (!node.runs_again()) node.release_saved();
     current.grad = Tensor();
     for (std::size_t i = 0; i < node.edges.size(); ++i) {
       const Edge& edge = node.edges[i];
       if (!edge.needs_grad()) continue;
-      Tensor grad = i < grads.size() ? std::move(grads[i]) : Tensor();
+      Tensor grad = std::move(grads[i]);
       if (edge.leaf != nullptr) {
+        TensorImpl& leaf = *edge.leaf;
+        if (!leaf.requires_grad) continue;  // switched off since the forward pass
         if (grad.defined()) {
-          check_gradient(node, grad, edge.leaf->shape, edge.leaf->dtype);
-          accumulate_leaf(*edge.leaf, std::move(grad));
+          check_gradient(node, grad, leaf.shape, leaf.dtype, leaf.storage->device());
+          accumulate_leaf(leaf, std::move(grad));
         }
-        const auto uses = hooked_uses.find(edge.leaf.get());
+        const auto uses = hooked_uses.find(&leaf);
         if (uses != hooked_uses.end() && --uses->second == 0) {
-          for (const auto& hook : edge.leaf->grad_hooks) hook(edge.leaf->grad);
+          for (const auto& hook : leaf.grad_hooks) hook(gradient_of(leaf));
         }
         continue;
       }
       if (!grad.defined()) continue;
-      check_gradient(node, grad, edge.node->output_shape, edge.node->output_dtype);
+      const Node& maker = *edge.node;
+      check_gradient(node, grad, maker.output_shape, maker.output_dtype, maker.output_device);
       Pending& target = pending[edge.node->number];
       if (target.node == nullptr) {
         target = {edge.node, std::move(grad)};

@@ -4,8 +4,13 @@
 // First derivatives only. Gradients that meet at a node are summed in order of node number, so
 // results do not depend on how the graph was traversed. Saved tensors are freed as soon as their
 // node has run.
+//
+// Several threads may run backward passes at once if each has recorded its own graph. Graphs may
+// share leaves: every gradient is added, under a lock a leaf, in the order of arrival. So the bits
+// of a leaf's sum are the same in every run for two terms, not for more.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -75,10 +80,15 @@ class Node {
   virtual ~Node();
   /// Name of the op, as in messages and graph pictures.
   virtual const char* name() const = 0;
-  /// Gradients of the inputs, in the order of `edges`; undefined where needs(i) is false.
+  /// Gradients of the inputs, in the order of `edges` and as many; undefined where needs(i) is
+  /// false. Another number, or a gradient of another shape, type or device than its input's, is an
+  /// AutogradError in the pass.
   virtual std::vector<Tensor> backward(const Tensor& grad_output) = 0;
   /// Drops saved tensors. Called right after backward().
   virtual void release_saved() = 0;
+  /// True if backward() reads nothing that release_saved() drops. Such a node runs in any number of
+  /// backward passes, so that graphs may share it; any other one in a single pass.
+  virtual bool runs_again() const { return false; }
 
   /// True if input i needs a gradient; only then compute it and save anything for it.
   bool needs(std::size_t i) const { return edges[i].needs_grad(); }
@@ -87,8 +97,9 @@ class Node {
   std::uint64_t number = 0;  // increases with each node recorded in this process
   Shape output_shape;
   DType output_dtype = DType::F32;
+  Device output_device = Device::cpu();
   const void* layer = nullptr;  // the layer that ran the op (layer_scope.h)
-  bool released = false;
+  std::atomic<bool> released{false};
 };
 
 /// False inside NoGrad: ops do not record.

@@ -72,7 +72,7 @@ Tensor tensor_from_vector(const std::vector<T>& values, const Shape& shape) {
 
 template <typename T>
 std::vector<T> vector_from_tensor(const Tensor& tensor) {
-  const Tensor host = tensor.to(Device::cpu()).to(dtype_of<T>());
+  const Tensor host = tensor.detach().to(Device::cpu()).to(dtype_of<T>());
   const T* in = host.data<T>();
   std::vector<T> values(static_cast<std::size_t>(host.numel()));
   for_each_element(host.shape(), [&](std::int64_t logical, std::int64_t memory) {
@@ -190,7 +190,7 @@ double Tensor::item() const {
   if (numel() != 1) {
     throw ShapeError("item: expected one element, got shape " + shape().to_string());
   }
-  const Tensor host = to(Device::cpu());
+  const Tensor host = detach().to(Device::cpu());
   switch (host.dtype()) {
     case DType::F64:
       return *host.data<double>();
@@ -206,29 +206,9 @@ std::vector<std::int64_t> Tensor::to_int_vector() const {
   return vector_from_tensor<std::int64_t>(*this);
 }
 
-Tensor Tensor::to(Device target) const {
-  if (target == device()) return *this;
-  Tensor result = empty(shape(), {dtype(), target});
-  copy_bytes(target, result.mutable_view().data, device(), view().data, bytes());
-  return result;
-}
-
-Tensor Tensor::to(DType target) const {
-  if (target == dtype()) return *this;
-  Tensor result = empty(shape(), {target, device()});
-  run_on(device(), Cast{result.mutable_view(), view()});
-  return result;
-}
-
 Tensor Tensor::detach() const {
   const TensorImpl& impl = require_defined(impl_, "detach");
   return wrap(impl.storage, impl.offset, impl.shape, impl.dtype);
-}
-
-Tensor Tensor::clone() const {
-  Tensor result = empty(shape(), {dtype(), device()});
-  result.copy_from(*this);
-  return result;
 }
 
 void Tensor::copy_from(const Tensor& source) {
@@ -257,7 +237,8 @@ std::string Tensor::to_string() const {
 
 namespace {
 
-void print_values(std::ostream& out, const std::vector<float>& values, const Shape& shape, int dim,
+template <typename T>
+void print_values(std::ostream& out, const std::vector<T>& values, const Shape& shape, int dim,
                   std::size_t& next) {
   if (dim == shape.rank()) {
     out << values[next++];
@@ -279,7 +260,20 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   constexpr std::int64_t kMaxPrinted = 400;
   if (!tensor.defined() || tensor.numel() > kMaxPrinted) return out << tensor.to_string();
   std::size_t next = 0;
-  print_values(out, tensor.to_vector(), tensor.shape(), 0, next);
+  switch (tensor.dtype()) {
+    case DType::I64:
+    case DType::U8:
+      print_values(out, tensor.to_int_vector(), tensor.shape(), 0, next);
+      break;
+    case DType::F64:
+      print_values(out, vector_from_tensor<double>(tensor), tensor.shape(), 0, next);
+      break;
+    case DType::F32:
+    case DType::F16:
+    case DType::BF16:
+      print_values(out, tensor.to_vector(), tensor.shape(), 0, next);
+      break;
+  }
   return out << "  (" << tensor.to_string() << ')';
 }
 

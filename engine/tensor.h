@@ -79,17 +79,20 @@ class Tensor {
 
   /// The one element of a tensor with one element (f32, f64, i64, u8), from any device.
   double item() const;
-  /// All elements in *logical* row-major order, converted to float; from any device.
+  /// All elements in *logical* row-major order, converted as by to(DType); from any device.
   std::vector<float> to_vector() const;
   std::vector<std::int64_t> to_int_vector() const;
 
-  /// A copy on another device; this tensor itself if it is already there. Not differentiable.
+  /// A copy on another device; this tensor itself if it is already there. Differentiable.
   Tensor to(Device device) const;
-  /// A copy of another type; this tensor itself if it already has it. Not differentiable.
+  /// A copy of another type; this tensor itself if it already has it. To floats: rounded to nearest
+  /// even. From floats to integers: towards zero, as in C++; NaN becomes 0, and what is beyond the
+  /// type's range its nearest end; so does an i64 in u8. Differentiable to floats (rounding counts
+  /// as the identity); integers are outside the graph.
   Tensor to(DType dtype) const;
   /// The same elements, outside the graph.
   Tensor detach() const;
-  /// A copy of the elements, outside the graph.
+  /// A copy of the elements. Differentiable; outside the graph: detach().clone().
   Tensor clone() const;
   /// Overwrites the elements with those of `source` (same shape and type). Outside the graph.
   void copy_from(const Tensor& source);
@@ -113,7 +116,9 @@ class Tensor {
   void zero_grad();
   /// Runs the backward pass from here. `gradient`, of this tensor's shape, type and device, may be
   /// omitted for a tensor of one element (then 1). A graph can be run only once, even if an error
-  /// ended the pass; repeat the forward pass to record a new one.
+  /// ended the pass; repeat the forward pass to record a new one. (Ops that save nothing may belong
+  /// to several graphs.) Leaves whose requires_grad was switched off since the forward pass get no
+  /// gradient. For several threads see autograd.h.
   void backward(const Tensor& gradient = {}) const;
   /// Called with the leaf's gradient once it is complete in a backward pass.
   void register_grad_hook(std::function<void(const Tensor& grad)> hook);

@@ -31,7 +31,7 @@ Module& module_at(const Module& owner, const Slots& slots, std::size_t i) {
 }
 
 template <typename Container>
-std::unique_ptr<Module> clone_container(const Container& container) {
+std::unique_ptr<Container> clone_container(const Container& container) {
   auto copy = std::make_unique<Container>();
   copy->train(container.is_training());  // before the children are added: they keep their own modes
   for (std::size_t i = 0; i < container.size(); ++i) copy->append(container[i].clone());
@@ -85,7 +85,11 @@ Tensor Sequential::forward(const Tensor& x) {
   return y;
 }
 
-std::unique_ptr<Module> Sequential::clone() const { return clone_container(*this); }
+std::unique_ptr<Module> Sequential::clone() const {
+  auto copy = clone_container(*this);
+  copy->keep_ties_of(*this);
+  return copy;
+}
 
 // ---- ModuleList ----
 
@@ -103,6 +107,10 @@ Tensor ModuleList::forward(const Tensor& /*x*/) {
   throw ValueError("ModuleList: has no forward(); call its modules one by one");
 }
 
-std::unique_ptr<Module> ModuleList::clone() const { return clone_container(*this); }
+std::unique_ptr<Module> ModuleList::clone() const {
+  auto copy = clone_container(*this);
+  copy->keep_ties_of(*this);
+  return copy;
+}
 
 }  // namespace hanok::nn

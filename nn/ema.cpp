@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
+#include <utility>
 
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
@@ -13,7 +15,16 @@ constexpr std::int64_t kStateVersion = 1;
 
 }  // namespace
 
-StateDict Ema::values() const { return module_.state_dict(); }
+StateDict Ema::values() const {
+  StateDict result;
+  std::set<std::pair<const Storage*, std::int64_t>> seen;
+  for (const auto& [name, value] : module_.state_dict()) {
+    if (seen.emplace(value.storage().get(), value.storage_offset()).second) {
+      result.insert(name, value);
+    }
+  }
+  return result;
+}
 
 Ema::Ema(Module& module, double decay) : module_(module), decay_(decay) {
   if (!(decay >= 0 && decay < 1)) {

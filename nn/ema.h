@@ -15,7 +15,7 @@ class Ema {
   explicit Ema(Module& module, double decay = 0.999);
 
   /// After an optimiser step: average = decay * average + (1 - decay) * value for parameters and
-  /// f32 buffers; other buffers are copied.
+  /// f32 buffers (PyTorch's AveragedModel with use_buffers); other buffers are copied.
   void update();
   /// Swaps the module's values with the averages; a second call swaps them back. Parameters keep
   /// their identity, so optimisers remain valid. In between, update() throws ValueError.
@@ -29,7 +29,7 @@ class Ema {
   void load_state(const State& state);
 
  private:
-  StateDict values() const;  // the module's own tensors
+  StateDict values() const;  // the module's own tensors; tied ones once, under their first name
 
   Module& module_;
   double decay_;

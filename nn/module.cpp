@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <ostream>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "hanok/engine/allocator.h"
@@ -52,6 +53,15 @@ Parameter::Parameter(Module* owner, std::string name, Tensor value)
   owner->check_new_name(name_);
   if (value_.defined()) value_.set_requires_grad(true);
   owner->parameters_.push_back(this);
+}
+
+void Parameter::tie_to(const Parameter& other) {
+  if (!defined() || !other.defined() || other.value_.shape() != value_.shape()) {
+    throw ValueError(fmt::format("tie_to: '{}' is {}, '{}' is {}: both must have one shape", name_,
+                                 value_.to_string(), other.name_, other.value_.to_string()));
+  }
+  value_ = other.value_;
+  frozen_ = other.frozen_;
 }
 
 Buffer::Buffer(Module* owner, std::string name, Tensor value)
@@ -130,9 +140,10 @@ std::vector<Module*> Module::modules() {
 
 std::vector<NamedTensor> Module::named_parameters(const std::string& prefix) {
   std::vector<NamedTensor> result;
+  std::unordered_set<const TensorImpl*> seen;
   for (const auto& [path, module] : named_modules(prefix)) {
     for (const Parameter* parameter : module->parameters_) {
-      if (parameter->defined()) {
+      if (parameter->defined() && seen.insert(parameter->data().id()).second) {
         result.push_back({join_path(path, parameter->name()), parameter->data()});
       }
     }
@@ -148,9 +159,10 @@ std::vector<Tensor> Module::parameters() {
 
 std::vector<NamedTensor> Module::named_buffers(const std::string& prefix) {
   std::vector<NamedTensor> result;
+  std::unordered_set<const TensorImpl*> seen;
   for (const auto& [path, module] : named_modules(prefix)) {
     for (const Buffer* buffer : module->buffers_) {
-      if (buffer->data().defined()) {
+      if (buffer->data().defined() && seen.insert(buffer->data().id()).second) {
         result.push_back({join_path(path, buffer->name()), buffer->data()});
       }
     }
@@ -238,7 +250,7 @@ bool Module::is_frozen() const {
 }
 
 int Module::set_frozen(const std::string& glob, bool frozen) {
-  int count = 0;
+  std::unordered_set<const TensorImpl*> matching;
   std::vector<std::string> candidates;
   for (const auto& [path, module] : named_modules()) {
     if (!path.empty()) candidates.push_back(path);
@@ -246,18 +258,22 @@ int Module::set_frozen(const std::string& glob, bool frozen) {
       if (!parameter->defined()) continue;
       const std::string name = join_path(path, parameter->name());
       candidates.push_back(name);
-      if (!matches_path(glob, name)) continue;
-      parameter->set_requires_grad(!frozen);
-      parameter->frozen_ = frozen;
-      ++count;
+      if (matches_path(glob, name)) matching.insert(parameter->value_.id());
     }
   }
-  if (count == 0) {
+  if (matching.empty()) {
     throw ValueError(fmt::format("{}: no parameter of {} matches '{}'{}",
                                  frozen ? "freeze" : "unfreeze", type_name(), glob,
                                  did_you_mean(glob, candidates)));
   }
-  return count;
+  for (Module* module : modules()) {
+    for (Parameter* parameter : module->parameters_) {
+      if (!parameter->defined() || matching.count(parameter->value_.id()) == 0) continue;
+      parameter->set_requires_grad(!frozen);
+      parameter->frozen_ = frozen;
+    }
+  }
+  return static_cast<int>(matching.size());
 }
 
 int Module::freeze(const std::string& glob) { return set_frozen(glob, true); }
@@ -337,15 +353,34 @@ void Module::copy_contents(const Module& other) {
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     const Parameter& from = *other.parameters_[i];
-    parameters_[i]->value_ = from.defined() ? from.value_.clone() : Tensor();
+    parameters_[i]->value_ = from.defined() ? from.value_.detach().clone() : Tensor();
     if (from.defined()) parameters_[i]->value_.set_requires_grad(from.requires_grad());
     parameters_[i]->frozen_ = from.frozen_;
   }
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     const Tensor& from = other.buffers_[i]->value_;
-    buffers_[i]->value_ = from.defined() ? from.clone() : Tensor();
+    buffers_[i]->value_ = from.defined() ? from.detach().clone() : Tensor();
   }
   training_ = other.training_;
+  keep_ties_of(other);
+}
+
+void Module::keep_ties_of(const Module& original) {
+  std::unordered_map<const TensorImpl*, Tensor> copies;
+  const auto keep = [&copies](const auto& originals, const auto& members) {
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      const Tensor& from = originals[i]->value_;
+      if (from.defined())
+        members[i]->value_ = copies.emplace(from.id(), members[i]->value_).first->second;
+    }
+  };
+  // Not const: listing modules returns handles that can modify them.
+  const std::vector<Module*> originals = const_cast<Module&>(original).modules();
+  const std::vector<Module*> mine = modules();
+  for (std::size_t m = 0; m < mine.size(); ++m) {
+    keep(originals[m]->parameters_, mine[m]->parameters_);
+    keep(originals[m]->buffers_, mine[m]->buffers_);
+  }
 }
 
 // ---- printing ----

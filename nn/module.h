@@ -61,6 +61,11 @@ class ChildSlot {
 
 /// A learnable tensor of a module. Its identity is its tensor's implementation object: `to()` and
 /// `load_state_dict` change the content, so optimisers remain valid.
+///
+/// Two parameters may be tied (`head->weight.tie_to(embed->weight)`): they are then one tensor,
+/// which modules list once, under its first name. clone() and to() keep the tie, optimisers and
+/// moving averages see one tensor, and freezing either freezes both. state_dict() has both names,
+/// as in PyTorch.
 class Parameter {
  public:
   /// Sets requires_grad on `value`. An undefined `value` is allowed ("no bias"); it does not appear
@@ -73,6 +78,9 @@ class Parameter {
   const Tensor& data() const { return value_; }
   operator const Tensor&() const { return value_; }  // NOLINT(*-explicit-*)
   bool defined() const { return value_.defined(); }
+  /// Makes this parameter the same tensor as `other`. Throws ValueError unless both are defined
+  /// with one shape.
+  void tie_to(const Parameter& other);
   Tensor grad() const { return value_.grad(); }
   bool requires_grad() const { return value_.requires_grad(); }
   /// As in PyTorch, this alone does not freeze a batch norm's statistics; Module::freeze() does.
@@ -134,6 +142,7 @@ class Module {
   std::vector<Module*> modules();
   /// Each name starts with `prefix`.
   std::vector<NamedModule> named_modules(const std::string& prefix = "");
+  /// Tensors are listed once, under their first name, however many members they are.
   std::vector<Tensor> parameters();
   std::vector<NamedTensor> named_parameters(const std::string& prefix = "");
   std::vector<NamedTensor> named_buffers(const std::string& prefix = "");
@@ -161,14 +170,14 @@ class Module {
   /// Sets requires_grad=false on every parameter whose full name matches `glob` ('*' crosses dots,
   /// '?', '[...]') or that is below a matching module ("layer1" means all of it), and so freezes
   /// the batch norms among them (see is_frozen). Returns the number of matching parameters; throws
-  /// ValueError listing similar names if there is none.
+  /// ValueError listing similar names if there is none. A tied parameter counts once.
   int freeze(const std::string& glob);
   /// The inverse: sets requires_grad=true, and batch norms update their statistics again.
   int unfreeze(const std::string& glob);
 
   // ---- state ----
-  /// Parameters and buffers by full name (torchvision's names, for its models). Tensors share
-  /// storage with the module.
+  /// Parameters and buffers by full name (torchvision's names, for its models), a tied parameter
+  /// under each of its names. Tensors share storage with the module.
   StateDict state_dict();
   /// Copies the values in. Throws one ValueError for all missing keys, unexpected keys and shape
   /// mismatches (with similar names), without changing the module. Missing `num_batches_tracked`
@@ -205,6 +214,9 @@ class Module {
     copy->copy_contents(*this);
     return copy;
   }
+  /// For clone() written by hand: ties the tensors of this copy that are one tensor in `original`,
+  /// which has the same members.
+  void keep_ties_of(const Module& original);
 
  private:
   friend class ChildSlot;

@@ -77,6 +77,7 @@ class BinaryNode final : public Node {
     b_.release();
     y_.release();
   }
+  bool runs_again() const override { return op_ == BinaryOp::Add || op_ == BinaryOp::Sub; }
 
  private:
   const char* name_;
@@ -136,6 +137,7 @@ class UnaryNode final : public Node {
     x_.release();
     y_.release();
   }
+  bool runs_again() const override { return derivative_needs(op_) == DerivativeNeeds::Nothing; }
 
  private:
   const char* name_;

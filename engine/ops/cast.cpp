@@ -29,6 +29,7 @@ class CastNode final : public Node {
   const char* name() const override { return "cast"; }
   std::vector<Tensor> backward(const Tensor& dy) override { return {dy.to(input_)}; }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   DType input_;
@@ -79,7 +80,8 @@ Tensor weight_in_compute_type(const Tensor& weight) {
   const DType dtype = compute_dtype(precision());
   if (dtype == weight.dtype()) return weight;
   const MemoryTag tag("16-bit weights");
-  if (any_requires_grad({weight}) || is_recorded_step(weight.device())) return weight.to(dtype);
+  const Tensor values = weight.detach();
+  if (any_requires_grad({weight}) || is_recorded_step(weight.device())) return values.to(dtype);
   static std::mutex mutex;  // two threads may evaluate one model
   const std::lock_guard lock(mutex);
   std::vector<PackedWeights>& packs = weight.impl().packs;
@@ -90,7 +92,7 @@ Tensor weight_in_compute_type(const Tensor& weight) {
       return Tensor::wrap(pack.bytes, 0, weight.shape(), dtype);
     }
   }
-  const Tensor copy = weight.to(dtype);
+  const Tensor copy = values.to(dtype);
   packs.push_back({dtype, weight.version(), copy.storage()});
   return copy;
 }

@@ -90,6 +90,7 @@ class RelabelNode final : public Node {
     return {Tensor::wrap(dy.storage(), dy.storage_offset(), input_, dy.dtype())};
   }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   Shape input_;

@@ -90,6 +90,7 @@ class AvgPoolNode final : public Node {
     return {dx};
   }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   Pool2dShape shape_;
@@ -108,6 +109,7 @@ class AdaptiveAvgPoolNode final : public Node {
     return {dx};
   }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   Shape input_;

@@ -24,6 +24,7 @@ class ReduceNode final : public Node {
     return {expand(scale_ == 1.0F ? dy : affine(dy, scale_, 0), input_)};
   }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   const char* name_;
@@ -64,6 +65,32 @@ Tensor reduce(const char* name, ReduceOp op, const Tensor& x, const std::vector<
   }
   return reshape(y, kept);
 }
+
+// ---- the root of a variance: y = sqrt(v), dv = dy / (2 y), but 0 where y is 0 ----
+//
+// There all elements are equal and y has a kink, as |x| at 0, whose derivative there is 0, too.
+
+class DeviationNode final : public Node {
+ public:
+  explicit DeviationNode(const Tensor& y) : y_(y) {}
+  const char* name() const override { return "std"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const Tensor y = y_.get(name());
+    Tensor quotient = empty_like(dy), dv = empty_like(dy);
+    const Target target(dy);
+    target.run(UnaryBackward{
+        .kind = UnaryOp::Sqrt, .y = y.view(), .dy = dy.view(), .dx = quotient.mutable_view()});
+    target.run(UnaryBackward{.kind = UnaryOp::Relu,  // passes where y > 0
+                             .y = y.view(),
+                             .dy = quotient.view(),
+                             .dx = dv.mutable_view()});
+    return {dv};
+  }
+  void release_saved() override { y_.release(); }
+
+ private:
+  SavedTensor y_;
+};
 
 /// The gradient of values taken from one place along a dimension goes back to that place.
 class ChosenAlongNode : public Node {
@@ -161,7 +188,14 @@ Tensor var(const Tensor& input, const std::vector<int>& dims, bool keep_dims, do
 }
 
 Tensor std(const Tensor& x, const std::vector<int>& dims, bool keep_dims, double correction) {
-  return sqrt(var(x, dims, keep_dims, correction));
+  const Tensor variance = var(x, dims, keep_dims, correction);
+  Tensor y = sqrt(variance.detach());
+  if (any_requires_grad({variance})) {
+    auto node = std::make_shared<DeviationNode>(y);
+    set_inputs(*node, {variance});
+    record(y, std::move(node));
+  }
+  return y;
 }
 
 std::pair<Tensor, Tensor> topk(const Tensor& input, std::int64_t k, int dim) {

@@ -58,6 +58,7 @@ class ReshapeNode final : public Node {
   const char* name() const override { return "reshape"; }
   std::vector<Tensor> backward(const Tensor& dy) override { return {with_shape(dy, input_)}; }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   Shape input_;
@@ -85,6 +86,7 @@ class PermuteNode final : public Node {
   const char* name() const override { return "permute"; }
   std::vector<Tensor> backward(const Tensor& dy) override { return {permute(dy, inverse(order_))}; }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   std::vector<int> order_;
@@ -102,6 +104,7 @@ class SliceNode final : public Node {
     return {dx};
   }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   Shape input_;
@@ -124,6 +127,7 @@ class ConcatNode final : public Node {
     return gradients;
   }
   void release_saved() override {}
+  bool runs_again() const override { return true; }
 
  private:
   int dim_;

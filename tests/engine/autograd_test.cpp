@@ -1,6 +1,9 @@
 // The graph: order of summation, saved tensors, hooks, long chains, errors.
 #include "hanok/engine/autograd.h"
 
+#include <atomic>
+#include <thread>
+
 #include "hanok/engine/allocator.h"
 #include "tests/engine/op_check.h"
 
@@ -153,6 +156,145 @@ TEST(Autograd, BackwardAgainAfterAnErrorIsAnError) {
   EXPECT_TRUE(grad_enabled());
   EXPECT_EQ(message_of<AutogradError>([&] { y.backward(); }),
             "failing: backward runs a second time through a graph whose saved tensors are freed");
+}
+
+/// Its backward returns this many gradients, of the shape that it is given.
+class ReturningNode final : public Node {
+ public:
+  ReturningNode(std::size_t count, const Shape& shape) : count_(count), shape_(shape) {}
+  const char* name() const override { return "mine"; }
+  std::vector<Tensor> backward(const Tensor&) override {
+    return std::vector<Tensor>(count_, new_ones(shape_));
+  }
+  void release_saved() override {}
+
+ private:
+  std::size_t count_;
+  Shape shape_;
+};
+
+TEST(Autograd, TheNumberAndTheShapesOfANodesGradientsAreChecked) {
+  const auto message = [](std::size_t count, const Shape& shape) {
+    Tensor a = leaf({1}), b = leaf({2});
+    Tensor y = new_ones({1});
+    auto node = std::make_shared<ReturningNode>(count, shape);
+    set_inputs(*node, {a, b});
+    record(y, std::move(node));
+    return message_of<AutogradError>([&] { y.backward(); });
+  };
+  const std::string wrong = "mine: backward returned an incorrect number of gradients ";
+  EXPECT_EQ(message(0, {1}), wrong + "(expected 2, got 0)");
+  EXPECT_EQ(message(1, {1}), wrong + "(expected 2, got 1)");
+  EXPECT_EQ(message(3, {1}), wrong + "(expected 2, got 3)");
+  EXPECT_EQ(message(2, {2}),
+            "mine: backward made a gradient of shape [2] for an input of shape [1]");
+}
+
+TEST(Autograd, ALeafWhoseRequiresGradWasSwitchedOffGetsNoGradient) {
+  Tensor off = leaf({3}), on = leaf({5});
+  int calls = 0;
+  off.register_grad_hook([&](const Tensor&) { ++calls; });
+  const Tensor y = ops::mul(off, on);
+  off.set_requires_grad(false);
+  y.backward();
+  EXPECT_FALSE(off.grad().defined());
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(on.grad().item(), 3);
+}
+
+TEST(Autograd, GraphsMayShareOpsThatSaveNothing) {
+  Tensor x = new_ones({2, 3, 4, 4}).set_requires_grad(true);
+  // One of each kind.
+  const Tensor trunk = ops::avg_pool2d(
+      ops::slice(ops::permute(ops::neg(ops::affine(x, 2, 1)), {0, 1, 3, 2}), 1, 0, 2), 2, 2,
+      {.stride_h = 2});
+  const Tensor joined = ops::concat({ops::sum(trunk, {2}), ops::mean(trunk, {3})}, 1);
+  const Tensor flat = ops::flatten(ops::sub(joined.clone(), joined + 1.0F), 1);
+  const Tensor a = ops::sum(trunk), b = ops::sum(ops::mul(trunk, trunk)), c = ops::sum(flat);
+  a.backward();
+  const auto once = x.grad().to_vector();
+  b.backward();
+  c.backward();
+  x.zero_grad();
+  EXPECT_EQ(message_of<AutogradError>([&] { b.backward(); }),
+            "mul: backward runs a second time through a graph whose saved tensors are freed");
+  a.backward();
+  EXPECT_EQ(x.grad().to_vector(), once);
+}
+
+TEST(Autograd, ASharedOpThatSavedSomethingRunsOnce) {
+  Tensor x = leaf({2});
+  const Tensor trunk = ops::square(x);
+  const Tensor a = ops::sum(trunk), b = ops::affine(trunk, 3, 0);
+  a.backward();
+  EXPECT_EQ(message_of<AutogradError>([&] { b.backward(); }),
+            "square: backward runs a second time through a graph whose saved tensors are freed");
+  EXPECT_EQ(x.grad().item(), 4);
+}
+
+TEST(Autograd, ThreadsAddToSharedLeaves) {
+  constexpr int kThreads = 4;
+  const int rounds = test_device().is_cpu() ? 200 : 5;  // the emulator is slow
+  Tensor weight = new_ones({257}).set_requires_grad(true);
+  Tensor bias = new_ones({257}).set_requires_grad(true);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < rounds; ++i) {
+        const Tensor x = new_full({257}, t + 1);
+        ops::sum(ops::add(ops::mul(x, weight), bias)).backward();
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  const auto all = static_cast<float>(rounds);
+  EXPECT_EQ(weight.grad().to_vector(), std::vector<float>(257, (1 + 2 + 3 + 4) * all));
+  EXPECT_EQ(bias.grad().to_vector(), std::vector<float>(257, kThreads * all));
+}
+
+TEST(Autograd, OneOfTwoThreadsIsRefusedASharedGraph) {
+  for (int round = 0; round < 20; ++round) {
+    Tensor x = leaf({2});
+    const Tensor trunk = ops::square(x);
+    const Tensor roots[] = {ops::affine(trunk, 1, 0), ops::affine(trunk, 1, 0)};
+    std::atomic<int> refused{0};
+    std::vector<std::thread> threads;
+    for (const Tensor& root : roots) {
+      threads.emplace_back([&] {
+        try {
+          root.backward();
+        } catch (const AutogradError&) {
+          ++refused;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(refused, 1);
+    EXPECT_EQ(x.grad().item(), 4);
+  }
+}
+
+TEST(Autograd, CopiesStayInTheGraph) {
+  Tensor x = leaf({3});
+  const Tensor y = ops::square(x);
+  ops::add(y.clone(), x).backward();
+  EXPECT_EQ(x.grad().item(), 7);
+  x.zero_grad();
+  x.clone().to(DType::F64).to(DType::F32).to(DType::F16).to(DType::F32).backward(new_full({1}, 2));
+  EXPECT_EQ(x.grad().item(), 2);
+  EXPECT_EQ(x.grad().dtype(), DType::F32);
+  const Device elsewhere = Device::cpu();
+  x.zero_grad();
+  const Tensor there = ops::square(x).to(elsewhere);
+  EXPECT_TRUE(there.requires_grad());
+  there.backward(Tensor::ones({1}));
+  EXPECT_EQ(x.grad().item(), 6);
+  EXPECT_EQ(x.grad().device(), x.device());
+  // What has no gradient, or shall have none, is outside.
+  EXPECT_FALSE(x.to(DType::I64).requires_grad());
+  EXPECT_FALSE(x.detach().clone().requires_grad());
+  const NoGrad no_grad;
+  EXPECT_FALSE(x.clone().requires_grad());
 }
 
 TEST(Autograd, HooksFireOnceWhenTheGradientIsComplete) {

@@ -264,5 +264,17 @@ TEST(Reduce, ErrorsNameTheOpAndTheShape) {
             "argmax: dimension -3 is out of range for rank 2 (input [2,3])");
 }
 
+TEST(Std, HasNoGradientWhereItIsZero) {
+  Tensor x = new_from_vector(std::vector<float>{2, 2, 1, 5, -3, -3}, {3, 2});
+  x.set_requires_grad(true);
+  const Tensor y = ops::std(x, {1});
+  EXPECT_EQ(y.to_vector()[0], 0);
+  y.backward(new_ones({3}));
+  const auto gradient = x.grad().to_vector();
+  const float slope = 0.70710678F;  // (5 - 3) / (sqrt(8) (2 - 1))
+  const std::vector<float> expected{0, 0, -slope, slope, 0, 0};
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_FLOAT_EQ(gradient[i], expected[i]) << i;
+}
+
 }  // namespace
 }  // namespace hanok::testing

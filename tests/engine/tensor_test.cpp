@@ -1,6 +1,8 @@
 // Tensors, storage and the transfer between logical and memory order.
 #include "hanok/engine/tensor.h"
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <sstream>
 
@@ -79,6 +81,15 @@ TEST(Tensor, ConvertsTypes) {
   EXPECT_EQ(x.to(DType::U8).to(DType::F32).to_vector(), (std::vector<float>{0, 1, 2, 255}));
   EXPECT_EQ(x.to(DType::I64).to_int_vector(), (std::vector<std::int64_t>{0, 1, 2, 255}));
   EXPECT_EQ(x.to(DType::F64).to(DType::F32).to_vector(), x.to_vector());
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> odd{2.7F, -2.7F, NAN, kInfinity, -kInfinity, 300};
+  const Tensor y = Tensor::from_vector(odd, {6});
+  EXPECT_EQ(y.to(DType::I64).to_int_vector(),
+            (std::vector<std::int64_t>{2, -2, 0, INT64_MAX, INT64_MIN, 300}));
+  EXPECT_EQ(y.to(DType::U8).to_int_vector(), (std::vector<std::int64_t>{2, 0, 0, 255, 0, 255}));
+  EXPECT_EQ(y.to(DType::I64).to(DType::U8).to_int_vector(),
+            (std::vector<std::int64_t>{2, 0, 0, 255, 0, 255}));
+  EXPECT_EQ(Tensor::full({}, 2.7, {DType::I64}).item(), 2);
   EXPECT_EQ(x.to(DType::F32).id(), x.id());
 }
 
@@ -103,6 +114,18 @@ TEST(Tensor, ItemAndPrinting) {
   std::ostringstream out;
   out << Tensor::from_vector(std::vector<float>{1, 2, 3, 4}, {2, 2});
   EXPECT_NE(out.str().find("[[1, 2],\n [3, 4]]"), std::string::npos) << out.str();
+  const auto printed = [](const Tensor& tensor) {
+    std::ostringstream text;
+    text << tensor;
+    return text.str();
+  };
+  const Tensor integers =
+      Tensor::from_vector(std::vector<std::int64_t>{16777217, -9007199254740993, 255}, {3});
+  EXPECT_EQ(printed(integers), "[16777217, -9007199254740993, 255]  (Tensor i64 [3] cpu)");
+  EXPECT_EQ(printed(integers.to(DType::U8)), "[255, 0, 255]  (Tensor u8 [3] cpu)");
+  EXPECT_EQ(printed(Tensor::full({1}, 16777217, {DType::F64})),
+            "[1.67772e+07]  (Tensor f64 [1] cpu)");
+  EXPECT_EQ(printed(Tensor::full({2}, -INFINITY)), "[-inf, -inf]  (Tensor f32 [2] cpu)");
 }
 
 TEST(Tensor, ErrorsSayWhatIsWrong) {
