@@ -248,8 +248,13 @@ class BatchNormNode final : public Node {
 
 Tensor batch_norm(const Tensor& x, const BatchNormState& state) {
   check_activations("batch_norm", {{"input", x}});
+  if (x.rank() == 3) {  // as images of one column, whose channels are neighbours in memory
+    const Tensor image = reshape(x, {x.size(0), x.size(1), x.size(2), 1});
+    return reshape(batch_norm(image, state), {x.size(0), x.size(1), x.size(2)});
+  }
   if (x.rank() != 2 && x.rank() != 4) {
-    throw_shape_error("batch_norm", "expected an input [N,C] or [N,C,H,W]", {{"input", x}});
+    throw_shape_error("batch_norm", "expected an input [N,C], [N,C,L] or [N,C,H,W]",
+                      {{"input", x}});
   }
   const std::int64_t channels = x.size(1);
   const std::int64_t rows = channels == 0 ? 0 : x.numel() / channels;

@@ -156,6 +156,28 @@ TEST(BatchNorm, RunningStatisticsChangeOnlyAtCommit) {
   EXPECT_EQ(state.num_batches_tracked.item(), 2);
 }
 
+TEST(BatchNorm, TakesSequencesAsImagesOfOneColumn) {
+  const Array x = random_array({4, 3, 5}, 78), weight = random_array({3}, 79);
+  for (const bool training : {true, false}) {
+    ops::BatchNormState of_sequence = state_of(3), of_image = state_of(3);
+    of_sequence.training = of_image.training = training;
+    of_sequence.weight = to_tensor(weight).set_requires_grad(true);
+    of_image.weight = to_tensor(weight).set_requires_grad(true);
+    Tensor sequence = to_tensor(x).set_requires_grad(true);
+    Tensor image = ops::reshape(sequence.detach(), {4, 3, 5, 1}).clone().set_requires_grad(true);
+    const Tensor y = ops::batch_norm(sequence, of_sequence);
+    const Tensor z = ops::batch_norm(image, of_image);
+    EXPECT_EQ(y.shape(), (Shape{4, 3, 5}));
+    EXPECT_EQ(y.to_vector(), z.to_vector());
+    const Array dy = random_array({4, 3, 5}, 80);
+    y.backward(to_tensor(dy));
+    z.backward(ops::reshape(to_tensor(dy), {4, 3, 5, 1}));
+    EXPECT_EQ(sequence.grad().to_vector(), image.grad().to_vector());
+    expect_same_bits(of_sequence.weight.grad(), of_image.weight.grad(), "weight");
+    expect_same_bits(of_sequence.running_var, of_image.running_var, "running_var");
+  }
+}
+
 TEST(BatchNorm, EvaluationLeavesTheStatisticsAlone) {
   ops::BatchNormState state = state_of(3);
   state.training = false;
@@ -167,9 +189,9 @@ TEST(BatchNorm, EvaluationLeavesTheStatisticsAlone) {
 TEST(BatchNorm, ErrorsNameTheOpAndAllShapes) {
   const Tensor x = new_zeros({2, 3, 4, 4});
   EXPECT_EQ(message_of<ShapeError>([&] {
-              ops::batch_norm(new_zeros({3, 2, 2}), {});
+              ops::batch_norm(new_zeros({3, 2, 2, 2, 2}), {});
             }),
-            "batch_norm: expected an input [N,C] or [N,C,H,W] (input [3,2,2])");
+            "batch_norm: expected an input [N,C], [N,C,L] or [N,C,H,W] (input [3,2,2,2,2])");
   EXPECT_EQ(message_of<ShapeError>([&] {
               ops::BatchNormState state;
               state.weight = new_ones({4});
