@@ -6,10 +6,13 @@ namespace {
 
 enum class WeightDecay { L2, Decoupled };
 
+constexpr double default_of(WeightDecay kind) { return kind == WeightDecay::Decoupled ? 0.01 : 0; }
+
 class Adam final : public Optimizer {
  public:
   Adam(std::vector<ParameterGroup> groups, const AdamOptions& options, WeightDecay weight_decay)
-      : Optimizer(std::move(groups), options.learning_rate, options.weight_decay),
+      : Optimizer(std::move(groups), options.learning_rate,
+                  options.weight_decay.value_or(default_of(weight_decay))),
         options_(options),
         weight_decay_(weight_decay) {
     check_below_one("beta1", options.beta1);

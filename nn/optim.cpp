@@ -51,6 +51,13 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, double learning_rate, d
     moments_.emplace_back(group.parameters.size());
     for (const Tensor& parameter : group.parameters) {
       if (!parameter.defined()) throw ValueError("optimizer: undefined parameter");
+      if (!parameter.is_leaf()) {
+        throw ValueError(
+            fmt::format("optimizer: a parameter of shape {} is the result of an op, which gets no "
+                        "gradient (use "
+                        "detach())",
+                        parameter.shape().to_string()));
+      }
       if (!group_of.emplace(parameter.id(), g).second) {
         throw ValueError(fmt::format("optimizer: a parameter of shape {} is given twice",
                                      parameter.shape().to_string()));
@@ -60,9 +67,15 @@ Optimizer::Optimizer(std::vector<ParameterGroup> groups, double learning_rate, d
   if (group_of.empty()) throw ValueError("optimizer: no parameters");
 }
 
+std::size_t Optimizer::checked_group(std::size_t index) const {
+  if (index < groups_.size()) return index;
+  throw ValueError(
+      fmt::format("optimizer: there is no parameter group {}, only {}", index, groups_.size()));
+}
+
 void Optimizer::set_learning_rate(std::size_t group, double value) {
   check_not_negative("learning_rate", value);
-  groups_.at(group).learning_rate = value;
+  groups_[checked_group(group)].learning_rate = value;
 }
 
 void Optimizer::zero_grad() {

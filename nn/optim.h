@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,12 +56,17 @@ class Optimizer {
   /// Removes the gradients of all parameters.
   void zero_grad();
   std::size_t group_count() const { return groups_.size(); }
-  const ParameterGroup& group(std::size_t i) const { return groups_[i]; }
-  double learning_rate(std::size_t group = 0) const { return groups_[group].learning_rate; }
-  /// Throws ValueError for a negative value.
+  /// These throw ValueError if there is no such group.
+  const ParameterGroup& group(std::size_t i) const { return groups_[checked_group(i)]; }
+  double learning_rate(std::size_t group = 0) const {
+    return groups_[checked_group(group)].learning_rate;
+  }
+  /// Throws ValueError for a negative value, too.
   void set_learning_rate(std::size_t group, double value);
   /// The group's initial rate, which schedules multiply.
-  double base_learning_rate(std::size_t group) const { return base_learning_rates_[group]; }
+  double base_learning_rate(std::size_t group) const {
+    return base_learning_rates_[checked_group(group)];
+  }
   std::int64_t steps() const { return steps_; }
 
   /// A snapshot (copies) of moments, step counts and learning rates; parameters are identified by
@@ -71,7 +77,7 @@ class Optimizer {
   virtual std::string type_name() const = 0;
 
  protected:
-  /// Throws ValueError for no parameters, a duplicate parameter, and negative rates.
+  /// Throws ValueError for no parameters, a duplicate or an op's result, and negative rates.
   Optimizer(std::vector<ParameterGroup> groups, double learning_rate, double weight_decay);
   /// Throw ValueError naming the option unless value >= 0, or 0 <= value < 1.
   static void check_not_negative(const char* name, double value);
@@ -106,6 +112,8 @@ class Optimizer {
 
     bool chooses_as(const Sweep& other) const;
   };
+  /// The index itself. Throws ValueError if it is out of range.
+  std::size_t checked_group(std::size_t index) const;
   std::vector<Sweep> choose_sweeps();
   /// Copies the device's step counts to the host, since the device may have skipped steps.
   void read_steps() const;
@@ -118,8 +126,10 @@ class Optimizer {
   std::int64_t steps_ = 0;
 };
 
+// Defaults are those of PyTorch's optimisers.
+
 struct SgdOptions {
-  double learning_rate = 0.01, momentum = 0, dampening = 0, weight_decay = 0;
+  double learning_rate = 1e-3, momentum = 0, dampening = 0, weight_decay = 0;
   bool nesterov = false;
 };
 /// SGD with momentum (Sutskever et al. 2013); weight_decay is an L2 penalty added to the gradient.
@@ -127,12 +137,13 @@ struct SgdOptions {
 std::unique_ptr<Optimizer> make_sgd(std::vector<ParameterGroup> groups, const SgdOptions& options);
 
 struct AdamOptions {
-  double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weight_decay = 0;
+  double learning_rate = 1e-3, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  std::optional<double> weight_decay{};  // not given: 0 for Adam, 0.01 for AdamW
 };
 /// Adam; weight_decay is an L2 penalty added to the gradient (Kingma and Ba 2015).
 std::unique_ptr<Optimizer> make_adam(std::vector<ParameterGroup> groups,
                                      const AdamOptions& options);
-/// AdamW: decoupled weight decay (Loshchilov and Hutter 2019); PyTorch's default decay is 0.01.
+/// AdamW: decoupled weight decay (Loshchilov and Hutter 2019), 0.01 unless given.
 std::unique_ptr<Optimizer> make_adamw(std::vector<ParameterGroup> groups,
                                       const AdamOptions& options);
 

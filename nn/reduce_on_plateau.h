@@ -9,7 +9,8 @@
 #pragma GCC visibility push(default)
 namespace hanok::nn {
 
-/// PyTorch's ReduceLROnPlateau with a relative threshold. Not a Schedule, since it has state.
+/// PyTorch's ReduceLROnPlateau with a relative threshold, and without `eps`: every reduction
+/// counts, however small. Not a Schedule, since it has state.
 class ReduceOnPlateau {
  public:
   struct Options {

@@ -26,7 +26,7 @@ std::unique_ptr<Schedule> make_constant();
 std::unique_ptr<Schedule> make_cosine(std::int64_t total_steps, double final_factor = 0);
 /// One cycle (Smith and Topin 2018), as PyTorch's OneCycleLR with cosine annealing; the base rate
 /// is the maximum. Starts at 1/div_factor of it, rises over warm_fraction of the steps and falls to
-/// 1/(div_factor*final_div_factor).
+/// 1/(div_factor*final_div_factor). Unlike PyTorch's, it leaves the momentum alone.
 std::unique_ptr<Schedule> make_one_cycle(std::int64_t total_steps, double warm_fraction = 0.3,
                                          double div_factor = 25, double final_div_factor = 1e4);
 

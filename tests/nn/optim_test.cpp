@@ -100,7 +100,7 @@ TEST(Optimizer, AStateRoundTripContinuesWithTheSameBits) {
     before->set_learning_rate(0, before->base_learning_rate(0));
     steps(first, *before, 0, 2);
     const State state = before->state();
-    Tensor second = first.clone();
+    Tensor second = first.detach().clone();
     second.set_requires_grad(true);
     steps(first, *before, 2, 3);  // the snapshot must not change
     const auto after = make(run.at("kind"), run.at("options"), {{"", {second}, -1, -1}});
@@ -228,6 +228,32 @@ TEST(Optimizer, RefusesAnotherOptimisersState) {
   EXPECT_EQ(sgd->steps(), 1);
 }
 
+TEST(Optimizer, DefaultsArePyTorchs) {
+  EXPECT_EQ(SgdOptions{}.learning_rate, 1e-3);
+  EXPECT_EQ(AdamOptions{}.learning_rate, 1e-3);
+  EXPECT_EQ(RmsPropOptions{}.learning_rate, 1e-2);
+  // Without a gradient to follow, only the decay moves a parameter.
+  Tensor adam = parameter({1}), adamw = parameter({1}), without = parameter({1});
+  const auto step = [](Tensor& p, const auto& make, const AdamOptions& options) {
+    const auto optimizer = make({ParameterGroup{"", {p}}}, options);
+    set_grad(p, 0);
+    optimizer->step();
+    return p.to_vector()[0];
+  };
+  EXPECT_EQ(step(adam, make_adam, {.learning_rate = 0.1}), 1);
+  EXPECT_FLOAT_EQ(step(adamw, make_adamw, {.learning_rate = 0.1}), 0.999F);
+  EXPECT_EQ(step(without, make_adamw, {.learning_rate = 0.1, .weight_decay = 0}), 1);
+}
+
+TEST(Optimizer, AGroupThatDoesNotExistIsAValueError) {
+  Tensor p = parameter({1});
+  const auto optimizer = make_sgd({{"", {p}}}, {});
+  EXPECT_THROW(optimizer->set_learning_rate(1, 0.1), ValueError);
+  EXPECT_THROW(optimizer->learning_rate(1), ValueError);
+  EXPECT_THROW(optimizer->base_learning_rate(9), ValueError);
+  EXPECT_THROW(optimizer->group(2), ValueError);
+}
+
 TEST(Optimizer, RefusesWhatCannotBe) {
   Tensor p = parameter({1});
   const auto one = [&] { return std::vector<ParameterGroup>{{"", {p}, -1, -1}}; };
@@ -235,6 +261,7 @@ TEST(Optimizer, RefusesWhatCannotBe) {
   EXPECT_THROW(make_sgd({{"", {}, -1, -1}}, {}), ValueError);
   EXPECT_THROW(make_sgd({{"", {p, p}, -1, -1}}, {}), ValueError);
   EXPECT_THROW(make_sgd({{"", {Tensor()}, -1, -1}}, {}), ValueError);
+  EXPECT_THROW(make_sgd({{"", {p.clone()}, -1, -1}}, {}), ValueError);
   EXPECT_THROW(make_sgd(one(), {.learning_rate = -1}), ValueError);
   EXPECT_THROW(make_sgd(one(), {.weight_decay = -1}), ValueError);
   EXPECT_THROW(make_sgd(one(), {.nesterov = true}), ValueError);
