@@ -20,7 +20,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::ops {
 
-/// x in another element type (rounded to nearest even); x itself if it has it already.
+/// x in another element type, converted as by Tensor::to; x itself if it has it already.
 /// Differentiable between floating types.
 Tensor cast(const Tensor& x, DType dtype);
 
@@ -46,7 +46,7 @@ Tensor cos(const Tensor& x);
 Tensor erf(const Tensor& x);
 /// x^exponent; NaN for x < 0 and an exponent that is no integer.
 Tensor pow(const Tensor& x, float exponent);
-/// x limited to [low, high]; the gradient passes where low <= x <= high.
+/// x limited to [low, high]; the gradient passes where low < x < high.
 Tensor clamp(const Tensor& x, float low, float high);
 /// a where condition is not 0, else b. condition is u8; all three broadcast.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
@@ -98,10 +98,11 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
               const Window1d& window = {}, std::int64_t groups = 1);
 /// The adjoint of conv2d in its input: x [N,C,H,W], weight [C,K/groups,R,S], bias [K] or undefined
 /// -> [N,K,P,Q], P = (H-1) stride - 2 pad + dilation (R-1) + output_pad_h + 1, likewise Q. The
-/// output padding (below stride or dilation) picks one of the sizes that conv2d maps to H.
+/// output padding (below stride or dilation) picks one of the sizes that conv2d maps to H; that of
+/// the width is that of the height if it is -1.
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const Window2d& window = {}, std::int64_t groups = 1,
-                        std::int64_t output_pad_h = 0, std::int64_t output_pad_w = 0);
+                        std::int64_t output_pad_h = 0, std::int64_t output_pad_w = -1);
 
 /// Parameters and running statistics of a batch norm over channels (dimension 1).
 struct BatchNormState {
@@ -112,8 +113,8 @@ struct BatchNormState {
   double momentum = 0.1;  // negative: cumulative average
   double epsilon = 1e-5;
 };
-/// x [N,C] or [N,C,H,W] -> same shape: (x - mean) / sqrt(var + epsilon) * weight + bias. Running
-/// var is unbiased, as PyTorch's.
+/// x [N,C], [N,C,L] or [N,C,H,W] -> same shape: (x - mean) / sqrt(var + epsilon) * weight + bias.
+/// Running var is unbiased, as PyTorch's.
 Tensor batch_norm(const Tensor& x, const BatchNormState& state);
 
 /// activation(batch_norm(conv2d(x)) + residual) as one op; its meaning is exactly that composition.
@@ -230,8 +231,8 @@ Tensor dropout(const Tensor& x, float p, bool training);
 // ---- reductions; `dims` empty: all dimensions ----
 Tensor sum(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false);
 Tensor mean(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false);
-/// Mean of (x - mean)^2, divided by count - correction instead of count (1: unbiased), and its
-/// root.
+/// Sum of (x - mean)^2 divided by count - correction (1: unbiased), and its root, whose gradient is
+/// 0 where it is 0. Throw ShapeError unless the count is above the correction.
 Tensor var(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false,
            double correction = 1);
 Tensor std(const Tensor& x, const std::vector<int>& dims = {}, bool keep_dims = false,

@@ -13,10 +13,12 @@ namespace hanok {
 
 enum class Conv2dPass { Forward, BackwardData, BackwardWeights };
 
-struct Window2d {  // stride, padding and dilation, in pixels, height first
-  std::int64_t stride_h = 1, stride_w = 1;
-  std::int64_t pad_h = 0, pad_w = 0;
-  std::int64_t dilation_h = 1, dilation_w = 1;
+/// Stride, padding and dilation, in pixels. Where an initialiser gives the height alone, the width
+/// is the same: {.stride_h = 2, .pad_h = 1} has a stride of 2x2 and a padding of 1x1.
+struct Window2d {
+  std::int64_t stride_h = 1, stride_w = stride_h;
+  std::int64_t pad_h = 0, pad_w = pad_h;
+  std::int64_t dilation_h = 1, dilation_w = dilation_h;
 
   bool operator==(const Window2d&) const = default;
 };

@@ -4,6 +4,12 @@
 
 namespace hanok::nn {
 
+void complete_kernel(std::int64_t& kernel_h, std::int64_t& kernel_w) {
+  constexpr std::int64_t kNotGiven = -1;
+  if (kernel_h == kNotGiven) kernel_h = kernel_w == kNotGiven ? 1 : kernel_w;
+  if (kernel_w == kNotGiven) kernel_w = kernel_h;
+}
+
 std::string convolution_repr(std::int64_t in_channels, std::int64_t out_channels,
                              std::array<std::int64_t, 2> kernel, const Window2d& window) {
   std::string text =

@@ -29,7 +29,9 @@ const Conv1dOptions& checked(const Conv1dOptions& o) {
   return o;
 }
 
-const ConvTranspose2dOptions& checked(const ConvTranspose2dOptions& o) {
+ConvTranspose2dOptions checked(const ConvTranspose2dOptions& given) {
+  ConvTranspose2dOptions o = given;
+  complete_kernel(o.kernel_h, o.kernel_w);
   const char* layer = "ConvTranspose2d";
   check_groups(layer, o.in_channels, o.out_channels, o.groups);
   positive(layer, "kernel_h", o.kernel_h);

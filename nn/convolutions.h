@@ -36,9 +36,9 @@ class Conv1d : public Module {
 
 struct ConvTranspose2dOptions {
   std::int64_t in_channels = 0, out_channels = 0;
-  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t kernel_h = -1, kernel_w = -1;  // -1: as the other one; both: 1
   Window2d window{};
-  std::int64_t output_pad_h = 0, output_pad_w = 0;
+  std::int64_t output_pad_h = 0, output_pad_w = output_pad_h;
   std::int64_t groups = 1;
   bool bias = true;
 };

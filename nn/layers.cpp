@@ -13,7 +13,9 @@
 namespace hanok::nn {
 namespace {
 
-const Conv2dOptions& checked(const Conv2dOptions& o) {
+Conv2dOptions checked(const Conv2dOptions& given) {
+  Conv2dOptions o = given;
+  complete_kernel(o.kernel_h, o.kernel_w);
   positive("Conv2d", "in_channels", o.in_channels);
   positive("Conv2d", "out_channels", o.out_channels);
   positive("Conv2d", "kernel_h", o.kernel_h);

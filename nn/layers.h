@@ -31,7 +31,7 @@ class Linear : public Module {
 
 struct Conv2dOptions {
   std::int64_t in_channels = 0, out_channels = 0;
-  std::int64_t kernel_h = 1, kernel_w = 1;
+  std::int64_t kernel_h = -1, kernel_w = -1;  // -1: as the other one; both: 1
   Window2d window{};
   std::int64_t groups = 1;
   bool bias = true;
@@ -55,7 +55,7 @@ class Conv2d : public Module {
   Parameter bias;    // [K] or undefined
 };
 
-/// Batch norm over the channels of x [N,C] or [N,C,H,W].
+/// Batch norm over the channels of x [N,C], [N,C,L] or [N,C,H,W].
 class BatchNorm : public Module {
  public:
   explicit BatchNorm(std::int64_t features, double epsilon = 1e-5, double momentum = 0.1);
@@ -191,8 +191,8 @@ class Embedding : public Module {
 };
 
 struct UpsampleOptions {
-  std::int64_t out_h = 0, out_w = 0;  // either both,
-  double scale_factor = 0;            // or this: out_h = floor(scale_factor * H)
+  std::int64_t out_h = 0, out_w = out_h;  // either these,
+  double scale_factor = 0;                // or this: out_h = floor(scale_factor * H)
   enum class Mode { Nearest, Bilinear } mode = Mode::Nearest;
   bool align_corners = false;  // bilinear only
 };

@@ -107,7 +107,8 @@ Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const Tensor&
                         const Window2d& window, std::int64_t groups, std::int64_t output_pad_h,
                         std::int64_t output_pad_w) {
   const Tensor x = in_compute_type("conv_transpose2d", input);
-  const Conv2dShape conv = check(x, weight, bias, window, groups, output_pad_h, output_pad_w);
+  const Conv2dShape conv = check(x, weight, bias, window, groups, output_pad_h,
+                                 output_pad_w == -1 ? output_pad_h : output_pad_w);
   const Tensor w = weight_in_compute_type(weight);
   Tensor y = empty_on(x, conv.input_shape(), x.dtype());
   const Target target(x);

@@ -297,6 +297,40 @@ TEST(Layers, EveryLayerClonesToTheSame) {
   }
 }
 
+TEST(Layers, AnAxisThatIsNotGivenIsAsTheOther) {
+  const auto square = [](const Conv2dOptions& o) { return Conv2d(o).weight.data().shape(); };
+  EXPECT_EQ(square({.in_channels = 1, .out_channels = 2, .kernel_h = 3}), (Shape{2, 1, 3, 3}));
+  EXPECT_EQ(square({.in_channels = 1, .out_channels = 2, .kernel_w = 3}), (Shape{2, 1, 3, 3}));
+  EXPECT_EQ(square({.in_channels = 1, .out_channels = 2}), (Shape{2, 1, 1, 1}));
+  EXPECT_EQ(square({.in_channels = 1, .out_channels = 2, .kernel_h = 3, .kernel_w = 1}),
+            (Shape{2, 1, 3, 1}));
+  Conv2dOptions assigned{.in_channels = 1, .out_channels = 2};
+  assigned.kernel_h = 5;
+  EXPECT_EQ(square(assigned), (Shape{2, 1, 5, 5}));
+  EXPECT_EQ(Conv2d(assigned).options.kernel_w, 5);
+
+  const ConvTranspose2d transposed({.in_channels = 1,
+                                    .out_channels = 1,
+                                    .kernel_h = 3,
+                                    .window = {.stride_h = 2, .pad_h = 1},
+                                    .output_pad_h = 1});
+  EXPECT_EQ(transposed.weight.data().shape(), (Shape{1, 1, 3, 3}));
+  EXPECT_EQ(transposed.options.output_pad_w, 1);
+  EXPECT_EQ(transposed.options.window, (Window2d{2, 2, 1, 1, 1, 1}));
+  EXPECT_EQ((Window2d{.stride_h = 2, .stride_w = 1}), (Window2d{2, 1, 0, 0, 1, 1}));
+  EXPECT_EQ((Window2d{.pad_w = 1, .dilation_h = 2}), (Window2d{1, 1, 0, 1, 2, 2}));
+  const Upsample upsample({.out_h = 8});
+  EXPECT_EQ(upsample.options.out_w, 8);
+  const Tensor x = Tensor::ones({1, 1, 4, 4}), weight = Tensor::ones({1, 1, 3, 3});
+  EXPECT_EQ(ops::conv_transpose2d(x, weight, {}, {.stride_h = 2}, 1, 1).shape(),
+            (Shape{1, 1, 10, 10}));
+}
+
+TEST(Layers, BatchNorm1dTakesSequences) {
+  BatchNorm1d norm(4);
+  EXPECT_EQ(norm(ops::flatten(image(), 2)).shape(), (Shape{2, 4, 42}));
+}
+
 TEST(Layers, RefuseSizesThatCannotBe) {
   EXPECT_THROW(Linear(0, 3), ValueError);
   EXPECT_THROW(Linear(3, -1), ValueError);
