@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <fstream>
 #include <gtest/gtest.h>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -182,6 +183,30 @@ inline Distance distance(const std::string& name, const Tensor& actual, const Js
   result.dot = std::abs(dot - expected.at("dot").get<double>()) / scale;
   result.samples = std::sqrt(sample_error * share) / scale;
   return result;
+}
+
+/// A number of a golden. Those that JSON does not have are the strings "nan", "inf" and "-inf".
+inline double number(const Json& json) {
+  if (!json.is_string()) return json.get<double>();
+  const auto text = json.get<std::string>();
+  if (text == "nan") return std::numeric_limits<double>::quiet_NaN();
+  const double infinity = std::numeric_limits<double>::infinity();
+  return text == "inf" ? infinity : -infinity;
+}
+
+/// The numbers of a golden that writes all of them out: {"shape", "values"}.
+inline std::vector<double> numbers(const Json& json) {
+  std::vector<double> values;
+  for (const Json& value : json.at("values")) values.push_back(number(value));
+  return values;
+}
+
+/// Both NaN, the same infinity, or within `tolerance` of each other, relative where above 1.
+inline bool is_same_or_near(double actual, double expected, double tolerance) {
+  if (std::isnan(expected) || std::isinf(expected)) {
+    return std::isnan(expected) ? std::isnan(actual) : actual == expected;
+  }
+  return std::abs(actual - expected) <= tolerance * std::max(1.0, std::abs(expected));
 }
 
 /// True if `actual` has the golden's shape and is within `tolerance` of it (L2-relative). NaN is

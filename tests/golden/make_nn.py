@@ -20,6 +20,7 @@ import formula
 import nn_layers
 import nn_models
 import nn_ops
+import nn_ops_edges
 import nn_ops_more
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -218,7 +219,7 @@ def content_of(make):
 
 def files():
     yield from ((name, lambda m=make: {"cases": m()}) for name, make in
-               (nn_ops.FILES | nn_ops_more.FILES).items())
+               (nn_ops.FILES | nn_ops_more.FILES | nn_ops_edges.FILES).items())
     yield from nn_layers.FILES.items()
     yield from nn_models.FILES.items()
     yield "nn_optimizers.json", optimizers

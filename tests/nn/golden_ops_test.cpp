@@ -1,7 +1,9 @@
 // Every op of engine/ops.h against PyTorch's double-precision results (tests/golden/nn_ops_*.json):
 // outputs and gradients to an L2-relative error of 1e-5.
+#include <cmath>
 #include <functional>
 #include <gtest/gtest.h>
+#include <limits>
 #include <map>
 #include <string>
 
@@ -356,6 +358,92 @@ TEST(GoldenFile, DistanceSeesASmallChangeOfOneElement) {
   y.mutable_data<float>()[11] += static_cast<float>(norm * 1e-4);
   EXPECT_FALSE(golden::is_near("ops/matmul/y", y, expected, kTolerance));
 }
+
+// ---- at the edges: bounds, ties, zeros, infinities and NaN (tests/golden/nn_ops_edges.py) ----
+
+/// A number that differs from PyTorch's on purpose; docs/support.md says why.
+struct Difference {
+  std::string case_name, of;  // "y", "dx", ...
+  std::size_t element;
+  double hanok;
+};
+
+const std::vector<Difference>& differences() {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  // For the activations element 0 is -infinity, 7 infinity (its dy is 2) and 8 NaN.
+  static const std::vector<Difference> list = {
+      {"silu", "y", 0, 0},
+      {"silu", "dx", 0, 0},
+      {"silu", "dx", 7, 2},
+      {"gelu", "y", 0, 0},
+      {"gelu", "dx", 0, 0},
+      {"gelu", "dx", 7, 2},
+      {"hardswish", "y", 0, 0},
+      {"relu", "dx", 8, 0},
+      {"pow_one_and_a_half", "dx", 0, kInfinity},
+      {"var", "dx", 9, NAN},  // beside an infinity
+      {"var", "dx", 11, NAN},
+      {"var_biased", "dx", 9, NAN},
+      {"var_biased", "dx", 11, NAN},
+  };
+  return list;
+}
+
+std::vector<GoldenCase> edge_cases() {
+  std::vector<GoldenCase> cases;
+  const Json content = golden::load("nn_ops_edges.json");
+  for (const auto& [name, json] : content.at("cases").items()) cases.push_back({name, json});
+  return cases;
+}
+
+void expect_as_pytorch(const std::string& name, const std::string& of, const Tensor& actual,
+                       const Json& json) {
+  ASSERT_TRUE(actual.defined()) << of;
+  ASSERT_EQ(actual.shape(), golden::shape_of(json.at("shape"))) << of;
+  std::vector<double> expected = golden::numbers(json);
+  const std::vector<float> values = actual.to_vector();
+  for (const Difference& each : differences()) {
+    if (each.case_name != name || each.of != of) continue;
+    EXPECT_FALSE(golden::is_same_or_near(each.hanok, expected.at(each.element), kTolerance))
+        << of << "[" << each.element << "] does not differ";
+    expected[each.element] = each.hanok;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_TRUE(golden::is_same_or_near(values[i], expected[i], kTolerance))
+        << of << "[" << i << "] is " << values[i] << ", PyTorch's " << expected[i];
+  }
+}
+
+class GoldenEdges : public testing::TestWithParam<GoldenCase> {};
+
+TEST_P(GoldenEdges, OutputsAndGradientsEqualPyTorch) {
+  const auto& [name, json] = GetParam();
+  const auto op = table().find(json.at("op"));
+  ASSERT_NE(op, table().end()) << "missing in the table of ops: " << json.at("op");
+  Call call{"ops/" + name + "/", json.at("attributes"), {}, {}};
+  for (const auto& [key, input] : json.at("inputs").items()) {
+    const std::vector<double> values = golden::numbers(input);
+    Tensor tensor = Tensor::from_vector(std::vector<float>(values.begin(), values.end()),
+                                        golden::shape_of(input.at("shape")));
+    tensor.set_requires_grad(json.at("gradients").contains(key));
+    call.inputs[key] = tensor;
+  }
+  const Tensor y = op->second(call);
+  call.outputs["y"] = y.detach();
+  for (const auto& [key, expected] : json.at("outputs").items()) {
+    expect_as_pytorch(name, key, call.outputs[key], expected);
+  }
+  if (json.at("gradients").empty()) return;
+  std::vector<float> dy;
+  for (std::int64_t i = 0; i < y.numel(); ++i) dy.push_back(static_cast<float>(1 + i % 3));
+  y.backward(Tensor::from_vector(dy, y.shape()));
+  for (const auto& [key, expected] : json.at("gradients").items()) {
+    expect_as_pytorch(name, "d" + key, call.inputs[key].grad(), expected);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenEdges, testing::ValuesIn(edge_cases()),
+                         [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace hanok

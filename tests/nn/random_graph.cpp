@@ -51,8 +51,8 @@ std::string first_values(const std::vector<double>& values) {
   return fmt::format("[{}{}]", fmt::join(few, ", "), values.size() > few.size() ? ", ..." : "");
 }
 
-// "" if `a` (single precision) equals `b` (double) up to rounding. Sums may cancel, hence the
-// absolute term: inputs are of size 1.
+// "" if `a` (single precision) equals `b` (double) up to rounding, and infinities and NaN are in
+// the same places. Sums may cancel, hence the absolute term: inputs are of size 1.
 std::string distance(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size()) {
     return fmt::format("{} elements in hanok, {} in PyTorch", a.size(), b.size());
@@ -60,6 +60,10 @@ std::string distance(const std::vector<double>& a, const std::vector<double>& b)
   constexpr double kRelative = 1e-4, kAbsolute = 2e-5;
   double error = 0, norm = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
+    if (!std::isfinite(a[i]) || !std::isfinite(b[i])) {
+      if (a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) continue;
+      return fmt::format("element {} is {}, in PyTorch {}", i, a[i], b[i]);
+    }
     error += (a[i] - b[i]) * (a[i] - b[i]);
     norm += b[i] * b[i];
   }
@@ -72,13 +76,28 @@ std::string distance(const std::vector<double>& a, const std::vector<double>& b)
 
 }  // namespace
 
+Tensor leaf_tensor(const Step& leaf) {
+  const Json& a = leaf.attributes;
+  const auto name = a.at("name").get<std::string>();
+  Tensor tensor = golden::tensor(name, leaf.shape, a.at("spread"), a.at("bits"), a.at("center"));
+  if (!a.at("odd").get<bool>()) return tensor;
+  // About one element in ten, as random_graph.py does.
+  constexpr std::uint32_t kEvery = 10;
+  const float odd[] = {INFINITY, -INFINITY, NAN};
+  std::vector<float> values = tensor.to_vector();
+  for (std::uint32_t i = 0; i < values.size(); ++i) {
+    const std::uint32_t hash = golden::element_hash(golden::name_hash(name + "#odd"), i);
+    if (hash % kEvery == 0) values[i] = odd[hash / kEvery % 3];
+  }
+  return Tensor::from_vector(values, leaf.shape);
+}
+
 Results run(const Graph& graph, const OpTable& table) {
   std::vector<Tensor> tensors;
   for (const Step& step : graph.steps) {
     const Json& a = step.attributes;
     if (step.op == "leaf") {
-      tensors.push_back(
-          golden::tensor(a.at("name"), step.shape, a.at("spread"), a.at("bits"), a.at("center")));
+      tensors.push_back(leaf_tensor(step));
       tensors.back().set_requires_grad(a.at("grad"));
       continue;
     }
@@ -159,7 +178,8 @@ std::vector<Graph> simpler(const Graph& graph) {
                            {"spread", golden::spread_of(1, kWeightBits)},
                            {"bits", kWeightBits},
                            {"center", 0},
-                           {"grad", true}},
+                           {"grad", true},
+                           {"odd", false}},
                           graph.steps[i].shape};
     results.push_back(keep(with_leaf, std::vector<bool>(size, true)));
 

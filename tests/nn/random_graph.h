@@ -15,7 +15,8 @@ namespace hanok::random_graph {
 
 using Json = nlohmann::json;
 
-/// One op, or a leaf: a tensor of the golden formula, {"name", "spread", "bits", "center", "grad"}.
+/// One op, or a leaf: a tensor of the golden formula, {"name", "spread", "bits", "center", "grad",
+/// "odd"}. Of an odd one some elements are infinities and NaN.
 struct Step {
   std::string op;
   std::vector<int> inputs;  // earlier steps
@@ -37,6 +38,9 @@ const OpTable& ops_of_hanok();
 
 /// A graph of up to `size` steps besides its leaves, determined by the seed.
 Graph draw(std::uint64_t seed, int size);
+
+/// The tensor of a leaf, without a gradient.
+Tensor leaf_tensor(const Step& leaf);
 
 struct Results {
   std::vector<std::vector<double>> values;     // of each step, in logical order

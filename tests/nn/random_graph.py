@@ -12,6 +12,7 @@ import sys
 sys.path.insert(0, sys.argv[1])
 try:
     import formula
+    import numpy as np
     import torch
     import torch.nn.functional as F
 except ImportError as error:
@@ -27,10 +28,10 @@ class Margin:
         self.smallest = math.inf
 
     def see(self, distance, scale):
-        distance = distance.detach().abs()
-        distance = distance[distance > 0]
-        if distance.numel():
-            self.smallest = min(self.smallest, (distance.min() / (scale.detach().abs().max() + 1e-30)).item())
+        distance, scale = distance.detach().abs(), scale.detach().abs()
+        distance, scale = distance[(distance > 0) & torch.isfinite(distance)], scale[torch.isfinite(scale)]
+        if distance.numel() and scale.numel():
+            self.smallest = min(self.smallest, (distance.min() / (scale.max() + 1e-30)).item())
 
     def limit(self, x, at=0.0):
         self.see(x - at, torch.cat([x.detach().reshape(-1), torch.ones(1, dtype=x.dtype)]))
@@ -106,6 +107,11 @@ def plain(function):
     return lambda m, x, a: function(x[0])
 
 
+def deviation(m, x, a):
+    y = torch.std(x[0], a["dims"] or None, correction=0, keepdim=a["keep"])
+    return m.limit(y)
+
+
 def reduction(function):
     return lambda m, x, a: function(x[0], dim=a["dims"] or None, keepdim=a["keep"])
 
@@ -135,6 +141,7 @@ OPS = {
     "detach": lambda m, x, a: x[0].detach(),
     "sum": reduction(torch.sum), "mean": reduction(torch.mean),
     "var": reduction(lambda x, dim, keepdim: torch.var(x, dim, correction=0, keepdim=keepdim)),
+    "std": deviation,
     "max": lambda m, x, a: largest(m, x[0], a), "topk": lambda m, x, a: topk(m, x[0], a),
     "softmax": lambda m, x, a: F.softmax(x[0], a["dim"]),
     "log_softmax": lambda m, x, a: F.log_softmax(x[0], a["dim"]),
@@ -172,7 +179,19 @@ OPS = {
 
 
 def numbers(tensor):
-    return [v if math.isfinite(v) else 1e300 for v in tensor.detach().reshape(-1).tolist()]
+    """Beyond single precision is infinity, whose name JSON does not have."""
+    limited = [v if abs(v) < 3.4e38 else math.copysign(math.inf, v) if v == v else v
+               for v in tensor.detach().reshape(-1).tolist()]
+    return [v if math.isfinite(v) else str(v) for v in limited]
+
+
+def leaf(shape, a):
+    values = formula.tensor(a["name"], shape, a["spread"], a["bits"], a["center"])
+    if a["odd"]:
+        hashes = formula.hashes(a["name"] + "#odd", values.size).reshape(values.shape)
+        odd = np.array([math.inf, -math.inf, math.nan])[hashes // 10 % 3]
+        values = np.where(hashes % 10 == 0, odd, values)
+    return torch.tensor(values).requires_grad_(a["grad"])
 
 
 def run(graph):
@@ -180,8 +199,7 @@ def run(graph):
     for step in graph["steps"]:
         a = step["attributes"]
         if step["op"] == "leaf":
-            t = torch.tensor(formula.tensor(a["name"], step["shape"], a["spread"], a["bits"], a["center"]))
-            t.requires_grad_(a["grad"])
+            t = leaf(step["shape"], a)
         else:
             read.update(step["inputs"])
             t = OPS[step["op"]](margin, [tensors[i] for i in step["inputs"]], a)

@@ -101,6 +101,9 @@ void add_reductions(OpTable& t) {
   t["var"] = [](const Tensors& x, const Json& a) {
     return ops::var(x[0], get<std::vector<int>>(a, "dims"), get<bool>(a, "keep"), 0);
   };
+  t["std"] = [](const Tensors& x, const Json& a) {
+    return ops::std(x[0], get<std::vector<int>>(a, "dims"), get<bool>(a, "keep"), 0);
+  };
   t["max"] = [](const Tensors& x, const Json& a) {
     return ops::max(x[0], get<int>(a, "dim"), get<bool>(a, "keep")).first;
   };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "hanok/engine/ops.h"
+#include "tests/golden/golden.h"
 #include "tests/support/paths.h"
 
 namespace hanok::random_graph {
@@ -33,6 +34,15 @@ struct Answer {
   double margin = 0;
   bool same_shapes = true;
 };
+
+std::vector<std::vector<double>> numbers(const Json& tensors) {
+  std::vector<std::vector<double>> result;
+  for (const Json& tensor : tensors) {
+    result.emplace_back();
+    for (const Json& value : tensor) result.back().push_back(golden::number(value));
+  }
+  return result;
+}
 
 class Torch {
  public:
@@ -70,7 +80,8 @@ class Torch {
     std::ifstream results(folder_ + "/results.json");
     std::vector<Answer> answers;
     for (const Json& json : Json::parse(results)) {
-      Answer answer{{json.at("values"), json.at("gradients")}, json.at("margin"), true};
+      Answer answer{
+          {numbers(json.at("values")), numbers(json.at("gradients"))}, json.at("margin"), true};
       const auto& steps = graphs[answers.size()].steps;
       for (std::size_t i = 0; i < steps.size(); ++i) {
         const auto sizes = json.at("shapes")[i].get<std::vector<std::int64_t>>();
