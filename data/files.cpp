@@ -28,6 +28,15 @@ std::string hidden_reason(const std::string& name) {
   return {};
 }
 
+/// The reason to skip a folder; empty for one that may hold data.
+std::string folder_skip_reason(const fs::path& folder) {
+  std::string reason = hidden_reason(folder.filename().string());
+  if (reason.empty() && is_run_folder(folder.string())) {
+    reason = "run folder (finetune's, it holds config.toml)";
+  }
+  return reason;
+}
+
 std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::directory_entry> entries;
@@ -49,7 +58,7 @@ void collect_images(const fs::path& folder, const std::string& prefix, std::set<
     const std::string name = entry.path().filename().string();
     std::error_code error;
     const bool is_folder = entry.is_directory(error);
-    std::string reason = is_folder ? hidden_reason(name) : skip_reason(name);
+    std::string reason = is_folder ? folder_skip_reason(entry.path()) : skip_reason(name);
     if (reason.empty() && is_folder) {
       const fs::path real = fs::canonical(entry.path(), error);
       if (!error && above.insert(real).second) {
@@ -90,8 +99,9 @@ std::vector<std::string> list_folders(const std::string& folder,
   for (const fs::directory_entry& entry : sorted_entries(folder)) {
     const std::string name = entry.path().filename().string();
     std::error_code error;
-    std::string reason = hidden_reason(name);
-    if (reason.empty() && !entry.is_directory(error)) reason = "file outside the class folders";
+    const bool is_folder = entry.is_directory(error);
+    std::string reason = is_folder ? folder_skip_reason(entry.path()) : hidden_reason(name);
+    if (reason.empty() && !is_folder) reason = "file outside the class folders";
     if (reason.empty()) {
       names.push_back(name);
     } else {
@@ -109,6 +119,12 @@ std::vector<std::string> list_images(const std::string& folder,
   collect_images(folder, "", above, images, skipped);
   std::sort(images.begin(), images.end());
   return images;
+}
+
+bool is_run_folder(const std::string& folder) {
+  std::error_code error;
+  return fs::is_regular_file(fs::path(folder) / "config.toml", error) ||
+         fs::is_regular_file(fs::path(folder) / "run.lock", error);
 }
 
 std::string path_problem(const std::string& path) {

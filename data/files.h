@@ -12,6 +12,10 @@ namespace hanok::data {
 /// has_image_extension).
 std::string skip_reason(const std::string& file_name);
 
+/// True for the folder of a run of finetune, which holds its config.toml, or run.lock while it is
+/// made: no data, even if it lies among them.
+bool is_run_folder(const std::string& folder);
+
 /// Names of the folders directly in `folder` in byte order; skipped entries are counted in
 /// `skipped`. Throws IoError if `folder` cannot be read.
 std::vector<std::string> list_folders(const std::string& folder,

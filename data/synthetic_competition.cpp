@@ -1,7 +1,9 @@
 // Writes synthetic faces to disk in the mask competition's layout.
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -68,12 +70,24 @@ int draw_age(int group, RandomDraws random) {
 }
 
 void write_file(const fs::path& path, const std::vector<std::uint8_t>& bytes) {
+  errno = 0;
   std::ofstream file(path, std::ios::binary);
   file.write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));
   file.close();
-  if (!file) throw IoError(path.string() + ": cannot be written");
+  if (!file) throw IoError(path.string() + ": cannot be written: " + std::strerror(errno));
 }
+
+/// Folders that are removed again unless the data set gets whole.
+struct FoldersInProgress {
+  std::vector<fs::path> made;
+  ~FoldersInProgress() {
+    for (const fs::path& folder : made) {
+      std::error_code ignored;
+      fs::remove_all(folder, ignored);
+    }
+  }
+};
 
 void write_text(const fs::path& path, const std::string& text) {
   write_file(path, {text.begin(), text.end()});
@@ -146,17 +160,18 @@ void write_synthetic_competition(const std::string& root, const SyntheticOptions
   }
   const fs::path train = fs::path(root) / "train";
   const fs::path eval = fs::path(root) / "eval";
-  std::error_code ignored;
-  if (fs::exists(train, ignored) || fs::exists(eval, ignored)) {
+  std::error_code error;
+  if (fs::exists(train, error) || fs::exists(eval, error)) {
     throw ValueError(root + ": already holds train or eval; nothing is overwritten");
   }
   const std::vector<Row> rows = make_rows(options);
-  try {
-    for (const Row& row : rows) fs::create_directories(train / "images" / row.folder);
-    fs::create_directories(eval / "images");
-  } catch (const fs::filesystem_error& error) {
-    throw IoError(root + ": " + error.code().message());
-  }
+  FoldersInProgress folders{{train, eval}};
+  const auto make = [&root, &error](const fs::path& folder) {
+    fs::create_directories(folder, error);
+    if (error) throw IoError(root + ": " + error.message());
+  };
+  for (const Row& row : rows) make(train / "images" / row.folder);
+  make(eval / "images");
 
   const std::int64_t people = options.people;
   const auto draw_person = [&](std::int64_t person) {
@@ -194,6 +209,7 @@ void write_synthetic_competition(const std::string& root, const SyntheticOptions
                          row.said_age, row.folder);
   }
   write_text(train / "train.csv", table);  // last: with it the data set is complete
+  folders.made.clear();
 }
 
 }  // namespace hanok::data

@@ -17,12 +17,7 @@
 namespace hanok::weights {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
-  std::error_code error;
-  if (std::filesystem::is_symlink(path_, error)) {
-    const std::filesystem::path target = std::filesystem::weakly_canonical(path_, error);
-    if (error) throw IoError(fmt::format("{}: cannot be created: {}", path_, error.message()));
-    path_ = target.string();
-  }
+  path_ = link_target(path_);
   // The process id separates concurrent programs; O_EXCL catches any other collision.
   for (int attempt = 0; attempt < 100 && descriptor_ < 0; ++attempt) {
     temporary_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), attempt);
@@ -64,6 +59,21 @@ void AtomicFile::commit() {
 
 void AtomicFile::fail(const char* what) const {
   throw IoError(fmt::format("{}: {}: {}", path_, what, std::strerror(errno)));
+}
+
+std::string link_target(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the system's own limit
+  std::filesystem::path target = path;
+  std::error_code error;
+  for (int links = 0; std::filesystem::is_symlink(target, error); ++links) {
+    const std::filesystem::path next = std::filesystem::read_symlink(target, error);
+    if (!error && links == kMostLinks) {
+      error = std::make_error_code(std::errc::too_many_symbolic_link_levels);
+    }
+    if (error) throw IoError(fmt::format("{}: cannot be created: {}", path, error.message()));
+    target = target.parent_path() / next;  // `next` alone if it is absolute
+  }
+  return target.string();
 }
 
 void rename_durably(const std::string& from, const std::string& to) {

@@ -29,6 +29,10 @@ class AtomicFile {
   int descriptor_ = -1;
 };
 
+/// The path of the file that is written under the name `path`: where its links lead, also if there
+/// is nothing yet. Throws IoError for links without end.
+std::string link_target(const std::string& path);
+
 /// Renames a finished file and syncs its folder, so that the new name survives a power failure.
 /// Throws IoError.
 void rename_durably(const std::string& from, const std::string& to);

@@ -10,6 +10,7 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/conversion/wheels.h"
 #include "hanok/apps/inspection/weight_table.h"
+#include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/download.h"
@@ -152,6 +153,18 @@ std::string usage_problem(const ConvertOptions& options) {
   return "";
 }
 
+/// Before the work: the file that will be written, if one will.
+void check_output(const ConvertOptions& options) {
+  const bool fetching = !options.fetch.empty();
+  const std::string& output = fetching ? options.input : options.output;
+  if (output.empty()) return;
+  std::error_code error;
+  if (!fetching && std::filesystem::equivalent(options.input, output, error)) {
+    throw UsageError(output + ": is the file to read; name another one to write");
+  }
+  check_can_be_written(output);
+}
+
 }  // namespace
 
 int convert_command(Arguments arguments, Reporter& reporter) {
@@ -209,6 +222,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
   if (const std::string problem = usage_problem(options); !problem.empty()) {
     throw UsageError(problem + " (convert --help lists the options)");
   }
+  check_output(options);
   if (!options.from_wheel.empty()) {
     install_and_report(options.from_wheel, options.input, reporter);
   } else if (options.list_wheels) {

@@ -151,7 +151,7 @@ int resume_run(const std::string& path, Reporter& reporter,
   }
   ExperimentData data = data_of_run(options, folder, record);
   if (!finished) compare_with_files(data, options, folder, reporter);
-  if (options.data != saved.data) {
+  if (!finished && options.data != saved.data) {
     reporter.print(fmt::format("data: {} (before: {})\n", options.data, saved.data));
     saved.data = options.data;
     write_file(folder.config(), to_toml(saved) + (record ? to_toml(*record) : ""));

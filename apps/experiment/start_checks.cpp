@@ -215,11 +215,14 @@ std::string check_room(const std::string& run_folder, const DiskNeed& need) {
     throw IoError(
         fmt::format("--out: {}: the run writes at least {}, but {}", run_folder, what, reason));
   };
-  if (free < need.total()) refuse(fmt::format("its disk has {} left", mebibytes(free)));
+  const std::string disk = mount_point(run_folder);
+  if (free < need.total()) {
+    refuse(fmt::format("its disk, at {}, has {} left", disk, mebibytes(free)));
+  }
   const std::string problem = reservation_problem(run_folder, need.total());
   if (!problem.empty()) refuse(problem);
-  return fmt::format("run folder {}: {} to be written, {} free\n", run_folder, what,
-                     mebibytes(free));
+  return fmt::format("run folder {}: {} to be written; its disk, at {}, has {} left\n", run_folder,
+                     what, disk, mebibytes(free));
 }
 
 void check_temporary_files(const Options& options, std::int64_t classes) {

@@ -10,6 +10,7 @@
 #include "hanok/apps/prediction/profiled_batches.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_folder.h"
+#include "hanok/apps/run/run_lock.h"
 
 namespace hanok::training {
 namespace {
@@ -36,7 +37,9 @@ std::vector<std::string> checkpoints_of_run(const std::string& run) {
   }
   if (error) throw IoError(fmt::format("{}: {}", run, error.message()));
   if (found.empty()) {
-    throw UsageError(fmt::format("--run: {}: holds no fold_K/best.safetensors", run));
+    const std::string process = process_at_work(run);
+    throw UsageError(fmt::format("--run: {}: holds no fold_K/best.safetensors{}", run,
+                                 process.empty() ? "" : " yet: " + process + " is training it"));
   }
   std::vector<std::string> paths;
   for (const auto& [fold, path] : found) paths.push_back(path);

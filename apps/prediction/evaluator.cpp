@@ -14,6 +14,7 @@
 #include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/apps/run/unreadable.h"
 #include "hanok/apps/training/predictions.h"
@@ -167,6 +168,7 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   report_data(dataset, bad, options, reporter);
   reporter.print(fmt::format("{} network{}{}\n", models.size(), models.size() == 1 ? "" : "s",
                              models.size() == 1 ? "" : ", their probabilities averaged"));
+  if (!options.run.empty()) warn_of_training(options.run, reporter);
   if (is_training_data(options.run, options.data)) {
     reporter.warn(
         fmt::format("{} was trained on these data; these scores are too optimistic. The folds' "

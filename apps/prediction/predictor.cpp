@@ -12,6 +12,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/run_lock.h"
 #include "hanok/data/loader.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
@@ -133,6 +134,7 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   std::vector<LoadedModel> models = load_models(options);
   for (LoadedModel& loaded : models) loaded.model->to(device);
   const std::vector<std::string> class_names = models.front().card.class_names;
+  for (const std::string& run : options.runs) warn_of_training(run, reporter);
   PredictSummary summary;
   summary.networks = static_cast<std::int64_t>(models.size());
   ImageList images = list_images(options.images);

@@ -87,13 +87,9 @@ void check_can_be_written(const std::string& path) {
   const bool missing = status.type() == std::filesystem::file_type::not_found;
   if (error && !missing) refuse(error.message());
   if (is_directory(status)) refuse("it is a folder");
-  if (is_other(status)) return;         // a pipe or device: written as it is
-  std::filesystem::path target = path;  // of a link, what it leads to: it may not exist yet
-  if (is_symlink(std::filesystem::symlink_status(path, error))) {
-    target = std::filesystem::weakly_canonical(path, error);
-    if (error) refuse(error.message());
-  }
-  const std::filesystem::path parent = target.parent_path();
+  if (is_other(status)) return;  // a pipe or device: written as it is
+  const std::filesystem::path parent =
+      std::filesystem::path(weights::link_target(path)).parent_path();
   const std::string folder = parent.empty() ? "." : parent.string();
   if (!std::filesystem::exists(folder, error)) refuse("there is no folder " + folder);
   if (!std::filesystem::is_directory(folder, error)) refuse(folder + " is no folder");
@@ -171,8 +167,21 @@ std::string temporary_folder() {
 std::string absolute_path(const std::string& path) {
   std::error_code error;
   const std::filesystem::path whole = std::filesystem::absolute(path, error);
-  if (error) throw IoError(fmt::format("{}: {}", path, error.message()));
+  if (error) {
+    throw IoError(fmt::format("{}: the current folder cannot be found: {}", path, error.message()));
+  }
   return whole.lexically_normal().string();
+}
+
+std::string mount_point(const std::string& path) {
+  std::error_code error;
+  std::filesystem::path at = std::filesystem::canonical(path, error);
+  if (error) throw IoError(fmt::format("{}: {}", path, error.message()));
+  const dev_t disk = status_of(at.string()).st_dev;
+  while (at.has_relative_path() && status_of(at.parent_path().string()).st_dev == disk) {
+    at = at.parent_path();
+  }
+  return at.string();
 }
 
 std::int64_t free_bytes(const std::string& path) {

@@ -45,6 +45,8 @@ std::string absolute_path(const std::string& path);
 
 /// Free bytes for this user on the disk that holds `path`, which exists. Throws IoError.
 std::int64_t free_bytes(const std::string& path);
+/// The folder at which that disk is mounted, "/" for the system's. Throws IoError.
+std::string mount_point(const std::string& path);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

@@ -154,4 +154,12 @@ std::string process_at_work(const std::string& folder) {
   return held ? owner(text) : "";
 }
 
+void warn_of_training(const std::string& run_folder, Reporter& reporter) {
+  const std::string process = process_at_work(run_folder);
+  if (process.empty()) return;
+  reporter.warn(fmt::format(
+      "{} is still being trained ({}): these are the best networks so far, of the folds so far",
+      run_folder, process));
+}
+
 }  // namespace hanok::training

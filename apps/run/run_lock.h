@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
+
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
@@ -39,6 +41,9 @@ class RunLock {
 
 /// "process 1234 on HOST" if one is at work in the folder; empty if none is.
 std::string process_at_work(const std::string& folder);
+
+/// Warns those who use the networks of a run that is not done yet.
+void warn_of_training(const std::string& run_folder, Reporter& reporter);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

@@ -128,19 +128,22 @@ void report_changes(const ExperimentData& data, const data::Dataset& listing, Re
   std::set<std::string> known_bad;
   for (const data::BadImage& image : data.bad) known_bad.insert(image.path);
   Names added, relabelled, classes;
+  std::map<std::string, std::size_t> images_of_class;  // of new classes
   for (const data::Sample& sample : listing.samples) {
     const auto found = class_of.find(sample.path);
     const std::string& label = listing.class_names[static_cast<std::size_t>(sample.label)];
+    if (std::find(own.class_names.begin(), own.class_names.end(), label) == own.class_names.end()) {
+      ++images_of_class[label];
+    }
     if (found == class_of.end()) {
-      if (known_bad.count(sample.path) == 0) added.push_back(sample.path);
+      const bool named_by_class = images_of_class.count(label) != 0;
+      if (!named_by_class && known_bad.count(sample.path) == 0) added.push_back(sample.path);
     } else if (found->second != label) {
       relabelled.push_back(fmt::format("{}: {}, now {}", sample.path, found->second, label));
     }
   }
-  for (const std::string& name : listing.class_names) {
-    if (std::find(own.class_names.begin(), own.class_names.end(), name) == own.class_names.end()) {
-      classes.push_back(name);
-    }
+  for (const auto& [name, images] : images_of_class) {
+    classes.push_back(fmt::format("{} ({})", name, counted(images, "image", "images")));
   }
   const char* goes_on = "the run goes on without";
   if (!classes.empty()) {

@@ -43,6 +43,7 @@ class Process {
   /// Waits until the output holds `text` at least `count` times; false if the program ended before.
   bool wait_for_output(const std::string& text, int count = 1);
   void send(int signal_number) const;
+  pid_t pid() const { return pid_; }
   Outcome wait();
 
  private:

@@ -1,4 +1,6 @@
 // Whatever is thrown ends a program with words that a user can act on.
+#include "hanok/apps/cli/errors.h"
+
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,8 +9,6 @@
 #include <stdexcept>
 #include <system_error>
 #include <vector>
-
-#include "hanok/apps/cli/errors.h"
 
 namespace hanok::test {
 namespace {
@@ -36,7 +36,7 @@ TEST(CurrentFailure, KeepsHanoksOwnTexts) {
 
 TEST(CurrentFailure, NamesFileAndCauseOfAFileSystemsError) {
   const training::Failure failure =
-      failure_of([] { std::filesystem::file_size("/no/such/file"); });
+      failure_of([] { (void)std::filesystem::file_size("/no/such/file"); });
   EXPECT_EQ(failure.exit_code, training::kFailure);
   EXPECT_EQ(failure.message, "/no/such/file: No such file or directory");
 }
@@ -45,10 +45,11 @@ TEST(CurrentFailure, PutsTheStandardLibrarysErrorsIntoWords) {
   EXPECT_THAT(failure_of([] { throw std::bad_alloc(); }).message, HasSubstr("memory"));
   EXPECT_THAT(failure_of([] { std::vector<int>().reserve(~std::size_t{0}); }).message,
               AllOf(HasSubstr("memory"), Not(HasSubstr("vector::reserve"))));
-  EXPECT_THAT(failure_of([] {
-                throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
-              }).message,
-              AllOf(HasSubstr("Resource temporarily unavailable"), HasSubstr("--threads")));
+  EXPECT_THAT(
+      failure_of([] {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+      }).message,
+      AllOf(HasSubstr("Resource temporarily unavailable"), HasSubstr("--threads")));
   EXPECT_THAT(failure_of([] { throw std::ios_base::failure("basic_filebuf::underflow"); }).message,
               Not(HasSubstr("basic_filebuf")));
 }

@@ -1,11 +1,12 @@
 // What the system says about files reaches the user as the file's name and the cause.
+#include "hanok/apps/run/files.h"
+
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/weights.h"
 #include "tests/apps/program.h"
@@ -55,8 +56,9 @@ TEST_F(Files, ExistsThrowsWhereItCannotTell) {
   EXPECT_FALSE(exists(folder_ / "file/below"));
   std::filesystem::create_symlink(folder_ / "nothing", folder_ / "dangling");
   EXPECT_FALSE(exists(folder_ / "dangling"));
-  EXPECT_THAT(io_error([&] { exists(loop()); }),
-              AllOf(HasSubstr("loop: "), HasSubstr("symbolic links"), Not(HasSubstr("filesystem"))));
+  EXPECT_THAT(
+      io_error([&] { exists(loop()); }),
+      AllOf(HasSubstr("loop: "), HasSubstr("symbolic links"), Not(HasSubstr("filesystem"))));
   EXPECT_THAT(io_error([&] { exists(long_name()); }), HasSubstr("File name too long"));
 }
 
@@ -94,14 +96,21 @@ TEST_F(Files, WritingIsTriedBeforeTheWork) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_.path())) << "the try is removed again";
   EXPECT_THAT(reason(folder_ / "nowhere/new"), HasSubstr("there is no folder"));
   write_text(folder_ / "file", "x");
-  EXPECT_THAT(reason(folder_ / "file/new"), AnyOf(HasSubstr("is no folder"),
-                                                  HasSubstr("Not a directory")));
+  EXPECT_THAT(reason(folder_ / "file/new"),
+              AnyOf(HasSubstr("is no folder"), HasSubstr("Not a directory")));
   EXPECT_THAT(reason(long_name()), HasSubstr("File name too long"));
   EXPECT_THAT(reason(loop()), HasSubstr("symbolic links"));
   EXPECT_THAT(reason(folder_.path()), HasSubstr("it is a folder"));
   std::filesystem::create_symlink(folder_ / "nowhere/new", folder_ / "dangling");
   EXPECT_THAT(reason(folder_ / "dangling"), HasSubstr("there is no folder"));
   EXPECT_THAT(io_error([&] { write_file(loop(), "x"); }), HasSubstr("symbolic links"));
+  // Through a link to what does not exist yet.
+  std::filesystem::create_directory(folder_ / "disk");
+  std::filesystem::create_symlink("disk/new", folder_ / "link");
+  EXPECT_NO_THROW(check_can_be_written(folder_ / "link"));
+  write_file(folder_ / "link", "text");
+  EXPECT_EQ(read_text(folder_ / "disk/new"), "text");
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_ / "link"));
   if (!std::filesystem::exists("/proc/self")) GTEST_SKIP() << "this system has no /proc";
   // Nobody can make a file there, whatever the folder's permissions say.
   EXPECT_THAT(reason("/proc/new"), HasSubstr("cannot be written"));

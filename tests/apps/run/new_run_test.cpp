@@ -1,10 +1,11 @@
 // A folder becomes a run whole, or is left as it was found.
+#include "hanok/apps/run/new_run.h"
+
 #include <algorithm>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/run/new_run.h"
 #include "tests/apps/program.h"
 
 namespace hanok::test {

@@ -1,4 +1,6 @@
 // One process at a time works in a run folder.
+#include "hanok/apps/run/run_lock.h"
+
 #include <csignal>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +9,6 @@
 #include <unistd.h>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/run/run_lock.h"
 #include "tests/apps/program.h"
 
 namespace hanok::test {
