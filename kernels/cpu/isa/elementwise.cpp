@@ -35,12 +35,16 @@ inline float clamp(float x, float low, float high) {
   return above > high ? high : above;
 }
 
-/// What silu, gelu and hardswish compute with: far below, where they are 0 in single precision, a
-/// finite number instead of -infinity, whose product with 0 is NaN. NaN stays.
-constexpr double kFar = 200;
-inline double far_or(double x) { return x < -kFar ? -kFar : x; }
-/// For their derivatives: the same at the other end.
-inline double within_far(double x) { return x > kFar ? kFar : far_or(x); }
+/// y = f(x) of silu, gelu and hardswish, whose limit at -infinity is 0, where 0 times x is NaN.
+inline float with_limit(float x, float y) { return x == -__builtin_inff() ? 0.0F : y; }
+
+/// For the derivatives of silu and gelu, which are 0 and 1 in single precision from +-200 on: no
+/// infinity, whose product with 0 is NaN. NaN stays.
+inline double within_far(double x) {
+  constexpr double kFar = 200;
+  const double below = x > kFar ? kFar : x;
+  return below < -kFar ? -kFar : below;
+}
 
 /// x^exponent, at zeros, infinities and NaN as C's pow: whole exponents by repeated squaring,
 /// others as e^(exponent ln x).
@@ -107,19 +111,17 @@ void unary(UnaryOp op, float alpha, float beta, const float* x, float* y, int64_
       return map(x, y, n, [](float v) { return math::tanh(v); });
     case UnaryOp::Silu:
       return map(x, y, n, [](float v) {
-        const double wide = far_or(v);
-        return static_cast<float>(wide * math::sigmoid_double(wide));
+        return with_limit(v, static_cast<float>(v * math::sigmoid_double(v)));
       });
     case UnaryOp::Gelu:
       return map(x, y, n, [](float v) {
-        const double wide = far_or(v);
-        return static_cast<float>(0.5 * wide * (1.0 + math::erf_double(wide * kSqrtHalf)));
+        const double wide = v;
+        const double y = 0.5 * wide * (1.0 + math::erf_double(wide * kSqrtHalf));
+        return with_limit(v, static_cast<float>(y));
       });
     case UnaryOp::Hardswish:
-      return map(x, y, n, [](float v) {
-        const float far = v < -3.0F ? -3.0F : v;  // 0 times -infinity would be NaN
-        return far * clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F;
-      });
+      return map(x, y, n,
+                 [](float v) { return with_limit(v, v * clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F); });
     case UnaryOp::Hardsigmoid:
       return map(x, y, n, [](float v) { return clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F; });
     case UnaryOp::Clamp:

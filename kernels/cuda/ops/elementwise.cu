@@ -38,12 +38,16 @@ __device__ float sigmoid(float x) { return 1.0F / (1.0F + expf(-x)); }
 /// Phi(x), the normal distribution function; erfc keeps its relative accuracy where x is negative.
 __device__ float normal_cdf(float x) { return 0.5F * erfcf(-x * kSqrtHalf); }
 
-/// What silu and gelu compute with: far below, where they are 0, a finite number instead of
-/// -infinity, whose product with 0 is NaN. NaN stays.
-constexpr float kFar = 200.0F;
-__device__ float far_or(float x) { return x < -kFar ? -kFar : x; }
-/// For their derivatives: the same at the other end.
-__device__ float within_far(float x) { return x > kFar ? kFar : far_or(x); }
+/// y = f(x) of silu, gelu and hardswish, whose limit at -infinity is 0, where 0 times x is NaN.
+__device__ float with_limit(float x, float y) { return x == -INFINITY ? 0.0F : y; }
+
+/// For the derivatives of silu and gelu, which are 0 and 1 from +-200 on: no infinity, whose
+/// product with 0 is NaN. NaN stays.
+__device__ float within_far(float x) {
+  constexpr float kFar = 200.0F;
+  const float below = x > kFar ? kFar : x;
+  return below < -kFar ? -kFar : below;
+}
 
 /// The result of an op without a case: NaN, so that every test of it fails.
 constexpr float kNoCase = std::numeric_limits<float>::quiet_NaN();
@@ -79,18 +83,12 @@ __device__ float apply(float x, float alpha, float beta) {
       return sigmoid(x);
     case UnaryOp::Tanh:
       return tanhf(x);
-    case UnaryOp::Silu: {
-      const float far = far_or(x);
-      return far * sigmoid(far);
-    }
-    case UnaryOp::Gelu: {
-      const float far = far_or(x);
-      return far * normal_cdf(far);
-    }
-    case UnaryOp::Hardswish: {
-      const float far = x < -3.0F ? -3.0F : x;  // 0 times -infinity would be NaN
-      return far * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
-    }
+    case UnaryOp::Silu:
+      return with_limit(x, x * sigmoid(x));
+    case UnaryOp::Gelu:
+      return with_limit(x, x * normal_cdf(x));
+    case UnaryOp::Hardswish:
+      return with_limit(x, x * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F);
     case UnaryOp::Hardsigmoid:
       return clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
     case UnaryOp::Clamp:
