@@ -344,13 +344,18 @@ const Preprocessing& Loader::preprocessing() const { return impl_->options.prepr
 
 std::int64_t Loader::batch_size() const { return impl_->options.batch_size; }
 
-std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers) {
+std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers,
+                                      const Preprocessing& preprocessing) {
   std::vector<std::string> reasons(dataset.samples.size());
   ThreadPool pool(std::max(workers, 1));
   pool.run(static_cast<std::int64_t>(reasons.size()), [&](std::int64_t index) {
     const std::size_t i = static_cast<std::size_t>(index);
+    const std::string path = dataset.full_path(i);
     try {
-      decode_image_file(dataset.full_path(i));
+      const Image image = decode_image_file(path);
+      check_shape(image, preprocessing);
+    } catch (const ValueError& error) {
+      reasons[i] = path + ": " + error.what();
     } catch (const Error& error) {
       reasons[i] = error.what();
     }

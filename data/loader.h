@@ -78,8 +78,10 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Decodes every sample in parallel; returns those that cannot be read.
-std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers);
+/// Decodes every sample in parallel; returns those that cannot be read, or whose shape cannot be
+/// preprocessed (check_shape).
+std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers,
+                                      const Preprocessing& preprocessing = {});
 
 }  // namespace hanok::data
 #pragma GCC visibility pop

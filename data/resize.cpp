@@ -242,9 +242,18 @@ Image resize(const Image& image, int width, int height, Filter filter) {
   return resize_rows(resize_columns(image, width, filter), height, filter);
 }
 
-Image resize_shorter_side(const Image& image, int size, Filter filter) {
+namespace {
+
+/// The longer side of `image` after its shorter side became `size`.
+std::int64_t resized_longer_side(const Image& image, int size) {
   const std::int64_t shorter = std::max(std::min(image.width, image.height), 1);
-  const std::int64_t longer = std::int64_t{size} * std::max(image.width, image.height) / shorter;
+  return std::int64_t{size} * std::max(image.width, image.height) / shorter;
+}
+
+}  // namespace
+
+void check_shorter_side(const Image& image, int size) {
+  const std::int64_t longer = resized_longer_side(image, size);
   // A very thin image has few bytes, but its resized version would fill all memory.
   const std::int64_t most = DecodeLimits().max_pixels;
   if (size > 0 && longer > most / size) {
@@ -253,7 +262,11 @@ Image resize_shorter_side(const Image& image, int size, Filter filter) {
                      std::to_string(image.height) + ", more than the limit of " +
                      std::to_string(most) + " pixels");
   }
-  const int other = static_cast<int>(longer);
+}
+
+Image resize_shorter_side(const Image& image, int size, Filter filter) {
+  check_shorter_side(image, size);
+  const int other = static_cast<int>(resized_longer_side(image, size));
   return image.width <= image.height ? resize(image, size, other, filter)
                                      : resize(image, other, size, filter);
 }

@@ -26,4 +26,8 @@ Image preprocess(const Image& image, const Preprocessing& preprocessing) {
   return preprocessing.grayscale ? grayscale(result) : result;
 }
 
+void check_shape(const Image& image, const Preprocessing& preprocessing) {
+  if (preprocessing.resize > 0) check_shorter_side(image, preprocessing.resize);
+}
+
 }  // namespace hanok::data

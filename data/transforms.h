@@ -27,5 +27,9 @@ struct Preprocessing {
 /// an image_size below 1 or a negative resize.
 Image preprocess(const Image& image, const Preprocessing& preprocessing);
 
+/// Throws ValueError, as preprocess would, for an image so thin that its resized version exceeds
+/// decode_image's pixel limit. Computes no pixel.
+void check_shape(const Image& image, const Preprocessing& preprocessing);
+
 }  // namespace hanok::data
 #pragma GCC visibility pop

@@ -146,7 +146,14 @@ void print_sizes(const std::vector<File>& files, Output output) {
 bool ends_like(const std::string& path, const std::string& format) {
   std::string extension = path.substr(path.rfind('.') + 1);
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return format == "PNG" ? extension == "png" : extension == "jpg" || extension == "jpeg";
+  static const std::map<std::string, std::set<std::string>> kExtensions = {
+      {"JPEG", {"jpg", "jpeg", "jpe", "jfif"}},
+      {"PNG", {"png"}},
+      {"WebP", {"webp"}},
+      {"BMP", {"bmp", "dib"}},
+      {"GIF", {"gif"}},
+      {"TIFF", {"tif", "tiff"}}};
+  return kExtensions.at(format).count(extension) != 0;
 }
 
 void print_problems(const data::Dataset& dataset, const std::vector<File>& files, Output output) {

@@ -1,11 +1,13 @@
 #include "hanok/apps/inspection/image_header.h"
 
+#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace hanok::training {
 namespace {
 
-/// A big-endian number of `count` bytes, as both formats have them.
+/// A big-endian number of `count` bytes, as PNG and JPEG have them.
 std::uint32_t big_endian(const std::uint8_t* bytes, int count) {
   std::uint32_t value = 0;
   for (int i = 0; i < count; ++i) value = value << 8 | bytes[i];
@@ -75,11 +77,91 @@ std::optional<ImageHeader> read_jpeg(const std::uint8_t* bytes, std::size_t size
   return {};
 }
 
+std::uint32_t little_endian(const std::uint8_t* bytes, int count) {
+  std::uint32_t value = 0;
+  for (int i = count - 1; i >= 0; --i) value = value << 8 | bytes[i];
+  return value;
+}
+
+ImageHeader header_of(const char* format, std::string mode, std::uint32_t width,
+                      std::uint32_t height) {
+  return {format, std::move(mode), static_cast<int>(width), static_cast<int>(height)};
+}
+
+// GIF: the version, then the canvas's width and height (2 bytes each).
+std::optional<ImageHeader> read_gif(const std::uint8_t* bytes, std::size_t size) {
+  if (size < 10) return {};
+  return header_of("GIF", "palette", little_endian(bytes + 6, 2), little_endian(bytes + 8, 2));
+}
+
+// BMP: a header of 14 bytes, then the size of the next one, width, height (negative: from the top),
+// planes, bits per pixel. OS/2's header of 12 bytes has numbers of two bytes.
+std::optional<ImageHeader> read_bmp(const std::uint8_t* bytes, std::size_t size) {
+  if (size < 30) return {};
+  const int width = little_endian(bytes + 14, 4) == 12 ? 2 : 4;
+  const std::uint32_t bits = little_endian(bytes + 18 + 2 * width + 2, 2);
+  const auto height = static_cast<std::int32_t>(little_endian(bytes + 18 + width, width));
+  return header_of("BMP", std::to_string(bits) + " bit", little_endian(bytes + 18, width),
+                   static_cast<std::uint32_t>(std::abs(std::int64_t{height})));
+}
+
+// WebP: the first chunk is VP8 (14 bits each of width and height behind a start code), VP8L (14
+// bits each, less one, behind a signature), or VP8X (flags, then 3 bytes each, less one).
+std::optional<ImageHeader> read_webp(const std::uint8_t* bytes, std::size_t size) {
+  if (size < 30) return {};
+  if (std::memcmp(bytes + 12, "VP8 ", 4) == 0) {
+    return header_of("WebP", "lossy", little_endian(bytes + 26, 2) & 0x3FFF,
+                     little_endian(bytes + 28, 2) & 0x3FFF);
+  }
+  if (std::memcmp(bytes + 12, "VP8L", 4) == 0) {
+    const std::uint32_t both = little_endian(bytes + 21, 4);
+    return header_of("WebP", "lossless", (both & 0x3FFF) + 1, (both >> 14 & 0x3FFF) + 1);
+  }
+  if (std::memcmp(bytes + 12, "VP8X", 4) != 0) return {};
+  const bool animated = (bytes[20] & 2) != 0;
+  return header_of("WebP", animated ? "animated" : "extended", little_endian(bytes + 24, 3) + 1,
+                   little_endian(bytes + 27, 3) + 1);
+}
+
+// TIFF: byte order, the place of the first directory; there entries of tag, type, count and value.
+std::optional<ImageHeader> read_tiff(const std::uint8_t* bytes, std::size_t size) {
+  const auto number = bytes[0] == 'I' ? little_endian : big_endian;
+  if (size < 8 || number(bytes + 2, 2) != 42) return {};
+  const std::size_t directory = number(bytes + 4, 4);
+  if (directory > size || size - directory < 2) return {};
+  const std::size_t entries = number(bytes + directory, 2);
+  std::uint32_t width = 0;
+  std::uint32_t height = 0;
+  std::uint32_t samples = 1;
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t entry = directory + 2 + 12 * i;
+    if (entry + 12 > size) return {};
+    const std::uint32_t tag = number(bytes + entry, 2);
+    const bool is_short = number(bytes + entry + 2, 2) == 3;
+    const std::uint32_t value = number(bytes + entry + 8, is_short ? 2 : 4);
+    if (tag == 256) width = value;
+    if (tag == 257) height = value;
+    if (tag == 277) samples = value;
+  }
+  if (width == 0 || height == 0) return {};
+  return header_of("TIFF", std::to_string(samples) + (samples == 1 ? " channel" : " channels"),
+                   width, height);
+}
+
 }  // namespace
 
 std::optional<ImageHeader> read_image_header(const std::uint8_t* bytes, std::size_t size) {
   if (size >= 8 && std::memcmp(bytes, "\x89PNG\r\n\x1A\n", 8) == 0) return read_png(bytes, size);
   if (size >= 3 && std::memcmp(bytes, "\xFF\xD8\xFF", 3) == 0) return read_jpeg(bytes, size);
+  const auto begins = [bytes, size](const char* magic, std::size_t length) {
+    return size >= length && std::memcmp(bytes, magic, length) == 0;
+  };
+  if (begins("GIF8", 4)) return read_gif(bytes, size);
+  if (begins("BM", 2)) return read_bmp(bytes, size);
+  if (begins("RIFF", 4) && size >= 12 && std::memcmp(bytes + 8, "WEBP", 4) == 0) {
+    return read_webp(bytes, size);
+  }
+  if (begins("II*\0", 4) || begins("MM\0*", 4)) return read_tiff(bytes, size);
   return {};
 }
 

@@ -9,7 +9,7 @@
 namespace hanok::training {
 
 void add_reading_options(CLI::App& app, ReadingOptions& options) {
-  app.add_flag("--allow-bad", options.allow_bad, "leave out images that cannot be read");
+  app.add_flag("--allow-bad", options.allow_bad, "go on without images that cannot be read");
   app.add_option("--batch-size", options.batch_size, "images per batch");
   app.add_option("--threads", options.threads, "compute threads; 0: one per CPU");
   app.add_option_function<std::string>(

@@ -14,7 +14,7 @@ class App;
 namespace hanok::training {
 
 struct ReadingOptions {
-  bool allow_bad = false;  // leave out unreadable images instead of failing
+  bool allow_bad = false;  // unreadable images are no failure
   std::int64_t batch_size = 32, threads = 0, workers = 2;
   DeviceChoice device{};
   Precision precision = Precision::F32;

@@ -12,6 +12,7 @@
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/prediction/ensemble.h"
+#include "hanok/apps/prediction/output_file.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_lock.h"
@@ -94,12 +95,25 @@ std::string to_json(const Evaluation& answers, const data::Dataset& dataset,
   return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
-data::Dataset read_data(const EvaluateOptions& options, const Names& class_names,
+/// The files that this command reads.
+Names inputs_of(const EvaluateOptions& options, const data::Dataset& dataset) {
+  Names inputs = {options.data, options.data + "/labels.csv", options.data + "/train.csv",
+                  options.data + "/train/train.csv"};
+  if (!options.checkpoint.empty()) inputs.push_back(options.checkpoint);
+  if (!options.run.empty()) {
+    for (std::string& file : files_of_run(options.run)) inputs.push_back(std::move(file));
+  }
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
+  return inputs;
+}
+
+data::Dataset read_data(const EvaluateOptions& options, const ModelCard& card,
                         std::vector<data::BadImage>& bad) {
   data::Dataset dataset = data::load_dataset(options.data, options.layout);
-  match_classes(dataset, class_names, options.allow_missing_classes);
+  match_classes(dataset, card.class_names, options.allow_missing_classes);
+  if (!options.out.empty()) refuse_to_overwrite(options.out, inputs_of(options, dataset));
   const std::size_t images = dataset.samples.size();
-  bad = take_out_unreadable(dataset, options.workers);
+  bad = take_out_unreadable(dataset, options.workers, card.preprocessing);
   if (!bad.empty() && !options.allow_bad) {
     throw ValueError(fmt::format("{} of {} images cannot be read (--allow-bad leaves them out):{}",
                                  bad.size(), images, list_unreadable(bad)));
@@ -164,7 +178,7 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   std::vector<LoadedModel> models = load_checkpoints(networks);
   for (LoadedModel& loaded : models) loaded.model->to(device);
   std::vector<data::BadImage> bad;
-  const data::Dataset dataset = read_data(options, models.front().card.class_names, bad);
+  const data::Dataset dataset = read_data(options, models.front().card, bad);
   report_data(dataset, bad, options, reporter);
   reporter.print(fmt::format("{} network{}{}\n", models.size(), models.size() == 1 ? "" : "s",
                              models.size() == 1 ? "" : ", their probabilities averaged"));

@@ -1,13 +1,15 @@
 #include "hanok/apps/prediction/image_list.h"
 
-#include <algorithm>
 #include <cctype>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <iostream>
+#include <set>
 
 #include "hanok/apps/run/files.h"
+#include "hanok/data/csv.h"
+#include "hanok/data/image_files.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
@@ -21,12 +23,6 @@ std::string lower_extension(const fs::path& path) {
   return extension;
 }
 
-bool looks_like_image(const fs::path& path) {
-  const std::string extension = lower_extension(path);
-  const bool hidden = path.filename().string().rfind('.', 0) == 0;
-  return !hidden && (extension == ".jpg" || extension == ".jpeg" || extension == ".png");
-}
-
 void add(ImageList& list, const std::string& file, const std::string& name) {
   // The data set's root is "", so paths are absolute without their leading slash.
   const std::string path = absolute_path(file).substr(1);
@@ -35,20 +31,12 @@ void add(ImageList& list, const std::string& file, const std::string& name) {
 }
 
 void add_folder(ImageList& list, const std::string& folder) {
-  std::vector<std::string> files;
-  std::error_code error;
-  fs::recursive_directory_iterator it(folder, error);
-  for (; !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-    const bool hidden = it->path().filename().string().rfind('.', 0) == 0;
-    std::error_code ignored;  // of a broken link
-    if (hidden && it->is_directory(ignored)) it.disable_recursion_pending();
-    if (it->is_regular_file(ignored) && looks_like_image(it->path())) {
-      files.push_back(it->path().string());
-    }
+  const data::ImageFiles files = data::image_files(folder);
+  for (const std::string& path : files.paths) {
+    const std::string file = (fs::path(folder) / path).string();
+    add(list, file, file);
   }
-  if (error) throw IoError(fmt::format("{}: {}", folder, error.message()));
-  std::sort(files.begin(), files.end());
-  for (const std::string& file : files) add(list, file, file);
+  for (const auto& [reason, count] : files.skipped) list.skipped[reason] += count;
 }
 
 void add_csv(ImageList& list, const std::string& path) {
@@ -61,6 +49,27 @@ void add_csv(ImageList& list, const std::string& path) {
     add(list, (images / row[column]).string(), row[column]);
   }
   list.submission = true;
+  list.tables.push_back(path);
+}
+
+/// The names of files that an earlier name stands for, too, links resolved.
+std::vector<std::string> repeated_names(const ImageList& list) {
+  std::vector<std::string> repeated;
+  std::set<fs::path> seen;
+  for (std::size_t i = 0; i < list.names.size(); ++i) {
+    std::error_code error;
+    const fs::path file = fs::canonical(list.dataset.full_path(i), error);
+    if (!error && !seen.insert(file).second) repeated.push_back(list.names[i]);
+  }
+  return repeated;
+}
+
+std::string skipped_text(const std::map<std::string, std::int64_t>& skipped) {
+  std::string text;
+  for (const auto& [reason, count] : skipped) {
+    text += fmt::format("\n  skipped: {} x {}", count, reason);
+  }
+  return text;
 }
 
 /// The arguments, "-" replaced by the lines of standard input.
@@ -91,20 +100,20 @@ ImageList list_images(const std::vector<std::string>& given) {
     std::error_code error;
     if (fs::is_directory(argument, error)) {
       add_folder(list, argument);
-    } else if (!exists(argument)) {
-      throw IoError(fmt::format("{}: no such file or folder", argument));
-    } else if (lower_extension(argument) == ".csv") {
+    } else if (lower_extension(argument) == ".csv" && fs::exists(argument, error)) {
       if (arguments.size() > 1) {
         throw ValueError(fmt::format("{}: a CSV of images must be the only argument", argument));
       }
       add_csv(list, argument);
     } else {
-      add(list, argument, argument);
+      add(list, argument, argument);  // a missing file is found with those that cannot be read
     }
   }
   if (list.names.empty()) {
-    throw ValueError(fmt::format("{}: no images (.jpg, .jpeg, .png)", fmt::join(arguments, ", ")));
+    throw ValueError(fmt::format("{}: no images (JPEG, PNG, WebP, BMP, GIF, TIFF){}",
+                                 fmt::join(arguments, ", "), skipped_text(list.skipped)));
   }
+  list.repeated = repeated_names(list);
   return list;
 }
 

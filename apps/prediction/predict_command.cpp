@@ -8,6 +8,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/prediction/predictor.h"
+#include "hanok/apps/run/unreadable.h"
 
 namespace hanok::training {
 namespace {
@@ -33,6 +34,8 @@ int predict_command(Arguments arguments, Reporter& reporter) {
       "Predicts classes of images, with the preprocessing and classes of the checkpoint.\n"
       "  predict --run RUN --images DIR --out answers.csv\n"
       "  predict --run RUN --images eval/info.csv --out submission.csv\n"
+      "An image that cannot be read has a row without a label that says why; the exit code is 1\n"
+      "then, or 0 with --allow-bad.\n"
       "Exit codes: 0 done, 1 failure, 2 usage.",
       "predict");
   PredictOptions options;
@@ -67,6 +70,15 @@ int predict_command(Arguments arguments, Reporter& reporter) {
   reporter.print(fmt::format("{} network{}, {:.1f} s, {:.1f} images/s\n", summary.networks,
                              summary.networks == 1 ? "" : "s", summary.seconds,
                              static_cast<double>(summary.rows) / std::max(summary.seconds, 1e-9)));
+  if (summary.unreadable.empty()) return kSuccess;
+  const std::string text =
+      fmt::format("{} of {} images cannot be read; their rows have no label, and an error",
+                  summary.unreadable.size(), summary.rows);
+  if (!options.allow_bad) {
+    throw ValueError(
+        fmt::format("{} (--allow-bad accepts that):{}", text, list_unreadable(summary.unreadable)));
+  }
+  reporter.warn(text + ":" + list_unreadable(summary.unreadable));
   return kSuccess;
 }
 

@@ -1,6 +1,8 @@
 #include "hanok/apps/prediction/predictor.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -9,10 +11,12 @@
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/prediction/image_list.h"
+#include "hanok/apps/prediction/output_file.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_lock.h"
+#include "hanok/apps/run/unreadable.h"
 #include "hanok/data/loader.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
@@ -30,34 +34,74 @@ std::vector<LoadedModel> load_models(const PredictOptions& options) {
   return options.runs.empty() ? load_checkpoints({options.checkpoint}) : load_runs(options.runs);
 }
 
-/// Leaves out unreadable images, or throws an error that lists them.
-void drop_unreadable(ImageList& images, const PredictOptions& options, Reporter& reporter) {
-  const std::vector<data::BadImage> bad =
-      data::find_unreadable(images.dataset, static_cast<int>(options.workers));
-  if (bad.empty()) return;
-  std::string list;
-  std::map<std::string, bool> is_bad;
-  for (const data::BadImage& image : bad) {
-    list += "\n  " + image.reason;
-    is_bad[image.path] = true;
+/// What the images' folders held besides, and files that were given twice.
+void report_listing(const ImageList& images, Reporter& reporter) {
+  for (const auto& [reason, count] : images.skipped) {
+    reporter.print(fmt::format("skipped: {} x {}\n", count, reason));
   }
-  if (images.submission || !options.allow_bad) {
-    throw ValueError(fmt::format(
-        "{} of {} images cannot be read{}:{}", bad.size(), images.names.size(),
-        images.submission ? ", and a submission needs them all" : " (--allow-bad leaves them out)",
-        list));
+  if (images.repeated.empty()) return;
+  constexpr std::size_t kListed = 5;
+  const std::size_t listed = std::min(kListed, images.repeated.size());
+  reporter.warn(
+      fmt::format("{} image{} given more than once; each has a row for every time: {}{}",
+                  images.repeated.size(), images.repeated.size() == 1 ? " is" : "s are",
+                  fmt::join(images.repeated.begin(),
+                            images.repeated.begin() + static_cast<std::ptrdiff_t>(listed), ", "),
+                  images.repeated.size() > listed ? ", ..." : ""));
+}
+
+/// The networks' preprocessing that magnifies most: a shape that it can resize, all can.
+data::Preprocessing largest_preprocessing(const std::vector<LoadedModel>& models) {
+  const auto largest = std::max_element(models.begin(), models.end(), [](auto& a, auto& b) {
+    return a.card.preprocessing.resize < b.card.preprocessing.resize;
+  });
+  return largest->card.preprocessing;
+}
+
+/// What is wrong with each image, in their order; empty for a good one.
+using Problems = std::vector<std::string>;
+
+Problems find_problems(const ImageList& images, const std::vector<data::BadImage>& bad) {
+  std::map<std::string, std::string> reasons;
+  for (const data::BadImage& image : bad) reasons[image.path] = image.reason;
+  Problems problems(images.names.size());
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    const auto found = reasons.find(images.dataset.samples[i].path);
+    if (found == reasons.end()) continue;
+    problems[i] = found->second;
+    const std::string before = images.dataset.full_path(i) + ": ";
+    if (problems[i].starts_with(before)) problems[i].erase(0, before.size());
   }
-  reporter.print(fmt::format("left out: {} unreadable images:{}\n", bad.size(), list));
+  return problems;
+}
+
+/// The images without a problem.
+ImageList readable(const ImageList& images, const Problems& problems) {
   ImageList kept;
   kept.dataset = images.dataset;
   kept.dataset.samples.clear();
   for (std::size_t i = 0; i < images.names.size(); ++i) {
-    const data::Sample& sample = images.dataset.samples[i];
-    if (is_bad.count(sample.path) != 0 || is_bad.count(images.dataset.full_path(i)) != 0) continue;
-    kept.dataset.samples.push_back(sample);
+    if (!problems[i].empty()) continue;
+    kept.dataset.samples.push_back(images.dataset.samples[i]);
     kept.names.push_back(images.names[i]);
   }
-  images = std::move(kept);
+  return kept;
+}
+
+std::vector<data::BadImage> listed_problems(const ImageList& images, const Problems& problems) {
+  std::vector<data::BadImage> listed;
+  for (std::size_t i = 0; i < problems.size(); ++i) {
+    if (!problems[i].empty()) listed.push_back({images.names[i], problems[i]});
+  }
+  return listed;
+}
+
+/// A submission holds a class for every image; another table may have rows without one.
+void check_enough(const ImageList& images, const std::vector<data::BadImage>& bad) {
+  if (bad.empty() || (!images.submission && bad.size() < images.names.size())) return;
+  throw ValueError(fmt::format(
+      "{} of {} images cannot be read{}:{}", bad.size(), images.names.size(),
+      images.submission ? ", and a submission needs them all" : "", list_unreadable(bad)));
 }
 
 /// All networks' predictions, averaged. Those with the same preprocessing share a loader and its
@@ -91,22 +135,38 @@ Evaluation answers_of(std::vector<LoadedModel> models, const ImageList& images,
   return parts.size() == 1 ? std::move(parts.front()) : weighted_mean(parts, shares);
 }
 
-std::string to_csv(const ImageList& images, const std::vector<std::string>& class_names,
-                   const Evaluation& answers, const PredictOptions& options) {
-  std::string out = images.submission ? "ImageID,ans" : "path,label,probability";
+std::string header_of(const std::vector<std::string>& class_names, const PredictOptions& options,
+                      bool submission, bool with_errors) {
+  std::string out = submission ? "ImageID,ans" : "path,label,probability";
   for (const std::string& name : class_names) {
     if (options.probabilities) out += "," + data::csv_field(name);
   }
   for (const std::string& name : class_names) {
     if (options.logits) out += "," + data::csv_field("logit:" + name);
   }
-  out += "\n";
+  return out + (with_errors ? ",error\n" : "\n");
+}
+
+/// A row for each image in the order in which they were given. Where some are unreadable there is a
+/// last column, error; their other fields stay empty.
+std::string to_csv(const ImageList& images, const Problems& problems,
+                   const std::vector<std::string>& class_names, const Evaluation& answers,
+                   const PredictOptions& options) {
   const std::size_t classes = class_names.size();
+  const bool with_errors = answers.predicted.size() < images.names.size();
+  const std::size_t empty_fields =
+      2 + (options.probabilities ? classes : 0) + (options.logits ? classes : 0);
+  std::string out = header_of(class_names, options, images.submission, with_errors);
+  std::size_t row = 0;  // in `answers`
   for (std::size_t i = 0; i < images.names.size(); ++i) {
-    const float* p = answers.probabilities.data() + i * classes;
-    const float* logit = answers.logits.data() + i * classes;
-    const auto best = static_cast<std::size_t>(answers.predicted[i]);
     out += data::csv_field(images.names[i]);
+    if (!problems[i].empty()) {
+      out += std::string(empty_fields, ',') + "," + data::csv_field(problems[i]) + "\n";
+      continue;
+    }
+    const float* p = answers.probabilities.data() + row * classes;
+    const float* logit = answers.logits.data() + row * classes;
+    const auto best = static_cast<std::size_t>(answers.predicted[row++]);
     out += images.submission
                ? fmt::format(",{}", best)
                : fmt::format(",{},{:.6f}", data::csv_field(class_names[best]), p[best]);
@@ -116,9 +176,24 @@ std::string to_csv(const ImageList& images, const std::vector<std::string>& clas
     for (std::size_t c = 0; options.logits && c < classes; ++c) {
       out += fmt::format(",{:.9g}", logit[c]);
     }
-    out += "\n";
+    out += with_errors ? ",\n" : "\n";
   }
   return out;
+}
+
+/// The files that this command reads.
+std::vector<std::string> inputs_of(const PredictOptions& options, const ImageList& images) {
+  std::vector<std::string> inputs = images.tables;
+  for (const std::string& run : options.runs) {
+    for (std::string& file : files_of_run(run)) inputs.push_back(std::move(file));
+  }
+  for (const std::string& file : {options.checkpoint, options.weights}) {
+    if (!file.empty()) inputs.push_back(file);
+  }
+  for (std::size_t i = 0; i < images.names.size(); ++i) {
+    inputs.push_back(images.dataset.full_path(i));
+  }
+  return inputs;
 }
 
 }  // namespace
@@ -135,16 +210,22 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   for (LoadedModel& loaded : models) loaded.model->to(device);
   const std::vector<std::string> class_names = models.front().card.class_names;
   for (const std::string& run : options.runs) warn_of_training(run, reporter);
+  const ImageList images = list_images(options.images);
+  refuse_to_overwrite(options.out, inputs_of(options, images));
+  report_listing(images, reporter);
+  const std::vector<data::BadImage> bad = data::find_unreadable(
+      images.dataset, static_cast<int>(options.workers), largest_preprocessing(models));
+  const Problems problems = find_problems(images, bad);
   PredictSummary summary;
   summary.networks = static_cast<std::int64_t>(models.size());
-  ImageList images = list_images(options.images);
-  drop_unreadable(images, options, reporter);
-  if (images.names.empty()) throw ValueError("no image is left to predict");
   summary.rows = static_cast<std::int64_t>(images.names.size());
+  summary.unreadable = listed_problems(images, problems);
+  check_enough(images, summary.unreadable);
   const Clock::time_point start = Clock::now();
-  const Evaluation answers = answers_of(std::move(models), images, options, reporter);
+  const Evaluation answers =
+      answers_of(std::move(models), readable(images, problems), options, reporter);
   summary.seconds = seconds_since(start);
-  write_file(options.out, to_csv(images, class_names, answers, options));
+  write_file(options.out, to_csv(images, problems, class_names, answers, options));
   return summary;
 }
 

@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/reading_options.h"
+#include "hanok/data/loader.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {
@@ -26,12 +27,15 @@ struct PredictOptions : ReadingOptions {
 
 struct PredictSummary {
   std::int64_t rows = 0, networks = 0;
-  double seconds = 0;  // from the first image read to the last prediction
+  std::vector<data::BadImage> unreadable{};  // by the names that the user gave
+  double seconds = 0;                        // from the first image read to the last prediction
 };
 
 /// Writes `out`: `ImageID,ans` (the class's number) in the CSV's order for a CSV of images, else
-/// `path,label,probability`. Throws UsageError, IoError, FormatError;
-/// ValueError listing all unreadable images.
+/// `path,label,probability`, a row for every image in the order given. If some cannot be read, a
+/// column `error` follows that says why; their other fields are empty. Throws UsageError, also if
+/// `out` is a file that it reads, IoError, FormatError; ValueError listing the unreadable images if
+/// that is all of them, or any of a CSV's.
 PredictSummary predict(const PredictOptions& options, Reporter& reporter);
 
 }  // namespace hanok::training

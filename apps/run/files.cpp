@@ -170,7 +170,11 @@ std::string absolute_path(const std::string& path) {
   if (error) {
     throw IoError(fmt::format("{}: the current folder cannot be found: {}", path, error.message()));
   }
-  return whole.lexically_normal().string();
+  // What ".." means behind a symbolic link, only the system knows.
+  const bool climbs = std::find(whole.begin(), whole.end(), "..") != whole.end();
+  if (!climbs) return whole.lexically_normal().string();
+  const std::filesystem::path resolved = std::filesystem::weakly_canonical(whole, error);
+  return error ? whole.string() : resolved.string();
 }
 
 std::string mount_point(const std::string& path) {

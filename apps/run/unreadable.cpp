@@ -6,8 +6,10 @@
 
 namespace hanok::training {
 
-std::vector<data::BadImage> take_out_unreadable(data::Dataset& dataset, std::int64_t workers) {
-  std::vector<data::BadImage> bad = data::find_unreadable(dataset, static_cast<int>(workers));
+std::vector<data::BadImage> take_out_unreadable(data::Dataset& dataset, std::int64_t workers,
+                                                const data::Preprocessing& preprocessing) {
+  std::vector<data::BadImage> bad =
+      data::find_unreadable(dataset, static_cast<int>(workers), preprocessing);
   std::set<std::string> paths;
   for (const data::BadImage& image : bad) paths.insert(image.path);
   const auto is_bad = [&paths](const data::Sample& sample) {

@@ -9,6 +9,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/unreadable.h"
+#include "hanok/apps/training/image_loading.h"
 #include "hanok/apps/training/recorded_data.h"
 
 namespace hanok::training {
@@ -34,7 +35,7 @@ void drop_unreadable(ExperimentData& data, const Options& options, data::Folds& 
   const std::size_t images = dataset.samples.size();
   std::map<std::string, int> fold_of;
   for (std::size_t i = 0; i < given.size(); ++i) fold_of[dataset.samples[i].path] = given[i];
-  data.bad = take_out_unreadable(dataset, options.workers);
+  data.bad = take_out_unreadable(dataset, options.workers, preprocessing(options));
   const double share = static_cast<double>(data.bad.size()) / static_cast<double>(images);
   if (share > kBadLimit && !options.allow_bad) {
     throw ValueError(

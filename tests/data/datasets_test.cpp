@@ -258,5 +258,20 @@ TEST(FindUnreadable, NamesFilesAndReasonsInOrder) {
   }
 }
 
+TEST(FindUnreadable, AShapeThatCannotBePreprocessed) {
+  const TempFolder folder;
+  folder.write("a/good.png", encode_png(test::noise("good", 5, 5)));
+  folder.write("b/line.png", encode_png(Image{3000, 1, std::vector<std::uint8_t>(9000)}));
+  const Dataset dataset = load_image_folder(folder.path());
+  EXPECT_TRUE(find_unreadable(dataset, 1).empty());  // squashed to a square
+  const std::vector<BadImage> bad = find_unreadable(dataset, 1, Preprocessing::imagenet());
+  ASSERT_EQ(bad.size(), 1U);
+  EXPECT_EQ(bad[0].path, "b/line.png");
+  EXPECT_THAT(bad[0].reason, HasSubstr("line.png: resize: a shorter side of 256 makes the longer"));
+  Preprocessing small = Preprocessing::imagenet();
+  small.resize = 32;
+  EXPECT_TRUE(find_unreadable(dataset, 1, small).empty());
+}
+
 }  // namespace
 }  // namespace hanok::data

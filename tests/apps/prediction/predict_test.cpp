@@ -209,9 +209,156 @@ TEST_F(Predict, SaysWhatIsWrong) {
   bare.insert("fc.weight", Tensor::zeros({2, 2}));
   weights::save_safetensors(folder_ / "bare.safetensors", bare);
   expect(Arguments{"--checkpoint", folder_ / "bare.safetensors"} + images, 1, "not a checkpoint");
-  write_text(folder_ / "photos/class0/broken.png", "nothing");
-  expect(Arguments{"--run", folder_ / "run"} + images, 1, "broken.png");
-  EXPECT_EQ(ask(Arguments{"--run", folder_ / "run", "--allow-bad"} + images).size(), 37U);
+  write_text(folder_ / "broken.png", "nothing");
+  expect({"--run", folder_ / "run", "--images", folder_ / "broken.png", folder_ / "none.png"}, 1,
+         "2 of 2 images cannot be read");
+}
+
+TEST_F(Predict, AnUnreadableImageHasARowThatSaysWhy) {
+  const std::string good = folder_ / "photos/class0/photo01.png";
+  const std::string page = folder_ / "page.jpg";
+  const std::string pointer = folder_ / "pointer.png";
+  const std::string missing = folder_ / "missing.jpg";
+  write_text(page, "<!DOCTYPE html><html>404</html>");
+  write_text(pointer, "version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n");
+  const Arguments arguments = {"--run", folder_ / "run", "--images",        page,      good,
+                               missing, pointer,         "--probabilities", "--logits"};
+  const std::string out = folder_ / "answers.csv";
+  const Outcome outcome = predict(arguments + Arguments{"--out", out});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("3 of 4 images cannot be read"));
+  EXPECT_THAT(outcome.output, HasSubstr(missing + ": no such file"));
+  EXPECT_THAT(outcome.output, HasSubstr("--allow-bad"));
+  const Table table = read_plain_csv(out);
+  ASSERT_EQ(table.size(), 5U);
+  ASSERT_EQ(table[0].size(), 10U);
+  EXPECT_EQ(table[0].back(), "error");
+  const std::vector<std::pair<std::string, std::string>> rows = {{page, "an HTML page"},
+                                                                 {good, ""},
+                                                                 {missing, "no such file"},
+                                                                 {pointer, "a Git LFS pointer"}};
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::vector<std::string>& row = table[i + 1];
+    const bool good_one = rows[i].second.empty();
+    ASSERT_EQ(row.size(), good_one ? 9U : 10U) << i;  // the reader drops a last empty field
+    EXPECT_EQ(row[0], rows[i].first);
+    EXPECT_EQ(row[1].empty(), !good_one);
+    if (!good_one) {
+      EXPECT_THAT(row[9], ::testing::StartsWith(rows[i].second));
+    }
+  }
+  // The readable image's fields are those of a table without unreadable ones.
+  const Table alone =
+      ask({"--run", folder_ / "run", "--images", good, "--probabilities", "--logits"});
+  EXPECT_EQ(alone[0].size(), 9U);
+  EXPECT_TRUE(std::equal(alone[1].begin(), alone[1].end(), table[2].begin()));
+
+  const Outcome accepted = predict(arguments + Arguments{"--out", out, "--allow-bad"});
+  EXPECT_EQ(accepted.exit_code, 0) << accepted.output;
+  EXPECT_THAT(accepted.output, HasSubstr("warning: 3 of 4 images cannot be read"));
+  EXPECT_EQ(read_plain_csv(out), table);
+}
+
+TEST_F(Predict, ASubmissionNeedsAllImages) {
+  std::filesystem::create_directories(folder_ / "eval");
+  write_text(folder_ / "eval/info.csv", "ImageID\nnone.png\n");
+  const Outcome outcome = predict({"--run", folder_ / "run", "--images", folder_ / "eval/info.csv",
+                                   "--out", folder_ / "x.csv", "--allow-bad"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("1 of 1 images cannot be read, and a submission needs"));
+  EXPECT_THAT(outcome.output, HasSubstr("none.png: no such file"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "x.csv"));
+}
+
+TEST_F(Predict, NamesWhatItSkipsInAFolderAndFollowsLinks) {
+  namespace fs = std::filesystem;
+  fs::create_directories(folder_ / "new");
+  fs::copy_file(folder_ / "photos/class0/photo00.png", folder_ / "new/a.webp");  // by its content
+  write_text(folder_ / "new/b.HEIC", "x");
+  write_text(folder_ / "new/c.HEIC", "x");
+  write_text(folder_ / "new/notes.txt", "x");
+  fs::create_directory_symlink("../photos/class1", folder_ / "new/linked");
+  const Outcome outcome =
+      predict({"--run", folder_ / "run", "--images", folder_ / "new", "--out", folder_ / "x.csv"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("skipped: 2 x extension .heic (HEIC, which is not read"));
+  EXPECT_THAT(outcome.output, HasSubstr("skipped: 1 x extension .txt"));
+  const Table table = read_plain_csv(folder_ / "x.csv");
+  ASSERT_EQ(table.size(), 14U);
+  EXPECT_EQ(table[1][0], folder_ / "new/a.webp");
+  EXPECT_EQ(table[2][0], folder_ / "new/linked/photo00.png");
+  fs::remove_all(folder_ / "new/linked");
+  fs::remove(folder_ / "new/a.webp");
+  const Outcome none =
+      predict({"--run", folder_ / "run", "--images", folder_ / "new", "--out", folder_ / "x.csv"});
+  EXPECT_EQ(none.exit_code, 1);
+  EXPECT_THAT(none.output, HasSubstr("no images (JPEG"));
+  EXPECT_THAT(none.output, HasSubstr("2 x extension .heic"));
+}
+
+TEST_F(Predict, WarnsOfFilesGivenTwice) {
+  const std::string file = folder_ / "photos/class0/photo03.png";
+  std::filesystem::create_symlink(file, folder_ / "link.png");
+  const Outcome outcome =
+      predict({"--run", folder_ / "run", "--images", file, folder_ / "photos/class0",
+               folder_ / "photos/class1/../class0/photo04.png", folder_ / "link.png", "--out",
+               folder_ / "x.csv"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("warning: 3 images are given more than once"));
+  EXPECT_EQ(read_plain_csv(folder_ / "x.csv").size(), 16U);
+}
+
+TEST_F(Predict, ReplacesNoFileThatItReads) {
+  namespace fs = std::filesystem;
+  const std::string image = folder_ / "photos/class0/photo00.png";
+  fs::copy_file(folder_ / "photos/class0/photo00.png", folder_ / "photos/one.png");
+  write_text(folder_ / "photos/info.csv", "ImageID\none.png\n");
+  fs::create_symlink(image, folder_ / "link.csv");
+  const std::string checkpoint = folder_ / "run/fold_0/best.safetensors";
+  const auto refuse = [&](const Arguments& images, const std::string& out) {
+    const std::string before = read_text(out);
+    const Outcome outcome =
+        predict(Arguments{"--run", folder_ / "run", "--out", out, "--images"} + images);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("this command reads that file"));
+    EXPECT_EQ(read_text(out), before);
+  };
+  refuse({image}, image);
+  refuse({folder_ / "photos"}, image);
+  refuse({image}, folder_ / "link.csv");
+  refuse({folder_ / "photos/info.csv"}, folder_ / "photos/info.csv");
+  refuse({image}, checkpoint);
+  refuse({image}, folder_ / "run/summary.json");
+  refuse({image}, folder_ / "run/fold_0/../predictions.csv");
+  // A table of its own beside the run's files may be replaced.
+  for (int i = 0; i < 2; ++i) {
+    const Outcome outcome = predict(
+        {"--run", folder_ / "run", "--images", image, "--out", folder_ / "run/answers.csv"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  }
+}
+
+// Scaled so that its height is that of the resized photographs, one line of pixels would not fit
+// into memory.
+TEST_F(Predict, AnImpossibleShapeIsFoundWithTheUnreadableImages) {
+  const std::string photos = folder_ / "photos";
+  const data::Image line{30000, 1, std::vector<std::uint8_t>(90000, 9)};
+  const std::vector<std::uint8_t> png = data::encode_png(line);
+  write_text(photos + "/class0/line.png", {png.begin(), png.end()});
+  const Outcome trained = finetune({"--data", photos, "--model", "lenet", "--weights", "none",
+                                    "--image-size", "64", "--crop", "center", "--epochs", "1",
+                                    "--folds", "2", "--fold", "0", "--out", folder_ / "cropped"});
+  EXPECT_EQ(trained.exit_code, 0) << trained.output;
+  EXPECT_THAT(trained.output, HasSubstr("line.png: resize: a shorter side of 73 makes the longer"));
+  EXPECT_THAT(read_text(folder_ / "cropped/unreadable.csv"), HasSubstr("class0/line.png"));
+  const Outcome predicted = predict({"--run", folder_ / "cropped", "--images", photos, "--out",
+                                     folder_ / "x.csv", "--allow-bad"});
+  EXPECT_EQ(predicted.exit_code, 0) << predicted.output;
+  EXPECT_EQ(read_plain_csv(folder_ / "x.csv").size(), 38U);
+  const Outcome evaluated =
+      run_program("evaluate", {"--run", folder_ / "cropped", "--data", photos});
+  EXPECT_EQ(evaluated.exit_code, 1);
+  EXPECT_THAT(evaluated.output, HasSubstr("1 of 37 images cannot be read"));
 }
 
 TEST_F(Predict, SeveralRunsAreAveragedWhateverTheirPreprocessing) {
