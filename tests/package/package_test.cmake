@@ -133,7 +133,8 @@ elseif(CASE STREQUAL "components")
         ${command})
   configure_command(${here}/components components -DCMAKE_PREFIX_PATH=${prefix}
                     -DCOMPONENTS=data ${without})
-  fails("finding data without its packages" "component data needs JPEG, PNG, WebP, GIF, TIFF, not found here" ${command})
+  fails("finding data without its packages"
+        "component data needs JPEG, PNG, WebP, GIF, TIFF, not found here" ${command})
   configure_command(${here}/components components -DCMAKE_PREFIX_PATH=${prefix} -DVERSION=9.0)
   fails("finding a version that is not there" "requested version \"9.0\"" ${command})
 
