@@ -1,14 +1,21 @@
 // What can be known before the first step is reported before an image is decoded, a failed start
 // leaves nothing, and one process at a time works in a run folder.
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <memory>
+#include <optional>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hanok/apps/experiment/experiment.h"
+#include "hanok/apps/experiment/start_checks.h"
+#include "hanok/apps/preflight/check.h"
+#include "hanok/kernels/base/error.h"
 #include "tests/apps/program.h"
+#include "tests/support/recording_reporter.h"
 
 namespace hanok::test {
 namespace {
@@ -78,7 +85,7 @@ TEST_F(Start, WhatNeedsNoPixelsIsCheckedBeforeThem) {
   expect_refused(none + Arguments{"--augment", folder_ / "no.toml"}, "no such file");
   expect_refused(none + Arguments{"--freeze", "conv9"}, "conv9");
   expect_refused(none + Arguments{"--freeze", "*"}, "freezes everything");
-  expect_refused(none + Arguments{"--model", "lenet5"}, "lenet");
+  expect_refused(none + Arguments{"--hidden", "0"}, "--hidden");
 }
 
 TEST_F(Start, DataOfAWrongKindAreNamed) {
@@ -98,24 +105,58 @@ TEST_F(Start, DataOfAWrongKindAreNamed) {
   expect(folder_ / std::string(300, 'd'), "File name too long");
 }
 
+/// $TMPDIR has another value as long as this lives.
+class TemporaryFolderIs {
+ public:
+  explicit TemporaryFolderIs(const std::string& value) {
+    if (const char* before = std::getenv("TMPDIR")) before_ = before;
+    setenv("TMPDIR", value.c_str(), 1);
+  }
+  ~TemporaryFolderIs() {
+    if (before_) {
+      setenv("TMPDIR", before_->c_str(), 1);
+    } else {
+      unsetenv("TMPDIR");
+    }
+  }
+  TemporaryFolderIs(const TemporaryFolderIs&) = delete;
+  TemporaryFolderIs& operator=(const TemporaryFolderIs&) = delete;
+
+ private:
+  std::optional<std::string> before_;
+};
+
 TEST_F(Start, TheTemporaryFolderIsCheckedWhereItIsNeeded) {
   break_all_images();
-  setenv("TMPDIR", (folder_ / "nowhere").c_str(), 1);
-  const Arguments none = {"--weights", "none"};
-  const std::vector<Arguments> jobs = {
-      {"--check"},
-      {"--plan", "--cache-images", "yes"},
-      {"--dry-run", "--mode", "feature-extraction", "--augment", "none"},
-      {"--baselines", "--cache-images", "yes"}};
-  for (const Arguments& job : jobs) {
-    const std::string out = folder_ / "run";
-    Process process("finetune", command(none + job + Arguments{"--out", out}));
-    const Outcome outcome = process.wait();
-    EXPECT_EQ(outcome.exit_code, 1) << job[0];
-    EXPECT_THAT(outcome.output, AllOf(HasSubstr("TMPDIR"), HasSubstr("nowhere"))) << job[0];
-    EXPECT_FALSE(std::filesystem::exists(out));
-  }
-  unsetenv("TMPDIR");
+  training::Options options;
+  options.data = folder_ / "photos";
+  options.model = "lenet";
+  options.image_size = 32;
+  options.folds = 2;
+  options.weights = training::parse_start_weights("none");
+  options.cache_images = training::Caching::Yes;
+  training::Options frozen = options;
+  frozen.model = "resnet18";
+  frozen.cache_images = training::Caching::No;
+  frozen.mode = training::FreezingMode::FeatureExtraction;
+  frozen.augment = training::parse_augment("none");
+  training::Options baselines = options;
+  baselines.baselines = true;
+  RecordingReporter reporter;
+  const TemporaryFolderIs nowhere(folder_ / "nowhere");
+  const auto expect = [](const auto& job) {
+    try {
+      job();
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), AllOf(HasSubstr("TMPDIR"), HasSubstr("nowhere")));
+    }
+  };
+  expect([&] { training::check_recipe(options, reporter); });
+  expect([&] { training::plan_run(options, reporter); });
+  expect([&] { training::dry_run(frozen, reporter); });
+  expect([&] { training::start_run(baselines, folder_ / "run", reporter); });
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run"));
 }
 
 TEST_F(Start, ATextWithNulIsRefused) {
@@ -128,12 +169,38 @@ TEST_F(Start, ATextWithNulIsRefused) {
 }
 
 TEST_F(Start, ADiskThatIsTooSmallIsReportedWithTheNumbers) {
-  const Outcome outcome =
-      finetune(into_run({"--weights", "none", "--cache-images", "yes", "--image-budget", "0",
-                         "--image-size", "4096", "--model", "mobilenet_v2"}));
-  // 36 images of 48 MiB fit on most disks: then the line says so.
-  EXPECT_THAT(outcome.output, AllOf(HasSubstr("of weights and optimiser state and 1728 MiB of im"),
-                                    HasSubstr("its disk, at /"), HasSubstr(" left")));
+  const training::DiskNeed much{.checkpoints = std::int64_t{1} << 60, .image_cache = 5 << 20};
+  try {
+    training::check_room(folder_.path(), much);
+    ADD_FAILURE() << "there is no such disk";
+  } catch (const IoError& error) {
+    EXPECT_THAT(error.what(), AllOf(HasSubstr("--out: " + folder_.path()),
+                                    HasSubstr("1073741824 GiB of weights and optimiser state"),
+                                    HasSubstr("5 MiB of images"), HasSubstr("its disk, at /")));
+  }
+  EXPECT_THAT(training::check_room(folder_.path(), {.checkpoints = 1000, .image_cache = 0}),
+              AllOf(HasSubstr("1 MiB of weights"), HasSubstr("its disk, at /"), HasSubstr("left")));
+}
+
+TEST_F(Start, WhatARunWritesIsKnownBeforehand) {
+  training::Options options;
+  options.model = "lenet";
+  options.image_size = 32;
+  options.folds = 3;
+  data::Dataset dataset;
+  dataset.class_names = {"a", "b"};
+  dataset.samples.resize(100);
+  constexpr std::int64_t kWeights = 4 * 61326;  // of LeNet for two classes
+  const training::DiskNeed adam = training::disk_need(options, dataset);
+  EXPECT_EQ(adam.checkpoints, 3 * (kWeights + 3 * kWeights) + 3 * kWeights);
+  EXPECT_EQ(adam.image_cache, 0);
+  options.optimizer = training::OptimizerKind::Sgd;
+  options.fold = 1;
+  options.cache_images = training::Caching::Yes;
+  options.image_budget = 0;
+  const training::DiskNeed sgd = training::disk_need(options, dataset);
+  EXPECT_EQ(sgd.checkpoints, (kWeights + 2 * kWeights) + 2 * kWeights);
+  EXPECT_EQ(sgd.image_cache, 100 * 3 * 32 * 32);
 }
 
 TEST_F(Start, AWriteThatFailsInTheMiddleLeavesNothing) {
