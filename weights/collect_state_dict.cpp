@@ -261,8 +261,6 @@ void remove_wrapper_prefixes(WeightFile& file) {
 /// What a checkpoint holds beside its state_dict, in notes.
 void note_choice(const pickle::Value& root, const Survey& survey, const Choice& choice,
                  WeightFile& result) {
-  const pickle::Dict* dict = items_of(root);
-  const std::string keys = dict == nullptr ? "none" : describe_keys(*dict);
   if (choice.taken.size() > 1) {
     std::vector<std::string> taken;
     for (const TensorDictionary* dictionary : choice.taken) {
@@ -277,9 +275,10 @@ void note_choice(const pickle::Value& root, const Survey& survey, const Choice& 
   }
   const TensorDictionary& taken = *choice.taken.front();
   if (taken.path.steps.empty()) return;
+  const pickle::Dict* dict = items_of(root);
   result.notes.push_back(
-      fmt::format("the state_dict was taken from {} of a checkpoint with the keys {}",
-                  taken.path.display(), keys));
+      fmt::format("the state_dict was taken from {} of a checkpoint{}", taken.path.display(),
+                  dict == nullptr ? "" : " with the keys " + describe_keys(*dict)));
   for (const TensorDictionary& other : survey.dictionaries) {
     if (&other == &taken || !other.may_be_weights || other.path.steps.empty() ||
         other.tensors < taken.tensors / 2) {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/nn/models/registry.h"
 #include "hanok/weights/name_maps.h"
 #include "hanok/weights/quoted.h"
 
@@ -225,7 +226,8 @@ class Comparison {
     std::string message = fmt::format(
         "does not fit {}: of its {} tensors {} are missing and {} have another shape or type; the "
         "file has {} others",
-        target_.model, expected, missing_.size(), mismatched_.size(), left_over_.size());
+        target_.model, expected, missing_.size(), mismatched_.size(),
+        left_over_.size() + left_out_.size());
     add_lines(message, missing_,
               [this](const std::string& name) { return describe_missing(name); });
     add_lines(message, mismatched_, [this](const std::string& name) {
@@ -237,6 +239,7 @@ class Comparison {
     add_lines(message, left_over_, [this](const std::string& name) {
       return fmt::format("left over: {} {}", in_quotes(name), given_.at(name).shape().to_string());
     });
+    if (!left_out_.empty()) message += "\n  left over as well: " + describe_groups(left_out_);
     if (!missing_.empty()) {
       message +=
           "\n  --rename FROM=TO gives names other beginnings (`convert --inspect` lists the "
@@ -325,8 +328,41 @@ AlignedTensors align_names(const WeightFile& file, const FitTarget& target) {
   return aligned;
 }
 
+namespace {
+
+bool fits(const WeightFile& file, const FitTarget& target) {
+  try {
+    Comparison(file, align_names(file, target), target).run();
+    return true;
+  } catch (const ValueError&) {
+    return false;
+  }
+}
+
+/// The first other model of the registry that takes the file; empty if there is none.
+std::string find_fitting_model(const WeightFile& file, const std::string& refused) {
+  constexpr std::int64_t kAnyClasses = 1000;
+  const nn::WithoutInit without_init;
+  for (const nn::ModelInfo& info : nn::models()) {
+    if (info.name == refused || info.fixed_image_size) continue;
+    const auto model = nn::make_model(info.name, kAnyClasses);
+    if (fits(file, {.model = info.name, .head = info.head, .tensors = model->state_dict()})) {
+      return info.name;
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
 Fit fit_to_model(const WeightFile& file, const FitTarget& target) {
-  return Comparison(file, align_names(file, target), target).run();
+  try {
+    return Comparison(file, align_names(file, target), target).run();
+  } catch (const ValueError& error) {
+    const std::string other = find_fitting_model(file, target.model);
+    if (other.empty()) throw;
+    throw ValueError(fmt::format("{}\n  it fits --model {}", error.what(), other));
+  }
 }
 
 }  // namespace hanok::weights

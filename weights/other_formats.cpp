@@ -110,6 +110,11 @@ std::string other_zip(const std::string& path, Bytes bytes) {
            "torch.save(torch.jit.load(" +
            in_quotes(path) + ", map_location='cpu').state_dict(), 'state_dict.pth')";
   }
+  if (has("serialized_exported_program.json") || has("/archive_format")) {
+    return "is a program that torch.export saved; save its state_dict: "
+           "torch.save(torch.export.load(" +
+           in_quotes(path) + ").state_dict, 'state_dict.pth')";
+  }
   if (has("/data.pkl")) return "";
   if (has(".npyPK")) {
     return "is an archive of NumPy arrays (.npz); where their names are PyTorch's: "
@@ -119,11 +124,6 @@ std::string other_zip(const std::string& path, Bytes bytes) {
   if (has("model.weights.h5")) {
     return "is a model of Keras; load it there and save its weights by their PyTorch names as "
            "safetensors";
-  }
-  if (has("serialized_exported_program.json") || has("models/model.json")) {
-    return "is a program that torch.export saved; save its state_dict: "
-           "torch.save(torch.export.load(" +
-           in_quotes(path) + ").state_dict, 'state_dict.pth')";
   }
   for (const std::string_view ending : {".pthPK", ".ptPK", ".safetensorsPK", ".ckptPK", ".binPK"}) {
     if (has(ending)) return "is a zip archive with a weight file in it; unpack it first";

@@ -241,8 +241,8 @@ WeightFile read_safetensors(const std::shared_ptr<const MappedFile>& file) {
   for (const Located& tensor : tensors) {
     if (!tensor.dtype) {
       result.unsupported[tensor.name] = "of dtype " + in_quotes(tensor.type);
-      result.notes.push_back(
-          fmt::format("{} was left out: it is of type {}", in_quotes(tensor.name), tensor.type));
+      result.notes.push_back(fmt::format("{} was left out: it is {}", in_quotes(tensor.name),
+                                         result.unsupported[tensor.name]));
       continue;
     }
     const std::string where = fmt::format("{}: tensor {}", path, in_quotes(tensor.name));

@@ -5,6 +5,7 @@
 
 #include "hanok/engine/autograd.h"
 #include "hanok/nn/models/registry.h"
+#include "hanok/weights/name_maps.h"
 #include "hanok/weights/weights.h"
 #include "tests/weights/weight_test.h"
 
@@ -146,6 +147,69 @@ TEST(Torchvision, EveryOtherModelOfItsLoadsAndGivesItsLogits) {
     ++compared;
   }
   EXPECT_GT(compared, 0);
+}
+
+// Networks of other packages, whose names are not torchvision's. timm's MobileNetV3 has another
+// epsilon than torchvision's, which is set here; nothing else may differ.
+constexpr const char* kWriteOtherCodeBases = R"(
+try:
+    import timm
+    from efficientnet_pytorch import EfficientNet
+    from efficientnet_lite_pytorch import EfficientNet as EfficientNetLite
+except ImportError as error:
+    print(error)
+    sys.exit(77)
+folder, names = sys.argv[1], sys.argv[2:]
+MAKERS = {
+    'mobilenet_v2': lambda: timm.create_model('mobilenetv2_100'),
+    'mobilenet_v3_small': lambda: timm.create_model('mobilenetv3_small_100'),
+    'efficientnet_b0': lambda: timm.create_model('efficientnet_b0'),
+    'convnext_tiny': lambda: timm.create_model('convnext_tiny'),
+    'vgg16_bn': lambda: timm.create_model('vgg16_bn'),
+    'tf_efficientnet_b0': lambda: EfficientNet.from_name('efficientnet-b0'),
+    'efficientnet_lite0': lambda: EfficientNetLite.from_name('efficientnet-lite0'),
+}
+for name, maker in MAKERS.items():
+    if name not in names:
+        continue
+    torch.manual_seed(20)
+    model = maker()
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5)
+            module.bias.data.normal_(0, 0.2)
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+            if name == 'mobilenet_v3_small':
+                module.eps = 0.001
+        if getattr(module, 'gamma', None) is not None:
+            module.gamma.data.uniform_(0.1, 1)
+    torch.save(model.state_dict(), folder + '/' + name + '.pth')
+    save_logits(model.eval(), 224 if name == 'vgg16_bn' else 64, folder + '/' + name + '.safetensors')
+)";
+
+TEST(OtherCodeBases, NetworksGiveTheirLogitsOnceTheNamesAreMapped) {
+  const TemporaryFolder folder;
+  std::vector<std::string> arguments = {folder.path().string()};
+  for (const std::string& name : nn::model_names()) arguments.push_back(name);
+  const PythonResult python =
+      run_python(folder, std::string(kCommon) + kWriteOtherCodeBases, arguments);
+  if (!python.skip.empty()) GTEST_SKIP() << python.skip;
+  ASSERT_EQ(python.exit_code, 0) << python.output;
+  int compared = 0;
+  for (const std::string& name : nn::model_names()) {
+    const std::int64_t image_size = name == "vgg16_bn" ? 224 : 64;  // timm's VGG needs it
+    if (!std::filesystem::exists(folder / name + ".pth")) continue;
+    nn::StateDict tensors = load(folder / name + ".pth").tensors;
+    EXPECT_TRUE(rename_to_torchvision(tensors, name).has_value()) << name;
+    const double error = logits_error(
+        name, tensors, logical_values(load(folder / name + ".safetensors").tensors.at("logits")),
+        image_size);
+    std::cout << name << ": L2-relative error of the logits: " << error << "\n";
+    EXPECT_LT(error, 1e-4) << name;
+    ++compared;
+  }
+  EXPECT_GE(compared, 5);
 }
 
 // Reads two files written by hanok: the state_dict of a resnet18, and one with every type.
