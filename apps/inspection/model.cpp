@@ -12,6 +12,7 @@
 
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/training/freezing.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/engine/tensor_impl.h"
@@ -245,6 +246,9 @@ void inspect_model(const ModelOptions& options, Reporter& reporter) {
   for (const std::string& type : noted.without_formula) {
     reporter.print(fmt::format("  {} has weights, but no formula here\n", type));
   }
+
+  reporter.print(fmt::format("\nstages of finetune --mode gradual, each adds a part\n{}",
+                             training::stages_table(*model, nn::head_name(options.model))));
 
   if (options.kernels) print_kernels(*model, noted, options.batch, reporter);
 

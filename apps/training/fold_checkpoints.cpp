@@ -51,6 +51,7 @@ void FoldCheckpoints::save_last(const FoldState& fold) {
   nn::State state;
   state.integers["version"] = kStateVersion;
   state.integers["fold"] = job_.fold;
+  state.integers["freezing_parts"] = static_cast<std::int64_t>(setup_.freezing->parts().size());
   fold.progress.save(state);
   state.texts["seed"] = std::to_string(job_.options.seed);
   for (const auto& [key, value] : to_metadata(card())) state.texts[key] = value;
@@ -69,6 +70,22 @@ void FoldCheckpoints::save_last(const FoldState& fold) {
   save_seconds_ = seconds_since(start);
 }
 
+/// In the other modes the parts do not matter: all of them learn from the first epoch or never.
+void FoldCheckpoints::check_freezing(const std::string& path, const nn::State& state) const {
+  const FreezingPlan& plan = *setup_.freezing;
+  const auto recorded = state.integers.find("freezing_parts");
+  // Versions that recorded none had a part for each of today's groups.
+  const std::int64_t before = recorded != state.integers.end()
+                                  ? recorded->second
+                                  : static_cast<std::int64_t>(plan.groups().size());
+  const auto now = static_cast<std::int64_t>(plan.parts().size());
+  if (job_.options.mode != FreezingMode::Gradual || before == now) return;
+  throw FormatError(fmt::format(
+      "{}: was written by a version whose --mode gradual trains {} in {} stages; this one has {}, "
+      "so it cannot be resumed to the same result. Start anew: finetune --config {} --out NEW",
+      path, job_.options.model, before, now, job_.folder->config()));
+}
+
 FoldState FoldCheckpoints::load() {
   const Options& options = job_.options;
   FoldState fold{.progress = {.parts = options.accumulate},
@@ -83,6 +100,7 @@ FoldState FoldCheckpoints::load() {
     throw FormatError(fmt::format("{}: is the state of fold {}, expected fold {}", path,
                                   state.integer("fold"), job_.fold));
   }
+  check_freezing(path, state);
   fold.progress.load(state);
   nn::StateDict tensors;
   for (const auto& [name, tensor] : state.sub("model").tensors) tensors.insert(name, tensor);

@@ -35,6 +35,9 @@ class FoldCheckpoints {
 
  private:
   ModelCard card() const;
+  /// Throws FormatError where --mode gradual would go on with other stages than `state` was trained
+  /// with.
+  void check_freezing(const std::string& path, const nn::State& state) const;
 
   const FoldJob& job_;
   const FoldSamples& samples_;

@@ -52,14 +52,14 @@ std::vector<nn::ParameterGroup> parameter_groups(const Options& options, nn::Mod
   const std::vector<nn::NamedTensor> parameters = model.named_parameters();
   const std::map<std::string, double> rates = own_rates(options, parameters, freezing.head());
   if (rates.empty()) return freezing.parameter_groups(model);
-  // By part, then by rate; a negative rate means --lr and comes first.
+  // By group, then by rate; a negative rate means --lr and comes first.
   std::map<std::pair<std::size_t, double>, nn::ParameterGroup> groups;
   for (const nn::NamedTensor& parameter : parameters) {
-    const std::size_t part = freezing.part_of(parameter.name);
+    const std::size_t place = freezing.group_of(parameter.name);
     const auto own = rates.find(parameter.name);
     const double rate = own == rates.end() ? -1 : own->second;
-    nn::ParameterGroup& group = groups[{part, rate}];
-    group.name = freezing.parts()[part].name;
+    nn::ParameterGroup& group = groups[{place, rate}];
+    group.name = freezing.groups()[place].name;
     group.learning_rate = rate;
     group.parameters.push_back(parameter.tensor);
   }

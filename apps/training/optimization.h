@@ -15,7 +15,8 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Optimiser groups: one a part of the network, head first (FreezingPlan), where --head-lr and
+/// Optimiser groups: one a child of the network, head first (FreezingPlan::groups), where --head-lr
+/// and
 /// --lr-group do not say otherwise; what they name gets groups of its own with that rate. The last
 /// --lr-group that matches a parameter counts. Throws ValueError with near names for a glob that
 /// matches nothing.

@@ -58,6 +58,49 @@ TEST_F(Checkpoints, OfAnotherFoldAreRejected) {
   }
 }
 
+/// Rewrites a fold's state as a version wrote it that did not record the parts.
+void forget_parts(const std::string& path) {
+  nn::State state = training::load_state(path);
+  state.integers.erase("freezing_parts");
+  training::save_state(path, state);
+}
+
+TEST_F(Checkpoints, OfOtherStagesOfGradualAreRejected) {
+  options_.model = "mobilenet_v2";
+  options_.mode = training::FreezingMode::Gradual;
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  Fold fold(job_in(folder));
+  fold.checkpoints.save_last(fold.state);
+  EXPECT_TRUE(Fold(job_in(folder)).checkpoints.resumed());
+  forget_parts(folder.last(0));
+  try {
+    Fold other(job_in(folder));
+    FAIL() << "the checkpoint was trained in three stages";
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("trains mobilenet_v2 in 3 stages; this one has "
+                                                   "20, so it cannot be resumed"));
+    EXPECT_THAT(error.what(), ::testing::HasSubstr("--config " + folder.config() + " --out NEW"));
+  }
+}
+
+TEST_F(Checkpoints, WithoutRecordedPartsGoOnWhereTheStagesAreTheSame) {
+  const auto resumes = [this](const char* model, training::FreezingMode mode) {
+    options_.model = model;
+    options_.mode = mode;
+    const RunFolder folder =
+        RunFolder::create(folder_ / (std::string(model) + training::name_of(mode)));
+    Fold fold(job_in(folder));
+    fold.checkpoints.save_last(fold.state);
+    forget_parts(folder.last(0));
+    return Fold(job_in(folder)).checkpoints.resumed();
+  };
+  EXPECT_TRUE(resumes("resnet18", training::FreezingMode::Gradual));
+  EXPECT_TRUE(resumes("lenet", training::FreezingMode::Gradual));
+  EXPECT_TRUE(resumes("mlp", training::FreezingMode::Gradual));
+  EXPECT_TRUE(resumes("mobilenet_v2", training::FreezingMode::Finetune));
+  EXPECT_TRUE(resumes("mobilenet_v2", training::FreezingMode::FeatureExtraction));
+}
+
 TEST_F(Checkpoints, WithoutAFolderNothingIsWritten) {
   Fold fold(job());
   fold.checkpoints.save_last(fold.state);
