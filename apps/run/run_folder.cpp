@@ -34,7 +34,7 @@ ordered_json to_json(const EpochMetrics& m) {
           {"best", m.best}};
 }
 
-/// A number that JSON cannot hold (infinity) was written as null.
+/// A number that JSON cannot hold (infinity, NaN) was written as null.
 double number_or_nan(const ordered_json& value) {
   return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
 }
@@ -47,8 +47,8 @@ EpochMetrics from_json(const ordered_json& value) {
   m.loss = number_or_nan(value.at("loss"));
   value.at("accuracy").get_to(m.accuracy);
   m.val_loss = number_or_nan(value.at("val_loss"));
-  value.at("val_accuracy").get_to(m.val_accuracy);
-  value.at("val_macro_f1").get_to(m.val_macro_f1);
+  m.val_accuracy = number_or_nan(value.at("val_accuracy"));
+  m.val_macro_f1 = number_or_nan(value.at("val_macro_f1"));
   value.at("learning_rate").get_to(m.learning_rate);
   value.at("trainable_parameters").get_to(m.trainable_parameters);
   value.at("seconds").get_to(m.seconds);

@@ -18,8 +18,8 @@ class EarlyStopping {
   /// The loss is best where lowest, F1 where highest.
   static EarlyStopping for_monitor(Monitor monitor, std::int64_t patience, double min_delta);
 
-  /// Takes the value of `epoch`; true if it is the best so far. A value that is not finite never
-  /// is.
+  /// Takes the value of `epoch`; true if it is the best so far. A value that is not finite is worse
+  /// than all others and never the best.
   bool update(std::int64_t epoch, double value);
   /// True after `patience` epochs in a row without improvement.
   bool should_stop() const { return patience_ > 0 && waited_ >= patience_; }

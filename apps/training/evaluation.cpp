@@ -1,6 +1,7 @@
 #include "hanok/apps/training/evaluation.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "hanok/apps/cli/signals.h"
 #include "hanok/engine/autograd.h"
@@ -23,6 +24,7 @@ struct LossSum {
     ops::CrossEntropyOptions options;
     options.class_weights = class_weights;
     options.reduction = ops::Reduction::None;
+    options.ignore_index = -1;  // an image whose label is unknown
     const Tensor targets = labels.to(logits.device());
     const std::vector<float> losses = ops::cross_entropy(logits, targets, options).to_vector();
     const std::vector<std::int64_t> truth = labels.to_int_vector();
@@ -68,7 +70,8 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
     evaluation.predicted.insert(evaluation.predicted.end(), predicted.begin(), predicted.end());
     if (on_batch) on_batch(static_cast<std::int64_t>(truth.size()));
   }
-  evaluation.loss = sum.weight > 0 ? sum.loss / sum.weight : 0;
+  evaluation.weight = sum.weight;
+  evaluation.loss = sum.weight > 0 ? sum.loss / sum.weight : std::nan("");
   return evaluation;
 }
 

@@ -22,7 +22,9 @@ struct Evaluation {
   std::vector<float> logits;            // [samples, classes]
   std::vector<float> probabilities;     // [samples, classes]
   nn::ConfusionMatrix confusion;        // of the samples whose label is known
-  double loss = 0;  // mean cross entropy over all labelled samples, weighted by class
+  double weight = 0;                    // of all labelled samples, by class
+  double loss = 0;  // mean cross entropy over all labelled samples, weighted by class; NaN if they
+                    // have no weight
 };
 
 /// Runs `model` in evaluation mode over `samples`, on what `batches` makes of them. `class_weights`

@@ -70,6 +70,9 @@ void Trainer::take_best_weights() {
     setup_.model->load_state_dict(state_.best_weights);
     return;
   }
+  job_.reporter.warn(
+      fmt::format("fold {}: no epoch had a finite {}; the weights after the last one are kept",
+                  job_.fold, name_of(job_.options.monitor)));
   if (setup_.ema) setup_.ema->swap();
   checkpoints_.save_best(state_);
 }

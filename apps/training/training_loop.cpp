@@ -1,8 +1,10 @@
 #include "hanok/apps/training/training_loop.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <memory>
+#include <utility>
 
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/signals.h"
@@ -161,6 +163,7 @@ bool TrainingLoop::finish_epoch() {
   model.train();  // drops what evaluation packed, before weights and state are copied
 
   EpochMetrics metrics = metrics_of(*evaluation);
+  warn_of_useless_validation(metrics, *evaluation);
   metrics.best = context_.state.early_stopping.update(
       progress_.epoch,
       context_.job.options.monitor == Monitor::ValLoss ? metrics.val_loss : metrics.val_macro_f1);
@@ -185,6 +188,27 @@ bool TrainingLoop::finish_epoch() {
   return true;
 }
 
+/// Once: that the loss or the monitored value of validation is no number, and why.
+void TrainingLoop::warn_of_useless_validation(const EpochMetrics& metrics,
+                                              const Evaluation& evaluation) {
+  const bool by_loss = context_.job.options.monitor == Monitor::ValLoss;
+  if (std::isfinite(metrics.val_loss) && std::isfinite(metrics.val_macro_f1)) return;
+  if (std::exchange(warned_, true)) return;
+  std::string cause = "the network's outputs are not finite";
+  if (evaluation.confusion.total() == 0) {
+    cause = "there is no labelled validation image";
+  } else if (evaluation.weight == 0) {
+    cause = fmt::format(
+        "--class-weights {} gives the validation images weight 0, as their classes have no "
+        "training image",
+        name_of(context_.job.options.class_weights));
+  }
+  const bool monitored = !std::isfinite(by_loss ? metrics.val_loss : metrics.val_macro_f1);
+  context_.job.reporter.warn(fmt::format("fold {}: the validation loss is {}: {}{}", metrics.fold,
+                                         metrics.val_loss, cause,
+                                         monitored ? "; such an epoch is never the best" : ""));
+}
+
 /// All but whether it is the best epoch, and its seconds.
 EpochMetrics TrainingLoop::metrics_of(const Evaluation& evaluation) const {
   EpochMetrics metrics;
@@ -194,8 +218,9 @@ EpochMetrics TrainingLoop::metrics_of(const Evaluation& evaluation) const {
   metrics.loss = progress_.counts.loss();
   metrics.accuracy = progress_.counts.accuracy();
   metrics.val_loss = evaluation.loss;
-  metrics.val_accuracy = evaluation.confusion.accuracy();
-  metrics.val_macro_f1 = evaluation.confusion.macro_f1();
+  const bool scored = evaluation.confusion.total() > 0;
+  metrics.val_accuracy = scored ? evaluation.confusion.accuracy() : std::nan("");
+  metrics.val_macro_f1 = scored ? evaluation.confusion.macro_f1() : std::nan("");
   metrics.learning_rate = context_.setup.optimizer->learning_rate();
   metrics.trainable_parameters = trainable_parameters(*context_.setup.model);
   metrics.images_per_second =

@@ -51,12 +51,14 @@ class TrainingLoop {
   /// Validation, the epoch's line, early stopping; false if interrupted.
   bool finish_epoch();
   EpochMetrics metrics_of(const Evaluation& evaluation) const;
+  void warn_of_useless_validation(const EpochMetrics& metrics, const Evaluation& evaluation);
   void save_last();
 
   Context context_;
   TrainingProgress& progress_;  // of the state
   LateResults results_;
   StepLog step_log_;
+  bool warned_ = false;  // of a validation that cannot be used
 };
 
 }  // namespace hanok::training

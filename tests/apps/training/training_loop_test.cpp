@@ -1,6 +1,7 @@
 // The loop over epochs: how long it goes on, what it counts, and how it is broken off and resumed.
 #include "hanok/apps/training/training_loop.h"
 
+#include <cmath>
 #include <csignal>
 #include <gmock/gmock.h>
 
@@ -79,6 +80,44 @@ TEST_F(TrainingLoop, EndsWithoutImprovement) {
   EXPECT_TRUE(fold.loop.run());
   EXPECT_EQ(fold.state.progress.epoch, 3);  // the first is the best, two more were given a chance
   EXPECT_EQ(fold.state.early_stopping.best_epoch(), 0);
+}
+
+/// class2 is in fold 1 alone, so the training images of fold 1 lack it.
+void keep_class2_for_validation(training::ExperimentData& data) {
+  for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
+    data.repeats[0][i] = data.dataset.samples[i].label == 2 ? 1 : 0;
+  }
+}
+
+TEST_F(TrainingLoop, ALossOverNoWeightIsNoNumberAndNeverTheBest) {
+  options_.class_weights = training::ClassWeights::Balanced;
+  options_.monitor = training::Monitor::ValLoss;
+  options_.patience = 0;
+  training::ExperimentData split = data();
+  keep_class2_for_validation(split);
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  MetricsLog log(folder);
+  const FoldJob job = {.options = options_,
+                       .data = split,
+                       .reporter = reporter_,
+                       .fold = 1,
+                       .folder = &folder,
+                       .log = &log};
+  Fold fold(job);
+  EXPECT_TRUE(fold.loop.run());
+  ASSERT_EQ(log.lines().size(), 2U);
+  for (const training::EpochMetrics& line : log.lines()) {
+    EXPECT_TRUE(std::isnan(line.val_loss));
+    EXPECT_FALSE(line.best);
+  }
+  EXPECT_EQ(fold.state.early_stopping.best_epoch(), -1);
+  const std::string warning =
+      "warning: fold 1: the validation loss is nan: --class-weights balanced gives the validation "
+      "images weight 0, as their classes have no training image; such an epoch is never the best\n";
+  const std::size_t first = reporter_.text.find(warning);
+  EXPECT_NE(first, std::string::npos) << reporter_.text;
+  EXPECT_EQ(reporter_.text.find("warning:", first + 1), std::string::npos) << "said twice";
+  EXPECT_TRUE(std::isnan(MetricsLog(folder).lines()[0].val_loss));  // and is read back
 }
 
 TEST_F(TrainingLoop, BrokenOffAnywhereItEndsWithTheSameBits) {
