@@ -44,10 +44,10 @@ Folds read_known_folds(const std::string& csv_path, const Dataset& dataset);
 void check_folds(const std::string& csv_path, const Dataset& dataset, const Folds& folds,
                  std::vector<std::string>& warnings);
 
-/// Members per class (rows) and fold (columns), as a printable table.
+/// Members per class (rows) and fold (columns): printable; of many classes the smallest alone.
 std::string fold_table(const Folds& folds, int fold_count, const std::vector<std::int64_t>& labels,
                        const std::vector<std::string>& class_names);
-/// "class X has 3 members but there are 5 folds", one line each.
+/// "class X has 3 members but there are 5 folds", one line each; of many ten, and their number.
 std::vector<std::string> fold_warnings(const std::vector<std::int64_t>& labels,
                                        const std::vector<std::string>& class_names, int folds);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <numeric>
+#include <utility>
 
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/scores.h"
@@ -30,13 +32,39 @@ std::string joined_predictions(const RunFolder& folder, const std::vector<FoldRe
   return all;
 }
 
-/// The confusion matrix, or where to find it if it is too wide to be printed.
-std::string confusions(const nn::ConfusionMatrix& answers, const std::vector<std::string>& names,
-                       const RunFolder& folder) {
-  constexpr std::size_t kMostColumns = 100;
-  const std::string table = confusion_table(answers, names);
-  if (table.find('\n') <= kMostColumns) return table;
-  return fmt::format("which class was taken for which: confusion_matrix in {}\n", folder.summary());
+/// The first lines of a text of several, and how many follow.
+std::string first_lines(const std::string& text, std::size_t most) {
+  std::size_t end = 0;
+  for (std::size_t line = 0; line < most && end < text.size(); ++line) {
+    end = text.find('\n', end) + 1;
+  }
+  const auto left = std::count(text.begin() + static_cast<std::ptrdiff_t>(end), text.end(), '\n');
+  return text.substr(0, end) + (left > 0 ? fmt::format("... and {} more lines\n", left) : "");
+}
+
+/// The numbers of the classes that fold_classes shows: all, or where there are many those that
+/// cannot be learned and then the smallest.
+std::vector<std::size_t> shown_classes(const std::vector<std::int64_t>& in_training,
+                                       const std::vector<std::int64_t>& in_validation) {
+  constexpr std::size_t kShownOfMany = 20;
+  std::vector<std::size_t> shown(in_training.size());
+  std::iota(shown.begin(), shown.end(), 0);
+  if (shown.size() <= kMostClassesShown) return shown;
+  std::stable_sort(shown.begin(), shown.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(in_training[a], -in_validation[a]) <
+           std::pair(in_training[b], -in_validation[b]);
+  });
+  shown.resize(kShownOfMany);
+  return shown;
+}
+
+std::vector<std::int64_t> members_by_class(const std::vector<std::int64_t>& labels,
+                                           std::size_t classes) {
+  std::vector<std::int64_t> members(classes, 0);
+  for (const std::int64_t label : labels) {
+    if (label >= 0) ++members[static_cast<std::size_t>(label)];
+  }
+  return members;
 }
 
 /// The means over folds next to chance level; only with --baselines.
@@ -62,23 +90,27 @@ std::string fold_classes(const Options& options, const ExperimentData& data, int
   const std::vector<std::string>& names = data.dataset.class_names;
   const std::vector<std::int64_t> training = labels_of(data.dataset, data.training(fold));
   const std::vector<std::int64_t> validation = labels_of(data.dataset, data.validation(fold));
+  const std::vector<std::int64_t> in_training = members_by_class(training, names.size());
+  const std::vector<std::int64_t> in_validation = members_by_class(validation, names.size());
+  const std::vector<std::size_t> shown = shown_classes(in_training, in_validation);
   std::size_t width = 5;
-  for (const std::string& name : names) width = std::max(width, name.size());
+  for (const std::size_t c : shown) width = std::max(width, shown_name(names[c]).size());
   std::string out = fmt::format("\nfold {}\n{:<{}}{:>10}{:>12}\n", fold, "class", width, "training",
                                 "validation");
-  for (std::size_t c = 0; c < names.size(); ++c) {
-    const auto label = static_cast<std::int64_t>(c);
-    const auto in_training = std::count(training.begin(), training.end(), label);
-    const auto in_validation = std::count(validation.begin(), validation.end(), label);
-    const bool unlearnable = in_training == 0 && in_validation > 0;
-    out += fmt::format("{:<{}}{:>10}{:>12}{}\n", names[c], width, in_training, in_validation,
-                       unlearnable ? "  warning: nothing to learn from" : "");
+  for (const std::size_t c : shown) {
+    const bool unlearnable = in_training[c] == 0 && in_validation[c] > 0;
+    out += fmt::format("{:<{}}{:>10}{:>12}{}\n", shown_name(names[c]), width, in_training[c],
+                       in_validation[c], unlearnable ? "  warning: nothing to learn from" : "");
+  }
+  if (shown.size() < names.size()) {
+    out += fmt::format("... and {} classes with as many or more\n", names.size() - shown.size());
   }
   out += fmt::format("{:<{}}{:>10}{:>12}\n", "all", width, training.size(), validation.size());
   if (options.sampler == data::Sampling::Shuffled) return out;
+  const std::string table =
+      data::sampling_table(options.sampler, training, names, options.seed, options.epochs);
   return out + fmt::format("\n--sampler {}\n{}", name_of(options.sampler),
-                           data::sampling_table(options.sampler, training, names, options.seed,
-                                                options.epochs));
+                           first_lines(table, kMostClassesShown + 2));
 }
 
 void report_network(const Options& options, Trainer& trainer, Reporter& reporter) {
@@ -98,13 +130,19 @@ void report_results(const Run& run, const std::vector<FoldResult>& results) {
   write_file(folder.summary(), summary_json(results, run.data.dataset.class_names, run.data.bad));
   const nn::ConfusionMatrix answers = pooled(results);
   const std::vector<std::string>& names = run.data.dataset.class_names;
+  write_file(folder.per_class(), per_class_csv(answers, names));
+  write_file(folder.confusion_matrix(), confusion_csv(answers, names));
   run.reporter.print(fmt::format("\n{}\n{}\n{}", class_table(answers, names),
-                                 confusions(answers, names, folder), final_table(results)));
+                                 confusion_table(answers, names), final_table(results)));
   for (const FoldResult& result : results) {
     run.reporter.print(fmt::format("fold {}: weights {} (best), {} (last)\n", result.fold,
                                    result.weights_hash, result.last_weights_hash));
   }
   if (results.front().shuffled_labels_macro_f1) run.reporter.print(baselines_text(results));
+  if (!fit_the_screen(answers, names)) {
+    run.reporter.print(fmt::format("every class: {}; every count: {}\n", folder.per_class(),
+                                   folder.confusion_matrix()));
+  }
   run.reporter.print(fmt::format("run folder: {}\n", folder.path()));
 }
 

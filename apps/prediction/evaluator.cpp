@@ -39,7 +39,11 @@ Names without(const Names& names, const Names& others) {
 }
 
 std::string listed(const Names& names) {
-  return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
+  constexpr std::size_t kMost = 20;
+  if (names.empty()) return "none";
+  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kMost));
+  const std::string text = fmt::format("{}", fmt::join(names.begin(), end, ", "));
+  return end == names.end() ? text : fmt::format("{}, ... ({} in all)", text, names.size());
 }
 
 /// Renumbers the samples' classes as the network numbers them.
@@ -75,9 +79,21 @@ bool is_training_data(const std::string& run, const std::string& data) {
   return fs::equivalent(options.data, data, error) && !error;
 }
 
+/// Where the figures of each class and the matrix go if they are too many for --out's JSON:
+/// scores.json -> scores_per_class.csv, scores_confusion_matrix.csv beside it.
+ScoreFiles files_beside(const std::string& out) {
+  const std::string stem = fs::path(out).replace_extension().string();
+  return {.per_class = stem + "_per_class.csv", .confusion_matrix = stem + "_confusion_matrix.csv"};
+}
+
+bool needs_files(const EvaluateOptions& options, const Names& class_names) {
+  return fs::path(options.out).extension() == ".json" && class_names.size() > kMostClassesInJson;
+}
+
 std::string to_json(const Evaluation& answers, const data::Dataset& dataset,
                     const std::vector<std::string>& networks,
-                    const std::vector<data::BadImage>& bad, double majority_f1) {
+                    const std::vector<data::BadImage>& bad, double majority_f1,
+                    const ScoreFiles& files) {
   nlohmann::ordered_json out = {{"version", 1}};
   out.update(scores_json(answers.confusion));
   out["loss"] = answers.loss;
@@ -85,8 +101,7 @@ std::string to_json(const Evaluation& answers, const data::Dataset& dataset,
   out["data"] = dataset.root;
   out["networks"] = networks;
   out["class_names"] = dataset.class_names;
-  out["per_class"] = per_class_json(answers.confusion, dataset.class_names);
-  out["confusion_matrix"] = matrix_to_json(answers.confusion);
+  add_class_scores(out, answers.confusion, dataset.class_names, files);
   out["unreadable_images"] = nlohmann::ordered_json::array();
   for (const data::BadImage& image : bad) {
     out["unreadable_images"].push_back({{"path", image.path}, {"reason", image.reason}});
@@ -153,7 +168,8 @@ void report_data(const data::Dataset& dataset, const std::vector<data::BadImage>
   }
 }
 
-/// A line per class, the confusion matrix, and the scores over all images.
+/// A line per class, the confusion matrix, and the scores over all images; of many classes the
+/// worst.
 std::string score_text(const Evaluation& answers, const Names& class_names, double majority) {
   const nn::ConfusionMatrix& confusion = answers.confusion;
   return fmt::format(
@@ -180,6 +196,11 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   std::vector<data::BadImage> bad;
   const data::Dataset dataset = read_data(options, models.front().card, bad);
   report_data(dataset, bad, options, reporter);
+  const ScoreFiles files = files_beside(options.out);
+  if (needs_files(options, dataset.class_names)) {
+    check_can_be_written(files.per_class);
+    check_can_be_written(files.confusion_matrix);
+  }
   reporter.print(fmt::format("{} network{}{}\n", models.size(), models.size() == 1 ? "" : "s",
                              models.size() == 1 ? "" : ", their probabilities averaged"));
   if (!options.run.empty()) warn_of_training(options.run, reporter);
@@ -194,11 +215,20 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   const Evaluation answers = answer(models, dataset, samples, options, reporter);
   const double majority = majority_macro_f1(dataset, samples, samples);
   reporter.print(score_text(answers, dataset.class_names, majority));
-  if (options.out.empty()) return;
+  if (options.out.empty()) {
+    if (!fit_the_screen(answers.confusion, dataset.class_names)) {
+      reporter.print("--out FILE.json writes the figures of every class and the whole matrix\n");
+    }
+    return;
+  }
   write_file(options.out, fs::path(options.out).extension() == ".csv"
                               ? predictions_csv(answers, dataset)
-                              : to_json(answers, dataset, networks, bad, majority));
+                              : to_json(answers, dataset, networks, bad, majority, files));
   reporter.print(fmt::format("wrote {}\n", options.out));
+  if (!needs_files(options, dataset.class_names)) return;
+  write_file(files.per_class, per_class_csv(answers.confusion, dataset.class_names));
+  write_file(files.confusion_matrix, confusion_csv(answers.confusion, dataset.class_names));
+  reporter.print(fmt::format("wrote {} and {}\n", files.per_class, files.confusion_matrix));
 }
 
 }  // namespace hanok::training

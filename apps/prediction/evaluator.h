@@ -13,7 +13,9 @@ struct EvaluateOptions : ReadingOptions {
   std::string run{}, checkpoint{};  // one of the two; a run's folds are averaged
   std::string data{};
   std::string layout = "auto";
-  std::string out{};  // .json: scores; .csv: a prediction per photograph; empty: none
+  /// .json: scores, with two CSV files beside it if there are more than 100 classes; .csv: a
+  /// prediction per photograph; empty: none.
+  std::string out{};
   bool allow_missing_classes = false;  // score data that lack some of the network's classes
 };
 

@@ -14,15 +14,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-nn::ConfusionMatrix matrix_from_json(const ordered_json& rows) {
-  nn::ConfusionMatrix matrix(static_cast<std::int64_t>(rows.size()));
-  for (std::size_t t = 0; t < rows.size(); ++t) {
-    for (std::size_t p = 0; p < rows.size(); ++p) {
-      matrix.add(static_cast<std::int64_t>(t), static_cast<std::int64_t>(p),
-                 rows.at(t).at(p).get<std::int64_t>());
-    }
-  }
-  return matrix;
+/// What JSON has of a fold's matrices: all counts (those above 0 alone, if there are many classes),
+/// or none where a file beside it has them.
+enum class Matrices { Whole, InFiles };
+
+ordered_json kept_matrix(const nn::ConfusionMatrix& matrix) {
+  const bool dense = static_cast<std::size_t>(matrix.classes()) <= kMostClassesInJson;
+  return dense ? matrix_to_json(matrix) : sparse_matrix_to_json(matrix);
 }
 
 struct MeanAndDeviation {
@@ -43,7 +41,7 @@ MeanAndDeviation macro_f1_statistics(const std::vector<FoldResult>& folds) {
   return statistics(values);
 }
 
-ordered_json fold_json(const FoldResult& fold) {
+ordered_json fold_json(const FoldResult& fold, Matrices matrices) {
   ordered_json out = {{"fold", fold.fold},
                       {"macro_f1", fold.confusion.macro_f1()},
                       {"accuracy", fold.confusion.accuracy()},
@@ -57,15 +55,16 @@ ordered_json fold_json(const FoldResult& fold) {
                       {"seconds", fold.seconds},
                       {"training_seconds", fold.training_seconds},
                       {"images_trained", fold.images_trained},
-                      {"peak_memory_bytes", fold.peak_memory_bytes},
-                      {"confusion_matrix", matrix_to_json(fold.confusion)}};
+                      {"peak_memory_bytes", fold.peak_memory_bytes}};
+  if (matrices == Matrices::Whole) out["confusion_matrix"] = kept_matrix(fold.confusion);
   if (fold.split_into > 0) out["split_into"] = fold.split_into;
   if (!fold.cuda_graph.empty()) out["cuda_graph"] = fold.cuda_graph;
   if (fold.shuffled_labels_macro_f1) {
     out["shuffled_labels_macro_f1"] = *fold.shuffled_labels_macro_f1;
   }
+  if (matrices == Matrices::InFiles) return out;
   ordered_json subsets = ordered_json::object();
-  for (const auto& [glob, matrix] : fold.subsets) subsets[glob] = matrix_to_json(matrix);
+  for (const auto& [glob, matrix] : fold.subsets) subsets[glob] = kept_matrix(matrix);
   out["subsets"] = subsets;
   return out;
 }
@@ -85,7 +84,9 @@ std::string joined_hash(const std::vector<FoldResult>& folds, Member member) {
 
 }  // namespace
 
-std::string to_json_text(const FoldResult& result) { return fold_json(result).dump(2) + "\n"; }
+std::string to_json_text(const FoldResult& result) {
+  return fold_json(result, Matrices::Whole).dump(2) + "\n";
+}
 
 FoldResult fold_result_from_json(const std::string& path, const std::string& text) {
   try {
@@ -117,6 +118,8 @@ FoldResult fold_result_from_json(const std::string& path, const std::string& tex
     return result;
   } catch (const ordered_json::exception& error) {
     throw FormatError(fmt::format("{}: {}", path, error.what()));
+  } catch (const ValueError& error) {
+    throw FormatError(fmt::format("{}: {}", path, error.what()));
   }
 }
 
@@ -143,6 +146,7 @@ std::string summary_json(const std::vector<FoldResult>& folds,
     majority.push_back(fold.majority_macro_f1);
     if (fold.shuffled_labels_macro_f1) shuffled.push_back(*fold.shuffled_labels_macro_f1);
   }
+  const bool many = class_names.size() > kMostClassesInJson;
   ordered_json out = {{"version", 1},
                       {"macro_f1", f1.mean},
                       {"macro_f1_deviation", f1.deviation},
@@ -156,17 +160,18 @@ std::string summary_json(const std::vector<FoldResult>& folds,
                       {"weights_hash", joined_hash(folds, &FoldResult::weights_hash)},
                       {"last_weights_hash", joined_hash(folds, &FoldResult::last_weights_hash)},
                       {"majority_macro_f1", statistics(majority).mean},
-                      {"class_names", class_names},
-                      {"per_class", per_class_json(all, class_names)},
-                      {"confusion_matrix", matrix_to_json(all)},
-                      {"pooled", scores_json(all)}};
+                      {"class_names", class_names}};
+  // The names of RunFolder::per_class() and confusion_matrix(), which lie beside summary.json.
+  add_class_scores(out, all, class_names,
+                   {.per_class = "per_class.csv", .confusion_matrix = "confusion_matrix.csv"});
+  out["pooled"] = scores_json(all);
   if (!shuffled.empty()) out["shuffled_labels_macro_f1"] = statistics(shuffled).mean;
   ordered_json subsets = ordered_json::object();
   for (const auto& [glob, ignored] : folds.front().subsets) {
     nn::ConfusionMatrix matrix(all.classes());
     for (const FoldResult& fold : folds) matrix.merge(fold.subsets.at(glob));
     subsets[glob] = scores_json(matrix);
-    subsets[glob]["per_class"] = per_class_json(matrix, class_names);
+    if (!many) subsets[glob]["per_class"] = per_class_json(matrix, class_names);
   }
   out["subsets"] = subsets;
   ordered_json bad = ordered_json::array();
@@ -175,7 +180,9 @@ std::string summary_json(const std::vector<FoldResult>& folds,
   }
   out["unreadable_images"] = bad;
   ordered_json each = ordered_json::array();
-  for (const FoldResult& fold : folds) each.push_back(fold_json(fold));
+  for (const FoldResult& fold : folds) {
+    each.push_back(fold_json(fold, many ? Matrices::InFiles : Matrices::Whole));
+  }
   out["folds"] = each;
   // A file's name may be any bytes.
   return out.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";

@@ -17,9 +17,9 @@ struct FoldResult {
   explicit FoldResult(std::int64_t classes) : confusion(classes) {}
 
   int fold = 0;
-  std::int64_t best_epoch = 0;  // 1 is the first; 0: no epoch had a finite loss
+  std::int64_t best_epoch = 0;  // 1 is the first; 0: the monitored value was never a number
   std::int64_t epochs = 0, steps = 0;
-  double val_loss = 0;
+  double val_loss = 0;                                 // NaN if no validation image has weight
   nn::ConfusionMatrix confusion;                       // of the best weights, over the whole fold
   std::map<std::string, nn::ConfusionMatrix> subsets;  // by --report-subset's globs
   double majority_macro_f1 = 0;  // of always predicting the training images' most frequent class
@@ -38,7 +38,8 @@ std::string to_json_text(const FoldResult& result);
 FoldResult fold_result_from_json(const std::string& path, const std::string& text);
 
 /// summary.json: macro_f1 is the mean over folds; per-class figures, the confusion matrix and
-/// "pooled" are over all validation images together. `bad` are the images left out.
+/// "pooled" are over all validation images together. With more than kMostClassesInJson classes
+/// (scores.h) it names the CSV files beside it instead. `bad` are the images left out.
 std::string summary_json(const std::vector<FoldResult>& folds,
                          const std::vector<std::string>& class_names,
                          const std::vector<data::BadImage>& bad);

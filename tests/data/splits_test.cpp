@@ -195,6 +195,28 @@ TEST(Splits, TableCountsClassesAndFolds) {
   EXPECT_THROW(fold_table({3}, 2, {0}, {"a"}), ValueError);
 }
 
+TEST(Splits, TableOfManyClassesAndFoldsIsShort) {
+  std::vector<std::string> names;
+  std::vector<std::int64_t> labels;
+  Folds folds;
+  for (int c = 0; c < 1000; ++c) {
+    names.push_back("class" + std::to_string(c));
+    for (int i = 0; i < (c == 700 ? 3 : 20); ++i) {
+      labels.push_back(c);
+      folds.push_back(i % 20);
+    }
+  }
+  const std::string table = fold_table(folds, 20, labels, names);
+  EXPECT_EQ(std::count(table.begin(), table.end(), '\n'), 23);  // header, 20, the rest, total
+  EXPECT_THAT(table, HasSubstr("class     least and most of 20 folds    total\n"
+                               "class700                      0 to 1        3\n"));
+  EXPECT_THAT(table, HasSubstr("... and 980 classes with as many or more\n"
+                               "total                    999 to 1000    19983\n"));
+  const std::vector<std::string> warnings = fold_warnings(labels, names, 50);
+  ASSERT_EQ(warnings.size(), 11U);
+  EXPECT_EQ(warnings[10], "990 more classes have fewer members than there are folds");
+}
+
 TEST(Splits, WarnsOfClassesSmallerThanTheNumberOfFolds) {
   EXPECT_THAT(fold_warnings({0, 0, 0, 1, 2, 2}, {"many", "one", "two", "none"}, 3),
               ElementsAre("class one has 1 member but there are 3 folds",
