@@ -19,10 +19,23 @@ Number parse_number(const std::string& option, const std::string& text, const ch
   Number value{};
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc::result_out_of_range && stop == end) {
+    throw UsageError(fmt::format(
+        "--{}: {} is beyond the numbers that this option can hold ({} to "
+        "{})",
+        option, text, std::numeric_limits<Number>::lowest(), std::numeric_limits<Number>::max()));
+  }
   if (error != std::errc() || stop != end || text.empty()) {
     throw UsageError(fmt::format("--{}: expects {}, got \"{}\"", option, what, text));
   }
   return value;
+}
+
+/// A finite number in decimal digits, as from_chars reads it.
+double parse_real(const std::string& option, const std::string& text) {
+  const auto value = parse_number<double>(option, text, "a number");
+  if (std::isfinite(value)) return value;
+  throw UsageError(fmt::format("--{}: expects a finite number, got {}", option, text));
 }
 
 }  // namespace
@@ -102,9 +115,8 @@ OptionEntry& OptionTable::real(const char* name, const char* help, double Option
     return Texts{fmt::format("{}", options.*member)};
   };
   entry.set = [member, range, option = entry.name](Options& options, const Texts& values) {
-    const auto value = parse_number<double>(option, single_value(option, values), "a number");
-    if (!std::isfinite(value) || value < range.low || value >= range.high ||
-        (range.without_low && value == range.low)) {
+    const double value = parse_real(option, single_value(option, values));
+    if (value < range.low || value >= range.high || (range.without_low && value == range.low)) {
       const char* lowest = range.without_low ? "above" : "at least";
       throw UsageError(
           std::isinf(range.high)

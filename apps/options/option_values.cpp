@@ -38,7 +38,8 @@ GlobRate parse_lr_group(const std::string& text) {
   }
   if (!good) {
     throw UsageError(fmt::format(
-        "--lr-group: expects GLOB=LR with a rate above 0, e.g. layer4=1e-4; got \"{}\"", text));
+        "--lr-group: expects GLOB=LR with a finite rate above 0, e.g. layer4=1e-4; got \"{}\"",
+        text));
   }
   return pair;
 }

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/options/options.h"
 #include "hanok/engine/tensor.h"
 #include "hanok/weights/weights.h"
 #include "tests/apps/program.h"
@@ -104,6 +106,48 @@ TEST_F(BadInput, ValuesOutOfRange) {
   expect_refused(run({"--precision", "fp8"}), 2, HasSubstr("f32, tf32, bf16, f16"));
   expect_refused(run({"--device", "cpu", "--precision", "bf16"}), 1,
                  HasSubstr("precision bf16: the CPU computes in f32 alone"));
+}
+
+TEST_F(BadInput, NumbersOfEveryFormAreReadOrNamed) {
+  struct Case {
+    const char* value;
+    const char* text;
+  };
+  const Case cases[] = {
+      {"inf", "expects a finite number, got inf"},
+      {"-inf", "expects a finite number, got -inf"},
+      {"nan", "expects a finite number, got nan"},
+      {"infinity", "expects a finite number, got infinity"},
+      {"1e999", "1e999 is beyond the numbers that this option can hold"},
+      {"1e-999", "1e-999 is beyond the numbers that this option can hold"},
+      {"0x10", "expects a number, got \"0x10\""},
+      {"0.1 ", "expects a number, got \"0.1 \""},
+      {" 0.1", "expects a number, got \" 0.1\""},
+      {"0,1", "expects a number, got \"0,1\""},
+      {"1e", "expects a number, got \"1e\""},
+      {"", "expects a number, got \"\""},
+  };
+  int options = 0;
+  for (const training::OptionEntry& entry : training::option_table()) {
+    if (entry.kind != training::OptionEntry::Kind::Real) continue;
+    ++options;
+    for (const Case& each : cases) {
+      training::Options given;
+      try {
+        entry.set(given, {each.value});
+        ADD_FAILURE() << entry.name << " takes " << each.value;
+      } catch (const training::UsageError& error) {
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("--" + entry.name + ": "), HasSubstr(each.text)));
+      }
+    }
+  }
+  EXPECT_GT(options, 10);
+  expect_refused(run({"--lr", "inf"}), 2, HasSubstr("--lr: expects a finite number, got inf"));
+  expect_refused(finetune(command_with("--epochs", "99999999999999999999")), 2,
+                 HasSubstr("99999999999999999999 is beyond the numbers that this option can hold"));
+  write_text(folder_ / "c.toml", "lr = inf\n");
+  expect_refused(run({"--config", folder_ / "c.toml"}), 2,
+                 HasSubstr("--lr: expects a finite number, got inf"));
 }
 
 TEST_F(BadInput, UnknownKeyInTheConfiguration) {
