@@ -9,6 +9,9 @@
 #include <vector>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/help.h"
+#include "hanok/apps/cli/terminal.h"
+#include "hanok/apps/cli/version_text.h"
 #include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
@@ -143,6 +146,14 @@ std::string near_options(const CLI::App& app) {
 
 void add_manual_options(CLI::App& app, Reporter& reporter) {
   app.add_flag_callback(
+         "--version",
+         [&app, &reporter] {
+           reporter.print(version_text(app.get_name()));
+           throw CLI::Success();
+         },
+         "print the version and what it was built with, and exit")
+      ->group("Manual");
+  app.add_flag_callback(
          "--man",
          [&app, &reporter] {
            reporter.print(man_page(app));
@@ -208,6 +219,7 @@ std::string bash_completion(const CLI::App& app) {
 }
 
 bool parse_arguments(CLI::App& app, Arguments arguments, Reporter& reporter) {
+  fit_help(app, terminal_columns());
   try {
     app.parse(arguments.count, arguments.values);
     return true;

@@ -1,4 +1,4 @@
-// Manual page and shell completion of a program, made from the same options as its --help.
+// Manual page, shell completion and version of a program, made from the same options as its --help.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ class App;
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Adds --man and --completion bash to `app`: they print and end the program
-/// with success. `app` keeps the reporter.
+/// Adds --version, --man and --completion bash to `app`: they print and end the program with
+/// success. `app` keeps the reporter.
 void add_manual_options(CLI::App& app, Reporter& reporter);
 
 /// What main() is given.
@@ -22,8 +22,8 @@ struct Arguments {
   const char* const* values = nullptr;
 };
 
-/// Parses a command line. False if the program is done, because --help or the
-/// like has printed its text; throws UsageError that points to --help.
+/// Parses a command line. False if the program is done, because --help or the like has printed its
+/// text, in lines as wide as the terminal; throws UsageError that points to --help.
 bool parse_arguments(CLI::App& app, Arguments arguments, Reporter& reporter);
 
 /// The manual page in troff's man macros: `man -l FILE` shows it.

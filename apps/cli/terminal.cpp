@@ -1,11 +1,20 @@
 #include "hanok/apps/cli/terminal.h"
 
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {
@@ -14,12 +23,40 @@ constexpr double kBarSeconds = 0.1;
 constexpr double kLineSeconds = 30.0;
 constexpr int kBarWidth = 24;
 
+bool try_write(const std::string& text) {
+  return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+         std::fflush(stdout) == 0;
+}
+
 void write(const std::string& text) {
-  fmt::print("{}", text);
-  std::fflush(stdout);
+  if (try_write(text)) return;
+  throw IoError(fmt::format("standard output: {}", std::generic_category().message(errno)));
+}
+
+/// Opens what the caller closed (`>&-`), in the wrong direction: a file that the program opens does
+/// not become its standard output, and printing fails as it should.
+void occupy_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) != -1) continue;
+    static_cast<void>(open("/dev/null", stream == STDIN_FILENO ? O_WRONLY : O_RDONLY));
+  }
 }
 
 }  // namespace
+
+std::size_t terminal_columns() {
+  constexpr std::size_t kFewest = 40, kMost = 120, kElsewhere = 80;
+  std::size_t columns = 0;
+  if (const char* text = std::getenv("COLUMNS"); text != nullptr) {
+    const char* end = text + std::strlen(text);
+    const auto [stop, error] = std::from_chars(text, end, columns);
+    if (error != std::errc() || stop != end) columns = 0;
+  }
+  winsize size{};
+  if (columns == 0 && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) columns = size.ws_col;
+  if (columns == 0) columns = kElsewhere;
+  return std::clamp(columns, kFewest, kMost);
+}
 
 TerminalReporter::TerminalReporter() : is_terminal_(isatty(STDOUT_FILENO) != 0) {}
 
@@ -44,7 +81,8 @@ void TerminalReporter::show_progress(const ProgressState& state) {
 }
 
 void TerminalReporter::clear_progress() {
-  if (bar_drawn_) write("\r\x1b[K");
+  // Destructors call this; the next print() reports a lost terminal.
+  if (bar_drawn_) static_cast<void>(try_write("\r\x1b[K"));
   bar_drawn_ = false;
 }
 
@@ -53,13 +91,14 @@ double TerminalReporter::progress_interval() const {
 }
 
 int run_program(const std::string& name, const std::function<int(Reporter&)>& body) {
+  occupy_standard_streams();
   try {
     TerminalReporter reporter;
     return body(reporter);
   } catch (...) {
     const Failure failure = current_failure();
-    std::fflush(stdout);
-    fmt::print(stderr, "{}: {}\n", name, failure.message);
+    const std::string line = fmt::format("{}: {}\n", name, failure.message);
+    std::fwrite(line.data(), 1, line.size(), stderr);  // where that fails, the exit code remains
     return failure.exit_code;
   }
 }

@@ -1,6 +1,7 @@
 // The reporter that programs use, and the frame of each program's main().
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 
@@ -9,8 +10,12 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// Prints to standard output. Progress is a bar where that is a terminal, now
-/// and then a plain line elsewhere.
+/// Columns for text on standard output: the environment's COLUMNS, or the terminal's width, or 80
+/// where there is none; at least 40, at most 120.
+std::size_t terminal_columns();
+
+/// Prints to standard output. Progress is a bar where that is a terminal, now and then a plain line
+/// elsewhere. What cannot be written (a full disk, a closed output) is an IoError.
 class TerminalReporter final : public Reporter {
  public:
   TerminalReporter();
@@ -25,7 +30,8 @@ class TerminalReporter final : public Reporter {
 };
 
 /// Runs a program: returns what `body` returns; if it throws, prints the error to stderr as one
-/// message ("finetune: --lr: must be above 0, got 0") and returns its exit code (errors.h).
+/// message ("finetune: --lr: must be above 0, got 0") and returns its exit code (errors.h). Where
+/// the reader of a pipe has gone ("| head"), the system ends the program without a word.
 int run_program(const std::string& name, const std::function<int(Reporter&)>& body);
 
 }  // namespace hanok::training
