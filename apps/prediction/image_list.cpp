@@ -37,6 +37,7 @@ void add_folder(ImageList& list, const std::string& folder) {
     add(list, file, file);
   }
   for (const auto& [reason, count] : files.skipped) list.skipped[reason] += count;
+  if (files.paths.empty()) list.without_images.push_back(folder);
 }
 
 void add_csv(ImageList& list, const std::string& path) {

@@ -17,6 +17,7 @@ struct ImageList {
   bool submission = false;          // from a CSV with ImageID: the output is `ImageID,ans`
   std::vector<std::string> tables;  // the CSV
   std::map<std::string, std::int64_t> skipped;  // of folders: reason -> number of files
+  std::vector<std::string> without_images;      // folders
   std::vector<std::string> repeated;            // names whose file was listed before
 };
 

@@ -71,9 +71,10 @@ int predict_command(Arguments arguments, Reporter& reporter) {
                              summary.networks == 1 ? "" : "s", summary.seconds,
                              static_cast<double>(summary.rows) / std::max(summary.seconds, 1e-9)));
   if (summary.unreadable.empty()) return kSuccess;
-  const std::string text =
-      fmt::format("{} of {} images cannot be read; their rows have no label, and an error",
-                  summary.unreadable.size(), summary.rows);
+  const std::string text = fmt::format(
+      "{} of {} images cannot be read; their rows have no label but a reason "
+      "in the column error",
+      summary.unreadable.size(), summary.rows);
   if (!options.allow_bad) {
     throw ValueError(
         fmt::format("{} (--allow-bad accepts that):{}", text, list_unreadable(summary.unreadable)));

@@ -39,6 +39,9 @@ void report_listing(const ImageList& images, Reporter& reporter) {
   for (const auto& [reason, count] : images.skipped) {
     reporter.print(fmt::format("skipped: {} x {}\n", count, reason));
   }
+  for (const std::string& folder : images.without_images) {
+    reporter.warn(fmt::format("{}: no image in this folder", folder));
+  }
   if (images.repeated.empty()) return;
   constexpr std::size_t kListed = 5;
   const std::size_t listed = std::min(kListed, images.repeated.size());

@@ -287,6 +287,11 @@ TEST_F(Predict, NamesWhatItSkipsInAFolderAndFollowsLinks) {
   ASSERT_EQ(table.size(), 14U);
   EXPECT_EQ(table[1][0], folder_ / "new/a.webp");
   EXPECT_EQ(table[2][0], folder_ / "new/linked/photo00.png");
+  fs::create_directories(folder_ / "empty");
+  const Outcome with_empty = predict({"--run", folder_ / "run", "--images", folder_ / "empty",
+                                      folder_ / "new", "--out", folder_ / "x.csv"});
+  EXPECT_EQ(with_empty.exit_code, 0);
+  EXPECT_THAT(with_empty.output, HasSubstr("warning: " + (folder_ / "empty") + ": no image"));
   fs::remove_all(folder_ / "new/linked");
   fs::remove(folder_ / "new/a.webp");
   const Outcome none =
