@@ -164,6 +164,9 @@ class TiffReader {
       TIFFGetField(tiff_.get(), TIFFTAG_TILEWIDTH, &width);
       TIFFGetField(tiff_.get(), TIFFTAG_TILELENGTH, &height);
       check_pixel_limit(width, height, name_ + ": a tile", limits);
+      if (TIFFTileSize64(tiff_.get()) > static_cast<std::uint64_t>(limits.max_bytes)) {
+        refuse("tiles of " + std::to_string(TIFFTileSize64(tiff_.get())) + " bytes");
+      }
     }
   }
 

@@ -62,7 +62,10 @@ Image decode_webp(const std::uint8_t* bytes, std::size_t size, const std::string
     throw_error(name, "the file ends too early (an interrupted download or copy?)");
   }
   if (status != VP8_STATUS_OK) throw_error(name, "no valid header");
-  check_pixel_limit(features.width, features.height, name, limits);
+  DecodeLimits canvas = limits;
+  // libwebp composes an animation on two canvases of four bytes a pixel.
+  if (features.has_animation) canvas.max_pixels /= 4;
+  check_pixel_limit(features.width, features.height, name, canvas);
   const WebPData file{bytes, size};
   const int orientation = orientation_of(file, name);
   Image image{features.width, features.height, {}};

@@ -358,6 +358,17 @@ TEST(Hostile, APngThatCannotHoldWhatItDeclares) {
   EXPECT_THAT(decode_error(whole), HasSubstr("declares 11000x11000 pixels, more than 45 bytes"));
 }
 
+// 3000x3000 within a few bytes: an animation needs eight bytes a pixel besides the image.
+TEST(Hostile, TheCanvasOfAnAnimationIsLimited) {
+  std::vector<std::uint8_t> file = golden_files("data_webp_bmp_gif.json", "webp animated").front();
+  ASSERT_EQ(std::string(file.begin() + 12, file.begin() + 16), "VP8X");
+  file[24] = file[27] = 0xB7;  // width and height, less one
+  file[25] = file[28] = 0x0B;
+  EXPECT_THAT(decode_error(file, {9'000'000, 1 << 20}),
+              HasSubstr("declares 3000x3000 pixels, more than the limit of 2250000"));
+  EXPECT_EQ(decode(file, {36'000'000, 1 << 20}).width, 3000);
+}
+
 TEST(Hostile, LargeFilesAreNotRead) {
   const TempFolder folder;
   const std::string path = folder.write("big.png", encode_png(noise("big", 20, 20)));
