@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "hanok/kernels/base/error.h"
-#include "hanok/nn/models/registry.h"
 #include "hanok/weights/name_maps.h"
 #include "hanok/weights/quoted.h"
 
@@ -328,41 +327,8 @@ AlignedTensors align_names(const WeightFile& file, const FitTarget& target) {
   return aligned;
 }
 
-namespace {
-
-bool fits(const WeightFile& file, const FitTarget& target) {
-  try {
-    Comparison(file, align_names(file, target), target).run();
-    return true;
-  } catch (const ValueError&) {
-    return false;
-  }
-}
-
-/// The first other model of the registry that takes the file; empty if there is none.
-std::string find_fitting_model(const WeightFile& file, const std::string& refused) {
-  constexpr std::int64_t kAnyClasses = 1000;
-  const nn::WithoutInit without_init;
-  for (const nn::ModelInfo& info : nn::models()) {
-    if (info.name == refused || info.fixed_image_size) continue;
-    const auto model = nn::make_model(info.name, kAnyClasses);
-    if (fits(file, {.model = info.name, .head = info.head, .tensors = model->state_dict()})) {
-      return info.name;
-    }
-  }
-  return "";
-}
-
-}  // namespace
-
 Fit fit_to_model(const WeightFile& file, const FitTarget& target) {
-  try {
-    return Comparison(file, align_names(file, target), target).run();
-  } catch (const ValueError& error) {
-    const std::string other = find_fitting_model(file, target.model);
-    if (other.empty()) throw;
-    throw ValueError(fmt::format("{}\n  it fits --model {}", error.what(), other));
-  }
+  return Comparison(file, align_names(file, target), target).run();
 }
 
 }  // namespace hanok::weights

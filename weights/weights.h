@@ -37,9 +37,9 @@ void rename_tensors(nn::StateDict& tensors, const std::vector<Rename>& renames);
 /// Reads a file, detecting the format by content. Tensors keep the file's element types; if a
 /// tensor's bytes are already in hanok's memory order, it borrows the mapped file (read-only). From
 /// a checkpoint the state_dict inside is taken, and a prefix "module." shared by all names is
-/// removed; notes say so. A rename whose FROM starts with the key of a state_dict that
-/// would be left out takes that one instead. Throws IoError or FormatError (file name first; a rejected pickle global is
-/// named), or ValueError as rename_tensors().
+/// removed; notes say so. A rename whose FROM starts with the key of a state_dict that would be
+/// left out takes that one instead. Throws IoError or FormatError (file name first; a rejected
+/// pickle global is named), or ValueError as rename_tensors().
 WeightFile load(const std::string& path, const std::vector<Rename>& renames = {});
 
 /// Writes the file atomically (temporary name, sync, rename). Rank-4 tensors are written in logical

@@ -210,7 +210,10 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   use_cudnn_plans(device, {});
   if (options.profile) check_profile_device(device);
   std::vector<LoadedModel> models = load_models(options);
-  for (LoadedModel& loaded : models) loaded.model->to(device);
+  for (LoadedModel& loaded : models) {
+    loaded.model->to(device);
+    for (const std::string& note : loaded.notes) reporter.print("note: " + note + "\n");
+  }
   const std::vector<std::string> class_names = models.front().card.class_names;
   for (const std::string& run : options.runs) warn_of_training(run, reporter);
   const ImageList images = list_images(options.images);

@@ -66,13 +66,17 @@ std::int64_t head_rows(const nn::StateDict& tensors, const std::string& head) {
 }
 
 /// A bare file's tensors by the names of `model`, whatever its number of classes.
-weights::AlignedTensors align_bare(const weights::WeightFile& file, const std::string& model,
-                                   std::int64_t image_size) {
+weights::AlignedTensors align_bare(const std::string& path, const weights::WeightFile& file,
+                                   const std::string& model, std::int64_t image_size) {
   constexpr std::int64_t kAnyClasses = 1000;
   const nn::WithoutInit without_init;
   const auto network = nn::make_model(model, kAnyClasses, image_size);
-  return weights::align_names(
-      file, {.model = model, .head = nn::head_name(model), .tensors = network->state_dict()});
+  try {
+    return weights::align_names(
+        file, {.model = model, .head = nn::head_name(model), .tensors = network->state_dict()});
+  } catch (const ValueError& error) {
+    throw FormatError(fmt::format("{}: {} (convert takes --rename)", path, error.what()));
+  }
 }
 
 /// Names that may be the head by their shape, with the command that renames them.
@@ -86,6 +90,24 @@ std::string other_heads(const nn::StateDict& tensors, const nn::ModelInfo& info)
     }
   }
   return "; a network without a head cannot predict: finetune gives it a new one";
+}
+
+/// A line that names the first other model of the registry that takes the file; else empty.
+std::string other_model_that_fits(const weights::WeightFile& file, const std::string& refused) {
+  constexpr std::int64_t kAnyClasses = 1000;
+  const nn::WithoutInit without_init;
+  for (const nn::ModelInfo& info : nn::models()) {
+    if (info.name == refused || info.fixed_image_size) continue;
+    try {
+      const auto network = nn::make_model(info.name, kAnyClasses);
+      weights::fit_to_model(
+          file, {.model = info.name, .head = info.head, .tensors = network->state_dict()});
+      return "\n  it fits --model " + info.name;
+    } catch (const ValueError&) {
+      continue;  // the next one
+    }
+  }
+  return "";
 }
 
 class Fnv {
@@ -169,7 +191,8 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
   }
   const std::string head = nn::head_name(model_name);
   const data::Preprocessing preprocessing = pretrained_preprocessing(model_name);
-  const weights::AlignedTensors aligned = align_bare(file, model_name, preprocessing.image_size);
+  const weights::AlignedTensors aligned =
+      align_bare(path, file, model_name, preprocessing.image_size);
   const std::int64_t classes = head_rows(aligned.tensors, head);
   if (classes == 0) {
     throw FormatError(fmt::format("{}: holds no \"{}.weight\", the head of {}{}", path, head,
@@ -199,8 +222,9 @@ LoadedModel load_bare_model(const std::string& model_name, const std::string& pa
 }
 
 StartReport start_from(nn::Module& network, const std::string& model, const StartFile& file) {
+  weights::WeightFile loaded;
   try {
-    const weights::WeightFile loaded = weights::load(file.path, file.renames);
+    loaded = weights::load(file.path, file.renames);
     weights::Fit fit = weights::fit_to_model(
         loaded, {.model = model, .head = nn::head_name(model), .tensors = network.state_dict()});
     network.load_state_dict(fit.tensors);
@@ -208,7 +232,8 @@ StartReport start_from(nn::Module& network, const std::string& model, const Star
     report.notes.insert(report.notes.end(), fit.notes.begin(), fit.notes.end());
     return report;
   } catch (const ValueError& error) {
-    throw ValueError(fmt::format("{}: {}", file.path, error.what()));
+    throw ValueError(
+        fmt::format("{}: {}{}", file.path, error.what(), other_model_that_fits(loaded, model)));
   }
 }
 

@@ -66,7 +66,8 @@ def main():
         sys.exit(0 if same else 1)
     with open(PATH, "w") as file:
         lines = [json.dumps(network) for network in made["networks"]]
-        file.write('{"format": 1, "made_with": %s,\n "networks": [\n%s\n]}\n' % (json.dumps(made["made_with"]), ",\n".join(lines)))
+        file.write('{"format": 1, "made_with": %s,\n "networks": [\n%s\n]}\n'
+                   % (json.dumps(made["made_with"]), ",\n".join(lines)))
 
 
 if __name__ == "__main__":

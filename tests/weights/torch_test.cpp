@@ -185,7 +185,8 @@ for name, maker in MAKERS.items():
         if getattr(module, 'gamma', None) is not None:
             module.gamma.data.uniform_(0.1, 1)
     torch.save(model.state_dict(), folder + '/' + name + '.pth')
-    save_logits(model.eval(), 224 if name == 'vgg16_bn' else 64, folder + '/' + name + '.safetensors')
+    size = 224 if name == 'vgg16_bn' else 64
+    save_logits(model.eval(), size, folder + '/' + name + '.safetensors')
 )";
 
 TEST(OtherCodeBases, NetworksGiveTheirLogitsOnceTheNamesAreMapped) {
