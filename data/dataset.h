@@ -11,11 +11,23 @@
 #pragma GCC visibility push(default)
 namespace hanok::data {
 
+/// What the data themselves say an image is for: it lies in their folder train/ or val/.
+enum class Split { None, Train, Val };
+
 struct Sample {
   std::string path;    // relative to the root
   std::int64_t label;  // -1: unknown
   std::string group;   // samples of one group (a person, a photograph) share a fold; the path if
                        // there is no group
+  Split split = Split::None;
+};
+
+/// Folders of a data set that is split already, as they are named on disk; empty where there is
+/// none.
+struct SplitFolders {
+  std::string train, val;
+  std::string test;  // never read
+  bool any() const { return !train.empty(); }
 };
 
 struct Dataset {
@@ -25,20 +37,38 @@ struct Dataset {
   std::vector<Sample> samples;
   /// True if any two samples share a group.
   bool has_groups = false;
+  /// What makes a group: "file name up to its last '_'", "id", "column group".
+  std::string grouped_by;
+  /// train/, val/ and test/, where the root holds these instead of classes.
+  SplitFolders split_folders;
   /// Files skipped on purpose, counted by reason ("AppleDouble file ._*", ".DS_Store", ...).
   std::map<std::string, std::int64_t> skipped;
+  /// How the data were understood, for the user to check ("images from column 'id_code'").
+  std::vector<std::string> notes;
   /// Problems to report to the user ("id 000123 occurs twice").
   std::vector<std::string> warnings;
 
   std::string full_path(std::size_t i) const { return root + "/" + samples[i].path; }
+  /// True if the data say themselves which images are for training and which for validation.
+  bool has_split() const { return !split_folders.train.empty() && !split_folders.val.empty(); }
   /// Number of samples per class.
   std::vector<std::int64_t> class_counts() const;
 };
 
-/// Layout root/CLASS/**.{jpg,jpeg,png}; classes in byte order of their names. The group is the file
-/// name up to its last '_' if several files (of any class) share it, else the path. Names that only
-/// number the files of a class ("img_0001") form no groups; a warning says so. Throws IoError for a
-/// missing folder, ValueError for an empty class or fewer than two classes.
+/// How a data set is to be read.
+struct DatasetOptions {
+  std::string layout = "auto";  // or "folder", "competition", "csv"
+  /// Columns of a table with image files and with labels; empty: by their usual names.
+  std::string path_column{}, label_column{};
+};
+
+/// Layout root/CLASS/**.{jpg,jpeg,png}; classes in byte order of their names. Where the root holds
+/// train/ and val/ or test/ (also training, valid, validation, eval, dev, testing, in any letter
+/// case) with class folders in them, these are splits: samples come from train and val, the classes
+/// are train's, and test is not read. The group is the file name up to its last '_' if several
+/// files (of any class) share it, else the path. Names that only number files ("IMG_0001", or all
+/// of a class alike) form no groups. Throws IoError for a missing folder; ValueError for an empty
+/// class, fewer than two classes, or splits without classes.
 Dataset load_image_folder(const std::string& root);
 
 /// The mask competition's layout: root/train.csv (or root/train/train.csv) with
@@ -47,15 +77,23 @@ Dataset load_image_folder(const std::string& root);
 /// age <30, 30-59, >=60. The group is the id.
 Dataset load_competition(const std::string& root);
 
-/// A table with columns path, label and optionally group; paths are relative to the table's folder
-/// and may not leave it. Classes in byte order of their names, integers in numerical order. A row
-/// without a group is its own group. Throws FormatError naming file and line, ValueError for fewer
-/// than two classes.
-Dataset load_csv_dataset(const std::string& csv_path);
+/// A table of images and labels, and optionally groups, in the columns path, label and group or in
+/// others of usual names (image, filename, id_code, ... and class, target, diagnosis, ...). Paths
+/// are relative to the table's folder and may not leave it; a name without its folder or extension
+/// is completed if only one image fits. Classes in byte order of their names, integers in numerical
+/// order. A row without a group is its own group. Throws FormatError naming file and line, also for
+/// two rows of one file; ValueError for fewer than two classes.
+Dataset load_csv_dataset(const std::string& csv_path, const DatasetOptions& options = {});
 
-/// Detects the layout ("auto") or uses the named one; `root` may also be a .csv file or a folder
-/// with labels.csv. Throws ValueError listing what it looked for.
-Dataset load_dataset(const std::string& root, const std::string& layout = "auto");
+/// Detects the layout ("auto") or uses the named one; `root` may also be a table or a folder with
+/// one (labels.csv, or train.csv). Throws ValueError listing what it looked for.
+Dataset load_dataset(const std::string& root, const DatasetOptions& options = {});
+
+/// How many groups have several samples, and two of them with their files: "12 groups of 2 to 5
+/// files by ..., such as 'p1' (a/p1_0.jpg, a/p1_1.jpg) and ...". Empty if there is none.
+std::string describe_groups(const Dataset& dataset);
+/// A warning that names groups with samples in both train and val; empty if there is none.
+std::string groups_across_split(const Dataset& dataset);
 
 /// Names of the competition's 18 classes, e.g. "mask male <30".
 std::vector<std::string> competition_class_names();

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <set>
 
 #include "hanok/data/csv.h"
@@ -44,8 +45,10 @@ int parse_age(const Csv& csv, std::size_t row, const std::string& text) {
   return age;
 }
 
+/// The table's folder is the root of its paths; photographs are below images/ there.
 const std::string& checked_path(const Csv& csv, std::size_t row, const std::string& text) {
-  const std::string problem = path_problem(text);
+  const std::string images = (std::filesystem::path(csv.path).parent_path() / "images").string();
+  const std::string problem = path_problem(images, text);
   if (!problem.empty()) fail(csv, row, problem);
   return text;
 }
@@ -129,9 +132,12 @@ Dataset load_competition(const std::string& root) {
     throw IoError(root + ": contains neither train.csv nor train/train.csv");
   }
   std::set<std::string> folders;
+  std::set<FileId> known;
   for (const Person& person : read_people(csv_path, dataset.warnings)) {
     const std::string folder = below + "images/" + person.path;
-    if (folders.insert(folder).second) {
+    const std::optional<FileId> id = file_id(root + "/" + folder);
+    const bool is_new = id ? known.insert(*id).second : folders.insert(folder).second;
+    if (is_new) {
       add_photographs(person, folder, dataset);
     } else {
       dataset.warnings.push_back(
@@ -142,6 +148,7 @@ Dataset load_competition(const std::string& root) {
     throw ValueError(csv_path + ": no person in it has photographs below images/");
   }
   dataset.has_groups = true;
+  dataset.grouped_by = "id";
   return dataset;
 }
 

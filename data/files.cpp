@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <sys/stat.h>
+#include <utility>
 
 #include "hanok/data/image_files.h"
 #include "hanok/kernels/base/error.h"
@@ -19,12 +21,49 @@ std::string lower(std::string text) {
   return text;
 }
 
+/// Files and folders that systems, disks and programs put beside one's own. Names in lower case; a
+/// '*' at the end stands for anything.
+struct SystemEntry {
+  const char* name;
+  const char* reason;
+};
+constexpr SystemEntry kSystemEntries[] = {
+    {"._*", "AppleDouble file ._* (macOS keeps attributes in it)"},
+    {".ds_store", ".DS_Store (macOS keeps window positions in it)"},
+    {"__macosx", "__MACOSX (macOS adds it to archives)"},
+    {".spotlight-v100", ".Spotlight-V100 (macOS keeps its search index in it)"},
+    {".fseventsd", ".fseventsd (macOS keeps a log of the disk in it)"},
+    {".trashes", ".Trashes (deleted files)"},
+    {".trash-*", ".Trash-* (deleted files)"},
+    {"thumbs.db", "Thumbs.db or desktop.ini (Windows)"},
+    {"ehthumbs.db", "Thumbs.db or desktop.ini (Windows)"},
+    {"desktop.ini", "Thumbs.db or desktop.ini (Windows)"},
+    {"$recycle.bin", "$RECYCLE.BIN (deleted files)"},
+    {"recycler", "$RECYCLE.BIN (deleted files)"},
+    {"system volume information", "System Volume Information (Windows adds it to disks)"},
+    {"lost+found", "lost+found (Linux adds it to disks)"},
+    {"@eadir", "@eaDir (a NAS keeps thumbnails in it)"},
+    {"@__thumb", "@__thumb (a NAS keeps thumbnails in it)"},
+    {"@recycle", "#recycle or @Recycle (deleted files of a NAS)"},
+    {"#recycle", "#recycle or @Recycle (deleted files of a NAS)"},
+    {"#snapshot", "#snapshot (a NAS keeps older states in it)"},
+    {"@recently-snapshot", "#snapshot (a NAS keeps older states in it)"},
+    {"network trash folder", "Network Trash Folder (deleted files)"},
+    {".ipynb_checkpoints", ".ipynb_checkpoints (Jupyter keeps older states in it)"},
+    {"__pycache__", "__pycache__ (Python keeps compiled files in it)"},
+};
+
+bool matches(const std::string& name, const std::string& pattern) {
+  if (pattern.back() != '*') return name == pattern;
+  return name.compare(0, pattern.size() - 1, pattern, 0, pattern.size() - 1) == 0;
+}
+
 std::string hidden_reason(const std::string& name) {
-  if (name.rfind("._", 0) == 0) return "AppleDouble file ._* (macOS keeps attributes in it)";
-  if (name == ".DS_Store") return ".DS_Store (macOS keeps window positions in it)";
+  const std::string lowered = lower(name);
+  for (const SystemEntry& entry : kSystemEntries) {
+    if (matches(lowered, entry.name)) return entry.reason;
+  }
   if (name.rfind('.', 0) == 0) return "hidden file or folder";
-  if (name == "__MACOSX") return "__MACOSX (macOS adds it to archives)";
-  if (name == "Thumbs.db" || name == "desktop.ini") return "Thumbs.db or desktop.ini (Windows)";
   return {};
 }
 
@@ -50,20 +89,26 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
   return entries;
 }
 
-/// `above` holds the canonical paths of the parent folders; meeting one of them again is a cycle.
-void collect_images(const fs::path& folder, const std::string& prefix, std::set<fs::path>& above,
-                    std::vector<std::string>& images,
-                    std::map<std::string, std::int64_t>& skipped) {
+/// A walk through a folder and those in it.
+struct Walk {
+  std::set<fs::path> above;  // canonical paths of the parent folders: one of them again is a cycle
+  std::vector<std::string> images;
+  std::map<std::string, std::int64_t>& skipped;
+  bool first_only = false;  // ends with the first image
+};
+
+void collect_images(const fs::path& folder, const std::string& prefix, Walk& walk) {
   for (const fs::directory_entry& entry : sorted_entries(folder)) {
+    if (walk.first_only && !walk.images.empty()) return;
     const std::string name = entry.path().filename().string();
     std::error_code error;
     const bool is_folder = entry.is_directory(error);
     std::string reason = is_folder ? folder_skip_reason(entry.path()) : skip_reason(name);
     if (reason.empty() && is_folder) {
       const fs::path real = fs::canonical(entry.path(), error);
-      if (!error && above.insert(real).second) {
-        collect_images(entry.path(), prefix + name + "/", above, images, skipped);
-        above.erase(real);
+      if (!error && walk.above.insert(real).second) {
+        collect_images(entry.path(), prefix + name + "/", walk);
+        walk.above.erase(real);
         continue;
       }
       reason = "link to one of its parent folders";
@@ -71,11 +116,19 @@ void collect_images(const fs::path& folder, const std::string& prefix, std::set<
       reason = "broken link or special file";
     }
     if (reason.empty()) {
-      images.push_back(prefix + name);
+      walk.images.push_back(prefix + name);
     } else {
-      ++skipped[reason];
+      ++walk.skipped[reason];
     }
   }
+}
+
+Walk walk_through(const std::string& folder, std::map<std::string, std::int64_t>& skipped,
+                  bool first_only) {
+  std::error_code error;
+  Walk walk{{fs::canonical(folder, error)}, {}, skipped, first_only};
+  collect_images(folder, "", walk);
+  return walk;
 }
 
 }  // namespace
@@ -111,14 +164,27 @@ std::vector<std::string> list_folders(const std::string& folder,
   return names;
 }
 
+std::vector<std::string> list_tables(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const fs::directory_entry& entry : sorted_entries(folder)) {
+    const std::string name = entry.path().filename().string();
+    std::error_code error;
+    if (!hidden_reason(name).empty() || !entry.is_regular_file(error)) continue;
+    if (lower(entry.path().extension().string()) == ".csv") names.push_back(name);
+  }
+  return names;
+}
+
 std::vector<std::string> list_images(const std::string& folder,
                                      std::map<std::string, std::int64_t>& skipped) {
-  std::vector<std::string> images;
-  std::error_code error;
-  std::set<fs::path> above{fs::canonical(folder, error)};
-  collect_images(folder, "", above, images, skipped);
-  std::sort(images.begin(), images.end());
-  return images;
+  Walk walk = walk_through(folder, skipped, /*first_only=*/false);
+  std::sort(walk.images.begin(), walk.images.end());
+  return std::move(walk.images);
+}
+
+bool holds_images(const std::string& folder) {
+  std::map<std::string, std::int64_t> skipped;
+  return !walk_through(folder, skipped, /*first_only=*/true).images.empty();
 }
 
 bool is_run_folder(const std::string& folder) {
@@ -127,12 +193,25 @@ bool is_run_folder(const std::string& folder) {
          fs::is_regular_file(fs::path(folder) / "run.lock", error);
 }
 
-std::string path_problem(const std::string& path) {
+std::optional<FileId> file_id(const std::string& path) {
+  struct stat found {};
+  if (stat(path.c_str(), &found) != 0) return {};
+  return FileId{static_cast<std::uint64_t>(found.st_dev), static_cast<std::uint64_t>(found.st_ino)};
+}
+
+std::string path_problem(const std::string& root, const std::string& path) {
   if (path.empty()) return "path is empty";
   if (fs::path(path).is_absolute()) return "path '" + path + "' is absolute";
-  for (const fs::path& part : fs::path(path)) {
-    if (part == "..") return "path '" + path + "' leaves the data folder";
-  }
+  const fs::path parts(path);
+  if (std::find(parts.begin(), parts.end(), "..") == parts.end()) return {};
+  const std::string leaves = "path '" + path + "' leaves the data folder";
+  const fs::path as_text = parts.lexically_normal();
+  if (!as_text.empty() && *as_text.begin() == "..") return leaves;
+  std::error_code error;
+  const fs::path from_root =
+      fs::weakly_canonical(fs::path(root) / path, error)
+          .lexically_relative(fs::weakly_canonical(root.empty() ? "." : root, error));
+  if (from_root.empty() || *from_root.begin() == "..") return leaves;
   return {};
 }
 

@@ -1,8 +1,10 @@
 // Lists folders and image files in a fixed order and counts what is skipped. Private to this room.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,21 +18,36 @@ std::string skip_reason(const std::string& file_name);
 /// made: no data, even if it lies among them.
 bool is_run_folder(const std::string& folder);
 
-/// Names of the folders directly in `folder` in byte order; skipped entries are counted in
-/// `skipped`. Throws IoError if `folder` cannot be read.
+/// Names of the folders directly in `folder` in byte order; skipped entries, run folders among
+/// them, are counted in `skipped`. Throws IoError if `folder` cannot be read.
 std::vector<std::string> list_folders(const std::string& folder,
                                       std::map<std::string, std::int64_t>& skipped);
+
+/// Names of the .csv files directly in `folder`, in byte order.
+std::vector<std::string> list_tables(const std::string& folder);
 
 /// Image files below `folder` at any depth, as relative paths in byte order; other files are
 /// counted in `skipped`. Links to folders are followed; cycles are detected and skipped.
 std::vector<std::string> list_images(const std::string& folder,
                                      std::map<std::string, std::int64_t>& skipped);
 
+/// True if list_images() would find any.
+bool holds_images(const std::string& folder);
+
+/// Which file it is, however its path is spelled: the same for all links to it.
+struct FileId {
+  std::uint64_t device = 0, inode = 0;
+  auto operator<=>(const FileId&) const = default;
+};
+/// Empty if there is no such file or folder.
+std::optional<FileId> file_id(const std::string& path);
+
 /// "photos/a_01.jpg" -> "a_01"
 std::string file_stem(const std::string& path);
 
 /// The problem with a path from a table ("path '../a' leaves the data folder"); empty if it is
-/// relative and stays in the folder.
-std::string path_problem(const std::string& path);
+/// relative and stays in `root`. "a/../b" is what the system takes it for: where a is a link to
+/// another folder, ".." is above that one.
+std::string path_problem(const std::string& root, const std::string& path);
 
 }  // namespace hanok::data

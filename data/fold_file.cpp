@@ -7,10 +7,16 @@
 
 #include "hanok/data/csv.h"
 #include "hanok/data/splits.h"
+#include "hanok/data/unicode.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {
+
+/// How paths are compared: "./a" is "a", and letters are composed (NFC).
+std::string key_of(const std::string& path) {
+  return nfc(std::filesystem::path(path).lexically_normal().string());
+}
 
 int parse_fold(const Csv& csv, std::size_t row, const std::string& text) {
   constexpr int kMaxFolds = 10000;
@@ -44,11 +50,15 @@ Folds read_known_folds(const std::string& csv_path, const Dataset& dataset) {
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
     sample_of.emplace(dataset.samples[i].path, i);
   }
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    sample_of.emplace(key_of(dataset.samples[i].path), i);
+  }
   if (sample_of.empty()) throw ValueError(csv_path + ": the data set has no samples");
   Folds folds(dataset.samples.size(), -1);
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     const std::string& name = csv.rows[row][path];
-    const auto found = sample_of.find(name);
+    auto found = sample_of.find(name);
+    if (found == sample_of.end()) found = sample_of.find(key_of(name));
     if (found == sample_of.end()) {
       std::error_code error;
       const bool missing = !std::filesystem::exists(dataset.root + "/" + name, error);

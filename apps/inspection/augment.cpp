@@ -52,7 +52,7 @@ Photographs photographs(const AugmentOptions& options) {
     }
     return {options.source, ""};
   }
-  const data::Dataset dataset = data::load_dataset(options.source, options.layout);
+  const data::Dataset dataset = data::load_dataset(options.source, options.reading);
   const auto count = static_cast<std::int64_t>(dataset.samples.size());
   if (options.sample >= count) {
     throw training::UsageError(fmt::format("--sample {}: {} holds samples 0 to {}", options.sample,

@@ -245,8 +245,8 @@ void print_groups(const data::Dataset& dataset, Output output) {
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
   output.reporter.print(
-      fmt::format("\ngroups, which never cross folds: {}, of {} to {} photographs\n", rows.size(),
-                  smallest, largest));
+      fmt::format("\ngroups, which never cross folds: {}, of {} to {} photographs\n  {}\n",
+                  rows.size(), smallest, largest, data::describe_groups(dataset)));
   std::vector<std::string> lines;
   for (const auto& [text, count] : sorted) {
     lines.push_back(fmt::format("{:>6} group{} with {}", count, count == 1 ? " " : "s", text));
@@ -254,13 +254,28 @@ void print_groups(const data::Dataset& dataset, Output output) {
   print_list(lines, output);
 }
 
+/// Folders train and val: how many images each has, and who is in both.
+void print_split(const data::Dataset& dataset, Reporter& reporter) {
+  if (!dataset.has_split()) return;
+  const auto in_val =
+      std::count_if(dataset.samples.begin(), dataset.samples.end(),
+                    [](const data::Sample& sample) { return sample.split == data::Split::Val; });
+  reporter.print(fmt::format("split: {} of {} photographs, {} of {}\n", dataset.split_folders.train,
+                             static_cast<std::ptrdiff_t>(dataset.samples.size()) - in_val,
+                             dataset.split_folders.val, in_val));
+  const std::string crossing = data::groups_across_split(dataset);
+  if (!crossing.empty()) reporter.warn(crossing);
+}
+
 }  // namespace
 
 void inspect_data(const DataOptions& options, Reporter& reporter) {
-  const data::Dataset dataset = data::load_dataset(options.data, options.layout);
+  const data::Dataset dataset = data::load_dataset(options.data, options.reading);
   reporter.print(fmt::format("{}: {} layout, {} photographs, {} classes\n", options.data,
                              dataset.layout, dataset.samples.size(), dataset.class_names.size()));
+  for (const std::string& note : dataset.notes) reporter.print(note + "\n");
   for (const std::string& warning : dataset.warnings) reporter.warn(warning);
+  print_split(dataset, reporter);
   const std::vector<File> files = read_files(dataset, reporter);
   const Output output{.reporter = reporter, .all = options.all};
   print_classes(dataset, output);

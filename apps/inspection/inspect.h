@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/data/dataset.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::inspection {
@@ -14,7 +15,7 @@ using training::Reporter;
 
 struct DataOptions {
   std::string data{};  // a folder, or the table of a csv data set
-  std::string layout = "auto";
+  data::DatasetOptions reading{};
   bool all = false;  // list everything, not the first 20 of each kind
 };
 /// Reads and decodes every photograph of a data set and reports what training will get: classes,
@@ -43,7 +44,7 @@ void inspect_devices(Reporter& reporter);
 
 struct AugmentOptions {
   std::string source{};  // a data set's folder or table, or one photograph
-  std::string layout = "auto";
+  data::DatasetOptions reading{};
   std::string out{};                 // .png or .jpg
   std::vector<std::string> kinds{};  // names of lists or transforms, files, mixup, cutmix, all
   double alpha = 1;                  // of mixup and cutmix

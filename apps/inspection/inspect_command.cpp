@@ -10,6 +10,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/options.h"
+#include "hanok/apps/options/reading_options.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/nn/models/registry.h"
 
@@ -35,8 +36,7 @@ CLI::App* add_data(CLI::App& app, Request& request) {
       "unreadable, skipped and duplicate files, classes by group. Changes nothing.");
   command->add_option("DIR", request.data.data, "a data set's folder, or its table (.csv)")
       ->required();
-  command->add_option("--layout", request.data.layout,
-                      "auto, folder (one per class), competition (train.csv) or csv (labels.csv)");
+  training::add_layout_options(*command, request.data.reading);
   command->add_flag("--all", request.data.all, "list everything, not the first 20 of a kind");
   command->add_option("--threads", request.threads, "reading threads; 0: one per CPU");
   command->footer(
@@ -114,7 +114,7 @@ CLI::App* add_augment(CLI::App& app, Request& request) {
   command->add_option("--sample", options.sample, "which photograph of the data set; 0: the first")
       ->capture_default_str();
   command->add_option("--seed", options.seed, "as finetune's")->capture_default_str();
-  command->add_option("--layout", options.layout, "auto, folder, competition or csv");
+  training::add_layout_options(*command, options.reading);
   command->footer(
       "With the same --seed, --image-size and --augment these are exactly the images that "
       "finetune\n"

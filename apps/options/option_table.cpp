@@ -42,6 +42,12 @@ void add_data_options(OptionTable& table) {
       "how the folder is laid out: a folder per class, the mask competition's train.csv, or a "
       "labels.csv with columns path, label and perhaps group (--data may name the file)",
       &Options::layout);
+  table.text({"path-column", "NAME"},
+             "the table's column with image files; without it: path, image, filename, id_code, ...",
+             &Options::path_column);
+  table.text({"label-column", "NAME"},
+             "the table's column with classes; without it: label, class, target, diagnosis, ...",
+             &Options::label_column);
   table.choice(
       {"group", "G"},
       "auto: files of one person or photograph never cross folds; none: every file by itself",

@@ -23,6 +23,7 @@ struct Options {
   std::string data{};
   Layout layout = Layout::Auto;
   Grouping group = Grouping::Auto;
+  std::string path_column{}, label_column{};
   std::int64_t folds = 5;
   std::int64_t repeats = 1;
   std::string folds_file{};

@@ -8,6 +8,15 @@
 
 namespace hanok::training {
 
+void add_layout_options(CLI::App& app, data::DatasetOptions& options) {
+  app.add_option("--layout", options.layout,
+                 "auto, folder (one per class), competition (train.csv) or csv (labels.csv)");
+  app.add_option("--path-column", options.path_column, "a table's column with image files")
+      ->type_name("NAME");
+  app.add_option("--label-column", options.label_column, "a table's column with classes")
+      ->type_name("NAME");
+}
+
 void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_flag("--allow-bad", options.allow_bad, "go on without images that cannot be read");
   app.add_option("--batch-size", options.batch_size, "images per batch");

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "hanok/apps/options/option_values.h"
+#include "hanok/data/dataset.h"
 #include "hanok/engine/precision.h"
 
 namespace CLI {
@@ -20,6 +21,8 @@ struct ReadingOptions {
   Precision precision = Precision::F32;
 };
 
+/// --layout, --path-column and --label-column: how a data set is laid out.
+void add_layout_options(CLI::App& app, data::DatasetOptions& options);
 void add_reading_options(CLI::App& app, ReadingOptions& options);
 /// Throws UsageError.
 void check_reading_options(const ReadingOptions& options);

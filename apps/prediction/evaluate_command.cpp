@@ -42,8 +42,7 @@ int evaluate_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--checkpoint", options.checkpoint, "one best.safetensors")->type_name("FILE");
   app.add_option("--data", options.data, "labelled images, with the network's class names")
       ->type_name("DIR");
-  app.add_option("--layout", options.layout,
-                 "auto, folder (one per class), competition (train.csv) or csv (labels.csv)");
+  add_layout_options(app, options.reading);
   app.add_option(
          "--out", options.out,
          "also write the scores (.json) or a prediction with probabilities per image (.csv)")

@@ -122,9 +122,25 @@ Names inputs_of(const EvaluateOptions& options, const data::Dataset& dataset) {
   return inputs;
 }
 
+/// A score is of one of the splits: most likely of the one for testing.
+[[noreturn]] void refuse_splits(const std::string& root, const data::SplitFolders& folders) {
+  std::string names = folders.train;
+  for (const std::string& name : {folders.val, folders.test}) {
+    if (!name.empty()) names += ", " + name;
+  }
+  const std::string& likely = !folders.test.empty()  ? folders.test
+                              : !folders.val.empty() ? folders.val
+                                                     : folders.train;
+  throw ValueError(
+      fmt::format("{}: holds the folders {} of a split; name the one to score: --data "
+                  "{}",
+                  root, names, (fs::path(root) / likely).string()));
+}
+
 data::Dataset read_data(const EvaluateOptions& options, const ModelCard& card,
                         std::vector<data::BadImage>& bad) {
-  data::Dataset dataset = data::load_dataset(options.data, options.layout);
+  data::Dataset dataset = data::load_dataset(options.data, options.reading);
+  if (dataset.split_folders.any()) refuse_splits(options.data, dataset.split_folders);
   match_classes(dataset, card.class_names, options.allow_missing_classes);
   if (!options.out.empty()) refuse_to_overwrite(options.out, inputs_of(options, dataset));
   const std::size_t images = dataset.samples.size();
@@ -161,6 +177,7 @@ void report_data(const data::Dataset& dataset, const std::vector<data::BadImage>
   for (const auto& [reason, count] : dataset.skipped) {
     reporter.print(fmt::format("skipped: {} x {}\n", count, reason));
   }
+  for (const std::string& note : dataset.notes) reporter.print(note + "\n");
   for (const std::string& warning : dataset.warnings) reporter.warn(warning);
   if (!bad.empty()) {
     reporter.print(

@@ -5,6 +5,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/reading_options.h"
+#include "hanok/data/dataset.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {
@@ -12,7 +13,7 @@ namespace hanok::training {
 struct EvaluateOptions : ReadingOptions {
   std::string run{}, checkpoint{};  // one of the two; a run's folds are averaged
   std::string data{};
-  std::string layout = "auto";
+  data::DatasetOptions reading{};
   /// .json: scores, with two CSV files beside it if there are more than 100 classes; .csv: a
   /// prediction per photograph; empty: none.
   std::string out{};

@@ -53,9 +53,11 @@ void check_classes(const data::Dataset& dataset) {
   for (const std::string& name : dataset.class_names) {
     if (is_utf8(name)) continue;
     throw ValueError(fmt::format(
-        "{}: the class name '{}' is not UTF-8 text, which files of weights and scores require; "
-        "rename it (convmv -f latin1 -t utf8 --notest FOLDER turns Latin-1 into UTF-8)",
-        dataset.root, name));
+        "{}: the class name '{}' is not UTF-8 text, which files of weights and scores require; {} "
+        "turns Latin-1 into UTF-8)",
+        dataset.root, name,
+        dataset.layout == "csv" ? "save the table in UTF-8 (iconv -f latin1 -t utf8 TABLE"
+                                : "rename it (convmv -f latin1 -t utf8 --notest FOLDER"));
   }
   const std::vector<std::int64_t> counts = dataset.class_counts();
   const auto filled =
@@ -124,6 +126,12 @@ std::vector<std::int64_t> ExperimentData::validation(int fold) const { return me
 
 std::vector<std::int64_t> ExperimentData::training(int fold) const { return members(fold, false); }
 
+data::DatasetOptions dataset_options(const Options& options) {
+  return {.layout = name_of(options.layout),
+          .path_column = options.path_column,
+          .label_column = options.label_column};
+}
+
 ExperimentData prepare_data(const Options& options,
                             const std::function<void(const data::Dataset&)>& before_decoding) {
   const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv;
@@ -133,7 +141,7 @@ ExperimentData prepare_data(const Options& options,
     throw UsageError(fmt::format("--data: {}: no such folder", options.data));
   }
   ExperimentData data;
-  data.dataset = data::load_dataset(options.data, name_of(options.layout));
+  data.dataset = data::load_dataset(options.data, dataset_options(options));
   check_classes(data.dataset);
   data::Folds given;
   if (!options.folds_file.empty()) given = folds_from_file(options, data.dataset);
@@ -159,6 +167,11 @@ std::string describe(const ExperimentData& data) {
     out += fmt::format("skipped: {} unreadable image{}:{}\n", data.bad.size(),
                        data.bad.size() == 1 ? "" : "s", list_unreadable(data.bad));
   }
+  if (data.grouped) {
+    out += fmt::format("groups: {}; they never cross folds (--group none: every file by itself)\n",
+                       data::describe_groups(dataset));
+  }
+  for (const std::string& line : dataset.notes) out += line + "\n";
   for (const std::string& line : dataset.warnings) out += "warning: " + line + "\n";
   for (const std::string& line : data.warnings) out += "warning: " + line + "\n";
   for (std::size_t r = 0; r < data.repeats.size(); ++r) {

@@ -31,6 +31,9 @@ struct ExperimentData {
   std::vector<std::int64_t> members(int fold, bool in_fold) const;
 };
 
+/// How --layout and the options of tables say that data are to be read.
+data::DatasetOptions dataset_options(const Options& options);
+
 /// Reads, decodes every image once, splits. Throws IoError for a missing folder; ValueError for an
 /// empty class, fewer than two classes, more folds than groups, or more than 5% of unreadable
 /// images (unless --allow-bad).

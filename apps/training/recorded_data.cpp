@@ -268,7 +268,7 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
     data.grouped = data.dataset.has_groups = recorded->grouped;
     data.folds = recorded->folds;
   } else {
-    data.dataset = data::load_dataset(options.data, name_of(options.layout));
+    data.dataset = data::load_dataset(options.data, dataset_options(options));
     Names labels;
     for (const std::vector<std::string>& row : csv.rows) labels.push_back(row[label_column]);
     data.dataset.class_names = classes_of_folder(data.dataset, labels);
@@ -289,7 +289,8 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
       throw FormatError(fmt::format("{}:{}: class \"{}\" is no longer in {}", path, csv.lines[i],
                                     row[label_column], options.data));
     }
-    data.dataset.samples.push_back({row[path_column], label->second, row[group_column]});
+    data.dataset.samples.push_back(
+        {.path = row[path_column], .label = label->second, .group = row[group_column]});
     for (std::size_t r = 0; r < fold_columns.size(); ++r) {
       data.repeats[r].push_back(static_cast<int>(number_in(csv, i, fold_columns[r])));
       highest = std::max(highest, data.repeats[r].back());
@@ -337,7 +338,9 @@ void compare_with_files(ExperimentData& data, const Options& options, const RunF
                         Reporter& reporter) {
   check_images(data, data::read_csv(folder.folds()));
   try {
-    const data::Dataset listing = data::load_dataset(options.data, data.dataset.layout);
+    data::DatasetOptions reading = dataset_options(options);
+    reading.layout = data.dataset.layout;
+    const data::Dataset listing = data::load_dataset(options.data, reading);
     report_changes(data, listing, reporter);
     data.dataset.skipped = listing.skipped;
     data.dataset.warnings = listing.warnings;

@@ -231,11 +231,11 @@ TEST(LoadDataset, FindsTheLayout) {
   folder.write("a/1.jpg", std::string("image"));
   folder.write("b/2.jpg", std::string("image"));
   EXPECT_EQ(load_dataset(folder.path()).layout, "folder");
-  EXPECT_THROW(load_dataset(folder.path(), "competition"), IoError);
+  EXPECT_THROW(load_dataset(folder.path(), {.layout = "competition"}), IoError);
   write_people(folder, "train/", "000001,male,Asian,29,a\n");
   EXPECT_EQ(load_dataset(folder.path()).layout, "competition");
-  EXPECT_EQ(load_dataset(folder.path(), "folder").layout, "folder");
-  EXPECT_THAT(message_of<ValueError>([&] { load_dataset(folder.path(), "tree"); }),
+  EXPECT_EQ(load_dataset(folder.path(), {.layout = "folder"}).layout, "folder");
+  EXPECT_THAT(message_of<ValueError>([&] { load_dataset(folder.path(), {.layout = "tree"}); }),
               HasSubstr("unknown layout 'tree'"));
   EXPECT_THROW(load_dataset("/nowhere/at/all"), IoError);
 }

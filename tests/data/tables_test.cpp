@@ -55,8 +55,8 @@ TEST(CsvDataset, ErrorsNameTheLine) {
                   [&] { load_csv_dataset(folder.write("t.csv", "path,label\nx,a\ny,a\n")); }),
               HasSubstr("1 label, at least two"));
   EXPECT_THAT(message_of<FormatError>(
-                  [&] { load_csv_dataset(folder.write("t.csv", "path,class\nx,a\n")); }),
-              HasSubstr("no column 'label' (columns: path, class)"));
+                  [&] { load_csv_dataset(folder.write("t.csv", "path,grade\nx,a\n")); }),
+              HasSubstr("no column 'label' (columns: path, grade)"));
 }
 
 TEST(CsvDataset, LoadDatasetFindsIt) {
@@ -64,7 +64,7 @@ TEST(CsvDataset, LoadDatasetFindsIt) {
   const std::string path = folder.write("labels.csv", "path,label\n1.jpg,a\n2.jpg,b\n");
   EXPECT_EQ(load_dataset(path).layout, "csv");
   EXPECT_EQ(load_dataset(folder.path()).layout, "csv");
-  EXPECT_EQ(load_dataset(folder.path(), "csv").samples.size(), 2U);
+  EXPECT_EQ(load_dataset(folder.path(), {.layout = "csv"}).samples.size(), 2U);
 }
 
 Dataset four_samples() {
