@@ -16,6 +16,7 @@
 #include "hanok/apps/run/new_run.h"
 #include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/experiment_split.h"
 #include "hanok/apps/training/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/runtime.h"
@@ -116,6 +117,7 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   if (!data.bad.empty()) write_file(run.make("unreadable.csv"), unreadable_to_csv(data.bad));
   RecordedData record = recorded(data);
   if (draw_data) record.data_in_run = "data";
+  options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
   write_file(run.make("config.toml"), to_toml(options) + to_toml(record));
   run.keep();
   try {

@@ -19,6 +19,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
+#include "hanok/apps/training/experiment_split.h"
 #include "hanok/apps/training/feature_cache_plan.h"
 #include "hanok/apps/training/optimization.h"
 #include "hanok/apps/training/start_weights.h"
@@ -91,10 +92,11 @@ int moments(OptimizerKind kind) {
 }
 
 /// Folds that will be trained.
-std::int64_t fold_count(const Options& options) {
+std::int64_t fold_count(const Options& options, const data::Dataset& dataset) {
   if (options.fold || options.val_fraction > 0) return 1;
   if (!options.folds_file.empty()) return 2;  // at least
-  return options.folds * options.repeats;
+  const FoldCount folds = resolved_folds(options, dataset);
+  return folds.kind == FoldCount::Kind::Given ? 1 : folds.number * options.repeats;
 }
 
 std::unique_ptr<nn::Module> network(const Options& options, std::int64_t classes) {
@@ -197,7 +199,7 @@ DiskNeed disk_need(const Options& options, const data::Dataset& dataset) {
   const std::int64_t last = weights * (options.ema > 0 ? 2 : 1) + moment_bytes;
   DiskNeed need;
   // best.safetensors and last/ of each fold; and a new last/ beside the old one.
-  need.checkpoints = fold_count(options) * (weights + last) + last;
+  need.checkpoints = fold_count(options, dataset) * (weights + last) + last;
   if (options.cache_images == Caching::Yes) {
     const std::int64_t image = 3 * options.image_size * options.image_size;
     need.image_cache =

@@ -52,7 +52,13 @@ void add_data_options(OptionTable& table) {
       {"group", "G"},
       "auto: files of one person or photograph never cross folds; none: every file by itself",
       &Options::group);
-  table.integer("folds", "number of stratified folds", &Options::folds, {.low = 2, .high = 1000});
+  table
+      .value(
+          {"folds", "N"},
+          "number of stratified folds; given: the data's own folders train and val instead; auto: "
+          "given if the data have them, else 5",
+          &Options::folds, parse_fold_count)
+      .kind = OptionEntry::Kind::TextOrInteger;
   table.integer("repeats", "above 1: so many shuffled K-folds; fold I is number I % K of them",
                 &Options::repeats, {.low = 1, .high = 100});
   table.text({"folds-file", "CSV"},

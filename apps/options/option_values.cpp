@@ -46,6 +46,28 @@ GlobRate parse_lr_group(const std::string& text) {
 
 std::string text_of(const GlobRate& pair) { return fmt::format("{}={}", pair.glob, pair.rate); }
 
+FoldCount parse_fold_count(const std::string& text) {
+  if (text == "auto") return {};
+  if (text == "given") return {.kind = FoldCount::Kind::Given};
+  const std::int64_t number = whole_number("folds", text, "a whole number, \"given\" or \"auto\"");
+  if (number < 2 || number > 1000) {
+    throw UsageError(fmt::format("--folds: must lie between 2 and 1000, got {}", text));
+  }
+  return {.kind = FoldCount::Kind::Number, .number = number};
+}
+
+std::string text_of(const FoldCount& folds) {
+  switch (folds.kind) {
+    case FoldCount::Kind::Auto:
+      return "auto";
+    case FoldCount::Kind::Given:
+      return "given";
+    case FoldCount::Kind::Number:
+      break;
+  }
+  return std::to_string(folds.number);
+}
+
 FoldChoice parse_fold(const std::string& text) {
   if (text == "all") return {};
   const std::int64_t fold = whole_number("fold", text, "a fold's number or \"all\"");

@@ -29,6 +29,20 @@ struct GlobRate {
 GlobRate parse_lr_group(const std::string& text);
 std::string text_of(const GlobRate& pair);
 
+/// --folds: into how many folds the images are cut.
+struct FoldCount {
+  enum class Kind {
+    Auto,    // Given where the data have a split of their own (folders train and val), else Number
+    Given,   // none: what lies in val is validated on, once
+    Number,  // folds are made of all images
+  };
+  Kind kind = Kind::Auto;
+  std::int64_t number = 5;  // 2 to 1000
+};
+/// Throws UsageError.
+FoldCount parse_fold_count(const std::string& text);
+std::string text_of(const FoldCount& folds);
+
 /// --fold: the number of one fold (0 is the first), or empty for all of them.
 using FoldChoice = std::optional<std::int64_t>;
 /// Throws UsageError.

@@ -30,13 +30,20 @@ void check_folds(const Options& options) {
   if (!options.folds_file.empty() && (hold_out || options.repeats > 1)) {
     throw UsageError("--folds-file: has the folds; --val-fraction and --repeats make others");
   }
+  const bool other_split = hold_out || options.repeats > 1 || !options.folds_file.empty();
+  if (options.folds.kind == FoldCount::Kind::Given && other_split) {
+    throw UsageError(
+        "--folds given: the data have the split; --val-fraction, --repeats and --folds-file make "
+        "others");
+  }
   if (!options.fold) return;
   if (hold_out && *options.fold != 0) {
     throw UsageError(
         fmt::format("--fold: --val-fraction makes one split, number 0; got {}", *options.fold));
   }
-  const std::int64_t count = options.folds * options.repeats;
-  if (options.folds_file.empty() && !hold_out && *options.fold >= count) {
+  const std::int64_t count = options.folds.number * options.repeats;
+  const bool given = options.folds.kind == FoldCount::Kind::Given;
+  if (options.folds_file.empty() && !hold_out && !given && *options.fold >= count) {
     throw UsageError(fmt::format("--fold: must be below --folds{} ({}), got {}",
                                  options.repeats > 1 ? " times --repeats" : "", count,
                                  *options.fold));

@@ -24,7 +24,7 @@ struct Options {
   Layout layout = Layout::Auto;
   Grouping group = Grouping::Auto;
   std::string path_column{}, label_column{};
-  std::int64_t folds = 5;
+  FoldCount folds{};  // auto
   std::int64_t repeats = 1;
   std::string folds_file{};
   FoldChoice fold{};  // all

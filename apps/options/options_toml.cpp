@@ -32,8 +32,10 @@ std::string quoted(const std::string& text) {
 
 std::string value_text(const OptionEntry& entry, const std::vector<std::string>& values) {
   switch (entry.kind) {
-    case Kind::Text:
     case Kind::TextOrInteger:
+      if (values[0].find_first_not_of("0123456789") == std::string::npos) return values[0];
+      return quoted(values[0]);
+    case Kind::Text:
       return quoted(values[0]);
     case Kind::Real: {
       // In TOML a point or an exponent makes a number a real.

@@ -4,11 +4,11 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
-#include <set>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/unreadable.h"
+#include "hanok/apps/training/experiment_split.h"
 #include "hanok/apps/training/image_loading.h"
 #include "hanok/apps/training/recorded_data.h"
 
@@ -21,12 +21,6 @@ std::vector<std::int64_t> labels_of(const data::Dataset& dataset) {
   std::vector<std::int64_t> labels;
   for (const data::Sample& sample : dataset.samples) labels.push_back(sample.label);
   return labels;
-}
-
-std::vector<std::string> groups_of(const data::Dataset& dataset) {
-  std::vector<std::string> groups;
-  for (const data::Sample& sample : dataset.samples) groups.push_back(sample.group);
-  return groups;
 }
 
 /// Also from the folds of --folds-file, which are those of the listed samples.
@@ -68,49 +62,6 @@ void check_classes(const data::Dataset& dataset) {
   }
 }
 
-/// `given` are the folds of --folds-file, if there is one.
-void split(ExperimentData& data, const Options& options, const data::Folds& given) {
-  const std::vector<std::int64_t> labels = labels_of(data.dataset);
-  data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
-  const std::vector<std::string> groups =
-      data.grouped ? groups_of(data.dataset) : std::vector<std::string>();
-  if (!options.folds_file.empty()) {
-    data::check_folds(options.folds_file, data.dataset, given, data.warnings);
-    data.repeats = {given};
-    data.folds = 1 + *std::max_element(data.repeats[0].begin(), data.repeats[0].end());
-  } else if (options.val_fraction > 0) {
-    data.folds = 1;
-    data.repeats = {data::stratified_hold_out(labels, groups, options.val_fraction, options.seed)};
-  } else {
-    data.folds = static_cast<int>(options.folds);
-    const std::size_t units =
-        data.grouped ? std::set<std::string>(groups.begin(), groups.end()).size() : labels.size();
-    if (units < static_cast<std::size_t>(data.folds)) {
-      throw ValueError(fmt::format("{}: {} folds need at least as many {}, but there are {}",
-                                   data.dataset.root, data.folds,
-                                   data.grouped ? "groups" : "images", units));
-    }
-    if (options.repeats > 1) {
-      data.repeats = data::repeated_stratified_k_fold(
-          labels, groups, data.folds, static_cast<int>(options.repeats), options.seed);
-    } else {
-      data.repeats = {data.grouped ? data::stratified_group_k_fold(labels, groups, data.folds)
-                                   : data::stratified_k_fold(labels, data.folds)};
-    }
-    for (std::string& line : data::fold_warnings(labels, data.dataset.class_names, data.folds)) {
-      data.warnings.push_back(std::move(line));
-    }
-  }
-  data.fold_count = data.folds * static_cast<int>(data.repeats.size());
-  for (int fold = 0; fold < data.fold_count; ++fold) {
-    if (data.validation(fold).empty() || data.training(fold).empty()) {
-      throw ValueError(fmt::format(
-          "{}: fold {} has {} training and {} validation images; neither may be empty",
-          data.dataset.root, fold, data.training(fold).size(), data.validation(fold).size()));
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<std::int64_t> ExperimentData::members(int fold, bool in_fold) const {
@@ -147,11 +98,11 @@ ExperimentData prepare_data(const Options& options,
   if (!options.folds_file.empty()) given = folds_from_file(options, data.dataset);
   // What is wrong with the split as such is found before an image is decoded.
   ExperimentData before = data;
-  split(before, options, given);
+  split_data(before, options, given);
   if (before_decoding) before_decoding(data.dataset);
   drop_unreadable(data, options, given);
   check_classes(data.dataset);
-  split(data, options, given);
+  split_data(data, options, given);
   return data;
 }
 
@@ -172,6 +123,7 @@ std::string describe(const ExperimentData& data) {
                        data::describe_groups(dataset));
   }
   for (const std::string& line : dataset.notes) out += line + "\n";
+  for (const std::string& line : data.notes) out += line + "\n";
   for (const std::string& line : dataset.warnings) out += "warning: " + line + "\n";
   for (const std::string& line : data.warnings) out += "warning: " + line + "\n";
   for (std::size_t r = 0; r < data.repeats.size(); ++r) {

@@ -13,6 +13,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/training/experiment_split.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::training {
@@ -274,7 +275,6 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
     data.dataset.class_names = classes_of_folder(data.dataset, labels);
     data.dataset.samples.clear();
     data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
-    data.folds = options.val_fraction > 0 ? 1 : static_cast<int>(options.folds);
   }
   std::map<std::string, std::int64_t> label_of;
   for (std::size_t i = 0; i < data.dataset.class_names.size(); ++i) {
@@ -296,7 +296,7 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
       highest = std::max(highest, data.repeats[r].back());
     }
   }
-  if (!recorded && !options.folds_file.empty()) data.folds = 1 + highest;
+  if (!recorded) data.folds = folds_of_repeat(options, data.repeats[0]);
   if (highest > std::max(1, data.folds - 1)) {
     throw FormatError(
         fmt::format("{}: has a fold {}, but the run has {} folds", path, highest, data.folds));

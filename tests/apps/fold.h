@@ -25,7 +25,7 @@ class FoldTest : public ::testing::Test {
     options_.image_size = 32;
     options_.batch_size = 6;
     options_.epochs = 2;
-    options_.folds = 2;
+    options_.folds = training::parse_fold_count("2");
     options_.threads = 1;
     options_.device = training::parse_device("cpu");
     options_.augment = training::parse_augment("none");

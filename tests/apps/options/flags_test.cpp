@@ -384,6 +384,8 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "class-weights", "baselines", "seed", "threads", "workers", "device", "report-subset",
       "cuda-graph",  // in tests/cuda/apps/cuda_graph_test.cpp
       "precision",   // in tests/cuda/apps/finetune_test.cpp
+      // in tests/apps/training/experiment_split_test.cpp
+      "path-column", "label-column",
       // in test_flags_training.cpp
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
