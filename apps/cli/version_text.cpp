@@ -1,10 +1,10 @@
 #include "hanok/apps/cli/version_text.h"
 
 #include <fmt/format.h>
+#include <hanok/version.h>  // made by CMake
 
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/cuda_runtime.h"
-#include "hanok/version.h"
 
 namespace hanok::training {
 namespace {

@@ -118,7 +118,7 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   RecordedData record = recorded(data);
   if (draw_data) record.data_in_run = "data";
   options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
-  write_file(run.make("config.toml"), to_toml(options) + to_toml(record));
+  write_file(run.make("config.toml"), to_toml(options, to_toml(record)));
   run.keep();
   try {
     return train_folds(
@@ -156,7 +156,7 @@ int resume_run(const std::string& path, Reporter& reporter,
   if (!finished && options.data != saved.data) {
     reporter.print(fmt::format("data: {} (before: {})\n", options.data, saved.data));
     saved.data = options.data;
-    write_file(folder.config(), to_toml(saved) + (record ? to_toml(*record) : ""));
+    write_file(folder.config(), to_toml(saved, record ? to_toml(*record) : ""));
   }
   reporter.print(describe(data));
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});

@@ -109,8 +109,9 @@ const std::vector<OptionEntry>& option_table();
 /// Throws UsageError with near names.
 const OptionEntry& find_option(const std::string& name);
 
-/// All options as TOML, with their help as comments.
-std::string to_toml(const Options& options);
+/// All options as TOML, with their help as comments; then `tables`, which are no options; then the
+/// transforms of a file of --augment.
+std::string to_toml(const Options& options, const std::string& tables = "");
 /// Overwrites the options that the file sets. Throws UsageError naming file, key and what is wrong.
 void apply_toml_file(Options& options, const std::string& path);
 void apply_toml(Options& options, const std::string& text, const std::string& name);

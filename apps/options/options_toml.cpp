@@ -105,7 +105,7 @@ void apply_table(Options& options, const toml::table& table) {
 
 }  // namespace
 
-std::string to_toml(const Options& options) {
+std::string to_toml(const Options& options, const std::string& tables) {
   std::string out;
   std::string section;
   for (const OptionEntry& entry : option_table()) {
@@ -119,6 +119,7 @@ std::string to_toml(const Options& options) {
     if (entry.kind == Kind::Integer && value.size() >= 19) value = quoted(value);
     out += fmt::format("# {}\n{} = {}\n", help, entry.name, value);
   }
+  out += tables;
   if (!options.augment.from_file) return out;
   return out + "\n# ---- The content of the file of --augment, which is not read again ----\n" +
          transforms_to_toml(options.augment.transforms);

@@ -166,15 +166,16 @@ std::string temporary_folder() {
 
 std::string absolute_path(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path whole = std::filesystem::absolute(path, error);
+  std::filesystem::path whole = std::filesystem::absolute(path, error);
   if (error) {
     throw IoError(fmt::format("{}: the current folder cannot be found: {}", path, error.message()));
   }
-  // What ".." means behind a symbolic link, only the system knows.
-  const bool climbs = std::find(whole.begin(), whole.end(), "..") != whole.end();
-  if (!climbs) return whole.lexically_normal().string();
-  const std::filesystem::path resolved = std::filesystem::weakly_canonical(whole, error);
-  return error ? whole.string() : resolved.string();
+  // The system follows a link before the ".." behind it.
+  if (std::find(whole.begin(), whole.end(), "..") != whole.end()) {
+    whole = std::filesystem::weakly_canonical(whole, error);
+    if (error) throw IoError(fmt::format("{}: {}", path, error.message()));
+  }
+  return whole.lexically_normal().string();
 }
 
 std::string mount_point(const std::string& path) {

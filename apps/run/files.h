@@ -40,7 +40,8 @@ void make_folder(const std::string& path);
 /// there.
 std::string temporary_folder();
 
-/// The path from the root on, without "." and "..". Throws IoError if the current folder is gone.
+/// The path from the root on, without "." and "..", where the system would find it. Throws IoError
+/// if the current folder is gone.
 std::string absolute_path(const std::string& path);
 
 /// Free bytes for this user on the disk that holds `path`, which exists. Throws IoError.

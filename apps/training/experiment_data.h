@@ -35,8 +35,8 @@ struct ExperimentData {
 data::DatasetOptions dataset_options(const Options& options);
 
 /// Reads, decodes every image once, splits. Throws IoError for a missing folder; ValueError for an
-/// empty class, fewer than two classes, more folds than groups, a fold to be trained that has no
-/// training image of a class, or more than 5% of unreadable images (unless --allow-bad).
+/// empty class, fewer than two classes, more folds than groups, a fold without training images of a
+/// class (unless the competition's), or more than 5% of unreadable images (unless --allow-bad).
 /// `before_decoding` is called once the files are listed and can be split: for checks that need no
 /// image, so that their errors come at once.
 ExperimentData prepare_data(const Options& options,

@@ -8,10 +8,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <hanok/version.h>
 #include <sstream>
 #include <sys/wait.h>
 
-#include "hanok/version.h"
 #include "tests/apps/program.h"
 #include "tests/support/paths.h"
 

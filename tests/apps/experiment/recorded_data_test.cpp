@@ -221,7 +221,7 @@ TEST_F(RecordedRoundTrip, KeepsClassesOfAnyName) {
   record.class_names = {
       "a \"quoted\" one", "back\\slash", "two\nlines", "\xE2\x98\x95 espresso", "", "del\x7F"};
   record.data_in_run = "data";
-  write_text(folder_ / "config.toml", to_toml(options_) + to_toml(record));
+  write_text(folder_ / "config.toml", to_toml(options_, to_toml(record)));
   const auto read = training::recorded_in_toml(folder_ / "config.toml");
   ASSERT_TRUE(read);
   EXPECT_EQ(read->class_names, record.class_names);

@@ -26,7 +26,7 @@ TEST_F(Flags, RepeatsGiveFurtherShuffledFolds) {
   EXPECT_NE(once.config, twice.config);
   EXPECT_EQ(twice.summary.at("folds").size(), 4U);
   const auto rows = read_plain_csv(twice.folder + "/folds.csv");
-  EXPECT_EQ(rows[0], (Arguments{"path", "label", "group", "fold", "fold_2"}));
+  EXPECT_EQ(rows[0], (Arguments{"path", "label", "group", "fold", "fold_2", "bytes"}));
   int other = 0;
   for (std::size_t i = 1; i < rows.size(); ++i) other += rows[i][3] != rows[i][4] ? 1 : 0;
   EXPECT_GT(other, 0);

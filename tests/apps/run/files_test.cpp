@@ -116,6 +116,15 @@ TEST_F(Files, WritingIsTriedBeforeTheWork) {
   EXPECT_THAT(reason("/proc/new"), HasSubstr("cannot be written"));
 }
 
+TEST_F(Files, AnAbsolutePathFollowsLinksBeforeItClimbs) {
+  std::filesystem::create_directories(folder_ / "disk/deep");
+  std::filesystem::create_directory_symlink(folder_ / "disk/deep", folder_ / "link");
+  write_text(folder_ / "disk/file", "x");
+  EXPECT_TRUE(
+      std::filesystem::equivalent(absolute_path(folder_ / "link/../file"), folder_ / "disk/file"));
+  EXPECT_EQ(absolute_path(folder_ / "link/./file"), folder_ / "link/file");
+}
+
 TEST_F(Files, TheTemporaryFolderMustBeOne) {
   const char* before = std::getenv("TMPDIR");
   const std::string saved = before == nullptr ? "" : before;

@@ -166,6 +166,15 @@ TEST_F(ExperimentSplit, AClassOfOneGroupIsRefusedAndSaysSo) {
   EXPECT_EQ(training::prepare_data(options_).fold_count, 2);
 }
 
+TEST_F(ExperimentSplit, TheCompetitionsClassesMayLackTrainingImages) {
+  // 18 classes of 6 people: each is of one person at most.
+  ASSERT_EQ(finetune({"--write-synthetic", options_.data, "--people", "6"}).exit_code, 0);
+  options_.folds = training::parse_fold_count("2");
+  const ExperimentData data = training::prepare_data(options_);
+  EXPECT_EQ(data.dataset.layout, "competition");
+  EXPECT_EQ(data.fold_count, 2);
+}
+
 TEST_F(ExperimentSplit, ARunOfAGivenSplitIsRepeatedAndResumed) {
   draw_splits("train", "val", "test");
   const std::vector<std::string> command = {"--data",       options_.data, "--model",      "lenet",
