@@ -47,7 +47,7 @@ int predict_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--checkpoint", options.checkpoint, "one best.safetensors")->type_name("FILE");
   app.add_option("--model", options.model, "network of a bare --weights file")->type_name("NAME");
   app.add_option("--weights", options.weights,
-                 "bare state_dict (.pth, .safetensors): ImageNet preprocessing")
+                 "imagenet, or a bare state_dict (.pth, .safetensors) with their preprocessing")
       ->type_name("FILE");
   app.add_option(
          "--images", options.images,

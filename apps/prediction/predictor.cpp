@@ -21,6 +21,7 @@
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
+#include "hanok/weights/weights.h"
 
 namespace hanok::training {
 namespace {
@@ -28,7 +29,9 @@ namespace {
 std::vector<LoadedModel> load_models(const PredictOptions& options) {
   if (!options.weights.empty()) {
     std::vector<LoadedModel> models;
-    models.push_back(load_bare_model(options.model, options.weights));
+    models.push_back(load_bare_model(options.model, options.weights == "imagenet"
+                                                        ? weights::find_pretrained(options.model)
+                                                        : options.weights));
     return models;
   }
   return options.runs.empty() ? load_checkpoints({options.checkpoint}) : load_runs(options.runs);

@@ -14,7 +14,8 @@ namespace hanok::training {
 
 struct PredictOptions : ReadingOptions {
   // Exactly one of the three: runs (the probabilities of all their folds are averaged), one
-  // checkpoint, or a bare state_dict file of `model` (ImageNet's preprocessing and classes).
+  // checkpoint, or a bare state_dict file of `model`, "imagenet" for its published weights (with
+  // the preprocessing and classes of these).
   std::vector<std::string> runs{};
   std::string checkpoint{}, weights{};
   std::string model{};
