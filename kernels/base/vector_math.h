@@ -33,11 +33,15 @@ HANOK_HOST_DEVICE static inline double double_of(uint64_t bits) {
   return x;
 }
 
-/// e^x = 2^n e^r with n = round(x / ln 2), |r| <= ln(2)/2. Arguments are clamped to [-700, 700].
-static inline double exp_double(double x) {
-  constexpr double kRound = 0x1.8p52;  // adding it leaves the rounded integer in the low bits
+/// x within [-700, 700], where neither e^x nor 1/e^x leaves the range of double. NaN stays.
+static inline double within_exp(double x) {
   const double low = x < -700.0 ? -700.0 : x;
-  const double z = low > 700.0 ? 700.0 : low;
+  return low > 700.0 ? 700.0 : low;
+}
+
+/// e^z = 2^n e^r with n = round(z / ln 2), |r| <= ln(2)/2, for z within [-700, 700].
+static inline double exp_of_within(double z) {
+  constexpr double kRound = 0x1.8p52;  // adding it leaves the rounded integer in the low bits
   const double shifted = z * 1.4426950408889634 + kRound;
   const double n = shifted - kRound;
   const double r = z - n * 0.6931471805599453;
@@ -50,8 +54,13 @@ static inline double exp_double(double x) {
   p = p * r + 0.5;
   p = p * r + 1.0;
   p = p * r + 1.0;
-  const double scaled = double_of(bits_of(p) + (bits_of(shifted) << 52));
-  return x != x ? x : scaled;
+  return double_of(bits_of(p) + (bits_of(shifted) << 52));
+}
+
+/// e^x. Arguments are clamped to [-700, 700].
+static inline double exp_double(double x) {
+  const double y = exp_of_within(within_exp(x));
+  return x != x ? x : y;
 }
 
 /// ln x = e ln 2 + ln m, m in [sqrt(1/2), sqrt(2)), ln m = 2 atanh(s) with s = (m-1)/(m+1).

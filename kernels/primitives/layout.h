@@ -30,9 +30,9 @@ struct StridedCopy {
   std::string shape_text() const { return dst.sizes.to_string(); }
 };
 
-/// Converts between types, same shape. To floats: rounds to nearest even. Floats to integers: towards
-/// zero, as C++ does; NaN becomes 0, what is beyond the type's range its nearest end. i64 to u8: to
-/// the ends as well.
+/// Converts between types, same shape. To floats: rounds to nearest even. Floats to integers:
+/// towards zero, as C++ does; NaN becomes 0, what is beyond the type's range its nearest end. i64
+/// to u8: to the ends as well.
 struct Cast {
   static constexpr const char* kName = "cast";
   View dst;

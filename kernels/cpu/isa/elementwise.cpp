@@ -35,16 +35,15 @@ inline float clamp(float x, float low, float high) {
   return above > high ? high : above;
 }
 
-/// y = f(x) of silu, gelu and hardswish, whose limit at -infinity is 0, where 0 times x is NaN.
-inline float with_limit(float x, float y) { return x == -__builtin_inff() ? 0.0F : y; }
-
-/// For the derivatives of silu and gelu, which are 0 and 1 in single precision from +-200 on: no
-/// infinity, whose product with 0 is NaN. NaN stays.
-inline double within_far(double x) {
-  constexpr double kFar = 200;
-  const double below = x > kFar ? kFar : x;
-  return below < -kFar ? -kFar : below;
+// The limits of silu and gelu at -infinity are 0, where 0 times x is NaN; those of their
+// derivatives are 0 and 1. So products take x within +-700, which changes nothing else: from there
+// on the other factor is 0 or 1 in single precision.
+inline float with_limit(float x, double y) {
+  return x == -__builtin_inff() ? 0.0F : static_cast<float>(y);
 }
+
+/// sigmoid(z) for z within [-700, 700].
+inline double sigmoid_of_within(double z) { return 1.0 / (1.0 + math::exp_of_within(-z)); }
 
 /// x^exponent, at zeros, infinities and NaN as C's pow: whole exponents by repeated squaring,
 /// others as e^(exponent ln x).
@@ -120,8 +119,7 @@ void unary(UnaryOp op, float alpha, float beta, const float* x, float* y, int64_
         return with_limit(v, static_cast<float>(y));
       });
     case UnaryOp::Hardswish:
-      return map(x, y, n,
-                 [](float v) { return with_limit(v, v * clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F); });
+      return map(x, y, n, [](float v) { return v * clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F; });
     case UnaryOp::Hardsigmoid:
       return map(x, y, n, [](float v) { return clamp(v + 3.0F, 0.0F, 6.0F) / 6.0F; });
     case UnaryOp::Clamp:
@@ -182,13 +180,13 @@ void unary_backward(UnaryOp op, float alpha, float beta, const float* x, const f
       return map_backward(y, dy, dx, n, [](float v, float g) { return g * (1.0F - v * v); });
     case UnaryOp::Silu:  // s (1 + x (1 - s)) with s = sigmoid(x)
       return map_backward(x, dy, dx, n, [](float v, float g) {
-        const double wide = within_far(v);
-        const double s = math::sigmoid_double(wide);
+        const double wide = math::within_exp(v);
+        const double s = sigmoid_of_within(wide);
         return static_cast<float>(g * (s * (1.0 + wide * (1.0 - s))));
       });
     case UnaryOp::Gelu:  // Phi(x) + x phi(x)
       return map_backward(x, dy, dx, n, [](float v, float g) {
-        const double wide = within_far(v);
+        const double wide = math::within_exp(v);
         const double cdf = 0.5 * (1.0 + math::erf_double(wide * kSqrtHalf));
         const double density = kInvSqrtTwoPi * math::exp_double(-0.5 * wide * wide);
         return static_cast<float>(g * (cdf + wide * density));

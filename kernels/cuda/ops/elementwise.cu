@@ -38,7 +38,7 @@ __device__ float sigmoid(float x) { return 1.0F / (1.0F + expf(-x)); }
 /// Phi(x), the normal distribution function; erfc keeps its relative accuracy where x is negative.
 __device__ float normal_cdf(float x) { return 0.5F * erfcf(-x * kSqrtHalf); }
 
-/// y = f(x) of silu, gelu and hardswish, whose limit at -infinity is 0, where 0 times x is NaN.
+/// y = f(x) of silu and gelu, whose limit at -infinity is 0, where 0 times x is NaN.
 __device__ float with_limit(float x, float y) { return x == -INFINITY ? 0.0F : y; }
 
 /// For the derivatives of silu and gelu, which are 0 and 1 from +-200 on: no infinity, whose
@@ -88,7 +88,7 @@ __device__ float apply(float x, float alpha, float beta) {
     case UnaryOp::Gelu:
       return with_limit(x, x * normal_cdf(x));
     case UnaryOp::Hardswish:
-      return with_limit(x, x * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F);
+      return x * clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
     case UnaryOp::Hardsigmoid:
       return clamp(x + 3.0F, 0.0F, 6.0F) / 6.0F;
     case UnaryOp::Clamp:
