@@ -17,7 +17,7 @@
 namespace hanok::weights {
 namespace {
 
-constexpr std::size_t kMostLines = 5;  // of each kind in a message
+constexpr std::size_t kMostLines = 10;  // of each kind in a message
 
 /// Parts of prefixes that stand for a copy which averages the trained network.
 constexpr std::array<std::string_view, 5> kAveragedCopies{"encoder_k", "momentum", "target", "ema",
@@ -98,9 +98,14 @@ Prefix choose_prefix(const nn::StateDict& given, const FitTarget& target,
                      std::vector<std::string>& notes) {
   const std::vector<Prefix> all = find_prefixes(given, target.tensors);
   if (all.empty()) return {};
+  const auto expected = static_cast<std::size_t>(
+      std::count_if(target.tensors.begin(), target.tensors.end(),
+                    [](const auto& entry) { return !is_counter(entry.first); }));
   const auto best = std::max_element(all.begin(), all.end(), [](const Prefix& a, const Prefix& b) {
                       return a.rank() < b.rank();
                     })->rank();
+  // A few equal names ("conv1.weight") are found under many prefixes: that says nothing.
+  if (best.second * 2 < expected) return {};
   std::vector<Prefix> equal;
   std::copy_if(all.begin(), all.end(), std::back_inserter(equal),
                [&](const Prefix& prefix) { return prefix.rank() == best; });
@@ -122,8 +127,6 @@ Prefix choose_prefix(const nn::StateDict& given, const FitTarget& target,
                     fmt::join(others, ", "), in_quotes(trained[0].from)));
     return trained[0];
   }
-  // One tensor, such as "weight", is found under many prefixes: that says nothing.
-  if (best.first <= 1) return {};
   ask_for_prefix(target, equal);
 }
 
@@ -191,6 +194,7 @@ class Comparison {
     if (of_head ? fit_.head_is_new : of_new_block) {
       fit_.tensors.insert(name, own);
       if (!of_head) new_beside_head_.push_back(name);
+      if (given == nullptr && !is_counter(name)) missing_in_head_.push_back(name);
     } else if (given == nullptr) {
       if (!is_counter(name)) missing_.push_back(name);
     } else if (!(given->shape() == own.shape()) || given->dtype() != own.dtype()) {
@@ -222,23 +226,25 @@ class Comparison {
     const std::size_t expected =
         static_cast<std::size_t>(std::count_if(target_.tensors.begin(), target_.tensors.end(),
                                                [](const auto& e) { return !is_counter(e.first); }));
+    std::vector<std::string> missing = missing_;
+    missing.insert(missing.end(), missing_in_head_.begin(), missing_in_head_.end());
     std::string message = fmt::format(
         "does not fit {}: of its {} tensors {} are missing and {} have another shape or type; the "
         "file has {} others",
-        target_.model, expected, missing_.size(), mismatched_.size(),
+        target_.model, expected, missing.size(), mismatched_.size(),
         left_over_.size() + left_out_.size());
-    add_lines(message, missing_,
-              [this](const std::string& name) { return describe_missing(name); });
+    add_lines(message, missing, [this](const std::string& name) { return describe_missing(name); });
     add_lines(message, mismatched_, [this](const std::string& name) {
       const Tensor& given = given_.at(name);
       const Tensor& own = target_.tensors.at(name);
       return fmt::format("mismatch: {}: found {} {}, expected {} {}", name, name_of(given.dtype()),
                          given.shape().to_string(), name_of(own.dtype()), own.shape().to_string());
     });
-    add_lines(message, left_over_, [this](const std::string& name) {
+    std::vector<std::string> left_over = left_over_;
+    left_over.insert(left_over.end(), left_out_.begin(), left_out_.end());
+    add_lines(message, left_over, [this](const std::string& name) {
       return fmt::format("left over: {} {}", in_quotes(name), given_.at(name).shape().to_string());
     });
-    if (!left_out_.empty()) message += "\n  left over as well: " + describe_groups(left_out_);
     if (!missing_.empty()) {
       message +=
           "\n  --rename FROM=TO gives names other beginnings (`convert --inspect` lists the "
@@ -287,7 +293,8 @@ class Comparison {
   std::string head_block_;        // "classifier" of the head "classifier.6"
   std::set<std::string> blocks_;  // the first parts of the names outside the head
   bool block_is_new_ = false;
-  std::vector<std::string> missing_, mismatched_, left_over_, left_out_, new_beside_head_;
+  std::vector<std::string> missing_, missing_in_head_, mismatched_, left_over_, left_out_,
+      new_beside_head_;
 };
 
 }  // namespace

@@ -48,7 +48,8 @@ void expect_same_names(const nn::StateDict& found, const nn::StateDict& expected
 
 TEST(NameMaps, GiveTorchvisionsNamesAndShapesToWhatThePackagesWrite) {
   int mapped = 0;
-  for (const golden::Json& network : golden::load("weights_names.json").at("networks")) {
+  const golden::Json names = golden::load("weights_names.json");
+  for (const golden::Json& network : names.at("networks")) {
     const auto model = network.at("model").get<std::string>();
     if (!is_known(model)) continue;
     SCOPED_TRACE(network.at("network").get<std::string>() + " -> " + model);

@@ -386,6 +386,8 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "precision",   // in tests/cuda/apps/finetune_test.cpp
       // in tests/apps/training/experiment_split_test.cpp
       "path-column", "label-column",
+      // in tests/apps/run/start_from_test.cpp
+      "rename",
       // in test_flags_training.cpp
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/network.h"
+#include "hanok/apps/training/start_weights.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/weights/weights.h"
@@ -71,6 +73,18 @@ TEST_F(StartFrom, RenamesAsAsked) {
   expect_error<ValueError>([&] { start("lenet"); },
                            "missing: conv1.weight [6,3,5,5]; of this shape");
   EXPECT_FALSE(start("lenet", {{"stem", "conv1"}}).head_kept);
+}
+
+TEST_F(StartFrom, ReadsTheOptionRename) {
+  Options options;
+  options.rename = {"stem=conv1", "encoder.="};
+  const std::vector<weights::Rename> renames = start_renames(options);
+  ASSERT_EQ(renames.size(), 2u);
+  EXPECT_EQ(renames[0].from, "stem");
+  EXPECT_EQ(renames[0].to, "conv1");
+  EXPECT_EQ(renames[1].from, "encoder");
+  options.rename = {"stem"};
+  expect_error<UsageError>([&] { start_renames(options); }, "--rename stem: is not FROM=TO");
 }
 
 TEST_F(StartFrom, NamesTheModelThatARefusedFileFits) {
