@@ -89,9 +89,11 @@ Layers make_classifier(const EfficientNetOptions& o) {
   auto classifier = std::make_unique<Sequential>();
   classifier->append(std::make_unique<Dropout>(0.2F));
   auto head = std::make_unique<Linear>(o.last_channels, o.classes);
-  const float bound = 1.0F / std::sqrt(static_cast<float>(o.classes));
-  init::uniform(head->weight.data(), -bound, bound);
-  init::constant(head->bias.data(), 0);
+  if (o.head_init == EfficientNetOptions::HeadInit::ByClasses) {
+    const float bound = 1.0F / std::sqrt(static_cast<float>(o.classes));
+    init::uniform(head->weight.data(), -bound, bound);
+    init::constant(head->bias.data(), 0);
+  }
   classifier->append(std::move(head));
   return classifier;
 }
@@ -142,19 +144,25 @@ const std::vector<EfficientNetStage> kB0Stages = {
     {1, 3, 1, 16, 1},  {6, 3, 2, 24, 2},  {6, 5, 2, 40, 2}, {6, 3, 2, 80, 3},
     {6, 5, 1, 112, 3}, {6, 5, 2, 192, 4}, {6, 3, 1, 320, 1}};
 
-std::unique_ptr<EfficientNet> b0(const EfficientNetVariant& variant, std::int64_t classes) {
-  return std::make_unique<EfficientNet>(
-      EfficientNetOptions{.stages = kB0Stages, .variant = variant, .classes = classes});
+using HeadInit = EfficientNetOptions::HeadInit;
+
+std::unique_ptr<EfficientNet> b0(const EfficientNetVariant& variant, std::int64_t classes,
+                                 HeadInit head_init) {
+  return std::make_unique<EfficientNet>(EfficientNetOptions{
+      .stages = kB0Stages, .variant = variant, .classes = classes, .head_init = head_init});
 }
 
 constexpr double kTensorFlowEpsilon = 1e-3;
 
 }  // namespace
 
-std::unique_ptr<EfficientNet> efficientnet_b0(std::int64_t classes) { return b0({}, classes); }
+std::unique_ptr<EfficientNet> efficientnet_b0(std::int64_t classes) {
+  return b0({}, classes, HeadInit::ByClasses);
+}
 
 std::unique_ptr<EfficientNet> tf_efficientnet_b0(std::int64_t classes) {
-  return b0({.padding = ops::Padding::Same, .epsilon = kTensorFlowEpsilon}, classes);
+  return b0({.padding = ops::Padding::Same, .epsilon = kTensorFlowEpsilon}, classes,
+            HeadInit::ByFeatures);
 }
 
 std::unique_ptr<EfficientNet> efficientnet_lite0(std::int64_t classes) {
@@ -162,7 +170,7 @@ std::unique_ptr<EfficientNet> efficientnet_lite0(std::int64_t classes) {
              .squeeze_excitation = false,
              .padding = ops::Padding::Same,
              .epsilon = kTensorFlowEpsilon},
-            classes);
+            classes, HeadInit::ByFeatures);
 }
 
 }  // namespace hanok::nn

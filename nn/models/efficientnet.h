@@ -49,10 +49,14 @@ struct EfficientNetStage {
 };
 
 struct EfficientNetOptions {
+  /// The head starts uniformly within 1/sqrt(classes), as torchvision's does: large numbers where
+  /// there are few classes; or within 1/sqrt(features), as any Linear.
+  enum class HeadInit { ByClasses, ByFeatures };
   std::vector<EfficientNetStage> stages{};
   std::int64_t first_channels = 32, last_channels = 1280;
   EfficientNetVariant variant{};
   std::int64_t classes = 1000;
+  HeadInit head_init = HeadInit::ByClasses;
 };
 
 /// A convolution with stride 2, the stages, a 1x1 convolution, the mean of each channel, dropout

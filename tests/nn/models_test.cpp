@@ -253,6 +253,14 @@ TEST(EfficientNet, FrozenBlocksDropNoBranch) {
   EXPECT_NE(block(x).to_vector(), in_evaluation());
 }
 
+// Within 1/sqrt(classes), as torchvision's starts, few classes would get large logits.
+TEST(EfficientNetLite, HeadForFewClassesStartsSmall) {
+  const auto net = efficientnet_lite0(3);
+  for (const float v : net->get_submodule("classifier.1").parameters()[0].to_vector()) {
+    ASSERT_LE(std::abs(v), 1 / std::sqrt(1280.0F) * 1.000001F);
+  }
+}
+
 TEST(Registry, KnowsWhatPublishedWeightsExpect) {
   const InputNormalization& torchvisions = model_info("resnet18").input;
   EXPECT_FLOAT_EQ(torchvisions.mean[0], 0.485F);
