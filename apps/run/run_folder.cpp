@@ -85,9 +85,10 @@ void RunFolder::check_free(const std::string& path) {
 
 std::vector<std::string> RunFolder::own_files() const {
   static const std::set<std::string> kNames = {
-      "config.toml",        "folds.csv",    "unreadable.csv", "predictions.csv",
-      "summary.json",       "profile.json", "profile.txt",    "metrics.jsonl",
-      "conv2d_choices.csv", "metrics.csv",  "cudnn_plans",    "cudnn_plans.txt"};
+      "config.toml",  "folds.csv",      "unreadable.csv",     "predictions.csv",
+      "summary.json", "per_class.csv",  "metrics.jsonl",      "confusion_matrix.csv",
+      "metrics.csv",  "profile.json",   "conv2d_choices.csv", "cudnn_plans",
+      "profile.txt",  "cudnn_plans.txt"};
   std::vector<std::string> found;
   std::error_code error;
   std::filesystem::directory_iterator entry(path_, error);

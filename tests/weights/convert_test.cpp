@@ -74,7 +74,7 @@ TEST_F(Convert, FailsWithOneForBadFiles) {
   expect(fmt::format("'{}' '{}'", folder_ / "absent.pth", out), "No such file");
   expect(fmt::format("--inspect '{}'", folder_.path().string()), "it is a folder");
   expect(fmt::format("'{}' '{}'", committed("zip.pth"), folder_ / "absent/o.safetensors"),
-         "cannot be created");
+         "cannot be written: there is no folder");
 }
 
 TEST_F(Convert, FailsWithTwoForWrongUsage) {

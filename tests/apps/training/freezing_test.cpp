@@ -34,6 +34,8 @@ TEST(FreezingParts, AreBlocksOfEveryModelOfTheRegistry) {
                                                      {"mobilenet_v2", 20},
                                                      {"mobilenet_v3_small", 15},
                                                      {"efficientnet_b0", 10},
+                                                     {"tf_efficientnet_b0", 10},
+                                                     {"efficientnet_lite0", 10},
                                                      {"convnext_tiny", 9},
                                                      {"vgg16_bn", 8},
                                                      {"lenet", 5},
