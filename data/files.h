@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace hanok::data {
@@ -37,7 +38,9 @@ bool holds_images(const std::string& folder);
 /// Which file it is, however its path is spelled: the same for all links to it.
 struct FileId {
   std::uint64_t device = 0, inode = 0;
-  auto operator<=>(const FileId&) const = default;
+  bool operator<(const FileId& other) const {
+    return std::tie(device, inode) < std::tie(other.device, other.inode);
+  }
 };
 /// Empty if there is no such file or folder.
 std::optional<FileId> file_id(const std::string& path);

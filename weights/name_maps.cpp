@@ -4,6 +4,7 @@
 #include "hanok/weights/name_maps.h"
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -122,7 +123,7 @@ const NameMap kLukemelasEfficientNet = {
         {"_fc.*", "classifier.1.*"},
     }};
 
-// https://pypi.org/project/efficientnet-lite-pytorch: the same without squeeze-and-excitation.
+// The package efficientnet-lite-pytorch: the same without squeeze-and-excitation.
 const NameMap kLukemelasEfficientNetLite = {
     kEfficientNetPyTorch,
     {"efficientnet_lite0"},
@@ -281,9 +282,12 @@ Tensor reshaped(const Tensor& tensor, Reshape reshape) {
   return result;
 }
 
+/// Of two with the same start the longer one comes first.
+using Prefixes = std::set<std::string, std::greater<>>;
+
 /// What stands in front of the anchor in the names that end with it.
-std::set<std::string> prefixes_of(const nn::StateDict& tensors, std::string_view anchor) {
-  std::set<std::string> prefixes;
+Prefixes prefixes_of(const nn::StateDict& tensors, std::string_view anchor) {
+  Prefixes prefixes;
   for (const auto& [name, tensor] : tensors) {
     if (!name.ends_with(anchor)) continue;
     const std::string prefix = name.substr(0, name.size() - anchor.size());
@@ -292,18 +296,17 @@ std::set<std::string> prefixes_of(const nn::StateDict& tensors, std::string_view
   return prefixes;
 }
 
-nn::StateDict apply(const NameMap& map, const std::set<std::string>& prefixes,
-                    const nn::StateDict& tensors) {
+nn::StateDict apply(const NameMap& map, const Prefixes& prefixes, const nn::StateDict& tensors) {
   nn::StateDict result;
   const auto rename = [&](const std::string& name, const Tensor& tensor) {
-    // The longest prefix first, so that "" does not take the names of the others.
-    for (auto prefix = prefixes.rbegin(); prefix != prefixes.rend(); ++prefix) {
-      if (!name.starts_with(*prefix)) continue;
-      const std::string_view rest = std::string_view(name).substr(prefix->size());
+    // In this order "" does not take the names of the others.
+    for (const std::string& prefix : prefixes) {
+      if (!name.starts_with(prefix)) continue;
+      const std::string_view rest = std::string_view(name).substr(prefix.size());
       for (const Row& row : map.rows) {
         const std::optional<NameHoles> holes = match_name(row.from, rest, map.blocks);
         if (!holes) continue;
-        result.insert(*prefix + fill_name(row.to, *holes), reshaped(tensor, row.reshape));
+        result.insert(prefix + fill_name(row.to, *holes), reshaped(tensor, row.reshape));
         return true;
       }
     }
@@ -320,7 +323,7 @@ nn::StateDict apply(const NameMap& map, const std::set<std::string>& prefixes,
 std::optional<std::string> rename_to_torchvision(nn::StateDict& tensors, const std::string& model) {
   for (const NameMap* map : all_maps()) {
     if (std::find(map->models.begin(), map->models.end(), model) == map->models.end()) continue;
-    const std::set<std::string> prefixes = prefixes_of(tensors, map->anchor);
+    const Prefixes prefixes = prefixes_of(tensors, map->anchor);
     if (prefixes.empty()) continue;
     tensors = apply(*map, prefixes, tensors);
     return std::string(map->code_base);

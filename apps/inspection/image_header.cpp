@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <string_view>
 #include <utility>
 
 namespace hanok::training {
@@ -151,17 +152,16 @@ std::optional<ImageHeader> read_tiff(const std::uint8_t* bytes, std::size_t size
 }  // namespace
 
 std::optional<ImageHeader> read_image_header(const std::uint8_t* bytes, std::size_t size) {
-  if (size >= 8 && std::memcmp(bytes, "\x89PNG\r\n\x1A\n", 8) == 0) return read_png(bytes, size);
-  if (size >= 3 && std::memcmp(bytes, "\xFF\xD8\xFF", 3) == 0) return read_jpeg(bytes, size);
-  const auto begins = [bytes, size](const char* magic, std::size_t length) {
-    return size >= length && std::memcmp(bytes, magic, length) == 0;
-  };
-  if (begins("GIF8", 4)) return read_gif(bytes, size);
-  if (begins("BM", 2)) return read_bmp(bytes, size);
-  if (begins("RIFF", 4) && size >= 12 && std::memcmp(bytes + 8, "WEBP", 4) == 0) {
+  using namespace std::string_view_literals;
+  const std::string_view file(reinterpret_cast<const char*>(bytes), size);
+  if (file.starts_with("\x89PNG\r\n\x1A\n")) return read_png(bytes, size);
+  if (file.starts_with("\xFF\xD8\xFF")) return read_jpeg(bytes, size);
+  if (file.starts_with("GIF8")) return read_gif(bytes, size);
+  if (file.starts_with("BM")) return read_bmp(bytes, size);
+  if (file.starts_with("RIFF") && size >= 12 && file.substr(8, 4) == "WEBP") {
     return read_webp(bytes, size);
   }
-  if (begins("II*\0", 4) || begins("MM\0*", 4)) return read_tiff(bytes, size);
+  if (file.starts_with("II*\0"sv) || file.starts_with("MM\0*"sv)) return read_tiff(bytes, size);
   return {};
 }
 

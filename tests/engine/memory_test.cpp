@@ -5,6 +5,7 @@
 #include <map>
 #include <new>
 #include <thread>
+#include <unistd.h>
 
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/available_memory.h"
@@ -194,7 +195,8 @@ TEST(Allocator, APoolIsOfOneAllocatorOnly) {
 /// A root folder with the files of /proc and /sys that report memory.
 class FakeSystem {
  public:
-  FakeSystem() : root_(::testing::TempDir() + "available_memory") { fs::remove_all(root_); }
+  // The test program of the emulated device runs the same tests at the same time.
+  FakeSystem() : root_(::testing::TempDir() + "available_memory" + std::to_string(::getpid())) {}
   ~FakeSystem() { fs::remove_all(root_); }
   FakeSystem(const FakeSystem&) = delete;
   FakeSystem& operator=(const FakeSystem&) = delete;

@@ -35,7 +35,7 @@ class RecordedData : public ::testing::Test {
     want_all_folds(run);
   }
   static void want_all_folds(const std::string& run) {
-    replace_in(run + "/config.toml", "fold = \"0\"", "fold = \"all\"");
+    replace_in(run + "/config.toml", "\nfold = 0\n", "\nfold = \"all\"\n");
   }
   static void replace_in(const std::string& file, const std::string& from, const std::string& to) {
     std::string text = read_text(file);

@@ -132,7 +132,7 @@ TEST_F(Start, TheTemporaryFolderIsCheckedWhereItIsNeeded) {
   options.data = folder_ / "photos";
   options.model = "lenet";
   options.image_size = 32;
-  options.folds = 2;
+  options.folds.number = 2;
   options.weights = training::parse_start_weights("none");
   options.cache_images = training::Caching::Yes;
   training::Options frozen = options;
@@ -186,7 +186,7 @@ TEST_F(Start, WhatARunWritesIsKnownBeforehand) {
   training::Options options;
   options.model = "lenet";
   options.image_size = 32;
-  options.folds = 3;
+  options.folds.number = 3;
   data::Dataset dataset;
   dataset.class_names = {"a", "b"};
   dataset.samples.resize(100);
