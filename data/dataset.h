@@ -62,13 +62,13 @@ struct DatasetOptions {
   std::string path_column{}, label_column{};
 };
 
-/// Layout root/CLASS/**.{jpg,jpeg,png}; classes in byte order of their names. Where the root holds
-/// train/ and val/ or test/ (also training, valid, validation, eval, dev, testing, in any letter
-/// case) with class folders in them, these are splits: samples come from train and val, the classes
-/// are train's, and test is not read. The group is the file name up to its last '_' if several
-/// files (of any class) share it, else the path. Names that only number files ("IMG_0001", or all
-/// of a class alike) form no groups. Throws IoError for a missing folder; ValueError for an empty
-/// class, fewer than two classes, or splits without classes.
+/// Layout root/CLASS/**, images at any depth (image_files.h); classes in byte order of their names.
+/// Where the root holds train/ and val/ or test/ (also training, valid, validation, eval, dev,
+/// testing, in any letter case) with class folders in them, these are splits: samples come from
+/// train and val, the classes are train's, and test is not read. The group is the file name up to
+/// its last '_' if several files (of any class) share it, else the path. Names that only number
+/// files ("IMG_0001", or all of a class alike) form no groups. Throws IoError for a missing folder;
+/// ValueError for an empty class, fewer than two classes, or splits without classes.
 Dataset load_image_folder(const std::string& root);
 
 /// The mask competition's layout: root/train.csv (or root/train/train.csv) with

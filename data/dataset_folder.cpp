@@ -78,8 +78,7 @@ void load_classes(Dataset& dataset, const std::string& below, std::vector<std::s
   }
   for (std::size_t label = 0; label < names.size(); ++label) {
     if (add_class(dataset, below + names[label], static_cast<std::int64_t>(label), split) == 0) {
-      throw ValueError(
-          fmt::format("{}: class '{}' has no .jpg, .jpeg or .png file", parent, names[label]));
+      throw ValueError(fmt::format("{}: class '{}' has no image", parent, names[label]));
     }
   }
   dataset.class_names = std::move(names);

@@ -113,8 +113,8 @@ Dataset detect(const std::string& root, const DatasetOptions& options) {
   if (!folders_with_images(root).empty()) return load_image_folder(root);
   throw ValueError(root +
                    ": contains no data set: neither train.csv nor train/train.csv (competition "
-                   "layout), nor labels.csv (a table of paths and labels), nor folders with .jpg, "
-                   ".jpeg or .png files (one folder per class)");
+                   "layout), nor labels.csv (a table of paths and labels), nor folders with "
+                   "images (one folder per class)");
 }
 
 }  // namespace

@@ -125,7 +125,7 @@ TEST(ImageFolder, ErrorsSayWhatIsMissing) {
               HasSubstr("1 class folder, at least two"));
   folder.write("b/notes.txt", std::string("text"));
   EXPECT_THAT(message_of<ValueError>([&] { load_image_folder(folder.path()); }),
-              HasSubstr("class 'b' has no .jpg, .jpeg or .png file"));
+              HasSubstr("class 'b' has no image"));
 }
 
 /// Writes train.csv and the seven photographs of each person.
