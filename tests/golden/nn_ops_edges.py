@@ -132,6 +132,12 @@ def products_and_norms(c):
     c.add("conv2d", "conv2d", {"x": image, "w": [[[[1.0, 0.0], [0.0, 2.0]]]], "b": [0.0]},
           lambda t: F.conv2d(t["x"], t["w"], t["b"]),
           {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "groups": 1})
+    c.add("conv1d", "conv1d", {"x": [[[0.0, INF, 1.0, 0.0, NAN, 2.0]]], "w": [[[1.0, 0.0]]], "b": [-0.0]},
+          lambda t: F.conv1d(t["x"], t["w"], t["b"]), {"stride": 1, "padding": 0, "dilation": 1, "groups": 1})
+    c.add("conv_transpose2d", "conv_transpose2d",
+          {"x": [[[[1.0, INF], [0.0, 2.0]]]], "w": [[[[1.0, 0.0], [0.0, 1.0]]]], "b": [0.0]},
+          lambda t: F.conv_transpose2d(t["x"], t["w"], t["b"]),
+          {"stride": [1, 1], "padding": [0, 0], "dilation": [1, 1], "output_padding": [0, 0], "groups": 1})
     flat = {"x": [[[[5.0, 5.0]], [[1.0, 3.0]]], [[[5.0, 5.0]], [[2.0, 7.0]]]], "mean": [0.0, 0.0],
             "var": [1.0, 1.0], "gamma": [2.0, 1.0], "beta": [0.5, 0.0]}
 
@@ -165,6 +171,9 @@ def products_and_norms(c):
     c.add("layer_norm_constant", "layer_norm", {"x": [[3.0, 3.0], [0.0, 0.0], [1.0, 2.0], [INF, 1.0], [NAN, 1.0]],
                                                 **same},
           lambda t: F.layer_norm(t["x"], [2], t["w"], t["b"], 1e-5), {"dims": 1})
+    pixels = [[[[3.0, 0.0, 1.0, INF, NAN]], [[3.0, 0.0, 2.0, 1.0, 1.0]]]]
+    c.add("layer_norm_channels_constant", "layer_norm_channels", {"x": pixels, **same},
+          lambda t: F.layer_norm(t["x"].permute(0, 2, 3, 1), [2], t["w"], t["b"], 1e-6).permute(0, 3, 1, 2))
     c.add("group_norm_constant", "group_norm", {"x": [[3.0, 3.0], [1.0, 2.0]], **same},
           lambda t: F.group_norm(t["x"], 1, t["w"], t["b"], 1e-5), {"groups": 1})
 
@@ -187,6 +196,26 @@ def pools_and_moves(c):
     c.add("index_select", "index_select", {"x": odd},
           lambda t: torch.index_select(t["x"], 1, torch.tensor([2, 2, 1])), {"dim": 1, "indices": [2, 2, 1],
                                                                            "sizes": [3]})
+    for name, sizes in (("reshape", [3, 2]), ("flatten", [6]), ("unsqueeze", [2, 1, 3])):
+        attributes = {"reshape": {"sizes": sizes}, "flatten": {"start": 0, "end": 1}, "unsqueeze": {"dim": 1}}[name]
+        c.add(name, name, {"x": odd}, lambda t, s=sizes: t["x"].reshape(s), attributes)
+    c.add("squeeze", "squeeze", {"x": [[[NAN, INF, -0.0]], [[1.0, -INF, 2.0]]]}, lambda t: t["x"].squeeze(1),
+          {"dim": 1})
+    c.add("transpose", "transpose", {"x": odd}, lambda t: t["x"].transpose(0, 1), {"a": 0, "b": 1})
+    c.add("concat", "concat", {"a": odd, "b": [[INF], [NAN]]}, lambda t: torch.cat([t["a"], t["b"]], 1), {"dim": 1})
+    # One element twice, and infinities beside it.
+    taken = [2, 2, 0, 1]
+    c.add("gather", "gather", {"x": odd}, lambda t: torch.gather(t["x"], 1, torch.tensor(taken).reshape(2, 2)),
+          {"dim": 1, "indices": taken, "sizes": [2, 2]})
+    # Finite: where an infinity goes differs (docs/support.md).
+    small = [[[[1.0, 1.0, 0.0], [2.0, -0.0, 0.0]]]]
+    c.add("upsample_nearest2d", "upsample_nearest2d", {"x": small},
+          lambda t: F.interpolate(t["x"], size=(4, 3), mode="nearest"), {"out": [4, 3]})
+    ties = [[[[1.0, 1.0], [0.0, 0.0]]]]
+    for name, out, corners in (("same_size", [2, 2], False), ("one_pixel", [1, 1], False), ("corners", [3, 1], True)):
+        c.add(f"upsample_bilinear2d_{name}", "upsample_bilinear2d", {"x": ties},
+              lambda t, o=out, a=corners: F.interpolate(t["x"], size=o, mode="bilinear", align_corners=a),
+              {"out": out, "align_corners": corners})
     c.add("embedding", "embedding", {"table": odd}, lambda t: F.embedding(torch.tensor([1, 1]), t["table"]),
           {"indices": [1, 1], "sizes": [2]})
     c.add("dropout_of_all", "dropout", {"x": [1.0, -2.0, 0.0]}, lambda t: F.dropout(t["x"], 1.0),
@@ -204,6 +233,33 @@ def losses(c):
                                                  "target": [0.0, 1.0, 0.0, 0.0, 0.0]},
           lambda t: F.binary_cross_entropy_with_logits(t["x"], t["target"], reduction="none"),
           {"reduction": "none"}, ("target",))
+    # Ties, certainty right and wrong, a class that is impossible and another that is the truth, no finite answer.
+    logits = [[0.0, 0.0, 0.0], [1e4, -1e4, 0.0], [1e4, -1e4, 0.0], [-INF, 0.0, 1.0], [-INF, 0.0, 1.0],
+              [INF, 0.0, 0.0], [NAN, 0.0, 0.0]]
+    labels = [1, 0, 1, 2, 0, 0, 2]
+    plain = {"label_smoothing": 0.0, "soft": False, "ignore": False}
+
+    def hard(name, rows, targets, reduction, **options):
+        c.add(name, "cross_entropy", {"logits": rows},
+              lambda t: F.cross_entropy(t["logits"], torch.tensor(targets), reduction=reduction, **options),
+              {**plain, **options, "reduction": reduction, "indices": targets, "sizes": [len(targets)]})
+
+    hard("cross_entropy", logits, labels, "none")
+    hard("cross_entropy_of_some_ignored", logits[:4], [-100, 0, -100, 2], "mean")
+    hard("cross_entropy_of_all_ignored", logits[:2], [-100, -100], "mean")
+    hard("cross_entropy_smoothed", logits[:4], labels[:4], "none", label_smoothing=0.25)
+    c.add("cross_entropy_soft", "cross_entropy", {"logits": logits[:3], "targets": [[0.0, 1.0, 0.0], [0.5, 0.0, 0.5],
+                                                                                  [0.0, 0.0, 0.0]]},
+          lambda t: F.cross_entropy(t["logits"], t["targets"], reduction="none"),
+          {**plain, "soft": True, "reduction": "none"}, ("targets",))
+
+    def focal(t, gamma, targets):
+        log_p = F.log_softmax(t["logits"], 1)[torch.arange(len(targets)), torch.tensor(targets)]
+        return -((1 - log_p.exp()) ** gamma) * log_p
+
+    for name, gamma, count in (("focal_loss", 2.0, 4), ("focal_loss_without_focus", 0.0, 6)):
+        c.add(name, "focal_loss", {"logits": logits[:count]}, lambda t, g=gamma, n=count: focal(t, g, labels[:n]),
+              {"gamma": gamma, "reduction": "none", "indices": labels[:count], "sizes": [count]})
 
 
 def edges():

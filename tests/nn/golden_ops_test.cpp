@@ -103,16 +103,23 @@ Op loss(Tensor (*op)(const Tensor&, const Tensor&, ops::Reduction)) {
   return [op](Call& c) { return op(c["x"], c["target"], reduction_of(c)); };
 }
 
+/// Labels of the rows of `logits`: written out, else by formula.
+Tensor labels_of(Call& c) {
+  if (c.attributes.contains("indices")) return indices_of(c);
+  const std::int64_t samples = c["logits"].size(0), classes = c["logits"].size(1);
+  return Tensor::from_vector(golden::integers(c.name + "targets", samples, classes), {samples});
+}
+
 Tensor cross_entropy(Call& c) {
   ops::CrossEntropyOptions options;
   options.class_weights = c["class_weights"];
   options.label_smoothing = c.get<float>("label_smoothing");
   options.reduction = reduction_of(c);
   if (c.get<bool>("soft")) return ops::cross_entropy(c["logits"], c["targets"], options);
-  const std::int64_t samples = c["logits"].size(0), classes = c["logits"].size(1);
-  auto targets = golden::integers(c.name + "targets", samples, classes);
-  for (std::size_t i = 1; c.get<bool>("ignore") && i < targets.size(); i += 3) targets[i] = -100;
-  return ops::cross_entropy(c["logits"], Tensor::from_vector(targets, {samples}), options);
+  auto labels = labels_of(c).to_int_vector();
+  for (std::size_t i = 1; c.get<bool>("ignore") && i < labels.size(); i += 3) labels[i] = -100;
+  return ops::cross_entropy(c["logits"], Tensor::from_vector(labels, {c["logits"].size(0)}),
+                            options);
 }
 
 Tensor max(Call& c) {
@@ -132,9 +139,7 @@ Tensor focal_loss(Call& c) {
   options.gamma = c.get<float>("gamma");
   options.alpha = c["alpha"];
   options.reduction = reduction_of(c);
-  const std::int64_t samples = c["logits"].size(0), classes = c["logits"].size(1);
-  const auto targets = golden::integers(c.name + "targets", samples, classes);
-  return ops::focal_loss(c["logits"], Tensor::from_vector(targets, {samples}), options);
+  return ops::focal_loss(c["logits"], labels_of(c), options);
 }
 
 Tensor where(Call& c) {
@@ -434,6 +439,12 @@ TEST_P(GoldenEdges, OutputsAndGradientsEqualPyTorch) {
   for (const auto& [key, expected] : json.at("gradients").items()) {
     expect_as_pytorch(name, "d" + key, call.inputs[key].grad(), expected);
   }
+}
+
+TEST(GoldenEdges, EveryOpHasACase) {
+  std::map<std::string, int> count;
+  for (const GoldenCase& each : edge_cases()) ++count[each.json.at("op")];
+  for (const auto& [name, op] : table()) EXPECT_GT(count[name], 0) << name;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GoldenEdges, testing::ValuesIn(edge_cases()),
