@@ -45,7 +45,8 @@ class Start : public ::testing::Test {
   std::unique_ptr<Process> long_run() const {
     auto process = std::make_unique<Process>(
         "finetune", into_run({"--weights", "none", "--epochs", "100000", "--patience", "0"}));
-    EXPECT_TRUE(process->wait_for_output("val loss", 1));
+    // The checkpoint of an epoch is written after its line: the second line says that it is there.
+    EXPECT_TRUE(process->wait_for_output("val loss", 2));
     return process;
   }
   /// Makes every image undecodable: whoever decodes them complains of that.
