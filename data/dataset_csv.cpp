@@ -68,7 +68,8 @@ class Rows {
         fail(
             csv_, row,
             fmt::format("'{}' names no file, and is not UTF-8 text; save the table in UTF-8 (iconv "
-                        "-f latin1 -t utf8 turns Latin-1 into it)",
+                        "-f ENCODING -t utf8, with the encoding that it was written in: latin1, "
+                        "cp949, ...)",
                         name));
       }
     }

@@ -78,7 +78,11 @@ void load_classes(Dataset& dataset, const std::string& below, std::vector<std::s
   }
   for (std::size_t label = 0; label < names.size(); ++label) {
     if (add_class(dataset, below + names[label], static_cast<std::int64_t>(label), split) == 0) {
-      throw ValueError(fmt::format("{}: class '{}' has no image", parent, names[label]));
+      std::map<std::string, std::int64_t> there;
+      list_images(parent + "/" + names[label], there);
+      throw ValueError(fmt::format(
+          "{}: class '{}' has no image{}; add images, or move the folder away", parent,
+          names[label], there.empty() ? ": the folder is empty" : list_of_skipped(there)));
     }
   }
   dataset.class_names = std::move(names);

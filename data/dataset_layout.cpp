@@ -7,6 +7,7 @@
 #include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/files.h"
+#include "hanok/data/split_folders.h"
 #include "hanok/data/table_columns.h"
 #include "hanok/kernels/base/error.h"
 
@@ -64,6 +65,26 @@ std::string table_of(const std::string& root) {
                   root, fmt::join(tables, ", "), tables[0]));
 }
 
+/// The splits of a folder; none also where it holds split folders that cannot be learned from.
+SplitFolders splits_in(const std::string& root) {
+  std::vector<std::string> warnings;
+  try {
+    return find_split_folders(root, folders_with_images(root), warnings);
+  } catch (const ValueError&) {
+    return {};
+  }
+}
+
+/// A table beside train/ and val/ may list the images of all of them, those for testing as well.
+void refuse_table_beside_splits(const std::string& csv_path, const std::string& root) {
+  const SplitFolders splits = splits_in(root);
+  if (!splits.any() || (splits.val.empty() && splits.test.empty())) return;
+  throw ValueError(fmt::format(
+      "{}: lies beside the folders {} and {} of a split. --layout folder trains and validates as "
+      "these say; --layout csv makes folds of all rows of the table, whatever folder they name",
+      csv_path, splits.train, splits.val.empty() ? splits.test : splits.val));
+}
+
 /// Throws for a table that has not the columns by which the layout would be known: says which
 /// --layout reads what is there.
 [[noreturn]] void refuse_table(const std::string& csv_path, const std::string& root,
@@ -71,7 +92,10 @@ std::string table_of(const std::string& root) {
   const Csv csv = read_csv_header(csv_path);
   std::vector<std::string> remedies;
   const std::vector<std::string> folders = folders_with_images(root);
-  if (folders.size() > 1) {
+  if (const SplitFolders splits = splits_in(root); splits.any()) {
+    remedies.push_back(fmt::format("--layout folder reads the classes in {}{}", splits.train,
+                                   splits.val.empty() ? "" : " and " + splits.val));
+  } else if (folders.size() > 1 && split_of_name(folders[0]).empty()) {
     remedies.push_back(fmt::format("--layout folder learns the folders {}, {}{} as classes",
                                    folders[0], folders[1], folders.size() > 2 ? ", ..." : ""));
   }
@@ -103,6 +127,7 @@ Dataset detect(const std::string& root, const DatasetOptions& options) {
     const bool may_be_classes = folders_with_images(root).size() > 1;
     if (has_columns(labels, {"path", "label"}) ||
         (!may_be_classes && has_image_columns(read_csv_header(labels), options))) {
+      refuse_table_beside_splits(labels, root);
       return load_csv_dataset(labels, options);
     }
     refuse_table(labels, root, "path and label", options);

@@ -1,9 +1,11 @@
 #include "hanok/data/split_folders.h"
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <iterator>
 
 #include "hanok/data/files.h"
 #include "hanok/data/unicode.h"
@@ -18,31 +20,51 @@ struct SplitName {
   const char* name;  // in lower case
   const char* split;
 };
-constexpr std::array<SplitName, 9> kSplitNames = {{{"train", "train"},
-                                                   {"training", "train"},
-                                                   {"val", "val"},
-                                                   {"valid", "val"},
-                                                   {"validation", "val"},
-                                                   {"eval", "val"},
-                                                   {"dev", "val"},
-                                                   {"test", "test"},
-                                                   {"testing", "test"}}};
-/// What may follow: train_set, test-data, val2017.
+constexpr std::array<SplitName, 12> kSplitNames = {{{"train", "train"},
+                                                    {"training", "train"},
+                                                    {"trainval", "train"},
+                                                    {"val", "val"},
+                                                    {"valid", "val"},
+                                                    {"validate", "val"},
+                                                    {"validation", "val"},
+                                                    {"eval", "val"},
+                                                    {"dev", "val"},
+                                                    {"test", "test"},
+                                                    {"testing", "test"},
+                                                    {"holdout", "test"}}};
+/// What may follow: trainset, val2017.
 constexpr std::array<const char*, 4> kEndings = {"set", "data", "images", "split"};
 
 /// A folder in the root that holds images.
 struct Folder {
-  std::string name;
-  std::string split;           // of its name; empty: none
-  bool holds_classes = false;  // it holds folders with images
+  std::string name;                    // a path, where archives nest: "seg_train/seg_train"
+  std::string split;                   // of its name; empty: none
+  std::vector<std::string> classes{};  // folders with images in it
+  bool holds_classes() const { return !classes.empty(); }
 };
 
-bool holds_folders_with_images(const std::string& folder) {
+std::vector<std::string> folders_with_images(const std::string& folder) {
   std::map<std::string, std::int64_t> skipped;
-  for (const std::string& name : list_folders(folder, skipped)) {
-    if (holds_images(folder + "/" + name)) return true;
+  std::vector<std::string> names = list_folders(folder, skipped);
+  std::erase_if(names, [&](const std::string& name) { return !holds_images(folder + "/" + name); });
+  return names;
+}
+
+/// A folder of a split. Unpacked archives often hold one folder of their own name.
+Folder folder_of_split(const std::string& root, const std::string& name, const std::string& split) {
+  Folder folder{name, split, folders_with_images(root + "/" + name)};
+  while (folder.classes.size() == 1 && split_of_name(folder.classes[0]) == split) {
+    folder.name += "/" + folder.classes[0];
+    folder.classes = folders_with_images(root + "/" + folder.name);
   }
-  return false;
+  return folder;
+}
+
+/// True if a class of both has the same name.
+bool share_classes(const Folder& a, const Folder& b) {
+  return std::any_of(a.classes.begin(), a.classes.end(), [&](const std::string& name) {
+    return std::find(b.classes.begin(), b.classes.end(), name) != b.classes.end();
+  });
 }
 
 std::string quoted_names(const std::vector<Folder>& folders) {
@@ -56,7 +78,7 @@ std::vector<Folder> of_split(const std::vector<Folder>& folders, const std::stri
                              bool any = false) {
   std::vector<Folder> found;
   for (const Folder& folder : folders) {
-    if (folder.split == split && (any || folder.holds_classes)) found.push_back(folder);
+    if (folder.split == split && (any || folder.holds_classes())) found.push_back(folder);
   }
   return found;
 }
@@ -122,57 +144,95 @@ SplitFolders splits_of(const std::string& root, const std::vector<Folder>& folde
   return splits;
 }
 
-}  // namespace
-
-std::string split_of_name(const std::string& folder_name) {
-  std::string name = folded_name(folder_name);
-  while (!name.empty() && name.back() >= '0' && name.back() <= '9') name.pop_back();
+std::string split_of_word(std::string word) {
+  while (!word.empty() && word.back() >= '0' && word.back() <= '9') word.pop_back();
   for (const char* ending : kEndings) {
-    if (name.size() > 3 && name.ends_with(ending)) {
-      name.resize(name.size() - std::string(ending).size());
+    if (word.size() > 3 && word.ends_with(ending)) {
+      word.resize(word.size() - std::string(ending).size());
       break;
     }
   }
-  while (!name.empty() && (name.back() == '_' || name.back() == '-' || name.back() == ' ')) {
-    name.pop_back();
-  }
   for (const SplitName& known : kSplitNames) {
-    if (name == known.name) return known.split;
+    if (word == known.name) return known.split;
   }
   return {};
+}
+
+}  // namespace
+
+std::string split_of_name(const std::string& folder_name) {
+  // A name has one such word: seg_train, 01_val, test-data.
+  std::string split, word;
+  for (const char c : folded_name(folder_name) + "_") {
+    if (c != '_' && c != '-' && c != ' ' && c != '.') {
+      word += c;
+      continue;
+    }
+    const std::string found = split_of_word(word);
+    if (!found.empty() && !split.empty() && found != split) return {};
+    if (!found.empty()) split = found;
+    word.clear();
+  }
+  return split;
+}
+
+bool is_split_name(const std::string& folder_name) {
+  const std::string name = folded_name(folder_name);
+  std::string joined;  // "train_set" is "trainset", "01_train" is not "train"
+  std::copy_if(name.begin(), name.end(), std::back_inserter(joined),
+               [](char c) { return c != '_' && c != '-' && c != ' '; });
+  return !split_of_word(joined).empty();
+}
+
+/// Names that only contain a split's ("blood_test") are splits where they look like one data set:
+/// one for training and another, all of them with class folders.
+bool look_like_splits(const std::vector<Folder>& named) {
+  return of_split(named, "train").size() == 1 &&
+         std::any_of(named.begin(), named.end(), [](const Folder& folder) {
+           return folder.split != "train" && folder.holds_classes();
+         });
 }
 
 SplitFolders find_split_folders(const std::string& root, const std::vector<std::string>& names,
                                 std::vector<std::string>& warnings) {
   std::vector<Folder> named, others;
-  bool any_classes = false;
+  bool all_clear = true;
   for (const std::string& name : names) {
+    if (!holds_images(root + "/" + name)) continue;
     const std::string split = split_of_name(name);
-    const std::string path = root + "/" + name;
     if (split.empty()) {
-      others.push_back({name, split});
-    } else if (holds_images(path)) {
-      named.push_back({name, split, holds_folders_with_images(path)});
-      any_classes = any_classes || named.back().holds_classes;
+      others.push_back({name, split, folders_with_images(root + "/" + name)});
+    } else {
+      named.push_back(folder_of_split(root, name, split));
+      all_clear = all_clear && is_split_name(name);
     }
   }
+  if (!all_clear && !look_like_splits(named)) {
+    for (const Folder& folder : named) {
+      if (!is_split_name(folder.name)) others.push_back({folder.name, "", folder.classes});
+    }
+    std::erase_if(named, [](const Folder& folder) { return !is_split_name(folder.name); });
+  }
   if (named.empty()) return {};
-  std::erase_if(others,
-                [&](const Folder& other) { return !holds_images(root + "/" + other.name); });
+  std::vector<Folder> with_classes = named;
+  std::erase_if(with_classes, [](const Folder& folder) { return !folder.holds_classes(); });
   if (others.empty()) {
-    if (!any_classes) refuse_without_classes(root, named);
+    if (with_classes.empty()) refuse_without_classes(root, named);
     return splits_of(root, named);
   }
-  // Folders with other names beside them: still splits if there are two with classes.
-  std::vector<Folder> with_classes = named;
-  std::erase_if(with_classes, [](const Folder& folder) { return !folder.holds_classes; });
-  if (with_classes.size() > 1) {
+  // Folders with other names beside them: still splits if there are two with classes, or if the
+  // others hold the same classes.
+  const bool same_classes = with_classes.size() == 1 && with_classes[0].split == "train" &&
+                            std::all_of(others.begin(), others.end(), [&](const Folder& other) {
+                              return share_classes(other, with_classes[0]);
+                            });
+  if (with_classes.size() > 1 || same_classes) {
     warnings.push_back(fmt::format("{} beside {} {} no split, and not read", quoted_names(others),
                                    quoted_names(with_classes), others.size() == 1 ? "is" : "are"));
     return splits_of(root, named);
   }
   for (const Folder& folder : named) {
-    if (folder.holds_classes) refuse_split_beside_classes(root, folder, others);
+    if (folder.holds_classes()) refuse_split_beside_classes(root, folder, others);
     warnings.push_back(
         fmt::format("'{}' is learned as a class, as '{}' is; if its images are of a split, move "
                     "the folder away",

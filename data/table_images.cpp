@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "hanok/data/files.h"
+#include "hanok/data/split_folders.h"
 #include "hanok/data/unicode.h"
 #include "hanok/kernels/base/error.h"
 
@@ -21,6 +22,10 @@ std::string without_extension(const std::string& path) {
 std::string key_of(std::string name) {
   if (name.find('/') == std::string::npos) std::replace(name.begin(), name.end(), '\\', '/');
   return nfc(fs::path(name).lexically_normal().string());
+}
+
+bool is_for_testing(const std::string& path) {
+  return split_of_name(path.substr(0, path.find('/'))) == "test";
 }
 
 }  // namespace
@@ -57,8 +62,14 @@ std::string TableImages::find(const std::string& name) {
   std::error_code error;
   if (fs::is_regular_file(root_ + "/" + name, error)) return name;
   if (!is_read_) read_folder();
-  const std::vector<std::string> images = images_with(key_of(name));
+  std::vector<std::string> images = images_with(key_of(name));
   if (images.empty()) return name;
+  // "0" in train.csv is train/0.jpg, not test/0.jpg.
+  if (images.size() > 1 && std::any_of(images.begin(), images.end(), [](const std::string& image) {
+        return !is_for_testing(image);
+      })) {
+    std::erase_if(images, is_for_testing);
+  }
   if (images.size() > 1) {
     throw ValueError(fmt::format("'{}' stands for several images: {} and {}{}", name, images[0],
                                  images[1], images.size() > 2 ? ", ..." : ""));

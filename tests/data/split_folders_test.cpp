@@ -117,6 +117,40 @@ TEST(SplitFolders, FoldersBesideTheSplitsAreNamed) {
               ElementsAre(HasSubstr("'sketches' beside 'train', 'val' is no split")));
 }
 
+TEST(SplitFolders, ArchivesThatNestAndNamesWithMoreWordsAreRead) {
+  const TempFolder nested;
+  write(nested, {"seg_train/seg_train/cat/1.png", "seg_train/seg_train/dog/1.png",
+                 "seg_test/seg_test/cat/2.png", "seg_test/seg_test/dog/2.png", "seg_pred/3.png"});
+  const Dataset dataset = load_image_folder(nested.path());
+  EXPECT_THAT(dataset.class_names, ElementsAre("cat", "dog"));
+  EXPECT_EQ(dataset.samples[0].path, "seg_train/seg_train/cat/1.png");
+  EXPECT_EQ(dataset.split_folders.test, "seg_test/seg_test");
+  for (const auto& [train, other] :
+       {std::pair("01_train", "02_val"), std::pair("train", "extra"), std::pair("trainval", "test"),
+        std::pair("x_train", "x_test")}) {
+    const TempFolder folder;
+    for (const std::string part : {train, other})
+      write(folder, {part + "/a/1.png", part + "/b/1.png"});
+    EXPECT_THAT(load_image_folder(folder.path()).class_names, ElementsAre("a", "b")) << train;
+  }
+}
+
+TEST(SplitFolders, ClassesMayContainASplitsName) {
+  const TempFolder folder;
+  write(folder, {"test_negative/1.png", "test_positive/1.png"});
+  EXPECT_THAT(load_image_folder(folder.path()).class_names,
+              ElementsAre("test_negative", "test_positive"));
+}
+
+TEST(SplitFolders, ATableBesideThemNeedsADecision) {
+  const TempFolder folder;
+  write(folder, {"train/cat/1.png", "train/dog/1.png", "test/cat/1.png", "test/dog/1.png"});
+  folder.write("labels.csv", "path,label\ntrain/cat/1.png,cat\ntest/dog/1.png,dog\n");
+  EXPECT_THAT(message_of<ValueError>([&] { load_dataset(folder.path()); }),
+              AllOf(HasSubstr("--layout folder"), HasSubstr("--layout csv")));
+  EXPECT_EQ(load_dataset(folder.path(), {.layout = "csv"}).samples.size(), 2U);
+}
+
 TEST(SplitFolders, AClassMayBeCalledTrain) {
   const TempFolder folder;
   write(folder, {"bus/1.png", "train/1.png", "car/1.png"});

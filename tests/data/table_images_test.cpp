@@ -87,6 +87,11 @@ TEST_F(Tables, NamesAreCompletedWhereOneImageFits) {
   EXPECT_THAT(error_of("id,label\nc,y\nb,x\n"), HasSubstr("c.jpg and c.png"));
 }
 
+TEST_F(Tables, ANameMeansTheTrainingImageNotTheOneForTesting) {
+  write_images({"train/0.jpg", "test/0.jpg", "train/1.jpg", "test/1.jpg"});
+  EXPECT_THAT(paths_of(load("id,label\n0,a\n1,b\n")), ElementsAre("train/0.jpg", "train/1.jpg"));
+}
+
 TEST_F(Tables, MissingImagesAreCounted) {
   write_images({"1.png"});
   EXPECT_THAT(load("path,label\n1.png,a\n2.png,b\n3.png,b\n").warnings,
