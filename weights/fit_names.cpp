@@ -151,6 +151,7 @@ class Comparison {
   Comparison(const WeightFile& file, AlignedTensors aligned, const FitTarget& target)
       : file_(file), target_(target), given_(std::move(aligned.tensors)) {
     fit_.notes = std::move(aligned.notes);
+    mapped_ = std::move(aligned.mapped);
     head_block_ = first_part(target.head);
     for (const auto& [name, tensor] : target.tensors) {
       if (!is_below(name, target.head)) blocks_.insert(first_part(name));
@@ -206,8 +207,17 @@ class Comparison {
 
   void leave_out(const std::string& name) {
     const bool may_be_head = fit_.head_is_new && first_part(name) == head_block_;
-    const bool of_other_block = !blocks_.contains(first_part(name));
+    const bool of_other_block = !blocks_.contains(first_part(name)) && !is_beside_mapped(name);
     (may_be_head || of_other_block ? left_out_ : left_over_).push_back(name);
+  }
+
+  /// True for what a block of another code base holds besides the tensors that were mapped: the
+  /// file is of another network, such as one with squeeze-and-excitation.
+  bool is_beside_mapped(const std::string& name) const {
+    const std::string part = first_part(name) + ".";
+    return std::any_of(mapped_.begin(), mapped_.end(), [&](const std::string& mapped) {
+      return mapped.starts_with(part) || mapped.find("." + part) != std::string::npos;
+    });
   }
 
   void add_notes() {
@@ -290,6 +300,7 @@ class Comparison {
   const FitTarget& target_;
   const nn::StateDict given_;
   Fit fit_;
+  std::vector<std::string> mapped_;
   std::string head_block_;        // "classifier" of the head "classifier.6"
   std::set<std::string> blocks_;  // the first parts of the names outside the head
   bool block_is_new_ = false;
@@ -309,15 +320,28 @@ AlignedTensors align_names(const WeightFile& file, const FitTarget& target) {
     if (!difference.empty()) aligned.notes.push_back(difference);
   }
   const Prefix prefix = choose_prefix(given, target, aligned.notes);
-  std::vector<std::string> outside;
+  for (const auto& [name, tensor] : file.tensors) {
+    if (!given.contains(name)) aligned.mapped.push_back(name);
+  }
+  std::vector<std::string> without_prefix, outside;
   std::size_t renamed = 0;
   for (const auto& [name, tensor] : given) {
     if (!name.starts_with(prefix.from)) {
-      outside.push_back(name);
+      without_prefix.push_back(name);
       continue;
     }
     ++renamed;
     aligned.tensors.insert(prefix.to + name.substr(prefix.from.size()), tensor);
+  }
+  // A head beside a wrapped backbone has its own name already.
+  for (const std::string& name : without_prefix) {
+    const Tensor* own = target.tensors.find(name);
+    const Tensor& tensor = given.at(name);
+    if (own != nullptr && own->shape() == tensor.shape() && !aligned.tensors.contains(name)) {
+      aligned.tensors.insert(name, tensor);
+    } else {
+      outside.push_back(name);
+    }
   }
   if (!prefix.from.empty()) {
     aligned.notes.push_back(

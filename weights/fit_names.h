@@ -21,12 +21,14 @@ struct FitTarget {
 /// A file's tensors by the model's names.
 struct AlignedTensors {
   nn::StateDict tensors;
-  std::vector<std::string> notes;  // what was renamed or left out, one line each
+  std::vector<std::string> notes;   // what was renamed or left out, one line each
+  std::vector<std::string> mapped;  // names of another code base that were mapped, as in the file
 };
 
 /// Renames the file's tensors to the model's names: the names of another code base by its table
 /// (name_maps.h), and the prefix with which most tensors fit is removed or added. Tensors outside
-/// that prefix are left out. Throws ValueError if several prefixes fit equally well.
+/// that prefix are left out, unless they have a name of the model's. Throws ValueError if several
+/// prefixes fit equally well.
 AlignedTensors align_names(const WeightFile& file, const FitTarget& target);
 
 /// Tensors that load_state_dict() takes as they are.

@@ -200,5 +200,15 @@ TEST_F(FitNames, AcceptsCountersOfAnyTypeOrNone) {
   EXPECT_FALSE(fit.tensors.contains("bn1.num_batches_tracked"));
 }
 
+TEST_F(FitNames, TakesAHeadThatLiesOutsideTheBackbonesPrefix) {
+  WeightFile file;
+  for (const auto& [name, tensor] : state_of("resnet18", 3)) {
+    file.tensors.insert(name.starts_with("fc.") ? name : "module." + name, tensor);
+  }
+  const Fit fit = fit_to_model(file, target_for("resnet18"));
+  EXPECT_FALSE(fit.head_is_new);
+  EXPECT_TRUE(borrows(fit, "fc.weight", file, "fc.weight"));
+}
+
 }  // namespace
 }  // namespace hanok::weights::test

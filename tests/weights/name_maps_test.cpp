@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hanok/kernels/base/error.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/weights/fit_names.h"
 #include "tests/golden/golden.h"
@@ -70,6 +71,23 @@ TEST(NameMaps, GiveTorchvisionsNamesAndShapesToWhatThePackagesWrite) {
     }
   }
   EXPECT_GE(mapped, 14);
+}
+
+TEST(NameMaps, DoNotMakeOneNetworkOfAnother) {
+  // B0's blocks hold squeeze-and-excitation, which no row of the tables for Lite0 names.
+  const golden::Json names = golden::load("weights_names.json");
+  const FitTarget lite0{.model = "efficientnet_lite0",
+                        .head = "classifier.1",
+                        .tensors = expected_tensors("efficientnet_lite0")};
+  int refused = 0;
+  for (const golden::Json& network : names.at("networks")) {
+    if (network.at("model").get<std::string>() != "tf_efficientnet_b0") continue;
+    WeightFile file;
+    file.tensors = tensors_from(network.at("tensors"), "");
+    EXPECT_THROW(fit_to_model(file, lite0), ValueError) << network.at("code_base");
+    ++refused;
+  }
+  EXPECT_EQ(refused, 2);
 }
 
 TEST(NameMaps, LeaveTorchvisionsNamesAlone) {
