@@ -95,6 +95,7 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
               const DrawData& draw_data) {
   if (draw_data) options.data = out + "/data";
   check_options(options);
+  check_apart(options.data, out);
   NewRun run(out);
   options = with_absolute_paths(options);
   check_texts(options);

@@ -189,6 +189,15 @@ void check_network(const Options& options, std::int64_t classes) {
   }
 }
 
+void check_apart(const std::string& data, const std::string& out) {
+  std::error_code error;
+  if (!std::filesystem::equivalent(data, out, error) || error) return;
+  throw UsageError(fmt::format(
+      "--out: {} is the folder of the data, where the run's folders would look like classes; name "
+      "another one, such as {}",
+      out, (std::filesystem::path(out) / "run").string()));
+}
+
 DiskNeed disk_need(const Options& options, const data::Dataset& dataset) {
   const std::unique_ptr<nn::Module> model =
       network(options, static_cast<std::int64_t>(dataset.class_names.size()));

@@ -20,6 +20,10 @@ void check_named_files(const Options& options);
 /// UsageError, and the errors of start_from.
 void check_network(const Options& options, std::int64_t classes);
 
+/// Throws UsageError if the run folder is the data's: the run's folders would be classes from then
+/// on.
+void check_apart(const std::string& data, const std::string& out);
+
 /// What will be written beside the folder's small files.
 struct DiskNeed {
   std::int64_t checkpoints = 0;  // bytes of weights and optimiser state, of all folds

@@ -1,6 +1,7 @@
 #include "hanok/apps/prediction/ensemble.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <map>
@@ -11,6 +12,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/run/run_lock.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {
@@ -18,6 +20,16 @@ namespace {
 void add_to(std::vector<float>& sum, const std::vector<float>& values) {
   if (sum.empty()) sum.assign(values.size(), 0.0F);
   for (std::size_t i = 0; i < values.size(); ++i) sum[i] += values[i];
+}
+
+void check_numbers(const Evaluation& answers) {
+  const auto bad = std::count_if(answers.probabilities.begin(), answers.probabilities.end(),
+                                 [](float p) { return !std::isfinite(p); });
+  if (bad == 0) return;
+  throw ValueError(
+      "the network's answers are not numbers (NaN): its weights are not, or too large; the "
+      "training "
+      "that made them has diverged (a lower --lr helps)");
 }
 
 }  // namespace
@@ -117,6 +129,7 @@ std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, da
     const std::optional<Evaluation> one =
         evaluate(*loaded.model, batches, samples, classes, Tensor(), listeners.on_batch);
     if (!one) return {};
+    check_numbers(*one);
     add_to(together.probabilities, one->probabilities);
     add_to(together.logits, one->logits);
     together.loss += one->loss;

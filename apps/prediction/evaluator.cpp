@@ -142,7 +142,15 @@ data::Dataset read_data(const EvaluateOptions& options, const ModelCard& card,
   data::Dataset dataset = data::load_dataset(options.data, options.reading);
   if (dataset.split_folders.any()) refuse_splits(options.data, dataset.split_folders);
   match_classes(dataset, card.class_names, options.allow_missing_classes);
-  if (!options.out.empty()) refuse_to_overwrite(options.out, inputs_of(options, dataset));
+  if (!options.out.empty()) {
+    const Names inputs = inputs_of(options, dataset);
+    refuse_to_overwrite(options.out, inputs);
+    if (needs_files(options, card.class_names)) {
+      const ScoreFiles files = files_beside(options.out);
+      refuse_to_overwrite(files.per_class, inputs);
+      refuse_to_overwrite(files.confusion_matrix, inputs);
+    }
+  }
   const std::size_t images = dataset.samples.size();
   bad = take_out_unreadable(dataset, options.workers, card.preprocessing);
   if (!bad.empty() && !options.allow_bad) {

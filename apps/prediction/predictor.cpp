@@ -220,7 +220,12 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   const std::vector<std::string> class_names = models.front().card.class_names;
   for (const std::string& run : options.runs) warn_of_training(run, reporter);
   const ImageList images = list_images(options.images);
-  refuse_to_overwrite(options.out, inputs_of(options, images));
+  const std::vector<std::string> inputs = inputs_of(options, images);
+  refuse_to_overwrite(options.out, inputs);
+  if (options.profile) {
+    refuse_to_overwrite(options.out + ".profile.json", inputs);
+    refuse_to_overwrite(options.out + ".profile.txt", inputs);
+  }
   report_listing(images, reporter);
   const std::vector<data::BadImage> bad = data::find_unreadable(
       images.dataset, static_cast<int>(options.workers), largest_preprocessing(models));

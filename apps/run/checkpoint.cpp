@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"
@@ -153,7 +154,8 @@ ModelCard card_from_metadata(const std::string& path,
     }
     return card;
   } catch (const json::exception& error) {
-    throw FormatError(fmt::format("{}: damaged record: {}", path, error.what()));
+    throw FormatError(
+        fmt::format("{}: its record of network and classes {}", path, json_problem(error.id)));
   } catch (const std::logic_error&) {  // from stoi
     throw FormatError(fmt::format("{}: damaged record: version is no number", path));
   }
@@ -260,7 +262,7 @@ nn::State load_state(const std::string& path) {
     json::parse(need(path, file.metadata, "hanok.integers")).get_to(state.integers);
     json::parse(need(path, file.metadata, "hanok.texts")).get_to(state.texts);
   } catch (const json::exception& error) {
-    throw FormatError(fmt::format("{}: damaged training state: {}", path, error.what()));
+    throw FormatError(fmt::format("{}: its training state {}", path, json_problem(error.id)));
   }
   for (const auto& [name, tensor] : file.tensors) state.tensors[name] = tensor;
   return state;

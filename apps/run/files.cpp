@@ -164,6 +164,13 @@ std::string temporary_folder() {
       given ? "TMPDIR: " : "", folder, reason));
 }
 
+std::string json_problem(int exception_id) {
+  constexpr int kFirstOtherThanParsing = 200;
+  return exception_id < kFirstOtherThanParsing
+             ? "is damaged: not whole JSON, it was cut off or edited"
+             : "is damaged: a field is missing or of another kind";
+}
+
 std::string absolute_path(const std::string& path) {
   std::error_code error;
   std::filesystem::path whole = std::filesystem::absolute(path, error);

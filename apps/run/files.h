@@ -30,6 +30,9 @@ void check_can_be_mapped(const std::string& path);
 /// found out (a name that is too long, a loop of links, a folder that may not be read).
 bool exists(const std::string& path);
 
+/// What is wrong with a JSON file of a run, by the id of the parser's exception.
+std::string json_problem(int exception_id);
+
 /// True if JSON, TOML and safetensors can hold the text: names of files are any bytes.
 bool is_utf8(const std::string& text);
 

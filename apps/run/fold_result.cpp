@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
+#include "hanok/apps/run/files.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/kernels/base/error.h"
 
@@ -117,7 +118,9 @@ FoldResult fold_result_from_json(const std::string& path, const std::string& tex
     }
     return result;
   } catch (const ordered_json::exception& error) {
-    throw FormatError(fmt::format("{}: {}", path, error.what()));
+    throw FormatError(
+        fmt::format("{}: {}; without that file --resume computes the end of the fold again", path,
+                    json_problem(error.id)));
   } catch (const ValueError& error) {
     throw FormatError(fmt::format("{}: {}", path, error.what()));
   }

@@ -150,7 +150,9 @@ MetricsLog::MetricsLog(const RunFolder& folder) : folder_(folder) {
       lines_.push_back(from_json(ordered_json::parse(line)));
     } catch (const ordered_json::exception& error) {
       throw FormatError(
-          fmt::format("{}: line {}: {}", folder.metrics_jsonl(), lines_.size() + 1, error.what()));
+          fmt::format("{}: line {} {}; without that line its epoch is missing in the reports, and "
+                      "nothing else",
+                      folder.metrics_jsonl(), lines_.size() + 1, json_problem(error.id)));
     }
   }
 }

@@ -71,7 +71,9 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
     if (on_batch) on_batch(static_cast<std::int64_t>(truth.size()));
   }
   evaluation.weight = sum.weight;
-  evaluation.loss = sum.weight > 0 ? sum.loss / sum.weight : std::nan("");
+  const double loss = sum.loss / sum.weight;
+  // Without a sign: "-nan" would be printed.
+  evaluation.loss = sum.weight > 0 && !std::isnan(loss) ? loss : std::nan("");
   return evaluation;
 }
 

@@ -168,7 +168,10 @@ FreezingPlan::FreezingPlan(nn::Module& model, const std::string& head, FreezingR
         part.first_epoch = -1;
         break;
       case FreezingMode::Gradual:
-        part.first_epoch = i * rules_.epochs / count;
+        // The head has the first epoch for itself, also where there are more parts than epochs.
+        part.first_epoch = rules_.epochs >= count
+                               ? i * rules_.epochs / count
+                               : (i * (rules_.epochs - 1) + count - 2) / (count - 1);
         break;
       case FreezingMode::Finetune:
         part.first_epoch = 0;

@@ -1,5 +1,6 @@
 // What can be known before the first step is reported before an image is decoded, a failed start
 // leaves nothing, and one process at a time works in a run folder.
+#include <cmath>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -14,6 +15,7 @@
 #include "hanok/apps/experiment/start_checks.h"
 #include "hanok/apps/preflight/check.h"
 #include "hanok/kernels/base/error.h"
+#include "hanok/weights/weights.h"
 #include "tests/apps/program.h"
 #include "tests/support/recording_reporter.h"
 
@@ -267,6 +269,44 @@ TEST_F(Start, ConvertChecksItsOutputFirst) {
   expect(folder_ / "nowhere/a.safetensors", "there is no folder");
   expect(folder_ / "photos/../broken.safetensors", "is the file to read");
   EXPECT_EQ(read_text(folder_ / "broken.safetensors"), "no weights");
+}
+
+TEST_F(Start, TheFolderOfTheDataIsNoRunFolder) {
+  const Outcome outcome =
+      finetune(command({"--weights", "none", "--epochs", "1", "--out", folder_ / "photos"}));
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.output, HasSubstr("is the folder of the data"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "photos/config.toml"));
+}
+
+TEST_F(Start, ADamagedFileOfARunIsNamedInWords) {
+  ASSERT_EQ(finetune(into_run({"--weights", "none", "--epochs", "1"})).exit_code, 0);
+  for (const std::string file : {"metrics.jsonl", "fold_0/result.json"}) {
+    const std::string path = folder_ / ("run/" + file);
+    const std::string whole = read_text(path);
+    write_text(path, whole.substr(0, whole.size() / 2));
+    const Outcome outcome = finetune({"--resume", folder_ / "run"});
+    EXPECT_EQ(outcome.exit_code, 1) << file;
+    EXPECT_THAT(outcome.output, AllOf(HasSubstr(file), HasSubstr("is damaged: not whole JSON")));
+    EXPECT_THAT(outcome.output, Not(HasSubstr("exception")));
+    write_text(path, whole);
+  }
+}
+
+TEST_F(Start, AnswersThatAreNoNumbersAreAnError) {
+  ASSERT_EQ(finetune(into_run({"--weights", "none", "--epochs", "1"})).exit_code, 0);
+  const std::string best = folder_ / "run/fold_0/best.safetensors";
+  const weights::WeightFile file = weights::load(best);
+  nn::StateDict damaged;
+  for (const auto& [name, tensor] : file.tensors) {
+    const bool real = tensor.dtype() == DType::F32;
+    damaged.insert(name, real ? Tensor::full(tensor.shape(), std::nanf("")) : tensor);
+  }
+  weights::save_safetensors(best, damaged, file.metadata);
+  const Outcome outcome = predict(
+      {"--run", folder_ / "run", "--images", folder_ / "photos", "--out", folder_ / "a.csv"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, HasSubstr("answers are not numbers (NaN)"));
 }
 
 TEST_F(Start, NothingOfTheUsersIsOverwritten) {

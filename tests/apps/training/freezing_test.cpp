@@ -83,6 +83,17 @@ class EveryModel : public ::testing::TestWithParam<std::string> {
   std::string head_;
 };
 
+TEST_P(EveryModel, LearnsTheHeadAloneFirstWithFewEpochs) {
+  const FreezingPlan plan(*model_, head_, {.mode = FreezingMode::Gradual, .epochs = 2});
+  const std::int64_t of_head = trainable_parameters(*model_);
+  EXPECT_TRUE(plan.apply(*model_, 1));
+  const std::int64_t of_all = trainable_parameters(*model_);
+  EXPECT_LT(of_head, of_all);
+  model_->freeze("*");
+  model_->unfreeze(head_);
+  EXPECT_EQ(of_head, trainable_parameters(*model_));
+}
+
 TEST_P(EveryModel, LearnsMoreInEveryStageOfGradual) {
   const FreezingPlan counted(*model_, head_, {});
   const auto count = static_cast<std::int64_t>(counted.parts().size());
