@@ -39,14 +39,6 @@ bool has_columns(const std::string& csv_path, const std::vector<std::string>& na
   });
 }
 
-/// Folders in the root that hold images.
-std::vector<std::string> folders_with_images(const std::string& root) {
-  std::map<std::string, std::int64_t> skipped;
-  std::vector<std::string> names = list_folders(root, skipped);
-  std::erase_if(names, [&](const std::string& name) { return !holds_images(root + "/" + name); });
-  return names;
-}
-
 /// The table given by `root`; else labels.csv, train.csv or the only table in it.
 std::string table_of(const std::string& root) {
   if (!is_folder(root)) return root;

@@ -191,6 +191,13 @@ bool holds_images(const std::string& folder) {
   return !walk_through(folder, skipped, /*first_only=*/true).images.empty();
 }
 
+std::vector<std::string> folders_with_images(const std::string& folder) {
+  std::map<std::string, std::int64_t> skipped;
+  std::vector<std::string> names = list_folders(folder, skipped);
+  std::erase_if(names, [&](const std::string& name) { return !holds_images(folder + "/" + name); });
+  return names;
+}
+
 bool is_run_folder(const std::string& folder) {
   std::error_code error;
   return fs::is_regular_file(fs::path(folder) / "config.toml", error) ||

@@ -35,6 +35,9 @@ std::vector<std::string> list_images(const std::string& folder,
 /// True if list_images() would find any.
 bool holds_images(const std::string& folder);
 
+/// Those of list_folders() that hold images; what is skipped is not counted.
+std::vector<std::string> folders_with_images(const std::string& folder);
+
 /// Which file it is, however its path is spelled: the same for all links to it.
 struct FileId {
   std::uint64_t device = 0, inode = 0;

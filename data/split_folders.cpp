@@ -43,13 +43,6 @@ struct Folder {
   bool holds_classes() const { return !classes.empty(); }
 };
 
-std::vector<std::string> folders_with_images(const std::string& folder) {
-  std::map<std::string, std::int64_t> skipped;
-  std::vector<std::string> names = list_folders(folder, skipped);
-  std::erase_if(names, [&](const std::string& name) { return !holds_images(folder + "/" + name); });
-  return names;
-}
-
 /// A folder of a split. Unpacked archives often hold one folder of their own name.
 Folder folder_of_split(const std::string& root, const std::string& name, const std::string& split) {
   Folder folder{name, split, folders_with_images(root + "/" + name)};

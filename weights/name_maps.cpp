@@ -4,6 +4,7 @@
 #include "hanok/weights/name_maps.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 #include <string_view>
@@ -332,26 +333,28 @@ std::optional<std::string> rename_to_torchvision(nn::StateDict& tensors, const s
 }
 
 std::string difference_in_computation(const std::string& code_base, const std::string& model) {
-  const bool timm = code_base == kTimm;
-  if (code_base == kEfficientNetPyTorch && model == "efficientnet_b0") {
-    return "these weights were trained with TensorFlow's padding and 0.001 as the epsilon of batch "
-           "norm: --model tf_efficientnet_b0 computes so, efficientnet_b0 does not";
-  }
-  if (timm && model == "efficientnet_b0") {
-    return "timm's tf_efficientnet_b0 has the same names; its weights need TensorFlow's padding: "
-           "--model tf_efficientnet_b0";
-  }
-  if (timm && model == "tf_efficientnet_b0") {
-    return "timm's efficientnet_b0 has the same names; its weights need symmetric padding: --model "
-           "efficientnet_b0";
-  }
-  if (timm && model == "efficientnet_lite0") {
-    return "hanok pads as timm's tf_efficientnet_lite0; timm's efficientnet_lite0, of the same "
-           "names, pads symmetrically, and its scores change";
-  }
-  if (timm && model == "mobilenet_v3_small") {
-    return "timm's batch norms have the epsilon 0.00001, torchvision's and hanok's 0.001: scores "
-           "without fine-tuning change";
+  struct Difference {
+    std::string_view code_base, model, text;
+  };
+  static constexpr std::array<Difference, 5> kDifferences = {{
+      {kEfficientNetPyTorch, "efficientnet_b0",
+       "these weights were trained with TensorFlow's padding and 0.001 as the epsilon of batch "
+       "norm: --model tf_efficientnet_b0 computes so, efficientnet_b0 does not"},
+      {kTimm, "efficientnet_b0",
+       "timm's tf_efficientnet_b0 has the same names; its weights need TensorFlow's padding: "
+       "--model tf_efficientnet_b0"},
+      {kTimm, "tf_efficientnet_b0",
+       "timm's efficientnet_b0 has the same names; its weights need symmetric padding: --model "
+       "efficientnet_b0"},
+      {kTimm, "efficientnet_lite0",
+       "hanok pads as timm's tf_efficientnet_lite0; timm's efficientnet_lite0, of the same names, "
+       "pads symmetrically, and its scores change"},
+      {kTimm, "mobilenet_v3_small",
+       "timm's batch norms have the epsilon 0.00001, torchvision's and hanok's 0.001: scores "
+       "without fine-tuning change"},
+  }};
+  for (const Difference& each : kDifferences) {
+    if (each.code_base == code_base && each.model == model) return std::string(each.text);
   }
   return "";
 }
