@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/run_folder.h"
 
 namespace hanok::training {
 
@@ -22,17 +23,14 @@ void refuse_to_overwrite(const std::string& out, const std::vector<std::string>&
 
 std::vector<std::string> files_of_run(const std::string& run) {
   std::vector<std::string> files;
-  for (const char* name : {"config.toml", "folds.csv", "unreadable.csv", "metrics.jsonl",
-                           "metrics.csv", "profile.json", "profile.txt", "conv2d_choices.csv",
-                           "cudnn_plans.txt", "predictions.csv", "summary.json"}) {
-    files.push_back((fs::path(run) / name).string());
-  }
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(run, error), end; !error && it != end;
-       it.increment(error)) {
-    const fs::path below = fs::relative(it->path(), run, error);
-    if (error || below.begin()->string().rfind("fold_", 0) != 0) continue;
-    files.push_back(it->path().string());
+  for (const std::string& name : run_files(run)) {
+    const fs::path path = fs::path(run) / name;
+    files.push_back(path.string());
+    std::error_code error;
+    for (fs::recursive_directory_iterator it(path, error), end; !error && it != end;
+         it.increment(error)) {
+      files.push_back(it->path().string());
+    }
   }
   return files;
 }

@@ -83,7 +83,9 @@ void RunFolder::check_free(const std::string& path) {
                   fmt::join(there, ", ")));
 }
 
-std::vector<std::string> RunFolder::own_files() const {
+std::vector<std::string> RunFolder::own_files() const { return run_files(path_); }
+
+std::vector<std::string> run_files(const std::string& folder) {
   static const std::set<std::string> kNames = {
       "config.toml",  "folds.csv",      "unreadable.csv",     "predictions.csv",
       "summary.json", "per_class.csv",  "metrics.jsonl",      "confusion_matrix.csv",
@@ -91,13 +93,13 @@ std::vector<std::string> RunFolder::own_files() const {
       "profile.txt",  "cudnn_plans.txt"};
   std::vector<std::string> found;
   std::error_code error;
-  std::filesystem::directory_iterator entry(path_, error);
+  std::filesystem::directory_iterator entry(folder, error);
   if (error == std::errc::no_such_file_or_directory) return {};
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
     if (kNames.count(name) != 0 || fold_number(name)) found.push_back(name);
   }
-  if (error) throw IoError(fmt::format("{}: {}", path_, error.message()));
+  if (error) throw IoError(fmt::format("{}: {}", folder, error.message()));
   std::sort(found.begin(), found.end());
   return found;
 }

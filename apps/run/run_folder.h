@@ -67,6 +67,10 @@ class RunFolder {
   std::string path_;
 };
 
+/// Names of what a run writes (files, fold_K and cudnn_plans) that `folder` holds, which need not
+/// be a whole run. Throws IoError if it cannot be read; empty if there is no such folder.
+std::vector<std::string> run_files(const std::string& folder);
+
 /// 12 of "fold_12"; empty for a name that no fold's folder has.
 std::optional<int> fold_number(const std::string& name);
 

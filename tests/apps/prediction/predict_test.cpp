@@ -328,6 +328,7 @@ TEST_F(Predict, ReplacesNoFileThatItReads) {
     EXPECT_THAT(outcome.output, HasSubstr("this command reads that file"));
     EXPECT_EQ(read_text(out), before);
   };
+  refuse({image}, folder_ / "run/per_class.csv");
   refuse({image}, image);
   refuse({folder_ / "photos"}, image);
   refuse({image}, folder_ / "link.csv");
