@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string_view>
 
-#include "hanok/data/codecs.h"
+#include "hanok/data/formats/codecs.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {

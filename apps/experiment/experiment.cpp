@@ -15,9 +15,9 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/new_run.h"
 #include "hanok/apps/run/run_lock.h"
-#include "hanok/apps/training/experiment_data.h"
-#include "hanok/apps/training/experiment_split.h"
-#include "hanok/apps/training/recorded_data.h"
+#include "hanok/apps/training/samples/experiment_data.h"
+#include "hanok/apps/training/samples/experiment_split.h"
+#include "hanok/apps/training/samples/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/runtime.h"
 

@@ -8,7 +8,7 @@
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/run/fold_result.h"
 #include "hanok/apps/run/run_folder.h"
-#include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/samples/experiment_data.h"
 #include "hanok/apps/training/trainer.h"
 
 #pragma GCC visibility push(default)

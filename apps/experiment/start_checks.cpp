@@ -19,9 +19,9 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
-#include "hanok/apps/training/experiment_split.h"
-#include "hanok/apps/training/feature_cache_plan.h"
+#include "hanok/apps/training/features/feature_cache_plan.h"
 #include "hanok/apps/training/optimization.h"
+#include "hanok/apps/training/samples/experiment_split.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/nn/models/registry.h"
 

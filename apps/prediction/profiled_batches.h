@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "hanok/apps/profiling/profile.h"
-#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/training/samples/batch_source.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {

@@ -8,7 +8,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/training/evaluation.h"
-#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/engine/autograd.h"
 
 namespace hanok::training {

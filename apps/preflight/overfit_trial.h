@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "hanok/apps/training/batch_source.h"
 #include "hanok/apps/training/fold_job.h"
-#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/samples/batch_source.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/step_runner.h"
 #include "hanok/apps/training/training_setup.h"
 #include "hanok/data/loader.h"

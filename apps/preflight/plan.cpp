@@ -10,7 +10,7 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/rehearsal.h"
-#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/training_setup.h"
 #include "hanok/engine/runtime.h"
 

@@ -5,7 +5,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
-#include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/samples/experiment_data.h"
 #include "hanok/engine/allocator.h"
 
 #pragma GCC visibility push(default)

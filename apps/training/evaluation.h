@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "hanok/apps/training/batch_source.h"
+#include "hanok/apps/training/samples/batch_source.h"
 #include "hanok/nn/metrics.h"
 #include "hanok/nn/module.h"
 

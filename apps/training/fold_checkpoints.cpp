@@ -5,7 +5,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/weights/weights.h"
 

@@ -8,7 +8,7 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/training/fold_job.h"
-#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/training_progress.h"
 #include "hanok/apps/training/training_setup.h"
 

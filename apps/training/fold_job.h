@@ -6,7 +6,7 @@
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/run/run_folder.h"
-#include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/samples/experiment_data.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {

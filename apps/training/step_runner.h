@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "hanok/apps/training/batch_source.h"
-#include "hanok/apps/training/device_upload.h"
+#include "hanok/apps/training/device/device_upload.h"
 #include "hanok/apps/training/fold_job.h"
-#include "hanok/apps/training/fold_samples.h"
 #include "hanok/apps/training/memory_fitting.h"
+#include "hanok/apps/training/samples/batch_source.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/step_graph.h"
 #include "hanok/apps/training/step_outcome.h"
 #include "hanok/apps/training/training_setup.h"

@@ -6,10 +6,10 @@
 #include <string>
 
 #include "hanok/apps/run/fold_result.h"
-#include "hanok/apps/training/fold_batches.h"
 #include "hanok/apps/training/fold_checkpoints.h"
 #include "hanok/apps/training/fold_job.h"
-#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/samples/fold_batches.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/step_runner.h"
 #include "hanok/apps/training/training_loop.h"
 #include "hanok/apps/training/training_progress.h"

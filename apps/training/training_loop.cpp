@@ -9,8 +9,8 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/profiling/profile.h"
-#include "hanok/apps/training/feature_cache_plan.h"
-#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/features/feature_cache_plan.h"
+#include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/engine/runtime.h"
 
 namespace hanok::training {

@@ -6,12 +6,12 @@
 #include <optional>
 
 #include "hanok/apps/run/step_log.h"
+#include "hanok/apps/training/device/late_results.h"
 #include "hanok/apps/training/evaluation.h"
-#include "hanok/apps/training/fold_batches.h"
 #include "hanok/apps/training/fold_checkpoints.h"
 #include "hanok/apps/training/fold_job.h"
-#include "hanok/apps/training/fold_samples.h"
-#include "hanok/apps/training/late_results.h"
+#include "hanok/apps/training/samples/fold_batches.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/step_runner.h"
 #include "hanok/apps/training/training_progress.h"
 #include "hanok/apps/training/training_setup.h"

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "hanok/apps/training/fold_job.h"
-#include "hanok/apps/training/fold_samples.h"
 #include "hanok/apps/training/freezing.h"
 #include "hanok/apps/training/loss.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/nn/ema.h"
 #include "hanok/nn/grad_scaler.h"
 #include "hanok/nn/module.h"

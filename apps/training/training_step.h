@@ -4,8 +4,8 @@
 #include <functional>
 #include <vector>
 
-#include "hanok/apps/training/batch_source.h"
 #include "hanok/apps/training/loss.h"
+#include "hanok/apps/training/samples/batch_source.h"
 #include "hanok/engine/transaction.h"
 #include "hanok/nn/ema.h"
 #include "hanok/nn/grad_scaler.h"

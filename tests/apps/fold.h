@@ -6,7 +6,7 @@
 
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/run/run_folder.h"
-#include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/samples/experiment_data.h"
 #include "hanok/apps/training/training_loop.h"
 #include "tests/apps/program.h"
 #include "tests/support/recording_reporter.h"

@@ -1,5 +1,5 @@
 // Folders that are a split (train/, val/, test/), not classes.
-#include "hanok/data/split_folders.h"
+#include "hanok/data/layouts/split_folders.h"
 
 #include <gmock/gmock.h>
 

@@ -1,5 +1,5 @@
 // A run is resumed with the files and classes that it recorded, whatever the data hold by then.
-#include "hanok/apps/training/recorded_data.h"
+#include "hanok/apps/training/samples/recorded_data.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "hanok/apps/run/checkpoint.h"
-#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::training {

@@ -1,12 +1,12 @@
 // Which images a run trains and validates on: its own folds, or the split that the data have.
-#include "hanok/apps/training/experiment_split.h"
+#include "hanok/apps/training/samples/experiment_split.h"
 
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/training/experiment_data.h"
+#include "hanok/apps/training/samples/experiment_data.h"
 #include "tests/apps/program.h"
 
 namespace hanok::test {

@@ -1,5 +1,5 @@
 // Features that are kept by number, in memory or in a file.
-#include "hanok/apps/training/feature_store.h"
+#include "hanok/apps/training/features/feature_store.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // How a fold's images are cut into steps, and the baseline's shuffled labels.
-#include "hanok/apps/training/fold_samples.h"
+#include "hanok/apps/training/samples/fold_samples.h"
 
 #include <algorithm>
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
 // The order in which results are copied and handed on, with a readback that only notes it.
-#include "hanok/apps/training/late_results.h"
+#include "hanok/apps/training/device/late_results.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 
 #include "hanok/apps/cli/signals.h"
-#include "hanok/apps/training/image_loading.h"
+#include "hanok/apps/training/samples/image_loading.h"
 #include "tests/apps/fold.h"
 
 namespace hanok::test {

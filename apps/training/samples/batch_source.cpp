@@ -1,0 +1,66 @@
+#include "hanok/apps/training/samples/batch_source.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "hanok/apps/options/device_option.h"
+#include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
+#include "hanok/kernels/base/error.h"
+
+namespace hanok::training {
+
+DeviceBatches::DeviceBatches(nn::Module& model, data::Loader& loader)
+    : device_(device_of(model)), loader_(loader) {
+  if (!device_.is_cpu()) feed_ = std::make_unique<DeviceFeed>(device_, loader.preprocessing());
+}
+
+Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs,
+                        std::int64_t& parts, Reporter& reporter) {
+  const NoGrad no_grad;
+  const std::int64_t images = inputs.size(0);
+  for (;;) {
+    try {
+      const std::int64_t count =
+          std::clamp<std::int64_t>(parts, 1, std::max<std::int64_t>(1, images));
+      if (count == 1) return forward(inputs);
+      std::vector<Tensor> results;
+      for (std::int64_t part = 0; part < count; ++part) {
+        results.push_back(
+            forward(ops::slice(inputs, 0, images * part / count, images * (part + 1) / count)));
+      }
+      return ops::concat(results, 0);
+    } catch (const OutOfMemory& error) {
+      if (parts >= images) throw;
+      parts *= 2;
+      reporter.print(fmt::format(
+          "{}: from here on {} images go through the frozen or evaluated network in {} parts\n",
+          error.what(), images, std::min(parts, images)));
+    }
+  }
+}
+
+void DeviceBatches::start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
+                                std::int64_t first_batch) {
+  taken_.reset();
+  loader_.start_epoch(draw, std::move(order), first_batch);
+}
+
+bool DeviceBatches::next(data::Batch& batch) {
+  if (!feed_) return loader_.next(batch);
+  if (!taken_) {
+    data::Batch taken;
+    if (!loader_.next(taken)) return false;
+    taken_ = std::move(taken);
+  }
+  const Tensor images = on_device(taken_->images);
+  batch = *std::move(taken_);
+  taken_.reset();
+  batch.images = images;
+  return true;
+}
+
+Tensor DeviceBatches::on_device(const Tensor& host) { return feed_ ? (*feed_)(host) : host; }
+
+}  // namespace hanok::training

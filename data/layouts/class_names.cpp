@@ -1,0 +1,39 @@
+#include "hanok/data/layouts/class_names.h"
+
+#include <fmt/format.h>
+#include <map>
+
+#include "hanok/data/unicode.h"
+
+namespace hanok::data {
+namespace {
+
+std::string difference(const std::string& a, const std::string& b) {
+  if (trimmed(a) == trimmed(b)) return "blanks at the end";
+  if (nfc(a) == nfc(b)) return "how Unicode writes their letters (NFC, NFD)";
+  return "upper and lower case";
+}
+
+}  // namespace
+
+std::vector<std::string> twin_warnings(const std::vector<std::string>& class_names) {
+  std::vector<std::string> warnings;
+  std::map<std::string, std::string> first;
+  for (const std::string& name : class_names) {
+    const auto [known, is_new] = first.emplace(folded_name(name), name);
+    if (is_new) continue;
+    warnings.push_back(
+        fmt::format("the classes '{}' and '{}' differ only in {}; both are learned, as two classes",
+                    known->second, name, difference(known->second, name)));
+  }
+  return warnings;
+}
+
+std::string twin_of(const std::string& name, const std::vector<std::string>& known) {
+  for (const std::string& other : known) {
+    if (other != name && folded_name(other) == folded_name(name)) return other;
+  }
+  return {};
+}
+
+}  // namespace hanok::data
