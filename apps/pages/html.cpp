@@ -224,11 +224,8 @@ void HtmlWriter::add(const Gallery& gallery) {
   out_ += "<ul class=\"gallery\">\n";
   for (const Tile& tile : gallery.tiles) {
     const int width = std::max(tile.picture.width, 96);
-    out_ += fmt::format(
-        "<li style=\"width:{}px\"><img src=\"data:{};base64,{}\" width=\"{}\" height=\"{}\" "
-        "alt=\"{}\">",
-        width + 12, escape(tile.picture.mime), base64(tile.picture.bytes), tile.picture.width,
-        tile.picture.height, escape(tile.title));
+    out_ += fmt::format("<li style=\"width:{}px\">{}", width + 12,
+                        image_element(tile.picture, tile.title));
     if (!tile.title.empty()) out_ += "<b>" + isolated(tile.title) + "</b>";
     for (std::size_t i = 0; i < tile.lines.size(); ++i) {
       out_ += (i == 0 ? "" : "<br>") + isolated(tile.lines[i]);
@@ -292,6 +289,12 @@ std::string escape(const std::string& text) {
     i += length;
   }
   return out;
+}
+
+std::string image_element(const Picture& picture, const std::string& name) {
+  return fmt::format("<img src=\"data:{};base64,{}\" width=\"{}\" height=\"{}\" alt=\"{}\">",
+                     escape(picture.mime), base64(picture.bytes), picture.width, picture.height,
+                     escape(name));
 }
 
 std::string to_html(const Page& page) { return HtmlWriter(page).write(); }

@@ -12,6 +12,9 @@ namespace hanok::pages {
 /// characters as U+FFFD.
 std::string escape(const std::string& text);
 
+/// An <img> with the picture in it, for Widgets; `name` is its text.
+std::string image_element(const Picture& picture, const std::string& name);
+
 /// One file: styles (light, dark, print), pictures and scripts are in it, and a policy forbids it
 /// to load anything. A table of contents from the sections; tables can be sorted by keyboard.
 std::string to_html(const Page& page);
