@@ -40,6 +40,7 @@ Options with_absolute_paths(Options options) {
     options.weights.file = absolute_path(options.weights.file);
   }
   if (!options.folds_file.empty()) options.folds_file = absolute_path(options.folds_file);
+  if (!options.corrections.empty()) options.corrections = absolute_path(options.corrections);
   if (options.augment.from_file) options.augment.name = absolute_path(options.augment.name);
   return options;
 }
@@ -116,6 +117,9 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   }
   write_file(run.make("folds.csv"), folds_to_csv(data));
   if (!data.bad.empty()) write_file(run.make("unreadable.csv"), unreadable_to_csv(data.bad));
+  if (!options.corrections.empty()) {
+    write_file(run.make("corrections.csv"), read_file(options.corrections));
+  }
   RecordedData record = recorded(data);
   if (draw_data) record.data_in_run = "data";
   options.folds = resolved_folds(options, data.dataset);  // --resume goes by them

@@ -158,6 +158,13 @@ void check_named_files(const Options& options) {
       throw IoError(fmt::format("--folds-file: {}", error.what()));
     }
   }
+  if (!options.corrections.empty()) {
+    try {
+      check_can_be_read(options.corrections);
+    } catch (const IoError& error) {
+      throw IoError(fmt::format("--corrections: {}", error.what()));
+    }
+  }
   start_weights(options);
 }
 

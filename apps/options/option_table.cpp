@@ -64,6 +64,10 @@ void add_data_options(OptionTable& table) {
   table.text({"folds-file", "CSV"},
              "take the folds from a table with columns path and fold, such as a run's folds.csv",
              &Options::folds_file);
+  table.text({"corrections", "CSV"},
+             "train on labels as corrected by this table, which the page of labels saves; scores "
+             "are reported against the old and the new labels",
+             &Options::corrections);
   table
       .value({"fold", "I"}, "train only fold I (0 is the first), or all", &Options::fold,
              parse_fold)

@@ -27,6 +27,7 @@ struct Options {
   FoldCount folds{};  // auto
   std::int64_t repeats = 1;
   std::string folds_file{};
+  std::string corrections{};
   FoldChoice fold{};  // all
   double val_fraction = 0;
   bool allow_bad = false;

@@ -63,7 +63,9 @@ ordered_json fold_json(const FoldResult& fold, Matrices matrices) {
   if (fold.shuffled_labels_macro_f1) {
     out["shuffled_labels_macro_f1"] = *fold.shuffled_labels_macro_f1;
   }
+  if (fold.corrected) out["corrected_macro_f1"] = fold.corrected->macro_f1();
   if (matrices == Matrices::InFiles) return out;
+  if (fold.corrected) out["corrected_confusion_matrix"] = kept_matrix(*fold.corrected);
   ordered_json subsets = ordered_json::object();
   for (const auto& [glob, matrix] : fold.subsets) subsets[glob] = kept_matrix(matrix);
   out["subsets"] = subsets;
@@ -112,6 +114,9 @@ FoldResult fold_result_from_json(const std::string& path, const std::string& tex
     result.cuda_graph = value.value("cuda_graph", "");
     if (value.contains("shuffled_labels_macro_f1")) {
       result.shuffled_labels_macro_f1 = value.at("shuffled_labels_macro_f1").get<double>();
+    }
+    if (value.contains("corrected_confusion_matrix")) {
+      result.corrected = matrix_from_json(value.at("corrected_confusion_matrix"));
     }
     for (const auto& [glob, matrix] : value.at("subsets").items()) {
       result.subsets.emplace(glob, matrix_from_json(matrix));
@@ -168,6 +173,16 @@ std::string summary_json(const std::vector<FoldResult>& folds,
   add_class_scores(out, all, class_names,
                    {.per_class = "per_class.csv", .confusion_matrix = "confusion_matrix.csv"});
   out["pooled"] = scores_json(all);
+  if (folds.front().corrected) {
+    nn::ConfusionMatrix corrected(all.classes());
+    std::vector<double> values;
+    for (const FoldResult& fold : folds) {
+      corrected.merge(*fold.corrected);
+      values.push_back(fold.corrected->macro_f1());
+    }
+    out["corrected"] = scores_json(corrected);
+    out["corrected"]["mean_macro_f1"] = statistics(values).mean;
+  }
   if (!shuffled.empty()) out["shuffled_labels_macro_f1"] = statistics(shuffled).mean;
   ordered_json subsets = ordered_json::object();
   for (const auto& [glob, ignored] : folds.front().subsets) {
@@ -196,6 +211,7 @@ std::string final_table(const std::vector<FoldResult>& folds) {
                                 "best epoch", "majority F1");
   const bool shuffled = folds.front().shuffled_labels_macro_f1.has_value();
   if (shuffled) out += fmt::format("{:>20}", "shuffled labels F1");
+  if (folds.front().corrected) out += fmt::format("{:>21}", "F1, corrected labels");
   for (const auto& [glob, ignored] : folds.front().subsets) out += fmt::format("  F1 on {}", glob);
   out += "\n";
   for (const FoldResult& fold : folds) {
@@ -205,13 +221,19 @@ std::string final_table(const std::vector<FoldResult>& folds) {
     if (fold.shuffled_labels_macro_f1) {
       out += fmt::format("{:>20.4f}", *fold.shuffled_labels_macro_f1);
     }
+    if (fold.corrected) out += fmt::format("{:>21.4f}", fold.corrected->macro_f1());
     for (const auto& [glob, matrix] : fold.subsets) {
       out += fmt::format("  {:>{}.4f}", matrix.macro_f1(), glob.size() + 6);
     }
     out += "\n";
   }
   const MeanAndDeviation f1 = macro_f1_statistics(folds);
-  return out + fmt::format("{:<6}{:>10.4f}   (deviation {:.4f})\n", "mean", f1.mean, f1.deviation);
+  out += fmt::format("{:<6}{:>10.4f}   (deviation {:.4f})\n", "mean", f1.mean, f1.deviation);
+  if (!folds.front().corrected) return out;
+  std::vector<double> corrected;
+  for (const FoldResult& fold : folds) corrected.push_back(fold.corrected->macro_f1());
+  return out + fmt::format("against corrected labels: mean macro F1 {:.4f}\n",
+                           statistics(corrected).mean);
 }
 
 nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds) {

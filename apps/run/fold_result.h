@@ -19,8 +19,10 @@ struct FoldResult {
   int fold = 0;
   std::int64_t best_epoch = 0;  // 1 is the first; 0: the monitored value was never a number
   std::int64_t epochs = 0, steps = 0;
-  double val_loss = 0;                                 // NaN if no validation image has weight
-  nn::ConfusionMatrix confusion;                       // of the best weights, over the whole fold
+  double val_loss = 0;            // NaN if no validation image has weight
+  nn::ConfusionMatrix confusion;  // of the best weights, over the whole fold
+  /// Of the same answers against corrected labels, dropped images left out: with --corrections.
+  std::optional<nn::ConfusionMatrix> corrected;
   std::map<std::string, nn::ConfusionMatrix> subsets;  // by --report-subset's globs
   double majority_macro_f1 = 0;  // of always predicting the training images' most frequent class
   std::optional<double> shuffled_labels_macro_f1;  // with --baselines

@@ -2,6 +2,7 @@
 //   config.toml        every option: `finetune --config` repeats the run
 //   folds.csv          path,label,group,fold
 //   unreadable.csv     path,reason of the images left out; only if there are any
+//   corrections.csv    with --corrections: a copy of its table
 //   metrics.jsonl/csv  one line per epoch
 //   profile.json, profile.txt    with --profile
 //   conv2d_choices.csv with --autotune
@@ -45,6 +46,7 @@ class RunFolder {
   std::string config() const { return path_ + "/config.toml"; }
   std::string folds() const { return path_ + "/folds.csv"; }
   std::string unreadable() const { return path_ + "/unreadable.csv"; }
+  std::string corrections() const { return path_ + "/corrections.csv"; }
   std::string predictions() const { return path_ + "/predictions.csv"; }
   std::string summary() const { return path_ + "/summary.json"; }
   std::string per_class() const { return path_ + "/per_class.csv"; }

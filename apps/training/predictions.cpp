@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "hanok/apps/training/samples/corrections.h"
 #include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
@@ -27,6 +28,16 @@ std::map<std::string, nn::ConfusionMatrix> subset_confusions(
     }
   }
   return out;
+}
+
+nn::ConfusionMatrix corrected_confusion(const Evaluation& evaluation,
+                                        const std::vector<std::int64_t>& corrected) {
+  nn::ConfusionMatrix matrix(evaluation.classes);
+  for (std::size_t i = 0; i < evaluation.samples.size(); ++i) {
+    const std::int64_t label = corrected[static_cast<std::size_t>(evaluation.samples[i])];
+    if (label != kDropped) matrix.add(label, evaluation.predicted[i]);
+  }
+  return matrix;
 }
 
 double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,

@@ -20,6 +20,10 @@ std::map<std::string, nn::ConfusionMatrix> subset_confusions(const Evaluation& e
                                                              const data::Dataset& dataset,
                                                              const std::vector<std::string>& globs);
 
+/// Against the labels after corrections (samples/corrections.h), without dropped samples.
+nn::ConfusionMatrix corrected_confusion(const Evaluation& evaluation,
+                                        const std::vector<std::int64_t>& corrected);
+
 /// Macro F1 on `validation` of always predicting `training`'s most frequent class.
 double majority_macro_f1(const data::Dataset& dataset, const std::vector<std::int64_t>& training,
                          const std::vector<std::int64_t>& validation);

@@ -86,6 +86,9 @@ FoldResult Trainer::make_result(const Evaluation& evaluation) const {
   result.steps = progress.step;
   result.val_loss = evaluation.loss;
   result.confusion = evaluation.confusion;
+  if (!job_.data.corrected.empty()) {
+    result.corrected = corrected_confusion(evaluation, job_.data.corrected);
+  }
   result.subsets = subset_confusions(evaluation, samples_.dataset, job_.options.report_subset);
   result.majority_macro_f1 =
       majority_macro_f1(samples_.dataset, samples_.training, samples_.validation);

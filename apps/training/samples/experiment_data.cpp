@@ -8,6 +8,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/unreadable.h"
+#include "hanok/apps/training/samples/corrections.h"
 #include "hanok/apps/training/samples/experiment_split.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/apps/training/samples/recorded_data.h"
@@ -64,6 +65,11 @@ void check_classes(const data::Dataset& dataset) {
 
 }  // namespace
 
+void correct_labels(ExperimentData& data, const std::string& csv_path) {
+  data.corrected = read_corrections(csv_path, data.dataset, data.bad);
+  data.notes.push_back(describe_corrections(data.corrected, data.dataset));
+}
+
 std::vector<std::int64_t> ExperimentData::members(int fold, bool in_fold) const {
   const data::Folds& numbers = repeats[static_cast<std::size_t>(fold / folds)];
   std::vector<std::int64_t> samples;
@@ -96,13 +102,15 @@ ExperimentData prepare_data(const Options& options,
   check_classes(data.dataset);
   data::Folds given;
   if (!options.folds_file.empty()) given = folds_from_file(options, data.dataset);
-  // What is wrong with the split as such is found before an image is decoded.
+  // What is wrong with split and corrections as such is found before an image is decoded.
   ExperimentData before = data;
   split_data(before, options, given);
+  if (!options.corrections.empty()) correct_labels(before, options.corrections);
   if (before_decoding) before_decoding(data.dataset);
   drop_unreadable(data, options, given);
   check_classes(data.dataset);
   split_data(data, options, given);
+  if (!options.corrections.empty()) correct_labels(data, options.corrections);
   return data;
 }
 

@@ -21,6 +21,8 @@ struct ExperimentData {
   int folds = 0;                     // of each repeat
   int fold_count = 0;                // folds that are ever validated on: of all repeats
   bool grouped = false;              // groups never cross folds
+  /// With --corrections the label of each sample after them (corrections.h); else empty.
+  std::vector<std::int64_t> corrected{};
   std::vector<std::string> warnings, notes;
 
   /// Indices of the samples that fold `fold` validates on, and of those it trains on.
@@ -41,6 +43,9 @@ data::DatasetOptions dataset_options(const Options& options);
 /// image, so that their errors come at once.
 ExperimentData prepare_data(const Options& options,
                             const std::function<void(const data::Dataset&)>& before_decoding = {});
+
+/// Reads corrections of labels (corrections.h) for the data set as it is. Throws as it.
+void correct_labels(ExperimentData& data, const std::string& csv_path);
 
 /// What the user should see of it: layout, counts, what was skipped, warnings, table of folds.
 std::string describe(const ExperimentData& data);

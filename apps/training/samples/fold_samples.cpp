@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "hanok/apps/training/samples/corrections.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/data/sampler.h"
 
@@ -26,6 +27,18 @@ void shuffle_labels(data::Dataset& dataset, const std::vector<std::int64_t>& sam
   }
 }
 
+/// For training alone: validation stays as it was.
+void use_corrected_labels(data::Dataset& dataset, std::vector<std::int64_t>& training,
+                          const std::vector<std::int64_t>& corrected) {
+  const auto label_of = [&](std::int64_t i) { return corrected[static_cast<std::size_t>(i)]; };
+  training.erase(std::remove_if(training.begin(), training.end(),
+                                [&](std::int64_t i) { return label_of(i) == kDropped; }),
+                 training.end());
+  for (const std::int64_t i : training) {
+    dataset.samples[static_cast<std::size_t>(i)].label = label_of(i);
+  }
+}
+
 }  // namespace
 
 FoldSamples::FoldSamples(const FoldJob& job)
@@ -33,6 +46,7 @@ FoldSamples::FoldSamples(const FoldJob& job)
       training(job.data.training(job.fold)),
       validation(job.data.validation(job.fold)) {
   const Options& options = job.options;
+  if (!job.data.corrected.empty()) use_corrected_labels(dataset, training, job.data.corrected);
   if (job.labels == TrainingLabels::Shuffled) shuffle_labels(dataset, training, options.seed);
   // A sampler may repeat images or leave some out.
   const auto images =

@@ -13,7 +13,8 @@ namespace hanok::training {
 struct FoldSamples {
   explicit FoldSamples(const FoldJob& job);
 
-  data::Dataset dataset;                           // with the labels of job.labels
+  data::Dataset dataset;                           // with the labels of job.labels, for
+                                                   // training corrected
   std::vector<std::int64_t> training, validation;  // indices into it
   /// True if an epoch's last batch would hold a single image: it has no batch statistics worth the
   /// name, and is left out.

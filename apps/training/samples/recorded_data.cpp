@@ -331,6 +331,7 @@ ExperimentData data_of_run(const Options& options, const RunFolder& folder,
   }
   ExperimentData data = data_from_folds_csv(options, folder.folds(), known);
   if (exists(folder.unreadable())) data.bad = unreadable_from_csv(folder.unreadable());
+  if (exists(folder.corrections())) correct_labels(data, folder.corrections());
   return data;
 }
 

@@ -1,0 +1,34 @@
+// Finds suspected label errors in a data set with the runs that were trained on it: the work behind
+// `labels`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/label_errors/suspects.h"
+#include "hanok/apps/options/reading_options.h"
+
+#pragma GCC visibility push(default)
+namespace hanok::label_errors {
+
+using training::Reporter;
+
+struct LabelsOptions : training::ReadingOptions {
+  std::vector<std::string> runs{};  // of the same data; features are the first one's
+  std::string data{};               // where the photographs are now; empty: where the run says
+  std::string report{};             // the page; empty: none
+  std::string out{};                // CSV of all images, the most suspect first; empty: none
+  Ranking ranking = Ranking::Combined;
+  std::int64_t shown = 200;      // suspects on the page
+  std::int64_t neighbours = 10;  // by which labels are judged; 0: by the networks' answers alone
+};
+
+/// Writes what the options request, and prints the summary and the first suspects. Throws
+/// UsageError for runs that are not finished and files that may not be written; IoError,
+/// FormatError.
+void find_labels(const LabelsOptions& options, Reporter& reporter);
+
+}  // namespace hanok::label_errors
+#pragma GCC visibility pop

@@ -1,0 +1,154 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hanok/apps/label_errors/labels_page.h"
+#include "hanok/apps/pages/html.h"
+#include "hanok/apps/pages/text.h"
+#include "hanok/apps/run/files.h"
+#include "hanok/kernels/base/error.h"
+#include "tests/apps/program.h"
+#include "tests/support/browser.h"
+
+namespace hanok::label_errors {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// Five images of two classes; image 2 is labelled 0 and looks like 1.
+RunPredictions five_images() {
+  return {.class_names = {"<script>", "b, c"},
+          .paths = {"a/0.png", "a/1.png", "a/2.png", "b/\"3\".png", "b/4.png"},
+          .mean = {.classes = 2,
+                   .labels = {0, 0, 0, 1, 1},
+                   .probabilities = {0.9F, 0.1F, 0.8F, 0.2F, 0.1F, 0.9F, 0.2F, 0.8F, 0.45F, 0.55F}},
+          .votes = {{0, 0, 1, 1, 0}, {0, 0, 1, 1, 1}}};
+}
+
+TEST(Suspects, TheWrongLabelComesFirst) {
+  const RunPredictions predictions = five_images();
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const std::vector<Suspect> suspects = rank_suspects(predictions, joint, {}, Ranking::Combined);
+  ASSERT_EQ(suspects.size(), 5U);
+  EXPECT_EQ(suspects[0].image, 2);
+  EXPECT_EQ(suspects[0].suggestion, 1);
+  EXPECT_TRUE(suspects[0].counted);
+  EXPECT_DOUBLE_EQ(suspects[0].agreement, 1);
+  EXPECT_EQ(suspects[1].image, 4);
+  EXPECT_DOUBLE_EQ(suspects[1].agreement, 0.5);
+  EXPECT_FALSE(suspects[1].counted);
+}
+
+TEST(Suspects, NeighboursWithOtherLabelsMakeALabelSuspect) {
+  const RunPredictions predictions = five_images();
+  const Neighbourhood near = {
+      {{3, 1.0F}, {4, 1.0F}}, {{0, 1.0F}}, {{3, 1.0F}}, {{4, 1.0F}}, {{3, 0.9F}}};
+  const std::vector<float> shares = neighbour_shares(predictions, near);
+  EXPECT_FLOAT_EQ(shares[1], 1);  // image 0: both neighbours are labelled 1
+  const std::vector<Suspect> suspects =
+      rank_suspects(predictions, confident_joint(predictions.mean), near, Ranking::Combined);
+  EXPECT_EQ(suspects[0].image, 2);
+  EXPECT_EQ(suspects[1].image, 0);
+}
+
+TEST(Suspects, CountsWhatIsFound) {
+  std::vector<Suspect> suspects(10);
+  for (int i = 0; i < 10; ++i) suspects[static_cast<std::size_t>(i)].image = i;
+  std::vector<bool> wrong(10, false);
+  wrong[0] = wrong[1] = wrong[9] = wrong[5] = true;
+  const Found found = found_in_first(suspects, wrong, 0.3);
+  EXPECT_DOUBLE_EQ(found.recall, 0.5);
+  EXPECT_NEAR(found.precision, 2.0 / 3, 1e-12);
+}
+
+class Predictions : public ::testing::Test {
+ protected:
+  std::string run(const std::string& name, const std::string& rows) {
+    const std::string path = folder_ / name;
+    training::make_folder(path);
+    training::write_file(path + "/config.toml", "");
+    training::write_file(path + "/predictions.csv",
+                         "path,label,prediction,probability,fold,no,yes\n" + rows);
+    return path;
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(Predictions, AreAveragedOverRuns) {
+  const RunPredictions both =
+      read_predictions({run("1", "b,no,no,0.8,0,0.8,0.2\na,yes,yes,0.6,1,0.4,0.6\n"),
+                        run("2", "a,yes,no,0.9,0,0.9,0.1\nb,no,no,0.6,0,0.6,0.4\n")});
+  EXPECT_THAT(both.paths, ElementsAre("a", "b"));
+  EXPECT_THAT(both.mean.labels, ElementsAre(1, 0));
+  EXPECT_FLOAT_EQ(both.mean.probability(0, 0), 0.65F);
+  EXPECT_THAT(both.votes, ElementsAre(ElementsAre(1, 0), ElementsAre(0, 0)));
+  EXPECT_EQ(both.index_of("b"), 1);
+  EXPECT_EQ(both.index_of("c"), -1);
+}
+
+TEST_F(Predictions, RepeatsVoteByThemselves) {
+  const RunPredictions two = read_predictions(
+      {run("1", "a,no,no,0.8,0,0.8,0.2\nb,yes,yes,0.9,0,0.1,0.9\na,no,yes,0.6,2,0.4,0.6\n")});
+  EXPECT_THAT(two.votes, ElementsAre(ElementsAre(0, 1), ElementsAre(1, -1)));
+  EXPECT_FLOAT_EQ(two.mean.probability(0, 0), 0.6F);
+}
+
+TEST_F(Predictions, RefuseOtherLabelsAndDamage) {
+  const std::string first = run("1", "a,no,no,0.8,0,0.8,0.2\nb,yes,yes,0.9,0,0.1,0.9\n");
+  EXPECT_THROW(read_predictions({first, run("2", "a,yes,no,0.8,0,0.8,0.2\n")}), FormatError);
+  EXPECT_THROW(read_predictions({run("3", "a,no,no,0.8,0,much,0.2\n")}), FormatError);
+  EXPECT_THROW(read_predictions({run("4", "a,maybe,no,0.8,0,0.8,0.2\n")}), FormatError);
+}
+
+TEST(LabelsPage, DecisionsAreMadeByKeyboard) {
+  if (test::find_browser().empty()) GTEST_SKIP() << "no Chromium to open the page with";
+  const RunPredictions predictions = five_images();
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const std::vector<Suspect> suspects = rank_suspects(predictions, joint, {}, Ranking::Margin);
+  const test::TemporaryFolder folder;
+  const pages::Page page = labels_page(
+      {.runs = {"run"}, .predictions = predictions, .joint = joint, .suspects = suspects},
+      [](const std::string&) { return pages::Picture{}; });
+  pages::write_page(folder / "labels.html", page);
+  const test::BrowserReport report =
+      test::open_in_browser(folder / "labels.html", {.name = "labels", .script = R"js(
+         document.getElementById("forget").click();
+         function press(key) {
+           document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: key, bubbles: true}));
+         }
+         document.activeElement.blur();
+         press("j"); press("r");            // a/2.png: to the suggestion
+         press("d");                        // b/4.png
+         press("j"); press("i"); press("k");
+         press("1");                        // to the first class
+         return window.correctionsTable() + document.getElementById("decided").textContent;
+       )js"});
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_THAT(report.result, HasSubstr("path,label,action,new_label\n"));
+  EXPECT_THAT(report.result, HasSubstr("a/2.png,<script>,relabel,\"b, c\"\n"));
+  EXPECT_THAT(report.result, HasSubstr("b/4.png,\"b, c\",drop,\n"));
+  EXPECT_THAT(report.result, HasSubstr("of 5 shown"));
+}
+
+TEST(LabelsPage, TheTerminalListsTheFirst) {
+  const RunPredictions predictions = five_images();
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const std::vector<Suspect> suspects = rank_suspects(predictions, joint, {}, Ranking::Margin);
+  const std::string text = pages::to_text(labels_page(
+      {.runs = {"run"}, .predictions = predictions, .joint = joint, .suspects = suspects},
+      [](const std::string&) { return pages::Picture{}; }));
+  EXPECT_THAT(text, HasSubstr("   1. a/2.png: <script> (p 0.10) -> b, c (p 0.90), 100% agree\n"));
+}
+
+TEST(LabelsPage, TheTableHasEveryImage) {
+  const RunPredictions predictions = five_images();
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const std::string csv =
+      suspects_csv(predictions, rank_suspects(predictions, joint, {}, Ranking::Margin));
+  EXPECT_THAT(csv, HasSubstr("a/2.png,<script>,\"b, c\",0.100000,0.100000,0.900000,1.0000,1\n"));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
+}
+
+}  // namespace
+}  // namespace hanok::label_errors
