@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/progress.h"
-#include "hanok/apps/inspection/image_header.h"
+#include "hanok/apps/data_report/image_header.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/image.h"
@@ -25,7 +25,7 @@ constexpr std::size_t kListed = 20;  // lines of each kind without --all
 
 /// What was found in one file.
 struct File {
-  std::optional<training::ImageHeader> header;
+  std::optional<data_report::ImageHeader> header;
   int width = 0, height = 0;  // as seen, after EXIF's orientation
   std::string hash;           // of its bytes; empty if they cannot be read
   std::string problem;        // why it cannot be decoded; empty for a good one
@@ -37,7 +37,7 @@ File read_file(const std::string& path) {
     const auto mapped = weights::MappedFile::open(path);
     const weights::Bytes bytes = mapped->bytes();
     file.hash = weights::sha256(bytes);
-    file.header = training::read_image_header(bytes.data(), bytes.size());
+    file.header = data_report::read_image_header(bytes.data(), bytes.size());
     const data::Image image = data::decode_image(bytes.data(), bytes.size(), path);
     file.width = image.width;
     file.height = image.height;

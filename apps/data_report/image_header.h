@@ -7,7 +7,7 @@
 #include <string>
 
 #pragma GCC visibility push(default)
-namespace hanok::training {
+namespace hanok::data_report {
 
 struct ImageHeader {
   std::string format;         // "JPEG", "PNG", "WebP", "BMP", "GIF", "TIFF"
@@ -19,5 +19,5 @@ struct ImageHeader {
 /// header may still be damaged.
 std::optional<ImageHeader> read_image_header(const std::uint8_t* bytes, std::size_t size);
 
-}  // namespace hanok::training
+}  // namespace hanok::data_report
 #pragma GCC visibility pop

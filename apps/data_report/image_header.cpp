@@ -1,11 +1,11 @@
-#include "hanok/apps/inspection/image_header.h"
+#include "hanok/apps/data_report/image_header.h"
 
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
 #include <utility>
 
-namespace hanok::training {
+namespace hanok::data_report {
 namespace {
 
 /// A big-endian number of `count` bytes, as PNG and JPEG have them.
@@ -165,4 +165,4 @@ std::optional<ImageHeader> read_image_header(const std::uint8_t* bytes, std::siz
   return {};
 }
 
-}  // namespace hanok::training
+}  // namespace hanok::data_report
