@@ -89,6 +89,12 @@ Dataset load_csv_dataset(const std::string& csv_path, const DatasetOptions& opti
 /// one (labels.csv, or train.csv). Throws ValueError listing what it looked for.
 Dataset load_dataset(const std::string& root, const DatasetOptions& options = {});
 
+/// Groups the samples as a table with the columns path and group says: the output of `inspect data
+/// --groups-out`, or a run's folds.csv. A row without a group is its own group. Samples that the
+/// table lacks must be unreadable. Throws IoError; FormatError naming file and line for a path that
+/// is not in the data set or occurs twice, and naming a sample that the table lacks.
+void apply_group_file(Dataset& dataset, const std::string& csv_path);
+
 /// How many groups have several samples, and two of them with their files: "12 groups of 2 to 5
 /// files by ..., such as 'p1' (a/p1_0.jpg, a/p1_1.jpg) and ...". Empty if there is none.
 std::string describe_groups(const Dataset& dataset);

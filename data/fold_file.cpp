@@ -1,22 +1,16 @@
 // Reads folds from a table, written by a run or by the user.
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 
 #include "hanok/data/csv.h"
+#include "hanok/data/sample_rows.h"
 #include "hanok/data/splits.h"
-#include "hanok/data/unicode.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
 namespace {
-
-/// How paths are compared: "./a" is "a", and letters are composed (NFC).
-std::string key_of(const std::string& path) {
-  return nfc(std::filesystem::path(path).lexically_normal().string());
-}
 
 int parse_fold(const Csv& csv, std::size_t row, const std::string& text) {
   constexpr int kMaxFolds = 10000;
@@ -44,32 +38,11 @@ void check_numbers(const std::string& csv_path, const Folds& folds) {
 
 Folds read_known_folds(const std::string& csv_path, const Dataset& dataset) {
   const Csv csv = read_csv(csv_path);
-  const std::size_t path = csv.column("path");
   const std::size_t fold = csv.column("fold");
-  std::map<std::string, std::size_t> sample_of;
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    sample_of.emplace(dataset.samples[i].path, i);
-  }
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    sample_of.emplace(key_of(dataset.samples[i].path), i);
-  }
-  if (sample_of.empty()) throw ValueError(csv_path + ": the data set has no samples");
+  const std::vector<std::size_t> samples = samples_of_rows(csv, dataset);
   Folds folds(dataset.samples.size(), -1);
-  for (std::size_t row = 0; row < csv.rows.size(); ++row) {
-    const std::string& name = csv.rows[row][path];
-    auto found = sample_of.find(name);
-    if (found == sample_of.end()) found = sample_of.find(key_of(name));
-    if (found == sample_of.end()) {
-      std::error_code error;
-      const bool missing = !std::filesystem::exists(dataset.root + "/" + name, error);
-      throw FormatError(fmt::format("{}:{}: '{}' is not in the data set {}{}", csv.path,
-                                    csv.lines[row], name, dataset.root,
-                                    missing ? ": there is no such file" : ""));
-    }
-    if (folds[found->second] >= 0) {
-      throw FormatError(fmt::format("{}:{}: '{}' occurs twice", csv.path, csv.lines[row], name));
-    }
-    folds[found->second] = parse_fold(csv, row, csv.rows[row][fold]);
+  for (std::size_t row = 0; row < samples.size(); ++row) {
+    folds[samples[row]] = parse_fold(csv, row, csv.rows[row][fold]);
   }
   return folds;
 }

@@ -45,8 +45,9 @@ std::string describe_groups(const Dataset& dataset) {
   if (groups == 0) return {};
   const std::string sizes =
       smallest == largest ? fmt::format("{}", largest) : fmt::format("{} to {}", smallest, largest);
-  return fmt::format("{} group{} of {} files by {}, such as {}", groups, groups == 1 ? "" : "s",
-                     sizes, dataset.grouped_by, fmt::join(examples, " and "));
+  return fmt::format("{} group{} of {} files{}, such as {}", groups, groups == 1 ? "" : "s", sizes,
+                     dataset.grouped_by.empty() ? "" : " by " + dataset.grouped_by,
+                     fmt::join(examples, " and "));
 }
 
 std::string groups_across_split(const Dataset& dataset) {

@@ -39,6 +39,9 @@ Options with_absolute_paths(Options options) {
   if (options.weights.source == StartWeights::Source::File) {
     options.weights.file = absolute_path(options.weights.file);
   }
+  if (options.group.kind == Grouping::Kind::File) {
+    options.group.file = absolute_path(options.group.file);
+  }
   if (!options.folds_file.empty()) options.folds_file = absolute_path(options.folds_file);
   if (!options.corrections.empty()) options.corrections = absolute_path(options.corrections);
   if (options.augment.from_file) options.augment.name = absolute_path(options.augment.name);

@@ -151,20 +151,17 @@ void check_texts(const Options& options) {
 
 void check_named_files(const Options& options) {
   check_data_path(options.data);
-  if (!options.folds_file.empty()) {
+  const auto check_file = [](const char* option, const std::string& path) {
+    if (path.empty()) return;
     try {
-      check_can_be_read(options.folds_file);
+      check_can_be_read(path);
     } catch (const IoError& error) {
-      throw IoError(fmt::format("--folds-file: {}", error.what()));
+      throw IoError(fmt::format("{}: {}", option, error.what()));
     }
-  }
-  if (!options.corrections.empty()) {
-    try {
-      check_can_be_read(options.corrections);
-    } catch (const IoError& error) {
-      throw IoError(fmt::format("--corrections: {}", error.what()));
-    }
-  }
+  };
+  check_file("--group", options.group.file);
+  check_file("--folds-file", options.folds_file);
+  check_file("--corrections", options.corrections);
   start_weights(options);
 }
 

@@ -12,7 +12,7 @@ namespace hanok::training {
 /// Throws UsageError for a text that config.toml or the system cannot hold.
 void check_texts(const Options& options);
 
-/// The files that options name: --data, --folds-file, --weights. Throws UsageError or IoError
+/// The files that options name: --data, --group, --folds-file, --weights. Throws UsageError or IoError
 /// naming option, file and cause.
 void check_named_files(const Options& options);
 

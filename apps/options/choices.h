@@ -16,8 +16,6 @@ namespace hanok::training {
 
 /// --layout: how the folder of images is laid out.
 enum class Layout { Auto, Folder, Competition, Csv };
-/// --group: whether files of one person or photograph are kept out of different folds.
-enum class Grouping { Auto, None };
 /// --mode: which parts of the network learn, and when (FreezingPlan).
 enum class FreezingMode { FeatureExtraction, Finetune, Gradual };
 /// --optimizer
@@ -53,12 +51,6 @@ struct ChoiceNames<Layout> {
                                                                {Layout::Folder, "folder"},
                                                                {Layout::Competition, "competition"},
                                                                {Layout::Csv, "csv"}}};
-};
-
-template <>
-struct ChoiceNames<Grouping> {
-  static constexpr std::array<NamedValue<Grouping>, 2> table = {
-      {{Grouping::Auto, "auto"}, {Grouping::None, "none"}}};
 };
 
 template <>

@@ -48,10 +48,12 @@ void add_data_options(OptionTable& table) {
   table.text({"label-column", "NAME"},
              "the table's column with classes; without it: label, class, target, diagnosis, ...",
              &Options::label_column);
-  table.choice(
-      {"group", "G"},
-      "auto: files of one person or photograph never cross folds; none: every file by itself",
-      &Options::group);
+  table
+      .value({"group", "G"},
+             "auto: files of one person or photograph never cross folds; none: every file by "
+             "itself; or a table with columns path and group (inspect data --groups-out)",
+             &Options::group, parse_grouping)
+      .choices = {"auto", "none", "FILE"};
   table
       .value(
           {"folds", "N"},

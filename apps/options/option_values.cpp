@@ -46,6 +46,31 @@ GlobRate parse_lr_group(const std::string& text) {
 
 std::string text_of(const GlobRate& pair) { return fmt::format("{}={}", pair.glob, pair.rate); }
 
+Grouping parse_grouping(const std::string& text) {
+  if (text == "auto") return {};
+  if (text == "none") return {.kind = Grouping::Kind::None};
+  std::error_code error;
+  // A run that is resumed no longer needs the table, so that it may be gone.
+  if (std::filesystem::exists(text, error) || text.find_first_of("/.") != std::string::npos) {
+    return {.kind = Grouping::Kind::File, .file = text};
+  }
+  throw UsageError(fmt::format(
+      "--group: expects one of auto, none, or a table with columns path and group; got \"{}\"",
+      text));
+}
+
+std::string text_of(const Grouping& grouping) {
+  switch (grouping.kind) {
+    case Grouping::Kind::Auto:
+      return "auto";
+    case Grouping::Kind::None:
+      return "none";
+    case Grouping::Kind::File:
+      break;
+  }
+  return grouping.file;
+}
+
 FoldCount parse_fold_count(const std::string& text) {
   if (text == "auto") return {};
   if (text == "given") return {.kind = FoldCount::Kind::Given};

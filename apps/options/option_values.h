@@ -29,6 +29,20 @@ struct GlobRate {
 GlobRate parse_lr_group(const std::string& text);
 std::string text_of(const GlobRate& pair);
 
+/// --group: which files, of one person or photograph, are kept out of different folds.
+struct Grouping {
+  enum class Kind {
+    Auto,  // those that the data's layout knows to belong together
+    None,  // every file by itself
+    File,  // those that a table names one group
+  };
+  Kind kind = Kind::Auto;
+  std::string file{};  // columns path and group; only of Kind::File
+};
+/// Throws UsageError for a text that is neither a word nor looks like a file.
+Grouping parse_grouping(const std::string& text);
+std::string text_of(const Grouping& grouping);
+
 /// --folds: into how many folds the images are cut.
 struct FoldCount {
   enum class Kind {

@@ -22,7 +22,7 @@ struct Options {
   // data
   std::string data{};
   Layout layout = Layout::Auto;
-  Grouping group = Grouping::Auto;
+  Grouping group{};  // auto
   std::string path_column{}, label_column{};
   FoldCount folds{};  // auto
   std::int64_t repeats = 1;

@@ -108,6 +108,42 @@ TEST(ReadFolds, ErrorsSayWhatDoesNotFit) {
               HasSubstr("fold 1 has no samples, but the highest fold is 2"));
 }
 
+TEST(GroupFile, GroupsTheSamplesAsTheTableSays) {
+  const TempFolder folder;
+  Dataset dataset = four_samples();
+  dataset.has_groups = true;
+  apply_group_file(dataset, folder.write("g.csv", "group,path\np1,d\np1,./a\n,b\n\"p 2\",c\n"));
+  std::vector<std::string> groups;
+  for (const Sample& sample : dataset.samples) groups.push_back(sample.group);
+  EXPECT_THAT(groups, ElementsAre("p1", "b", "p 2", "p1"));
+  EXPECT_TRUE(dataset.has_groups);
+  EXPECT_EQ(describe_groups(dataset), "1 group of 2 files by g.csv, such as 'p1' (a, d)");
+  apply_group_file(dataset, folder.write("g.csv", "path,group\na,1\nb,2\nc,\nd,3\n"));
+  EXPECT_FALSE(dataset.has_groups);
+}
+
+TEST(GroupFile, ErrorsSayWhatDoesNotFit) {
+  const TempFolder folder;
+  Dataset dataset = four_samples();
+  dataset.root = folder.path();
+  for (const char* name : {"a", "b", "d"}) {
+    folder.write(name, encode_png(test::gradient(4, 4)));
+  }
+  folder.write("c", "no image");
+  const auto error_of = [&](const std::string& table) {
+    const std::string path = folder.write("g.csv", table);
+    return message_of<FormatError>([&] { apply_group_file(dataset, path); });
+  };
+  EXPECT_THAT(error_of("path,group\na,1\nz,1\n"), HasSubstr("g.csv:3: 'z' is not in the data set"));
+  EXPECT_THAT(error_of("path,group\na,1\n./a,1\n"), HasSubstr("g.csv:3: './a' occurs twice"));
+  EXPECT_THAT(error_of("path,group\na,1\nb,1\n"),
+              HasSubstr("g.csv: 2 of 4 samples have no group, for example 'd'"));
+  EXPECT_THAT(error_of("path,person\na,1\n"), HasSubstr("group"));
+  // A run's folds.csv lacks what cannot be read.
+  apply_group_file(dataset, folder.write("g.csv", "path,group\na,1\nb,1\nd,2\n"));
+  EXPECT_EQ(dataset.samples[1].group, "1");
+}
+
 TEST(RepeatedFolds, EachRepeatIsAnotherFullSplit) {
   std::vector<std::int64_t> labels;
   std::vector<std::string> groups;

@@ -100,6 +100,9 @@ ExperimentData prepare_data(const Options& options,
   ExperimentData data;
   data.dataset = data::load_dataset(options.data, dataset_options(options));
   check_classes(data.dataset);
+  if (options.group.kind == Grouping::Kind::File) {
+    data::apply_group_file(data.dataset, options.group.file);
+  }
   data::Folds given;
   if (!options.folds_file.empty()) given = folds_from_file(options, data.dataset);
   // What is wrong with split and corrections as such is found before an image is decoded.

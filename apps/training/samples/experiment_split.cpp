@@ -157,7 +157,7 @@ int folds_of_repeat(const Options& options, const data::Folds& folds) {
 
 void split_data(ExperimentData& data, Options options, const data::Folds& given) {
   options.folds = resolved_folds(options, data.dataset);
-  data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
+  data.grouped = options.group.kind != Grouping::Kind::None && data.dataset.has_groups;
   const std::vector<std::string> groups =
       data.grouped ? groups_of(data.dataset) : std::vector<std::string>();
   if (!options.folds_file.empty()) {

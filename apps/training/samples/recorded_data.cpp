@@ -274,7 +274,7 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
     for (const std::vector<std::string>& row : csv.rows) labels.push_back(row[label_column]);
     data.dataset.class_names = classes_of_folder(data.dataset, labels);
     data.dataset.samples.clear();
-    data.grouped = options.group == Grouping::Auto && data.dataset.has_groups;
+    data.grouped = options.group.kind != Grouping::Kind::None && data.dataset.has_groups;
   }
   std::map<std::string, std::int64_t> label_of;
   for (std::size_t i = 0; i < data.dataset.class_names.size(); ++i) {

@@ -167,6 +167,23 @@ TEST_F(RecordedData, DataThatWereMovedAreFollowed) {
   EXPECT_EQ(finetune({"--resume", folder_ / "run"}).exit_code, 0);
 }
 
+TEST_F(RecordedData, AGroupTableMayBeGone) {
+  std::string table = "path,group\n";
+  for (const auto& row : read_plain_csv(folder_ / "run/folds.csv")) {
+    if (row[0] != "path") table += row[0] + ",person " + row[0].substr(row[0].size() - 5) + "\n";
+  }
+  write_text(folder_ / "groups.csv", table);
+  start(folder_ / "grouped", {"--data", folder_ / "photos", "--group", folder_ / "groups.csv"});
+  const std::string folds = read_text(folder_ / "grouped/folds.csv");
+  EXPECT_THAT(folds, HasSubstr(",person 0.png,"));
+  std::filesystem::remove(folder_ / "groups.csv");
+  std::filesystem::rename(folder_ / "grouped", folder_ / "moved");
+  const Outcome outcome = finetune({"--resume", folder_ / "moved"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, AllOf(HasSubstr("groups kept together"), Not(HasSubstr(" by ,"))));
+  EXPECT_EQ(read_text(folder_ / "moved/folds.csv"), folds);
+}
+
 TEST_F(RecordedData, ARunFolderMayBeMoved) {
   const std::string expected = expected_hash();
   std::filesystem::create_directory(folder_ / "archive");

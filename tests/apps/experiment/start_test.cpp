@@ -84,6 +84,11 @@ TEST_F(Start, WhatNeedsNoPixelsIsCheckedBeforeThem) {
   expect_refused(none + Arguments{"--folds-file", folder_ / "nowhere.csv"}, "no such file");
   write_text(folder_ / "f.csv", "path,fold\nclass0/nobody.png,0\n");
   expect_refused(none + Arguments{"--folds-file", folder_ / "f.csv"}, "there is no such file");
+  expect_refused(none + Arguments{"--group", any}, "--group: " + any + ": cannot be read");
+  expect_refused(none + Arguments{"--group", folder_ / "nowhere.csv"}, "--group: ");
+  write_text(folder_ / "g.csv", "path,group\nclass0/nobody.png,0\n");
+  expect_refused(none + Arguments{"--group", folder_ / "g.csv"},
+                 "g.csv:2: 'class0/nobody.png' is not in the data set");
   expect_refused(none + Arguments{"--augment", any}, "--augment: " + any);
   expect_refused(none + Arguments{"--augment", folder_ / "no.toml"}, "no such file");
   expect_refused(none + Arguments{"--freeze", "conv9"}, "conv9");

@@ -2,8 +2,10 @@
 #include "tests/apps/flags.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <regex>
 #include <set>
 
 #include "hanok/weights/weights.h"
@@ -72,6 +74,27 @@ TEST_F(Flags, GroupKeepsPhotographsOfOneGroupTogether) {
   }
   EXPECT_EQ(groups.size(), 18U);
   EXPECT_EQ(group_and_fold.size(), groups.size());
+}
+
+TEST_F(Flags, GroupTakesATable) {
+  // Photographs 0 and 11, 1 and 10, ... of all classes belong together.
+  std::string table = "path,group\n";
+  for (int c = 0; c < 3; ++c) {
+    for (int i = 0; i < 12; ++i) {
+      table += fmt::format("class{}/photo{:02},p{}\n", c, i, std::min(i, 11 - i));
+    }
+  }
+  table = std::regex_replace(table, std::regex(",p"), ".png,p");
+  write_text(folder_ / "groups.csv", table);
+  const FinishedRun grouped = run({"--group", folder_ / "groups.csv"});
+  EXPECT_THAT(grouped.config, ::testing::HasSubstr("groups.csv"));
+  std::set<std::pair<std::string, std::string>> group_and_fold;
+  for (const auto& row : read_plain_csv(grouped.folder + "/folds.csv")) {
+    if (row[0] != "path") group_and_fold.insert({row[2], row[3]});
+  }
+  EXPECT_EQ(group_and_fold.size(), 6U);
+  EXPECT_THAT(finetune({"--data", folder_ / "photos", "--group", "file", "--dry-run"}).output,
+              ::testing::HasSubstr("--group: expects one of auto, none, or a table"));
 }
 
 TEST_F(Flags, FoldsChangesTheSplit) {

@@ -100,7 +100,7 @@ TEST_F(ExperimentSplit, AGroupInBothFoldersIsCounted) {
   options_.workers = 1;
   EXPECT_THAT(describe(training::prepare_data(options_)),
               HasSubstr("warning: 6 groups are in both train and val, such as 'p00'"));
-  options_.group = training::Grouping::None;
+  options_.group.kind = training::Grouping::Kind::None;
   EXPECT_THAT(describe(training::prepare_data(options_)), Not(HasSubstr("in both")));
 }
 
@@ -111,7 +111,7 @@ TEST_F(ExperimentSplit, GroupsAreAnnounced) {
       describe(training::prepare_data(options_)),
       AllOf(HasSubstr("groups: 8 groups of 2 files by file name"),
             HasSubstr("'p00' (class0/p00_0.png, class0/p00_1.png)"), HasSubstr("--group none")));
-  options_.group = training::Grouping::None;
+  options_.group.kind = training::Grouping::Kind::None;
   EXPECT_THAT(describe(training::prepare_data(options_)), Not(HasSubstr("groups:")));
 }
 
@@ -162,7 +162,7 @@ TEST_F(ExperimentSplit, AClassOfOneGroupIsRefusedAndSaysSo) {
               AllOf(HasSubstr("class 'rare': its 2 images are one group, 'tom', which is never "
                               "divided"),
                     HasSubstr("--group none")));
-  options_.group = training::Grouping::None;
+  options_.group.kind = training::Grouping::Kind::None;
   EXPECT_EQ(training::prepare_data(options_).fold_count, 2);
 }
 
