@@ -12,8 +12,8 @@ namespace hanok::data_report {
 
 /// When two photographs are near duplicates.
 struct NearDuplicateOptions {
-  int most_bits = 12;               // of 64 in which their perceptual hashes differ
-  float least_correlation = 0.97F;  // of their luma at 32x32
+  int most_bits = 14;               // of 64 in which their perceptual hashes differ
+  float least_correlation = 0.95F;  // of their luma at 32x32
   /// Standard deviation of the luma at 32x32 below which a photograph is too flat to be compared:
   /// all black ones are alike.
   float least_contrast = 8;

@@ -1,6 +1,7 @@
 // Photographs that stand out: too dark, flat, blurred, small, or of an unusual shape.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 namespace hanok::data_report {
 
 enum class Oddity { Dark, Bright, Flat, Blurred, Tiny, OddShaped };
+constexpr std::array<Oddity, 6> kOddities = {Oddity::Dark,    Oddity::Bright, Oddity::Flat,
+                                             Oddity::Blurred, Oddity::Tiny,   Oddity::OddShaped};
 /// "dark", ...
 const char* name_of(Oddity oddity);
 

@@ -1,0 +1,28 @@
+// The sections of a data set's page, each with its findings as sentences. Private to this folder.
+#pragma once
+
+#include <vector>
+
+#include "hanok/apps/data_report/data_page.h"
+#include "hanok/apps/data_report/page_pictures.h"
+
+namespace hanok::data_report {
+
+using Blocks = std::vector<pages::Block>;
+
+// page_counts.cpp
+Blocks counts_section(const DataPageInput& input);
+Blocks facts_section(const DataPageInput& input);
+
+// page_problems.cpp: without `pictures`, only texts and tables.
+Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictures);
+Blocks contradictions_section(const DataPageInput& input, const PagePictures* pictures);
+Blocks odd_section(const DataPageInput& input, const PagePictures* pictures);
+Blocks files_section(const DataPageInput& input);
+
+/// "1 photograph", "1,874 photographs"
+std::string counted(std::size_t count, const char* one, const char* many);
+/// 1,874
+std::string with_commas(std::int64_t number);
+
+}  // namespace hanok::data_report
