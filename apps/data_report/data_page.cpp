@@ -18,7 +18,7 @@ void append(Blocks& blocks, Blocks more) {
 
 /// Every warning, then every finding of `blocks`: what to do next stands first.
 Blocks summary_of(const Blocks& blocks) {
-  Blocks summary = {pages::Section{"summary", "What was found"}};
+  Blocks summary = {pages::Section{"summary", "What to look at first"}};
   for (const Tone tone : {Tone::Warning, Tone::Finding}) {
     for (const pages::Block& block : blocks) {
       const auto* paragraph = std::get_if<pages::Paragraph>(&block);
@@ -147,7 +147,7 @@ pages::Page data_text(const DataPageInput& input, bool all) {
     if (table != nullptr && all) table->shown = table->rows.size();
   }
   pages::Page page = with_summary(input, std::move(sections));
-  page.title.clear();
+  page.title = "Findings";
   page.subtitle.clear();
   return page;
 }

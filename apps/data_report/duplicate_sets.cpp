@@ -71,8 +71,8 @@ std::vector<DuplicateSet> duplicate_sets(const data::Dataset& dataset,
     if (samples.size() > 1) sets.push_back(classified(dataset, facts, std::move(samples)));
   }
   std::stable_sort(sets.begin(), sets.end(), [](const DuplicateSet& a, const DuplicateSet& b) {
-    return std::tuple(!a.across_classes, !a.across_split, !a.across_groups) <
-           std::tuple(!b.across_classes, !b.across_split, !b.across_groups);
+    return std::tuple(!a.across_classes, !a.across_split, !a.across_groups, !a.equal_files) <
+           std::tuple(!b.across_classes, !b.across_split, !b.across_groups, !b.equal_files);
   });
   return sets;
 }

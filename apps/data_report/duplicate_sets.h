@@ -21,7 +21,7 @@ struct DuplicateSet {
 };
 
 /// Equal files together with near duplicates, as connected sets; those across classes first, then
-/// those across splits and groups, then by their first photograph.
+/// those across splits and groups, then equal files, then by their first photograph.
 std::vector<DuplicateSet> duplicate_sets(const data::Dataset& dataset,
                                          const std::vector<ImageFacts>& facts,
                                          const std::vector<NearPair>& near);

@@ -37,16 +37,16 @@ double logarithm_of_sharpness(const ImageFacts& image) {
   return std::log(static_cast<double>(image.sharpness) + 1e-3);
 }
 
-/// Tukey's outer fences.
+/// Tukey's fences: `reach` distances of the quartiles beyond them.
 struct Fences {
   double low, median, high;
 };
-Fences fences(const std::vector<double>& values) {
+Fences fences(const std::vector<double>& values, double reach = 3) {
   const double low = quantile(values, 0.25);
   const double high = quantile(values, 0.75);
-  return {.low = low - 3 * (high - low),
+  return {.low = low - reach * (high - low),
           .median = quantile(values, 0.5),
-          .high = high + 3 * (high - low)};
+          .high = high + reach * (high - low)};
 }
 
 }  // namespace
@@ -87,7 +87,7 @@ OddityLimits oddity_limits(const std::vector<ImageFacts>& facts) {
   limits.dark = std::clamp(light.low, kBlack, kLightEnough);
   limits.bright = std::clamp(light.high, kDarkEnough, kWhite);
   limits.flat = kUniform;
-  const Fences sharp = fences(values_of(facts, logarithm_of_sharpness));
+  const Fences sharp = fences(values_of(facts, logarithm_of_sharpness), 1.5);
   limits.blurred = std::min(std::exp(sharp.low), kMostBlurred * std::exp(sharp.median));
   limits.tiny = std::max(kThumbnail, kSmallest * quantile(values_of(facts, shorter_side), 0.5));
   const double usual = quantile(values_of(facts, shape), 0.5);

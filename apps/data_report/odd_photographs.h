@@ -18,8 +18,8 @@ constexpr std::array<Oddity, 6> kOddities = {Oddity::Dark,    Oddity::Bright, Od
 const char* name_of(Oddity oddity);
 
 /// Limits of a data set. Those of light, sharpness and shape follow from its own photographs: what
-/// lies beyond the quartiles by 3 times their distance (Tukey's far out values), so that a data set
-/// of night photographs is not dark all over.
+/// lies beyond the quartiles by 3 times their distance (Tukey's far out values; by 1.5 times for
+/// the logarithm of the sharpness), so that a data set of night photographs is not dark all over.
 struct OddityLimits {
   double dark = 0;              // brightness below
   double bright = 255;          // brightness above

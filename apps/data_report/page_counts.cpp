@@ -15,7 +15,7 @@ constexpr std::size_t kLines = 8;  // classes that one chart can show
 constexpr int kBins = 24;
 
 pages::Table count_table(const DataPageInput& input) {
-  pages::Table table{.caption = "Photographs of each class",
+  pages::Table table{.caption = "Images and groups of each class",
                      .columns = {"class", "images", "share"}};
   if (input.dataset.has_groups) table.columns.emplace_back("groups");
   for (const ClassCount& count : input.findings.counts) {
@@ -113,7 +113,7 @@ std::string short_number(double value) {
 pages::Figure histogram(const Fact& fact, const std::vector<Distribution>& classes, double low,
                         double high) {
   pages::LineChart chart{.title = fact.name};
-  chart.x = {.label = fact.unit, .logarithmic = fact.logarithmic};
+  chart.x = {.label = fact.unit, .logarithmic = fact.logarithmic, .low = low, .high = high};
   chart.y = {.label = "% of the class"};
   const auto scale = [&fact](double value) {
     return fact.logarithmic ? std::log(std::max(value, 1e-3)) : value;

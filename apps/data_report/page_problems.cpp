@@ -1,5 +1,6 @@
 // Duplicates, contradictions, odd photographs and files that are not read.
 #include <algorithm>
+#include <cctype>
 #include <fmt/format.h>
 #include <map>
 #include <set>
@@ -19,7 +20,8 @@ std::string class_of(const data::Dataset& dataset, std::size_t sample) {
 /// Below a picture: its class, and its group where there are any.
 std::vector<std::string> lines_of(const data::Dataset& dataset, std::size_t sample) {
   std::vector<std::string> lines = {class_of(dataset, sample)};
-  if (dataset.has_groups) lines.push_back("group " + dataset.samples[sample].group);
+  const data::Sample& itself = dataset.samples[sample];
+  if (dataset.has_groups && itself.group != itself.path) lines.push_back("group " + itself.group);
   return lines;
 }
 
@@ -68,26 +70,49 @@ void add_duplicate_findings(Blocks& blocks, const DataPageInput& input) {
   const std::size_t classes = count_if(sets, &DuplicateSet::across_classes);
   if (classes > 0) {
     add(Tone::Warning,
-        fmt::format("{} in different classes: at most one label can be right. Look at the pictures "
-                    "below, and correct or remove them.",
-                    counted(classes, "of them is", "of them are")));
+        fmt::format(
+            "{} shown in different classes: at most one label can be right. Look at the pictures "
+            "below, and correct or remove them.",
+            counted(classes, "photograph is", "photographs are")));
   }
   const std::size_t split = count_if(sets, &DuplicateSet::across_split);
   if (split > 0) {
     add(Tone::Warning, fmt::format("{} in both train and val: the validation is too good.",
-                                   counted(split, "of them is", "of them are")));
+                                   counted(split, "photograph is", "photographs are")));
   }
   const std::size_t groups = count_if(sets, &DuplicateSet::across_groups);
   if (groups == 0) return;
   std::vector<std::string> own;
   for (const data::Sample& sample : input.dataset.samples) own.push_back(sample.group);
   add(Tone::Warning,
-      fmt::format("{} in different groups, so that a fold may validate on what it was trained on. "
-                  "--groups-out FILE.csv writes groups that keep them together ({} in place of "
-                  "{}), and finetune --group FILE.csv uses them.",
-                  counted(groups, "of them is", "of them are"),
-                  with_commas(static_cast<std::int64_t>(different(input.findings.proposed_groups))),
-                  with_commas(static_cast<std::int64_t>(different(own)))));
+      fmt::format(
+          "{} shown in different groups, so that a fold may validate on what it was trained on. "
+          "--groups-out FILE.csv writes groups that keep them together ({} in place of "
+          "{}), and finetune --group FILE.csv uses them.",
+          counted(groups, "photograph is", "photographs are"),
+          with_commas(static_cast<std::int64_t>(different(input.findings.proposed_groups))),
+          with_commas(static_cast<std::int64_t>(different(own)))));
+}
+
+/// A gallery for each kind of set, in which the photographs of a set follow each other.
+void add_pictures(Blocks& blocks, const DataPageInput& input, const PagePictures& pictures) {
+  const std::vector<DuplicateSet>& sets = input.findings.duplicates;
+  const std::size_t end = std::min(kShownSets, sets.size());
+  for (std::size_t at = 0; at < end;) {
+    const std::string kind = meaning(sets[at]);
+    std::vector<std::size_t> samples;
+    std::vector<std::vector<std::string>> lines;
+    for (; at < end && meaning(sets[at]) == kind; ++at) {
+      for (const std::size_t i : shown_of(sets[at].samples)) {
+        samples.push_back(i);
+        lines.push_back(lines_of(input.dataset, i));
+        lines.back().insert(lines.back().begin(), fmt::format("photograph {}", at + 1));
+      }
+    }
+    std::string caption = kind;
+    caption.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(kind.front())));
+    blocks.emplace_back(pictures.gallery(caption, samples, lines));
+  }
 }
 
 std::string plural_of(Oddity oddity, std::size_t count) {
@@ -118,13 +143,7 @@ Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictur
     table.rows.push_back({joined_paths(input.dataset, set.samples), meaning(set)});
   }
   if (pictures != nullptr) {
-    for (std::size_t at = 0; at < std::min(kShownSets, sets.size()); ++at) {
-      const std::vector<std::size_t> shown = shown_of(sets[at].samples);
-      std::vector<std::vector<std::string>> lines;
-      for (const std::size_t i : shown) lines.push_back(lines_of(input.dataset, i));
-      blocks.emplace_back(
-          pictures->gallery(fmt::format("{}: {}", at + 1, meaning(sets[at])), shown, lines));
-    }
+    add_pictures(blocks, input, *pictures);
     if (sets.size() > kShownSets) {
       blocks.emplace_back(
           pages::Paragraph{fmt::format("{} more are in the table.", sets.size() - kShownSets)});

@@ -3,64 +3,34 @@
 #include <cctype>
 #include <fmt/format.h>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
-#include "hanok/apps/data_report/image_header.h"
+#include "hanok/apps/data_report/data_page.h"
+#include "hanok/apps/data_report/feature_pairs.h"
 #include "hanok/apps/inspection/inspect.h"
+#include "hanok/apps/pages/html.h"
+#include "hanok/apps/pages/text.h"
+#include "hanok/apps/prediction/output_file.h"
+#include "hanok/apps/run/files.h"
 #include "hanok/data/dataset.h"
-#include "hanok/data/image.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
-#include "hanok/weights/mapped_file.h"
-#include "hanok/weights/sha256.h"
 
 namespace hanok::inspection {
 namespace {
 
+using data_report::ImageFacts;
+
 constexpr std::size_t kListed = 20;  // lines of each kind without --all
 
-/// What was found in one file.
-struct File {
-  std::optional<data_report::ImageHeader> header;
-  int width = 0, height = 0;  // as seen, after EXIF's orientation
-  std::string hash;           // of its bytes; empty if they cannot be read
-  std::string problem;        // why it cannot be decoded; empty for a good one
-};
-
-File read_file(const std::string& path) {
-  File file;
-  try {
-    const auto mapped = weights::MappedFile::open(path);
-    const weights::Bytes bytes = mapped->bytes();
-    file.hash = weights::sha256(bytes);
-    file.header = data_report::read_image_header(bytes.data(), bytes.size());
-    const data::Image image = data::decode_image(bytes.data(), bytes.size(), path);
-    file.width = image.width;
-    file.height = image.height;
-  } catch (const Error& error) {
-    file.problem = error.what();
-  }
-  return file;
-}
-
-std::vector<File> read_files(const data::Dataset& dataset, Reporter& reporter) {
-  constexpr std::size_t kAtOnce = 256;  // between two updates of the progress bar
-  std::vector<File> files(dataset.samples.size());
+std::vector<ImageFacts> measure(const data::Dataset& dataset, Reporter& reporter) {
   training::Progress progress(
-      reporter, {.label = "reading", .total = static_cast<std::int64_t>(files.size())});
-  for (std::size_t begin = 0; begin < files.size(); begin += kAtOnce) {
-    const std::size_t count = std::min(kAtOnce, files.size() - begin);
-    context_of(Device::cpu()).pool.run(static_cast<std::int64_t>(count), [&](std::int64_t i) {
-      const std::size_t at = begin + static_cast<std::size_t>(i);
-      files[at] = read_file(dataset.full_path(at));
-    });
-    progress.advance(static_cast<std::int64_t>(count));
-  }
-  return files;
+      reporter, {.label = "reading", .total = static_cast<std::int64_t>(dataset.samples.size())});
+  return data_report::measure_images(dataset, num_threads(), [&progress] { progress.advance(1); });
 }
 
 double percent(std::int64_t part, std::size_t whole) {
@@ -123,15 +93,15 @@ void print_classes(const data::Dataset& dataset, Output output) {
                   static_cast<double>(*high) / static_cast<double>(*low)));
 }
 
-void print_sizes(const std::vector<File>& files, Output output) {
+void print_sizes(const std::vector<ImageFacts>& files, Output output) {
   std::map<std::string, std::int64_t> sizes;
   std::map<std::string, std::int64_t> modes;
   std::vector<int> shorter;
-  for (const File& file : files) {
+  for (const ImageFacts& file : files) {
     if (!file.problem.empty()) continue;
     ++sizes[fmt::format("{}x{}", file.width, file.height)];
     shorter.push_back(std::min(file.width, file.height));
-    if (file.header) ++modes[file.header->format + " " + file.header->mode];
+    if (!file.format.empty()) ++modes[file.format + " " + file.mode];
   }
   if (shorter.empty()) return;
   std::sort(shorter.begin(), shorter.end());
@@ -156,15 +126,16 @@ bool ends_like(const std::string& path, const std::string& format) {
   return kExtensions.at(format).count(extension) != 0;
 }
 
-void print_problems(const data::Dataset& dataset, const std::vector<File>& files, Output output) {
+void print_problems(const data::Dataset& dataset, const std::vector<ImageFacts>& files,
+                    Output output) {
   std::vector<std::string> unreadable;
   std::vector<std::string> misnamed;
   for (std::size_t i = 0; i < files.size(); ++i) {
     const std::string& path = dataset.samples[i].path;
     if (!files[i].problem.empty()) {
       unreadable.push_back(files[i].problem);
-    } else if (files[i].header && !ends_like(path, files[i].header->format)) {
-      misnamed.push_back(fmt::format("{} holds a {}", path, files[i].header->format));
+    } else if (!files[i].format.empty() && !ends_like(path, files[i].format)) {
+      misnamed.push_back(fmt::format("{} holds a {}", path, files[i].format));
     }
   }
   output.reporter.print(fmt::format("\nunreadable: {}\n", unreadable.size()));
@@ -181,16 +152,12 @@ void print_problems(const data::Dataset& dataset, const std::vector<File>& files
     output.reporter.print(fmt::format("  {} x {}\n", count, reason));
 }
 
-void print_duplicates(const data::Dataset& dataset, const std::vector<File>& files, Output output) {
-  std::map<std::string, std::vector<std::size_t>> by_hash;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    if (!files[i].hash.empty()) by_hash[files[i].hash].push_back(i);
-  }
+void print_duplicates(const data::Dataset& dataset, const std::vector<ImageFacts>& files,
+                      Output output) {
   std::map<std::string, std::string> lines;  // in order of the first path
   int across_classes = 0;
   int across_groups = 0;
-  for (const auto& [hash, members] : by_hash) {
-    if (members.size() < 2) continue;
+  for (const std::vector<std::size_t>& members : data_report::equal_files(files)) {
     std::set<std::int64_t> labels;
     std::set<std::string> groups;
     std::string line;
@@ -224,31 +191,15 @@ void print_groups(const data::Dataset& dataset, Output output) {
     output.reporter.print("\ngroups: none; every photograph is a group of its own\n");
     return;
   }
-  std::map<std::string, std::map<std::int64_t, std::int64_t>> rows;  // group -> label -> images
-  for (const data::Sample& sample : dataset.samples) ++rows[sample.group][sample.label];
-  std::map<std::string, std::int64_t> alike;
-  std::int64_t smallest = 0;
-  std::int64_t largest = 0;
-  for (const auto& [group, counts] : rows) {
-    std::int64_t images = 0;
-    std::string text;
-    for (const auto& [label, count] : counts) {
-      images += count;
-      text += fmt::format("{}{} x {}", text.empty() ? "" : ", ", count,
-                          label < 0 ? "?" : dataset.class_names[static_cast<std::size_t>(label)]);
-    }
-    ++alike[text];
-    smallest = smallest == 0 ? images : std::min(smallest, images);
-    largest = std::max(largest, images);
-  }
-  std::vector<std::pair<std::string, std::int64_t>> sorted(alike.begin(), alike.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::map<std::string, std::int64_t> sizes;
+  for (const data::Sample& sample : dataset.samples) ++sizes[sample.group];
+  const auto by_size = [](const auto& a, const auto& b) { return a.second < b.second; };
+  const auto [smallest, largest] = std::minmax_element(sizes.begin(), sizes.end(), by_size);
   output.reporter.print(
       fmt::format("\ngroups, which never cross folds: {}, of {} to {} photographs\n  {}\n",
-                  rows.size(), smallest, largest, data::describe_groups(dataset)));
+                  sizes.size(), smallest->second, largest->second, data::describe_groups(dataset)));
   std::vector<std::string> lines;
-  for (const auto& [text, count] : sorted) {
+  for (const auto& [text, count] : data_report::group_patterns(dataset)) {
     lines.push_back(fmt::format("{:>6} group{} with {}", count, count == 1 ? " " : "s", text));
   }
   print_list(lines, output);
@@ -267,22 +218,84 @@ void print_split(const data::Dataset& dataset, Reporter& reporter) {
   if (!crossing.empty()) reporter.warn(crossing);
 }
 
+void apply_grouping(data::Dataset& dataset, const training::Grouping& grouping) {
+  switch (grouping.kind) {
+    case training::Grouping::Kind::Auto:
+      return;
+    case training::Grouping::Kind::None:
+      for (data::Sample& sample : dataset.samples) sample.group = sample.path;
+      dataset.has_groups = false;
+      return;
+    case training::Grouping::Kind::File:
+      data::apply_group_file(dataset, grouping.file);
+      return;
+  }
+}
+
+/// Throws UsageError or IoError if the page or the table cannot be written, or would replace data.
+void check_outputs(const DataOptions& options, const data::Dataset& dataset) {
+  std::vector<std::string> inputs = {options.group.file};
+  for (const char* table : {"", "/train.csv", "/train/train.csv", "/labels.csv"}) {
+    inputs.push_back(options.data + table);
+  }
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
+  const auto check = [&inputs](const std::string& option, const std::string& path,
+                               const std::string& ending) {
+    if (path.empty()) return;
+    if (!path.ends_with(ending)) {
+      throw training::UsageError(
+          fmt::format("{}: {}: the name must end with {}", option, path, ending));
+    }
+    training::refuse_to_overwrite(path, inputs, option);
+    try {
+      training::check_can_be_written(path);
+    } catch (const IoError& error) {
+      throw IoError(fmt::format("{}: {}", option, error.what()));
+    }
+  };
+  check("--report", options.report, ".html");
+  check("--groups-out", options.groups_out, ".csv");
+}
+
 }  // namespace
 
 void inspect_data(const DataOptions& options, Reporter& reporter) {
-  const data::Dataset dataset = data::load_dataset(options.data, options.reading);
+  data::Dataset dataset = data::load_dataset(options.data, options.reading);
+  apply_grouping(dataset, options.group);
+  check_outputs(options, dataset);
+  const data_report::FeatureOptions features{.model = options.features,
+                                             .weights = options.features_weights};
+  if (!features.model.empty()) data_report::check_features(features);
   reporter.print(fmt::format("{}: {} layout, {} photographs, {} classes\n", options.data,
                              dataset.layout, dataset.samples.size(), dataset.class_names.size()));
   for (const std::string& note : dataset.notes) reporter.print(note + "\n");
   for (const std::string& warning : dataset.warnings) reporter.warn(warning);
   print_split(dataset, reporter);
-  const std::vector<File> files = read_files(dataset, reporter);
+  const std::vector<ImageFacts> files = measure(dataset, reporter);
   const Output output{.reporter = reporter, .all = options.all};
   print_classes(dataset, output);
   print_sizes(files, output);
   print_problems(dataset, files, output);
   print_duplicates(dataset, files, output);
   print_groups(dataset, output);
+
+  std::vector<data_report::NearPair> similar;
+  if (!features.model.empty()) {
+    similar = data_report::near_by_features(dataset, files, features, reporter);
+  }
+  const data_report::DataFindings findings = data_report::find_all(dataset, files, similar);
+  const data_report::DataPageInput input{
+      .dataset = dataset, .facts = files, .findings = findings, .more = {}};
+  reporter.print("\n" + pages::to_text(data_report::data_text(input, options.all)));
+  if (!options.report.empty()) {
+    pages::write_page(options.report, data_report::data_page(input));
+    reporter.print("wrote " + options.report + "\n");
+  }
+  if (!options.groups_out.empty()) {
+    training::write_file(options.groups_out,
+                         data_report::groups_to_csv(dataset, findings.proposed_groups));
+    reporter.print("wrote " + options.groups_out + "\n");
+  }
 }
 
 }  // namespace hanok::inspection

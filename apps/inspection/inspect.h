@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/options/option_values.h"
 #include "hanok/data/dataset.h"
 
 #pragma GCC visibility push(default)
@@ -16,11 +17,17 @@ using training::Reporter;
 struct DataOptions {
   std::string data{};  // a folder, or the table of a csv data set
   data::DatasetOptions reading{};
-  bool all = false;  // list everything, not the first 20 of each kind
+  training::Grouping group{};  // auto
+  bool all = false;            // list everything, not the first 20 of each kind
+  std::string report{};        // the page to write (.html); empty: none
+  std::string groups_out{};    // the table of proposed groups to write (.csv); empty: none
+  std::string features{};      // a network that compares photographs; empty: none
+  std::string features_weights = "imagenet";  // or a bare state_dict file
 };
 /// Reads and decodes every photograph of a data set and reports what training will get: classes,
-/// sizes, formats, what is skipped, unreadable or duplicated, and how classes are distributed over
-/// groups. Throws what load_dataset() throws.
+/// sizes, formats, what is skipped, unreadable, duplicated or odd, and how classes are distributed
+/// over groups. Throws what load_dataset() throws; UsageError or IoError for files that cannot be
+/// written or that would replace the data, before a photograph is decoded.
 void inspect_data(const DataOptions& options, Reporter& reporter);
 
 struct ModelOptions {

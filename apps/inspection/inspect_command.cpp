@@ -33,17 +33,45 @@ CLI::App* add_data(CLI::App& app, Request& request) {
   CLI::App* command = app.add_subcommand(
       "data",
       "What training will get from a folder of photographs: classes, sizes, formats,\n"
-      "unreadable, skipped and duplicate files, classes by group. Changes nothing.");
+      "unreadable, skipped and duplicate files, near duplicates, odd photographs, labels\n"
+      "that contradict each other, classes by group. Changes nothing in the folder.");
   command->add_option("DIR", request.data.data, "a data set's folder, or its table (.csv)")
       ->required();
   training::add_layout_options(*command, request.data.reading);
   command->add_flag("--all", request.data.all, "list everything, not the first 20 of a kind");
+  command
+      ->add_option("--report", request.data.report,
+                   "write a page with pictures, charts and these findings")
+      ->type_name("FILE.html");
+  command
+      ->add_option_function<std::string>(
+          "--group",
+          [&request](const std::string& text) {
+            request.data.group = training::parse_grouping(text);
+          },
+          "auto, none, or a table with columns path and group, as finetune's")
+      ->type_name("auto|none|FILE");
+  command
+      ->add_option("--groups-out", request.data.groups_out,
+                   "write groups that keep duplicates together: finetune --group takes them")
+      ->type_name("FILE.csv");
+  command
+      ->add_option("--features", request.data.features,
+                   "find near duplicates also by the features of this network, such as resnet18")
+      ->type_name("NAME");
+  command
+      ->add_option("--features-weights", request.data.features_weights,
+                   "its weights: imagenet, or a bare state_dict (.pth, .safetensors)")
+      ->capture_default_str();
   command->add_option("--threads", request.threads, "reading threads; 0: one per CPU");
   command->footer(
-      "Duplicates are files of equal bytes. Photographs of one group (a person) never cross "
-      "folds;\n"
-      "a duplicate in another group does, and makes the validation look better than it is.\n"
-      "Example: inspect data photos/");
+      "Duplicates are files of equal bytes; near duplicates look the same after scaling or new\n"
+      "compression. Photographs of one group (a person) never cross folds; a duplicate in another\n"
+      "group does, and makes the validation look better than it is. Of two equal photographs with\n"
+      "different classes, one label is wrong.\n"
+      "Example: inspect data photos/\n"
+      "Example: inspect data photos/ --report photos.html --groups-out groups.csv\n"
+      "         finetune --data photos/ --group groups.csv --out runs/first");
   return command;
 }
 

@@ -10,14 +10,15 @@ namespace hanok::training {
 
 namespace fs = std::filesystem;
 
-void refuse_to_overwrite(const std::string& out, const std::vector<std::string>& inputs) {
+void refuse_to_overwrite(const std::string& out, const std::vector<std::string>& inputs,
+                         const std::string& option) {
   std::error_code error;
   if (!fs::is_regular_file(out, error)) return;
   for (const std::string& input : inputs) {
     if (!fs::equivalent(out, input, error) || error) continue;
     throw UsageError(fmt::format(
-        "--out: {}: this command reads that file{} and would replace it; name another file", out,
-        out == input ? "" : " (as " + input + ")"));
+        "{}: {}: this command reads that file{} and would replace it; name another file", option,
+        out, out == input ? "" : " (as " + input + ")"));
   }
 }
 

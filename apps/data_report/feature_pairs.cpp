@@ -1,0 +1,87 @@
+#include "hanok/apps/data_report/feature_pairs.h"
+
+#include <algorithm>
+#include <bit>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <map>
+#include <set>
+
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/progress.h"
+#include "hanok/apps/prediction/features.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/nn/models/registry.h"
+#include "hanok/weights/weights.h"
+
+namespace hanok::data_report {
+namespace {
+
+std::string weight_file(const FeatureOptions& options) {
+  return options.weights == "imagenet" ? weights::find_pretrained(options.model) : options.weights;
+}
+
+/// Readable photographs, one of each content.
+std::vector<std::int64_t> samples_to_compare(const std::vector<ImageFacts>& facts) {
+  std::set<std::uint64_t> contents;
+  std::vector<std::int64_t> samples;
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    if (facts[i].problem.empty() && contents.insert(facts[i].content_hash).second) {
+      samples.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  return samples;
+}
+
+}  // namespace
+
+void check_features(const FeatureOptions& options) {
+  const std::vector<std::string> names = nn::model_names();
+  if (std::find(names.begin(), names.end(), options.model) == names.end()) {
+    throw training::UsageError(fmt::format("--features: no network is called '{}'; there are {}",
+                                           options.model, fmt::join(names, ", ")));
+  }
+  training::load_bare_model(options.model, weight_file(options));
+}
+
+std::vector<NearPair> near_by_features(const data::Dataset& dataset,
+                                       const std::vector<ImageFacts>& facts,
+                                       const FeatureOptions& options,
+                                       training::Reporter& reporter) {
+  const std::vector<std::int64_t> samples = samples_to_compare(facts);
+  if (samples.size() < 2) return {};
+  training::LoadedModel model = training::load_bare_model(options.model, weight_file(options));
+  data::Loader loader(dataset, {.preprocessing = model.card.preprocessing});
+  std::optional<training::Features> features;
+  {
+    training::Progress progress(
+        reporter, {.label = "features", .total = static_cast<std::int64_t>(samples.size())});
+    features = training::compute_features(
+        model, loader, dataset, samples,
+        {.reporter = reporter,
+         .on_batch = [&progress](std::int64_t images) { progress.advance(images); }});
+  }
+  if (!features) return {};
+  const auto itself = [](std::int64_t query, std::int64_t row) { return query == row; };
+  std::map<std::pair<std::size_t, std::size_t>, NearPair> pairs;  // each is found from both ends
+  const auto nearest = training::nearest_rows(*features, *features, options.most_partners, itself);
+  for (std::size_t query = 0; query < nearest.size(); ++query) {
+    for (const training::Neighbour& neighbour : nearest[query]) {
+      if (neighbour.similarity < options.least_similarity) break;
+      const auto a = static_cast<std::size_t>(samples[query]);
+      const auto b = static_cast<std::size_t>(samples[static_cast<std::size_t>(neighbour.row)]);
+      const std::size_t first = std::min(a, b);
+      const std::size_t second = std::max(a, b);
+      pairs[{first, second}] = {
+          .first = first,
+          .second = second,
+          .bits = std::popcount(facts[a].perceptual_hash ^ facts[b].perceptual_hash),
+          .correlation = neighbour.similarity};
+    }
+  }
+  std::vector<NearPair> found;
+  for (const auto& [numbers, pair] : pairs) found.push_back(pair);
+  return found;
+}
+
+}  // namespace hanok::data_report
