@@ -11,7 +11,9 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/prediction/features.h"
 #include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/run/network.h"
 #include "hanok/nn/models/registry.h"
+#include "hanok/nn/module.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::data_report {
@@ -19,6 +21,19 @@ namespace {
 
 std::string weight_file(const FeatureOptions& options) {
   return options.weights == "imagenet" ? weights::find_pretrained(options.model) : options.weights;
+}
+
+/// The network below its head, which weight files may lack. It sees whole photographs, squeezed to
+/// a square.
+training::LoadedModel load_network(const FeatureOptions& options) {
+  const nn::WithoutInit without_init;
+  training::LoadedModel loaded{
+      .card = {.model = options.model, .class_names = {"0", "1"}, .preprocessing = {}},
+      .model = nullptr,
+      .metadata = {}};
+  loaded.model = training::make_network(options.model, 2, loaded.card.preprocessing.image_size, {});
+  training::start_from(*loaded.model, options.model, {.path = weight_file(options), .renames = {}});
+  return loaded;
 }
 
 /// Readable photographs, one of each content.
@@ -41,7 +56,7 @@ void check_features(const FeatureOptions& options) {
     throw training::UsageError(fmt::format("--features: no network is called '{}'; there are {}",
                                            options.model, fmt::join(names, ", ")));
   }
-  training::load_bare_model(options.model, weight_file(options));
+  load_network(options);
 }
 
 std::vector<NearPair> near_by_features(const data::Dataset& dataset,
@@ -50,7 +65,7 @@ std::vector<NearPair> near_by_features(const data::Dataset& dataset,
                                        training::Reporter& reporter) {
   const std::vector<std::int64_t> samples = samples_to_compare(facts);
   if (samples.size() < 2) return {};
-  training::LoadedModel model = training::load_bare_model(options.model, weight_file(options));
+  training::LoadedModel model = load_network(options);
   data::Loader loader(dataset, {.preprocessing = model.card.preprocessing});
   std::optional<training::Features> features;
   {
