@@ -15,6 +15,8 @@ struct DataPageInput {
   const data::Dataset& dataset;
   const std::vector<ImageFacts>& facts;
   const DataFindings& findings;
+  /// How features told near duplicates, besides their hashes; empty: they did not.
+  std::string feature_rule{};
   /// Sections of others: shortcuts, train against test, faces. Their findings and warnings are
   /// repeated in the summary.
   std::vector<pages::Block> more{};

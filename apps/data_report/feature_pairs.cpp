@@ -50,6 +50,11 @@ std::vector<std::int64_t> samples_to_compare(const std::vector<ImageFacts>& fact
 
 }  // namespace
 
+std::string describe(const FeatureOptions& options) {
+  return fmt::format("So are two whose features of {} have a cosine of {:.2f} or more.",
+                     options.model, static_cast<double>(options.least_similarity));
+}
+
 void check_features(const FeatureOptions& options) {
   const std::vector<std::string> names = nn::model_names();
   if (std::find(names.begin(), names.end(), options.model) == names.end()) {

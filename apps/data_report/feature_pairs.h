@@ -13,7 +13,7 @@ namespace hanok::data_report {
 struct FeatureOptions {
   std::string model{};               // a name of the registry
   std::string weights = "imagenet";  // or a bare state_dict file
-  float least_similarity = 0.97F;    // cosine of two photographs' features
+  float least_similarity = 0.96F;    // cosine of two photographs' features
   std::size_t most_partners = 5;     // pairs kept for a photograph
 };
 
@@ -23,6 +23,9 @@ struct FeatureOptions {
 std::vector<NearPair> near_by_features(const data::Dataset& dataset,
                                        const std::vector<ImageFacts>& facts,
                                        const FeatureOptions& options, training::Reporter& reporter);
+
+/// "So are two whose features of mobilenet_v2 have a cosine of 0.96 or more."
+std::string describe(const FeatureOptions& options);
 
 /// Throws UsageError or IoError if the network or its weights are not there: before any photograph
 /// is decoded.

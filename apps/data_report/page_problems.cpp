@@ -86,10 +86,12 @@ void add_duplicate_findings(Blocks& blocks, const DataPageInput& input) {
   for (const data::Sample& sample : input.dataset.samples) own.push_back(sample.group);
   add(Tone::Warning,
       fmt::format(
-          "{} shown in different groups, so that a fold may validate on what it was trained on. "
-          "--groups-out FILE.csv writes groups that keep them together ({} in place of "
+          "{} shown {}, so that a fold may validate on what it was trained on. --groups-out "
+          "FILE.csv "
+          "writes groups that keep them together ({} in place of "
           "{}), and finetune --group FILE.csv uses them.",
           counted(groups, "photograph is", "photographs are"),
+          input.dataset.has_groups ? "in different groups" : "more than once without a group",
           with_commas(static_cast<std::int64_t>(different(input.findings.proposed_groups))),
           with_commas(static_cast<std::int64_t>(different(own)))));
 }
@@ -130,8 +132,10 @@ Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictur
       pages::Paragraph{fmt::format(
           "Two photographs are near duplicates if at most {} of the 64 bits of their perceptual "
           "hashes differ, and their brightness at 32x32 pixels correlates to {:.2f} or more. "
-          "Mirrored and strongly cropped copies are not found.",
-          rule.most_bits, static_cast<double>(rule.least_correlation))}};
+          "{}",
+          rule.most_bits, static_cast<double>(rule.least_correlation),
+          input.feature_rule.empty() ? "Mirrored and strongly cropped copies are not found."
+                                     : input.feature_rule)}};
   add_duplicate_findings(blocks, input);
   const std::vector<DuplicateSet>& sets = input.findings.duplicates;
   if (sets.empty()) return blocks;

@@ -12,8 +12,8 @@ namespace hanok::training {
 /// Throws UsageError for a text that config.toml or the system cannot hold.
 void check_texts(const Options& options);
 
-/// The files that options name: --data, --group, --folds-file, --weights. Throws UsageError or IoError
-/// naming option, file and cause.
+/// The files that options name: --data, --group, --folds-file, --weights. Throws UsageError or
+/// IoError naming option, file and cause.
 void check_named_files(const Options& options);
 
 /// Builds the network once without training it: bad options and weights are found. Throws

@@ -285,7 +285,11 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
   }
   const data_report::DataFindings findings = data_report::find_all(dataset, files, similar);
   const data_report::DataPageInput input{
-      .dataset = dataset, .facts = files, .findings = findings, .more = {}};
+      .dataset = dataset,
+      .facts = files,
+      .findings = findings,
+      .feature_rule = features.model.empty() ? "" : data_report::describe(features),
+      .more = {}};
   reporter.print("\n" + pages::to_text(data_report::data_text(input, options.all)));
   if (!options.report.empty()) {
     pages::write_page(options.report, data_report::data_page(input));
