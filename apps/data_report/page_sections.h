@@ -1,11 +1,14 @@
-// The sections of a data set's page, each with its findings as sentences. Private to this folder.
+// The sections of a data set's page, each with its findings as sentences.
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "hanok/apps/data_report/data_page.h"
 #include "hanok/apps/data_report/page_pictures.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data_report {
 
 using Blocks = std::vector<pages::Block>;
@@ -26,3 +29,4 @@ std::string counted(std::size_t count, const char* one, const char* many);
 std::string with_commas(std::int64_t number);
 
 }  // namespace hanok::data_report
+#pragma GCC visibility pop
