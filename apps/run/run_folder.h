@@ -12,6 +12,7 @@
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
 //   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json, per_class.csv, confusion_matrix.csv    of all folds
+//   report.html        a page to look at: while it trains its curves, at its end everything
 //   run.lock           while a process works in the folder (run_lock.h)
 // Every file is whole or absent, so a run killed at any moment can be resumed.
 #pragma once
@@ -51,6 +52,7 @@ class RunFolder {
   std::string summary() const { return path_ + "/summary.json"; }
   std::string per_class() const { return path_ + "/per_class.csv"; }
   std::string confusion_matrix() const { return path_ + "/confusion_matrix.csv"; }
+  std::string report() const { return path_ + "/report.html"; }
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }
   std::string metrics_csv() const { return path_ + "/metrics.csv"; }
   std::string conv2d_choices() const { return path_ + "/conv2d_choices.csv"; }

@@ -1,0 +1,198 @@
+// Photographs of a run's page: the wrong answers that the networks were surest of, the answers that
+// they were least sure of, the most confused pairs.
+#include <algorithm>
+#include <fmt/format.h>
+#include <functional>
+#include <numeric>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "hanok/apps/run/files.h"
+#include "hanok/apps/run/scores.h"
+#include "hanok/apps/run_report/sections.h"
+#include "hanok/kernels/base/error.h"
+
+namespace hanok::run_report {
+namespace {
+
+constexpr int kSide = 128;  // pixels of a thumbnail's longer side
+
+/// The two highest probabilities' difference.
+float margin(const Prediction& prediction) {
+  float first = 0;
+  float second = 0;
+  for (const float p : prediction.probabilities) {
+    if (p > first) {
+      second = std::exchange(first, p);
+    } else if (p > second) {
+      second = p;
+    }
+  }
+  return first - second;
+}
+
+/// The class with the highest probability but for the answer's.
+std::int64_t runner_up(const Prediction& prediction) {
+  std::int64_t best = -1;
+  float highest = -1;
+  for (std::size_t c = 0; c < prediction.probabilities.size(); ++c) {
+    const auto number = static_cast<std::int64_t>(c);
+    if (number == prediction.answer || prediction.probabilities[c] <= highest) continue;
+    highest = prediction.probabilities[c];
+    best = number;
+  }
+  return best;
+}
+
+/// The first `most` that `accepted` takes, ordered by `key` (lowest first, then by path and fold).
+std::vector<std::size_t> chosen(const RunRecord& run, std::size_t most,
+                                const std::function<bool(const Prediction&)>& accepted,
+                                const std::function<float(const Prediction&)>& key) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < run.predictions.size(); ++i) {
+    if (accepted(run.predictions[i])) order.push_back(i);
+  }
+  const auto rank = [&](std::size_t i) {
+    const Prediction& p = run.predictions[i];
+    return std::tuple<float, const std::string&, int>(key(p), p.path, p.fold);
+  };
+  std::sort(order.begin(), order.end(),
+            [&rank](std::size_t a, std::size_t b) { return rank(a) < rank(b); });
+  std::set<std::string> paths;
+  std::vector<std::size_t> out;
+  for (const std::size_t i : order) {
+    if (out.size() == most) break;
+    if (paths.insert(run.predictions[i].path).second) out.push_back(i);
+  }
+  return out;
+}
+
+std::string percent(float share) { return fmt::format("{:.1f}%", 100 * share); }
+
+/// Draws galleries, and counts the photographs that are not there.
+class GalleryMaker {
+ public:
+  GalleryMaker(const RunRecord& run, const Explain& explain) : run_(run), explain_(explain) {}
+
+  pages::Gallery gallery(const std::vector<std::size_t>& numbers, const std::string& caption) {
+    pages::Gallery out{.caption = caption};
+    for (const std::size_t i : numbers) add(out, run_.predictions[i]);
+    return out;
+  }
+  /// What kept photographs off the page; empty if nothing did.
+  std::string problems() const {
+    if (missing_ == 0) return "";
+    return fmt::format("{} of the photographs chosen for this page cannot be read any more ({}).",
+                       missing_, first_problem_);
+  }
+
+ private:
+  void add(pages::Gallery& gallery, const Prediction& prediction) {
+    const std::vector<std::string>& names = run_.class_names();
+    const auto name = [&names](std::int64_t c) {
+      return training::shown_name(names[static_cast<std::size_t>(c)]);
+    };
+    pages::Tile tile{.title = prediction.path};
+    tile.lines.push_back(fmt::format("label: {} ({})", name(prediction.label),
+                                     percent(prediction.of_label())));
+    if (prediction.right()) {
+      const std::int64_t other = runner_up(prediction);
+      if (other >= 0) {
+        tile.lines.push_back(fmt::format(
+            "answered rightly; next: {} ({})", name(other),
+            percent(prediction.probabilities[static_cast<std::size_t>(other)])));
+      }
+    } else {
+      tile.lines.push_back(fmt::format("answer: {} ({})", name(prediction.answer),
+                                       percent(prediction.of_answer())));
+    }
+    try {
+      const data::Image image =
+          data::decode_image_file(run_.data.dataset.root + "/" + prediction.path);
+      tile.picture = pages::thumbnail(image, kSide);
+      gallery.tiles.push_back(std::move(tile));
+      if (!explain_) return;
+      const std::optional<Overlay> overlay = explain_(prediction, image);
+      if (!overlay) return;
+      pages::Tile beside{.picture = pages::thumbnail(overlay->picture, kSide),
+                         .title = "Grad-CAM: " + prediction.path};
+      beside.lines.push_back(fmt::format("what spoke for {}", name(prediction.answer)));
+      if (overlay->outside_face) {
+        beside.lines.push_back(fmt::format("{:.0f}% outside the face", 100 * *overlay->outside_face));
+      }
+      gallery.tiles.push_back(std::move(beside));
+    } catch (const Error& error) {  // a page is whole without a photograph
+      if (missing_++ == 0) first_problem_ = error.what();
+    }
+  }
+
+  const RunRecord& run_;
+  const Explain& explain_;
+  std::int64_t missing_ = 0;
+  std::string first_problem_;
+};
+
+}  // namespace
+
+ChosenPhotographs choose_photographs(const RunRecord& run, const PhotographCounts& counts) {
+  ChosenPhotographs out;
+  out.confidently_wrong =
+      chosen(run, counts.wrong, [](const Prediction& p) { return !p.right(); },
+             [](const Prediction& p) { return -p.of_answer(); });
+  out.least_certain = chosen(run, counts.uncertain, [](const Prediction&) { return true; }, margin);
+  if (run.folds.empty()) return out;
+  for (const training::ConfusedPair& pair :
+       training::worst_pairs(training::pooled(run.folds), counts.pairs)) {
+    out.pairs.push_back({.truth = pair.truth,
+                         .answer = pair.answer,
+                         .images = pair.images,
+                         .share = pair.share,
+                         .photographs = chosen(
+                             run, counts.of_pair,
+                             [&pair](const Prediction& p) {
+                               return p.label == pair.truth && p.answer == pair.answer;
+                             },
+                             [](const Prediction& p) { return -p.of_answer(); })});
+  }
+  return out;
+}
+
+Blocks photograph_section(const RunRecord& run, const Explain& explain) {
+  if (run.predictions.empty()) return {};
+  Blocks out;
+  out.push_back(pages::Section{.id = "photographs", .title = "Photographs"});
+  if (!training::exists(run.data.dataset.root)) {
+    out.push_back(pages::Paragraph{
+        .text = fmt::format("The photographs are not shown: {} is not there any more. Put it back "
+                            "and write this page anew with `report {}`.",
+                            run.data.dataset.root, run.path)});
+    return out;
+  }
+  const ChosenPhotographs chosen = choose_photographs(run);
+  GalleryMaker maker(run, explain);
+  if (!chosen.confidently_wrong.empty()) {
+    out.push_back(maker.gallery(
+        chosen.confidently_wrong,
+        "Wrong, and sure of it: the highest probabilities of wrong answers. Look here first for "
+        "wrong labels and for what the network mistakes for a class."));
+  }
+  for (const ChosenPhotographs::Pair& pair : chosen.pairs) {
+    const std::vector<std::string>& names = run.class_names();
+    out.push_back(maker.gallery(
+        pair.photographs,
+        fmt::format("{} taken for {}: {} images, {:.1f}% of the label's",
+                    names[static_cast<std::size_t>(pair.truth)],
+                    names[static_cast<std::size_t>(pair.answer)], pair.images, 100 * pair.share)));
+  }
+  out.push_back(maker.gallery(
+      chosen.least_certain,
+      "Least certain: the two highest probabilities are nearly equal, whether the answer is right "
+      "or not."));
+  if (const std::string problems = maker.problems(); !problems.empty()) {
+    out.push_back(pages::Paragraph{.text = problems});
+  }
+  return out;
+}
+
+}  // namespace hanok::run_report
