@@ -76,7 +76,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/include/hanok/hanok.h
 
 # ---- programs ----
 
-foreach(app finetune predict convert evaluate inspect labels)
+foreach(app IN LISTS HANOK_PROGRAMS)
   if(TARGET ${app})
     file(RELATIVE_PATH to_libraries /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
     if(BUILD_SHARED_LIBS)

@@ -14,6 +14,7 @@
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
+#include "hanok/apps/run_report/run_page.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/allocator.h"
 
@@ -37,9 +38,15 @@ std::optional<double> shuffled_labels_macro_f1(FoldJob job) {
   return shuffled->confusion.macro_f1();
 }
 
+/// What is written after each epoch, of all folds.
+struct Written {
+  MetricsLog& log;
+  run_report::ProgressReport& report;
+};
+
 /// Trains one fold and its baseline; empty if interrupted. `first` is null but
 /// for the first fold that this process trains.
-std::optional<FoldResult> train_fold(const Run& run, MetricsLog& log, int fold,
+std::optional<FoldResult> train_fold(const Run& run, Written written, int fold,
                                      const FirstFold* first) {
   const Options& options = run.options;
   const FoldJob job{.options = options,
@@ -47,7 +54,11 @@ std::optional<FoldResult> train_fold(const Run& run, MetricsLog& log, int fold,
                     .reporter = run.reporter,
                     .fold = fold,
                     .folder = &run.folder,
-                    .log = &log,
+                    .log = &written.log,
+                    .after_epoch =
+                        [&written](const MetricsLog& log) {
+                          written.report.epoch_done(log.lines());
+                        },
                     .start_weights = start_weights(options),
                     .profile = first != nullptr ? first->profile.get() : nullptr};
   run.reporter.print(fold_classes(options, run.data, fold));
@@ -82,23 +93,28 @@ FirstFold first_fold(const Run& run) {
 /// Trains the folds that are not done yet, then reports on all of them.
 int train_missing_folds(const Run& run) {
   MetricsLog log(run.folder);
+  run_report::ProgressReport report(run.folder, run.options, run.data, run.reporter);
   std::vector<FoldResult> results;
   std::optional<FirstFold> first = first_fold(run);
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
     const std::string done = run.folder.fold_result(fold);
     if (exists(done)) {
       results.push_back(fold_result_from_json(done, read_file(done)));
+      report.fold_done(results.back());
       continue;
     }
-    std::optional<FoldResult> result = train_fold(run, log, fold, first ? &*first : nullptr);
+    std::optional<FoldResult> result =
+        train_fold(run, {.log = log, .report = report}, fold, first ? &*first : nullptr);
     append_cudnn_plans(choose_device(run.options.device), run.folder.cudnn_plans_text());
     first.reset();
     if (!result) {
+      report.stop(log.lines());
       run.reporter.print(fmt::format("\ninterrupted; saved. Resume with: finetune --resume {}\n",
                                      run.folder.path()));
       return kInterrupted;
     }
     results.push_back(*std::move(result));
+    report.fold_done(results.back());
   }
   report_results(run, results);
   return kSuccess;

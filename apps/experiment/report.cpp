@@ -7,6 +7,7 @@
 
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/scores.h"
+#include "hanok/apps/run_report/run_page.h"
 #include "hanok/apps/training/optimization.h"
 #include "hanok/data/sampler.h"
 
@@ -144,6 +145,7 @@ void report_results(const Run& run, const std::vector<FoldResult>& results) {
                                    folder.confusion_matrix()));
   }
   run.reporter.print(fmt::format("run folder: {}\n", folder.path()));
+  run_report::write_report(folder, run.reporter);
 }
 
 }  // namespace hanok::training

@@ -16,9 +16,9 @@ struct CalibrationBin {
 };
 
 struct Calibration {
-  std::vector<CalibrationBin> bins{};    // of equal width
-  double ece = 0;                        // sum over bins of images/all x |accuracy - confidence|
-  double confidence = 0, accuracy = 0;   // means over all images
+  std::vector<CalibrationBin> bins{};   // of equal width
+  double ece = 0;                       // sum over bins of images/all x |accuracy - confidence|
+  double confidence = 0, accuracy = 0;  // means over all images
 };
 
 /// One answer: its probability in [0, 1], and whether it is the label.

@@ -116,9 +116,10 @@ std::string describe_basis(const RunRecord& a, const RunRecord& b) {
       break;
   }
   if (a.class_names() != b.class_names()) {
-    return fmt::format("{} and {} have different classes ({} and {}): their scores cannot be "
-                       "compared.",
-                       a.name, b.name, a.class_names().size(), b.class_names().size());
+    return fmt::format(
+        "{} and {} have different classes ({} and {}): their scores cannot be "
+        "compared.",
+        a.name, b.name, a.class_names().size(), b.class_names().size());
   }
   const std::map<std::string, std::string> in_a = labels_of(a);
   const std::map<std::string, std::string> in_b = labels_of(b);
@@ -145,7 +146,8 @@ double t_quantile(std::int64_t freedom) {
   // Cornish-Fisher around the normal distribution's 1.95996; right to 1e-4 from 30 on.
   const double z = 1.959964;
   const auto n = static_cast<double>(freedom);
-  return z + (z * z * z + z) / (4 * n) + (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / (96 * n * n);
+  return z + (z * z * z + z) / (4 * n) +
+         (5 * std::pow(z, 5) + 16 * z * z * z + 3 * z) / (96 * n * n);
 }
 
 ScoreDifference paired_difference(const std::vector<double>& a, const std::vector<double>& b,
@@ -198,7 +200,15 @@ ScoreDifference difference(const RunRecord& a, const RunRecord& b) {
     }
   }
   if (of_a.empty()) return {};
-  return paired_difference(of_a, of_b, tested_over_trained(a));
+  ScoreDifference out = paired_difference(of_a, of_b, tested_over_trained(a));
+  const std::vector<AnswersOfBoth> answers = answers_of_both(a, b);
+  if (out.folds > 1 || answers.empty()) return out;
+  const auto classes = static_cast<std::int64_t>(a.class_names().size());
+  const statistics::Interval interval = difference_intervals(answers, classes).front();
+  out.low = interval.low;
+  out.high = interval.high;
+  out.of_images = true;
+  return out;
 }
 
 std::vector<std::vector<std::size_t>> seeds_of_one_recipe(const std::vector<RunRecord>& runs) {
@@ -237,17 +247,26 @@ std::string verdict(const RunRecord& a, const RunRecord& b, double seed_deviatio
   }
   const std::string better = fmt::format("{} is {} by {:.4f} macro F1", b.name,
                                          d.mean >= 0 ? "better" : "worse", std::abs(d.mean));
-  const std::string over = d.paired ? fmt::format("paired over {} folds", d.folds)
-                                    : "over folds that are not the same";
+  const std::string over =
+      d.paired ? fmt::format("paired over {} folds", d.folds) : "over folds that are not the same";
+  if (d.of_images) {
+    return fmt::format(
+        "{} than {} in the one fold that both have done, {} what its images leave to chance (95% "
+        "interval {:+.4f} to {:+.4f}); how much folds and seeds differ is unknown. Train more "
+        "folds (--fold all).",
+        better, a.name, d.beyond_spread() ? "more than" : "no more than", d.low, d.high);
+  }
   if (std::isnan(d.low)) {
     return fmt::format(
-        "{} than {}, but in one fold alone: how much folds differ is unknown, so this may be "
-        "chance. Train more folds (--fold all).",
+        "{} than {}, but one of them has one fold alone: how much folds differ is unknown, so this "
+        "may be chance. Train more folds (--fold all).",
         better, a.name);
   }
-  const std::string interval = fmt::format("95% interval {:+.4f} to {:+.4f}, {}", d.low, d.high, over);
+  const std::string interval =
+      fmt::format("95% interval {:+.4f} to {:+.4f}, {}", d.low, d.high, over);
   const std::string folds =
-      d.paired ? fmt::format("; {} in {} of {} folds", b.name + " is ahead", d.better, d.folds) : "";
+      d.paired ? fmt::format("; {} in {} of {} folds", b.name + " is ahead", d.better, d.folds)
+               : "";
   if (!d.beyond_spread()) {
     return fmt::format(
         "{} than {}, which does not exceed the spread of the folds ({}{}): take them as equally "
@@ -259,10 +278,11 @@ std::string verdict(const RunRecord& a, const RunRecord& b, double seed_deviatio
   if (!std::isnan(seed_deviation)) {
     // Twice the standard deviation of a difference of two runs.
     const double needed = 2 * std::sqrt(2.0) * seed_deviation;
-    seeds = fmt::format("Seeds alone move the score by {:.4f} (standard deviation), so that a "
-                        "difference {} {:.4f} {} be chance.",
-                        seed_deviation, std::abs(d.mean) > needed ? "above" : "below", needed,
-                        std::abs(d.mean) > needed ? "is unlikely to" : "may still");
+    seeds = fmt::format(
+        "Seeds alone move the score by {:.4f} (standard deviation), so that a "
+        "difference {} {:.4f} {} be chance.",
+        seed_deviation, std::abs(d.mean) > needed ? "above" : "below", needed,
+        std::abs(d.mean) > needed ? "is unlikely to" : "may still");
   }
   return fmt::format("{} than {}, more than the spread of the folds ({}{}). {}", better, a.name,
                      interval, folds, seeds);
@@ -274,27 +294,64 @@ std::vector<DifferingOption> differing_options(const std::vector<RunRecord>& run
     if (entry.free_on_resume) continue;
     DifferingOption option{.name = entry.name};
     for (const RunRecord& run : runs) option.values.push_back(joined(entry.get(run.options)));
-    const bool same = std::all_of(
-        option.values.begin(), option.values.end(),
-        [&option](const std::string& value) { return value == option.values.front(); });
+    const bool same =
+        std::all_of(option.values.begin(), option.values.end(),
+                    [&option](const std::string& value) { return value == option.values.front(); });
     if (!same) out.push_back(std::move(option));
   }
   return out;
 }
 
-RightAnswers right_answers(const RunRecord& a, const RunRecord& b) {
-  std::map<std::pair<std::string, int>, bool> right_in_a;
+std::vector<AnswersOfBoth> answers_of_both(const RunRecord& a, const RunRecord& b) {
+  const auto key = [](const RunRecord& run, const Prediction& answer) {
+    return std::pair(answer.path, answer.fold / std::max(1, run.data.folds));  // which repeat
+  };
+  std::map<std::pair<std::string, int>, std::int64_t> of_b;
+  for (const Prediction& answer : b.predictions) of_b[key(b, answer)] = answer.answer;
+  std::vector<AnswersOfBoth> out;
   for (const Prediction& answer : a.predictions) {
-    right_in_a[{answer.path, answer.fold / std::max(1, a.data.folds)}] = answer.right();
+    const auto found = of_b.find(key(a, answer));
+    if (found == of_b.end()) continue;
+    out.push_back(
+        {.group = answer.group, .label = answer.label, .a = answer.answer, .b = found->second});
   }
+  return out;
+}
+
+std::vector<statistics::Interval> difference_intervals(const std::vector<AnswersOfBoth>& answers,
+                                                       std::int64_t classes) {
+  std::vector<std::string> groups;
+  for (const AnswersOfBoth& image : answers) groups.push_back(image.group);
+  std::vector<std::vector<double>> differences(static_cast<std::size_t>(classes) + 1);
+  statistics::bootstrap_interval(groups, [&](const std::vector<std::size_t>& drawn) {
+    nn::ConfusionMatrix a(classes);
+    nn::ConfusionMatrix b(classes);
+    for (const std::size_t i : drawn) {
+      a.add(answers[i].label, answers[i].a);
+      b.add(answers[i].label, answers[i].b);
+    }
+    const std::vector<nn::ClassScore> of_a = a.per_class();
+    const std::vector<nn::ClassScore> of_b = b.per_class();
+    differences[0].push_back(b.macro_f1() - a.macro_f1());
+    for (std::size_t c = 0; c < of_a.size(); ++c) {
+      differences[c + 1].push_back(of_b[c].f1 - of_a[c].f1);
+    }
+    return differences[0].back();
+  });
+  std::vector<statistics::Interval> out;
+  for (std::vector<double>& values : differences) {
+    out.push_back(statistics::percentile_interval(std::move(values), 0.95));
+  }
+  return out;
+}
+
+RightAnswers right_answers(const std::vector<AnswersOfBoth>& answers) {
   RightAnswers out;
-  for (const Prediction& answer : b.predictions) {
-    const auto found = right_in_a.find({answer.path, answer.fold / std::max(1, b.data.folds)});
-    if (found == right_in_a.end()) continue;
-    if (found->second) {
-      ++(answer.right() ? out.both : out.only_a);
+  for (const AnswersOfBoth& image : answers) {
+    if (image.a == image.label) {
+      ++(image.b == image.label ? out.both : out.only_a);
     } else {
-      ++(answer.right() ? out.only_b : out.neither);
+      ++(image.b == image.label ? out.only_b : out.neither);
     }
   }
   return out;

@@ -24,11 +24,12 @@ std::string describe_basis(const RunRecord& a, const RunRecord& b);
 /// b's score minus a's, with the 95% interval that the spread over folds leaves.
 struct ScoreDifference {
   double mean = 0;
-  double low = 0, high = 0;  // NaN if only one fold can be compared
-  std::int64_t folds = 0;    // compared; of unpaired runs the smaller number
-  std::int64_t better = 0;   // folds in which b is better; paired only
+  double low = 0, high = 0;
+  bool of_images = false;   // the interval is of one fold's images: folds are too few to differ
+  std::int64_t folds = 0;   // compared; of unpaired runs the smaller number
+  std::int64_t better = 0;  // folds in which b is better; paired only
   bool paired = false;
-  /// True if the interval leaves 0 out.
+  /// True if the interval leaves 0 out; an interval that is NaN never does.
   bool beyond_spread() const { return low > 0 || high < 0; }
 };
 
@@ -41,8 +42,8 @@ ScoreDifference paired_difference(const std::vector<double>& a, const std::vecto
 /// Of folds that are not the same: variances of both runs add up.
 ScoreDifference unpaired_difference(const std::vector<double>& a, const std::vector<double>& b,
                                     double tested_over_trained);
-/// As the records allow: paired over the folds that both have done, if these are the same. Without
-/// a fold that both have, `folds` is 0.
+/// As the records allow: paired over the folds that both have done, if these are the same; of one
+/// fold the interval is that of its resampled images. Without a fold that both have, `folds` is 0.
 ScoreDifference difference(const RunRecord& a, const RunRecord& b);
 
 /// The 97.5% quantile of Student's t, for an interval of 95%; `freedom` >= 1.
@@ -66,11 +67,23 @@ struct DifferingOption {
 };
 std::vector<DifferingOption> differing_options(const std::vector<RunRecord>& runs);
 
+/// An image that both runs answered; of repeats once for each.
+struct AnswersOfBoth {
+  std::string group{};
+  std::int64_t label = 0, a = 0, b = 0;
+};
+std::vector<AnswersOfBoth> answers_of_both(const RunRecord& a, const RunRecord& b);
+
+/// 95% intervals of b's scores minus a's, images resampled by group for both runs alike: of macro
+/// F1 first, then of each class's F1.
+std::vector<statistics::Interval> difference_intervals(const std::vector<AnswersOfBoth>& answers,
+                                                       std::int64_t classes);
+
 /// Images that both runs answered, by who was right.
 struct RightAnswers {
   std::int64_t both = 0, only_a = 0, only_b = 0, neither = 0;
 };
-RightAnswers right_answers(const RunRecord& a, const RunRecord& b);
+RightAnswers right_answers(const std::vector<AnswersOfBoth>& answers);
 
 }  // namespace hanok::run_report
 #pragma GCC visibility pop

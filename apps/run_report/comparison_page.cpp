@@ -59,21 +59,17 @@ std::string score_text(double score) {
   return std::isnan(score) ? "-" : fmt::format("{:.4f}", score);
 }
 
-/// Resamples of each run; empty where nothing was predicted.
-std::vector<Resamples> resamples_of(const Runs& runs) {
-  std::vector<Resamples> out;
-  for (const RunRecord& run : runs) {
-    out.push_back(resample_scores(run.predictions,
-                                  static_cast<std::int64_t>(run.class_names().size())));
-  }
+std::vector<Intervals> intervals_of(const Runs& runs) {
+  std::vector<Intervals> out;
+  for (const RunRecord& run : runs) out.push_back(score_intervals(run));
   return out;
 }
 
-pages::Table score_table(const Runs& runs, const std::vector<Resamples>& resamples) {
-  pages::Table table{.caption = "Scores",
-                     .columns = {"run", "macro F1", "lowest fold", "highest fold",
-                                 "all images together", "95% interval", "accuracy", "ECE",
-                                 "majority", "folds", "time"}};
+pages::Table score_table(const Runs& runs, const std::vector<Intervals>& intervals) {
+  pages::Table table{
+      .caption = "Scores",
+      .columns = {"run", "macro F1", "lowest fold", "highest fold", "all images together",
+                  "95% interval", "accuracy", "ECE", "majority", "folds", "time"}};
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunRecord& run = runs[i];
     std::vector<double> scores;
@@ -83,17 +79,17 @@ pages::Table score_table(const Runs& runs, const std::vector<Resamples>& resampl
       seconds += fold.seconds;
     }
     std::vector<std::string> row = {run.name, score_text(run.macro_f1())};
-    if (scores.empty()) {
+    if (!intervals[i]) {
       row.insert(row.end(), {"-", "-", "-", "-", "-", "-", "-"});
     } else {
       const nn::ConfusionMatrix all = training::pooled(run.folds);
-      const Interval interval = middle_interval(resamples[i].macro_f1);
-      row.insert(row.end(), {score_text(*std::min_element(scores.begin(), scores.end())),
-                             score_text(*std::max_element(scores.begin(), scores.end())),
-                             score_text(all.macro_f1()),
-                             fmt::format("{:.3f} to {:.3f}", interval.low, interval.high),
-                             score_text(all.accuracy()), ece_text(run),
-                             score_text(run.majority_macro_f1())});
+      const statistics::Interval interval = intervals[i]->macro_f1;
+      row.insert(
+          row.end(),
+          {score_text(*std::min_element(scores.begin(), scores.end())),
+           score_text(*std::max_element(scores.begin(), scores.end())), score_text(all.macro_f1()),
+           fmt::format("{:.3f} to {:.3f}", interval.low, interval.high), score_text(all.accuracy()),
+           ece_text(run), score_text(run.majority_macro_f1())});
     }
     row.push_back(fmt::format("{} of {}", run.folds.size(), run.planned.size()));
     row.push_back(training::duration_text(seconds));
@@ -102,23 +98,24 @@ pages::Table score_table(const Runs& runs, const std::vector<Resamples>& resampl
   return table;
 }
 
-pages::Figure score_figure(const Runs& runs, const std::vector<Resamples>& resamples) {
+pages::Figure score_figure(const Runs& runs, const std::vector<Intervals>& intervals) {
   pages::BarChart chart{.title = "Macro F1 over all images together",
                         .values = {.label = "macro F1", .low = 0, .high = 1}};
   pages::BarChart::Bars bars;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    if (runs[i].folds.empty()) continue;
+    if (!intervals[i]) continue;
     chart.categories.push_back(runs[i].name);
-    const Interval interval = middle_interval(resamples[i].macro_f1);
+    const statistics::Interval interval = intervals[i]->macro_f1;
     bars.values.push_back(training::pooled(runs[i].folds).macro_f1());
     bars.low.push_back(interval.low);
     bars.high.push_back(interval.high);
   }
   chart.series.push_back(std::move(bars));
   return {.chart = std::move(chart),
-          .caption = "Whiskers are 95% intervals, each run by itself. Runs over the same images "
-                     "share their luck, so intervals that overlap do not mean equal runs: the "
-                     "paired differences above decide."};
+          .caption =
+              "Whiskers are 95% intervals, each run by itself. Runs over the same images "
+              "share their luck, so intervals that overlap do not mean equal runs: the "
+              "paired differences above decide."};
 }
 
 /// Macro F1 of every fold; only for runs over the same folds.
@@ -142,7 +139,7 @@ pages::Table fold_table(const Runs& runs) {
   return table;
 }
 
-Blocks result_section(const Runs& runs, std::size_t best, const std::vector<Resamples>& resamples) {
+Blocks result_section(const Runs& runs, std::size_t best, const std::vector<Intervals>& intervals) {
   Blocks out;
   out.push_back(pages::Section{.id = "result", .title = "Which run is better"});
   const double seeds = seed_deviation(runs);
@@ -153,11 +150,10 @@ Blocks result_section(const Runs& runs, std::size_t best, const std::vector<Resa
     same_folds = same_folds && basis == Basis::SameFolds;
     const bool decided =
         basis != Basis::OtherData && difference(runs[i], runs[best]).beyond_spread();
-    out.push_back(pages::Paragraph{
-        .text = verdict(runs[i], runs[best], seeds),
-        .tone = basis == Basis::OtherData ? pages::Tone::Warning
-                : decided                 ? pages::Tone::Finding
-                                          : pages::Tone::Plain});
+    out.push_back(pages::Paragraph{.text = verdict(runs[i], runs[best], seeds),
+                                   .tone = basis == Basis::OtherData ? pages::Tone::Warning
+                                           : decided                 ? pages::Tone::Finding
+                                                                     : pages::Tone::Plain});
     if (basis == Basis::SameImages) {
       out.push_back(pages::Paragraph{.text = describe_basis(runs[best], runs[i]),
                                      .tone = pages::Tone::Warning});
@@ -174,8 +170,8 @@ Blocks result_section(const Runs& runs, std::size_t best, const std::vector<Resa
     out.push_back(pages::Paragraph{
         .text = fmt::format("{} are one recipe with different seeds.", fmt::join(names, ", "))});
   }
-  out.push_back(score_table(runs, resamples));
-  out.push_back(score_figure(runs, resamples));
+  out.push_back(score_table(runs, intervals));
+  out.push_back(score_figure(runs, intervals));
   if (same_folds) out.push_back(fold_table(runs));
   return out;
 }
@@ -210,11 +206,10 @@ Blocks curve_section(const Runs& runs) {
     const char* label;
     double training::EpochMetrics::*value;
   };
-  for (const Drawn& drawn :
-       {Drawn{"Validation loss", "loss", &training::EpochMetrics::val_loss},
-        Drawn{"Training loss", "loss", &training::EpochMetrics::loss},
-        Drawn{"Macro F1 of the validation images", "macro F1",
-              &training::EpochMetrics::val_macro_f1}}) {
+  for (const Drawn& drawn : {Drawn{"Validation loss", "loss", &training::EpochMetrics::val_loss},
+                             Drawn{"Training loss", "loss", &training::EpochMetrics::loss},
+                             Drawn{"Macro F1 of the validation images", "macro F1",
+                                   &training::EpochMetrics::val_macro_f1}}) {
     pages::LineChart chart{
         .title = drawn.title, .x = {.label = "epoch"}, .y = {.label = drawn.label}};
     for (const RunRecord& run : runs) {
@@ -256,18 +251,23 @@ std::string winners_text(const Runs& runs, const std::vector<std::vector<nn::Cla
                      ties > 0 ? fmt::format("; {} ties", ties) : "");
 }
 
-Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Resamples>& resamples) {
+Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Intervals>& intervals) {
   if (!same_classes(runs)) return {};
   std::vector<std::vector<nn::ClassScore>> scores;
   for (const RunRecord& run : runs) {
-    if (run.folds.empty()) return {};
+    if (run.predictions.empty()) return {};
     scores.push_back(training::pooled(run.folds).per_class());
   }
   const std::vector<std::string>& names = runs.front().class_names();
   const bool pair = runs.size() == 2;
   const std::size_t other = best == 0 ? 1 : 0;
-  const bool paired = pair && basis_of(runs[0], runs[1]) != Basis::OtherData &&
-                      runs[0].predictions.size() == runs[1].predictions.size();
+  std::vector<statistics::Interval> of_difference;
+  if (pair && names.size() <= kClassesDrawn && basis_of(runs[0], runs[1]) != Basis::OtherData) {
+    const std::vector<AnswersOfBoth> answers = answers_of_both(runs[other], runs[best]);
+    if (!answers.empty()) {
+      of_difference = difference_intervals(answers, static_cast<std::int64_t>(names.size()));
+    }
+  }
   pages::Table table{.caption = "F1 of each class over all folds", .columns = {"class", "images"}};
   pages::BarChart chart{.title = "F1 of each class",
                         .values = {.label = "F1", .low = 0, .high = 1}};
@@ -275,7 +275,7 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Resam
     table.columns.push_back(runs[i].name);
     pages::BarChart::Bars bars{.name = runs[i].name};
     for (std::size_t c = 0; c < names.size(); ++c) {
-      const Interval interval = middle_interval(resamples[i].f1[c]);
+      const statistics::Interval interval = intervals[i]->classes[c].f1;
       bars.values.push_back(scores[i][c].f1);
       bars.low.push_back(interval.low);
       bars.high.push_back(interval.high);
@@ -284,7 +284,7 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Resam
   }
   chart.categories = names;
   if (pair) table.columns.push_back(fmt::format("{} minus {}", runs[best].name, runs[other].name));
-  if (paired) table.columns.emplace_back("95% interval of the difference");
+  if (!of_difference.empty()) table.columns.emplace_back("95% interval of the difference");
   std::vector<std::pair<double, std::vector<std::string>>> rows;
   for (std::size_t c = 0; c < names.size(); ++c) {
     std::vector<std::string> row = {names[c], std::to_string(scores[best][c].support)};
@@ -296,12 +296,8 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Resam
       high = std::max(high, run[c].f1);
     }
     if (pair) row.push_back(fmt::format("{:+.4f}", scores[best][c].f1 - scores[other][c].f1));
-    if (paired) {
-      std::vector<double> differences = resamples[best].f1[c];
-      for (std::size_t r = 0; r < differences.size(); ++r) {
-        differences[r] -= resamples[other].f1[c][r];
-      }
-      const Interval interval = middle_interval(differences);
+    if (!of_difference.empty()) {
+      const statistics::Interval interval = of_difference[c + 1];
       row.push_back(fmt::format("{:+.3f} to {:+.3f}", interval.low, interval.high));
     }
     rows.emplace_back(low - high, std::move(row));
@@ -314,8 +310,7 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Resam
 
   Blocks out;
   out.push_back(pages::Section{.id = "classes", .title = "Who wins where"});
-  out.push_back(pages::Paragraph{.text = winners_text(runs, scores),
-                                 .tone = pages::Tone::Finding});
+  out.push_back(pages::Paragraph{.text = winners_text(runs, scores), .tone = pages::Tone::Finding});
   if (names.size() <= kClassesDrawn) {
     out.push_back(pages::Figure{.chart = std::move(chart),
                                 .caption = "Whiskers are 95% intervals, each run by itself."});
@@ -326,12 +321,12 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Resam
 
 /// Which images one run gets right and another does not.
 Blocks image_section(const Runs& runs, std::size_t best) {
-  pages::Table table{.caption = "Images that both runs answered",
-                     .columns = {"runs", "both right", "only the first", "only the second",
-                                 "both wrong"}};
+  pages::Table table{
+      .caption = "Images that both runs answered",
+      .columns = {"runs", "both right", "only the first", "only the second", "both wrong"}};
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (i == best || basis_of(runs[i], runs[best]) == Basis::OtherData) continue;
-    const RightAnswers answers = right_answers(runs[best], runs[i]);
+    const RightAnswers answers = right_answers(answers_of_both(runs[best], runs[i]));
     table.rows.push_back({fmt::format("{}, {}", runs[best].name, runs[i].name),
                           std::to_string(answers.both), std::to_string(answers.only_a),
                           std::to_string(answers.only_b), std::to_string(answers.neither)});
@@ -353,15 +348,15 @@ pages::Page comparison_page(Runs runs) {
   if (runs.size() < 2) throw ValueError("a comparison needs two runs");
   make_names_unique(runs);
   const std::size_t best = best_run(runs);
-  const std::vector<Resamples> resamples = resamples_of(runs);
+  const std::vector<Intervals> intervals = intervals_of(runs);
   std::vector<std::string> names;
   for (const RunRecord& run : runs) names.push_back(run.name);
   pages::Page page{.title = fmt::format("{} runs compared", runs.size()),
                    .subtitle = fmt::format("{}", fmt::join(names, ", "))};
-  append(page.blocks, result_section(runs, best, resamples));
+  append(page.blocks, result_section(runs, best, intervals));
   append(page.blocks, settings_section(runs));
   append(page.blocks, curve_section(runs));
-  append(page.blocks, class_section(runs, best, resamples));
+  append(page.blocks, class_section(runs, best, intervals));
   append(page.blocks, image_section(runs, best));
   return page;
 }

@@ -86,9 +86,10 @@ pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezin
                   mean_series(run, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
   return {.chart = std::move(chart),
-          .caption = "Bands are the range of the folds. The training loss is measured while the "
-                     "weights change and with augmented photographs, so it may lie above the "
-                     "validation loss at first."};
+          .caption =
+              "Bands are the range of the folds. The training loss is measured while the "
+              "weights change and with augmented photographs, so it may lie above the "
+              "validation loss at first."};
 }
 
 /// One series a fold, or their mean if there are many.

@@ -22,12 +22,12 @@ enum class Fit {
 
 /// The thresholds of the rules, all relative unless they say otherwise.
 struct FitRules {
-  std::int64_t least_epochs = 3;   // fewer are not judged
-  double rise = 0.05;              // of the validation loss above its lowest: overfitting
-  double training_fall = 0.05;     // of the training loss in the same epochs
-  double still_falling = 0.02;     // of the validation loss over the last two epochs
-  double near_guessing = 0.7;      // of the loss of guessing: above it a loss is high
-  double accuracy_gap = 0.15;      // training accuracy minus validation accuracy, absolute
+  std::int64_t least_epochs = 3;  // fewer are not judged
+  double rise = 0.05;             // of the validation loss above its lowest: overfitting
+  double training_fall = 0.05;    // of the training loss in the same epochs
+  double still_falling = 0.02;    // of the validation loss over the last two epochs
+  double near_guessing = 0.7;     // of the loss of guessing: above it a loss is high
+  double accuracy_gap = 0.15;     // training accuracy minus validation accuracy, absolute
 };
 
 /// What the rules found in one fold, and what they looked at. Epochs count from 1.
@@ -36,10 +36,10 @@ struct FoldFit {
   std::int64_t epochs = 0;
   std::int64_t lowest_epoch = 0;  // of the lowest validation loss
   double lowest_val_loss = 0;
-  double loss_at_lowest = 0;                            // of training, in that epoch
-  double last_loss = 0, last_val_loss = 0;              // of the last epoch
-  double earlier_val_loss = 0;                          // two epochs before the last
-  double accuracy = 0, val_accuracy = 0;                // in the epoch whose weights are kept
+  double loss_at_lowest = 0;                // of training, in that epoch
+  double last_loss = 0, last_val_loss = 0;  // of the last epoch
+  double earlier_val_loss = 0;              // two epochs before the last
+  double accuracy = 0, val_accuracy = 0;    // in the epoch whose weights are kept
   std::int64_t kept_epoch = 0;
 };
 

@@ -94,18 +94,18 @@ class GalleryMaker {
       return training::shown_name(names[static_cast<std::size_t>(c)]);
     };
     pages::Tile tile{.title = prediction.path};
-    tile.lines.push_back(fmt::format("label: {} ({})", name(prediction.label),
-                                     percent(prediction.of_label())));
+    tile.lines.push_back(
+        fmt::format("label: {} ({})", name(prediction.label), percent(prediction.of_label())));
     if (prediction.right()) {
       const std::int64_t other = runner_up(prediction);
       if (other >= 0) {
-        tile.lines.push_back(fmt::format(
-            "answered rightly; next: {} ({})", name(other),
-            percent(prediction.probabilities[static_cast<std::size_t>(other)])));
+        tile.lines.push_back(
+            fmt::format("answered rightly; next: {} ({})", name(other),
+                        percent(prediction.probabilities[static_cast<std::size_t>(other)])));
       }
     } else {
-      tile.lines.push_back(fmt::format("answer: {} ({})", name(prediction.answer),
-                                       percent(prediction.of_answer())));
+      tile.lines.push_back(
+          fmt::format("answer: {} ({})", name(prediction.answer), percent(prediction.of_answer())));
     }
     try {
       const data::Image image =
@@ -119,7 +119,8 @@ class GalleryMaker {
                          .title = "Grad-CAM: " + prediction.path};
       beside.lines.push_back(fmt::format("what spoke for {}", name(prediction.answer)));
       if (overlay->outside_face) {
-        beside.lines.push_back(fmt::format("{:.0f}% outside the face", 100 * *overlay->outside_face));
+        beside.lines.push_back(
+            fmt::format("{:.0f}% outside the face", 100 * *overlay->outside_face));
       }
       gallery.tiles.push_back(std::move(beside));
     } catch (const Error& error) {  // a page is whole without a photograph
@@ -137,10 +138,11 @@ class GalleryMaker {
 
 ChosenPhotographs choose_photographs(const RunRecord& run, const PhotographCounts& counts) {
   ChosenPhotographs out;
-  out.confidently_wrong =
-      chosen(run, counts.wrong, [](const Prediction& p) { return !p.right(); },
-             [](const Prediction& p) { return -p.of_answer(); });
-  out.least_certain = chosen(run, counts.uncertain, [](const Prediction&) { return true; }, margin);
+  out.confidently_wrong = chosen(
+      run, counts.wrong, [](const Prediction& p) { return !p.right(); },
+      [](const Prediction& p) { return -p.of_answer(); });
+  out.least_certain = chosen(
+      run, counts.uncertain, [](const Prediction&) { return true; }, margin);
   if (run.folds.empty()) return out;
   for (const training::ConfusedPair& pair :
        training::worst_pairs(training::pooled(run.folds), counts.pairs)) {

@@ -124,7 +124,8 @@ Blocks settings_section(const RunRecord& run) {
   out.push_back(pages::Section{.id = "settings", .title = "Settings"});
   out.push_back(std::move(table));
   out.push_back(pages::Paragraph{
-      .text = fmt::format("`finetune --config {}/config.toml --out NEW` repeats the run.", run.path)});
+      .text =
+          fmt::format("`finetune --config {}/config.toml --out NEW` repeats the run.", run.path)});
   return out;
 }
 
@@ -144,12 +145,12 @@ Blocks cost_section(const RunRecord& run) {
     training_seconds += fold.training_seconds;
     images += fold.images_trained;
     peak = std::max(peak, fold.peak_memory_bytes);
-    table.rows.push_back({fmt::format("fold {}", fold.fold), fmt::format("{:.1f}", fold.seconds),
-                          fmt::format("{:.1f}", fold.training_seconds),
-                          fmt::format("{:.0f}", images_per_second(fold.images_trained,
-                                                                  fold.training_seconds)),
-                          std::to_string(fold.steps), mebibytes(fold.peak_memory_bytes),
-                          fold.weights_hash, fold.last_weights_hash});
+    table.rows.push_back(
+        {fmt::format("fold {}", fold.fold), fmt::format("{:.1f}", fold.seconds),
+         fmt::format("{:.1f}", fold.training_seconds),
+         fmt::format("{:.0f}", images_per_second(fold.images_trained, fold.training_seconds)),
+         std::to_string(fold.steps), mebibytes(fold.peak_memory_bytes), fold.weights_hash,
+         fold.last_weights_hash});
   }
   pages::Facts facts;
   if (!run.folds.empty()) {
@@ -159,9 +160,9 @@ Blocks cost_section(const RunRecord& run) {
                   {"memory", mebibytes(peak) + " at most (the process)"}};
     for (const FoldResult& fold : run.folds) {
       if (fold.split_into == 0) continue;
-      facts.rows.emplace_back(fmt::format("fold {}", fold.fold),
-                              fmt::format("memory was short: batches were computed in {} parts",
-                                          fold.split_into));
+      facts.rows.emplace_back(
+          fmt::format("fold {}", fold.fold),
+          fmt::format("memory was short: batches were computed in {} parts", fold.split_into));
     }
   }
   const training::RunFolder folder = training::RunFolder::open(run.path);

@@ -41,8 +41,8 @@ std::string page_path(const Request& request) {
   for (const std::string& run : request.runs) {
     if (out.parent_path() != training::absolute_path(run)) continue;
     if (out.filename() == "report.html" && request.runs.size() > 1) {
-      throw UsageError(fmt::format(
-          "--out: {} is the page of that run alone; name another file", request.out));
+      throw UsageError(
+          fmt::format("--out: {} is the page of that run alone; name another file", request.out));
     }
   }
   return request.out;

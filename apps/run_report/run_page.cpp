@@ -12,14 +12,14 @@
 namespace hanok::run_report {
 namespace {
 
-constexpr double kLeastSeconds = 5;     // between two pages of a run that trains
-constexpr double kMostOfTime = 0.01;    // that these pages may cost
+constexpr double kLeastSeconds = 5;   // between two pages of a run that trains
+constexpr double kMostOfTime = 0.01;  // that these pages may cost
 constexpr int kRefreshSeconds = 10;
 
 pages::Page frame(const RunRecord& run, const std::string& state) {
   return {.title = fmt::format("Run {}", run.name),
-          .subtitle = fmt::format("{}, {} classes, {}", run.options.model,
-                                  run.class_names().size(), state)};
+          .subtitle = fmt::format("{}, {} classes, {}", run.options.model, run.class_names().size(),
+                                  state)};
 }
 
 /// "training fold 2 of 0..4: epoch 3 of 12"
@@ -34,16 +34,14 @@ std::string progress_text(const RunRecord& run) {
 }  // namespace
 
 pages::Page run_page(const RunRecord& run, const Explain& explain) {
-  pages::Page page = frame(
-      run, run.finished() ? fmt::format("{} folds", run.folds.size())
-                          : fmt::format("not finished: {} of {} folds", run.folds.size(),
-                                        run.planned.size()));
-  const Resamples resamples =
-      resample_scores(run.predictions, static_cast<std::int64_t>(run.class_names().size()));
-  append(page.blocks, result_section(run, resamples, fit_of(run)));
+  pages::Page page = frame(run, run.finished() ? fmt::format("{} folds", run.folds.size())
+                                               : fmt::format("not finished: {} of {} folds",
+                                                             run.folds.size(), run.planned.size()));
+  const Intervals intervals = score_intervals(run);
+  append(page.blocks, result_section(run, intervals, fit_of(run)));
   append(page.blocks, curve_section(run, unfreezings_by_name(run)));
   append(page.blocks, confusion_section(run));
-  append(page.blocks, class_section(run, resamples));
+  append(page.blocks, class_section(run, intervals));
   append(page.blocks, photograph_section(run, explain));
   append(page.blocks, calibration_section(run));
   append(page.blocks, freezing_section(run));
@@ -56,8 +54,8 @@ pages::Page progress_page(const RunRecord& run, bool running) {
   pages::Page page = frame(run, running ? "training" : "interrupted");
   page.refresh_seconds = running ? kRefreshSeconds : 0;
   page.blocks.push_back(pages::Section{.id = "progress", .title = "So far"});
-  page.blocks.push_back(pages::Paragraph{.text = progress_text(run) + ".",
-                                         .tone = pages::Tone::Finding});
+  page.blocks.push_back(
+      pages::Paragraph{.text = progress_text(run) + ".", .tone = pages::Tone::Finding});
   if (!run.folds.empty()) {
     page.blocks.push_back(pages::Paragraph{
         .text = fmt::format("Macro F1 of the folds that are done is {:.4f}; always answering the "
@@ -92,9 +90,7 @@ ProgressReport::ProgressReport(const training::RunFolder& folder, const training
   run_.planned = training::selected_folds(options, data.fold_count);
 }
 
-void ProgressReport::fold_done(const training::FoldResult& result) {
-  run_.folds.push_back(result);
-}
+void ProgressReport::fold_done(const training::FoldResult& result) { run_.folds.push_back(result); }
 
 void ProgressReport::epoch_done(const std::vector<training::EpochMetrics>& epochs) {
   const double wait = std::max(kLeastSeconds, cost_ / kMostOfTime);
@@ -113,7 +109,8 @@ void ProgressReport::write(const std::vector<training::EpochMetrics>& epochs, bo
     pages::write_page(file_, progress_page(run_, running));
   } catch (const Error& error) {
     failed_ = true;
-    reporter_.warn(fmt::format("the page of the training so far was not written: {}", error.what()));
+    reporter_.warn(
+        fmt::format("the page of the training so far was not written: {}", error.what()));
   }
   last_ = training::Clock::now();
   cost_ = training::seconds_since(start);

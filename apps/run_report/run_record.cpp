@@ -44,8 +44,7 @@ std::optional<RecordedData> recorded_by_summary(const training::RunFolder& folde
   recorded.folds = static_cast<int>(options.folds.number);
   std::set<std::string> groups;
   for (const Names& row : csv.rows) groups.insert(row[group]);
-  recorded.grouped =
-      options.group == training::Grouping::Auto && groups.size() < csv.rows.size();
+  recorded.grouped = options.group == training::Grouping::Auto && groups.size() < csv.rows.size();
   return recorded;
 }
 
@@ -64,8 +63,8 @@ std::size_t first_class_column(const data::Csv& csv, const Names& classes) {
                     return column == without_outer_blanks(name);
                   });
   if (found != csv.header.end()) return static_cast<std::size_t>(found - csv.header.begin());
-  throw FormatError(fmt::format("{}: lacks the columns of the run's {} classes", csv.path,
-                                classes.size()));
+  throw FormatError(
+      fmt::format("{}: lacks the columns of the run's {} classes", csv.path, classes.size()));
 }
 
 float probability_in(const data::Csv& csv, std::size_t row, std::size_t column) {
@@ -119,8 +118,8 @@ class PredictionReader {
   std::int64_t class_number(const data::Csv& csv, std::size_t row, const std::string& name) const {
     const auto found = number_of_.find(name);
     if (found != number_of_.end()) return found->second;
-    throw FormatError(fmt::format("{}:{}: \"{}\" is no class of the run", csv.path,
-                                  csv.lines[row], name));
+    throw FormatError(
+        fmt::format("{}:{}: \"{}\" is no class of the run", csv.path, csv.lines[row], name));
   }
 
   RunRecord& record_;
@@ -151,8 +150,20 @@ double RunRecord::macro_f1() const {
 }
 
 double RunRecord::majority_macro_f1() const {
-  return mean_over_folds(
-      *this, [](const training::FoldResult& fold) { return fold.majority_macro_f1; });
+  return mean_over_folds(*this,
+                         [](const training::FoldResult& fold) { return fold.majority_macro_f1; });
+}
+
+std::optional<statistics::ScoreIntervals> score_intervals(const RunRecord& run) {
+  if (run.predictions.empty()) return {};
+  statistics::Predictions predictions;
+  predictions.classes = static_cast<std::int64_t>(run.class_names().size());
+  for (const Prediction& prediction : run.predictions) {
+    predictions.labels.push_back(prediction.label);
+    predictions.predicted.push_back(prediction.answer);
+    predictions.groups.push_back(prediction.group);
+  }
+  return statistics::score_intervals(predictions);
 }
 
 RunRecord read_run(const std::string& path) {
@@ -165,8 +176,8 @@ RunRecord read_run(const std::string& path) {
 
   std::optional<RecordedData> recorded = training::recorded_in_toml(folder.config());
   if (!recorded) {
-    recorded = recorded_by_summary(folder, run.options,
-                                   classes_of_summary(folder.summary(), run.summary));
+    recorded =
+        recorded_by_summary(folder, run.options, classes_of_summary(folder.summary(), run.summary));
   }
   try {
     training::locate_data(run.options, folder, recorded);

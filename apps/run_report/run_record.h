@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/run/fold_result.h"
 #include "hanok/apps/run/run_folder.h"
+#include "hanok/apps/statistics/bootstrap.h"
 #include "hanok/apps/training/samples/experiment_data.h"
 
 #pragma GCC visibility push(default)
@@ -49,6 +50,9 @@ struct RunRecord {
   /// The same of always answering the most frequent class.
   double majority_macro_f1() const;
 };
+
+/// 95% intervals of all scores of the run's predictions, groups drawn whole; empty without any.
+std::optional<statistics::ScoreIntervals> score_intervals(const RunRecord& run);
 
 /// Throws UsageError if `path` holds no run; FormatError or IoError, naming the file, for damaged
 /// or missing ones. A run that is not finished has the folds that are.

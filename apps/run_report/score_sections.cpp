@@ -18,7 +18,7 @@ namespace {
 using training::FoldResult;
 constexpr std::size_t kClassesDrawn = 30;
 
-std::string between(const Interval& interval) {
+std::string between(const statistics::Interval& interval) {
   return fmt::format("{:.3f} to {:.3f}", interval.low, interval.high);
 }
 
@@ -31,11 +31,11 @@ const std::string& name_of(const RunRecord& run, std::int64_t number) {
   return run.class_names()[static_cast<std::size_t>(number)];
 }
 
-std::string result_sentence(const RunRecord& run, const Resamples& resamples) {
+std::string result_sentence(const RunRecord& run, const statistics::Interval& of_macro_f1) {
   const double pooled = training::pooled(run.folds).macro_f1();
-  const std::string interval = between(middle_interval(resamples.macro_f1));
-  const std::string baseline =
-      fmt::format("Always answering the most frequent class gives {:.4f}.", run.majority_macro_f1());
+  const std::string interval = between(of_macro_f1);
+  const std::string baseline = fmt::format("Always answering the most frequent class gives {:.4f}.",
+                                           run.majority_macro_f1());
   if (run.folds.size() == 1) {
     return fmt::format("Macro F1 is {:.4f} (95% interval {}). {}", pooled, interval, baseline);
   }
@@ -85,9 +85,10 @@ std::string corrections_text(const RunRecord& run) {
     out.back() = '.';
     return out;
   } catch (const nlohmann::json::exception& error) {
-    throw FormatError(fmt::format("{}/summary.json: {}; `finetune --resume` of a finished run "
-                                  "writes it anew",
-                                  run.path, training::json_problem(error.id)));
+    throw FormatError(
+        fmt::format("{}/summary.json: {}; `finetune --resume` of a finished run "
+                    "writes it anew",
+                    run.path, training::json_problem(error.id)));
   }
 }
 
@@ -99,8 +100,7 @@ pages::Table fold_table(const RunRecord& run) {
   const bool shuffled = run.folds.front().shuffled_labels_macro_f1.has_value();
   if (shuffled) table.columns.emplace_back("shuffled labels");
   for (const FoldResult& fold : run.folds) {
-    table.rows.push_back({fmt::format("fold {}", fold.fold),
-                          std::to_string(fold.confusion.total()),
+    table.rows.push_back({fmt::format("fold {}", fold.fold), std::to_string(fold.confusion.total()),
                           fmt::format("{:.4f}", fold.confusion.macro_f1()),
                           fmt::format("{:.4f}", fold.confusion.accuracy()),
                           fmt::format("{:.4f}", fold.val_loss), std::to_string(fold.best_epoch),
@@ -137,14 +137,16 @@ std::vector<std::size_t> class_order(const std::vector<nn::ClassScore>& scores) 
   std::iota(order.begin(), order.end(), 0);
   if (order.size() <= kClassesDrawn) return order;
   std::stable_sort(order.begin(), order.end(), [&scores](std::size_t a, std::size_t b) {
-    return std::pair(scores[a].f1, -scores[a].support) < std::pair(scores[b].f1, -scores[b].support);
+    return std::pair(scores[a].f1, -scores[a].support) <
+           std::pair(scores[b].f1, -scores[b].support);
   });
   return order;
 }
 
 pages::Table classes_by_fold(const RunRecord& run, const std::vector<std::size_t>& order) {
-  pages::Table table{.caption = "F1 of each class in each fold; a dash: the fold has no image of it",
-                     .columns = {"class"}};
+  pages::Table table{
+      .caption = "F1 of each class in each fold; a dash: the fold has no image of it",
+      .columns = {"class"}};
   std::vector<std::vector<nn::ClassScore>> scores;
   for (const FoldResult& fold : run.folds) {
     table.columns.push_back(fmt::format("fold {}", fold.fold));
@@ -153,9 +155,8 @@ pages::Table classes_by_fold(const RunRecord& run, const std::vector<std::size_t
   for (const std::size_t c : order) {
     std::vector<std::string> row = {run.class_names()[c]};
     for (const std::vector<nn::ClassScore>& fold : scores) {
-      row.push_back(fold[c].support == 0
-                        ? "-"
-                        : fmt::format("{:.3f} ({})", fold[c].f1, fold[c].support));
+      row.push_back(fold[c].support == 0 ? "-"
+                                         : fmt::format("{:.3f} ({})", fold[c].f1, fold[c].support));
     }
     table.rows.push_back(std::move(row));
   }
@@ -168,7 +169,7 @@ void append(Blocks& blocks, Blocks more) {
   for (pages::Block& block : more) blocks.push_back(std::move(block));
 }
 
-Blocks result_section(const RunRecord& run, const Resamples& resamples, const FitVerdict& fit) {
+Blocks result_section(const RunRecord& run, const Intervals& intervals, const FitVerdict& fit) {
   Blocks out;
   out.push_back(pages::Section{.id = "result", .title = "Result"});
   if (!run.finished()) {
@@ -178,13 +179,13 @@ Blocks result_section(const RunRecord& run, const Resamples& resamples, const Fi
                             run.folds.size(), run.planned.size(), run.path),
         .tone = pages::Tone::Warning});
   }
-  if (!run.folds.empty()) {
-    out.push_back(pages::Paragraph{.text = result_sentence(run, resamples),
+  if (intervals) {
+    out.push_back(pages::Paragraph{.text = result_sentence(run, intervals->macro_f1),
                                    .tone = pages::Tone::Finding});
   }
   const bool good = fit.fit == Fit::Fine || fit.fit == Fit::Unknown;
-  out.push_back(pages::Paragraph{
-      .text = fit.sentence, .tone = good ? pages::Tone::Finding : pages::Tone::Warning});
+  out.push_back(pages::Paragraph{.text = fit.sentence,
+                                 .tone = good ? pages::Tone::Finding : pages::Tone::Warning});
   if (run.folds.empty()) return out;
   if (const std::string lost = lost_classes(run); !lost.empty()) {
     out.push_back(pages::Paragraph{.text = lost, .tone = pages::Tone::Warning});
@@ -201,11 +202,9 @@ Blocks result_section(const RunRecord& run, const Resamples& resamples, const Fi
       {"classes", std::to_string(run.class_names().size())},
       {"scored", fmt::format("{} answers of networks that were not trained on the image",
                              run.predictions.size())},
-      {"interval", fmt::format("bootstrap, {} resamples of {} {}", resamples.macro_f1.size(),
-                               resamples.groups,
-                               run.data.grouped ? "groups (photographs of one person or source "
-                                                  "stay together)"
-                                                : "images")}};
+      {"intervals", run.data.grouped ? "95%, bootstrap of whole groups: photographs of one person "
+                                       "or source are drawn together"
+                                     : "95%, bootstrap of the images"}};
   if (!run.data.bad.empty()) {
     facts.rows.emplace_back("left out", counted(run.data.bad.size(), "image that cannot be read",
                                                 "images that cannot be read"));
@@ -257,8 +256,8 @@ Blocks confusion_section(const RunRecord& run) {
   return out;
 }
 
-Blocks class_section(const RunRecord& run, const Resamples& resamples) {
-  if (run.folds.empty()) return {};
+Blocks class_section(const RunRecord& run, const Intervals& intervals) {
+  if (run.folds.empty() || !intervals) return {};
   const std::vector<nn::ClassScore> scores = training::pooled(run.folds).per_class();
   const std::vector<std::size_t> order = class_order(scores);
   Blocks out;
@@ -268,16 +267,15 @@ Blocks class_section(const RunRecord& run, const Resamples& resamples) {
                         .reference = training::pooled(run.folds).macro_f1(),
                         .reference_name = "macro F1"};
   pages::BarChart::Bars bars;
-  pages::Table table{.caption = "Scores of each class over all folds",
-                     .columns = {"class", "images", "precision", "recall", "F1",
-                                 "95% interval of F1"}};
+  pages::Table table{
+      .caption = "Scores of each class over all folds",
+      .columns = {"class", "images", "precision", "recall", "F1", "95% interval of F1"}};
   for (const std::size_t c : order) {
-    const Interval interval = middle_interval(resamples.f1[c]);
-    table.rows.push_back({run.class_names()[c], std::to_string(scores[c].support),
-                          fmt::format("{:.4f}", scores[c].precision),
-                          fmt::format("{:.4f}", scores[c].recall),
-                          fmt::format("{:.4f}", scores[c].f1),
-                          scores[c].support == 0 ? "-" : between(interval)});
+    const statistics::Interval interval = intervals->classes[c].f1;
+    table.rows.push_back(
+        {run.class_names()[c], std::to_string(scores[c].support),
+         fmt::format("{:.4f}", scores[c].precision), fmt::format("{:.4f}", scores[c].recall),
+         fmt::format("{:.4f}", scores[c].f1), scores[c].support == 0 ? "-" : between(interval)});
     chart.categories.push_back(run.class_names()[c]);
     bars.values.push_back(scores[c].f1);
     bars.low.push_back(interval.low);
@@ -287,7 +285,8 @@ Blocks class_section(const RunRecord& run, const Resamples& resamples) {
   if (order.size() <= kClassesDrawn) {
     out.push_back(pages::Figure{
         .chart = std::move(chart),
-        .caption = "Whiskers are 95% intervals of the bootstrap; the line is their mean, macro F1."});
+        .caption =
+            "Whiskers are 95% intervals of the bootstrap; the line is their mean, macro F1."});
   }
   out.push_back(std::move(table));
   if (run.folds.size() > 1 && run.folds.size() <= kMostFoldsDrawn) {
@@ -323,22 +322,25 @@ Blocks calibration_section(const RunRecord& run) {
 
   const double gap = result.confidence - result.accuracy;
   std::string judgement = "on average they are as often right as their probability says";
-  if (gap > 0.02) judgement = "they are right less often than their probability says: overconfident";
+  if (gap > 0.02)
+    judgement = "they are right less often than their probability says: overconfident";
   if (gap < -0.02) {
     judgement = "they are right more often than their probability says: underconfident";
   }
   Blocks out;
   out.push_back(pages::Section{.id = "calibration", .title = "Can the probabilities be trusted?"});
   out.push_back(pages::Paragraph{
-      .text = fmt::format("The expected calibration error is {:.4f} (15 bins of equal width). "
-                          "Answers have a mean probability of {:.3f}, and {:.3f} of them are right: "
-                          "{}.",
-                          result.ece, result.confidence, result.accuracy, judgement),
+      .text =
+          fmt::format("The expected calibration error is {:.4f} (15 bins of equal width). "
+                      "Answers have a mean probability of {:.3f}, and {:.3f} of them are right: "
+                      "{}.",
+                      result.ece, result.confidence, result.accuracy, judgement),
       .tone = pages::Tone::Finding});
   out.push_back(pages::Figure{
       .chart = std::move(chart),
-      .caption = "Points on the diagonal: a probability of 0.8 is right 8 times of 10. Points below "
-                 "it: the network is too sure."});
+      .caption =
+          "Points on the diagonal: a probability of 0.8 is right 8 times of 10. Points below "
+          "it: the network is too sure."});
   out.push_back(std::move(table));
   return out;
 }

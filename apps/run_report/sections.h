@@ -9,7 +9,6 @@
 
 #include "hanok/apps/pages/page.h"
 #include "hanok/apps/run_report/fit_verdict.h"
-#include "hanok/apps/run_report/intervals.h"
 #include "hanok/apps/run_report/run_record.h"
 
 #pragma GCC visibility push(default)
@@ -17,6 +16,8 @@ namespace hanok::run_report {
 
 using Blocks = std::vector<pages::Block>;
 void append(Blocks& blocks, Blocks more);
+/// Of score_intervals(run).
+using Intervals = std::optional<statistics::ScoreIntervals>;
 
 /// Curves of more folds than this are drawn as their mean and range alone.
 constexpr std::size_t kMostFoldsDrawn = 10;
@@ -31,11 +32,11 @@ struct Unfreezing {
 
 /// The score in one sentence with its interval and the majority baseline, what else there is to
 /// know at once, and `fit`.
-Blocks result_section(const RunRecord& run, const Resamples& resamples, const FitVerdict& fit);
+Blocks result_section(const RunRecord& run, const Intervals& intervals, const FitVerdict& fit);
 /// Heat map, or with many classes the worst pairs alone.
 Blocks confusion_section(const RunRecord& run);
 /// Precision, recall and F1 of each class with intervals; F1 of each class in each fold.
-Blocks class_section(const RunRecord& run, const Resamples& resamples);
+Blocks class_section(const RunRecord& run, const Intervals& intervals);
 /// Reliability diagram and expected calibration error.
 Blocks calibration_section(const RunRecord& run);
 

@@ -1,6 +1,7 @@
 // What is to be trained: one fold of the data with the run's options.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "hanok/apps/cli/reporter.h"
@@ -25,6 +26,8 @@ struct FoldJob {
   int fold = 0;
   const RunFolder* folder = nullptr;  // null: nothing is written and nothing resumed
   MetricsLog* log = nullptr;          // of the folder; null without one
+  /// Called when the log has got a line more; may be empty.
+  std::function<void(const MetricsLog&)> after_epoch{};
   std::string start_weights{};        // file to start from; empty: random weights
   TrainingLabels labels = TrainingLabels::AsGiven;
   StepProfile* profile = nullptr;  // of the first steps; null: none

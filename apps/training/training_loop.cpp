@@ -183,7 +183,10 @@ bool TrainingLoop::finish_epoch() {
     best_weights = copy_state_dict(model);
     context_.checkpoints.save_best(context_.state);
   }
-  if (context_.job.log != nullptr) context_.job.log->append(metrics);
+  if (context_.job.log != nullptr) {
+    context_.job.log->append(metrics);
+    if (context_.job.after_epoch) context_.job.after_epoch(*context_.job.log);
+  }
   progress_.finish_epoch();
   return true;
 }

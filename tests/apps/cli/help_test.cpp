@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Arguments = std::vector<std::string>;
 
-const char* const kPrograms[] = {"finetune", "predict", "convert", "evaluate", "inspect"};
+const char* const kPrograms[] = {"finetune", "predict", "convert", "evaluate", "inspect", "report"};
 
 /// The programs, and the commands of inspect.
 std::vector<std::string> helps() {

@@ -12,7 +12,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
-const char* const kPrograms[] = {"finetune", "predict", "convert", "evaluate", "inspect"};
+const char* const kPrograms[] = {"finetune", "predict", "convert", "evaluate", "inspect", "report"};
 
 /// All "--words" of a text; the manual writes its hyphens with a backslash.
 std::set<std::string> options_in(const std::string& text) {
