@@ -99,8 +99,10 @@ pages::Table score_table(const Runs& runs, const std::vector<Intervals>& interva
 }
 
 pages::Figure score_figure(const Runs& runs, const std::vector<Intervals>& intervals) {
-  pages::BarChart chart{.title = "Macro F1 over all images together",
-                        .values = {.label = "macro F1", .low = 0, .high = 1}};
+  pages::BarChart chart;
+  chart.title = "Macro F1 over all images together";
+  chart.values.label = "macro F1";
+  chart.values.high = 1;
   pages::BarChart::Bars bars;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (!intervals[i]) continue;
@@ -210,8 +212,10 @@ Blocks curve_section(const Runs& runs) {
                              Drawn{"Training loss", "loss", &training::EpochMetrics::loss},
                              Drawn{"Macro F1 of the validation images", "macro F1",
                                    &training::EpochMetrics::val_macro_f1}}) {
-    pages::LineChart chart{
-        .title = drawn.title, .x = {.label = "epoch"}, .y = {.label = drawn.label}};
+    pages::LineChart chart;
+    chart.title = drawn.title;
+    chart.x.label = "epoch";
+    chart.y.label = drawn.label;
     for (const RunRecord& run : runs) {
       pages::Series series = mean_series(run, drawn.value, run.name);
       if (!series.x.empty()) chart.series.push_back(std::move(series));
@@ -269,8 +273,10 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Inter
     }
   }
   pages::Table table{.caption = "F1 of each class over all folds", .columns = {"class", "images"}};
-  pages::BarChart chart{.title = "F1 of each class",
-                        .values = {.label = "F1", .low = 0, .high = 1}};
+  pages::BarChart chart;
+  chart.title = "F1 of each class";
+  chart.values.label = "F1";
+  chart.values.high = 1;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     table.columns.push_back(runs[i].name);
     pages::BarChart::Bars bars{.name = runs[i].name};

@@ -58,15 +58,21 @@ std::vector<std::pair<double, std::string>> marks_of(const std::vector<Unfreezin
   return marks;
 }
 
-pages::Axis epoch_axis() { return {.label = "epoch"}; }
+/// An empty chart over epochs.
+pages::LineChart epoch_chart(const std::string& title, const std::string& value,
+                             const std::vector<Unfreezing>& unfreezings) {
+  pages::LineChart chart;
+  chart.title = title;
+  chart.x.label = "epoch";
+  chart.y.label = value;
+  chart.marks = marks_of(unfreezings);
+  return chart;
+}
 
 pages::Figure loss_figure(const RunRecord& run, int fold,
                           const std::vector<Unfreezing>& unfreezings) {
   const std::vector<EpochMetrics> epochs = run.epochs_of(fold);
-  pages::LineChart chart{.title = fmt::format("Losses of fold {}", fold),
-                         .x = epoch_axis(),
-                         .y = {.label = "loss"},
-                         .marks = marks_of(unfreezings)};
+  pages::LineChart chart = epoch_chart(fmt::format("Losses of fold {}", fold), "loss", unfreezings);
   chart.series = {series_of(epochs, &EpochMetrics::loss, "training"),
                   series_of(epochs, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
@@ -78,10 +84,7 @@ pages::Figure loss_figure(const RunRecord& run, int fold,
 }
 
 pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezing>& unfreezings) {
-  pages::LineChart chart{.title = "Losses, mean of the folds",
-                         .x = epoch_axis(),
-                         .y = {.label = "loss"},
-                         .marks = marks_of(unfreezings)};
+  pages::LineChart chart = epoch_chart("Losses, mean of the folds", "loss", unfreezings);
   chart.series = {mean_series(run, &EpochMetrics::loss, "training"),
                   mean_series(run, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
@@ -93,18 +96,22 @@ pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezin
 }
 
 /// One series a fold, or their mean if there are many.
-pages::Figure fold_figure(const RunRecord& run, Value value, const pages::LineChart& frame,
-                          const std::string& caption) {
-  pages::LineChart chart = frame;
+pages::Figure macro_f1_figure(const RunRecord& run, const std::vector<Unfreezing>& unfreezings) {
+  pages::LineChart chart =
+      epoch_chart("Macro F1 of the validation images", "macro F1", unfreezings);
   const std::vector<int> folds = folds_with_epochs(run);
   if (folds.size() > kMostFoldsDrawn) {
-    chart.series = {mean_series(run, value, "mean of the folds")};
+    chart.series = {mean_series(run, &EpochMetrics::val_macro_f1, "mean of the folds")};
   } else {
     for (const int fold : folds) {
-      chart.series.push_back(series_of(run.epochs_of(fold), value, fmt::format("fold {}", fold)));
+      chart.series.push_back(series_of(run.epochs_of(fold), &EpochMetrics::val_macro_f1,
+                                       fmt::format("fold {}", fold)));
     }
   }
-  return {.chart = std::move(chart), .caption = caption};
+  return {.chart = std::move(chart),
+          .caption = unfreezings.empty()
+                         ? ""
+                         : "Vertical lines: from here on more of the network learns."};
 }
 
 /// Learning rates of the fold with the most epochs: all folds follow the same schedule.
@@ -114,10 +121,7 @@ pages::Figure rate_figure(const RunRecord& run, const std::vector<Unfreezing>& u
     std::vector<EpochMetrics> epochs = run.epochs_of(fold);
     if (epochs.size() > longest.size()) longest = std::move(epochs);
   }
-  pages::LineChart chart{.title = "Learning rate",
-                         .x = epoch_axis(),
-                         .y = {.label = "learning rate"},
-                         .marks = marks_of(unfreezings)};
+  pages::LineChart chart = epoch_chart("Learning rate", "learning rate", unfreezings);
   chart.series = {series_of(longest, &EpochMetrics::learning_rate, "learning rate")};
   return {.chart = std::move(chart),
           .caption = fmt::format("At the end of each epoch; --scheduler {}.",
@@ -189,12 +193,7 @@ Blocks curve_section(const RunRecord& run, const std::vector<Unfreezing>& unfree
   Blocks out;
   out.push_back(pages::Section{.id = "curves", .title = "Curves"});
   if (folds.size() > 1) out.push_back(mean_loss_figure(run, unfreezings));
-  out.push_back(fold_figure(run, &EpochMetrics::val_macro_f1,
-                            {.title = "Macro F1 of the validation images",
-                             .x = epoch_axis(),
-                             .y = {.label = "macro F1"},
-                             .marks = marks_of(unfreezings)},
-                            ""));
+  out.push_back(macro_f1_figure(run, unfreezings));
   if (folds.size() <= kMostFoldsDrawn) {
     for (const int fold : folds) out.push_back(loss_figure(run, fold, unfreezings));
   }

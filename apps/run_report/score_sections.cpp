@@ -221,12 +221,12 @@ Blocks confusion_section(const RunRecord& run) {
   Blocks out;
   out.push_back(pages::Section{.id = "confusion", .title = "Which class is taken for which"});
   if (run.class_names().size() <= kClassesDrawn) {
-    pages::HeatMap map{.title = "Confusion matrix",
-                       .row_label = "label",
-                       .column_label = "answer",
-                       .rows = run.class_names(),
-                       .columns = run.class_names(),
-                       .by_row = true};
+    pages::HeatMap map;
+    map.title = "Confusion matrix";
+    map.row_label = "label";
+    map.column_label = "answer";
+    map.rows = map.columns = run.class_names();
+    map.by_row = true;
     for (std::int64_t t = 0; t < matrix.classes(); ++t) {
       std::vector<double> row;
       for (std::int64_t p = 0; p < matrix.classes(); ++p) {
@@ -262,10 +262,12 @@ Blocks class_section(const RunRecord& run, const Intervals& intervals) {
   const std::vector<std::size_t> order = class_order(scores);
   Blocks out;
   out.push_back(pages::Section{.id = "classes", .title = "Classes"});
-  pages::BarChart chart{.title = "F1 of each class",
-                        .values = {.label = "F1", .low = 0, .high = 1},
-                        .reference = training::pooled(run.folds).macro_f1(),
-                        .reference_name = "macro F1"};
+  pages::BarChart chart;
+  chart.title = "F1 of each class";
+  chart.values.label = "F1";
+  chart.values.high = 1;
+  chart.reference = training::pooled(run.folds).macro_f1();
+  chart.reference_name = "macro F1";
   pages::BarChart::Bars bars;
   pages::Table table{
       .caption = "Scores of each class over all folds",
@@ -302,10 +304,11 @@ Blocks calibration_section(const RunRecord& run) {
     answers.push_back({.probability = prediction.of_answer(), .right = prediction.right()});
   }
   const Calibration result = calibration(answers);
-  pages::LineChart chart{.title = "Reliability diagram",
-                         .x = {.label = "probability of the answer", .low = 0, .high = 1},
-                         .y = {.label = "share that is right", .low = 0, .high = 1},
-                         .diagonal = true};
+  pages::LineChart chart;
+  chart.title = "Reliability diagram";
+  chart.x = {.label = "probability of the answer", .high = 1};
+  chart.y = {.label = "share that is right", .high = 1};
+  chart.diagonal = true;
   pages::Series series{.name = "answers"};
   pages::Table table{.caption = "Bins of the reliability diagram",
                      .columns = {"probability", "answers", "mean probability", "share right"},
