@@ -66,32 +66,30 @@ std::vector<Intervals> intervals_of(const Runs& runs) {
 }
 
 pages::Table score_table(const Runs& runs, const std::vector<Intervals>& intervals) {
-  pages::Table table{
-      .caption = "Scores",
-      .columns = {"run", "macro F1", "lowest fold", "highest fold", "all images together",
-                  "95% interval", "accuracy", "ECE", "majority", "folds", "time"}};
+  pages::Table table{.caption = "Scores",
+                     .columns = {"run", "macro F1", "of folds", "all images", "95% interval",
+                                 "accuracy", "ECE", "folds", "time"}};
   for (std::size_t i = 0; i < runs.size(); ++i) {
     const RunRecord& run = runs[i];
-    std::vector<double> scores;
     double seconds = 0;
+    double low = 1;
+    double high = 0;
     for (const FoldResult& fold : run.folds) {
-      scores.push_back(fold.confusion.macro_f1());
+      low = std::min(low, fold.confusion.macro_f1());
+      high = std::max(high, fold.confusion.macro_f1());
       seconds += fold.seconds;
     }
     std::vector<std::string> row = {run.name, score_text(run.macro_f1())};
     if (!intervals[i]) {
-      row.insert(row.end(), {"-", "-", "-", "-", "-", "-", "-"});
+      row.insert(row.end(), {"-", "-", "-", "-", "-"});
     } else {
       const nn::ConfusionMatrix all = training::pooled(run.folds);
       const statistics::Interval interval = intervals[i]->macro_f1;
-      row.insert(
-          row.end(),
-          {score_text(*std::min_element(scores.begin(), scores.end())),
-           score_text(*std::max_element(scores.begin(), scores.end())), score_text(all.macro_f1()),
-           fmt::format("{:.3f} to {:.3f}", interval.low, interval.high), score_text(all.accuracy()),
-           ece_text(run), score_text(run.majority_macro_f1())});
+      row.insert(row.end(), {fmt::format("{:.3f} to {:.3f}", low, high), score_text(all.macro_f1()),
+                             fmt::format("{:.3f} to {:.3f}", interval.low, interval.high),
+                             score_text(all.accuracy()), ece_text(run)});
     }
-    row.push_back(fmt::format("{} of {}", run.folds.size(), run.planned.size()));
+    row.push_back(fmt::format("{}/{}", run.folds.size(), run.planned.size()));
     row.push_back(training::duration_text(seconds));
     table.rows.push_back(std::move(row));
   }

@@ -50,29 +50,33 @@ std::int64_t best_epoch(const std::vector<EpochMetrics>& epochs) {
   return best;
 }
 
-std::vector<std::pair<double, std::string>> marks_of(const std::vector<Unfreezing>& unfreezings) {
+enum class MarkNames { Shown, Hidden };
+std::vector<std::pair<double, std::string>> marks_of(const std::vector<Unfreezing>& unfreezings,
+                                                     MarkNames names) {
   std::vector<std::pair<double, std::string>> marks;
   for (const Unfreezing& unfreezing : unfreezings) {
-    marks.emplace_back(static_cast<double>(unfreezing.epoch), unfreezing.what);
+    marks.emplace_back(static_cast<double>(unfreezing.epoch),
+                       names == MarkNames::Shown ? unfreezing.what : "");
   }
   return marks;
 }
 
 /// An empty chart over epochs.
 pages::LineChart epoch_chart(const std::string& title, const std::string& value,
-                             const std::vector<Unfreezing>& unfreezings) {
+                             const std::vector<Unfreezing>& unfreezings, MarkNames names) {
   pages::LineChart chart;
   chart.title = title;
   chart.x.label = "epoch";
   chart.y.label = value;
-  chart.marks = marks_of(unfreezings);
+  chart.marks = marks_of(unfreezings, names);
   return chart;
 }
 
 pages::Figure loss_figure(const RunRecord& run, int fold,
                           const std::vector<Unfreezing>& unfreezings) {
   const std::vector<EpochMetrics> epochs = run.epochs_of(fold);
-  pages::LineChart chart = epoch_chart(fmt::format("Losses of fold {}", fold), "loss", unfreezings);
+  pages::LineChart chart =
+      epoch_chart(fmt::format("Losses of fold {}", fold), "loss", unfreezings, MarkNames::Hidden);
   chart.series = {series_of(epochs, &EpochMetrics::loss, "training"),
                   series_of(epochs, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
@@ -84,7 +88,8 @@ pages::Figure loss_figure(const RunRecord& run, int fold,
 }
 
 pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezing>& unfreezings) {
-  pages::LineChart chart = epoch_chart("Losses, mean of the folds", "loss", unfreezings);
+  pages::LineChart chart =
+      epoch_chart("Losses, mean of the folds", "loss", unfreezings, MarkNames::Hidden);
   chart.series = {mean_series(run, &EpochMetrics::loss, "training"),
                   mean_series(run, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
@@ -98,7 +103,7 @@ pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezin
 /// One series a fold, or their mean if there are many.
 pages::Figure macro_f1_figure(const RunRecord& run, const std::vector<Unfreezing>& unfreezings) {
   pages::LineChart chart =
-      epoch_chart("Macro F1 of the validation images", "macro F1", unfreezings);
+      epoch_chart("Macro F1 of the validation images", "macro F1", unfreezings, MarkNames::Shown);
   const std::vector<int> folds = folds_with_epochs(run);
   if (folds.size() > kMostFoldsDrawn) {
     chart.series = {mean_series(run, &EpochMetrics::val_macro_f1, "mean of the folds")};
@@ -109,9 +114,8 @@ pages::Figure macro_f1_figure(const RunRecord& run, const std::vector<Unfreezing
     }
   }
   return {.chart = std::move(chart),
-          .caption = unfreezings.empty()
-                         ? ""
-                         : "Vertical lines: from here on more of the network learns."};
+          .caption =
+              unfreezings.empty() ? "" : "Dashed lines: from here on more of the network learns."};
 }
 
 /// Learning rates of the fold with the most epochs: all folds follow the same schedule.
@@ -121,7 +125,8 @@ pages::Figure rate_figure(const RunRecord& run, const std::vector<Unfreezing>& u
     std::vector<EpochMetrics> epochs = run.epochs_of(fold);
     if (epochs.size() > longest.size()) longest = std::move(epochs);
   }
-  pages::LineChart chart = epoch_chart("Learning rate", "learning rate", unfreezings);
+  pages::LineChart chart =
+      epoch_chart("Learning rate", "learning rate", unfreezings, MarkNames::Hidden);
   chart.series = {series_of(longest, &EpochMetrics::learning_rate, "learning rate")};
   return {.chart = std::move(chart),
           .caption = fmt::format("At the end of each epoch; --scheduler {}.",

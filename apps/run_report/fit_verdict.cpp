@@ -8,6 +8,8 @@ namespace hanok::run_report {
 namespace {
 
 using training::EpochMetrics;
+constexpr double kClearRise =
+    1.25;  // of the validation loss; below it a run only begins to overfit
 
 double mean(const std::vector<FoldFit>& folds, double FoldFit::*value) {
   double sum = 0;
@@ -38,14 +40,18 @@ std::string sentence_of(Fit fit, const std::vector<FoldFit>& folds, const std::s
       return fmt::format(
           "Over- and underfitting cannot be judged{}: that needs three epochs with finite losses.",
           where);
-    case Fit::Overfitting:
+    case Fit::Overfitting: {
+      const bool slightly = mean(folds, &FoldFit::last_val_loss) <
+                            kClearRise * mean(folds, &FoldFit::lowest_val_loss);
       return fmt::format(
-          "The run overfits{}: after {} the training loss fell on from {:.3f} to {:.3f}, while the "
+          "The run {}{}: after {} the training loss fell on from {:.3f} to {:.3f}, while the "
           "validation loss rose from {:.3f} to {:.3f}. The weights of {} are kept, so later epochs "
           "cost time only; stronger augmentation, fewer trained layers or more photographs help.",
-          where, epochs_text(folds, &FoldFit::lowest_epoch), mean(folds, &FoldFit::loss_at_lowest),
+          slightly ? "begins to overfit" : "overfits", where,
+          epochs_text(folds, &FoldFit::lowest_epoch), mean(folds, &FoldFit::loss_at_lowest),
           mean(folds, &FoldFit::last_loss), mean(folds, &FoldFit::lowest_val_loss),
           mean(folds, &FoldFit::last_val_loss), epochs_text(folds, &FoldFit::kept_epoch));
+    }
     case Fit::Memorising:
       return fmt::format(
           "The run overfits{}: accuracy is {:.3f} on the training images and {:.3f} on those held "

@@ -70,14 +70,27 @@ std::vector<std::size_t> chosen(const RunRecord& run, std::size_t most,
 
 std::string percent(float share) { return fmt::format("{:.1f}%", 100 * share); }
 
+/// The longer side becomes kSide: small photographs are enlarged, so that all look alike.
+pages::Picture picture_of(const data::Image& image) {
+  const int longer = std::max(image.width, image.height);
+  if (longer >= kSide) return picture_of(image);
+  const auto scaled = [longer](int side) { return std::max(1, side * kSide / longer); };
+  return pages::thumbnail(data::resize(image, scaled(image.width), scaled(image.height)), kSide);
+}
+
+/// The path without the folder of its class, which the label says already.
+std::string title_of(const std::string& path, const std::string& label) {
+  return path.rfind(label + "/", 0) == 0 ? path.substr(label.size() + 1) : path;
+}
+
 /// Draws galleries, and counts the photographs that are not there.
 class GalleryMaker {
  public:
-  GalleryMaker(const RunRecord& run, const Explain& explain) : run_(run), explain_(explain) {}
+  GalleryMaker(const RunRecord& run, const Overlays& overlays) : run_(run), overlays_(overlays) {}
 
   pages::Gallery gallery(const std::vector<std::size_t>& numbers, const std::string& caption) {
     pages::Gallery out{.caption = caption};
-    for (const std::size_t i : numbers) add(out, run_.predictions[i]);
+    for (const std::size_t i : numbers) add(out, i);
     return out;
   }
   /// What kept photographs off the page; empty if nothing did.
@@ -88,12 +101,15 @@ class GalleryMaker {
   }
 
  private:
-  void add(pages::Gallery& gallery, const Prediction& prediction) {
+  void add(pages::Gallery& gallery, std::size_t number) {
+    const Prediction& prediction = run_.predictions[number];
     const std::vector<std::string>& names = run_.class_names();
     const auto name = [&names](std::int64_t c) {
       return training::shown_name(names[static_cast<std::size_t>(c)]);
     };
-    pages::Tile tile{.title = prediction.path};
+    const std::string title =
+        title_of(prediction.path, names[static_cast<std::size_t>(prediction.label)]);
+    pages::Tile tile{.title = title};
     tile.lines.push_back(
         fmt::format("label: {} ({})", name(prediction.label), percent(prediction.of_label())));
     if (prediction.right()) {
@@ -112,15 +128,13 @@ class GalleryMaker {
           data::decode_image_file(run_.data.dataset.root + "/" + prediction.path);
       tile.picture = pages::thumbnail(image, kSide);
       gallery.tiles.push_back(std::move(tile));
-      if (!explain_) return;
-      const std::optional<Overlay> overlay = explain_(prediction, image);
-      if (!overlay) return;
-      pages::Tile beside{.picture = pages::thumbnail(overlay->picture, kSide),
-                         .title = "Grad-CAM: " + prediction.path};
+      const auto overlay = overlays_.find(number);
+      if (overlay == overlays_.end()) return;
+      pages::Tile beside{.picture = picture_of(overlay->second.picture),
+                         .title = "Grad-CAM of " + title};
       beside.lines.push_back(fmt::format("what spoke for {}", name(prediction.answer)));
-      if (overlay->outside_face) {
-        beside.lines.push_back(
-            fmt::format("{:.0f}% outside the face", 100 * *overlay->outside_face));
+      if (const std::optional<double>& outside = overlay->second.outside_face) {
+        beside.lines.push_back(fmt::format("{:.0f}% outside the face", 100 * *outside));
       }
       gallery.tiles.push_back(std::move(beside));
     } catch (const Error& error) {  // a page is whole without a photograph
@@ -129,7 +143,7 @@ class GalleryMaker {
   }
 
   const RunRecord& run_;
-  const Explain& explain_;
+  const Overlays& overlays_;
   std::int64_t missing_ = 0;
   std::string first_problem_;
 };
@@ -160,7 +174,16 @@ ChosenPhotographs choose_photographs(const RunRecord& run, const PhotographCount
   return out;
 }
 
-Blocks photograph_section(const RunRecord& run, const Explain& explain) {
+std::vector<std::size_t> numbers_of(const ChosenPhotographs& chosen) {
+  std::set<std::size_t> numbers(chosen.confidently_wrong.begin(), chosen.confidently_wrong.end());
+  numbers.insert(chosen.least_certain.begin(), chosen.least_certain.end());
+  for (const ChosenPhotographs::Pair& pair : chosen.pairs) {
+    numbers.insert(pair.photographs.begin(), pair.photographs.end());
+  }
+  return {numbers.begin(), numbers.end()};
+}
+
+Blocks photograph_section(const RunRecord& run, const Overlays& overlays) {
   if (run.predictions.empty()) return {};
   Blocks out;
   out.push_back(pages::Section{.id = "photographs", .title = "Photographs"});
@@ -172,7 +195,7 @@ Blocks photograph_section(const RunRecord& run, const Explain& explain) {
     return out;
   }
   const ChosenPhotographs chosen = choose_photographs(run);
-  GalleryMaker maker(run, explain);
+  GalleryMaker maker(run, overlays);
   if (!chosen.confidently_wrong.empty()) {
     out.push_back(maker.gallery(
         chosen.confidently_wrong,

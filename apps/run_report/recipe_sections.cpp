@@ -65,15 +65,17 @@ pages::Table trained_table(const RunRecord& run) {
 }  // namespace
 
 std::vector<Unfreezing> unfreezings_by_name(const RunRecord& run) {
-  std::map<std::int64_t, std::string> by_epoch;
+  std::map<std::int64_t, std::vector<std::string>> by_epoch;
   const Plan plan = plan_of(run);
   for (const FreezingPlan::Part& part : plan.freezing.parts()) {
     if (part.first_epoch < 1 || part.first_epoch >= run.options.epochs) continue;
-    std::string& names = by_epoch[part.first_epoch + 1];
-    names += (names.empty() ? "" : ", ") + part.name;
+    by_epoch[part.first_epoch + 1].push_back(part.name);
   }
   std::vector<Unfreezing> out;
-  for (const auto& [epoch, names] : by_epoch) out.push_back({epoch, names + " unfrozen"});
+  for (const auto& [epoch, names] : by_epoch) {
+    const bool one = names.size() == 1;
+    out.push_back({epoch, one ? names[0] : fmt::format("{} (+{})", names[0], names.size() - 1)});
+  }
   return out;
 }
 

@@ -33,7 +33,7 @@ std::string progress_text(const RunRecord& run) {
 
 }  // namespace
 
-pages::Page run_page(const RunRecord& run, const Explain& explain) {
+pages::Page run_page(const RunRecord& run, const Overlays& overlays) {
   pages::Page page = frame(run, run.finished() ? fmt::format("{} folds", run.folds.size())
                                                : fmt::format("not finished: {} of {} folds",
                                                              run.folds.size(), run.planned.size()));
@@ -42,7 +42,7 @@ pages::Page run_page(const RunRecord& run, const Explain& explain) {
   append(page.blocks, curve_section(run, unfreezings_by_name(run)));
   append(page.blocks, confusion_section(run));
   append(page.blocks, class_section(run, intervals));
-  append(page.blocks, photograph_section(run, explain));
+  append(page.blocks, photograph_section(run, overlays));
   append(page.blocks, calibration_section(run));
   append(page.blocks, freezing_section(run));
   append(page.blocks, settings_section(run));

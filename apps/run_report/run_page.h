@@ -13,9 +13,9 @@
 #pragma GCC visibility push(default)
 namespace hanok::run_report {
 
-/// All sections. Decodes a few dozen photographs where the data are there; `explain` draws beside
-/// them and may be empty. The same record gives the same page.
-pages::Page run_page(const RunRecord& run, const Explain& explain = {});
+/// All sections. Decodes a few dozen photographs where the data are there; `overlays` are drawn
+/// beside them. The same record gives the same page.
+pages::Page run_page(const RunRecord& run, const Overlays& overlays = {});
 
 /// The curves so far and the folds that are done, without photographs. `running`: a browser loads
 /// it again every few seconds.

@@ -2,7 +2,7 @@
 // without anything to show returns none.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -71,8 +71,8 @@ struct Overlay {
   data::Image picture;
   std::optional<double> outside_face{};  // share of the heat outside the face's box
 };
-/// Explains a fold's answer for a photograph; empty if it cannot.
-using Explain = std::function<std::optional<Overlay>(const Prediction&, const data::Image&)>;
+/// By number of RunRecord::predictions.
+using Overlays = std::map<std::size_t, Overlay>;
 
 /// The photographs that a page shows, as numbers of RunRecord::predictions; no path twice in a
 /// list.
@@ -91,8 +91,12 @@ struct PhotographCounts {
 };
 ChosenPhotographs choose_photographs(const RunRecord& run, const PhotographCounts& counts = {});
 
-/// Galleries of chosen photographs; without the images a note that says where they were expected.
-Blocks photograph_section(const RunRecord& run, const Explain& explain);
+/// Every number in it, in order, none twice.
+std::vector<std::size_t> numbers_of(const ChosenPhotographs& chosen);
+
+/// Galleries of chosen photographs, each with its overlay if it has one; without the images a note
+/// that says where they were expected.
+Blocks photograph_section(const RunRecord& run, const Overlays& overlays);
 
 }  // namespace hanok::run_report
 #pragma GCC visibility pop
