@@ -62,21 +62,29 @@ std::vector<std::pair<double, std::string>> marks_of(const std::vector<Unfreezin
 }
 
 /// An empty chart over epochs.
-pages::LineChart epoch_chart(const std::string& title, const std::string& value,
-                             const std::vector<Unfreezing>& unfreezings, MarkNames names) {
+pages::LineChart epoch_chart(const RunRecord& run, const std::string& title,
+                             const std::string& value, const std::vector<Unfreezing>& unfreezings,
+                             MarkNames names) {
+  std::int64_t last_epoch = 1;
+  for (const EpochMetrics& epoch : run.epochs) last_epoch = std::max(last_epoch, epoch.epoch);
   pages::LineChart chart;
   chart.title = title;
   chart.x.label = "epoch";
+  chart.x.low = 1;
+  chart.x.high = std::max(2.0, static_cast<double>(last_epoch));
   chart.y.label = value;
   chart.marks = marks_of(unfreezings, names);
+  std::erase_if(chart.marks, [last_epoch](const auto& mark) {
+    return mark.first > static_cast<double>(last_epoch);
+  });
   return chart;
 }
 
 pages::Figure loss_figure(const RunRecord& run, int fold,
                           const std::vector<Unfreezing>& unfreezings) {
   const std::vector<EpochMetrics> epochs = run.epochs_of(fold);
-  pages::LineChart chart =
-      epoch_chart(fmt::format("Losses of fold {}", fold), "loss", unfreezings, MarkNames::Hidden);
+  pages::LineChart chart = epoch_chart(run, fmt::format("Losses of fold {}", fold), "loss",
+                                       unfreezings, MarkNames::Hidden);
   chart.series = {series_of(epochs, &EpochMetrics::loss, "training"),
                   series_of(epochs, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
@@ -89,7 +97,7 @@ pages::Figure loss_figure(const RunRecord& run, int fold,
 
 pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezing>& unfreezings) {
   pages::LineChart chart =
-      epoch_chart("Losses, mean of the folds", "loss", unfreezings, MarkNames::Hidden);
+      epoch_chart(run, "Losses, mean of the folds", "loss", unfreezings, MarkNames::Hidden);
   chart.series = {mean_series(run, &EpochMetrics::loss, "training"),
                   mean_series(run, &EpochMetrics::val_loss, "validation")};
   chart.series.front().dashed = true;
@@ -102,8 +110,8 @@ pages::Figure mean_loss_figure(const RunRecord& run, const std::vector<Unfreezin
 
 /// One series a fold, or their mean if there are many.
 pages::Figure macro_f1_figure(const RunRecord& run, const std::vector<Unfreezing>& unfreezings) {
-  pages::LineChart chart =
-      epoch_chart("Macro F1 of the validation images", "macro F1", unfreezings, MarkNames::Shown);
+  pages::LineChart chart = epoch_chart(run, "Macro F1 of the validation images", "macro F1",
+                                       unfreezings, MarkNames::Shown);
   const std::vector<int> folds = folds_with_epochs(run);
   if (folds.size() > kMostFoldsDrawn) {
     chart.series = {mean_series(run, &EpochMetrics::val_macro_f1, "mean of the folds")};
@@ -126,7 +134,7 @@ pages::Figure rate_figure(const RunRecord& run, const std::vector<Unfreezing>& u
     if (epochs.size() > longest.size()) longest = std::move(epochs);
   }
   pages::LineChart chart =
-      epoch_chart("Learning rate", "learning rate", unfreezings, MarkNames::Hidden);
+      epoch_chart(run, "Learning rate", "learning rate", unfreezings, MarkNames::Hidden);
   chart.series = {series_of(longest, &EpochMetrics::learning_rate, "learning rate")};
   return {.chart = std::move(chart),
           .caption = fmt::format("At the end of each epoch; --scheduler {}.",

@@ -73,7 +73,7 @@ std::string percent(float share) { return fmt::format("{:.1f}%", 100 * share); }
 /// The longer side becomes kSide: small photographs are enlarged, so that all look alike.
 pages::Picture picture_of(const data::Image& image) {
   const int longer = std::max(image.width, image.height);
-  if (longer >= kSide) return picture_of(image);
+  if (longer >= kSide) return pages::thumbnail(image, kSide);
   const auto scaled = [longer](int side) { return std::max(1, side * kSide / longer); };
   return pages::thumbnail(data::resize(image, scaled(image.width), scaled(image.height)), kSide);
 }
@@ -126,7 +126,7 @@ class GalleryMaker {
     try {
       const data::Image image =
           data::decode_image_file(run_.data.dataset.root + "/" + prediction.path);
-      tile.picture = pages::thumbnail(image, kSide);
+      tile.picture = picture_of(image);
       gallery.tiles.push_back(std::move(tile));
       const auto overlay = overlays_.find(number);
       if (overlay == overlays_.end()) return;

@@ -24,7 +24,7 @@ ROOMS = {
     "nn": ("modules, layers, models, optimisers", "module.h", TEAL, "left"),
     "weights": ("safetensors and .pth files, the catalogue", "load.cpp", SKY, "left"),
     "data": ("images, data sets, folds, the loader", "loader.h", LEAF, "right"),
-    "apps": ("five programs, and the library behind them", "finetune/main.cpp", INK, "full"),
+    "apps": ("the programs, and the library behind them", "finetune/main.cpp", INK, "full"),
 }
 SOURCES = (".h", ".cpp", ".cu", ".cuh")
 
