@@ -1,0 +1,61 @@
+// Why a network answers as it does: the work behind `explain`.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/options/reading_options.h"
+#include "hanok/apps/prediction/heat_map.h"
+#include "hanok/data/image.h"
+
+#pragma GCC visibility push(default)
+namespace hanok::training {
+
+struct ExplainOptions : ReadingOptions {
+  std::string run{}, checkpoint{};    // one of the two
+  std::vector<std::string> images{};  // files or folders
+  std::string out{};                  // PNG; empty: none
+  std::int64_t neighbours = 5;        // training photographs shown; needs the run's data
+};
+
+/// A training photograph near to the one that is explained.
+struct NearPhotograph {
+  std::string path{};   // as folds.csv names it
+  std::string file{};   // where it lies
+  std::string label{};  // its class
+  float similarity = 0;
+};
+
+struct Explanation {
+  std::string name{};  // as the user wrote it
+  data::Image photograph{};
+  std::vector<float> probabilities{};   // of each class, the mean of the networks that answer
+  std::vector<std::int64_t> ranked{};   // classes, most probable first
+  std::vector<std::int64_t> answers{};  // each network's class
+  std::vector<float> certainties{};     // each network's probability of ranked[0]
+  /// The one network that answers, because the run holds the photograph and the other networks
+  /// trained on it; and the photograph's label.
+  std::optional<std::int64_t> held_out_by{};
+  std::string label{};
+  /// Of the photograph's size, for the most probable class and the next; empty for a network
+  /// without feature maps.
+  std::vector<HeatMap> maps{};
+  std::int64_t neighbours_of = 0;  // the network in whose features the neighbours are near
+  std::vector<NearPhotograph> neighbours{};
+};
+
+struct Explanations {
+  std::vector<std::string> class_names{};
+  std::vector<Explanation> images{};
+  std::string missing_neighbours{};  // why there are none; empty if there are
+};
+
+/// Throws UsageError, IoError, FormatError; ValueError naming all images that cannot be read,
+/// before anything is computed.
+Explanations explain(const ExplainOptions& options, Reporter& reporter);
+
+}  // namespace hanok::training
+#pragma GCC visibility pop
