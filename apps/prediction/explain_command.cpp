@@ -13,7 +13,7 @@
 namespace hanok::training {
 namespace {
 
-constexpr std::int64_t kMostNeighbours = 6;  // that a sheet's width holds
+constexpr std::int64_t kMostNeighbours = 6;  // as many as a sheet is wide
 
 void check(const ExplainOptions& options) {
   if (options.run.empty() == options.checkpoint.empty()) {

@@ -80,6 +80,19 @@ class Explainer {
     for (LoadedModel& model : models_) model.model->to(device);
   }
 
+  /// The files that are read: of the run or checkpoint, the images, and the run's photographs.
+  std::vector<std::string> inputs() const {
+    std::vector<std::string> files =
+        options_.run.empty() ? std::vector{options_.checkpoint} : files_of_run(options_.run);
+    files.insert(files.end(), images_.tables.begin(), images_.tables.end());
+    for (const data::Dataset* dataset : {&images_.dataset, &run_.data.dataset}) {
+      for (std::size_t i = 0; i < dataset->samples.size(); ++i) {
+        files.push_back(dataset->full_path(i));
+      }
+    }
+    return files;
+  }
+
   Explanations explain() {
     check_images();
     const PrecisionScope precision(options_.precision);
@@ -269,17 +282,12 @@ class Explainer {
 Explanations explain(const ExplainOptions& options, Reporter& reporter) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   const ImageList images = list_images(options.images);
+  Explainer explainer(options, reporter, images);
   if (!options.out.empty()) {
-    std::vector<std::string> inputs = images.tables;
-    if (!options.run.empty()) inputs = files_of_run(options.run);
-    if (!options.checkpoint.empty()) inputs.push_back(options.checkpoint);
-    for (std::size_t i = 0; i < images.names.size(); ++i) {
-      inputs.push_back(images.dataset.full_path(i));
-    }
-    refuse_to_overwrite(options.out, inputs);
+    refuse_to_overwrite(options.out, explainer.inputs());
     check_can_be_written(options.out);
   }
-  return Explainer(options, reporter, images).explain();
+  return explainer.explain();
 }
 
 }  // namespace hanok::training

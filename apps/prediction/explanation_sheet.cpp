@@ -13,10 +13,10 @@ constexpr PaintColor kBar = {70, 100, 190}, kTrack = {228, 230, 238}, kRule = {2
 constexpr PaintColor kRight = {20, 120, 60}, kWrong = {185, 40, 40};
 constexpr TextStyle kTitle = {.color = kInk, .scale = 2}, kCaption = {.color = kFaint, .scale = 1};
 constexpr int kMargin = 20, kGap = 14, kLine = 12;
-constexpr int kTile = 224, kSmallTile = 132, kBars = 290;
-constexpr std::size_t kMostBars = 8;
+constexpr int kTile = 260, kSmallTile = 170, kBars = 300;
+constexpr std::size_t kMostBars = 7;
 constexpr int kWidth = 2 * kMargin + 3 * kTile + 3 * kGap + kBars;
-constexpr int kTopHeight = kTile + kLine + kGap;
+constexpr int kTopHeight = kTile + 4 * kLine + kGap;
 constexpr int kStripHeight = kLine + kSmallTile + 2 * kLine + kGap;
 constexpr int kHeading = 30;
 
@@ -98,10 +98,13 @@ class Sheet {
                                 : right ? kRight
                                         : kBar));
     y += kHeading;
-    draw_tile(image.photograph, "photograph", kMargin, y);
+    draw_tile(image.photograph, {"photograph", ""}, kMargin, y);
     for (std::size_t k = 0; k < image.maps.size(); ++k) {
+      const auto& values = image.maps[k].values;
+      const bool any = std::any_of(values.begin(), values.end(), [](float v) { return v > 0; });
       draw_tile(overlay(image.photograph, image.maps[k]),
-                fmt::format("what counted for {}", class_name(all_, image.ranked[k])),
+                {class_name(all_, image.ranked[k]),
+                 any ? "Grad-CAM: what counted for it" : "Grad-CAM: nothing counted for it"},
                 kMargin + static_cast<int>(k + 1) * (kTile + kGap), y);
     }
     draw_bars(image, kWidth - kMargin - kBars, y);
@@ -113,25 +116,31 @@ class Sheet {
     fill_rectangle(sheet_, {kMargin, y, kWidth - 2 * kMargin, 1}, kRule);
   }
 
-  void draw_tile(const data::Image& picture, const std::string& caption, int x, int y) {
+  struct Caption {
+    std::string title, note;
+  };
+  void draw_tile(const data::Image& picture, const Caption& caption, int x, int y) {
     paste_centred(sheet_, fitted(picture, kTile), {x, y, kTile, kTile});
-    write_text(sheet_, fitting_text(caption, kTile, kCaption, KeepPart::Beginning), x,
-               y + kTile + 5, kCaption);
+    y += kTile + 6;
+    write_text(sheet_, fitting_text(caption.title, kTile, kTitle, KeepPart::Beginning), x, y,
+               kTitle);
+    write_text(sheet_, caption.note, x, y + letter_height(kTitle) + 6, kCaption);
   }
 
   void draw_bars(const Explanation& image, int x, int y) {
-    for (std::size_t k = 0; k < std::min(kMostBars, image.ranked.size()); ++k, y += 26) {
+    for (std::size_t k = 0; k < std::min(kMostBars, image.ranked.size()); ++k, y += 40) {
       const float p = probability(image, k);
       const std::string number = fmt::format("{:.3f}", p);
-      const TextStyle style = in_color(kCaption, kInk);
+      const TextStyle& style = kTitle;
       const int right = x + kBars - static_cast<int>(number.size()) * letter_width(style);
       write_text(sheet_,
                  fitting_text(class_name(all_, image.ranked[k]), right - x - 8, style,
                               KeepPart::Beginning),
                  x, y, style);
       write_text(sheet_, number, right, y, style);
-      fill_rectangle(sheet_, {x, y + 10, kBars, 8}, kTrack);
-      fill_rectangle(sheet_, {x, y + 10, static_cast<int>(static_cast<float>(kBars) * p), 8}, kBar);
+      fill_rectangle(sheet_, {x, y + 18, kBars, 10}, kTrack);
+      fill_rectangle(sheet_, {x, y + 18, static_cast<int>(static_cast<float>(kBars) * p), 10},
+                     kBar);
     }
   }
 

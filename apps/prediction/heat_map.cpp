@@ -135,14 +135,13 @@ data::Image overlay(const data::Image& photograph, const HeatMap& map) {
     throw ValueError(fmt::format("overlay: a map of {}x{} on a photograph of {}x{}", map.width,
                                  map.height, photograph.width, photograph.height));
   }
-  constexpr double kMostOpaque = 0.75;
+  constexpr double kMostOpaque = 0.7;
   data::Image result = photograph;
   for (std::size_t i = 0; i < map.values.size(); ++i) {
     std::uint8_t* pixel = result.pixels.data() + 3 * i;
     const double grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
     const HeatColor color = heat_color(map.values[i]);
-    // The root shows weak places, too: a third of the largest value is half as opaque.
-    const double opacity = kMostOpaque * std::sqrt(std::clamp(double{map.values[i]}, 0.0, 1.0));
+    const double opacity = kMostOpaque * std::clamp(double{map.values[i]}, 0.0, 1.0);
     pixel[0] = blend(grey, color.red, opacity);
     pixel[1] = blend(grey, color.green, opacity);
     pixel[2] = blend(grey, color.blue, opacity);

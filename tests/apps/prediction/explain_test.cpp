@@ -1,0 +1,142 @@
+// explain: what it prints and draws for a run, and its errors.
+#include <filesystem>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hanok/apps/prediction/picture_text.h"
+#include "hanok/data/image.h"
+#include "tests/apps/program.h"
+
+namespace hanok::test {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Arguments = std::vector<std::string>;
+
+Outcome explain(const Arguments& arguments) { return run_program("explain", arguments); }
+
+class Explain : public ::testing::Test {
+ protected:
+  Explain() {
+    draw_photos(folder_ / "photos");
+    const Outcome outcome = finetune({"--data",       folder_ / "photos",
+                                      "--model",      "lenet",
+                                      "--weights",    "none",
+                                      "--image-size", "32",
+                                      "--batch-size", "4",
+                                      "--epochs",     "3",
+                                      "--folds",      "2",
+                                      "--lr",         "0.003",
+                                      "--augment",    "none",
+                                      "--out",        folder_ / "run"});
+    if (outcome.exit_code != 0) throw std::runtime_error(outcome.output);
+    fs::copy_file(folder_ / "photos/class1/photo03.png", folder_ / "strange.png");
+  }
+
+  TemporaryFolder folder_;
+  const Arguments run_ = {"--run", folder_ / "run"};
+};
+
+TEST_F(Explain, AStrangePhotographIsAnsweredByAllFolds) {
+  const Outcome outcome =
+      explain(run_ + Arguments{folder_ / "strange.png", "--out", folder_ / "why.png"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("strange.png: class1\n"));
+  EXPECT_THAT(outcome.output, HasSubstr("of 2 folds say class1"));
+  // The same photograph is in the data: it is the nearest of one fold, if that trained on it.
+  EXPECT_THAT(outcome.output, HasSubstr("class1/photo"));
+  const data::Image sheet = data::decode_image_file(folder_ / "why.png");
+  EXPECT_GT(sheet.width, 800);
+  EXPECT_GT(sheet.height, 400);
+}
+
+TEST_F(Explain, APhotographOfTheRunIsAnsweredByTheFoldThatHeldItOut) {
+  for (const auto& row : read_plain_csv(folder_ / "run/predictions.csv")) {
+    if (row[0] != "class2/photo05.png") continue;
+    const Outcome outcome = explain(run_ + Arguments{folder_ / "photos/class2/photo05.png"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("photo05.png: " + row[2]));
+    EXPECT_THAT(outcome.output, HasSubstr("answered by the fold that did not train on it"));
+    // Its probability is that of the validation.
+    EXPECT_THAT(outcome.output, HasSubstr(row[2] + " " + row[3].substr(0, 4)));
+    // It is not its own neighbour.
+    EXPECT_THAT(outcome.output, Not(HasSubstr(" class2/photo05.png\n")));
+    return;
+  }
+  FAIL() << "no prediction";
+}
+
+TEST_F(Explain, WithoutTheRunsPhotographsTheRestRemains) {
+  fs::rename(folder_ / "photos", folder_ / "gone");
+  const Outcome outcome =
+      explain(run_ + Arguments{folder_ / "strange.png", "--out", folder_ / "why.png"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("no nearest training photographs: "));
+  EXPECT_TRUE(fs::exists(folder_ / "why.png"));
+}
+
+TEST_F(Explain, SaysWhatIsWrong) {
+  const auto expect = [&](const Arguments& arguments, int code, const std::string& text) {
+    const Outcome outcome = explain(arguments);
+    EXPECT_EQ(outcome.exit_code, code) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr(text));
+  };
+  const std::string photo = folder_ / "strange.png";
+  expect({photo}, 2, "--run RUN or --checkpoint FILE");
+  expect(run_, 2, "IMAGE: missing");
+  expect({photo, "--run", folder_ / "nowhere"}, 2, "no such folder");
+  expect(run_ + Arguments{folder_ / "missing.png"}, 1, "cannot be read");
+  expect(run_ + Arguments{photo, "--out", folder_ / "why.jpg"}, 2, "must end in .png");
+  expect(run_ + Arguments{photo, "--out", photo}, 2, "would replace it");
+  expect(run_ + Arguments{photo, "--out", folder_ / "photos/class0/photo00.png"}, 2,
+         "would replace it");
+  expect(run_ + Arguments{photo, "--neighbours", "7"}, 2, "--neighbours");
+}
+
+// ---- letters ----
+
+/// Rows of '#' and '.' of a one-line picture.
+std::string dots_of(const std::string& text) {
+  data::Image picture = training::plain_picture(6, 7, {255, 255, 255});
+  training::write_text(picture, text, 0, 0, {.scale = 1});
+  std::string dots;
+  for (int y = 0; y < 7; ++y) {
+    for (int x = 0; x < 5; ++x) dots += picture.row(y)[3 * x] == 0 ? '#' : '.';
+    dots += '\n';
+  }
+  return dots;
+}
+
+TEST(PictureText, LettersAreDrawnUpright) {
+  EXPECT_EQ(dots_of("F"), "#####\n#....\n#....\n####.\n#....\n#....\n#....\n");
+}
+
+TEST(PictureText, ACharacterBeyondAsciiIsOneQuestionMark) {
+  EXPECT_EQ(dots_of("\xED\x95\x9C"), dots_of("?"));
+  const training::TextStyle style = {.scale = 1};
+  EXPECT_EQ(training::fitting_text("a\xC3\xA9z", 60, style, training::KeepPart::Beginning), "a?z");
+}
+
+TEST(PictureText, LongTextKeepsTheAskedPart) {
+  const training::TextStyle style = {.scale = 1};
+  EXPECT_EQ(training::fitting_text("abcdefgh", 36, style, training::KeepPart::Beginning), "abcd..");
+  EXPECT_EQ(training::fitting_text("abcdefgh", 36, style, training::KeepPart::End), "..efgh");
+}
+
+TEST(PictureText, PaintsNothingBesideThePicture) {
+  data::Image picture = training::plain_picture(3, 3, {1, 2, 3});
+  const data::Image image = training::plain_picture(2, 2, {9, 9, 9});
+  training::paste(picture, image, -1, -1);
+  training::paste(picture, image, 2, 2);
+  training::paste(picture, image, 7, 0);
+  training::fill_rectangle(picture, {-5, 1, 6, 1}, {7, 7, 7});
+  EXPECT_EQ(picture.row(0)[0], 9);
+  EXPECT_EQ(picture.row(0)[3], 1);
+  EXPECT_EQ(picture.row(1)[0], 7);
+  EXPECT_EQ(picture.row(2)[6], 9);
+}
+
+}  // namespace
+}  // namespace hanok::test
