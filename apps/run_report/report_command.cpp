@@ -88,8 +88,8 @@ int report_command(training::Arguments arguments, training::Reporter& reporter) 
   const std::string path = page_path(request);
   training::check_can_be_written(path);
   std::vector<RunRecord> runs = read_runs(request, reporter);
-  const pages::Page page =
-      runs.size() == 1 ? run_page(runs.front()) : comparison_page(std::move(runs));
+  const pages::Page page = runs.size() == 1 ? explained_run_page(runs.front(), reporter)
+                                            : comparison_page(std::move(runs));
   pages::write_page(path, page);
   if (!request.quiet) reporter.print(pages::to_text(page, training::terminal_columns()));
   reporter.print(fmt::format("report: {}\n", path));

@@ -7,6 +7,7 @@
 
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run_report/overlays.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::run_report {
@@ -50,6 +51,11 @@ pages::Page run_page(const RunRecord& run, const Overlays& overlays) {
   return page;
 }
 
+pages::Page explained_run_page(const RunRecord& run, training::Reporter& reporter) {
+  const std::vector<std::size_t> shown = numbers_of(choose_photographs(run));
+  return run_page(run, grad_cam_overlays(run, shown, reporter));
+}
+
 pages::Page progress_page(const RunRecord& run, bool running) {
   pages::Page page = frame(run, running ? "training" : "interrupted");
   page.refresh_seconds = running ? kRefreshSeconds : 0;
@@ -73,7 +79,7 @@ pages::Page progress_page(const RunRecord& run, bool running) {
 
 void write_report(const training::RunFolder& folder, training::Reporter& reporter) {
   try {
-    pages::write_page(folder.report(), run_page(read_run(folder.path())));
+    pages::write_page(folder.report(), explained_run_page(read_run(folder.path()), reporter));
     reporter.print(fmt::format("report: {}\n", folder.report()));
   } catch (const Error& error) {
     reporter.warn(fmt::format("the report was not written: {}", error.what()));

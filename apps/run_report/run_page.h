@@ -17,6 +17,9 @@ namespace hanok::run_report {
 /// beside them. The same record gives the same page.
 pages::Page run_page(const RunRecord& run, const Overlays& overlays = {});
 
+/// With Grad-CAM beside the photographs.
+pages::Page explained_run_page(const RunRecord& run, training::Reporter& reporter);
+
 /// The curves so far and the folds that are done, without photographs. `running`: a browser loads
 /// it again every few seconds.
 pages::Page progress_page(const RunRecord& run, bool running);
