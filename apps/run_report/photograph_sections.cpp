@@ -71,11 +71,25 @@ std::vector<std::size_t> chosen(const RunRecord& run, std::size_t most,
 std::string percent(float share) { return fmt::format("{:.1f}%", 100 * share); }
 
 /// The longer side becomes kSide: small photographs are enlarged, so that all look alike.
-pages::Picture picture_of(const data::Image& image) {
+data::Image scaled(const data::Image& image) {
   const int longer = std::max(image.width, image.height);
-  if (longer >= kSide) return pages::thumbnail(image, kSide);
-  const auto scaled = [longer](int side) { return std::max(1, side * kSide / longer); };
-  return pages::thumbnail(data::resize(image, scaled(image.width), scaled(image.height)), kSide);
+  const auto side = [longer](int length) {
+    return std::max(1, static_cast<int>(std::int64_t{length} * kSide / longer));
+  };
+  return data::resize(image, side(image.width), side(image.height));
+}
+
+/// Two images of one size, the second to the right of the first.
+data::Image side_by_side(const data::Image& left, const data::Image& right) {
+  constexpr int kGap = 4;  // pixels, white
+  data::Image out{.width = left.width + kGap + right.width, .height = left.height, .pixels = {}};
+  out.pixels.assign(out.row_offset(out.height), 255);
+  for (int y = 0; y < out.height; ++y) {
+    std::copy_n(left.row(y), std::size_t{3} * left.width, out.row(y));
+    std::copy_n(right.row(y), std::size_t{3} * right.width,
+                out.row(y) + std::size_t{3} * (left.width + kGap));
+  }
+  return out;
 }
 
 /// The path without the folder of its class, which the label says already.
@@ -109,7 +123,8 @@ class GalleryMaker {
     };
     const std::string title =
         title_of(prediction.path, names[static_cast<std::size_t>(prediction.label)]);
-    pages::Tile tile{.title = title};
+    pages::Tile tile;
+    tile.title = title;
     tile.lines.push_back(
         fmt::format("label: {} ({})", name(prediction.label), percent(prediction.of_label())));
     if (prediction.right()) {
@@ -126,17 +141,17 @@ class GalleryMaker {
     try {
       const data::Image image =
           data::decode_image_file(run_.data.dataset.root + "/" + prediction.path);
-      tile.picture = picture_of(image);
-      gallery.tiles.push_back(std::move(tile));
       const auto overlay = overlays_.find(number);
-      if (overlay == overlays_.end()) return;
-      pages::Tile beside{.picture = picture_of(overlay->second.picture),
-                         .title = "Grad-CAM of " + title};
-      beside.lines.push_back(fmt::format("what spoke for {}", name(prediction.answer)));
-      if (const std::optional<double>& outside = overlay->second.outside_face) {
-        beside.lines.push_back(fmt::format("{:.0f}% outside the face", 100 * *outside));
+      data::Image shown = scaled(image);
+      if (overlay != overlays_.end()) {
+        shown = side_by_side(shown, scaled(overlay->second.picture));
+        tile.lines.push_back(fmt::format("right: what spoke for {}", name(prediction.answer)));
+        if (const std::optional<double>& outside = overlay->second.outside_face) {
+          tile.lines.push_back(fmt::format("{:.0f}% of it outside the face", 100 * *outside));
+        }
       }
-      gallery.tiles.push_back(std::move(beside));
+      tile.picture = pages::thumbnail(shown, std::max(shown.width, shown.height));
+      gallery.tiles.push_back(std::move(tile));
     } catch (const Error& error) {  // a page is whole without a photograph
       if (missing_++ == 0) first_problem_ = error.what();
     }
