@@ -49,18 +49,16 @@ struct Written {
 std::optional<FoldResult> train_fold(const Run& run, Written written, int fold,
                                      const FirstFold* first) {
   const Options& options = run.options;
-  const FoldJob job{.options = options,
-                    .data = run.data,
-                    .reporter = run.reporter,
-                    .fold = fold,
-                    .folder = &run.folder,
-                    .log = &written.log,
-                    .after_epoch =
-                        [&written](const MetricsLog& log) {
-                          written.report.epoch_done(log.lines());
-                        },
-                    .start_weights = start_weights(options),
-                    .profile = first != nullptr ? first->profile.get() : nullptr};
+  const FoldJob job{
+      .options = options,
+      .data = run.data,
+      .reporter = run.reporter,
+      .fold = fold,
+      .folder = &run.folder,
+      .log = &written.log,
+      .after_epoch = [&written](const MetricsLog& log) { written.report.epoch_done(log.lines()); },
+      .start_weights = start_weights(options),
+      .profile = first != nullptr ? first->profile.get() : nullptr};
   run.reporter.print(fold_classes(options, run.data, fold));
   Allocator& allocator = allocator_of(choose_device(options.device));
   allocator.reset_peak();
