@@ -54,6 +54,9 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 // ---- activations ----
 Tensor relu(const Tensor& x);
 Tensor leaky_relu(const Tensor& x, float slope = 0.01F);
+/// x where x > 0, else slope * x (He et al., Delving Deep into Rectifiers, 2015). slopes: f32 [C],
+/// one for each channel of x [N,C,...], or [1] for x of any shape.
+Tensor prelu(const Tensor& x, const Tensor& slopes);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
 /// x sigmoid(x).
@@ -158,10 +161,13 @@ Tensor group_norm(const Tensor& x, std::int64_t groups, const Tensor& weight = {
 
 // ---- pooling ----
 /// x [N,C,H,W] -> [N,C,P,Q]; padding counts as minus infinity. At most 255 taps.
+/// PoolSize::Ceil is PyTorch's ceil_mode.
 Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
-                  const Window2d& window);
+                  const Window2d& window, PoolSize rounding = PoolSize::Floor);
+/// What lies beyond the padding counts in no mean.
 Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
-                  const Window2d& window, bool count_include_pad = true);
+                  const Window2d& window, bool count_include_pad = true,
+                  PoolSize rounding = PoolSize::Floor);
 /// x [N,C,H,W] -> [N,C,out_h,out_w].
 Tensor adaptive_avg_pool2d(const Tensor& x, std::int64_t out_h, std::int64_t out_w);
 

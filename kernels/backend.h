@@ -45,13 +45,14 @@ struct PrimitiveList {};
 
 using Primitives =
     PrimitiveList<Fill, StridedCopy, Cast, NormalizeU8, RandomUniform, RandomNormal, Dropout, Unary,
-                  UnaryBackward, Binary, AddScaled, Reduce, MaxAlong, ScatterAlong, L2Norm, Select,
-                  Gather, GatherBackward, TopK, Gemm, SumRows, Conv2dPack, Conv2dForward,
-                  Conv2dBackwardData, Conv2dBackwardWeights, InvertedResidual, BatchNormStatistics,
-                  BatchNormApply, BatchNormBackward, BatchNormMaxPool, BatchNormMaxPoolBackward,
-                  Softmax, SoftmaxBackward, CrossEntropy, CrossEntropyBackward, MaxPool2d,
-                  MaxPool2dBackward, AvgPool2d, AvgPool2dBackward, AdaptiveAvgPool2d,
-                  AdaptiveAvgPool2dBackward, SgdStep, AdamStep, Unscale, UpdateLossScale>;
+                  UnaryBackward, Binary, Prelu, PreluBackward, AddScaled, Reduce, MaxAlong,
+                  ScatterAlong, L2Norm, Select, Gather, GatherBackward, TopK, Gemm, SumRows,
+                  Conv2dPack, Conv2dForward, Conv2dBackwardData, Conv2dBackwardWeights,
+                  InvertedResidual, BatchNormStatistics, BatchNormApply, BatchNormBackward,
+                  BatchNormMaxPool, BatchNormMaxPoolBackward, Softmax, SoftmaxBackward,
+                  CrossEntropy, CrossEntropyBackward, MaxPool2d, MaxPool2dBackward, AvgPool2d,
+                  AvgPool2dBackward, AdaptiveAvgPool2d, AdaptiveAvgPool2dBackward, SgdStep,
+                  AdamStep, Unscale, UpdateLossScale>;
 
 /// One pure virtual function run(context, op) for each primitive of the list: a class for the first
 /// one, derived from the class for the others.

@@ -30,6 +30,24 @@ constexpr std::int64_t window_output_size(std::int64_t input, std::int64_t kerne
   return (input + 2 * pad - dilation * (kernel - 1) - 1) / stride + 1;
 }
 
+/// How the number of windows is rounded where they do not fill the padded input.
+enum class PoolSize {
+  Floor,  // whole windows only
+  Ceil,   // PyTorch's ceil_mode: also a last one that reaches beyond the padding, if it starts
+          // within the input or the padding before it
+};
+
+/// Output pixels of a pooling window; below 1 where it does not fit.
+constexpr std::int64_t pool_output_size(PoolSize rounding, std::int64_t input, std::int64_t kernel,
+                                        std::int64_t stride, std::int64_t pad,
+                                        std::int64_t dilation) {
+  if (rounding == PoolSize::Floor) return window_output_size(input, kernel, stride, pad, dilation);
+  const std::int64_t steps = input + 2 * pad - dilation * (kernel - 1) - 1 + stride - 1;
+  if (steps < 0) return 0;
+  const std::int64_t windows = steps / stride + 1;
+  return (windows - 1) * stride >= input + pad ? windows - 1 : windows;
+}
+
 /// x [N,C,H,W] (*) w [K,C/groups,R,S] -> y [N,K,P,Q]; in memory x is N,H,W,C, w is K,R,S,C/groups,
 /// y is N,P,Q,K.
 struct Conv2dShape {
@@ -67,13 +85,15 @@ struct Pool2dShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0;
   std::int64_t r = 0, s = 0;
   Window2d window{};
-  bool count_include_pad = true;  // average pooling: divide by R*S also at the border
+  /// Average pooling: divide also by the taps in the padding.
+  bool count_include_pad = true;
+  PoolSize rounding = PoolSize::Floor;
 
   constexpr std::int64_t p() const {
-    return window_output_size(h, r, window.stride_h, window.pad_h, window.dilation_h);
+    return pool_output_size(rounding, h, r, window.stride_h, window.pad_h, window.dilation_h);
   }
   constexpr std::int64_t q() const {
-    return window_output_size(w, s, window.stride_w, window.pad_w, window.dilation_w);
+    return pool_output_size(rounding, w, s, window.stride_w, window.pad_w, window.dilation_w);
   }
   Shape input_shape() const { return {n, c, h, w}; }
   Shape output_shape() const { return {n, c, p(), q()}; }

@@ -4,6 +4,7 @@
 
 #include "hanok/engine/ops.h"
 #include "hanok/kernels/base/error.h"
+#include "hanok/nn/positive.h"
 
 namespace hanok::nn {
 
@@ -25,6 +26,14 @@ std::string Hardtanh::extra_repr() const {
 Tensor LeakyReLU::forward(const Tensor& x) { return ops::leaky_relu(x, slope); }
 std::unique_ptr<Module> LeakyReLU::clone() const { return clone_as<LeakyReLU>(slope); }
 std::string LeakyReLU::extra_repr() const { return fmt::format("negative_slope={}", slope); }
+
+PReLU::PReLU(std::int64_t num_parameters, float init)
+    : num_parameters(positive("PReLU", "num_parameters", num_parameters)),
+      init(init),
+      weight(this, "weight", Tensor::full({num_parameters}, init)) {}
+Tensor PReLU::forward(const Tensor& x) { return ops::prelu(x, weight); }
+std::unique_ptr<Module> PReLU::clone() const { return clone_as<PReLU>(num_parameters, init); }
+std::string PReLU::extra_repr() const { return fmt::format("num_parameters={}", num_parameters); }
 
 Tensor Sigmoid::forward(const Tensor& x) { return ops::sigmoid(x); }
 std::unique_ptr<Module> Sigmoid::clone() const { return clone_as<Sigmoid>(); }

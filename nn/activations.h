@@ -1,6 +1,8 @@
 // Activation layers: each is a module over one elementwise op.
 #pragma once
 
+#include <cstdint>
+
 #include "hanok/nn/module.h"
 
 #pragma GCC visibility push(default)
@@ -39,6 +41,19 @@ class LeakyReLU : public Module {
   std::string type_name() const override { return "LeakyReLU"; }
   std::string extra_repr() const override;
   const float slope;
+};
+/// x where x > 0, else slope * x with learned slopes: one, or one for each channel of x [N,C,...].
+/// Throws ValueError for a number of slopes below one.
+class PReLU : public Module {
+ public:
+  explicit PReLU(std::int64_t num_parameters = 1, float init = 0.25F);
+  Tensor forward(const Tensor& x) override;
+  std::unique_ptr<Module> clone() const override;
+  std::string type_name() const override { return "PReLU"; }
+  std::string extra_repr() const override;
+  const std::int64_t num_parameters;
+  const float init;
+  Parameter weight;  // [num_parameters]
 };
 class Sigmoid : public Module {
  public:

@@ -152,15 +152,18 @@ Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor&
 
 // ---- layers without parameters ----
 
-MaxPool2d::MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding)
+MaxPool2d::MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                     PoolSize rounding)
     : kernel(positive("MaxPool2d", "kernel", kernel)),
       stride(positive("MaxPool2d", "stride", stride)),
-      padding(padding) {}
+      padding(padding),
+      rounding(rounding) {}
 Tensor MaxPool2d::forward(const Tensor& x) {
-  return ops::max_pool2d(x, kernel, kernel, square_window(stride, padding));
+  return ops::max_pool2d(x, kernel, kernel, square_window(stride, padding), rounding);
 }
 Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, MaxPool2d& pool) {
-  if (conv.has_forward_hooks() || bn.has_forward_hooks() || pool.has_forward_hooks()) {
+  if (conv.has_forward_hooks() || bn.has_forward_hooks() || pool.has_forward_hooks() ||
+      pool.rounding == PoolSize::Ceil) {
     return pool(conv_bn_act(x, conv, bn));
   }
   const LayerScope layer(&conv);
@@ -168,22 +171,25 @@ Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, Max
                                       square_window(pool.stride, pool.padding));
 }
 std::unique_ptr<Module> MaxPool2d::clone() const {
-  return clone_as<MaxPool2d>(kernel, stride, padding);
+  return clone_as<MaxPool2d>(kernel, stride, padding, rounding);
 }
 std::string MaxPool2d::extra_repr() const {
-  return fmt::format("kernel_size={}, stride={}, padding={}, dilation=1, ceil_mode=False", kernel,
-                     stride, padding);
+  return fmt::format("kernel_size={}, stride={}, padding={}, dilation=1, ceil_mode={}", kernel,
+                     stride, padding, rounding == PoolSize::Ceil ? "True" : "False");
 }
 
-AvgPool2d::AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding)
+AvgPool2d::AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding,
+                     PoolSize rounding)
     : kernel(positive("AvgPool2d", "kernel", kernel)),
       stride(positive("AvgPool2d", "stride", stride)),
-      padding(padding) {}
+      padding(padding),
+      rounding(rounding) {}
 Tensor AvgPool2d::forward(const Tensor& x) {
-  return ops::avg_pool2d(x, kernel, kernel, square_window(stride, padding));
+  return ops::avg_pool2d(x, kernel, kernel, square_window(stride, padding),
+                         /*count_include_pad=*/true, rounding);
 }
 std::unique_ptr<Module> AvgPool2d::clone() const {
-  return clone_as<AvgPool2d>(kernel, stride, padding);
+  return clone_as<AvgPool2d>(kernel, stride, padding, rounding);
 }
 std::string AvgPool2d::extra_repr() const {
   return fmt::format("kernel_size={}, stride={}, padding={}", kernel, stride, padding);

@@ -91,12 +91,14 @@ Tensor conv_bn_act(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, const Tensor&
 /// Maxima over kernel x kernel windows of x [N,C,H,W].
 class MaxPool2d : public Module {
  public:
-  MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
+  MaxPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0,
+            PoolSize rounding = PoolSize::Floor);
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "MaxPool2d"; }
   std::string extra_repr() const override;
   const std::int64_t kernel, stride, padding;
+  const PoolSize rounding;
 };
 
 /// conv_bn_act followed by max-pooling as one op, as in a network's stem; run separately if one of
@@ -106,12 +108,14 @@ Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, Max
 /// Means over kernel x kernel windows of x [N,C,H,W]; padding counts as zeros.
 class AvgPool2d : public Module {
  public:
-  AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0);
+  AvgPool2d(std::int64_t kernel, std::int64_t stride, std::int64_t padding = 0,
+            PoolSize rounding = PoolSize::Floor);
   Tensor forward(const Tensor& x) override;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "AvgPool2d"; }
   std::string extra_repr() const override;
   const std::int64_t kernel, stride, padding;
+  const PoolSize rounding;
 };
 
 /// Means of x [N,C,H,W] over out_h x out_w windows -> [N,C,out_h,out_w].

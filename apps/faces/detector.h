@@ -27,7 +27,7 @@ struct Face {
 struct DetectorOptions {
   int min_face_size = 20;                             // pixels of the shortest side
   std::array<float, 3> thresholds{0.6F, 0.7F, 0.7F};  // of the three networks
-  float scale_factor = 0.709F;                        // between two images of the pyramid
+  double scale_factor = 0.709;                        // between two images of the pyramid
 };
 
 class Detector {
@@ -39,7 +39,8 @@ class Detector {
   Detector(const Detector&) = delete;
   Detector& operator=(const Detector&) = delete;
 
-  /// Faces, the largest first. None is found in an image smaller than min_face_size.
+  /// Faces, the largest first; the same ones for any number of threads. Not to be called by two
+  /// threads at once. None is found in an image smaller than min_face_size.
   std::vector<Face> detect(const data::Image& image) const;
   /// SHA-256 of the weights: part of what identifies cached boxes.
   const std::string& weights_sha256() const;

@@ -5,9 +5,26 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
+#include "hanok/weights/catalogue.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::training {
+namespace {
+
+/// What to give instead of a name that `./dev weights` knows; empty: it is no such name.
+std::string advice_on_name(const std::string& text) {
+  for (const weights::WheelEntry& entry : weights::wheel_catalogue()) {
+    if (entry.name != text) continue;
+    if (entry.use == weights::WeightsUse::Faces) {
+      return fmt::format("{} finds faces and is no model to train; give imagenet, none or a file",
+                         text);
+    }
+    return fmt::format("that is the name of a model: give --model {} --weights imagenet", text);
+  }
+  return "";
+}
+
+}  // namespace
 
 std::string start_weights(const Options& options) {
   switch (options.weights.source) {
@@ -22,6 +39,9 @@ std::string start_weights(const Options& options) {
   try {
     check_can_be_mapped(file);
   } catch (const IoError& error) {
+    if (const std::string advice = advice_on_name(file); !advice.empty()) {
+      throw UsageError(fmt::format("--weights {}: {}", file, advice));
+    }
     throw IoError(fmt::format("--weights: {}; give imagenet, none, or a .pth or .safetensors file",
                               error.what()));
   }

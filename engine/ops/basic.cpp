@@ -1,5 +1,7 @@
 // Elementwise ops: arithmetic with broadcasting, functions of one variable, activations.
+#include <algorithm>
 #include <fmt/format.h>
+#include <vector>
 
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
@@ -160,7 +162,77 @@ Tensor unary(const char* name, UnaryOp op, const Tensor& x, UnaryParams params =
   return y;
 }
 
+// ---- prelu: y = x where x > 0, else s x with the channel's slope s; dx = dy where x > 0, else
+// s dy; ds = sum of dy x over the channel's elements that are not above 0 ----
+
+class PreluNode final : public Node {
+ public:
+  const char* name() const override { return "prelu"; }
+  void save(const Tensor& x, const Tensor& slopes) {
+    x_ = x;
+    slopes_ = slopes;
+  }
+
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const Tensor slopes = slopes_.get(name());
+    Tensor dx, terms, dslopes;
+    PreluBackward call{.x = x_.get(name()).view(), .slopes = slopes.view(), .dy = dy.view()};
+    if (needs(0)) call.dx = (dx = empty_like(dy)).mutable_view();
+    if (needs(1)) call.slope_terms = (terms = empty_on(dy, dy.shape())).mutable_view();
+    const Target target(dy);
+    target.run(call);
+    if (needs(1)) {
+      const std::int64_t channels = slopes.numel();
+      dslopes = empty_on(dy, slopes.shape());
+      target.run(SumRows{.x = terms.view(),
+                         .rows = dy.numel() / channels,
+                         .channels = channels,
+                         .out = dslopes.mutable_view()});
+    }
+    return {dx, dslopes};
+  }
+
+  void release_saved() override {
+    x_.release();
+    slopes_.release();
+  }
+
+ private:
+  SavedTensor x_, slopes_;
+};
+
 }  // namespace
+
+Tensor prelu(const Tensor& x, const Tensor& slopes) {
+  const Operands operands = {{"input", x}, {"slopes", slopes}};
+  check_defined("prelu", operands);
+  check_activations("prelu", {{"input", x}});
+  check_f32("prelu", {{"slopes", slopes}});
+  const std::int64_t channels = x.rank() > 1 ? x.size(1) : 1;
+  const bool per_channel = slopes.shape() == Shape{channels};
+  if (slopes.shape() != Shape{1} && !per_channel) {
+    throw_shape_error("prelu", fmt::format("slopes must be [1] or [{}], one a channel", channels),
+                      operands);
+  }
+  if (per_channel && channels > 1 && x.rank() != 2 && x.rank() != 4) {
+    // As images of one column, whose channels are neighbours in memory.
+    const std::int64_t pixels = x.numel() / std::max<std::int64_t>(x.size(0) * channels, 1);
+    const Tensor image = prelu(reshape(x, {x.size(0), channels, pixels, 1}), slopes);
+    std::vector<std::int64_t> sizes;
+    for (int d = 0; d < x.rank(); ++d) sizes.push_back(x.size(d));
+    return reshape(image, sizes);
+  }
+  Tensor y = empty_like(x);
+  const Target target(x);
+  target.run(Prelu{.x = x.view(), .slopes = slopes.view(), .y = y.mutable_view()});
+  if (any_requires_grad({x, slopes})) {
+    auto node = std::make_shared<PreluNode>();
+    set_inputs(*node, {x, slopes});
+    node->save(x, slopes);
+    record(y, std::move(node));
+  }
+  return y;
+}
 
 Tensor add(const Tensor& a, const Tensor& b) { return binary("add", BinaryOp::Add, a, b); }
 Tensor sub(const Tensor& a, const Tensor& b) { return binary("sub", BinaryOp::Sub, a, b); }

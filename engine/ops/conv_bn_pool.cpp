@@ -88,8 +88,8 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   const std::int64_t rows = shape.n * shape.p() * shape.q();
   check_batch_norm(op, x, shape.k, rows, bn);
   const Operands operands = {{"input", x}, {"weight", conv.weight}};
-  const Pool2dShape pool =
-      check_pool_window(op, shape.output_shape(), kernel_h, kernel_w, window, operands);
+  const Pool2dShape pool = check_pool_window(op, shape.output_shape(), kernel_h, kernel_w, window,
+                                             PoolSize::Floor, operands);
   check_max_pool_taps(op, kernel_h, kernel_w, operands);
 
   const std::vector<Tensor> inputs = {x, conv.weight, conv.bias, bn.weight, bn.bias};

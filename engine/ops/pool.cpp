@@ -9,7 +9,8 @@
 namespace hanok::ops {
 
 Pool2dShape check_pool_window(const char* op, const Shape& x, std::int64_t kernel_h,
-                              std::int64_t kernel_w, const Window2d& window, Operands operands) {
+                              std::int64_t kernel_w, const Window2d& window, PoolSize rounding,
+                              Operands operands) {
   if (kernel_h < 1 || kernel_w < 1 || window.stride_h < 1 || window.stride_w < 1 ||
       window.dilation_h < 1 || window.dilation_w < 1) {
     throw_value_error(op, "kernel, stride and dilation must be at least 1", operands);
@@ -30,8 +31,11 @@ Pool2dShape check_pool_window(const char* op, const Shape& x, std::int64_t kerne
   shape.r = kernel_h;
   shape.s = kernel_w;
   shape.window = window;
-  if (window.dilation_h * (kernel_h - 1) + 1 > shape.h + 2 * window.pad_h ||
-      window.dilation_w * (kernel_w - 1) + 1 > shape.w + 2 * window.pad_w) {
+  shape.rounding = rounding;
+  const bool fits = window.dilation_h * (kernel_h - 1) + 1 <= shape.h + 2 * window.pad_h &&
+                    window.dilation_w * (kernel_w - 1) + 1 <= shape.w + 2 * window.pad_w;
+  // Rounded up, a window that reaches beyond the padding counts.
+  if (rounding == PoolSize::Floor ? !fits : shape.p() < 1 || shape.q() < 1) {
     throw_shape_error(
         op, fmt::format("a kernel of {}x{} does not fit into the padded input", kernel_h, kernel_w),
         operands);
@@ -49,10 +53,10 @@ void check_max_pool_taps(const char* op, std::int64_t kernel_h, std::int64_t ker
 namespace {
 
 Pool2dShape check_pool(const char* op, const Tensor& x, std::int64_t kernel_h,
-                       std::int64_t kernel_w, const Window2d& window) {
+                       std::int64_t kernel_w, const Window2d& window, PoolSize rounding) {
   check_activations(op, {{"input", x}});
   if (x.rank() != 4) throw_shape_error(op, "expected an input [N,C,H,W]", {{"input", x}});
-  return check_pool_window(op, x.shape(), kernel_h, kernel_w, window, {{"input", x}});
+  return check_pool_window(op, x.shape(), kernel_h, kernel_w, window, rounding, {{"input", x}});
 }
 
 // ---- max: y = max over the window; dx sums dy over the windows whose (first) maximum it is ----
@@ -118,8 +122,8 @@ class AdaptiveAvgPoolNode final : public Node {
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
-                  const Window2d& window) {
-  const Pool2dShape shape = check_pool("max_pool2d", x, kernel_h, kernel_w, window);
+                  const Window2d& window, PoolSize rounding) {
+  const Pool2dShape shape = check_pool("max_pool2d", x, kernel_h, kernel_w, window, rounding);
   check_max_pool_taps("max_pool2d", kernel_h, kernel_w, {{"input", x}});
   const bool recorded = any_requires_grad({x});
   Tensor y = empty_on(x, shape.output_shape(), x.dtype());
@@ -138,8 +142,8 @@ Tensor max_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
 }
 
 Tensor avg_pool2d(const Tensor& x, std::int64_t kernel_h, std::int64_t kernel_w,
-                  const Window2d& window, bool count_include_pad) {
-  Pool2dShape shape = check_pool("avg_pool2d", x, kernel_h, kernel_w, window);
+                  const Window2d& window, bool count_include_pad, PoolSize rounding) {
+  Pool2dShape shape = check_pool("avg_pool2d", x, kernel_h, kernel_w, window, rounding);
   if (window.dilation_h != 1 || window.dilation_w != 1) {
     throw_value_error("avg_pool2d", "dilation must be 1", {{"input", x}});
   }

@@ -44,6 +44,7 @@
 #include "hanok/nn/models/efficientnet.h"
 #include "hanok/nn/models/mobilenet.h"
 #include "hanok/nn/models/mobilenet_v3.h"
+#include "hanok/nn/models/mtcnn.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/nn/models/resnet.h"
 #include "hanok/nn/models/small.h"

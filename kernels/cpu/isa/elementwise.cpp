@@ -270,6 +270,32 @@ void binary(BinaryOp op, const float* a, int64_t step_a, const float* b, int64_t
   }
 }
 
+void prelu(const float* x, const float* slope, float* y, int64_t count) {
+  HANOK_INDEPENDENT
+  for (int64_t i = 0; i < count; ++i) {
+    const float scaled = slope[i] * x[i];
+    y[i] = x[i] > 0.0F ? x[i] : scaled;
+  }
+}
+
+void prelu_backward(const float* x, const float* slope, const float* dy, float* dx,
+                    float* slope_terms, int64_t count) {
+  if (dx != nullptr) {
+    HANOK_INDEPENDENT
+    for (int64_t i = 0; i < count; ++i) {
+      const float scaled = slope[i] * dy[i];
+      dx[i] = x[i] > 0.0F ? dy[i] : scaled;
+    }
+  }
+  if (slope_terms != nullptr) {
+    HANOK_INDEPENDENT
+    for (int64_t i = 0; i < count; ++i) {
+      const float term = dy[i] * x[i];
+      slope_terms[i] = x[i] > 0.0F ? 0.0F : term;
+    }
+  }
+}
+
 void add_scaled(float alpha, const float* x, float* y, int64_t count) {
   HANOK_INDEPENDENT
   for (int64_t i = 0; i < count; ++i) {
@@ -285,6 +311,7 @@ void fill(float value, float* y, int64_t count) {
 
 }  // namespace
 
-const ElementwiseKernels elementwise = {unary, unary_backward, binary, add_scaled, fill};
+const ElementwiseKernels elementwise = {unary,          unary_backward, binary, prelu,
+                                        prelu_backward, add_scaled,     fill};
 
 }  // namespace hanok::cpu::HANOK_ISA

@@ -15,6 +15,11 @@ struct ElementwiseKernels {
   /// out[i] = a[i * step_a] op b[i * step_b]
   void (*binary)(BinaryOp op, const float* a, int64_t step_a, const float* b, int64_t step_b,
                  float* out, int64_t count);
+  /// y[i] = x[i] where x[i] > 0, else slope[i] * x[i]
+  void (*prelu)(const float* x, const float* slope, float* y, int64_t count);
+  /// Its backward: dx and what each element adds to the gradient of its slope; either may be null.
+  void (*prelu_backward)(const float* x, const float* slope, const float* dy, float* dx,
+                         float* slope_terms, int64_t count);
   /// y += alpha * x
   void (*add_scaled)(float alpha, const float* x, float* y, int64_t count);
   void (*fill)(float value, float* y, int64_t count);

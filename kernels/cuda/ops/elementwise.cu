@@ -246,6 +246,63 @@ __global__ void add_scaled_kernel(float alpha, const T* x, T* y, std::int64_t co
   }
 }
 
+/// Slopes of the channels of elements begin, begin + 1, ...: channels follow each other in memory.
+template <int count>
+__device__ void load_slopes(const float* slopes, std::int64_t channels, std::int64_t begin,
+                            float (&values)[count]) {
+  std::int64_t channel = begin % channels;
+  for (float& value : values) {
+    value = slopes[channel];
+    channel = channel + 1 == channels ? 0 : channel + 1;
+  }
+}
+
+/// y = x where x > 0, else slope x.
+template <typename T>
+__global__ void prelu_kernel(const T* x, const float* slopes, std::int64_t channels, T* y,
+                             std::int64_t count, bool aligned) {
+  constexpr int kPack = kPackOf<T>;
+  const std::int64_t begin = thread_number() * kPack;
+  if (begin >= count) return;
+  const std::int64_t left = count - begin;
+  const int exist = left < kPack ? static_cast<int>(left) : kPack;
+  float slope[kPack];
+  float values[kPack];
+  load_slopes(slopes, channels, begin, slope);
+  load_some(x + begin, aligned, exist, values);
+  for (int i = 0; i < kPack; ++i) values[i] = values[i] > 0.0F ? values[i] : slope[i] * values[i];
+  store_some(values, aligned, exist, y + begin);
+}
+
+/// dx = dy where x > 0, else slope dy; terms = 0 where x > 0, else dy x. Either may be null.
+template <typename T>
+__global__ void prelu_backward_kernel(const T* x, const float* slopes, std::int64_t channels,
+                                      const T* dy, T* dx, float* terms, std::int64_t count,
+                                      bool aligned) {
+  constexpr int kPack = kPackOf<T>;
+  const std::int64_t begin = thread_number() * kPack;
+  if (begin >= count) return;
+  const std::int64_t left = count - begin;
+  const int exist = left < kPack ? static_cast<int>(left) : kPack;
+  float slope[kPack];
+  float values[kPack];
+  float gradient[kPack];
+  float result[kPack];
+  load_slopes(slopes, channels, begin, slope);
+  load_some(x + begin, aligned, exist, values);
+  load_some(dy + begin, aligned, exist, gradient);
+  if (dx) {
+    for (int i = 0; i < kPack; ++i) {
+      result[i] = values[i] > 0.0F ? gradient[i] : slope[i] * gradient[i];
+    }
+    store_some(result, aligned, exist, dx + begin);
+  }
+  if (terms) {
+    for (int i = 0; i < kPack; ++i) result[i] = values[i] > 0.0F ? 0.0F : gradient[i] * values[i];
+    store_some(result, aligned, exist, terms + begin);
+  }
+}
+
 /// Elements along a row: all different, or one broadcast element.
 template <int count, typename T>
 __device__ void load_row(const T* x, std::int64_t step, float (&values)[count]) {
@@ -370,6 +427,29 @@ void run(ExecContext& ctx, const Binary& op) {
              dim3(kThreads), 0, stream_of(ctx), index, static_cast<const T*>(op.a.data),
              static_cast<const T*>(op.b.data), op.out.as<T>(), count, packed);
     });
+  });
+}
+
+void run(ExecContext& ctx, const Prelu& op) {
+  const std::int64_t count = op.y.numel();
+  if (count == 0) return;
+  with_storage(Prelu::kName, op.y.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    launch(prelu_kernel<T>, grid_for(count, kThreads * kPackOf<T>), dim3(kThreads), 0,
+           stream_of(ctx), op.x.as<T>(), op.slopes.as<float>(), op.slopes.numel(), op.y.as<T>(),
+           count, aligned16(op.x.data, op.y.data));
+  });
+}
+
+void run(ExecContext& ctx, const PreluBackward& op) {
+  const std::int64_t count = op.dy.numel();
+  if (count == 0) return;
+  with_storage(PreluBackward::kName, op.dy.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    launch(prelu_backward_kernel<T>, grid_for(count, kThreads * kPackOf<T>), dim3(kThreads), 0,
+           stream_of(ctx), op.x.as<T>(), op.slopes.as<float>(), op.slopes.numel(), op.dy.as<T>(),
+           op.dx.as<T>(), op.slope_terms.as<float>(), count,
+           aligned16(op.x.data, op.dy.data, op.dx.data, op.slope_terms.data));
   });
 }
 

@@ -22,7 +22,7 @@ enum class Links { Window, WindowBackward, Adaptive, AdaptiveBackward };
 struct Axis {
   int results = 0, operands = 0;
   int kernel = 0, stride = 1, pad = 0, dilation = 1;
-  bool count_pad = true;  // averages divide by all taps, not only by those within the input
+  bool count_pad = true;  // averages divide by the taps in the padding, too
 };
 
 __device__ int divide_up_int(int a, int b) { return (a + b - 1) / b; }
@@ -34,6 +34,14 @@ __device__ int taps_inside(int start, int kernel, int dilation, int size) {
   first = first < kernel ? first : kernel;
   last = last < kernel ? last : kernel;
   return last > first ? last - first : 0;
+}
+
+/// What an average over the window starting at `start` divides by. With count_pad these are the
+/// taps within [-pad, size + pad), beyond which a last window may reach (PoolSize::Ceil).
+__device__ int window_count(const Axis& a, int start, int size) {
+  if (!a.count_pad) return taps_inside(start, a.kernel, a.dilation, size);
+  const int left = size + a.pad - start;
+  return left < a.kernel ? left : a.kernel;
 }
 
 /// Start and end of window `i` of `windows` adaptive ones over `size` pixels.
@@ -50,7 +58,7 @@ template <Links kLinks, typename Visit>
 __device__ void for_links(const Axis& a, int result, const Visit& visit) {
   if constexpr (kLinks == Links::Window) {
     const int start = result * a.stride - a.pad;
-    const int count = a.count_pad ? a.kernel : taps_inside(start, a.kernel, a.dilation, a.operands);
+    const int count = window_count(a, start, a.operands);
     for (int tap = 0; tap < a.kernel; ++tap) {
       const int operand = start + tap * a.dilation;
       if (operand >= 0 && operand < a.operands) visit(operand, tap, count);
@@ -61,9 +69,7 @@ __device__ void for_links(const Axis& a, int result, const Visit& visit) {
       if (start < 0 || start % a.stride != 0) continue;
       const int operand = start / a.stride;
       if (operand >= a.operands) continue;
-      const int count =
-          a.count_pad ? a.kernel : taps_inside(start - a.pad, a.kernel, a.dilation, a.results);
-      visit(operand, tap, count);
+      visit(operand, tap, window_count(a, start - a.pad, a.results));
     }
   } else if constexpr (kLinks == Links::Adaptive) {
     const int begin = adaptive_begin(result, a.operands, a.results);
