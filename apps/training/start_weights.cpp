@@ -1,5 +1,6 @@
 #include "hanok/apps/training/start_weights.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 
 #include "hanok/apps/cli/errors.h"
@@ -12,14 +13,15 @@ namespace hanok::training {
 namespace {
 
 /// What to give instead of a name that `./dev weights` knows; empty: it is no such name.
-std::string advice_on_name(const std::string& text) {
+std::string advice_on_name(const std::string& file) {
+  const std::string text = std::filesystem::path(file).filename().string();
   for (const weights::WheelEntry& entry : weights::wheel_catalogue()) {
     if (entry.name != text) continue;
     if (entry.use == weights::WeightsUse::Faces) {
       return fmt::format("{} finds faces and is no model to train; give imagenet, none or a file",
                          text);
     }
-    return fmt::format("that is the name of a model: give --model {} --weights imagenet", text);
+    return fmt::format("{} is the name of a model: give --model {} --weights imagenet", text, text);
   }
   return "";
 }
@@ -40,7 +42,7 @@ std::string start_weights(const Options& options) {
     check_can_be_mapped(file);
   } catch (const IoError& error) {
     if (const std::string advice = advice_on_name(file); !advice.empty()) {
-      throw UsageError(fmt::format("--weights {}: {}", file, advice));
+      throw UsageError(fmt::format("--weights: {}", advice));
     }
     throw IoError(fmt::format("--weights: {}; give imagenet, none, or a .pth or .safetensors file",
                               error.what()));
