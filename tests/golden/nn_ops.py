@@ -95,6 +95,10 @@ def elementwise():
         c.add(op, op, {"x": x}, lambda t, f=function: f(t["x"]))
     c.add("leaky_relu", "leaky_relu", {"x": away}, lambda t: F.leaky_relu(t["x"], 0.125),
           {"slope": 0.125})
+    for name, shape, slopes in (("prelu", [2, 5, 4, 3], 5), ("prelu_one_slope", [2, 5, 4, 3], 1),
+                                ("prelu_features", [7, 6], 6), ("prelu_sequence", [3, 4, 5], 4)):
+        c.add(name, "prelu", {"x": distinct(shape), "w": spec([slopes], 0.25, 0.25)},
+              lambda t: F.prelu(t["x"], t["w"]))
     c.add("relu_image", "relu", {"x": distinct([2, 3, 4, 5])}, lambda t: torch.relu(t["x"]))
     return c.cases
 
@@ -205,6 +209,14 @@ def norms_and_pools():
     pool("avg_pool_not_counting_padding", "avg_pool2d", [2, 3, 7, 8], [3, 2], [2, 2], [1, 1],
          lambda x, k, s, p: F.avg_pool2d(x, k, s, p, count_include_pad=False),
          count_include_pad=False)
+    # The last window reaches beyond the padded image, or is left out because it would start there.
+    for h, w, kernel, stride, padding in ((6, 7, 2, 2, 0), (22, 46, 3, 2, 0), (8, 10, 3, 2, 1), (5, 3, 2, 3, 1),
+                                          (1, 2, 2, 2, 0), (7, 9, 4, 3, 2)):
+        name = f"{h}x{w}_k{kernel}_s{stride}_p{padding}"
+        for op, function in (("max", F.max_pool2d), ("avg", F.avg_pool2d)):
+            attributes = {"count_include_pad": True} if op == "avg" else {}
+            pool(f"{op}_pool_ceil_{name}", f"{op}_pool2d", [2, 3, h, w], [kernel] * 2, [stride] * 2, [padding] * 2,
+                 lambda x, k, s, p, f=function: f(x, k, s, p, ceil_mode=True), ceil_mode=True, **attributes)
     for x, out in (([2, 5, 7, 7], [1, 1]), ([2, 3, 7, 5], [3, 2]), ([1, 4, 2, 3], [4, 5])):
         c.add(f"adaptive_avg_pool_{x[2]}x{x[3]}_to_{out[0]}x{out[1]}", "adaptive_avg_pool2d",
               {"x": spec(x)}, lambda t, o=out: F.adaptive_avg_pool2d(t["x"], o), {"out": out})

@@ -287,6 +287,46 @@ TEST(Binary, MaximumAndMinimumKeepNotANumberFromEitherSide) {
   }
 }
 
+TEST(Prelu, AndItsBackwardMatchTheFormula) {
+  for (const std::int64_t channels : {1, 7, 10, 32, 1500}) {
+    const Shape shape{channels == 1500 ? 3 : 997, channels};
+    SCOPED_TRACE(shape.to_string());
+    std::vector<float> x = test::test_data(shape.numel(), 1);
+    x[0] = 0;  // which is not above 0
+    const std::vector<float> slopes = test::test_data(channels, 2);
+    const std::vector<float> dy = test::test_data(shape.numel(), 3);
+    std::vector<double> want, want_dx, want_terms;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double slope = slopes[i % static_cast<std::size_t>(channels)];
+      want.push_back(x[i] > 0 ? x[i] : slope * x[i]);
+      want_dx.push_back(x[i] > 0 ? dy[i] : slope * dy[i]);
+      want_terms.push_back(x[i] > 0 ? 0 : static_cast<double>(dy[i]) * x[i]);
+    }
+    const ConstView slopes_view = test::view_of(slopes, {channels});
+    test::on_every_path(
+        [&](Backend& backend, ExecContext& context) {
+          std::vector<float> y(x.size(), kNan);
+          backend.run(context,
+                      Prelu{test::view_of(x, shape), slopes_view, test::view_of(y, shape)});
+          return y;
+        },
+        [&](const std::vector<float>& y) { test::expect_near(y, want, 1e-6); });
+    for (const bool with_terms : {false, true}) {
+      test::on_every_path(
+          [&](Backend& backend, ExecContext& context) {
+            std::vector<float> out(x.size(), kNan);
+            PreluBackward call{test::view_of(x, shape), slopes_view, test::view_of(dy, shape)};
+            (with_terms ? call.slope_terms : call.dx) = test::view_of(out, shape);
+            backend.run(context, call);
+            return out;
+          },
+          [&](const std::vector<float>& out) {
+            test::expect_near(out, with_terms ? want_terms : want_dx, 1e-6);
+          });
+    }
+  }
+}
+
 TEST(AddScaled, AddsInPlace) {
   const std::vector<float> x = test::test_data(40003, 1);
   const std::vector<float> start = test::test_data(40003, 2);

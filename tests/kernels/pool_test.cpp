@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <gtest/gtest.h>
@@ -23,6 +24,11 @@ Pool2dShape make_shape(std::int64_t n, std::int64_t c, std::int64_t h, std::int6
   return shape;
 }
 
+Pool2dShape with_ceil(Pool2dShape shape) {
+  shape.rounding = PoolSize::Ceil;
+  return shape;
+}
+
 class Pool : public ::testing::TestWithParam<Pool2dShape> {};
 INSTANTIATE_TEST_SUITE_P(Shapes, Pool,
                          ::testing::Values(make_shape(2, 19, 17, 15, 3, 3, {2, 2, 1, 1, 1, 1}),
@@ -30,7 +36,10 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Pool,
                                            make_shape(3, 8, 9, 11, 3, 2, {1, 2, 1, 0, 1, 1}),
                                            make_shape(2, 5, 13, 12, 2, 3, {2, 1, 0, 1, 2, 3}),
                                            make_shape(1, 64, 16, 16, 2, 2, {3, 3, 0, 0, 1, 1}),
-                                           make_shape(1, 3, 4, 4, 4, 4, {1, 1, 2, 2, 1, 1})),
+                                           make_shape(1, 3, 4, 4, 4, 4, {1, 1, 2, 2, 1, 1}),
+                                           with_ceil(make_shape(2, 10, 6, 9, 2, 2, {2})),
+                                           with_ceil(make_shape(1, 8, 8, 7, 3, 3, {2, 2, 1, 0})),
+                                           with_ceil(make_shape(1, 5, 1, 2, 2, 3, {2}))),
                          [](const auto& info) {
                            return "C" + std::to_string(info.param.c) + "R" +
                                   std::to_string(info.param.r) + "S" +
@@ -124,9 +133,19 @@ TEST_P(Pool, AverageAndItsBackwardMatchALoopOverTaps) {
   const auto outputs = dy.size();
   for (const bool include_pad : {true, false}) {
     s.count_include_pad = include_pad;
-    std::vector<double> divisor(outputs, static_cast<double>(s.r * s.s));
-    if (!include_pad) {
-      std::fill(divisor.begin(), divisor.end(), 0.0);
+    std::vector<double> divisor(outputs);
+    if (include_pad) {  // the taps in the image with its padding on all sides
+      const std::int64_t height = s.h + 2 * s.window.pad_h;
+      const std::int64_t width = s.w + 2 * s.window.pad_w;
+      for (std::size_t out = 0; out < outputs; ++out) {
+        const auto pixel = static_cast<std::int64_t>(out) / s.c;
+        const auto inside = [](std::int64_t at, std::int64_t stride, std::int64_t taps,
+                               std::int64_t size) { return std::min(taps, size - at * stride); };
+        divisor[out] =
+            static_cast<double>(inside(pixel / s.q() % s.p(), s.window.stride_h, s.r, height) *
+                                inside(pixel % s.q(), s.window.stride_w, s.s, width));
+      }
+    } else {
       for_taps(s, [&](std::size_t out, std::int64_t, std::size_t) { ++divisor[out]; });
     }
     std::vector<double> want(outputs);

@@ -25,6 +25,8 @@ TEST(Activations, CallTheirOpsPrintAndClone) {
   expect(relu6, ops::minimum(ops::relu(x), Tensor::full({1}, 6)), "ReLU6()");
   LeakyReLU leaky(0.25F);
   expect(leaky, ops::leaky_relu(x, 0.25F), "LeakyReLU(negative_slope=0.25)");
+  PReLU prelu;
+  expect(prelu, ops::leaky_relu(x, 0.25F), "PReLU(num_parameters=1)");
   Sigmoid sigmoid;
   expect(sigmoid, ops::sigmoid(x), "Sigmoid()");
   Tanh tanh;

@@ -122,6 +122,10 @@ Tensor cross_entropy(Call& c) {
                             options);
 }
 
+PoolSize pool_size(const Call& c) {
+  return c.attributes.value("ceil_mode", false) ? PoolSize::Ceil : PoolSize::Floor;
+}
+
 Tensor max(Call& c) {
   const auto [values, indices] = ops::max(c["x"], c.get<int>("dim"), c.get<bool>("keep"));
   c.outputs["indices"] = as_floats(indices);
@@ -186,6 +190,7 @@ const std::map<std::string, Op>& table() {
       {"abs", unary(ops::abs)},
       {"relu", unary(ops::relu)},
       {"leaky_relu", [](Call& c) { return ops::leaky_relu(c["x"], c.get<float>("slope")); }},
+      {"prelu", [](Call& c) { return ops::prelu(c["x"], c["w"]); }},
       {"sigmoid", unary(ops::sigmoid)},
       {"tanh", unary(ops::tanh)},
       {"matmul", binary(ops::matmul)},
@@ -204,13 +209,13 @@ const std::map<std::string, Op>& table() {
       {"max_pool2d",
        [](Call& c) {
          const auto kernel = c.get<std::vector<std::int64_t>>("kernel");
-         return ops::max_pool2d(c["x"], kernel[0], kernel[1], window(c));
+         return ops::max_pool2d(c["x"], kernel[0], kernel[1], window(c), pool_size(c));
        }},
       {"avg_pool2d",
        [](Call& c) {
          const auto kernel = c.get<std::vector<std::int64_t>>("kernel");
          return ops::avg_pool2d(c["x"], kernel[0], kernel[1], window(c),
-                                c.get<bool>("count_include_pad"));
+                                c.get<bool>("count_include_pad"), pool_size(c));
        }},
       {"adaptive_avg_pool2d",
        [](Call& c) {
