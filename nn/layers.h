@@ -102,7 +102,7 @@ class MaxPool2d : public Module {
 };
 
 /// conv_bn_act followed by max-pooling as one op, as in a network's stem; run separately if one of
-/// the three has forward hooks.
+/// the three has forward hooks or the pooling rounds up.
 Tensor conv_bn_relu_max_pool(const Tensor& x, Conv2d& conv, BatchNorm2d& bn, MaxPool2d& pool);
 
 /// Means over kernel x kernel windows of x [N,C,H,W]; padding counts as zeros.
