@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "hanok/data/csv.h"
+#include "hanok/data/image.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::data {
@@ -20,6 +22,8 @@ struct Sample {
   std::string group;   // samples of one group (a person, a photograph) share a fold; the path if
                        // there is no group
   Split split = Split::None;
+  /// The part of the image that is used, before preprocessing; empty: all of it.
+  std::optional<Rectangle> crop{};
 };
 
 /// Folders of a data set that is split already, as they are named on disk; empty where there is

@@ -268,14 +268,14 @@ struct Loader::Impl {
     }
   }
 
-  /// Decodes the image and applies the deterministic part of preprocessing.
+  /// Decodes and crops the image, and applies the deterministic part of preprocessing.
   Image read(std::int64_t sample) const {
-    const std::string path = dataset.full_path(static_cast<std::size_t>(sample));
-    const Image image = decode_image_file(path);
+    const auto i = static_cast<std::size_t>(sample);
+    const Image image = decode_sample(dataset, i);
     try {
       return preprocess(image, options.preprocessing);
     } catch (const ValueError& error) {
-      throw FormatError(path + ": " + error.what());
+      throw FormatError(dataset.full_path(i) + ": " + error.what());
     }
   }
 
@@ -343,6 +343,18 @@ std::int64_t Loader::batch_count() const { return impl_->batch_count; }
 const Preprocessing& Loader::preprocessing() const { return impl_->options.preprocessing; }
 
 std::int64_t Loader::batch_size() const { return impl_->options.batch_size; }
+
+Image decode_sample(const Dataset& dataset, std::size_t sample) {
+  const std::string path = dataset.full_path(sample);
+  Image image = decode_image_file(path);
+  const std::optional<Rectangle>& part = dataset.samples[sample].crop;
+  if (!part) return image;
+  try {
+    return crop(image, *part);
+  } catch (const ValueError& error) {
+    throw FormatError(path + ": " + error.what());
+  }
+}
 
 std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers,
                                       const Preprocessing& preprocessing) {

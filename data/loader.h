@@ -78,6 +78,10 @@ class Loader {
   std::unique_ptr<Impl> impl_;
 };
 
+/// The image of a sample, or the part of it that is used (Sample::crop). Throws as
+/// decode_image_file; FormatError (file name first) if the part exceeds the image.
+Image decode_sample(const Dataset& dataset, std::size_t sample);
+
 /// Decodes every sample in parallel; returns those that cannot be read, or whose shape cannot be
 /// preprocessed (check_shape).
 std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers,

@@ -107,6 +107,60 @@ TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
   EXPECT_FALSE(loader.next(batch));
 }
 
+TEST_F(LoaderTest, CropsBeforePreprocessing) {
+  const Rectangle part{2, 3, 9, 7};
+  for (const std::size_t at : {0U, 5U, 22U}) dataset_.samples[at].crop = part;
+  options_.augmentation = {};
+  options_.batch_size = 23;
+  Loader loader(dataset_, options_);
+  std::vector<std::int64_t> order(23);
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
+  for (int epoch = 0; epoch < 2; ++epoch) {  // the second one from the cache
+    loader.start_epoch(epoch, order);
+    Batch batch;
+    ASSERT_TRUE(loader.next(batch));
+    const std::vector<float> values = batch.images.to_vector();  // N,C,H,W
+    for (std::size_t n = 0; n < 23; ++n) {
+      const Image whole = decode_image_file(dataset_.full_path(n));
+      const bool is_cropped = n == 0 || n == 5 || n == 22;
+      const Image expected =
+          preprocess(is_cropped ? crop(whole, part) : whole, options_.preprocessing);
+      for (std::size_t c = 0; c < 3; ++c) {
+        for (std::size_t pixel = 0; pixel < 144; ++pixel) {
+          const float value = (static_cast<float>(expected.pixels[3 * pixel + c]) / 255.0F -
+                               options_.preprocessing.mean[c]) /
+                              options_.preprocessing.stddev[c];
+          ASSERT_EQ(values[(n * 3 + c) * 144 + pixel], value) << n;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(LoaderTest, CropsGiveTheSameBitsForAnyNumberOfWorkersAndCache) {
+  for (std::size_t i = 0; i < 23; i += 2) {
+    dataset_.samples[i].crop = Rectangle{static_cast<int>(i % 3), 1, 8, 9};
+  }
+  const Output reference = run(options_);
+  for (const int workers : {0, 1, 5}) {
+    for (const std::int64_t cache : {0, 1 << 20}) {
+      LoaderOptions options = options_;
+      options.workers = workers;
+      options.cache.budget = cache;
+      EXPECT_EQ(run(options), reference) << workers << " workers, cache " << cache;
+    }
+  }
+}
+
+TEST_F(LoaderTest, ACropBeyondTheImageNamesTheFile) {
+  dataset_.samples[4].crop = Rectangle{0, 0, 500, 3};
+  Loader loader(dataset_, options_);
+  loader.start_epoch(0, {4});
+  Batch batch;
+  EXPECT_THAT(message_of<FormatError>([&] { loader.next(batch); }),
+              testing::AllOf(testing::StartsWith(dataset_.full_path(4)), HasSubstr("500")));
+}
+
 TEST_F(LoaderTest, ABatchLargerThanTheDataIsAllOfThem) {
   LoaderOptions options = options_;
   options.batch_size = std::numeric_limits<std::int64_t>::max();
