@@ -15,7 +15,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/new_run.h"
 #include "hanok/apps/run/run_lock.h"
-#include "hanok/apps/training/samples/experiment_data.h"
+#include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/experiment_split.h"
 #include "hanok/apps/training/samples/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
@@ -65,11 +65,15 @@ Precision ready_to_read(const Options& options) {
 }
 
 /// Of jobs that write nothing.
-ExperimentData data_without_run(const Options& options) {
-  return prepare_data(options, [&options](const data::Dataset& dataset) {
+ExperimentData data_without_run(const Options& options, Reporter& reporter,
+                                const faces::MakeFaceFinder& make_finder) {
+  const auto check = [&options](const data::Dataset& dataset) {
     check_before_decoding(options, dataset);
     check_temporary_files(options, static_cast<std::int64_t>(dataset.class_names.size()));
-  });
+  };
+  std::optional<ExperimentData> data = prepare_cropped_data(options, reporter, make_finder, check);
+  if (!data) throw Error("interrupted; nothing was trained, nothing written");
+  return *std::move(data);
 }
 
 /// Of a run that is resumed: its next fold needs them.
@@ -96,7 +100,7 @@ bool is_finished(const Options& options, const RunFolder& folder,
 }  // namespace
 
 int start_run(Options options, const std::string& out, Reporter& reporter,
-              const DrawData& draw_data) {
+              const DrawData& draw_data, const faces::MakeFaceFinder& make_finder) {
   if (draw_data) options.data = out + "/data";
   check_options(options);
   check_apart(options.data, out);
@@ -109,20 +113,24 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
     draw_data(run.make("data"));
   }
   check_named_files(options);
-  const ExperimentData data = prepare_data(options, [&](const data::Dataset& dataset) {
+  const auto check = [&](const data::Dataset& dataset) {
     check_before_decoding(options, dataset);
     reporter.print(check_room(out, disk_need(options, dataset)));
-  });
-  reporter.print(describe(data));
-  if (interrupted()) {
+  };
+  const std::optional<ExperimentData> prepared =
+      prepare_cropped_data(options, reporter, make_finder, check);
+  if (prepared) reporter.print(describe(*prepared));
+  if (!prepared || interrupted()) {
     reporter.print("interrupted; nothing was trained yet\n");
     return kInterrupted;
   }
+  const ExperimentData& data = *prepared;
   write_file(run.make("folds.csv"), folds_to_csv(data));
   if (!data.bad.empty()) write_file(run.make("unreadable.csv"), unreadable_to_csv(data.bad));
   if (!options.corrections.empty()) {
     write_file(run.make("corrections.csv"), read_file(options.corrections));
   }
+  if (data.faces) write_file(run.make("faces.csv"), faces::to_csv(*data.faces, data.dataset));
   RecordedData record = recorded(data);
   if (draw_data) record.data_in_run = "data";
   options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
@@ -170,9 +178,9 @@ int resume_run(const std::string& path, Reporter& reporter,
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
 }
 
-void dry_run(const Options& options, Reporter& reporter) {
+void dry_run(const Options& options, Reporter& reporter, const faces::MakeFaceFinder& make_finder) {
   const PrecisionScope precision(ready_to_read(options));
-  const ExperimentData data = data_without_run(options);
+  const ExperimentData data = data_without_run(options, reporter, make_finder);
   reporter.print(describe(data));
   bool first = true;
   for (const int fold : selected_folds(options, data.fold_count)) {
@@ -189,9 +197,10 @@ void dry_run(const Options& options, Reporter& reporter) {
   reporter.print("\ndry run: nothing was trained, nothing written\n");
 }
 
-void plan_run(const Options& options, Reporter& reporter) {
+void plan_run(const Options& options, Reporter& reporter,
+              const faces::MakeFaceFinder& make_finder) {
   const PrecisionScope precision(ready_to_read(options));
-  const ExperimentData data = data_without_run(options);
+  const ExperimentData data = data_without_run(options, reporter, make_finder);
   reporter.print(fmt::format("{}\n{}, batch {}, {} px, {} threads\n", describe(data), options.model,
                              options.batch_size, options.image_size, num_threads()));
   reporter.print(fmt::format("{}\nplan: nothing was trained, nothing written\n",

@@ -27,7 +27,7 @@ enum class LossKind { CrossEntropy, Focal };
 /// --class-weights: weight of each class in the loss.
 enum class ClassWeights { None, Balanced };
 /// --crop: what of an image is scaled to the square.
-enum class Crop { None, Center };
+enum class Crop { None, Center, Face };
 /// --monitor: the value that decides which epoch is best.
 enum class Monitor { ValLoss, ValF1 };
 /// --cache-images, --cache-features
@@ -101,8 +101,8 @@ struct ChoiceNames<data::Sampling> {
 
 template <>
 struct ChoiceNames<Crop> {
-  static constexpr std::array<NamedValue<Crop>, 2> table = {
-      {{Crop::None, "none"}, {Crop::Center, "center"}}};
+  static constexpr std::array<NamedValue<Crop>, 3> table = {
+      {{Crop::None, "none"}, {Crop::Center, "center"}, {Crop::Face, "face"}}};
 };
 
 template <>

@@ -162,8 +162,13 @@ void add_image_options(OptionTable& table) {
   table.choice(
       {"crop", "C"},
       "center: scale the shorter side to 8/7 of the image size and cut the middle out; none: "
-      "scale all of the image, whatever its shape",
+      "scale all of the image, whatever its shape; face: cut out the largest face, or the middle "
+      "where none is found (./dev weights mtcnn installs the detector)",
       &Options::crop);
+  table.real("face-margin",
+             "with --crop face: what is cut out is a square, as long as the longer side of the "
+             "face's box and this share of it on each side; inside the image",
+             &Options::face_margin, {.low = 0, .high = 10});
   table.toggle("grayscale", "convert all images to grey", &Options::grayscale);
   OptionEntry& augment =
       table.value({"augment", "A"},

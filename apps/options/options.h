@@ -61,6 +61,7 @@ struct Options {
   // images
   std::int64_t image_size = 224;
   Crop crop = Crop::None;
+  double face_margin = 0.3;
   bool grayscale = false;
   AugmentChoice augment{};  // light
   double mixup = 0;

@@ -13,6 +13,7 @@
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/prediction/output_file.h"
+#include "hanok/apps/prediction/trained_crops.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_lock.h"
@@ -218,11 +219,12 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   use_cudnn_plans(device, {});
   std::vector<LoadedModel> models = load_checkpoints(networks);
   for (LoadedModel& loaded : models) loaded.model->to(device);
+  TrainedCrops crops(models, options.make_finder, reporter);
   std::vector<data::BadImage> bad;
-  const data::Dataset dataset = read_data(options, models.front().card, bad);
-  report_data(dataset, bad, options, reporter);
+  const data::Dataset found = read_data(options, models.front().card, bad);
+  report_data(found, bad, options, reporter);
   const ScoreFiles files = files_beside(options.out);
-  if (needs_files(options, dataset.class_names)) {
+  if (needs_files(options, found.class_names)) {
     check_can_be_written(files.per_class);
     check_can_be_written(files.confusion_matrix);
   }
@@ -235,6 +237,7 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
                     "scores on images that they were not trained on are in {}/summary.json",
                     options.run, options.run));
   }
+  const data::Dataset dataset = crops.of(found, models.front().card);
   std::vector<std::int64_t> samples(dataset.samples.size());
   std::iota(samples.begin(), samples.end(), 0);
   const Evaluation answers = answer(models, dataset, samples, options, reporter);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/faces/face_finder.h"
 #include "hanok/apps/options/reading_options.h"
 #include "hanok/data/dataset.h"
 
@@ -18,6 +19,7 @@ struct EvaluateOptions : ReadingOptions {
   /// prediction per photograph; empty: none.
   std::string out{};
   bool allow_missing_classes = false;  // score data that lack some of the network's classes
+  faces::MakeFaceFinder make_finder = faces::make_mtcnn;  // of networks trained with --crop face
 };
 
 /// Prints scores, a line per class and the confusion matrix, and writes `out`. Classes of data and

@@ -12,6 +12,7 @@
 #include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/prediction/image_list.h"
 #include "hanok/apps/prediction/output_file.h"
+#include "hanok/apps/prediction/trained_crops.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
@@ -112,7 +113,7 @@ void check_enough(const ImageList& images, const std::vector<data::BadImage>& ba
 
 /// All networks' predictions, averaged. Those with the same preprocessing share a loader and its
 /// cache.
-Evaluation answers_of(std::vector<LoadedModel> models, const ImageList& images,
+Evaluation answers_of(std::vector<LoadedModel> models, const ImageList& images, TrainedCrops& crops,
                       const PredictOptions& options, Reporter& reporter) {
   const auto total = static_cast<float>(models.size());
   std::vector<std::int64_t> order(images.names.size());
@@ -130,9 +131,10 @@ Evaluation answers_of(std::vector<LoadedModel> models, const ImageList& images,
   std::vector<Evaluation> parts;
   std::vector<float> shares;
   for (auto& [record, group] : alike) {
-    data::Loader loader(images.dataset, answering_loader(group, options));
+    const data::Dataset dataset = crops.of(images.dataset, group.front().card);
+    data::Loader loader(dataset, answering_loader(group, options));
     std::optional<Evaluation> answers = evaluate_together(
-        group, loader, images.dataset, order, {.reporter = reporter, .profile = profile.get()});
+        group, loader, dataset, order, {.reporter = reporter, .profile = profile.get()});
     if (!answers) throw Error("interrupted; nothing was written");
     parts.push_back(*std::move(answers));
     shares.push_back(static_cast<float>(group.size()) / total);
@@ -217,6 +219,7 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
     loaded.model->to(device);
     for (const std::string& note : loaded.notes) reporter.print("note: " + note + "\n");
   }
+  TrainedCrops crops(models, options.make_finder, reporter);
   const std::vector<std::string> class_names = models.front().card.class_names;
   for (const std::string& run : options.runs) warn_of_training(run, reporter);
   const ImageList images = list_images(options.images);
@@ -237,7 +240,7 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   check_enough(images, summary.unreadable);
   const Clock::time_point start = Clock::now();
   const Evaluation answers =
-      answers_of(std::move(models), readable(images, problems), options, reporter);
+      answers_of(std::move(models), readable(images, problems), crops, options, reporter);
   summary.seconds = seconds_since(start);
   write_file(options.out, to_csv(images, problems, class_names, answers, options));
   return summary;

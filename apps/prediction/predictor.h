@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/faces/face_finder.h"
 #include "hanok/apps/options/reading_options.h"
 #include "hanok/data/loader.h"
 
@@ -24,6 +25,7 @@ struct PredictOptions : ReadingOptions {
   bool probabilities = false;  // adds a column per class
   bool logits = false;         // adds a column per class: "logit:CLASS"
   bool profile = false;        // write where the first batches' time goes: OUT.profile.json, .txt
+  faces::MakeFaceFinder make_finder = faces::make_mtcnn;  // of networks trained with --crop face
 };
 
 struct PredictSummary {

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <optional>
 #include <set>
 
 #include "hanok/apps/cli/errors.h"
@@ -16,7 +17,7 @@
 #include "hanok/apps/preflight/overfit_trial.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/training/samples/experiment_data.h"
+#include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/apps/training/samples/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
@@ -156,14 +157,16 @@ double check_first_step(Lines& lines, OverfitTrial& trial, std::size_t classes) 
 }
 
 void check_predict(Lines& lines, const OverfitTrial& trial, const ExperimentData& data,
-                   const ScratchFolder& scratch) {
+                   const ScratchFolder& scratch, const faces::MakeFaceFinder& make_finder) {
   const Options& options = trial.options();
   save_model(scratch / "network.safetensors", trial.model(),
              {.model = options.model,
               .class_names = data.dataset.class_names,
               .preprocessing = preprocessing(options),
-              .hidden = options.hidden});
+              .hidden = options.hidden,
+              .face_crop = face_crop(options, data)});
   PredictOptions request;
+  request.make_finder = make_finder;
   request.checkpoint = scratch / "network.safetensors";
   request.out = scratch / "answers.csv";
   request.workers = options.workers;
@@ -193,20 +196,25 @@ void check_predict(Lines& lines, const OverfitTrial& trial, const ExperimentData
 
 }  // namespace
 
-int check_recipe(const Options& options, Reporter& reporter) {
+int check_recipe(const Options& options, Reporter& reporter,
+                 const faces::MakeFaceFinder& make_finder) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   check_precision(options.precision, choose_device(options.device));
   const PrecisionScope precision(options.precision);
   start_weights(options);  // a missing file is reported before the data are read
   const ScratchFolder scratch;
-  const ExperimentData data = prepare_data(options);
+  const std::optional<ExperimentData> prepared =
+      prepare_cropped_data(options, reporter, make_finder);
+  if (!prepared) throw Error("interrupted");
+  const ExperimentData& data = *prepared;
   const int fold = selected_folds(options, data.fold_count).front();
   const std::size_t classes = data.dataset.class_names.size();
   Lines lines(reporter);
   lines.add(true, "data",
             fmt::format("{} images of {} classes, {} unreadable", data.dataset.samples.size(),
                         classes, data.bad.size()));
+  if (data.faces) lines.add(true, "faces", faces::describe(*data.faces));
   check_split(lines, data, fold);
   check_labels(lines, options, data, scratch);
 
@@ -233,7 +241,7 @@ int check_recipe(const Options& options, Reporter& reporter) {
   lines.add(accuracy == 1, "evaluation",
             fmt::format("accuracy {:.3f} on the batch in evaluation mode", accuracy),
             "training and evaluation differ: batch norm's running statistics or dropout?");
-  check_predict(lines, trial, data, scratch);
+  check_predict(lines, trial, data, scratch, make_finder);
   return lines.all_hold() ? kSuccess : kFailure;
 }
 

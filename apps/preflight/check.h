@@ -3,6 +3,7 @@
 #pragma once
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/faces/face_finder.h"
 #include "hanok/apps/options/options.h"
 
 #pragma GCC visibility push(default)
@@ -17,7 +18,8 @@ namespace hanok::training {
 ///   evaluation the network predicts the batch correctly in evaluation mode too
 ///   predict    saved, loaded and given file names, it predicts the batch's class names
 /// Returns kSuccess if all hold, else kFailure. Throws the errors of its parts.
-int check_recipe(const Options& options, Reporter& reporter);
+int check_recipe(const Options& options, Reporter& reporter,
+                 const faces::MakeFaceFinder& make_finder = faces::make_mtcnn);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

@@ -21,7 +21,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kCardVersion = 1;
+constexpr int kCardVersion = 2;
+constexpr int kCardVersionWithoutFaces = 1;
 constexpr int kStateVersion = 1;
 
 const std::string& need(const std::string& path, const std::map<std::string, std::string>& metadata,
@@ -36,16 +37,35 @@ const std::string& need(const std::string& path, const std::map<std::string, std
   return found->second;
 }
 
-json preprocessing_to_json(const data::Preprocessing& p) {
-  return {{"resize", p.resize},
-          {"image_size", p.image_size},
-          {"mean", p.mean},
-          {"stddev", p.stddev},
-          {"grayscale", p.grayscale},
-          {"filter", p.filter == data::Filter::Bilinear ? "bilinear" : "bicubic"}};
+json preprocessing_to_json(const ModelCard& card) {
+  const data::Preprocessing& p = card.preprocessing;
+  json value = {{"resize", p.resize},
+                {"image_size", p.image_size},
+                {"mean", p.mean},
+                {"stddev", p.stddev},
+                {"grayscale", p.grayscale},
+                {"filter", p.filter == data::Filter::Bilinear ? "bilinear" : "bicubic"}};
+  if (card.face_crop) {
+    value["crop"] = "face";
+    value["face_margin"] = card.face_crop->margin;
+    value["face_finder"] = card.face_crop->finder;
+  }
+  return value;
 }
 
-data::Preprocessing preprocessing_from_json(const json& value) {
+std::optional<FaceCrop> face_crop_from_json(const std::string& path, const json& value) {
+  if (!value.contains("crop")) return {};
+  const auto crop = value.at("crop").get<std::string>();
+  if (crop != "face") throw FormatError(fmt::format("{}: unknown crop \"{}\"", path, crop));
+  const FaceCrop face{.margin = value.at("face_margin").get<double>(),
+                      .finder = value.at("face_finder").get<std::string>()};
+  if (!(face.margin >= 0)) {
+    throw FormatError(fmt::format("{}: face_margin is {}, expected 0 or more", path, face.margin));
+  }
+  return face;
+}
+
+data::Preprocessing preprocessing_from_json(const std::string& path, const json& value) {
   data::Preprocessing p;
   p.resize = value.at("resize").get<int>();
   p.image_size = value.at("image_size").get<int>();
@@ -54,7 +74,7 @@ data::Preprocessing preprocessing_from_json(const json& value) {
   p.grayscale = value.value("grayscale", false);
   const auto filter = value.at("filter").get<std::string>();
   if (filter != "bilinear" && filter != "bicubic") {
-    throw FormatError(fmt::format("unknown filter \"{}\"", filter));
+    throw FormatError(fmt::format("{}: unknown filter \"{}\"", path, filter));
   }
   p.filter = filter == "bilinear" ? data::Filter::Bilinear : data::Filter::Bicubic;
   return p;
@@ -126,11 +146,12 @@ class Fnv {
 }  // namespace
 
 std::map<std::string, std::string> to_metadata(const ModelCard& card) {
-  return {{"hanok.version", std::to_string(kCardVersion)},
+  const int version = card.face_crop ? kCardVersion : kCardVersionWithoutFaces;
+  return {{"hanok.version", std::to_string(version)},
           {"hanok.model", card.model},
           {"hanok.class_names", json(card.class_names).dump()},
           {"hanok.hidden", json(card.hidden).dump()},
-          {"hanok.preprocessing", preprocessing_to_json(card.preprocessing).dump()}};
+          {"hanok.preprocessing", preprocessing_to_json(card).dump()}};
 }
 
 ModelCard card_from_metadata(const std::string& path,
@@ -147,8 +168,9 @@ ModelCard card_from_metadata(const std::string& path,
     card.model = need(path, metadata, "hanok.model");
     card.class_names =
         json::parse(need(path, metadata, "hanok.class_names")).get<std::vector<std::string>>();
-    card.preprocessing =
-        preprocessing_from_json(json::parse(need(path, metadata, "hanok.preprocessing")));
+    const json preprocessing = json::parse(need(path, metadata, "hanok.preprocessing"));
+    card.preprocessing = preprocessing_from_json(path, preprocessing);
+    card.face_crop = face_crop_from_json(path, preprocessing);
     if (const auto hidden = metadata.find("hanok.hidden"); hidden != metadata.end()) {
       card.hidden = json::parse(hidden->second).get<std::vector<std::int64_t>>();
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,19 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
+/// Photographs are cropped to their largest face before they are preprocessed.
+struct FaceCrop {
+  double margin = 0;     // share of the box's longer side that is added on each side
+  std::string finder{};  // what found the faces: faces::FaceFinder::name()
+};
+
 /// The metadata of every checkpoint.
 struct ModelCard {
   std::string model;                     // name in nn's registry
   std::vector<std::string> class_names;  // in the order of the logits
   data::Preprocessing preprocessing;
   std::vector<std::int64_t> hidden{};  // units of the layers in front of the head
+  std::optional<FaceCrop> face_crop{};
 };
 
 /// The card as safetensors metadata, and back. Reading throws FormatError (file name first) for a

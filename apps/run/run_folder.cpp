@@ -87,10 +87,12 @@ std::vector<std::string> RunFolder::own_files() const { return run_files(path_);
 
 std::vector<std::string> run_files(const std::string& folder) {
   static const std::set<std::string> kNames = {
-      "config.toml",          "folds.csv",    "unreadable.csv",  "corrections.csv",
-      "predictions.csv",      "summary.json", "per_class.csv",   "metrics.jsonl",
-      "confusion_matrix.csv", "metrics.csv",  "profile.json",    "conv2d_choices.csv",
-      "cudnn_plans",          "profile.txt",  "cudnn_plans.txt", "report.html"};
+      "config.toml",     "folds.csv",       "unreadable.csv",
+      "corrections.csv", "predictions.csv", "summary.json",
+      "per_class.csv",   "metrics.jsonl",   "confusion_matrix.csv",
+      "metrics.csv",     "profile.json",    "conv2d_choices.csv",
+      "cudnn_plans",     "profile.txt",     "cudnn_plans.txt",
+      "report.html",     "faces.csv"};
   std::vector<std::string> found;
   std::error_code error;
   std::filesystem::directory_iterator entry(folder, error);

@@ -1,6 +1,7 @@
 // A run is a folder:
 //   config.toml        every option: `finetune --config` repeats the run
 //   folds.csv          path,label,group,fold
+//   faces.csv          with --crop face: the faces that were found
 //   unreadable.csv     path,reason of the images left out; only if there are any
 //   corrections.csv    with --corrections: a copy of its table
 //   metrics.jsonl/csv  one line per epoch
@@ -46,6 +47,7 @@ class RunFolder {
   const std::string& path() const { return path_; }
   std::string config() const { return path_ + "/config.toml"; }
   std::string folds() const { return path_ + "/folds.csv"; }
+  std::string faces() const { return path_ + "/faces.csv"; }
   std::string unreadable() const { return path_ + "/unreadable.csv"; }
   std::string corrections() const { return path_ + "/corrections.csv"; }
   std::string predictions() const { return path_ + "/predictions.csv"; }

@@ -5,6 +5,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/weights/weights.h"
@@ -25,7 +26,8 @@ ModelCard FoldCheckpoints::card() const {
   return {.model = job_.options.model,
           .class_names = samples_.dataset.class_names,
           .preprocessing = preprocessing(job_.options),
-          .hidden = job_.options.hidden};
+          .hidden = job_.options.hidden,
+          .face_crop = face_crop(job_.options, job_.data)};
 }
 
 void FoldCheckpoints::save_best(const FoldState& state) const {

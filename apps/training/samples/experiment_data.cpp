@@ -135,6 +135,7 @@ std::string describe(const ExperimentData& data) {
   }
   for (const std::string& line : dataset.notes) out += line + "\n";
   for (const std::string& line : data.notes) out += line + "\n";
+  if (data.faces) out += faces::describe(*data.faces) + "\n";
   for (const std::string& line : dataset.warnings) out += "warning: " + line + "\n";
   for (const std::string& line : data.warnings) out += "warning: " + line + "\n";
   for (std::size_t r = 0; r < data.repeats.size(); ++r) {

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "hanok/apps/faces/face_table.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/loader.h"
@@ -24,6 +26,7 @@ struct ExperimentData {
   /// With --corrections the label of each sample after them (corrections.h); else empty.
   std::vector<std::int64_t> corrected{};
   std::vector<std::string> warnings, notes;
+  std::optional<faces::FaceTable> faces{};  // with --crop face (cropped_data.h)
 
   /// Indices of the samples that fold `fold` validates on, and of those it trains on.
   std::vector<std::int64_t> validation(int fold) const;

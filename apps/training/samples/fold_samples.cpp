@@ -6,6 +6,7 @@
 #include "hanok/apps/training/samples/corrections.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/data/sampler.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {
@@ -47,6 +48,9 @@ FoldSamples::FoldSamples(const FoldJob& job)
       validation(job.data.validation(job.fold)) {
   const Options& options = job.options;
   if (!job.data.corrected.empty()) use_corrected_labels(dataset, training, job.data.corrected);
+  if (options.crop == Crop::Face && !job.data.faces) {
+    throw ValueError("--crop face: the images were not searched for faces (prepare_cropped_data)");
+  }
   if (job.labels == TrainingLabels::Shuffled) shuffle_labels(dataset, training, options.seed);
   // A sampler may repeat images or leave some out.
   const auto images =

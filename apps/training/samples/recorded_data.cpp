@@ -14,6 +14,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/training/samples/experiment_split.h"
+#include "hanok/engine/runtime.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::training {
@@ -85,6 +86,19 @@ Names classes_of_checkpoint(const RunFolder& folder) {
   return {};
 }
 
+constexpr const char* kWhyUnchanged =
+    "\na resumed run ends with the weights of an unbroken one, so it needs the images with which "
+    "it was started";
+
+[[noreturn]] void refuse_changed(const ExperimentData& data, const Names& changed,
+                                 const char* what) {
+  throw ValueError(
+      fmt::format("{}: {} of the run's {} images {} changed ({}):{}{}: put those back, or "
+                  "start a new run",
+                  data.dataset.root, changed.size(), data.dataset.samples.size(),
+                  changed.size() == 1 ? "has" : "have", what, listed(changed), kWhyUnchanged));
+}
+
 /// What has happened to the images since the run recorded them.
 void check_images(const ExperimentData& data, const data::Csv& csv) {
   const auto bytes = std::find(csv.header.begin(), csv.header.end(), "bytes");
@@ -100,23 +114,17 @@ void check_images(const ExperimentData& data, const data::Csv& csv) {
       changed.push_back(path);
     }
   }
-  const std::string why =
-      "\na resumed run ends with the weights of an unbroken one, so it needs the images with which "
-      "it was started";
   if (!missing.empty()) {
     throw IoError(fmt::format(
         "{}: {} of the run's {} images {} missing:{}{}: put them back; if the data were moved, add "
         "--data FOLDER",
         data.dataset.root, missing.size(), data.dataset.samples.size(),
-        missing.size() == 1 ? "is" : "are", listed(missing), why));
+        missing.size() == 1 ? "is" : "are", listed(missing), kWhyUnchanged));
   }
-  if (!changed.empty()) {
-    throw ValueError(fmt::format(
-        "{}: {} of the run's {} images {} changed (another size in bytes):{}{}: put those back, or "
-        "start a new run",
-        data.dataset.root, changed.size(), data.dataset.samples.size(),
-        changed.size() == 1 ? "has" : "have", listed(changed), why));
-  }
+  if (!changed.empty()) refuse_changed(data, changed, "another size in bytes");
+  if (!data.faces) return;
+  changed = faces::changed_files(*data.faces, data.dataset, num_threads());
+  if (!changed.empty()) refuse_changed(data, changed, "other content than was searched for faces");
 }
 
 /// Files and classes in the listing that the run did not start with, and labels that have changed.
@@ -332,6 +340,10 @@ ExperimentData data_of_run(const Options& options, const RunFolder& folder,
   ExperimentData data = data_from_folds_csv(options, folder.folds(), known);
   if (exists(folder.unreadable())) data.bad = unreadable_from_csv(folder.unreadable());
   if (exists(folder.corrections())) correct_labels(data, folder.corrections());
+  if (options.crop == Crop::Face) {
+    data.faces = faces::faces_from_csv(folder.faces(), data.dataset);
+    faces::crop_to_faces(data.dataset, *data.faces, options.face_margin);
+  }
   return data;
 }
 

@@ -48,14 +48,16 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
 void locate_data(Options& options, const RunFolder& folder,
                  const std::optional<RecordedData>& recorded);
 
-/// The data of a run as it recorded them, unreadable images included. Classes of a run that has no
+/// The data of a run as it recorded them, unreadable images and the faces of --crop face included:
+/// its samples have the crops with which they were trained. Classes of a run that has no
 /// [recorded] are those of its checkpoints, if it has any.
 ExperimentData data_of_run(const Options& options, const RunFolder& folder,
                            const std::optional<RecordedData>& recorded);
 
 /// What has happened to the run's files since. Reports files and classes that are new, and labels
 /// that have changed: all of them are ignored. Throws IoError or ValueError naming images that are
-/// missing or have another size: without them the run could not end with the same weights.
+/// missing or have another size, with --crop face also other content: without them the run could
+/// not end with the same weights.
 void compare_with_files(ExperimentData& data, const Options& options, const RunFolder& folder,
                         Reporter& reporter);
 

@@ -411,6 +411,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "path-column", "label-column",
       // in tests/apps/run/start_from_test.cpp
       "rename",
+      "face-margin",  // in tests/apps/faces/face_crop_test.cpp
       // in test_flags_training.cpp
       "repeats", "folds-file", "unfreeze-at", "hidden", "head-lr", "lr-group", "warmup", "loss",
       "focal-gamma", "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop",
