@@ -32,6 +32,22 @@ void check_numbers(const Evaluation& answers) {
       "that made them has diverged (a lower --lr helps)");
 }
 
+/// A network that learned from faces would answer for whole images without a complaint.
+void check_crops(const std::vector<LoadedModel>& models, const data::Dataset& dataset,
+                 const std::vector<std::int64_t>& samples) {
+  const bool on_faces = std::any_of(models.begin(), models.end(), [](const LoadedModel& loaded) {
+    return loaded.card.face_crop.has_value();
+  });
+  if (!on_faces) return;
+  for (const std::int64_t i : samples) {
+    const data::Sample& sample = dataset.samples[static_cast<std::size_t>(i)];
+    if (sample.crop) continue;
+    throw ValueError(
+        fmt::format("{}: the network was trained with --crop face, and this image is not cropped",
+                    sample.path));
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> checkpoints_of_run(const std::string& run) {
@@ -116,6 +132,7 @@ std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, da
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,
                                             const EvaluationListeners& listeners) {
+  check_crops(models, dataset, samples);
   const auto classes = static_cast<std::int64_t>(models.front().card.class_names.size());
   Evaluation together(classes);
   for (LoadedModel& loaded : models) {

@@ -46,7 +46,8 @@ struct EvaluationListeners {
 /// Every network's predictions for `samples` of `dataset`, which `loader` reads, averaged in order:
 /// logits, probabilities, and the loss as the mean of the networks' losses. `predicted` and the
 /// confusion matrix are those of the averaged probabilities (the first class on ties). Empty if the
-/// user interrupted. Throws ValueError for answers that are not numbers.
+/// user interrupted. Throws ValueError for answers that are not numbers, and for images that are
+/// not cropped as the networks expect it (TrainedCrops).
 std::optional<Evaluation> evaluate_together(std::vector<LoadedModel>& models, data::Loader& loader,
                                             const data::Dataset& dataset,
                                             const std::vector<std::int64_t>& samples,

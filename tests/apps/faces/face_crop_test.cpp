@@ -7,6 +7,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/experiment/experiment.h"
+#include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/prediction/evaluator.h"
 #include "hanok/apps/prediction/predictor.h"
 #include "hanok/apps/prediction/trained_crops.h"
@@ -248,6 +249,25 @@ TEST_F(FaceCropRun, AnEnsembleCropsForEachNetwork) {
       EXPECT_NEAR(std::stod(values[c]), mean, 2e-6) << path;
     }
   }
+}
+
+TEST_F(FaceCropRun, ANetworkOfFacesAnswersForNoWholeImage) {
+  std::vector<training::LoadedModel> models =
+      training::load_checkpoints({start("run") + "/fold_0/best.safetensors"});
+  const data::Dataset whole = data::load_image_folder(options_.data);
+  const auto ask = [&](const data::Dataset& dataset) {
+    data::Loader loader(dataset, training::answering_loader(models, {}));
+    training::evaluate_together(models, loader, dataset, {0, 20}, {.reporter = reporter_});
+  };
+  EXPECT_THAT(message_of<ValueError>([&] { ask(whole); }),
+              AllOf(HasSubstr("class0/photo00.png"), HasSubstr("not cropped")));
+  training::TrainedCrops crops(models, make_made_up_finder, reporter_);
+  EXPECT_NO_THROW(ask(crops.of(whole, models.front().card)));
+  // Another network's crops are taken off again.
+  ModelCard without = models.front().card;
+  without.face_crop.reset();
+  const data::Dataset cropped = crops.of(whole, models.front().card);
+  EXPECT_FALSE(crops.of(cropped, without).samples[0].crop.has_value());
 }
 
 TEST_F(FaceCropRun, WarnsOfAnotherFinder) {
