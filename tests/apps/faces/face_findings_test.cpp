@@ -1,0 +1,196 @@
+// What is said about the faces of a data set.
+#include "hanok/apps/faces/face_findings.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "hanok/kernels/base/error.h"
+#include "tests/apps/faces/made_up_finder.h"
+#include "tests/apps/program.h"
+#include "tests/support/recording_reporter.h"
+
+namespace hanok::test {
+namespace {
+
+using faces::Face;
+using faces::FaceFindings;
+using faces::FaceTable;
+using faces::RelativeBox;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+/// Samples of classes "bare" and "masked" with faces as they are added.
+struct Photos {
+  data::Dataset dataset;
+  FaceTable table;
+
+  Photos() { dataset.class_names = {"bare", "masked"}; }
+  /// `found` of `count` photographs of a class, 100 x 200 pixels with the face in [20,60) x
+  /// [40,100).
+  void add(std::int64_t label, int found, int count, int per_group = 1) {
+    for (int i = 0; i < count; ++i) {
+      const std::string path = fmt::format("{}/{}", label, dataset.samples.size());
+      dataset.samples.push_back({path, label, fmt::format("{}-{}", label, i / per_group)});
+      faces::PhotoFaces photo{.width = 100, .height = 200};
+      if (i < found) {
+        photo.faces = 1;
+        photo.largest = Face{.left = 20, .top = 40, .right = 60, .bottom = 100};
+      }
+      table.photos.push_back(photo);
+    }
+  }
+  FaceFindings findings() const { return faces::find_in_table(table, dataset); }
+};
+
+TEST(FaceFindingsTest, GivesSharesWithWilsonsIntervals) {
+  Photos photos;
+  photos.add(0, 9, 10);
+  photos.add(1, 3, 20);
+  const FaceFindings found = photos.findings();
+  EXPECT_EQ(found.all.found, 12);
+  EXPECT_EQ(found.all.of, 30);
+  EXPECT_EQ(found.classes[0].found, 9);
+  EXPECT_EQ(found.classes[1].of, 20);
+  // statsmodels.stats.proportion.proportion_confint(9, 10, method="wilson"), and (3, 20)
+  EXPECT_NEAR(found.classes[0].low, 0.595850, 1e-6);
+  EXPECT_NEAR(found.classes[0].high, 0.982124, 1e-6);
+  EXPECT_NEAR(found.classes[1].low, 0.052369, 1e-6);
+  EXPECT_NEAR(found.classes[1].high, 0.360419, 1e-6);
+}
+
+TEST(FaceFindingsTest, WarnsWhereTheShareDependsOnTheClass) {
+  Photos photos;
+  photos.add(0, 95, 100);
+  photos.add(1, 60, 100);
+  const FaceFindings found = photos.findings();
+  // scipy.stats.chi2_contingency([[95, 5], [60, 40]], correction=False): statistic 35.125
+  EXPECT_LT(found.p_value, 1e-8);
+  EXPECT_GT(found.p_value, 1e-10);
+  EXPECT_TRUE(found.depends_on_class);
+  EXPECT_EQ(found.lowest, 1U);
+  EXPECT_EQ(found.highest, 0U);
+}
+
+TEST(FaceFindingsTest, DoesNotWarnOfChance) {
+  Photos photos;
+  photos.add(0, 90, 100);
+  photos.add(1, 84, 100);
+  const FaceFindings found = photos.findings();
+  // scipy.stats.chi2_contingency([[90, 10], [84, 16]], correction=False): p = 0.2073
+  EXPECT_NEAR(found.p_value, 0.2073, 0.003);
+  EXPECT_FALSE(found.depends_on_class);
+  Photos same;
+  same.add(0, 50, 50);
+  same.add(1, 50, 50);
+  EXPECT_EQ(same.findings().p_value, 1);
+  EXPECT_FALSE(Photos().findings().depends_on_class);
+}
+
+TEST(FaceFindingsTest, PhotographsOfAGroupCountForFewer) {
+  Photos apart;
+  apart.add(0, 60, 100);
+  Photos together;
+  together.add(0, 60, 100, 20);  // five persons: three found, two missed
+  const auto width = [](const Photos& photos) {
+    const faces::Share share = photos.findings().classes[0];
+    return share.high - share.low;
+  };
+  EXPECT_GT(width(together), 3 * width(apart));
+  // The same difference that is clear of independent photographs may be one of persons.
+  apart.add(1, 40, 100);
+  together.add(1, 40, 100, 20);
+  EXPECT_TRUE(apart.findings().depends_on_class);
+  EXPECT_FALSE(together.findings().depends_on_class);
+}
+
+TEST(FaceFindingsTest, SaysWhereFacesAreAndHowLarge) {
+  Photos photos;
+  photos.add(0, 4, 5);
+  photos.table.photos[4].width = 0;  // unreadable
+  photos.table.photos[0].faces = 3;
+  const FaceFindings found = photos.findings();
+  EXPECT_EQ(found.all.of, 4);
+  EXPECT_EQ(found.unreadable, 1);
+  EXPECT_EQ(found.several, 1);
+  EXPECT_NEAR(found.median_height, 0.3, 1e-6);
+  EXPECT_NEAR(found.median_area, 0.4 * 0.3, 1e-6);
+  // Cells' middles at (i + 0.5) / 16: columns 3..9 lie in [0.2, 0.6], rows 3..7 in [0.2, 0.5].
+  for (std::size_t row = 0; row < 16; ++row) {
+    for (std::size_t column = 0; column < 16; ++column) {
+      const bool covered = row >= 3 && row <= 7 && column >= 3 && column <= 9;
+      EXPECT_EQ(found.where[row][column], covered ? 1 : 0) << row << ", " << column;
+    }
+  }
+  photos.table.photos.pop_back();
+  EXPECT_THROW(photos.findings(), ValueError);
+}
+
+TEST(FaceFindingsTest, TheSuggestedPartLeavesOutTheOddOnes) {
+  std::vector<RelativeBox> boxes(19, {.left = 0.4, .top = 0.3, .right = 0.6, .bottom = 0.5});
+  boxes.push_back({.left = 0, .top = 0.9, .right = 0.1, .bottom = 1});
+  const RelativeBox most = faces::holding(boxes, 0.95);
+  EXPECT_EQ(most.left, 0.4);
+  EXPECT_EQ(most.top, 0.3);
+  EXPECT_EQ(most.right, 0.6);
+  EXPECT_EQ(most.bottom, 0.5);
+  const RelativeBox all = faces::holding(boxes, 0.96);  // none of 20 may be left out
+  EXPECT_EQ(all.left, 0);
+  EXPECT_EQ(all.bottom, 1);
+  EXPECT_EQ(faces::holding({}, 0.95).area(), 1);
+  EXPECT_EQ(faces::holding({boxes[0]}, 0).area(), boxes[0].area());
+}
+
+std::string texts_of(const std::vector<pages::Block>& blocks, pages::Tone tone) {
+  std::string text;
+  for (const pages::Block& block : blocks) {
+    const auto* paragraph = std::get_if<pages::Paragraph>(&block);
+    if (paragraph != nullptr && paragraph->tone == tone) text += paragraph->text + "\n";
+  }
+  return text;
+}
+
+TEST(FaceFindingsTest, BlocksNameTheClassesThatDiffer) {
+  Photos photos;
+  photos.add(0, 95, 100);
+  photos.add(1, 60, 100);
+  const std::vector<pages::Block> blocks = faces::face_blocks(photos.table, photos.dataset, 0);
+  EXPECT_EQ(std::get<pages::Section>(blocks.front()).id, "faces");
+  EXPECT_THAT(texts_of(blocks, pages::Tone::Warning),
+              AllOf(HasSubstr("60.0% in 'masked'"), HasSubstr("95.0% in 'bare'"),
+                    HasSubstr("--crop center")));
+  EXPECT_THAT(texts_of(blocks, pages::Tone::Finding),
+              AllOf(HasSubstr("A face was found in 155 of 200 photographs (77.5%;"),
+                    HasSubstr("from 20.0% to 60.0% of the width and from 20.0% to 50.0%")));
+  Photos even;
+  even.add(0, 0, 10);
+  const std::vector<pages::Block> none = faces::face_blocks(even.table, even.dataset, 0);
+  EXPECT_EQ(texts_of(none, pages::Tone::Warning), "");
+  EXPECT_THAT(texts_of(none, pages::Tone::Finding), Not(HasSubstr("of the width")));
+}
+
+TEST(FaceFindingsTest, DrawsTheBoxAndTheCrop) {
+  const data::Image grey{40, 30, std::vector<std::uint8_t>(std::size_t{3} * 40 * 30, 128)};
+  faces::PhotoFaces photo{.width = 40, .height = 30, .faces = 1};
+  photo.largest = Face{.left = 10, .top = 8, .right = 20, .bottom = 18};
+  const data::Image drawn = faces::with_boxes(grey, photo, 0.2);
+  const auto colour = [&drawn](int x, int y) {
+    const std::uint8_t* pixel = drawn.row(y) + 3 * x;
+    return std::vector<int>{pixel[0], pixel[1], pixel[2]};
+  };
+  const std::vector<int> untouched{128, 128, 128};
+  EXPECT_EQ(colour(10, 8), colour(19, 17));
+  EXPECT_NE(colour(10, 12), untouched);
+  EXPECT_EQ(colour(15, 12), untouched);
+  EXPECT_EQ(colour(20, 12), untouched);
+  EXPECT_NE(colour(8, 6), untouched);  // a square of 14 around (15,13)
+  EXPECT_NE(colour(8, 6), colour(10, 8));
+  EXPECT_EQ(colour(7, 6), untouched);
+  // Beyond the edges.
+  photo.largest = Face{.left = -5, .top = -5, .right = 90, .bottom = 90};
+  EXPECT_NO_THROW(faces::with_boxes(grey, photo));
+}
+
+}  // namespace
+}  // namespace hanok::test
