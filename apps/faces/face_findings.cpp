@@ -21,7 +21,7 @@ struct GroupCounts {
 using Groups = std::map<std::string, GroupCounts>;
 
 /// By how much the variance of a share exceeds that of as many independent photographs: the
-/// linearised variance between groups (Kish, Survey Sampling, 1965) over p(1-p)/n; at least 1.
+/// linearised variance between groups (Kish, Survey Sampling, 1965) over p(1-p)/(n-1); at least 1.
 double design_effect(const Groups& groups) {
   double n = 0;
   double found = 0;
@@ -31,7 +31,7 @@ double design_effect(const Groups& groups) {
   }
   const auto m = static_cast<double>(groups.size());
   const double p = n > 0 ? found / n : 0;
-  const double simple = p * (1 - p) / n;
+  const double simple = n > 1 ? p * (1 - p) / (n - 1) : 0;
   if (m < 2 || !(simple > 0)) return 1;
   double squares = 0;
   for (const auto& [name, group] : groups) {
@@ -55,19 +55,23 @@ Share wilson(std::int64_t found, std::int64_t of, double effect) {
   return share;
 }
 
-/// Probability that a chi-square variable of `degrees` degrees exceeds `value` (Wilson and
-/// Hilferty, 1931: its cube root is nearly normal).
-double chi_square_tail(double value, double degrees) {
-  const double variance = 2 / (9 * degrees);
-  const double z = (std::cbrt(value / degrees) - (1 - variance)) / std::sqrt(variance);
-  return 0.5 * std::erfc(z / std::sqrt(2.0));
+/// Probability that a chi-square variable of `degrees` degrees exceeds `value`: from 1 or 2 degrees
+/// on, two more add (x/2)^(k/2 - 1) exp(-x/2) / Gamma(k/2) (Abramowitz and Stegun, 26.4.8).
+double chi_square_tail(double value, int degrees) {
+  const double half = value / 2;
+  if (half <= 0) return 1;
+  double tail = degrees % 2 == 1 ? std::erfc(std::sqrt(half)) : std::exp(-half);
+  for (int k = degrees % 2 == 1 ? 3 : 4; k <= degrees; k += 2) {
+    tail += std::exp((k / 2.0 - 1) * std::log(half) - half - std::lgamma(k / 2.0));
+  }
+  return tail;
 }
 
 /// Of the counts of each class divided by its design effect (Rao and Scott, 1992).
 double independence(const std::vector<Share>& classes, const std::vector<double>& effects) {
   double n = 0;
   double found = 0;
-  double filled = 0;
+  int filled = 0;
   for (std::size_t c = 0; c < classes.size(); ++c) {
     if (classes[c].of == 0) continue;
     ++filled;

@@ -66,8 +66,7 @@ TEST(FaceFindingsTest, WarnsWhereTheShareDependsOnTheClass) {
   photos.add(1, 60, 100);
   const FaceFindings found = photos.findings();
   // scipy.stats.chi2_contingency([[95, 5], [60, 40]], correction=False): statistic 35.125
-  EXPECT_LT(found.p_value, 1e-8);
-  EXPECT_GT(found.p_value, 1e-10);
+  EXPECT_NEAR(found.p_value, 3.0913e-9, 1e-12);
   EXPECT_TRUE(found.depends_on_class);
   EXPECT_EQ(found.lowest, 1U);
   EXPECT_EQ(found.highest, 0U);
@@ -78,14 +77,26 @@ TEST(FaceFindingsTest, DoesNotWarnOfChance) {
   photos.add(0, 90, 100);
   photos.add(1, 84, 100);
   const FaceFindings found = photos.findings();
-  // scipy.stats.chi2_contingency([[90, 10], [84, 16]], correction=False): p = 0.2073
-  EXPECT_NEAR(found.p_value, 0.2073, 0.003);
+  // scipy.stats.chi2_contingency([[90, 10], [84, 16]], correction=False): p = 0.207110
+  EXPECT_NEAR(found.p_value, 0.207110, 1e-6);
   EXPECT_FALSE(found.depends_on_class);
   Photos same;
   same.add(0, 50, 50);
   same.add(1, 50, 50);
   EXPECT_EQ(same.findings().p_value, 1);
   EXPECT_FALSE(Photos().findings().depends_on_class);
+}
+
+TEST(FaceFindingsTest, TestsMoreThanTwoClasses) {
+  Photos photos;
+  photos.dataset.class_names = {"a", "b", "c", "d", "without photographs"};
+  photos.add(0, 20, 40);
+  photos.add(1, 25, 40);
+  photos.add(2, 31, 40);
+  // scipy.stats.chi2_contingency([[20, 20], [25, 15], [31, 9]], correction=False)
+  EXPECT_NEAR(photos.findings().p_value, 0.038176, 1e-6);
+  photos.add(3, 22, 40);
+  EXPECT_NEAR(photos.findings().p_value, 0.063831, 1e-6);
 }
 
 TEST(FaceFindingsTest, PhotographsOfAGroupCountForFewer) {
