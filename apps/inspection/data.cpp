@@ -3,6 +3,8 @@
 #include <cctype>
 #include <fmt/format.h>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -11,6 +13,8 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/data_report/data_page.h"
 #include "hanok/apps/data_report/feature_pairs.h"
+#include "hanok/apps/data_report/shortcuts.h"
+#include "hanok/apps/faces/face_findings.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/pages/text.h"
@@ -257,9 +261,21 @@ void check_outputs(const DataOptions& options, const data::Dataset& dataset) {
   check("--groups-out", options.groups_out, ".csv");
 }
 
+/// Searches every photograph for faces, and says what it found.
+std::vector<pages::Block> face_section(const data::Dataset& dataset,
+                                       const faces::FaceFinder& finder, std::size_t pictures,
+                                       Reporter& reporter) {
+  const std::optional<faces::FaceTable> table =
+      faces::find_faces(dataset, finder, num_threads(), reporter);
+  if (!table) throw Error("interrupted");
+  return faces::face_blocks(*table, dataset, pictures);
+}
+
 }  // namespace
 
 void inspect_data(const DataOptions& options, Reporter& reporter) {
+  std::unique_ptr<faces::FaceFinder> finder;  // without its weights nothing is read
+  if (options.faces) finder = options.make_finder();
   data::Dataset dataset = data::load_dataset(options.data, options.reading);
   apply_grouping(dataset, options.group);
   check_outputs(options, dataset);
@@ -284,12 +300,20 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
     similar = data_report::near_by_features(dataset, files, features, reporter);
   }
   const data_report::DataFindings findings = data_report::find_all(dataset, files, similar);
+  std::vector<pages::Block> more =
+      data_report::shortcut_blocks(data_report::find_shortcuts(dataset, files));
+  if (finder) {
+    constexpr std::size_t kPictures = 24;
+    std::vector<pages::Block> section =
+        face_section(dataset, *finder, options.report.empty() ? 0 : kPictures, reporter);
+    more.insert(more.end(), section.begin(), section.end());
+  }
   const data_report::DataPageInput input{
       .dataset = dataset,
       .facts = files,
       .findings = findings,
       .feature_rule = features.model.empty() ? "" : data_report::describe(features),
-      .more = {}};
+      .more = std::move(more)};
   reporter.print("\n" + pages::to_text(data_report::data_text(input, options.all)));
   if (!options.report.empty()) {
     pages::write_page(options.report, data_report::data_page(input));

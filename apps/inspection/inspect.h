@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/faces/face_finder.h"
 #include "hanok/apps/options/option_values.h"
 #include "hanok/data/dataset.h"
 
@@ -23,11 +24,14 @@ struct DataOptions {
   std::string groups_out{};    // the table of proposed groups to write (.csv); empty: none
   std::string features{};      // a network that compares photographs; empty: none
   std::string features_weights = "imagenet";  // or a bare state_dict file
+  bool faces = false;                         // also search every photograph for faces
+  faces::MakeFaceFinder make_finder = faces::make_mtcnn;
 };
 /// Reads and decodes every photograph of a data set and reports what training will get: classes,
 /// sizes, formats, what is skipped, unreadable, duplicated or odd, and how classes are distributed
 /// over groups. Throws what load_dataset() throws; UsageError or IoError for files that cannot be
-/// written or that would replace the data, before a photograph is decoded.
+/// written or that would replace the data, before a photograph is decoded; with
+/// `faces` IoError where the detector's weights are missing.
 void inspect_data(const DataOptions& options, Reporter& reporter);
 
 struct ModelOptions {

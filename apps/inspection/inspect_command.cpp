@@ -63,6 +63,9 @@ CLI::App* add_data(CLI::App& app, Request& request) {
       ->add_option("--features-weights", request.data.features_weights,
                    "its weights: imagenet, or a bare state_dict (.pth, .safetensors)")
       ->capture_default_str();
+  command->add_flag("--faces", request.data.faces,
+                    "also find faces (MTCNN, several photographs a second): how often in each "
+                    "class, where, what to crop; ./dev weights mtcnn installs the detector");
   command->add_option("--threads", request.threads, "reading threads; 0: one per CPU");
   command->footer(
       "Duplicates are files of equal bytes; near duplicates look the same after scaling or new\n"

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hanok/apps/inspection/inspect.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/apps/faces/made_up_finder.h"
 #include "tests/apps/program.h"
@@ -201,6 +202,28 @@ TEST(FaceFindingsTest, DrawsTheBoxAndTheCrop) {
   // Beyond the edges.
   photo.largest = Face{.left = -5, .top = -5, .right = 90, .bottom = 90};
   EXPECT_NO_THROW(faces::with_boxes(grey, photo));
+}
+
+TEST(InspectDataFaces, ReportsThemOnRequest) {
+  const TemporaryFolder folder;
+  inspection::DataOptions options;
+  options.data = draw_photos(folder / "photos");
+  options.make_finder = make_made_up_finder;
+  RecordingReporter without;
+  inspection::inspect_data(options, without);
+  EXPECT_THAT(without.text, Not(HasSubstr("face")));
+  options.faces = true;
+  RecordingReporter reporter;
+  inspection::inspect_data(options, reporter);
+  EXPECT_THAT(reporter.text, AllOf(HasSubstr("\nFaces\n-----\n"), HasSubstr("A face was found in"),
+                                   HasSubstr("class2"), HasSubstr("of the faces lie in the part")));
+  write_text(folder / "photos/class0/photo00.png", "no picture");
+  options.make_finder = []() -> std::unique_ptr<faces::FaceFinder> {
+    throw IoError("run ./dev weights mtcnn");
+  };
+  RecordingReporter missing;
+  EXPECT_THROW(inspection::inspect_data(options, missing), IoError);
+  EXPECT_EQ(missing.text, "");  // nothing was read
 }
 
 }  // namespace
