@@ -24,6 +24,7 @@ struct DataOptions {
   std::string groups_out{};    // the table of proposed groups to write (.csv); empty: none
   std::string features{};      // a network that compares photographs; empty: none
   std::string features_weights = "imagenet";  // or a bare state_dict file
+  std::string against{};                      // photographs to compare with; empty: none
   bool faces = false;                         // also search every photograph for faces
   faces::MakeFaceFinder make_finder = faces::make_mtcnn;
 };

@@ -63,6 +63,11 @@ CLI::App* add_data(CLI::App& app, Request& request) {
       ->add_option("--features-weights", request.data.features_weights,
                    "its weights: imagenet, or a bare state_dict (.pth, .safetensors)")
       ->capture_default_str();
+  command
+      ->add_option("--against", request.data.against,
+                   "compare with these photographs, such as a test set: do they look alike, who is "
+                   "in both")
+      ->type_name("DIR");
   command->add_flag("--faces", request.data.faces,
                     "also find faces (MTCNN, several photographs a second): how often in each "
                     "class, where, what to crop; ./dev weights mtcnn installs the detector");

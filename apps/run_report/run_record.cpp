@@ -44,7 +44,8 @@ std::optional<RecordedData> recorded_by_summary(const training::RunFolder& folde
   recorded.folds = static_cast<int>(options.folds.number);
   std::set<std::string> groups;
   for (const Names& row : csv.rows) groups.insert(row[group]);
-  recorded.grouped = options.group == training::Grouping::Auto && groups.size() < csv.rows.size();
+  recorded.grouped =
+      options.group.kind != training::Grouping::Kind::None && groups.size() < csv.rows.size();
   return recorded;
 }
 
