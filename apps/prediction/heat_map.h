@@ -15,7 +15,10 @@ struct HeatMap {
   int width = 0, height = 0;
   std::vector<float> values{};  // [height, width], rows from the top
 
-  float at(int x, int y) const { return values[static_cast<std::size_t>(y) * width + x]; }
+  float at(int x, int y) const {
+    return values[static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+                  static_cast<std::size_t>(x)];
+  }
 };
 
 /// Divides by the largest value; a map without a value above 0 stays.

@@ -1,6 +1,7 @@
 """Writes apps_grad_cam.json: Grad-CAM by PyTorch's autograd, in double precision.
 
-`python3 make_grad_cam.py` needs torch and torchvision; `--verify` compares the file with what they give today. Weights and images follow from their names (formula.py).
+`python3 make_grad_cam.py` needs torch and torchvision; `--verify` compares the file with what they give
+today. Weights and images follow from their names (formula.py).
 
 The map is that of the paper's equations 1 and 2 (Selvaraju et al., 2017), divided by its largest value: the layer's
 output keeps its gradient, and nothing else of the network is looked at.
@@ -108,8 +109,8 @@ def main():
     made = make()
     if "--verify" in sys.argv[1:]:
         problems = []
-        formula.compare(PATH.name, json.loads(PATH.read_text(encoding="ascii")), json.loads(json.dumps(made)), TOLERANCE,
-                        problems)
+        old = json.loads(PATH.read_text(encoding="ascii"))
+        formula.compare(PATH.name, old, json.loads(json.dumps(made)), TOLERANCE, problems)
         print(PATH.name + ":", "; ".join(problems[:5]) if problems else "as PyTorch computes today")
         sys.exit(1 if problems else 0)
     formula.write(PATH, made)
