@@ -24,6 +24,8 @@ enum class OptimizerKind { AdamW, Adam, Sgd, RmsProp };
 enum class ScheduleKind { OneCycle, Cosine, Constant };
 /// --loss
 enum class LossKind { CrossEntropy, Focal };
+/// --noise-robust: losses for data in which some labels are wrong.
+enum class NoiseRobust { None, Gce, Bootstrap, Trim };
 /// --class-weights: weight of each class in the loss.
 enum class ClassWeights { None, Balanced };
 /// --crop: what of an image is scaled to the square.
@@ -82,6 +84,15 @@ template <>
 struct ChoiceNames<LossKind> {
   static constexpr std::array<NamedValue<LossKind>, 2> table = {
       {{LossKind::CrossEntropy, "cross-entropy"}, {LossKind::Focal, "focal"}}};
+};
+
+template <>
+struct ChoiceNames<NoiseRobust> {
+  static constexpr std::array<NamedValue<NoiseRobust>, 4> table = {
+      {{NoiseRobust::None, "none"},
+       {NoiseRobust::Gce, "gce"},
+       {NoiseRobust::Bootstrap, "bootstrap"},
+       {NoiseRobust::Trim, "trim"}}};
 };
 
 template <>

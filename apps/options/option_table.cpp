@@ -131,6 +131,18 @@ void add_training_options(OptionTable& table) {
                &Options::loss);
   table.real("focal-gamma", "exponent of focal loss", &Options::focal_gamma,
              {.low = 0, .high = 100});
+  table.choice({"noise-robust", "N"},
+               "a cross-entropy that wrong labels mislead less. gce: generalised cross-entropy, "
+               "between it and the absolute error; bootstrap: targets are mixed with the network's "
+               "own answers; trim: the largest losses of a batch are left out after the first "
+               "epoch",
+               &Options::noise_robust);
+  table.real("gce-q", "of --noise-robust gce: near 0 it is cross-entropy, near 1 absolute error",
+             &Options::gce_q, {.low = 0.01, .high = 1});
+  table.real("bootstrap-beta", "of --noise-robust bootstrap: the given targets' share",
+             &Options::bootstrap_beta, {.low = 0, .high = 1});
+  table.real("trim-share", "of --noise-robust trim: the share of a batch that is left out",
+             &Options::trim_share, {.low = 0, .high = 0.9});
   table.real("label-smoothing", "share of each target spread over all classes",
              &Options::label_smoothing, {.low = 0, .high = 1});
   table.choice({"class-weights", "C"}, "balanced: a rare class's images count for more in the loss",

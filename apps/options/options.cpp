@@ -51,6 +51,11 @@ void check_folds(const Options& options) {
 }
 
 void check_loss(const Options& options) {
+  if (options.noise_robust != NoiseRobust::None && options.loss != LossKind::CrossEntropy) {
+    throw UsageError(
+        fmt::format("--noise-robust, --loss: {} changes cross-entropy; give it without --loss {}",
+                    name_of(options.noise_robust), name_of(options.loss)));
+  }
   if (options.mixup > 0 && options.cutmix > 0) {
     throw UsageError("--mixup, --cutmix: a batch is mixed in one way; give one of them");
   }

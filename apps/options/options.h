@@ -51,6 +51,10 @@ struct Options {
   std::int64_t warmup = 0;
   LossKind loss = LossKind::CrossEntropy;
   double focal_gamma = 2;
+  NoiseRobust noise_robust = NoiseRobust::None;
+  double gce_q = 0.7;
+  double bootstrap_beta = 0.95;
+  double trim_share = 0.1;
   double label_smoothing = 0;
   ClassWeights class_weights = ClassWeights::None;
   data::Sampling sampler = data::Sampling::Shuffled;

@@ -1,4 +1,5 @@
-// What a training step minimises: --loss, --label-smoothing, --class-weights, --mixup, --cutmix.
+// What a training step minimises: --loss, --noise-robust, --label-smoothing, --class-weights,
+// --mixup, --cutmix.
 #pragma once
 
 #include <cstdint>
@@ -6,10 +7,21 @@
 
 #include "hanok/apps/options/options.h"
 #include "hanok/data/loader.h"
+#include "hanok/engine/ops.h"
 #include "hanok/engine/tensor.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {
+
+/// --noise-robust trim leaves nothing out in the first epoch: at its start every loss is large.
+enum class LossPhase { WarmUp, Main };
+
+/// How the loss of a batch or of a part of it is computed.
+struct LossCall {
+  double denominator = 1;       // of the whole batch
+  Tensor denominator_tensor{};  // the same value, read instead if it is defined
+  LossPhase phase = LossPhase::Main;
+};
 
 class TrainingLoss {
  public:
@@ -22,13 +34,24 @@ class TrainingLoss {
   /// What the batch's mean divides by. Parts of a batch, each divided by the whole's, add up to the
   /// whole's loss and gradients.
   double denominator(const Tensor& targets) const;
-  /// Sum over `logits` [N,C] and their targets, divided by `denominator`: a scalar. Where that
-  /// changes from step to step though their shapes are the same, it is read from
-  /// `denominator_tensor`, if there is one.
-  Tensor operator()(const Tensor& logits, const Tensor& targets, double denominator,
-                    const Tensor& denominator_tensor = {}) const;
+  /// Only where steps of the phases differ it is not WarmUp.
+  LossPhase phase(std::int64_t epoch) const;
+  /// Sum over `logits` [N,C] and their targets, divided by the call's denominator: a scalar. Where
+  /// that changes from step to step though their shapes are the same, give it as a tensor.
+  ///
+  /// What --noise-robust trim leaves out counts in the denominator as if its loss were 0. A batch
+  /// that is computed in parts is trimmed in each part: the largest losses of the whole are known
+  /// only when it is too late for the first part's backward pass.
+  Tensor operator()(const Tensor& logits, const Tensor& targets, const LossCall& call) const;
 
  private:
+  ops::CrossEntropyOptions cross_entropy_options() const;
+  /// The losses of --noise-robust, [N]; `trim` of those that are kept alone.
+  Tensor robust_losses(const Tensor& logits, const Tensor& targets, LossPhase phase) const;
+  Tensor generalised(const Tensor& logits, const Tensor& targets) const;
+  Tensor bootstrapped(const Tensor& logits, const Tensor& targets) const;
+  Tensor trimmed(const Tensor& logits, const Tensor& targets) const;
+
   const Options& options_;
   std::int64_t classes_;
   Tensor class_weights_;

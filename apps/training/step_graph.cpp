@@ -28,8 +28,8 @@ StepGraph::~StepGraph() = default;
 
 StepResults StepGraph::run(const StepInputs& inputs, const StepRequest& request, Shapes shapes) {
   if (settings_.enabled && shapes == Shapes::Repeat && why_not_.empty()) {
-    const Kind kind{inputs.images.shape(), inputs.targets.shape(), inputs.images.dtype(),
-                    inputs.targets.dtype(), request.parts};
+    const Kind kind{inputs.images.shape(),  inputs.targets.shape(), inputs.images.dtype(),
+                    inputs.targets.dtype(), request.parts,          inputs.phase};
     if (!is_recorded(kind)) {
       recorded_.reset();
       if (warm_ != nullptr && *warm_ == kind) record(kind, inputs);

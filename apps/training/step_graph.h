@@ -51,6 +51,7 @@ class StepGraph {
     Shape images, targets;
     DType images_type = DType::F32, targets_type = DType::I64;
     std::int64_t parts = 1;
+    LossPhase phase = LossPhase::WarmUp;
     bool operator==(const Kind&) const = default;
   };
   /// The addresses of the model's tensors and whether they learn.

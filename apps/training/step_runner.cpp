@@ -72,7 +72,8 @@ StepInputs StepRunner::inputs_of(const data::Batch& batch, const StepPosition& p
   const Tensor targets = loss.targets(mixed, position.epoch, position.step_in_epoch);
   StepInputs inputs{.images = mixed.images,
                     .targets = upload_(targets),
-                    .denominator = loss.denominator(targets)};
+                    .denominator = loss.denominator(targets),
+                    .phase = loss.phase(position.epoch)};
   const Device device = context_.setup.device;
   if (!device.is_cpu()) {
     inputs.denominator_tensor = Tensor::full({}, inputs.denominator, {DType::F32, device});

@@ -27,7 +27,9 @@ void TrainingStep::compute_part(const StepInputs& inputs, std::int64_t begin, st
                                 const StepRequest& request, StepResults& results) const {
   const Tensor logits = context_.batches.forward(ops::slice(inputs.images, 0, begin, end));
   const Tensor loss = context_.loss(logits, ops::slice(inputs.targets, 0, begin, end),
-                                    inputs.denominator, inputs.denominator_tensor);
+                                    {.denominator = inputs.denominator,
+                                     .denominator_tensor = inputs.denominator_tensor,
+                                     .phase = inputs.phase});
   results.losses.push_back(loss.detach());
   if (request.on_loss && loss.device().is_cpu()) {
     double sum = 0;

@@ -20,6 +20,7 @@ struct StepInputs {
   Tensor images, targets;
   double denominator = 1;       // of the loss
   Tensor denominator_tensor{};  // f32 [] with the same value, where a step may be recorded
+  LossPhase phase = LossPhase::WarmUp;
 };
 
 /// How a step is to be computed.

@@ -131,6 +131,32 @@ TEST_F(Flags, LossGammaAndSmoothingChangeTheWeights) {
   EXPECT_NEAR(std::stod(focal[0][2]), std::stod(plain[0][2]), 1e-5);
 }
 
+TEST_F(Flags, NoiseRobustLossesChangeTheWeights) {
+  const Arguments gce = {"--noise-robust", "gce"};
+  const Arguments bootstrap = {"--noise-robust", "bootstrap"};
+  const Arguments trim = {"--noise-robust", "trim"};
+  for (const Arguments& robust : {gce, bootstrap, trim}) {
+    expect_other_weights({"--noise-robust", "none"}, robust + Arguments{"--trim-share", "0.3"});
+  }
+  expect_other_weights(gce, gce + Arguments{"--gce-q", "0.3"});
+  expect_other_weights(bootstrap, bootstrap + Arguments{"--bootstrap-beta", "0.5"});
+  expect_other_weights(trim + Arguments{"--trim-share", "0.3"},
+                       trim + Arguments{"--trim-share", "0.6"});
+  expect_same_weights({"--noise-robust", "none"}, {"--gce-q", "0.3"});
+  // Nothing is left out in the first epoch.
+  const FinishedRun first = run({"--log-steps", "1"});
+  const FinishedRun trimmed = run(trim + Arguments{"--log-steps", "1", "--trim-share", "0.5"});
+  EXPECT_EQ(steps_of(first)[0][2], steps_of(trimmed)[0][2]);
+  // They go with everything that changes targets and weights.
+  for (const Arguments& robust : {gce, bootstrap, trim}) {
+    for (const Arguments& other : {Arguments{"--label-smoothing", "0.2"},
+                                   {"--mixup", "0.4"},
+                                   {"--class-weights", "balanced", "--sampler", "over"}}) {
+      expect_other_weights(other, robust + other + Arguments{"--trim-share", "0.3"});
+    }
+  }
+}
+
 TEST_F(Flags, SamplerChoosesTheImagesOfAnEpoch) {
   for (int i = 0; i < 6; ++i) {
     std::filesystem::remove(folder_ / ("photos/class2/photo0" + std::to_string(i) + ".png"));
@@ -266,6 +292,11 @@ TEST_F(Flags, BadValuesAreRefusedBeforeAnythingIsWritten) {
       {{"--warmup", "5"}, "one-cycle warms up by itself"},
       {{"--loss", "hinge"}, "--loss"},
       {{"--focal-gamma", "-1"}, "--focal-gamma"},
+      {{"--noise-robust", "huber"}, "--noise-robust"},
+      {{"--noise-robust", "gce", "--loss", "focal"}, "--noise-robust, --loss"},
+      {{"--gce-q", "0"}, "--gce-q"},
+      {{"--bootstrap-beta", "1.5"}, "--bootstrap-beta"},
+      {{"--trim-share", "0.9"}, "--trim-share"},
       {{"--label-smoothing", "1"}, "--label-smoothing"},
       {{"--sampler", "lucky"}, "--sampler"},
       {{"--clip-norm", "-1"}, "--clip-norm"},
