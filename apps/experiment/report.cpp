@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "hanok/apps/data_report/run_shortcut.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/apps/run_report/run_page.h"
@@ -85,6 +86,27 @@ std::string baselines_text(const std::vector<FoldResult>& results) {
       own / count, majority / count, shuffled / count);
 }
 
+std::vector<std::size_t> as_rows(const std::vector<std::int64_t>& samples) {
+  return {samples.begin(), samples.end()};
+}
+
+/// Where a fact of the files alone reaches half of the run's macro F1; else empty.
+std::string shortcut_text(const Run& run, const std::vector<FoldResult>& results) {
+  std::vector<statistics::FoldRows> folds;
+  double macro_f1 = 0;
+  for (const FoldResult& result : results) {
+    folds.push_back({.training = as_rows(run.data.training(result.fold)),
+                     .validation = as_rows(run.data.validation(result.fold))});
+    macro_f1 += result.confusion.macro_f1() / static_cast<double>(results.size());
+  }
+  const auto shortcut = data_report::shortcut_of_run(run.data.dataset, folds, macro_f1);
+  if (!shortcut) return "";
+  return fmt::format(
+      "shortcut: {} alone reach macro F1 {:.2f} (this run: {:.2f}); see inspect data {} --report "
+      "FILE.html\n",
+      shortcut->fact, shortcut->macro_f1, macro_f1, run.options.data);
+}
+
 }  // namespace
 
 std::string fold_classes(const Options& options, const ExperimentData& data, int fold) {
@@ -143,6 +165,9 @@ void report_results(const Run& run, const std::vector<FoldResult>& results) {
   if (!fit_the_screen(answers, names)) {
     run.reporter.print(fmt::format("every class: {}; every count: {}\n", folder.per_class(),
                                    folder.confusion_matrix()));
+  }
+  if (const std::string text = shortcut_text(run, results); !text.empty()) {
+    run.reporter.print(text);
   }
   run.reporter.print(fmt::format("run folder: {}\n", folder.path()));
   run_report::write_report(folder, run.reporter);

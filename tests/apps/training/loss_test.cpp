@@ -119,7 +119,7 @@ TEST(NoiseRobustLoss, AnImpossibleLabelHardlyMovesGce) {
   Inputs in;
   in.options.noise_robust = NoiseRobust::Gce;
   const TrainingLoss gce(in.options, kClasses, {});
-  const Tensor logits = Tensor::from_vector({0, 200, 0, 0}, Shape{1, 4});
+  const Tensor logits = Tensor::from_vector(std::vector<float>{0, 200, 0, 0}, Shape{1, 4});
   const Tensor label = Tensor::from_vector(std::vector<std::int64_t>{0}, Shape{1});
   const LossAndGradient got = compute(gce, logits, label);
   EXPECT_NEAR(got.loss, 1 / 0.7, 1e-6);
