@@ -68,6 +68,9 @@ def elementwise(c):
     for op, function in unary.items():
         c.add(op, op, {"x": EVERYWHERE}, lambda t, f=function: f(t["x"]))
     c.add("leaky_relu", "leaky_relu", {"x": EVERYWHERE}, lambda t: F.leaky_relu(t["x"], 0.125), {"slope": 0.125})
+    c.add("prelu", "prelu", {"x": EVERYWHERE, "w": [0.125]}, lambda t: F.prelu(t["x"], t["w"]))
+    c.add("prelu_finite", "prelu", {"x": [[-2.0, -0.0], [0.0, 0.0], [3.0, -1.0]], "w": [-0.5, 2.0]},
+          lambda t: F.prelu(t["x"], t["w"]))
     c.add("affine", "affine", {"x": EVERYWHERE}, lambda t: 0.5 * t["x"] - 1.25, {"scale": 0.5, "shift": -1.25})
     for name, low, high, x in (("relu6", 0.0, 6.0, [0.0, 6.0, -1.0, 7.0, 3.0, -INF, INF, NAN]),
                                ("unit", -1.0, 1.0, EVERYWHERE), ("one_value", 1.0, 1.0, EVERYWHERE)):
