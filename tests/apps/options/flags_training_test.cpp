@@ -1,5 +1,7 @@
 // Options of the recipe with two values each: what they change, and what they must leave alone.
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "hanok/weights/weights.h"
@@ -48,6 +50,28 @@ TEST_F(Flags, FoldsFileGivesTheFolds) {
                Arguments{"--dry-run"});
   EXPECT_EQ(beyond.exit_code, 2);
   EXPECT_THAT(beyond.output, ::testing::HasSubstr("--fold: must be below 3"));
+}
+
+TEST_F(Flags, CorrectionsChangeWhatIsTrainedOn) {
+  const FinishedRun before = run({"--folds", "3"});
+  std::string table = "path,label,action,new_label\n";
+  int dropped = 0;
+  for (const Arguments& row : read_plain_csv(before.folder + "/folds.csv")) {
+    // One photograph of each class, in a fold that is trained on.
+    if (row[0] == "path" || row[3] == "0" || dropped == 2) continue;
+    table += row[0] + "," + row[1] + ",drop,\n";
+    ++dropped;
+  }
+  std::ofstream(folder_ / "corrections.csv") << table;
+  const FinishedRun after = run({"--folds", "3", "--corrections", folder_ / "corrections.csv"});
+  EXPECT_NE(after.last_hash(), before.last_hash());
+  EXPECT_EQ(read_text(after.folder + "/corrections.csv"), table);
+  EXPECT_EQ(after.summary.at("pooled").at("images"), before.summary.at("pooled").at("images"));
+  EXPECT_TRUE(after.summary.contains("corrected"));
+  EXPECT_FALSE(before.summary.contains("corrected"));
+  // A resumed run goes by its own copy.
+  std::filesystem::remove(folder_ / "corrections.csv");
+  EXPECT_EQ(finetune({"--resume", after.folder}).exit_code, 0);
 }
 
 TEST_F(Flags, UnfreezeAtKeepsWhatMatchesUntilThen) {
