@@ -14,8 +14,10 @@ constexpr const char* kStyle = R"css(
 .decide { display: flex; flex-wrap: wrap; gap: .5rem; align-items: center; position: sticky; top: 0;
   background: var(--paper); padding: .5rem 0; border-bottom: 1px solid var(--grid); z-index: 1; }
 .decide button, .card button, .card select { font: inherit; color: var(--ink);
-  background: var(--card); border: 1px solid var(--muted); border-radius: .3rem; padding: .2rem .6rem; }
-kbd { border: 1px solid var(--grid); border-radius: .25rem; padding: 0 .35rem; background: var(--card); }
+  background: var(--card); border: 1px solid var(--muted); border-radius: .3rem;
+  padding: .2rem .6rem; }
+kbd { border: 1px solid var(--grid); border-radius: .25rem; padding: 0 .35rem;
+  background: var(--card); }
 .cards { list-style: none; padding: 0; }
 .card { display: grid; grid-template-columns: 150px 1fr; gap: .4rem 1rem; padding: .7rem;
   border: 1px solid var(--grid); border-left: .4rem solid var(--grid); border-radius: .4rem;
@@ -40,9 +42,13 @@ constexpr const char* kScript = R"js(
   var status = document.getElementById("decided");
   var key = "hanok-labels:" + document.getElementById("decisions").dataset.key;
   var decisions = {};
-  try { decisions = JSON.parse(localStorage.getItem(key) || "{}"); } catch (error) { decisions = {}; }
+  try {
+    decisions = JSON.parse(localStorage.getItem(key) || "{}");
+  } catch (error) { decisions = {}; }
   function remember() {
-    try { localStorage.setItem(key, JSON.stringify(decisions)); } catch (error) { /* not allowed */ }
+    try {
+      localStorage.setItem(key, JSON.stringify(decisions));
+    } catch (error) { /* not allowed */ }
   }
   function show(card) {
     var made = decisions[card.dataset.path];
@@ -71,7 +77,9 @@ constexpr const char* kScript = R"js(
     if (next) next.focus();
     return next;
   }
-  function field(text) { return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text; }
+  function field(text) {
+    return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
+  }
   function table() {
     var lines = ["path,label,action,new_label"];
     Object.keys(decisions).sort().forEach(function (path) {
@@ -122,11 +130,15 @@ constexpr const char* kScript = R"js(
     card.querySelectorAll("button[data-do]").forEach(function (button) {
       button.addEventListener("click", function () { decide(card, button.dataset.do); });
     });
-    card.querySelector("select").addEventListener("change", function () { decide(card, "relabel"); });
+    card.querySelector("select").addEventListener("change", function () {
+      decide(card, "relabel");
+    });
   });
   document.addEventListener("keydown", function (event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(SELECT|INPUT)$/.test(event.target.tagName)) return;
-    var card = document.activeElement.closest(".card"), action = { k: "keep", r: "relabel", d: "drop" }[event.key];
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (/^(SELECT|INPUT)$/.test(event.target.tagName)) return;
+    var card = document.activeElement.closest(".card");
+    var action = { k: "keep", r: "relabel", d: "drop" }[event.key];
     if (event.key === "j" || event.key === "ArrowDown") { move(1); event.preventDefault(); }
     else if (event.key === "i" || event.key === "ArrowUp") { move(-1); event.preventDefault(); }
     else if (event.key === "s") save();

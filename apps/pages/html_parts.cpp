@@ -28,7 +28,8 @@ body { margin: 0; background: var(--paper); color: var(--ink);
 header, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1.25rem; }
 header { padding-top: 1.5rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; overflow-wrap: anywhere; }
-h2 { font-size: 1.3rem; margin: 2.2rem 0 .6rem; padding-top: .6rem; border-top: 1px solid var(--grid); }
+h2 { font-size: 1.3rem; margin: 2.2rem 0 .6rem; padding-top: .6rem;
+  border-top: 1px solid var(--grid); }
 p { max-width: 48rem; margin: .6rem 0; overflow-wrap: anywhere; }
 .subtitle { color: var(--muted); margin-top: 0; }
 .finding, .warning { padding: .6rem .9rem; border-radius: .4rem; border-left: .3rem solid; }
@@ -38,7 +39,8 @@ a { color: var(--accent); }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .skip { position: absolute; left: -999rem; }
 .skip:focus { left: 1rem; top: .5rem; background: var(--paper); padding: .4rem .8rem; z-index: 2; }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1rem; padding: 0; margin: .8rem 0; }
+nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem 1rem; padding: 0;
+  margin: .8rem 0; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; margin: .8rem 0; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
@@ -50,7 +52,8 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--grid); text-align
 th { background: var(--card); }
 th.text, td.text, tbody th { text-align: left; overflow-wrap: anywhere; max-width: 28rem; }
 tbody th { font-weight: 400; background: none; }
-th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0; padding: 0;
+th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
+  padding: 0;
   cursor: pointer; text-align: inherit; }
 th[aria-sort] button::after { content: " \2195"; color: var(--muted); }
 th[aria-sort=ascending] button::after { content: " \2191"; color: var(--accent); }
@@ -61,7 +64,8 @@ figcaption { font-weight: 600; margin-bottom: .3rem; max-width: 48rem; }
 figcaption small { display: block; font-weight: 400; color: var(--muted); }
 details { margin: .4rem 0; }
 summary { cursor: pointer; color: var(--accent); }
-.gallery { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; margin: .6rem 0; list-style: none; }
+.gallery { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; margin: .6rem 0;
+  list-style: none; }
 .gallery li { background: var(--card); border-radius: .4rem; padding: .35rem; font-size: .78rem;
   line-height: 1.35; overflow-wrap: anywhere; }
 .gallery img { display: block; border-radius: .2rem; max-width: 100%; height: auto; }

@@ -41,7 +41,8 @@ def case(name, images, classes, flips, sharpness, seed):
         "counts": counts.tolist(),
         "calibrated_rounded": rounded.tolist(),
         "errors": int(num_label_issues(labels, probabilities, estimation_method="off_diagonal")),
-        "off_diagonal": np.flatnonzero(find_label_issues(labels, probabilities, filter_by="confident_learning")).tolist(),
+        "off_diagonal": np.flatnonzero(
+            find_label_issues(labels, probabilities, filter_by="confident_learning")).tolist(),
         "self_confidence": get_label_quality_scores(labels, probabilities, method="self_confidence").tolist(),
         "normalised_margin": get_label_quality_scores(labels, probabilities, method="normalized_margin").tolist(),
     }

@@ -115,7 +115,8 @@ TEST(LabelsPage, DecisionsAreMadeByKeyboard) {
       test::open_in_browser(folder / "labels.html", {.name = "labels", .script = R"js(
          document.getElementById("forget").click();
          function press(key) {
-           document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: key, bubbles: true}));
+           var event = new KeyboardEvent("keydown", {key: key, bubbles: true});
+           document.activeElement.dispatchEvent(event);
          }
          document.activeElement.blur();
          press("j"); press("r");            // a/2.png: to the suggestion
