@@ -1,5 +1,5 @@
-// Do two sets of photographs look alike? A validation score foretells that of test photographs only
-// where they do.
+// Train against test: can a classifier tell the photographs of one data set from another's? If it
+// can, a validation score from the one says little of the other ("adversarial validation").
 #pragma once
 
 #include <cstdint>
@@ -15,45 +15,46 @@
 #pragma GCC visibility push(default)
 namespace hanok::data_report {
 
-/// One set of photographs with its facts, in the order of the samples. Labels are not used.
-struct MeasuredSet {
+/// Photographs with their facts: of a data set, or of a list without labels.
+struct Photographs {
   const data::Dataset& dataset;
   const std::vector<ImageFacts>& facts;
 };
 
-/// How far one fact alone tells the sets apart.
-struct FactDifference {
-  std::string fact{};
-  double auc = 0.5;  // at least 0.5: the probability that it tells a photograph of each apart
-  double first_median = 0, second_median = 0;
-};
-
-struct SetComparison {
-  std::int64_t first = 0, second = 0;  // photographs that can be decoded
-  double auc = 0.5;                    // out of fold, of a random forest on all facts
-  statistics::Interval interval{};
-  std::vector<FactDifference> facts{};       // the most different first
-  std::vector<NearPair> near_duplicates{};   // numbers of samples in the first and second set
-  std::vector<std::string> shared_groups{};  // persons on both sides, by their names
-};
-
-struct SetComparisonOptions {
+struct AgainstOptions {
   int folds = 5;
   std::uint64_t seed = 0;
 };
 
-/// Groups are compared by name only where both sets have groups. Throws ValueError where a set has
-/// fewer than two photographs that can be decoded.
-SetComparison compare_sets(const MeasuredSet& first, const MeasuredSet& second,
-                           const SetComparisonOptions& options = {});
+/// How far one fact alone tells the two apart.
+struct FactDifference {
+  std::string fact{};
+  double auc = 0.5;  // that a photograph of the test has the higher value; 0.5: no difference
+  double mean_train = 0, mean_test = 0;
+};
 
-/// "The two look alike: ..." or "The two differ: ...", with the AUC and its interval.
-std::string verdict(const SetComparison& comparison);
+struct AgainstReport {
+  std::int64_t train = 0, test = 0;     // photographs that can be decoded
+  double auc = 0;                       // out of fold, groups kept together; NaN: not measured
+  statistics::Interval interval{};      // 95%, by drawing groups
+  std::vector<FactDifference> facts{};  // the most different first
+  std::vector<NearPair> duplicates{};   // a photograph of train and one of test
+  std::vector<std::string> train_names{}, test_names{};  // of all photographs
+  std::vector<std::string> shared_groups{};              // persons on both sides
+  std::string verdict{};                                 // one sentence
+};
 
-/// The section "Against another set" of a page. Pictures of near duplicates are read from the
-/// files.
-std::vector<pages::Block> against_blocks(const SetComparison& comparison, const MeasuredSet& first,
-                                         const MeasuredSet& second);
+/// Groups of one name on both sides are one person only if neither side's are single files.
+/// Photographs that cannot be decoded are left out.
+AgainstReport train_against_test(const Photographs& train, const Photographs& test,
+                                 const AgainstOptions& options = {});
+
+/// The images of a folder (or list) without labels, or the samples of a data set: what --against
+/// names. Throws IoError or ValueError where there is nothing.
+data::Dataset load_other_side(const std::string& path);
+
+/// The section "Train against test" of a page.
+std::vector<pages::Block> against_blocks(const AgainstReport& report);
 
 }  // namespace hanok::data_report
 #pragma GCC visibility pop

@@ -19,7 +19,6 @@
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/pages/text.h"
-#include "hanok/apps/prediction/image_list.h"
 #include "hanok/apps/prediction/output_file.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/data/dataset.h"
@@ -273,16 +272,6 @@ std::vector<pages::Block> face_section(const data::Dataset& dataset,
   return faces::face_blocks(*table, dataset, pictures);
 }
 
-/// The photographs of --against: a data set with its groups if it is one, else all below the
-/// folder.
-data::Dataset other_set(const std::string& path) {
-  try {
-    return data::load_dataset(path, {});
-  } catch (const ValueError&) {
-    return training::list_images({path}).dataset;
-  }
-}
-
 }  // namespace
 
 void inspect_data(const DataOptions& options, Reporter& reporter) {
@@ -292,7 +281,7 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
   apply_grouping(dataset, options.group);
   check_outputs(options, dataset);
   std::optional<data::Dataset> other;
-  if (!options.against.empty()) other = other_set(options.against);
+  if (!options.against.empty()) other = data_report::load_other_side(options.against);
   const data_report::FeatureOptions features{.model = options.features,
                                              .weights = options.features_weights};
   if (!features.model.empty()) data_report::check_features(features);
@@ -318,10 +307,9 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
       data_report::shortcut_blocks(data_report::find_shortcuts(dataset, files));
   if (other) {
     const std::vector<ImageFacts> there = measure(*other, reporter);
-    const data_report::MeasuredSet first{.dataset = dataset, .facts = files};
-    const data_report::MeasuredSet second{.dataset = *other, .facts = there};
     const std::vector<pages::Block> section =
-        data_report::against_blocks(data_report::compare_sets(first, second), first, second);
+        data_report::against_blocks(data_report::train_against_test(
+            {.dataset = dataset, .facts = files}, {.dataset = *other, .facts = there}));
     more.insert(more.end(), section.begin(), section.end());
   }
   if (finder) {
