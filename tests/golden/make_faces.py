@@ -1,7 +1,7 @@
 """Makes the golden files of MTCNN with facenet-pytorch 2.6.0 (pip install --no-deps facenet-pytorch==2.6.0).
 
     python3 make_faces.py networks         writes nn_mtcnn.json: the three networks with formula weights
-    python3 make_faces.py boxes FOLDER     writes faces_boxes.json: boxes in photographs of FOLDER, by path
+    python3 make_faces.py boxes FOLDER     writes faces_boxes.json: boxes in photographs of FOLDER/{competition-mini,masks3}
 """
 
 import json
@@ -23,7 +23,7 @@ from facenet_pytorch.models.mtcnn import ONet, PNet, RNet  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 IMAGES = {"pnet": [2, 3, 21, 30], "rnet": [3, 3, 24, 24], "onet": [3, 3, 48, 48]}
-PHOTOGRAPHS = 14
+FOLDERS = {"competition-mini": 13, "masks3": 8}  # photographs of each, spread over the sorted list
 
 
 def write(name, content):
@@ -56,12 +56,19 @@ def networks():
     write("nn_mtcnn.json", {"networks": content})
 
 
+def some_of(folder, count):
+    files = sorted(p for p in folder.rglob("*") if p.suffix in (".jpg", ".jpeg") and not p.name.startswith("."))
+    step = len(files) // count - 1
+    while step % 7 == 0:  # a person of the competition has seven photographs of fixed names
+        step -= 1
+    return files[::step][:count]
+
+
 def boxes(folder):
     detector = MTCNN(keep_all=True)
     root = pathlib.Path(folder)
-    files = sorted(p for p in root.rglob("*") if p.suffix in (".jpg", ".jpeg") and not p.name.startswith("."))
     content = []
-    for path in files[:: max(len(files) // PHOTOGRAPHS, 1)][:PHOTOGRAPHS]:
+    for path in [path for name, count in FOLDERS.items() for path in some_of(root / name, count)]:
         image = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
         found, probabilities, landmarks = detector.detect(image, landmarks=True)
         faces = []
