@@ -29,6 +29,7 @@ Side side(int number) {
                                     .group = fmt::format("{}-{}", number, i / 2)});
     ImageFacts facts;
     facts.bytes = 20'000 + random.below(5000);
+    facts.content_hash = std::uint64_t{random.bits()} << 32 | random.bits();
     facts.format = "JPEG";
     facts.width = facts.height = 200;
     for (float& colour : facts.mean_colour) colour = random.between(80, 160);
