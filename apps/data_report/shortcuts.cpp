@@ -410,9 +410,11 @@ std::vector<pages::Block> shortcut_blocks(const ShortcutReport& report) {
         .text = sentence, .tone = found ? pages::Tone::Warning : pages::Tone::Finding});
   }
   if (report.facts.empty()) return blocks;
-  pages::BarChart chart{.title = "Macro F1 of each fact alone, out of fold",
-                        .values = {.label = "macro F1", .low = 0, .high = 1},
-                        .series = {{}}};
+  pages::BarChart chart;
+  chart.title = "Macro F1 of each fact alone, out of fold";
+  chart.values.label = "macro F1";
+  chart.values.high = 1;
+  chart.series.resize(1);
   pages::Table table{
       .caption = "Facts that say nothing of the subject, or should not",
       .columns = {"fact", "macro F1", "95% interval", "chance", "p (corrected)", "verdict"},

@@ -51,7 +51,7 @@ void add_data_options(OptionTable& table) {
   table
       .value({"group", "G"},
              "auto: files of one person or photograph never cross folds; none: every file by "
-             "itself; or a table with columns path and group (inspect data --groups-out)",
+             "itself; or a table with columns path and group (inspect data writes one)",
              &Options::group, parse_grouping)
       .choices = {"auto", "none", "FILE"};
   table

@@ -1,4 +1,4 @@
-// MTCNN's networks with formula weights against facenet-pytorch's (tests/golden/make_faces.py).
+// MTCNN's networks with formula weights against facenet-pytorch's (tests/golden/mtcnn_faces.py).
 #include <gtest/gtest.h>
 
 #include "hanok/kernels/base/error.h"

@@ -270,7 +270,9 @@ TEST(WheelCatalogue, HasEachNameOnceWithWholeChecksums) {
   for (const WheelEntry& entry : wheel_catalogue()) {
     EXPECT_THAT(names, testing::Not(testing::Contains(entry.name)));
     names.push_back(entry.name);
-    if (entry.use == WeightsUse::Classifier) EXPECT_NO_THROW(nn::model_info(entry.model));
+    if (entry.use == WeightsUse::Classifier) {
+      EXPECT_NO_THROW(nn::model_info(entry.model));
+    }
     std::vector<std::string> checksums = {entry.wheel_sha256};
     for (const WheelFile& file : entry.files) checksums.push_back(file.sha256);
     EXPECT_GE(checksums.size(), 2U) << entry.name;

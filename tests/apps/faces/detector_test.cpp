@@ -1,4 +1,4 @@
-// The cascade against facenet-pytorch's boxes (tests/golden/make_faces.py), where the weights and
+// The cascade against facenet-pytorch's boxes (tests/golden/mtcnn_faces.py), where the weights and
 // the photographs are at hand; its arithmetic everywhere.
 #include "hanok/apps/faces/detector.h"
 

@@ -15,9 +15,9 @@ using ::testing::Not;
 
 TEST(Scale, TicksAreRoundAndCoverTheValues) {
   const Scale scale({}, {0.13, 0.87}, 0, 100);
-  EXPECT_EQ(scale.ticks().size(), 5U);
+  EXPECT_EQ(scale.ticks().size(), 6U);
   EXPECT_NEAR(scale.ticks().front(), 0, 1e-12);
-  EXPECT_NEAR(scale.ticks().back(), 1 - 0.2 + 0.0, 0.21);
+  EXPECT_NEAR(scale.ticks().back(), 1, 1e-12);
   EXPECT_GE(scale(0.13), 0);
   EXPECT_LE(scale(0.87), 100);
 }

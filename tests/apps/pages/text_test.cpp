@@ -45,7 +45,7 @@ TEST(PageText, HasEveryBlock) {
   const std::string text = to_text(all_blocks());
   for (const char* part :
        {"<script>alert(1)</script>", "warning: warning", "photographs", "Charts", "loss over epoch",
-        "points", "macro", "truth", "p = 0.97", "in the terminal"}) {
+        "points", "chance", "truth", "p = 0.97", "in the terminal"}) {
     EXPECT_THAT(text, HasSubstr(part)) << part;
   }
 }

@@ -1,7 +1,8 @@
-"""Makes the golden files of MTCNN with facenet-pytorch 2.6.0 (pip install --no-deps facenet-pytorch==2.6.0).
+"""Makes the golden files of MTCNN with facenet-pytorch 2.6.0, which ./dev golden does not install: it asks for an old
+torch, and works with a new one after `pip install --no-deps facenet-pytorch==2.6.0`.
 
-    python3 make_faces.py networks         writes nn_mtcnn.json: the three networks with formula weights
-    python3 make_faces.py boxes FOLDER     writes faces_boxes.json: boxes in photographs of FOLDER/{competition-mini,masks3}
+    python3 mtcnn_faces.py networks       writes nn_mtcnn.json: the three networks with formula weights
+    python3 mtcnn_faces.py boxes FOLDER   writes faces_boxes.json: boxes in photographs of the data sets in FOLDER
 """
 
 import json
