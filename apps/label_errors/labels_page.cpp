@@ -58,9 +58,8 @@ pages::Page labels_page(const LabelsPage& content, const ReadThumbnail& read) {
   const auto images = static_cast<double>(predictions.paths.size());
   const auto errors = static_cast<double>(estimated_errors(content.joint));
   pages::Page page{.title = "Suspected labels",
-                   .subtitle = fmt::format("{}, out-of-fold answers of {} run{} and repeat{}",
+                   .subtitle = fmt::format("{}: {} out-of-fold answer{} for each photograph",
                                            fmt::join(content.runs, ", "), predictions.votes.size(),
-                                           predictions.votes.size() == 1 ? "" : "s",
                                            predictions.votes.size() == 1 ? "" : "s")};
   page.blocks.emplace_back(pages::Section{.id = "summary", .title = "Summary"});
   page.blocks.emplace_back(pages::Paragraph{

@@ -142,7 +142,9 @@ std::string draw(const LineChart& chart, const std::string& description) {
           if (!x.contains(at)) continue;
           canvas.line({.x1 = x(at), .y1 = plot.top, .x2 = x(at), .y2 = plot.bottom}, kMuted, 1,
                       true);
-          canvas.text(x(at) + 4, label_y + 12, label, {.size = 11, .colour = kMuted});
+          const bool left = x(at) + 4 + text_width(label) > kWidth;  // no room on the right
+          canvas.text(x(at) + (left ? -4 : 4), label_y + 12, label,
+                      {.anchor = left ? Anchor::End : Anchor::Start, .size = 11, .colour = kMuted});
           label_y = label_y + 14 > plot.bottom - 20 ? plot.top - 2 : label_y + 14;
         }
         for (std::size_t s = 0; s < chart.series.size(); ++s) {
