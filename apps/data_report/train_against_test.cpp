@@ -241,9 +241,9 @@ std::vector<pages::Block> against_blocks(const AgainstReport& report) {
                           report.train, report.test)});
   if (!report.duplicates.empty()) {
     blocks.emplace_back(pages::Paragraph{
-        .text = fmt::format("{} pairs of near duplicates stand on both sides: the test knows "
-                            "photographs that train has.",
-                            report.duplicates.size()),
+        .text = fmt::format("{} pair{} of near duplicates: one photograph in train, one in the "
+                            "test, where it is no test.",
+                            report.duplicates.size(), report.duplicates.size() == 1 ? "" : "s"),
         .tone = pages::Tone::Warning});
   }
   if (!report.shared_groups.empty()) {

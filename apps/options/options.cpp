@@ -1,5 +1,6 @@
 #include "hanok/apps/options/options.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <numeric>
@@ -55,6 +56,14 @@ void check_loss(const Options& options) {
     throw UsageError(
         fmt::format("--noise-robust, --loss: {} changes cross-entropy; give it without --loss {}",
                     name_of(options.noise_robust), name_of(options.loss)));
+  }
+  const double part = static_cast<double>(options.batch_size) /
+                      static_cast<double>(std::max<std::int64_t>(1, options.accumulate));
+  if (options.noise_robust == NoiseRobust::Trim && options.trim_share * part < 0.5) {
+    throw UsageError(
+        fmt::format("--trim-share: {} of {:.0f} images is none; {}", options.trim_share, part,
+                    options.accumulate > 1 ? "each of --accumulate's parts of a batch is trimmed"
+                                           : "give a larger share or a larger --batch-size"));
   }
   if (options.mixup > 0 && options.cutmix > 0) {
     throw UsageError("--mixup, --cutmix: a batch is mixed in one way; give one of them");

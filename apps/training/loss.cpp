@@ -1,6 +1,7 @@
 #include "hanok/apps/training/loss.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "hanok/data/mix.h"
@@ -125,7 +126,7 @@ Tensor TrainingLoss::bootstrapped(const Tensor& logits, const Tensor& targets) c
                   ops::affine(entropy, 1 - beta, 0));
 }
 
-/// The cross-entropies of all images but those floor(share N) with the largest ones (as in trimmed
+/// The cross-entropies of all images but the round(share N) with the largest ones (as in trimmed
 /// losses, Shen & Sanghavi, "Learning with bad training data via iterative trimmed loss
 /// minimization", 2019). Class weights do not decide which: rare classes would be left out first.
 Tensor TrainingLoss::trimmed(const Tensor& logits, const Tensor& targets) const {
@@ -133,8 +134,7 @@ Tensor TrainingLoss::trimmed(const Tensor& logits, const Tensor& targets) const 
   plain.reduction = ops::Reduction::None;
   const Tensor losses = ops::cross_entropy(logits, targets, plain);
   const std::int64_t images = logits.size(0);
-  const auto dropped =
-      static_cast<std::int64_t>(options_.trim_share * static_cast<double>(images) + 1e-9);
+  const auto dropped = std::lround(options_.trim_share * static_cast<double>(images));
   if (dropped == 0) return losses;
   plain.class_weights = {};
   const Tensor unweighted = ops::cross_entropy(logits.detach(), targets, plain);

@@ -24,7 +24,7 @@ def total(kind, logits, targets, weights, smoothing):
         entropy = -(p * p.log()).sum(1) * (weights * targets).sum(1)
         return (BETA * cross_entropy + (1 - BETA) * entropy).sum()
     unweighted = -(smooth * p.log()).sum(1)
-    kept = unweighted.argsort()[: len(unweighted) - int(SHARE * len(unweighted) + 1e-9)]
+    kept = unweighted.argsort()[: len(unweighted) - round(SHARE * len(unweighted))]
     return cross_entropy[kept].sum()
 
 

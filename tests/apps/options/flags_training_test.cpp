@@ -321,6 +321,7 @@ TEST_F(Flags, BadValuesAreRefusedBeforeAnythingIsWritten) {
       {{"--gce-q", "0"}, "--gce-q"},
       {{"--bootstrap-beta", "1.5"}, "--bootstrap-beta"},
       {{"--trim-share", "0.9"}, "--trim-share"},
+      {{"--noise-robust", "trim", "--trim-share", "0.01"}, "images is none"},
       {{"--label-smoothing", "1"}, "--label-smoothing"},
       {{"--sampler", "lucky"}, "--sampler"},
       {{"--clip-norm", "-1"}, "--clip-norm"},
