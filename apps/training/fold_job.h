@@ -28,7 +28,7 @@ struct FoldJob {
   MetricsLog* log = nullptr;          // of the folder; null without one
   /// Called when the log has got a line more; may be empty.
   std::function<void(const MetricsLog&)> after_epoch{};
-  std::string start_weights{};        // file to start from; empty: random weights
+  std::string start_weights{};  // file to start from; empty: random weights
   TrainingLabels labels = TrainingLabels::AsGiven;
   StepProfile* profile = nullptr;  // of the first steps; null: none
 };
