@@ -7,6 +7,7 @@
 #include "hanok/apps/faces/boxes.h"
 #include "hanok/data/image.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::faces {
 
 /// For each pixel the sums of red, green and blue over all that is above it and to its left (Crow,
@@ -34,3 +35,4 @@ class AreaSums {
 };
 
 }  // namespace hanok::faces
+#pragma GCC visibility pop

@@ -8,6 +8,7 @@
 
 #include "hanok/apps/faces/detector.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::faces {
 
 /// A box on its way through the networks.
@@ -42,3 +43,4 @@ struct Pixels {
 Pixels pixels_of(const Candidate& box, int width, int height);
 
 }  // namespace hanok::faces
+#pragma GCC visibility pop
