@@ -1,6 +1,7 @@
 #include "hanok/apps/label_errors/labels_page.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -18,8 +19,8 @@ pages::HeatMap joint_map(const RunPredictions& predictions, const Joint& joint) 
                      .columns = predictions.class_names,
                      .values = joint,
                      .by_row = true};
-  for (std::size_t k = 0; k < map.values.size(); ++k) {
-    for (double& value : map.values[k]) value = static_cast<double>(std::lround(value));
+  for (std::vector<double>& row : map.values) {
+    for (double& value : row) value = std::round(value);
   }
   return map;
 }

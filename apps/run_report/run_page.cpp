@@ -59,17 +59,17 @@ pages::Page explained_run_page(const RunRecord& run, training::Reporter& reporte
 pages::Page progress_page(const RunRecord& run, bool running) {
   pages::Page page = frame(run, running ? "training" : "interrupted");
   page.refresh_seconds = running ? kRefreshSeconds : 0;
-  page.blocks.push_back(pages::Section{.id = "progress", .title = "So far"});
-  page.blocks.push_back(
+  page.blocks.emplace_back(pages::Section{.id = "progress", .title = "So far"});
+  page.blocks.emplace_back(
       pages::Paragraph{.text = progress_text(run) + ".", .tone = pages::Tone::Finding});
   if (!run.folds.empty()) {
-    page.blocks.push_back(pages::Paragraph{
+    page.blocks.emplace_back(pages::Paragraph{
         .text = fmt::format("Macro F1 of the folds that are done is {:.4f}; always answering the "
                             "most frequent class gives {:.4f}.",
                             run.macro_f1(), run.majority_macro_f1())});
   }
-  page.blocks.push_back(pages::Paragraph{.text = fit_of(run).sentence});
-  page.blocks.push_back(pages::Paragraph{
+  page.blocks.emplace_back(pages::Paragraph{.text = fit_of(run).sentence});
+  page.blocks.emplace_back(pages::Paragraph{
       .text = running ? "This page follows the training; photographs and tables come at its end."
                       : fmt::format("`finetune --resume {}` continues the run.", run.path)});
   append(page.blocks, curve_section(run, unfreezings_in_epochs(run)));
