@@ -43,7 +43,7 @@ class GradCam {
 /// False where GradCam finds no feature map.
 bool has_feature_map(LoadedModel& model);
 
-/// A map that is asked for.
+/// Which map to compute.
 struct MapRequest {
   std::int64_t sample = 0;  // of the data set
   std::int64_t target = 0;  // the class
