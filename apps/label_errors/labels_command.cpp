@@ -44,8 +44,8 @@ int labels_command(training::Arguments arguments, training::Reporter& reporter) 
   app.add_option("--data", options.data, "where the photographs are now, if they were moved")
       ->type_name("DIR");
   app.add_option("--ranking", ranking,
-                 "combined: answers and neighbours; margin: answers, label against the best other "
-                 "class; self-confidence: the label's probability alone")
+                 "combined: the label's probability by answers and neighbours; margin: by answers, "
+                 "label against the best other class; self-confidence: by answers alone")
       ->check(CLI::IsMember({"combined", "margin", "self-confidence"}))
       ->capture_default_str();
   app.add_option("--neighbours", options.neighbours,

@@ -7,19 +7,20 @@ namespace hanok::label_errors {
 namespace {
 
 /// Weight of the neighbours' labels against the networks' probabilities.
-constexpr float kNeighbourWeight = 0.5F;
+constexpr float kNeighbourWeight = 0.3F;
 
 std::vector<double> scores_of(const RunPredictions& predictions, const Neighbourhood& neighbours,
                               Ranking ranking) {
   if (ranking == Ranking::SelfConfidence) return self_confidence(predictions.mean);
-  if (ranking == Ranking::Margin || neighbours.empty()) return normalised_margin(predictions.mean);
+  if (ranking == Ranking::Margin) return normalised_margin(predictions.mean);
+  if (neighbours.empty()) return self_confidence(predictions.mean);
   OutOfFold both = predictions.mean;
   const std::vector<float> shares = neighbour_shares(predictions, neighbours);
   for (std::size_t i = 0; i < shares.size(); ++i) {
     both.probabilities[i] =
         (1 - kNeighbourWeight) * both.probabilities[i] + kNeighbourWeight * shares[i];
   }
-  return normalised_margin(both);
+  return self_confidence(both);
 }
 
 /// The class counted by the confident joint if it is another one, else the most probable other.

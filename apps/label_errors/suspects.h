@@ -21,7 +21,7 @@ using Neighbourhood = std::vector<std::vector<NearImage>>;
 enum class Ranking {
   SelfConfidence,  // the mean probability of the label
   Margin,          // the normalised margin of the mean probabilities
-  Combined,        // the margin of probabilities and neighbours' labels together
+  Combined,        // the probability of the label, by networks and neighbours' labels together
 };
 
 struct Suspect {
@@ -34,7 +34,7 @@ struct Suspect {
   std::vector<NearImage> neighbours{};
 };
 
-/// All images, the most suspect first. `neighbours` may be empty, then Combined is Margin.
+/// All images, the most suspect first. `neighbours` may be empty, then Combined is SelfConfidence.
 std::vector<Suspect> rank_suspects(const RunPredictions& predictions, const ConfidentJoint& joint,
                                    const Neighbourhood& neighbours, Ranking ranking);
 

@@ -1,0 +1,74 @@
+// `labels` as a user runs it: labels that were made wrong stand first in the list.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/apps/program.h"
+
+namespace hanok::test {
+namespace {
+
+/// 120 drawn photographs of three classes in a table; every 30th has the next class's label.
+class PlantedErrors : public ::testing::Test {
+ protected:
+  PlantedErrors() {
+    draw_photos(folder_ / "photos", {.members = 40});
+    std::string table = "path,label\n";
+    for (int i = 0; i < 120; ++i) {
+      const std::string path = "class" + std::to_string(i / 40) + "/photo" +
+                               (i % 40 < 10 ? "0" : "") + std::to_string(i % 40) + ".png";
+      const bool wrong = i % 30 == 7;
+      if (wrong) suggestions_[path] = "class" + std::to_string(i / 40);
+      table += path + ",class" + std::to_string((i / 40 + (wrong ? 1 : 0)) % 3) + "\n";
+    }
+    write_text(folder_ / "photos/labels.csv", table);
+  }
+
+  std::string train(const std::string& seed) {
+    const std::string run = folder_ / ("seed" + seed);
+    const Outcome outcome = finetune({"--data",       folder_ / "photos",
+                                      "--layout",     "csv",
+                                      "--model",      "lenet",
+                                      "--weights",    "none",
+                                      "--image-size", "32",
+                                      "--batch-size", "8",
+                                      "--epochs",     "6",
+                                      "--augment",    "none",
+                                      "--folds",      "2",
+                                      "--threads",    "1",
+                                      "--seed",       seed,
+                                      "--out",        run});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    return run;
+  }
+
+  TemporaryFolder folder_;
+  std::map<std::string, std::string> suggestions_;  // of the wrong labels: what is right
+};
+
+TEST_F(PlantedErrors, StandFirstByEveryRankingWithTheRightSuggestion) {
+  const std::vector<std::string> runs = {train("1"), train("2")};
+  for (const std::string ranking : {"combined", "margin", "self-confidence"}) {
+    SCOPED_TRACE(ranking);
+    const std::string csv = folder_ / (ranking + ".csv");
+    const Outcome outcome = run_program(
+        "labels",
+        runs + std::vector<std::string>{"--ranking", ranking, "--threads", "1", "--out", csv});
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+    const std::vector<std::vector<std::string>> rows = read_plain_csv(csv);
+    ASSERT_EQ(rows.size(), 121U);
+    std::size_t found = 0;
+    for (std::size_t i = 1; i <= 7; ++i) {  // the first 6%
+      const auto planted = suggestions_.find(rows[i][0]);
+      if (planted == suggestions_.end()) continue;
+      ++found;
+      EXPECT_EQ(rows[i][2], planted->second);
+    }
+    EXPECT_EQ(found, suggestions_.size());
+  }
+}
+
+}  // namespace
+}  // namespace hanok::test
