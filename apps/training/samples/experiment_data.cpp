@@ -63,10 +63,31 @@ void check_classes(const data::Dataset& dataset) {
   }
 }
 
+/// A class that nobody is trained on can only be answered wrongly, and where it is gone from the
+/// corrected labels their score rises for nothing.
+void check_classes_remain(const ExperimentData& data, const std::string& csv_path,
+                          const std::vector<std::int64_t>& training, int fold) {
+  std::vector<std::int64_t> before(data.dataset.class_names.size(), 0), after = before;
+  for (const std::int64_t i : training) {
+    ++before[static_cast<std::size_t>(data.dataset.samples[static_cast<std::size_t>(i)].label)];
+    const std::int64_t label = data.corrected[static_cast<std::size_t>(i)];
+    if (label != kDropped) ++after[static_cast<std::size_t>(label)];
+  }
+  for (std::size_t k = 0; k < before.size(); ++k) {
+    if (before[k] == 0 || after[k] > 0) continue;
+    throw FormatError(
+        fmt::format("{}: leaves fold {} without a photograph of class '{}' to train on", csv_path,
+                    fold, data.dataset.class_names[k]));
+  }
+}
+
 }  // namespace
 
 void correct_labels(ExperimentData& data, const std::string& csv_path) {
   data.corrected = read_corrections(csv_path, data.dataset, data.bad);
+  for (int fold = 0; fold < data.fold_count; ++fold) {
+    check_classes_remain(data, csv_path, data.training(fold), fold);
+  }
   data.notes.push_back(describe_corrections(data.corrected, data.dataset));
 }
 

@@ -47,7 +47,8 @@ data::DatasetOptions dataset_options(const Options& options);
 ExperimentData prepare_data(const Options& options,
                             const std::function<void(const data::Dataset&)>& before_decoding = {});
 
-/// Reads corrections of labels (corrections.h) for the data set as it is. Throws as it.
+/// Reads corrections of labels (corrections.h) for the data set as it is split. Throws as it, and
+/// FormatError if they leave a fold without a photograph of a class to train on.
 void correct_labels(ExperimentData& data, const std::string& csv_path);
 
 /// What the user should see of it: layout, counts, what was skipped, warnings, table of folds.

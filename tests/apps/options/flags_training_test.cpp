@@ -74,6 +74,19 @@ TEST_F(Flags, CorrectionsChangeWhatIsTrainedOn) {
   EXPECT_EQ(finetune({"--resume", after.folder}).exit_code, 0);
 }
 
+TEST_F(Flags, CorrectionsMustLeaveEveryClassToTrainOn) {
+  std::string table = "path,label,action,new_label\n";
+  for (const auto& entry : std::filesystem::directory_iterator(folder_ / "photos/class1")) {
+    table += "class1/" + entry.path().filename().string() + ",class1,drop,\n";
+  }
+  std::ofstream(folder_ / "corrections.csv") << table;
+  const Outcome outcome = finetune(replaced({"--corrections", folder_ / "corrections.csv"}) +
+                                   Arguments{"--out", folder_ / "none"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_THAT(outcome.output, ::testing::HasSubstr("corrections.csv: leaves fold 0 without a "
+                                                   "photograph of class 'class1' to train on"));
+}
+
 TEST_F(Flags, UnfreezeAtKeepsWhatMatchesUntilThen) {
   const FinishedRun second = run({"--unfreeze-at", "2=conv1"});
   const FinishedRun third = run({"--unfreeze-at", "3=conv1"});  // beyond the end
