@@ -22,11 +22,12 @@ kbd { border: 1px solid var(--grid); border-radius: .25rem; padding: 0 .35rem;
 .card { display: grid; grid-template-columns: 150px 1fr; gap: .4rem 1rem; padding: .7rem;
   border: 1px solid var(--grid); border-left: .4rem solid var(--grid); border-radius: .4rem;
   margin: .6rem 0; scroll-margin-top: 4rem; }
-.card > img, .card > .none { grid-row: span 4; max-width: 150px; border-radius: .2rem; }
+.card > img, .card > .none { grid-row: span 4; border-radius: .2rem; }
+.card > img { width: 150px; height: 150px; object-fit: contain; object-position: top; }
 .card p { margin: 0; overflow-wrap: anywhere; }
 .card .near { display: flex; flex-wrap: wrap; gap: .4rem; font-size: .75rem; }
 .card .near span { width: 64px; overflow-wrap: anywhere; }
-.card .near img { display: block; max-width: 64px; border-radius: .2rem; }
+.card .near img { display: block; width: 64px; height: 64px; object-fit: cover; border-radius: .2rem; }
 .card[data-action=keep] { border-left-color: var(--c2); }
 .card[data-action=relabel] { border-left-color: var(--c1); }
 .card[data-action=drop] { border-left-color: var(--c7); }

@@ -52,12 +52,20 @@ pages::Table pair_table(const RunPredictions& predictions, const Joint& joint) {
   return table;
 }
 
+double off_diagonal_sum(const Joint& joint) {
+  double sum = 0;
+  for (std::size_t k = 0; k < joint.size(); ++k) {
+    sum += std::accumulate(joint[k].begin(), joint[k].end(), -joint[k][k]);
+  }
+  return sum;
+}
+
 }  // namespace
 
 pages::Page labels_page(const LabelsPage& content, const ReadThumbnail& read) {
   const RunPredictions& predictions = content.predictions;
   const auto images = static_cast<double>(predictions.paths.size());
-  const auto errors = static_cast<double>(estimated_errors(content.joint));
+  const double errors = off_diagonal_sum(content.joint.calibrated);
   pages::Page page{.title = "Suspected labels",
                    .subtitle = fmt::format("{}: {} out-of-fold answer{} for each photograph",
                                            fmt::join(content.runs, ", "), predictions.votes.size(),
@@ -65,10 +73,11 @@ pages::Page labels_page(const LabelsPage& content, const ReadThumbnail& read) {
   page.blocks.emplace_back(pages::Section{.id = "summary", .title = "Summary"});
   page.blocks.emplace_back(pages::Paragraph{
       .text = fmt::format(
-          "About {:.0f} of {:.0f} labels ({:.1f}%) are probably wrong: their images look like "
-          "another class to networks that were not trained on them. Look before you change "
-          "anything: a suspect may as well be a rare but rightly labelled photograph.",
-          errors, images, 100 * errors / images),
+          "{} photographs surely look like another class to networks that were not trained on "
+          "them. Scaled to all labels, about {:.0f} of {:.0f} ({:.1f}%) are probably wrong. Look "
+          "before you change anything: a suspect may as well be a rare but rightly labelled "
+          "photograph.",
+          estimated_errors(content.joint), errors, images, 100 * errors / images),
       .tone = pages::Tone::Finding});
   page.blocks.emplace_back(pair_table(predictions, content.joint.calibrated));
   if (predictions.class_names.size() <= 30) {
