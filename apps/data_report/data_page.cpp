@@ -5,6 +5,7 @@
 #include <iterator>
 #include <variant>
 
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/data_report/page_sections.h"
 
 namespace hanok::data_report {
@@ -96,7 +97,7 @@ Blocks sheets_section(const DataPageInput& input, const PagePictures& pictures) 
     const std::int64_t images = input.findings.counts[label].images;
     blocks.emplace_back(
         pictures.gallery(fmt::format("{}: {} of {}", input.dataset.class_names[label],
-                                     samples.size(), with_commas(images)),
+                                     samples.size(), training::with_commas(images)),
                          samples, {}));
   }
   if (shown < input.dataset.class_names.size()) {
@@ -111,7 +112,7 @@ pages::Page with_summary(const DataPageInput& input, Blocks sections) {
   page.title = "Data report";
   page.subtitle =
       fmt::format("{}: {} layout, {}, {} classes", input.dataset.root, input.dataset.layout,
-                  counted(input.dataset.samples.size(), "photograph", "photographs"),
+                  training::counted(input.dataset.samples.size(), "photograph", "photographs"),
                   input.dataset.class_names.size());
   page.blocks = summary_of(sections);
   append(page.blocks, std::move(sections));

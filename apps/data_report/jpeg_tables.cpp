@@ -7,6 +7,8 @@
 #include <map>
 #include <vector>
 
+#include "hanok/apps/run/fnv_hash.h"
+
 namespace hanok::data_report {
 namespace {
 
@@ -104,17 +106,14 @@ int closest_quality(const std::map<int, Table>& tables) {
   return best;
 }
 
-/// FNV-1a (Fowler, Noll and Vo) over the tables' numbers and values.
+/// Over the tables' numbers and values.
 std::uint64_t hash_of(const std::map<int, Table>& tables) {
-  std::uint64_t hash = 14695981039346656037U;
-  const auto mix = [&hash](int value) {
-    hash = (hash ^ static_cast<std::uint64_t>(value)) * 1099511628211U;
-  };
+  training::FnvHash hash;
   for (const auto& [number, table] : tables) {
-    mix(number);
-    for (const int value : table) mix(value);
+    hash.add(&number, sizeof number);
+    hash.add(table.data(), sizeof table);
   }
-  return hash;
+  return hash.value();
 }
 
 }  // namespace

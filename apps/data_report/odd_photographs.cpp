@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <limits>
 
+#include "hanok/apps/statistics/quantile.h"
+
 namespace hanok::data_report {
 namespace {
 
@@ -42,23 +44,14 @@ struct Fences {
   double low, median, high;
 };
 Fences fences(const std::vector<double>& values, double reach = 3) {
-  const double low = quantile(values, 0.25);
-  const double high = quantile(values, 0.75);
+  const double low = statistics::quantile(values, 0.25);
+  const double high = statistics::quantile(values, 0.75);
   return {.low = low - reach * (high - low),
-          .median = quantile(values, 0.5),
+          .median = statistics::quantile(values, 0.5),
           .high = high + reach * (high - low)};
 }
 
 }  // namespace
-
-double quantile(std::vector<double> values, double share) {
-  if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
-  std::sort(values.begin(), values.end());
-  const double at = share * static_cast<double>(values.size() - 1);
-  const auto below = static_cast<std::size_t>(at);
-  const std::size_t above = std::min(below + 1, values.size() - 1);
-  return values[below] + (at - static_cast<double>(below)) * (values[above] - values[below]);
-}
 
 const char* name_of(Oddity oddity) {
   switch (oddity) {
@@ -89,8 +82,9 @@ OddityLimits oddity_limits(const std::vector<ImageFacts>& facts) {
   limits.flat = kUniform;
   const Fences sharp = fences(values_of(facts, logarithm_of_sharpness), 1.5);
   limits.blurred = std::min(std::exp(sharp.low), kMostBlurred * std::exp(sharp.median));
-  limits.tiny = std::max(kThumbnail, kSmallest * quantile(values_of(facts, shorter_side), 0.5));
-  const double usual = quantile(values_of(facts, shape), 0.5);
+  limits.tiny =
+      std::max(kThumbnail, kSmallest * statistics::quantile(values_of(facts, shorter_side), 0.5));
+  const double usual = statistics::quantile(values_of(facts, shape), 0.5);
   limits.narrow = std::max(usual / kUnusual, 1 / kLongest);
   limits.wide = std::min(usual * kUnusual, kLongest);
   // Where shapes vary anyway, an unusual one is beyond the others.

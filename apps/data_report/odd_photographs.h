@@ -43,9 +43,5 @@ struct OddPhotograph {
 std::vector<OddPhotograph> odd_photographs(const std::vector<ImageFacts>& facts,
                                            const OddityLimits& limits);
 
-/// The value at `share` (0..1) of the sorted values, between two of them by their distance, as
-/// numpy's quantile. NaN if there are none.
-double quantile(std::vector<double> values, double share);
-
 }  // namespace hanok::data_report
 #pragma GCC visibility pop

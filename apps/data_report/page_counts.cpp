@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/data_report/page_sections.h"
+#include "hanok/apps/statistics/quantile.h"
 
 namespace hanok::data_report {
 namespace {
@@ -19,9 +21,9 @@ pages::Table count_table(const DataPageInput& input) {
                      .columns = {"class", "images", "share"}};
   if (input.dataset.has_groups) table.columns.emplace_back("groups");
   for (const ClassCount& count : input.findings.counts) {
-    table.rows.push_back(
-        {count.name, with_commas(count.images), fmt::format("{:.1f}%", 100 * count.share)});
-    if (input.dataset.has_groups) table.rows.back().push_back(with_commas(count.groups));
+    table.rows.push_back({count.name, training::with_commas(count.images),
+                          fmt::format("{:.1f}%", 100 * count.share)});
+    if (input.dataset.has_groups) table.rows.back().push_back(training::with_commas(count.groups));
   }
   return table;
 }
@@ -66,15 +68,16 @@ void add_groups(Blocks& blocks, const data::Dataset& dataset) {
   }
   std::set<std::string> groups;
   for (const data::Sample& sample : dataset.samples) groups.insert(sample.group);
-  blocks.emplace_back(pages::Paragraph{fmt::format(
-      "Groups never cross folds: {} of {} photographs, by {}.",
-      counted(groups.size(), "group", "groups"),
-      with_commas(static_cast<std::int64_t>(dataset.samples.size())), dataset.grouped_by)});
+  blocks.emplace_back(pages::Paragraph{
+      fmt::format("Groups never cross folds: {} of {} photographs, by {}.",
+                  training::counted(groups.size(), "group", "groups"),
+                  training::with_commas(static_cast<std::int64_t>(dataset.samples.size())),
+                  dataset.grouped_by)});
   pages::Table table{.caption = "Photographs that a group has of each class",
                      .columns = {"photographs", "groups"},
                      .shown = 12};
   for (const auto& [pattern, count] : group_patterns(dataset)) {
-    table.rows.push_back({pattern, with_commas(count)});
+    table.rows.push_back({pattern, training::with_commas(count)});
   }
   blocks.emplace_back(std::move(table));
 }
@@ -105,7 +108,7 @@ const Fact kFacts[] = {
 
 /// "12.3", "1,230": three digits.
 std::string short_number(double value) {
-  if (value >= 1000) return with_commas(static_cast<std::int64_t>(std::llround(value)));
+  if (value >= 1000) return training::with_commas(static_cast<std::int64_t>(std::llround(value)));
   return fmt::format("{:.3g}", value);
 }
 
@@ -151,33 +154,20 @@ void add_fact(Blocks& blocks, pages::Table& medians, const DataPageInput& input,
   medians.columns.emplace_back(fact.name);
   for (std::size_t i = 0; i < classes.size(); ++i) {
     if (medians.rows.size() <= i) medians.rows.push_back({classes[i].class_name});
-    medians.rows[i].push_back(fmt::format("{} ({} - {})",
-                                          short_number(quantile(classes[i].values, 0.5)),
-                                          short_number(quantile(classes[i].values, 0.05)),
-                                          short_number(quantile(classes[i].values, 0.95))));
+    medians.rows[i].push_back(
+        fmt::format("{} ({} - {})", short_number(statistics::quantile(classes[i].values, 0.5)),
+                    short_number(statistics::quantile(classes[i].values, 0.05)),
+                    short_number(statistics::quantile(classes[i].values, 0.95))));
   }
   // Single extremes would squeeze all others into a few bins.
-  const double low = quantile(values, 0.005);
-  const double high = quantile(values, 0.995);
+  const double low = statistics::quantile(values, 0.005);
+  const double high = statistics::quantile(values, 0.995);
   if (!(high > low * 1.001 + 1e-6)) return;
   if (classes.size() > kLines) classes = {{.class_name = "all classes", .values = values}};
   blocks.emplace_back(histogram(fact, classes, low, high));
 }
 
 }  // namespace
-
-std::string with_commas(std::int64_t number) {
-  std::string text = std::to_string(number);
-  for (int at = static_cast<int>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<std::size_t>(at), ",");
-  }
-  return text;
-}
-
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", with_commas(static_cast<std::int64_t>(count)),
-                     count == 1 ? one : many);
-}
 
 Blocks counts_section(const DataPageInput& input) {
   const data::Dataset& dataset = input.dataset;
@@ -186,8 +176,8 @@ Blocks counts_section(const DataPageInput& input) {
   const std::string sentence = fmt::format(
       "{} in {} classes; the largest class has {:.1f} times the photographs of the "
       "smallest",
-      counted(dataset.samples.size(), "photograph", "photographs"), dataset.class_names.size(),
-      ratio);
+      training::counted(dataset.samples.size(), "photograph", "photographs"),
+      dataset.class_names.size(), ratio);
   constexpr double kImbalanced = 3;
   blocks.emplace_back(pages::Paragraph{
       ratio < kImbalanced
@@ -201,7 +191,7 @@ Blocks counts_section(const DataPageInput& input) {
   if (!empty.empty()) {
     blocks.emplace_back(pages::Paragraph{
         fmt::format("{} no photograph, such as '{}': a network cannot learn what it never sees.",
-                    counted(empty.size(), "class has", "classes have"), empty.front()),
+                    training::counted(empty.size(), "class has", "classes have"), empty.front()),
         Tone::Warning});
   }
   if (input.findings.counts.size() <= 40) blocks.emplace_back(count_chart(input));

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/data_report/page_sections.h"
 
 namespace hanok::data_report {
@@ -65,7 +66,7 @@ void add_duplicate_findings(Blocks& blocks, const DataPageInput& input) {
   }
   add(Tone::Finding,
       fmt::format("{} shown more than once: {} as equal files, {} as near duplicates.",
-                  counted(sets.size(), "photograph is", "photographs are"), equal,
+                  training::counted(sets.size(), "photograph is", "photographs are"), equal,
                   sets.size() - equal));
   const std::size_t classes = count_if(sets, &DuplicateSet::across_classes);
   if (classes > 0) {
@@ -73,12 +74,12 @@ void add_duplicate_findings(Blocks& blocks, const DataPageInput& input) {
         fmt::format(
             "{} shown in different classes: at most one label can be right. Look at the pictures "
             "below, and correct or remove them.",
-            counted(classes, "photograph is", "photographs are")));
+            training::counted(classes, "photograph is", "photographs are")));
   }
   const std::size_t split = count_if(sets, &DuplicateSet::across_split);
   if (split > 0) {
     add(Tone::Warning, fmt::format("{} in both train and val: the validation is too good.",
-                                   counted(split, "photograph is", "photographs are")));
+                                   training::counted(split, "photograph is", "photographs are")));
   }
   const std::size_t groups = count_if(sets, &DuplicateSet::across_groups);
   if (groups == 0) return;
@@ -90,10 +91,11 @@ void add_duplicate_findings(Blocks& blocks, const DataPageInput& input) {
           "FILE.csv "
           "writes groups that keep them together ({} in place of "
           "{}), and finetune --group FILE.csv uses them.",
-          counted(groups, "photograph is", "photographs are"),
+          training::counted(groups, "photograph is", "photographs are"),
           input.dataset.has_groups ? "in different groups" : "more than once without a group",
-          with_commas(static_cast<std::int64_t>(different(input.findings.proposed_groups))),
-          with_commas(static_cast<std::int64_t>(different(own)))));
+          training::with_commas(
+              static_cast<std::int64_t>(different(input.findings.proposed_groups))),
+          training::with_commas(static_cast<std::int64_t>(different(own)))));
 }
 
 /// A gallery for each kind of set, in which the photographs of a set follow each other.
@@ -119,7 +121,7 @@ void add_pictures(Blocks& blocks, const DataPageInput& input, const PagePictures
 
 std::string plural_of(Oddity oddity, std::size_t count) {
   const std::string name = name_of(oddity);
-  return fmt::format("{} {} {}", with_commas(static_cast<std::int64_t>(count)), name,
+  return fmt::format("{} {} {}", training::with_commas(static_cast<std::int64_t>(count)), name,
                      count == 1 ? "photograph" : "photographs");
 }
 
@@ -164,8 +166,8 @@ Blocks contradictions_section(const DataPageInput& input, const PagePictures* pi
       pages::Section{"contradictions", "Contradictions within a group"},
       pages::Paragraph{
           fmt::format("{} labels that cannot all be right, such as group {}, which {}.",
-                      counted(found.size(), "group has", "groups have"), found.front().group,
-                      found.front().what),
+                      training::counted(found.size(), "group has", "groups have"),
+                      found.front().group, found.front().what),
           Tone::Warning}};
   pages::Table table{.caption = "Groups whose labels contradict each other",
                      .columns = {"group", "what it is", "photographs"},
@@ -241,10 +243,10 @@ Blocks files_section(const DataPageInput& input) {
   Blocks blocks = {pages::Section{"files", "Files"}};
   const std::vector<std::size_t>& unreadable = input.findings.unreadable;
   if (!unreadable.empty()) {
-    blocks.emplace_back(
-        pages::Paragraph{fmt::format("{} cannot be read, and will be left out of training.",
-                                     counted(unreadable.size(), "photograph", "photographs")),
-                         Tone::Warning});
+    blocks.emplace_back(pages::Paragraph{
+        fmt::format("{} cannot be read, and will be left out of training.",
+                    training::counted(unreadable.size(), "photograph", "photographs")),
+        Tone::Warning});
     pages::Table table{.caption = "Unreadable photographs",
                        .columns = {"photograph", "why"},
                        .text_columns = {1},
@@ -259,13 +261,14 @@ Blocks files_section(const DataPageInput& input) {
     if (image.problem.empty()) ++formats[image.format + " " + image.mode];
   }
   pages::Table table{.caption = "Formats; all become 8-bit RGB", .columns = {"format", "files"}};
-  for (const auto& [name, count] : formats) table.rows.push_back({name, with_commas(count)});
+  for (const auto& [name, count] : formats)
+    table.rows.push_back({name, training::with_commas(count)});
   blocks.emplace_back(std::move(table));
   if (!input.dataset.skipped.empty()) {
     pages::Table skipped{.caption = "Hidden and other files, which are skipped",
                          .columns = {"why", "files"}};
     for (const auto& [reason, count] : input.dataset.skipped) {
-      skipped.rows.push_back({reason, with_commas(count)});
+      skipped.rows.push_back({reason, training::with_commas(count)});
     }
     blocks.emplace_back(std::move(skipped));
   }

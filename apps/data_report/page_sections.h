@@ -23,10 +23,5 @@ Blocks contradictions_section(const DataPageInput& input, const PagePictures* pi
 Blocks odd_section(const DataPageInput& input, const PagePictures* pictures);
 Blocks files_section(const DataPageInput& input);
 
-/// "1 photograph", "1,874 photographs"
-std::string counted(std::size_t count, const char* one, const char* many);
-/// 1,874
-std::string with_commas(std::int64_t number);
-
 }  // namespace hanok::data_report
 #pragma GCC visibility pop

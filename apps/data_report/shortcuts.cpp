@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "hanok/apps/cli/words.h"
+
 namespace hanok::data_report {
 namespace {
 
@@ -219,14 +221,6 @@ std::optional<Source> source_behind(const data::Dataset& dataset, const Measured
   return best;
 }
 
-std::string count_text(std::int64_t count) {
-  std::string digits = std::to_string(count);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<std::size_t>(at), ",");
-  }
-  return digits;
-}
-
 /// "whose names do not begin with 'maksssksksss'"
 std::string membership(const std::string& source, const std::string& value, bool negated) {
   if (source != kPrefix || value == "other") {
@@ -282,8 +276,8 @@ std::string source_sentence(const Source& source, const std::vector<std::string>
   for (std::size_t i = 0; i < std::min(classes, kNamed); ++i) {
     const std::size_t c = order[i];
     if (i > 0) parts += i + 1 == std::min(classes, kNamed) ? " and " : ", ";
-    parts +=
-        fmt::format("{} of {} {}", count_text(members(c)), count_text(totals[c]), class_names[c]);
+    parts += fmt::format("{} of {} {}", training::with_commas(members(c)),
+                         training::with_commas(totals[c]), class_names[c]);
   }
   return fmt::format("{} come from files {}.", parts,
                      membership(source.name, source.values[value], negated));
@@ -456,7 +450,8 @@ std::vector<pages::Block> shortcut_blocks(const ShortcutReport& report) {
     for (const std::string& name : report.class_names) sources.columns.push_back(name);
     for (std::size_t v = 0; v < report.source->values.size(); ++v) {
       std::vector<std::string> row{report.source->values[v]};
-      for (const std::int64_t count : report.source->counts[v]) row.push_back(count_text(count));
+      for (const std::int64_t count : report.source->counts[v])
+        row.push_back(training::with_commas(count));
       sources.rows.push_back(std::move(row));
     }
     blocks.emplace_back(std::move(sources));

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <map>
 
+#include "hanok/apps/statistics/quantile.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::faces {
@@ -88,13 +89,6 @@ double independence(const std::vector<Share>& classes, const std::vector<double>
     statistic += difference * difference / (of * p * (1 - p));
   }
   return chi_square_tail(statistic, filled - 1);
-}
-
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
 void count_classes(FaceFindings& findings, const FaceTable& table, const data::Dataset& dataset) {
@@ -232,8 +226,8 @@ FaceFindings find_in_table(const FaceTable& table, const data::Dataset& dataset)
   for (auto& row : findings.where) {
     for (double& cell : row) cell /= std::max<double>(1, static_cast<double>(boxes.size()));
   }
-  findings.median_height = median(heights);
-  findings.median_area = median(areas);
+  findings.median_height = heights.empty() ? 0 : statistics::quantile(heights, 0.5);
+  findings.median_area = areas.empty() ? 0 : statistics::quantile(areas, 0.5);
   findings.suggested = holding(std::move(boxes), FaceFindings::kHeld);
   return findings;
 }

@@ -9,6 +9,7 @@
 
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/signals.h"
+#include "hanok/apps/run/fnv_hash.h"
 #include "hanok/engine/precision.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/thread_pool.h"
@@ -56,17 +57,14 @@ std::int64_t FaceTable::with_face() const {
 std::string content_hash(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(path + ": cannot be opened");
-  std::uint64_t hash = 0xCBF29CE484222325U;
+  training::FnvHash hash;
   std::vector<char> block(std::size_t{1} << 16);
   while (file) {
     file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    const auto end = block.begin() + file.gcount();
-    for (auto byte = block.begin(); byte != end; ++byte) {
-      hash = (hash ^ static_cast<unsigned char>(*byte)) * 0x100000001B3U;
-    }
+    hash.add(block.data(), static_cast<std::size_t>(file.gcount()));
   }
   if (file.bad()) throw IoError(path + ": cannot be read");
-  return fmt::format("{:016x}", hash);
+  return hash.hex();
 }
 
 std::optional<FaceTable> find_faces(const data::Dataset& dataset, const FaceFinder& finder,

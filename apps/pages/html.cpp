@@ -7,6 +7,7 @@
 
 #include "hanok/apps/pages/html_parts.h"
 #include "hanok/apps/pages/svg_charts.h"
+#include "hanok/apps/pages/utf8.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 
@@ -14,27 +15,6 @@ namespace hanok::pages {
 namespace {
 
 constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-
-/// Bytes of the UTF-8 sequence that begins at `text[i]`; 0 if there is none.
-std::size_t sequence_length(const std::string& text, std::size_t i) {
-  const auto byte = [&](std::size_t k) { return static_cast<unsigned char>(text[k]); };
-  const unsigned char first = byte(i);
-  const std::size_t length = first < 0x80                    ? 1
-                             : first >= 0xC2 && first < 0xE0 ? 2
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xF0 && first < 0xF5 ? 4
-                                                             : 0;
-  if (length == 0 || i + length > text.size()) return 0;
-  for (std::size_t k = 1; k < length; ++k) {
-    if ((byte(i + k) & 0xC0) != 0x80) return 0;
-  }
-  if (length == 1) return 1;
-  const unsigned char second = byte(i + 1);
-  const bool overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
-  const bool surrogate = first == 0xED && second >= 0xA0;
-  const bool beyond = first == 0xF4 && second >= 0x90;
-  return overlong || surrogate || beyond ? 0 : length;
-}
 
 std::string base64(const std::vector<std::uint8_t>& bytes) {
   static constexpr char digits[] =
@@ -263,7 +243,7 @@ std::string escape(const std::string& text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = sequence_length(text, i);
+    const std::size_t length = character_length(text, i);
     const char c = text[i];
     if (length == 0) {
       out += kReplacement;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/pages/html.h"
+#include "hanok/apps/pages/utf8.h"
 
 namespace hanok::pages {
 namespace {
@@ -24,12 +25,6 @@ const char* name_of(Anchor anchor) {
 
 std::string titled(const std::string& hint) {
   return hint.empty() ? "/>\n" : fmt::format("><title>{}</title>", escape(hint));
-}
-
-/// Characters of UTF-8.
-std::size_t characters(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
 /// 1, 2 or 5 times a power of ten: about `count` steps in `range`.
@@ -132,7 +127,7 @@ std::string shortened(const std::string& text, double width) {
   const auto most = static_cast<std::size_t>(std::max(1.0, width / 6.7 - 1));
   std::size_t end = 0, seen = 0;
   while (end < text.size()) {
-    if ((text[end] & 0xC0) != 0x80 && seen++ == most) break;
+    if (!continues_character(text[end]) && seen++ == most) break;
     ++end;
   }
   return text.substr(0, end) + "…";

@@ -6,17 +6,13 @@
 
 #include "hanok/apps/pages/svg_canvas.h"
 #include "hanok/apps/pages/svg_charts.h"
+#include "hanok/apps/pages/utf8.h"
 
 namespace hanok::pages {
 namespace {
 
-std::size_t columns_of(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
 std::string padded(const std::string& text, std::size_t width, bool right) {
-  const std::size_t used = columns_of(text);
+  const std::size_t used = characters(text);
   const std::string blanks(width > used ? width - used : 0, ' ');
   return right ? blanks + text : text + blanks;
 }
@@ -26,7 +22,7 @@ std::string wrapped(const std::string& text, std::size_t width, const std::strin
   std::string out, line = indent, word;
   const auto take = [&] {
     if (word.empty()) return;
-    if (columns_of(line) > indent.size() && columns_of(line) + 1 + columns_of(word) > width) {
+    if (characters(line) > indent.size() && characters(line) + 1 + characters(word) > width) {
       out += line + "\n";
       line = indent;
     }
@@ -48,7 +44,7 @@ class TextWriter {
  public:
   explicit TextWriter(std::size_t width) : width_(width) {}
   std::string write(const Page& page) {
-    out_ = page.title + "\n" + std::string(std::min(columns_of(page.title), width_), '=') + "\n";
+    out_ = page.title + "\n" + std::string(std::min(characters(page.title), width_), '=') + "\n";
     if (!page.subtitle.empty()) out_ += wrapped(page.subtitle, width_);
     for (const Block& block : page.blocks) {
       std::visit([this](const auto& kind) { add(kind); }, block);
@@ -58,14 +54,14 @@ class TextWriter {
 
  private:
   void add(const Section& section) {
-    out_ += "\n" + section.title + "\n" + std::string(columns_of(section.title), '-') + "\n";
+    out_ += "\n" + section.title + "\n" + std::string(characters(section.title), '-') + "\n";
   }
   void add(const Paragraph& paragraph) {
     out_ += wrapped((paragraph.tone == Tone::Warning ? "warning: " : "") + paragraph.text, width_);
   }
   void add(const Facts& facts) {
     std::size_t names = 0;
-    for (const auto& [name, value] : facts.rows) names = std::max(names, columns_of(name));
+    for (const auto& [name, value] : facts.rows) names = std::max(names, characters(name));
     for (const auto& [name, value] : facts.rows) {
       out_ += "  " + padded(name, names, false) + "  " + value + "\n";
     }
@@ -73,11 +69,11 @@ class TextWriter {
   void add(const Table& table) {
     if (!table.caption.empty()) out_ += wrapped(table.caption, width_);
     std::vector<std::size_t> widths;
-    for (const std::string& name : table.columns) widths.push_back(columns_of(name));
+    for (const std::string& name : table.columns) widths.push_back(characters(name));
     const std::size_t shown = std::min(table.shown, table.rows.size());
     for (std::size_t r = 0; r < shown; ++r) {
       for (std::size_t c = 0; c < widths.size() && c < table.rows[r].size(); ++c) {
-        widths[c] = std::max(widths[c], columns_of(table.rows[r][c]));
+        widths[c] = std::max(widths[c], characters(table.rows[r][c]));
       }
     }
     const auto line = [&](const std::vector<std::string>& cells) {
@@ -118,7 +114,7 @@ class TextWriter {
     };
     for (const BarChart::Bars& bars : chart.series) {
       for (std::size_t c = 0; c < chart.categories.size(); ++c) {
-        names = std::max(names, columns_of(label(c, bars)));
+        names = std::max(names, characters(label(c, bars)));
         if (std::isfinite(bars.values[c])) most = std::max(most, std::abs(bars.values[c]));
       }
     }

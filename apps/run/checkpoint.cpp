@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/fnv_hash.h"
 #include "hanok/apps/run/network.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"
@@ -130,18 +131,6 @@ std::string other_model_that_fits(const weights::WeightFile& file, const std::st
   }
   return "";
 }
-
-class Fnv {
- public:
-  void add(const void* bytes, std::size_t size) {
-    const auto* p = static_cast<const unsigned char*>(bytes);
-    for (std::size_t i = 0; i < size; ++i) hash_ = (hash_ ^ p[i]) * 0x100000001B3U;
-  }
-  std::uint64_t value() const { return hash_; }
-
- private:
-  std::uint64_t hash_ = 0xCBF29CE484222325U;
-};
 
 }  // namespace
 
@@ -291,14 +280,13 @@ nn::State load_state(const std::string& path) {
 }
 
 std::string weights_hash(nn::Module& model) {
-  Fnv hash;
+  FnvHash hash;
   for (const auto& [name, tensor] : model.state_dict()) {
-    const std::string label = name + tensor.shape().to_string();
-    hash.add(label.data(), label.size());
+    hash.add(name + tensor.shape().to_string());
     const Tensor on_cpu = tensor.to(Device::cpu());
     hash.add(on_cpu.view().data, on_cpu.bytes());
   }
-  return fmt::format("{:016x}", hash.value());
+  return hash.hex();
 }
 
 nn::StateDict copy_state_dict(nn::Module& model) {

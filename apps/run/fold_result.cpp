@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/fnv_hash.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/kernels/base/error.h"
 
@@ -76,13 +77,9 @@ ordered_json fold_json(const FoldResult& fold, Matrices matrices) {
 template <typename Member>
 std::string joined_hash(const std::vector<FoldResult>& folds, Member member) {
   if (folds.size() == 1) return folds.front().*member;
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (const FoldResult& fold : folds) {
-    for (const char c : fold.*member) {
-      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-    }
-  }
-  return fmt::format("{:016x}", hash);
+  FnvHash hash;
+  for (const FoldResult& fold : folds) hash.add(fold.*member);
+  return hash.hex();
 }
 
 }  // namespace

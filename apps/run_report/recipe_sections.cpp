@@ -9,6 +9,7 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/version_text.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/fnv_hash.h"
 #include "hanok/apps/run/network.h"
 #include "hanok/apps/run_report/sections.h"
 #include "hanok/apps/training/freezing.h"
@@ -40,9 +41,9 @@ std::string mebibytes(std::int64_t bytes) {
 
 /// 64-bit FNV-1a, as of the weights.
 std::string hash_of(const std::string& text) {
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-  return fmt::format("{:016x}", hash);
+  training::FnvHash hash;
+  hash.add(text);
+  return hash.hex();
 }
 
 double images_per_second(std::int64_t images, double seconds) {

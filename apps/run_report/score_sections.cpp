@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/apps/run_report/calibration.h"
@@ -20,11 +21,6 @@ constexpr std::size_t kClassesDrawn = 30;
 
 std::string between(const statistics::Interval& interval) {
   return fmt::format("{:.3f} to {:.3f}", interval.low, interval.high);
-}
-
-/// "1 image", "3 images"
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
 const std::string& name_of(const RunRecord& run, std::int64_t number) {
@@ -65,7 +61,7 @@ std::string lost_classes(const RunRecord& run) {
   }
   if (lost.size() > 5) names += fmt::format(" and {} more", lost.size() - 5);
   return fmt::format("Not one image was recognised of {}: {}.",
-                     counted(lost.size(), "class", "classes"), names);
+                     training::counted(lost.size(), "class", "classes"), names);
 }
 
 /// What summary.json says of --corrections; empty if the run had none.
@@ -198,7 +194,8 @@ Blocks result_section(const RunRecord& run, const Intervals& intervals, const Fi
   facts.rows = {
       {"network", fmt::format("{}, {} px, --mode {}", run.options.model, run.options.image_size,
                               training::name_of(run.options.mode))},
-      {"data", fmt::format("{} in {}", counted(images, "image", "images"), run.options.data)},
+      {"data",
+       fmt::format("{} in {}", training::counted(images, "image", "images"), run.options.data)},
       {"classes", std::to_string(run.class_names().size())},
       {"scored", fmt::format("{} answers of networks that were not trained on the image",
                              run.predictions.size())},
@@ -206,8 +203,9 @@ Blocks result_section(const RunRecord& run, const Intervals& intervals, const Fi
                                        "or source are drawn together"
                                      : "95%, bootstrap of the images"}};
   if (!run.data.bad.empty()) {
-    facts.rows.emplace_back("left out", counted(run.data.bad.size(), "image that cannot be read",
-                                                "images that cannot be read"));
+    facts.rows.emplace_back("left out",
+                            training::counted(run.data.bad.size(), "image that cannot be read",
+                                              "images that cannot be read"));
   }
   out.push_back(facts);
   out.push_back(fold_table(run));

@@ -6,6 +6,7 @@
 #include <limits>
 #include <map>
 
+#include "hanok/apps/statistics/quantile.h"
 #include "hanok/data/random.h"
 #include "hanok/kernels/base/error.h"
 
@@ -52,18 +53,9 @@ void for_each_draw(std::size_t groups, const BootstrapOptions& options, Use use)
 
 Interval percentile_interval(std::vector<double> values, double confidence) {
   std::erase_if(values, [](double value) { return std::isnan(value); });
-  if (values.empty()) {
-    const double nan = std::numeric_limits<double>::quiet_NaN();
-    return {.low = nan, .high = nan};
-  }
   std::sort(values.begin(), values.end());
-  const auto quantile = [&values](double share) {
-    const double place = share * static_cast<double>(values.size() - 1);
-    const auto below = static_cast<std::size_t>(place);
-    const std::size_t above = std::min(below + 1, values.size() - 1);
-    return values[below] + (place - static_cast<double>(below)) * (values[above] - values[below]);
-  };
-  return {.low = quantile((1 - confidence) / 2), .high = quantile((1 + confidence) / 2)};
+  return {.low = quantile_of_sorted(values, (1 - confidence) / 2),
+          .high = quantile_of_sorted(values, (1 + confidence) / 2)};
 }
 
 Interval bootstrap_interval(

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/training/samples/experiment_split.h"
@@ -48,11 +49,6 @@ std::string listed(const Names& names) {
   for (std::size_t i = 0; i < std::min(names.size(), kListed); ++i) out += "\n  " + names[i];
   if (names.size() > kListed) out += fmt::format("\n  ... and {} more", names.size() - kListed);
   return out;
-}
-
-/// "1 image", "3 images"
-std::string counted(std::size_t count, const char* one, const char* many) {
-  return fmt::format("{} {}", count, count == 1 ? one : many);
 }
 
 /// The folder to which paths are relative: --data may be a table in it.
