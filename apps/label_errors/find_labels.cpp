@@ -1,5 +1,6 @@
 #include "hanok/apps/label_errors/find_labels.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <optional>
 
@@ -7,34 +8,41 @@
 #include "hanok/apps/label_errors/labels_page.h"
 #include "hanok/apps/label_errors/neighbourhoods.h"
 #include "hanok/apps/options/device_option.h"
-#include "hanok/apps/options/options.h"
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/pages/text.h"
 #include "hanok/apps/prediction/output_file.h"
 #include "hanok/apps/run/files.h"
-#include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/run/run_lock.h"
-#include "hanok/apps/training/samples/recorded_data.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 
 namespace hanok::label_errors {
 namespace {
 
-using training::ExperimentData;
-using training::RunFolder;
-
 constexpr int kThumbnailSide = 150;
 
-/// The first run's data, where they are now.
-ExperimentData data_of(const LabelsOptions& options) {
-  const RunFolder folder = RunFolder::open(options.runs.front());
-  training::Options saved;
-  training::apply_toml_file(saved, folder.config());
-  if (!options.data.empty()) saved.data = options.data;
-  const std::optional<training::RecordedData> record = training::recorded_in_toml(folder.config());
-  if (options.data.empty()) training::locate_data(saved, folder, record);
-  return training::data_of_run(saved, folder, record);
+/// The runs' records; the photographs of the first are where `options` says.
+std::vector<run_report::RunRecord> read_runs(const LabelsOptions& options) {
+  std::vector<run_report::RunRecord> runs;
+  for (const std::string& path : options.runs) runs.push_back(run_report::read_run(path));
+  if (options.data.empty()) return runs;
+  std::error_code error;
+  const bool table = std::filesystem::is_regular_file(options.data, error);
+  runs.front().data.dataset.root =
+      table ? std::filesystem::path(training::absolute_path(options.data)).parent_path().string()
+            : options.data;
+  return runs;
+}
+
+/// Networks need the photographs; a page shows what is there.
+void check_photographs(const data::Dataset& dataset) {
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    if (training::exists(dataset.full_path(i))) continue;
+    throw IoError(
+        fmt::format("{}: not there; if the photographs were moved, add --data FOLDER (--neighbours "
+                    "0 needs none)",
+                    dataset.full_path(i)));
+  }
 }
 
 void check_outputs(const LabelsOptions& options) {
@@ -51,18 +59,20 @@ void check_outputs(const LabelsOptions& options) {
 
 void find_labels(const LabelsOptions& options, Reporter& reporter) {
   check_outputs(options);
-  const RunPredictions predictions = read_predictions(options.runs);
+  const std::vector<run_report::RunRecord> runs = read_runs(options);
+  const RunPredictions predictions = join_predictions(runs);
   for (const std::string& run : options.runs) training::warn_of_training(run, reporter);
   const ConfidentJoint joint = confident_joint(predictions.mean);
 
-  std::optional<ExperimentData> data;
-  if (options.neighbours > 0 || !options.report.empty()) data = data_of(options);
+  const data::Dataset& dataset = runs.front().data.dataset;
   Neighbourhood neighbours;
   if (options.neighbours > 0) {
+    check_photographs(dataset);
     if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
     check_precision(options.precision, training::choose_device(options.device));
     const PrecisionScope precision(options.precision);
-    std::optional<Neighbourhood> found = find_neighbours(options, predictions, *data, reporter);
+    std::optional<Neighbourhood> found =
+        find_neighbours(options, predictions, runs.front(), reporter);
     if (!found) throw Error("interrupted; nothing was written");
     neighbours = *std::move(found);
   }
@@ -72,8 +82,7 @@ void find_labels(const LabelsOptions& options, Reporter& reporter) {
   const auto thumbnail = [&](const std::string& path) -> pages::Picture {
     if (options.report.empty()) return {};
     try {
-      return pages::thumbnail(data::decode_image_file(data->dataset.root + "/" + path),
-                              kThumbnailSide);
+      return pages::thumbnail(data::decode_image_file(dataset.root + "/" + path), kThumbnailSide);
     } catch (const Error&) {
       return {};  // the card says that there is no picture
     }

@@ -6,7 +6,9 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/prediction/features.h"
+#include "hanok/apps/run/fnv_hash.h"
 #include "hanok/apps/run/run_folder.h"
+#include "hanok/nn/models/registry.h"
 
 namespace hanok::label_errors {
 namespace {
@@ -14,20 +16,62 @@ namespace {
 using training::Features;
 using training::LoadedModel;
 
-/// Features of every sample by the network of one fold.
-std::optional<Features> features_of_all(const LabelsOptions& options, const std::string& checkpoint,
-                                        const training::ExperimentData& data,
-                                        training::Progress& progress, Reporter& reporter) {
-  std::vector<LoadedModel> models;
-  models.push_back(training::load_model(checkpoint));
-  models.front().model->to(training::choose_device(options.device));
-  data::Loader loader(data.dataset, training::answering_loader(models, options));
-  std::vector<std::int64_t> samples(data.dataset.samples.size());
-  std::iota(samples.begin(), samples.end(), 0);
-  return training::compute_features(
-      models.front(), loader, data.dataset, samples,
-      {.reporter = reporter, .on_batch = [&](std::int64_t images) { progress.advance(images); }});
-}
+/// Features of all samples of a run, by the network of one fold after the other.
+class FoldFeatures {
+ public:
+  FoldFeatures(const LabelsOptions& options, const run_report::RunRecord& run, Reporter& reporter)
+      : options_(options),
+        run_(run),
+        reporter_(reporter),
+        progress_(reporter, {.label = "neighbours", .total = all_images()}) {}
+
+  /// Null if the user interrupted. Folds whose networks differ in the head alone (feature
+  /// extraction) have the same features, which are computed once.
+  const Features* of(int fold) {
+    std::vector<LoadedModel> models;
+    models.push_back(training::load_model(training::RunFolder::open(run_.path).best(fold)));
+    const std::string hash = hash_below_head(models.front());
+    const data::Dataset& dataset = run_.data.dataset;
+    const auto images = static_cast<std::int64_t>(dataset.samples.size());
+    if (features_ && hash == hash_) {
+      progress_.advance(images);
+      return &*features_;
+    }
+    models.front().model->to(training::choose_device(options_.device));
+    data::Loader loader(dataset, training::answering_loader(models, options_));
+    std::vector<std::int64_t> samples(dataset.samples.size());
+    std::iota(samples.begin(), samples.end(), 0);
+    features_ = training::compute_features(
+        models.front(), loader, dataset, samples,
+        {.reporter = reporter_, .on_batch = [&](std::int64_t done) { progress_.advance(done); }});
+    hash_ = hash;
+    return features_ ? &*features_ : nullptr;
+  }
+
+ private:
+  std::int64_t all_images() const {
+    return static_cast<std::int64_t>(run_.folds.size() * run_.data.dataset.samples.size());
+  }
+
+  /// Of the weights that features depend on.
+  static std::string hash_below_head(LoadedModel& loaded) {
+    const std::string head = nn::head_name(loaded.card.model) + ".";
+    training::FnvHash hash;
+    for (const auto& [name, tensor] : loaded.model->state_dict()) {
+      if (name.rfind(head, 0) == 0) continue;
+      hash.add(name);
+      hash.add(tensor.view().data, tensor.bytes());
+    }
+    return hash.hex();
+  }
+
+  const LabelsOptions& options_;
+  const run_report::RunRecord& run_;
+  Reporter& reporter_;
+  training::Progress progress_;
+  std::optional<Features> features_;
+  std::string hash_;
+};
 
 Features rows_of(const Features& all, const std::vector<std::int64_t>& rows) {
   Features part{.rows = static_cast<std::int64_t>(rows.size()), .columns = all.columns};
@@ -41,23 +85,17 @@ Features rows_of(const Features& all, const std::vector<std::int64_t>& rows) {
 
 std::optional<Neighbourhood> find_neighbours(const LabelsOptions& options,
                                              const RunPredictions& predictions,
-                                             const training::ExperimentData& data,
-                                             Reporter& reporter) {
-  const training::RunFolder folder = training::RunFolder::open(options.runs.front());
-  const std::vector<data::Sample>& samples = data.dataset.samples;
+                                             const run_report::RunRecord& run, Reporter& reporter) {
+  const std::vector<data::Sample>& samples = run.data.dataset.samples;
+  const auto image_of = [&](std::int64_t sample) {
+    return predictions.index_of(samples[static_cast<std::size_t>(sample)].path);
+  };
   Neighbourhood found(predictions.paths.size());
-  std::vector<int> folds;
-  for (int fold = 0; fold < data.folds; ++fold) {
-    if (!data.validation(fold).empty()) folds.push_back(fold);
-  }
-  training::Progress progress(
-      reporter,
-      {.label = "neighbours", .total = static_cast<std::int64_t>(folds.size() * samples.size())});
-  for (const int fold : folds) {
-    const std::optional<Features> all =
-        features_of_all(options, folder.best(fold), data, progress, reporter);
-    if (!all) return {};
-    const std::vector<std::int64_t> judged = data.validation(fold);
+  FoldFeatures features(options, run, reporter);
+  for (const training::FoldResult& fold : run.folds) {
+    const Features* all = features.of(fold.fold);
+    if (all == nullptr) return {};
+    const std::vector<std::int64_t> judged = run.data.validation(fold.fold);
     const auto same_group = [&](std::int64_t query, std::int64_t row) {
       const auto q = static_cast<std::size_t>(judged[static_cast<std::size_t>(query)]);
       return samples[q].group == samples[static_cast<std::size_t>(row)].group;
@@ -65,14 +103,14 @@ std::optional<Neighbourhood> find_neighbours(const LabelsOptions& options,
     const auto nearest = training::nearest_rows(
         rows_of(*all, judged), *all, static_cast<std::size_t>(options.neighbours), same_group);
     for (std::size_t j = 0; j < judged.size(); ++j) {
-      const std::int64_t image =
-          predictions.index_of(samples[static_cast<std::size_t>(judged[j])].path);
-      if (image < 0) continue;
-      std::vector<NearImage>& near = found[static_cast<std::size_t>(image)];
+      const std::int64_t image = image_of(judged[j]);
+      // A repeat judges every image again: the first one's neighbours stay.
+      if (image < 0 || !found[static_cast<std::size_t>(image)].empty()) continue;
       for (const training::Neighbour& neighbour : nearest[j]) {
-        const std::int64_t other =
-            predictions.index_of(samples[static_cast<std::size_t>(neighbour.row)].path);
-        if (other >= 0) near.push_back({.image = other, .similarity = neighbour.similarity});
+        const std::int64_t other = image_of(neighbour.row);
+        if (other < 0) continue;
+        found[static_cast<std::size_t>(image)].push_back(
+            {.image = other, .similarity = neighbour.similarity});
       }
     }
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hanok/apps/label_errors/confident_learning.h"
+#include "hanok/apps/run_report/run_record.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::label_errors {
@@ -20,10 +21,10 @@ struct RunPredictions {
   std::int64_t index_of(const std::string& path) const;  // -1: no such image
 };
 
-/// Reads predictions.csv of finished runs. Throws UsageError if one is not finished, and
-/// FormatError naming the file if it is damaged, or if runs have other classes or labels; images
-/// that some runs lack are those of the others.
-RunPredictions read_predictions(const std::vector<std::string>& runs);
+/// The predictions of finished runs together; an image that some runs lack has those of the others.
+/// Throws UsageError if a run is not finished, ValueError naming the runs if they have other
+/// classes or other labels.
+RunPredictions join_predictions(const std::vector<run_report::RunRecord>& runs);
 
 }  // namespace hanok::label_errors
 #pragma GCC visibility pop

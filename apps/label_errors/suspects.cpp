@@ -16,7 +16,9 @@ std::vector<double> scores_of(const RunPredictions& predictions, const Neighbour
   if (neighbours.empty()) return self_confidence(predictions.mean);
   OutOfFold both = predictions.mean;
   const std::vector<float> shares = neighbour_shares(predictions, neighbours);
+  const auto classes = static_cast<std::size_t>(both.classes);
   for (std::size_t i = 0; i < shares.size(); ++i) {
+    if (neighbours[i / classes].empty()) continue;
     both.probabilities[i] =
         (1 - kNeighbourWeight) * both.probabilities[i] + kNeighbourWeight * shares[i];
   }

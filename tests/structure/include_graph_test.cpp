@@ -88,9 +88,9 @@ TEST(IncludeGraph, NoRoomIncludesFromAHigherOne) {
 /// Folders of the library in apps, from the lowest to the highest.
 const std::vector<std::string>& app_folders() {
   static const std::vector<std::string> folders = {
-      "cli",        "run",        "pages",      "options",   "profiling",   "statistics",
-      "faces",      "training",   "prediction", "preflight", "data_report", "label_errors",
-      "run_report", "experiment", "inspection", "conversion"};
+      "cli",          "run",        "pages",      "options",   "profiling",   "statistics",
+      "faces",        "training",   "prediction", "preflight", "data_report", "run_report",
+      "label_errors", "experiment", "inspection", "conversion"};
   return folders;
 }
 

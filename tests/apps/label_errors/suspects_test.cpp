@@ -1,10 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "hanok/apps/cli/errors.h"
 #include "hanok/apps/label_errors/labels_page.h"
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/pages/text.h"
-#include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/apps/program.h"
 #include "tests/support/browser.h"
@@ -62,23 +62,31 @@ TEST(Suspects, CountsWhatIsFound) {
   EXPECT_NEAR(found.precision, 2.0 / 3, 1e-12);
 }
 
-class Predictions : public ::testing::Test {
- protected:
-  std::string run(const std::string& name, const std::string& rows) {
-    const std::string path = folder_ / name;
-    training::make_folder(path);
-    training::write_file(path + "/config.toml", "");
-    training::write_file(path + "/predictions.csv",
-                         "path,label,prediction,probability,fold,no,yes\n" + rows);
-    return path;
-  }
-  test::TemporaryFolder folder_;
-};
+run_report::RunRecord record(const std::string& name,
+                             const std::vector<run_report::Prediction>& predictions) {
+  run_report::RunRecord run{.path = name, .name = name};
+  run.data.dataset.class_names = {"no", "yes"};
+  run.data.folds = 2;
+  run.planned = {0};
+  run.folds.emplace_back(2);
+  run.predictions = predictions;
+  return run;
+}
 
-TEST_F(Predictions, AreAveragedOverRuns) {
+run_report::Prediction prediction(const std::string& path, int fold, std::int64_t label,
+                                  float yes) {
+  return {.path = path,
+          .group = path,
+          .fold = fold,
+          .label = label,
+          .answer = yes > 0.5F ? 1 : 0,
+          .probabilities = {1 - yes, yes}};
+}
+
+TEST(Predictions, AreAveragedOverRuns) {
   const RunPredictions both =
-      read_predictions({run("1", "b,no,no,0.8,0,0.8,0.2\na,yes,yes,0.6,1,0.4,0.6\n"),
-                        run("2", "a,yes,no,0.9,0,0.9,0.1\nb,no,no,0.6,0,0.6,0.4\n")});
+      join_predictions({record("1", {prediction("b", 0, 0, 0.2F), prediction("a", 1, 1, 0.6F)}),
+                        record("2", {prediction("a", 0, 1, 0.1F), prediction("b", 0, 0, 0.4F)})});
   EXPECT_THAT(both.paths, ElementsAre("a", "b"));
   EXPECT_THAT(both.mean.labels, ElementsAre(1, 0));
   EXPECT_FLOAT_EQ(both.mean.probability(0, 0), 0.65F);
@@ -87,18 +95,36 @@ TEST_F(Predictions, AreAveragedOverRuns) {
   EXPECT_EQ(both.index_of("c"), -1);
 }
 
-TEST_F(Predictions, RepeatsVoteByThemselves) {
-  const RunPredictions two = read_predictions(
-      {run("1", "a,no,no,0.8,0,0.8,0.2\nb,yes,yes,0.9,0,0.1,0.9\na,no,yes,0.6,2,0.4,0.6\n")});
+TEST(Predictions, RepeatsVoteByThemselves) {
+  // Folds 0 and 1 are the first repeat, 2 and 3 the second.
+  const RunPredictions two =
+      join_predictions({record("1", {prediction("a", 0, 0, 0.2F), prediction("b", 1, 1, 0.9F),
+                                     prediction("a", 2, 0, 0.6F)})});
   EXPECT_THAT(two.votes, ElementsAre(ElementsAre(0, 1), ElementsAre(1, -1)));
   EXPECT_FLOAT_EQ(two.mean.probability(0, 0), 0.6F);
 }
 
-TEST_F(Predictions, RefuseOtherLabelsAndDamage) {
-  const std::string first = run("1", "a,no,no,0.8,0,0.8,0.2\nb,yes,yes,0.9,0,0.1,0.9\n");
-  EXPECT_THROW(read_predictions({first, run("2", "a,yes,no,0.8,0,0.8,0.2\n")}), FormatError);
-  EXPECT_THROW(read_predictions({run("3", "a,no,no,0.8,0,much,0.2\n")}), FormatError);
-  EXPECT_THROW(read_predictions({run("4", "a,maybe,no,0.8,0,0.8,0.2\n")}), FormatError);
+TEST(Predictions, RefuseOtherLabelsOtherClassesAndUnfinishedRuns) {
+  const run_report::RunRecord first = record("1", {prediction("a", 0, 0, 0.2F)});
+  EXPECT_THROW(join_predictions({first, record("2", {prediction("a", 0, 1, 0.2F)})}), ValueError);
+  run_report::RunRecord other = first;
+  other.data.dataset.class_names = {"no", "maybe"};
+  EXPECT_THROW(join_predictions({first, other}), ValueError);
+  run_report::RunRecord unfinished = first;
+  unfinished.planned = {0, 1};
+  EXPECT_THROW(join_predictions({unfinished}), training::UsageError);
+}
+
+TEST(Suspects, AnImageWithoutNeighboursIsJudgedByTheNetworksAlone) {
+  const RunPredictions predictions = five_images();
+  const Neighbourhood none(5);
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const auto combined = rank_suspects(predictions, joint, none, Ranking::Combined);
+  const auto alone = rank_suspects(predictions, joint, {}, Ranking::SelfConfidence);
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_EQ(combined[i].image, alone[i].image);
+    EXPECT_DOUBLE_EQ(combined[i].score, alone[i].score);
+  }
 }
 
 TEST(LabelsPage, DecisionsAreMadeByKeyboard) {
