@@ -14,6 +14,7 @@
 #include "hanok/apps/prediction/grad_cam.h"
 #include "hanok/apps/prediction/image_list.h"
 #include "hanok/apps/prediction/output_file.h"
+#include "hanok/apps/prediction/trained_crops.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/run/unreadable.h"
@@ -40,17 +41,17 @@ RunData read_run_data(const ExplainOptions& options) {
     found.missing = "a checkpoint alone does not say what it was trained on; give --run RUN";
     return found;
   }
+  const RunFolder folder = RunFolder::open(options.run);
+  Options run_options;
+  apply_toml_file(run_options, folder.config());
+  const std::optional<RecordedData> recorded = recorded_in_toml(folder.config());
   try {
-    const RunFolder folder = RunFolder::open(options.run);
-    Options run_options;
-    apply_toml_file(run_options, folder.config());
-    const std::optional<RecordedData> recorded = recorded_in_toml(folder.config());
     locate_data(run_options, folder, recorded);
-    found.data = data_of_run(run_options, folder, recorded);
-  } catch (const std::exception& error) {
+  } catch (const IoError& error) {  // moved: what needs no photographs is shown
     found.missing = fmt::format("the run's photographs cannot be found: {}", error.what());
     return found;
   }
+  found.data = data_of_run(run_options, folder, recorded);
   const data::Dataset& dataset = found.data.dataset;
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
     std::error_code error;
@@ -64,7 +65,7 @@ RunData read_run_data(const ExplainOptions& options) {
   return found;
 }
 
-/// The networks, and what each of them is asked.
+/// The networks, and what each of them computes.
 class Explainer {
  public:
   Explainer(const ExplainOptions& options, Reporter& reporter, const ImageList& images)
@@ -95,6 +96,8 @@ class Explainer {
 
   Explanations explain() {
     check_images();
+    cropped_ = TrainedCrops(models_, options_.make_finder, reporter_)
+                   .of(images_.dataset, models_.front().card);
     const PrecisionScope precision(options_.precision);
     Explanations result{.class_names = models_.front().card.class_names,
                         .missing_neighbours = run_.missing};
@@ -151,7 +154,8 @@ class Explainer {
   }
 
   /// Images that a network answers for.
-  static std::vector<std::int64_t> asked(const std::vector<Explanation>& images, std::size_t m) {
+  static std::vector<std::int64_t> answered_by(const std::vector<Explanation>& images,
+                                               std::size_t m) {
     std::vector<std::int64_t> list;
     for (std::size_t i = 0; i < images.size(); ++i) {
       const std::optional<std::int64_t>& only = images[i].held_out_by;
@@ -163,14 +167,14 @@ class Explainer {
   }
 
   void answer(std::vector<Explanation>& images) {
-    data::Loader loader(images_.dataset, answering_loader(models_, options_));
+    data::Loader loader(cropped_, answering_loader(models_, options_));
     std::vector<std::vector<std::vector<float>>> each(images.size());
     for (std::size_t m = 0; m < models_.size(); ++m) {
-      const std::vector<std::int64_t> list = asked(images, m);
+      const std::vector<std::int64_t> list = answered_by(images, m);
       if (list.empty()) continue;
       std::vector<LoadedModel> one;
       one.push_back(std::move(models_[m]));
-      const auto answers = evaluate_together(one, loader, images_.dataset, list, listeners());
+      const auto answers = evaluate_together(one, loader, cropped_, list, listeners());
       models_[m] = std::move(one.front());
       if (!answers) throw Error("interrupted; nothing was written");
       for (std::size_t k = 0; k < list.size(); ++k) {
@@ -208,12 +212,12 @@ class Explainer {
   void look(std::vector<Explanation>& images) {
     if (!has_feature_map(models_.front())) return;
     constexpr std::size_t kClasses = 2;
-    data::Loader loader(images_.dataset, answering_loader(models_, options_));
+    data::Loader loader(cropped_, answering_loader(models_, options_));
     std::vector<std::vector<HeatMap>> maps(images.size() * kClasses);
     for (std::size_t m = 0; m < models_.size(); ++m) {
       std::vector<MapRequest> requests;
       std::vector<std::size_t> slots;
-      for (const std::int64_t i : asked(images, m)) {
+      for (const std::int64_t i : answered_by(images, m)) {
         const auto& ranked = images[static_cast<std::size_t>(i)].ranked;
         for (std::size_t k = 0; k < std::min(kClasses, ranked.size()); ++k) {
           requests.push_back({.sample = i, .target = ranked[k]});
@@ -231,8 +235,9 @@ class Explainer {
       if (maps[slot].empty()) continue;
       Explanation& image = images[slot / kClasses];
       const int width = image.photograph.width, height = image.photograph.height;
-      image.maps.push_back(on_photograph(mean_of(maps[slot]), width, height,
-                                         part_seen(width, height, preprocessing())));
+      image.maps.push_back(on_photograph(
+          mean_of(maps[slot]), width, height,
+          part_seen(cropped_.samples[slot / kClasses], width, height, preprocessing())));
     }
   }
 
@@ -240,7 +245,7 @@ class Explainer {
   void find_neighbours(std::vector<Explanation>& images) {
     const data::Dataset& dataset = run_.data.dataset;
     data::Loader run_loader(dataset, answering_loader(models_, options_));
-    data::Loader loader(images_.dataset, answering_loader(models_, options_));
+    data::Loader loader(cropped_, answering_loader(models_, options_));
     for (std::size_t m = 0; m < models_.size(); ++m) {
       std::vector<std::int64_t> list;
       for (std::size_t i = 0; i < images.size(); ++i) {
@@ -250,7 +255,7 @@ class Explainer {
       }
       if (list.empty()) continue;
       const std::vector<std::int64_t> trained = run_.data.training(fold_of(m));
-      const auto queries = compute_features(models_[m], loader, images_.dataset, list, listeners());
+      const auto queries = compute_features(models_[m], loader, cropped_, list, listeners());
       const auto among = compute_features(models_[m], run_loader, dataset, trained, listeners());
       if (!queries || !among) throw Error("interrupted; nothing was written");
       const auto nearest =
@@ -275,6 +280,7 @@ class Explainer {
   std::vector<std::string> paths_;
   std::vector<LoadedModel> models_;
   RunData run_;
+  data::Dataset cropped_;  // the images as the networks see them
 };
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/faces/face_finder.h"
 #include "hanok/apps/options/reading_options.h"
 #include "hanok/apps/prediction/heat_map.h"
 #include "hanok/data/image.h"
@@ -19,6 +20,7 @@ struct ExplainOptions : ReadingOptions {
   std::vector<std::string> images{};  // files or folders
   std::string out{};                  // PNG; empty: none
   std::int64_t neighbours = 5;        // training photographs shown; needs the run's data
+  faces::MakeFaceFinder make_finder = faces::make_mtcnn;  // of networks trained with --crop face
 };
 
 /// A training photograph near to the one that is explained.

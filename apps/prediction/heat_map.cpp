@@ -79,6 +79,16 @@ Box part_seen(int width, int height, const data::Preprocessing& preprocessing) {
           .bottom = (height + side) / 2};
 }
 
+Box part_seen(const data::Sample& sample, int width, int height,
+              const data::Preprocessing& preprocessing) {
+  if (!sample.crop) return part_seen(width, height, preprocessing);
+  const Box seen = part_seen(sample.crop->width, sample.crop->height, preprocessing);
+  return {.left = seen.left + sample.crop->x,
+          .top = seen.top + sample.crop->y,
+          .right = seen.right + sample.crop->x,
+          .bottom = seen.bottom + sample.crop->y};
+}
+
 HeatMap on_photograph(const HeatMap& map, int width, int height, const Box& seen) {
   const auto columns = interpolate(width, map.width, seen.left, seen.right);
   const auto rows = interpolate(height, map.height, seen.top, seen.bottom);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "hanok/data/dataset.h"
 #include "hanok/data/image.h"
 #include "hanok/data/transforms.h"
 
@@ -36,6 +37,9 @@ struct Box {
 /// Which part of a photograph of that size becomes the network's input. It reaches beyond the edges
 /// where the preprocessing pads.
 Box part_seen(int width, int height, const data::Preprocessing& preprocessing);
+/// Of the photograph of a sample, of which a part alone may be used (Sample::crop).
+Box part_seen(const data::Sample& sample, int width, int height,
+              const data::Preprocessing& preprocessing);
 
 /// The map of a network's input in a photograph of `width` x `height` pixels of which the network
 /// saw the part `seen`: interpolated bilinearly (as ops::upsample_bilinear2d), and 0 where the

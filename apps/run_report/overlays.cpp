@@ -1,6 +1,5 @@
 #include "hanok/apps/run_report/overlays.h"
 
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <utility>
@@ -9,36 +8,12 @@
 #include "hanok/apps/prediction/grad_cam.h"
 #include "hanok/apps/prediction/heat_map.h"
 #include "hanok/apps/run/checkpoint.h"
-#include "hanok/apps/run/files.h"
-#include "hanok/data/csv.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::run_report {
 namespace {
 
-using training::Box;
 using training::HeatMap;
-
-/// The largest face of each photograph by path, from the run's faces.csv; empty without one.
-std::map<std::string, Box> face_boxes(const RunRecord& run) {
-  const std::string path = run.path + "/faces.csv";
-  std::map<std::string, Box> boxes;
-  if (!training::exists(path)) return boxes;
-  const data::Csv csv = data::read_csv(path);
-  const std::size_t name = csv.column("path");
-  const std::size_t left = csv.column("left");
-  const std::size_t top = csv.column("top");
-  const std::size_t right = csv.column("right");
-  const std::size_t bottom = csv.column("bottom");
-  for (const std::vector<std::string>& row : csv.rows) {
-    if (row[left].empty()) continue;  // no face was found
-    const auto number = [&row](std::size_t column) {
-      return std::strtod(row[column].c_str(), nullptr);
-    };
-    boxes[row[name]] = {number(left), number(top), number(right), number(bottom)};
-  }
-  return boxes;
-}
 
 /// Numbers of the samples in the run's data, by path.
 std::map<std::string, std::int64_t> sample_numbers(const RunRecord& run) {
@@ -61,7 +36,7 @@ bool readable(const RunRecord& run, const Prediction& prediction) {
 
 /// What one fold's network shows for its predictions `numbers`.
 void add_fold(Overlays& overlays, const RunRecord& run, const std::vector<std::size_t>& numbers,
-              const std::map<std::string, Box>& faces, training::Reporter& reporter) {
+              training::Reporter& reporter) {
   const training::RunFolder folder = training::RunFolder::open(run.path);
   const int fold = run.predictions[numbers.front()].fold;
   training::LoadedModel model = training::load_model(folder.best(fold));
@@ -80,14 +55,20 @@ void add_fold(Overlays& overlays, const RunRecord& run, const std::vector<std::s
       model, loader, requests, training::EvaluationListeners{.reporter = reporter});
   if (!maps) return;
   for (std::size_t k = 0; k < numbers.size(); ++k) {
-    const std::string& path = run.predictions[numbers[k]].path;
-    const data::Image image = data::decode_image_file(run.data.dataset.root + "/" + path);
-    const HeatMap map = training::on_photograph(
-        (*maps)[k], image.width, image.height,
-        training::part_seen(image.width, image.height, model.card.preprocessing));
+    const auto sample = static_cast<std::size_t>(requests[k].sample);
+    const data::Image image = data::decode_image_file(run.data.dataset.full_path(sample));
+    const HeatMap map =
+        training::on_photograph((*maps)[k], image.width, image.height,
+                                training::part_seen(run.data.dataset.samples[sample], image.width,
+                                                    image.height, model.card.preprocessing));
     Overlay overlay{.picture = training::overlay(image, map)};
-    const auto face = faces.find(path);
-    if (face != faces.end()) overlay.outside_face = 1 - training::share_inside(map, face->second);
+    if (run.data.faces && run.data.faces->photos[sample].largest) {
+      const faces::Face& face = *run.data.faces->photos[sample].largest;
+      overlay.outside_face =
+          1 - training::share_inside(
+                  map,
+                  {.left = face.left, .top = face.top, .right = face.right, .bottom = face.bottom});
+    }
     overlays.emplace(numbers[k], std::move(overlay));
   }
 }
@@ -97,14 +78,13 @@ void add_fold(Overlays& overlays, const RunRecord& run, const std::vector<std::s
 Overlays grad_cam_overlays(const RunRecord& run, const std::vector<std::size_t>& numbers,
                            training::Reporter& reporter) {
   Overlays overlays;
-  const std::map<std::string, Box> faces = face_boxes(run);
   std::map<int, std::vector<std::size_t>> by_fold;
   for (const std::size_t i : numbers) {
     if (readable(run, run.predictions[i])) by_fold[run.predictions[i].fold].push_back(i);
   }
   for (const auto& [fold, members] : by_fold) {
     try {
-      add_fold(overlays, run, members, faces, reporter);
+      add_fold(overlays, run, members, reporter);
     } catch (const Error&) {
       // The page shows these photographs without a map: it is whole without one.
     }
