@@ -41,6 +41,9 @@ struct Folder {
   std::string split;                   // of its name; empty: none
   std::vector<std::string> classes{};  // folders with images in it
   bool holds_classes() const { return !classes.empty(); }
+  /// False for a name that only contains a split's ("blood_test"); of a nested folder the outer
+  /// one.
+  bool is_clear() const { return is_split_name(name.substr(0, name.find('/'))); }
 };
 
 /// A folder of a split. Unpacked archives often hold one folder of their own name.
@@ -202,9 +205,9 @@ SplitFolders find_split_folders(const std::string& root, const std::vector<std::
   }
   if (!all_clear && !look_like_splits(named)) {
     for (const Folder& folder : named) {
-      if (!is_split_name(folder.name)) others.push_back({folder.name, "", folder.classes});
+      if (!folder.is_clear()) others.push_back({folder.name, "", folder.classes});
     }
-    std::erase_if(named, [](const Folder& folder) { return !is_split_name(folder.name); });
+    std::erase_if(named, [](const Folder& folder) { return !folder.is_clear(); });
   }
   if (named.empty()) return {};
   std::vector<Folder> with_classes = named;

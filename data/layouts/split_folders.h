@@ -17,5 +17,8 @@ SplitFolders find_split_folders(const std::string& root, const std::vector<std::
 
 /// "train", "val" or "test" if a folder of this name is usually one; else empty.
 std::string split_of_name(const std::string& folder_name);
+/// True if the name is a split's as a whole ("train_set"), false if it only holds one
+/// ("blood_test").
+bool is_split_name(const std::string& folder_name);
 
 }  // namespace hanok::data

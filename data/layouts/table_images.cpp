@@ -24,8 +24,12 @@ std::string key_of(std::string name) {
   return nfc(fs::path(name).lexically_normal().string());
 }
 
+/// True if the path lies in a folder that is called as a split is, and that is the test's.
 bool is_for_testing(const std::string& path) {
-  return split_of_name(path.substr(0, path.find('/'))) == "test";
+  const std::size_t slash = path.find('/');
+  if (slash == std::string::npos) return false;
+  const std::string folder = path.substr(0, slash);
+  return is_split_name(folder) && split_of_name(folder) == "test";
 }
 
 }  // namespace

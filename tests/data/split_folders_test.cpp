@@ -191,5 +191,16 @@ TEST(SplitFolders, GroupsInBothPartsAreCounted) {
   EXPECT_EQ(groups_across_split(load_image_folder(apart.path())), "");
 }
 
+TEST(SplitFolders, ANestedSplitIsReadAsOneThatIsNot) {
+  // Beside a folder that only contains a split's name.
+  TempFolder plain, nested;
+  write(plain, {"train/cat/1.png", "train/dog/2.png", "blood_test/3.png"});
+  write(nested, {"train/train/cat/1.png", "train/train/dog/2.png", "blood_test/3.png"});
+  const Dataset a = load_image_folder(plain.path()), b = load_image_folder(nested.path());
+  EXPECT_EQ(a.class_names, b.class_names);
+  ASSERT_EQ(a.warnings.size(), b.warnings.size());
+  EXPECT_THAT(b.warnings, Contains(HasSubstr("is learned as a class")));
+}
+
 }  // namespace
 }  // namespace hanok::data

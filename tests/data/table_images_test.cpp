@@ -196,5 +196,10 @@ TEST_F(Layouts, LayoutCsvFindsTheTable) {
   EXPECT_EQ(load_dataset(folder_.path(), {.path_column = "id_code"}).layout, "csv");
 }
 
+TEST_F(Tables, AClassThatOnlyContainsTheWordTestIsNoTest) {
+  write_images({"healthy/1.jpg", "blood_test/1.jpg"});
+  EXPECT_THAT(error_of("id,label\n1,a\n1,b\n"), HasSubstr("stands for several images"));
+}
+
 }  // namespace
 }  // namespace hanok::data
