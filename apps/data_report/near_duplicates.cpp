@@ -211,7 +211,7 @@ std::vector<NearPair> near_duplicates_between(const std::vector<ImageFacts>& fir
 std::vector<std::vector<std::size_t>> equal_files(const std::vector<ImageFacts>& facts) {
   std::map<std::pair<std::uint64_t, std::int64_t>, std::vector<std::size_t>> by_content;
   for (std::size_t i = 0; i < facts.size(); ++i) {
-    if (facts[i].content_hash == 0) continue;  // it cannot be opened
+    if (!facts[i].problem.empty()) continue;  // empty files are no photographs of one person
     by_content[{facts[i].content_hash, facts[i].bytes}].push_back(i);
   }
   std::vector<std::vector<std::size_t>> sets;

@@ -115,11 +115,13 @@ std::string short_number(double value) {
 /// One line a class: the share of its photographs in each of kBins bins.
 pages::Figure histogram(const Fact& fact, const std::vector<Distribution>& classes, double low,
                         double high) {
+  constexpr double kLeastOfLogarithm = 1e-3;  // values below it, 0 too, stand in the first bin
+  if (fact.logarithmic) low = std::max(low, kLeastOfLogarithm);
   pages::LineChart chart{.title = fact.name};
   chart.x = {.label = fact.unit, .logarithmic = fact.logarithmic, .low = low, .high = high};
   chart.y = {.label = "% of the class"};
-  const auto scale = [&fact](double value) {
-    return fact.logarithmic ? std::log(std::max(value, 1e-3)) : value;
+  const auto scale = [&](double value) {
+    return fact.logarithmic ? std::log(std::max(value, kLeastOfLogarithm)) : value;
   };
   const double width = (scale(high) - scale(low)) / kBins;
   for (const Distribution& each : classes) {

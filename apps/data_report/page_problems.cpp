@@ -162,11 +162,13 @@ Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictur
 Blocks contradictions_section(const DataPageInput& input, const PagePictures* pictures) {
   const std::vector<Contradiction>& found = input.findings.contradictions;
   if (found.empty()) return {};
+  std::set<std::string> groups;
+  for (const Contradiction& each : found) groups.insert(each.group);
   Blocks blocks = {
       pages::Section{"contradictions", "Contradictions within a group"},
       pages::Paragraph{
           fmt::format("{} labels that cannot all be right, such as group {}, which {}.",
-                      training::counted(found.size(), "group has", "groups have"),
+                      training::counted(groups.size(), "group has", "groups have"),
                       found.front().group, found.front().what),
           Tone::Warning}};
   pages::Table table{.caption = "Groups whose labels contradict each other",

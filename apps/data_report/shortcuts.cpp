@@ -324,6 +324,18 @@ std::vector<std::string> findings_of(const ShortcutReport& report, const Shortcu
   return findings;
 }
 
+/// True if there are two groups at least, and two photographs of some class.
+bool can_be_folded(const statistics::Target& target) {
+  std::map<std::int64_t, std::int64_t> members;
+  bool groups = false;
+  std::int64_t most = 0;
+  for (std::size_t i = 0; i < target.labels.size(); ++i) {
+    groups = groups || target.groups[i] != target.groups.front();
+    most = std::max(most, ++members[target.labels[i]]);
+  }
+  return groups && most > 1;
+}
+
 }  // namespace
 
 std::string name_prefix(const std::string& path) {
@@ -342,6 +354,11 @@ ShortcutReport find_shortcuts(const data::Dataset& dataset, const std::vector<Im
   const Measured data = measured(dataset, facts);
   if (data.facts.empty()) {
     report.findings.emplace_back("No photograph can be decoded: nothing was measured.");
+    return report;
+  }
+  if (!can_be_folded(data.target)) {
+    report.findings.emplace_back(
+        "Too few photographs, or all of one group: shortcuts were not measured.");
     return report;
   }
   const std::vector<statistics::FoldRows> folds =

@@ -215,11 +215,13 @@ AgainstReport train_against_test(const Photographs& train, const Photographs& te
 }
 
 data::Dataset load_other_side(const std::string& path) {
-  // A folder of class folders, a table or the competition's layout has groups; others are lists.
+  // A folder of class folders, a table or the competition's layout has groups; others are lists. A
+  // damaged table is an error: without it the persons would be lost.
   try {
     return data::load_dataset(path);
   } catch (const ValueError&) {
-  } catch (const FormatError&) {
+  } catch (const FormatError& error) {
+    throw FormatError(fmt::format("--against: {}", error.what()));
   }
   data::Dataset dataset = training::list_images({path}).dataset;
   for (data::Sample& sample : dataset.samples) {

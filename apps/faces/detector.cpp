@@ -170,8 +170,8 @@ Detector::Detector(const DetectorOptions& options) : impl_(std::make_unique<Impl
   const std::string path = weights::installed_path(entry);
   if (!weights::is_installed(entry)) {
     throw IoError(
-        fmt::format("{}: the networks that find faces are not there; run `./dev weights "
-                    "mtcnn` once (it needs a network)",
+        fmt::format("{}: the weights of the face detector are missing; `./dev weights mtcnn` "
+                    "fetches them (1.9 MB, from the internet)",
                     path));
   }
   impl_->options = options;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/faces/face_findings.h"
+#include "hanok/apps/options/options.h"
 #include "hanok/data/sampler.h"
 #include "hanok/kernels/base/error.h"
 
@@ -153,13 +154,13 @@ pages::Gallery gallery(const FaceTable& table, const data::Dataset& dataset, boo
   pages::Gallery sheet{
       .caption = found ? "Faces that were found: the box, and around it what --crop face cuts out"
                        : "Photographs without a face, and the middle that --crop face takes"};
+  const double margin = training::Options{}.face_margin;
   for (const std::size_t i : chosen(table, dataset, found, most)) {
-    constexpr double kMargin = 0.3;  // the usual one
     const data::Sample& sample = dataset.samples[i];
     try {
       const data::Image image = data::decode_image_file(dataset.full_path(i));
       const PhotoFaces& photo = table.photos[i];
-      pages::Tile tile{.picture = pages::thumbnail(with_boxes(image, photo, kMargin), 160),
+      pages::Tile tile{.picture = pages::thumbnail(with_boxes(image, photo, margin), 160),
                        .title = sample.path};
       if (sample.label >= 0) {
         tile.lines.push_back(dataset.class_names[static_cast<std::size_t>(sample.label)]);

@@ -1,6 +1,7 @@
 // inspect data: one pass over all files, then tables.
 #include <algorithm>
 #include <cctype>
+#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 #include <memory>
@@ -237,13 +238,27 @@ void apply_grouping(data::Dataset& dataset, const training::Grouping& grouping) 
   }
 }
 
-/// Throws UsageError or IoError if the page or the table cannot be written, or would replace data.
-void check_outputs(const DataOptions& options, const data::Dataset& dataset) {
-  std::vector<std::string> inputs = {options.group.file};
-  for (const char* table : {"", "/train.csv", "/train/train.csv", "/labels.csv"}) {
-    inputs.push_back(options.data + table);
+/// Tables that say what the photographs in a folder are: any of them may be the one that is read.
+void add_tables_in(const std::string& folder, std::vector<std::string>& inputs) {
+  std::error_code error;
+  for (const char* below : {"", "/train", "/images"}) {
+    std::filesystem::directory_iterator entry(folder + below, error);
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      const std::string path = entry->path().string();
+      if (path.ends_with(".csv") || path.ends_with(".tsv")) inputs.push_back(path);
+    }
   }
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
+}
+
+/// Throws UsageError or IoError if the page or the table cannot be written, or would replace data.
+void check_outputs(const DataOptions& options, const std::vector<const data::Dataset*>& datasets) {
+  std::vector<std::string> inputs = {options.group.file, options.data, options.against};
+  for (const data::Dataset* dataset : datasets) {
+    add_tables_in(dataset->root, inputs);
+    for (std::size_t i = 0; i < dataset->samples.size(); ++i) {
+      inputs.push_back(dataset->full_path(i));
+    }
+  }
   const auto check = [&inputs](const std::string& option, const std::string& path,
                                const std::string& ending) {
     if (path.empty()) return;
@@ -279,9 +294,10 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
   if (options.faces) finder = options.make_finder();
   data::Dataset dataset = data::load_dataset(options.data, options.reading);
   apply_grouping(dataset, options.group);
-  check_outputs(options, dataset);
   std::optional<data::Dataset> other;
   if (!options.against.empty()) other = data_report::load_other_side(options.against);
+  check_outputs(options, other ? std::vector<const data::Dataset*>{&dataset, &*other}
+                               : std::vector<const data::Dataset*>{&dataset});
   const data_report::FeatureOptions features{.model = options.features,
                                              .weights = options.features_weights};
   if (!features.model.empty()) data_report::check_features(features);
@@ -325,14 +341,14 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
       .feature_rule = features.model.empty() ? "" : data_report::describe(features),
       .more = std::move(more)};
   reporter.print("\n" + pages::to_text(data_report::data_text(input, options.all)));
-  if (!options.report.empty()) {
-    pages::write_page(options.report, data_report::data_page(input));
-    reporter.print("wrote " + options.report + "\n");
-  }
   if (!options.groups_out.empty()) {
     training::write_file(options.groups_out,
                          data_report::groups_to_csv(dataset, findings.proposed_groups));
     reporter.print("wrote " + options.groups_out + "\n");
+  }
+  if (!options.report.empty()) {
+    pages::write_page(options.report, data_report::data_page(input));
+    reporter.print("wrote " + options.report + "\n");
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/pages/utf8.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::pages {
 namespace {
@@ -144,6 +145,10 @@ Scale::Scale(const Axis& axis, const std::vector<double>& values, double from, d
       high_ = std::max(high_, value);
     }
     if (low_ > high_) low_ = logarithmic_ ? 1 : 0, high_ = logarithmic_ ? 10 : 1;
+  }
+  if (logarithmic_ && !(low_ > 0)) {
+    throw ValueError(fmt::format("chart axis '{}': logarithmic, so it must begin above 0, got {}",
+                                 axis.label, low_));
   }
   if (logarithmic_) {
     low_ = std::pow(10.0, std::floor(std::log10(low_) + 1e-9));

@@ -157,7 +157,7 @@ std::string draw(const LineChart& chart, const std::string& description) {
           canvas.path(across, scaled(series.y, y), colour, series.dashed);
           if (series.x.size() > 60) continue;
           for (std::size_t i = 0; i < series.x.size(); ++i) {
-            if (!std::isfinite(series.y[i])) continue;
+            if (!std::isfinite(y(series.y[i]))) continue;
             canvas.circle(across[i], y(series.y[i]), 2.5, colour, hint_of(series, i));
           }
         }
@@ -170,7 +170,8 @@ std::string draw(const ScatterChart& chart, const std::string& description) {
                       for (std::size_t s = 0; s < chart.series.size(); ++s) {
                         const Series& series = chart.series[s];
                         for (std::size_t i = 0; i < series.x.size(); ++i) {
-                          if (!std::isfinite(series.x[i]) || !std::isfinite(series.y[i])) continue;
+                          if (!std::isfinite(x(series.x[i])) || !std::isfinite(y(series.y[i])))
+                            continue;
                           canvas.circle(x(series.x[i]), y(series.y[i]), 3, series_colour(s),
                                         hint_of(series, i));
                         }

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+
 namespace hanok::test {
 namespace {
 
@@ -70,12 +71,6 @@ TEST(ClassTables, MeanPhotographOfReadableOnes) {
   facts[2].small = {1, 1, {13, 20, 30}};
   EXPECT_THAT(data_report::mean_photograph(facts, {0, 1, 2}).pixels, ElementsAre(12, 20, 30));
   EXPECT_THAT(data_report::mean_photograph(facts, {1}).pixels, IsEmpty());
-}
-
-TEST(OddPhotographs, QuantilesAreNumpys) {
-  EXPECT_DOUBLE_EQ(data_report::quantile({4, 1, 2, 3}, 0.25), 1.75);
-  EXPECT_DOUBLE_EQ(data_report::quantile({7}, 0.9), 7);
-  EXPECT_TRUE(std::isnan(data_report::quantile({}, 0.5)));
 }
 
 /// Many usual photographs, the values of which vary a little.

@@ -154,5 +154,12 @@ TEST(DuplicateSets, ProposedGroupsJoinWholeGroups) {
   EXPECT_EQ(read, groups);
 }
 
+TEST(EqualFiles, EmptyAndDamagedFilesAreNoDuplicates) {
+  std::vector<data_report::ImageFacts> facts(4);
+  for (data_report::ImageFacts& each : facts) each.content_hash = 7;
+  facts[0].problem = facts[1].problem = "an empty file";
+  EXPECT_THAT(data_report::equal_files(facts), ElementsAre(ElementsAre(2, 3)));
+}
+
 }  // namespace
 }  // namespace hanok::test

@@ -157,5 +157,18 @@ TEST(RunShortcut, IsMeasuredOnTheRunsFolds) {
   EXPECT_FALSE(shortcut_of_run(gone, folds, 0.95).has_value());
 }
 
+TEST(Shortcuts, TooFewPhotographsOrOneGroupAreNotMeasured) {
+  Photographs made = ordinary(1);
+  for (data::Sample& sample : made.dataset.samples) sample.group = "one";
+  EXPECT_THAT(find_shortcuts(made.dataset, made.facts).findings,
+              Contains(HasSubstr("shortcuts were not measured")));
+  made = ordinary(1);
+  made.dataset.samples = {made.dataset.samples[0], made.dataset.samples[2]};
+  made.dataset.samples[1].label = 1 - made.dataset.samples[0].label;
+  made.facts.resize(2);
+  EXPECT_THAT(find_shortcuts(made.dataset, made.facts).findings,
+              Contains(HasSubstr("shortcuts were not measured")));
+}
+
 }  // namespace
 }  // namespace hanok::data_report

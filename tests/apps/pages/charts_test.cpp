@@ -122,5 +122,13 @@ TEST(Charts, NumbersAreShort) {
   EXPECT_EQ(short_number(NAN), "-");
 }
 
+TEST(Scale, ALogarithmicAxisBeginsAbove0) {
+  EXPECT_THROW(Scale({.logarithmic = true, .low = 0, .high = 10}, {}, 0, 1), ValueError);
+  // A value of 0 has no place on it and is left out.
+  const std::string svg = to_svg(ScatterChart{
+      .y = {.logarithmic = true}, .series = {{.name = "s", .x = {1, 2}, .y = {0, 10}}}});
+  EXPECT_THAT(svg, Not(HasSubstr("inf")));
+}
+
 }  // namespace
 }  // namespace hanok::pages
