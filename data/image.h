@@ -47,6 +47,8 @@ Image resize(const Image& image, int width, int height, Filter filter = Filter::
 /// Scales so that the shorter side is `size`, as torchvision's Resize(size): the longer side is
 /// rounded down. Throws ValueError if the result exceeds decode_image's pixel limit.
 Image resize_shorter_side(const Image& image, int size, Filter filter = Filter::Bilinear);
+/// Scales so that the longer side is `size`; the shorter one is rounded down, to 1 at least.
+Image resize_longer_side(const Image& image, int size, Filter filter = Filter::Bilinear);
 /// Throws the ValueError of resize_shorter_side without resizing.
 void check_shorter_side(const Image& image, int size);
 /// Pixels [x, x + width) x [y, y + height).

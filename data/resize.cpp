@@ -264,6 +264,14 @@ void check_shorter_side(const Image& image, int size) {
   }
 }
 
+Image resize_longer_side(const Image& image, int size, Filter filter) {
+  const int longer = std::max(image.width, image.height);
+  const auto scaled = [&](int length) {
+    return std::max(1, static_cast<int>(std::int64_t{length} * size / longer));
+  };
+  return resize(image, scaled(image.width), scaled(image.height), filter);
+}
+
 Image resize_shorter_side(const Image& image, int size, Filter filter) {
   check_shorter_side(image, size);
   const int other = static_cast<int>(resized_longer_side(image, size));

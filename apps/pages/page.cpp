@@ -5,14 +5,8 @@
 namespace hanok::pages {
 
 Picture thumbnail(const data::Image& image, int side, int quality) {
-  const int longer = std::max(image.width, image.height);
-  data::Image small = image;
-  if (longer > side) {
-    const auto scaled = [&](int length) {
-      return std::max(1, static_cast<int>(std::int64_t{length} * side / longer));
-    };
-    small = data::resize(image, scaled(image.width), scaled(image.height));
-  }
+  const bool fits = std::max(image.width, image.height) <= side;
+  const data::Image small = fits ? image : data::resize_longer_side(image, side);
   return {.bytes = data::encode_jpeg(small, quality),
           .mime = "image/jpeg",
           .width = small.width,

@@ -48,7 +48,7 @@ int explain_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--out", options.out, "PNG to write: the photographs, maps and neighbours")
       ->type_name("FILE");
   app.add_option("--neighbours", options.neighbours,
-                 "training photographs to find; 0 saves reading the run's data");
+                 "training photographs to find; 0: none, which saves most of the time");
   add_reading_options(app, options);
   add_manual_options(app, reporter);
   if (!parse_arguments(app, arguments, reporter)) return kSuccess;

@@ -58,7 +58,7 @@ RunData read_run_data(const ExplainOptions& options) {
     const fs::path file = fs::canonical(dataset.full_path(i), error);
     if (error) {
       found.missing = fmt::format("{}: {}", dataset.full_path(i), error.message());
-      return found;
+      continue;  // the others are still known
     }
     found.sample_of[file] = static_cast<std::int64_t>(i);
   }
@@ -104,7 +104,8 @@ class Explainer {
     for (std::size_t i = 0; i < images_.names.size(); ++i) result.images.push_back(start(i));
     answer(result.images);
     for (Explanation& image : result.images) rank(image);
-    look(result.images);
+    result.without_feature_map = !has_feature_map(models_.front());
+    if (!options_.out.empty() && !result.without_feature_map) look(result.images);
     if (run_.missing.empty() && options_.neighbours > 0) find_neighbours(result.images);
     return result;
   }
@@ -123,7 +124,9 @@ class Explainer {
 
   Explanation start(std::size_t i) {
     Explanation image{.name = images_.names[i]};
-    image.photograph = data::decode_image_file(images_.dataset.full_path(i));
+    const data::Image whole = data::decode_image_file(images_.dataset.full_path(i));
+    sizes_.push_back({.x = 0, .y = 0, .width = whole.width, .height = whole.height});
+    image.photograph = data::resize_longer_side(whole, kExplainedSide);
     image.probabilities.assign(models_.front().card.class_names.size(), 0.0F);
     if (const std::optional<std::int64_t> sample = own_sample(i)) {
       const auto index = static_cast<std::size_t>(*sample);
@@ -210,7 +213,6 @@ class Explainer {
 
   /// Grad-CAM for the two most probable classes, the mean over the networks that answer.
   void look(std::vector<Explanation>& images) {
-    if (!has_feature_map(models_.front())) return;
     constexpr std::size_t kClasses = 2;
     data::Loader loader(cropped_, answering_loader(models_, options_));
     std::vector<std::vector<HeatMap>> maps(images.size() * kClasses);
@@ -235,9 +237,11 @@ class Explainer {
       if (maps[slot].empty()) continue;
       Explanation& image = images[slot / kClasses];
       const int width = image.photograph.width, height = image.photograph.height;
-      image.maps.push_back(on_photograph(
-          mean_of(maps[slot]), width, height,
-          part_seen(cropped_.samples[slot / kClasses], width, height, preprocessing())));
+      const data::Rectangle& whole = sizes_[slot / kClasses];
+      const Box seen =
+          part_seen(cropped_.samples[slot / kClasses], whole.width, whole.height, preprocessing());
+      image.maps.push_back(on_photograph(mean_of(maps[slot]), width, height,
+                                         scaled(seen, static_cast<double>(width) / whole.width)));
     }
   }
 
@@ -280,7 +284,8 @@ class Explainer {
   std::vector<std::string> paths_;
   std::vector<LoadedModel> models_;
   RunData run_;
-  data::Dataset cropped_;  // the images as the networks see them
+  data::Dataset cropped_;               // the images as the networks see them
+  std::vector<data::Rectangle> sizes_;  // of the images as they are
 };
 
 }  // namespace

@@ -23,6 +23,9 @@ struct ExplainOptions : ReadingOptions {
   faces::MakeFaceFinder make_finder = faces::make_mtcnn;  // of networks trained with --crop face
 };
 
+/// Pixels of the longer side of photographs and maps: whole ones would fill the memory.
+constexpr int kExplainedSide = 512;
+
 /// A training photograph near to the one that is explained.
 struct NearPhotograph {
   std::string path{};   // as folds.csv names it
@@ -32,8 +35,8 @@ struct NearPhotograph {
 };
 
 struct Explanation {
-  std::string name{};  // as the user wrote it
-  data::Image photograph{};
+  std::string name{};                   // as the user wrote it
+  data::Image photograph{};             // its longer side is kExplainedSide
   std::vector<float> probabilities{};   // of each class, the mean of the networks that answer
   std::vector<std::int64_t> ranked{};   // classes, most probable first
   std::vector<std::int64_t> answers{};  // each network's class
@@ -43,7 +46,7 @@ struct Explanation {
   std::optional<std::int64_t> held_out_by{};
   std::string label{};
   /// Of the photograph's size, for the most probable class and the next; empty for a network
-  /// without feature maps.
+  /// without feature maps, and where no sheet is drawn.
   std::vector<HeatMap> maps{};
   std::int64_t neighbours_of = 0;  // the network in whose features the neighbours are near
   std::vector<NearPhotograph> neighbours{};
@@ -53,6 +56,7 @@ struct Explanations {
   std::vector<std::string> class_names{};
   std::vector<Explanation> images{};
   std::string missing_neighbours{};  // why there are none; empty if there are
+  bool without_feature_map = false;  // no Grad-CAM is possible
 };
 
 /// Throws UsageError, IoError, FormatError; ValueError naming all images that cannot be read,

@@ -25,13 +25,6 @@ TextStyle in_color(TextStyle style, PaintColor color) {
   return style;
 }
 
-/// Enlarged or reduced to fit into a square, its proportions kept.
-data::Image fitted(const data::Image& image, int side) {
-  const double scale = static_cast<double>(side) / std::max(image.width, image.height);
-  return data::resize(image, std::max(1, static_cast<int>(image.width * scale)),
-                      std::max(1, static_cast<int>(image.height * scale)), data::Filter::Bicubic);
-}
-
 void paste_centred(data::Image& sheet, const data::Image& tile, const data::Rectangle& place) {
   paste(sheet, tile, place.x + (place.width - tile.width) / 2,
         place.y + (place.height - tile.height) / 2);
@@ -120,7 +113,8 @@ class Sheet {
     std::string title, note;
   };
   void draw_tile(const data::Image& picture, const Caption& caption, int x, int y) {
-    paste_centred(sheet_, fitted(picture, kTile), {x, y, kTile, kTile});
+    paste_centred(sheet_, data::resize_longer_side(picture, kTile, data::Filter::Bicubic),
+                  {x, y, kTile, kTile});
     y += kTile + 6;
     write_text(sheet_, fitting_text(caption.title, kTile, kTitle, KeepPart::Beginning), x, y,
                kTitle);
@@ -151,7 +145,9 @@ class Sheet {
     int x = kMargin;
     for (const NearPhotograph& near : image.neighbours) {
       if (x + kSmallTile > kWidth - kMargin) break;
-      paste_centred(sheet_, fitted(data::decode_image_file(near.file), kSmallTile),
+      paste_centred(sheet_,
+                    data::resize_longer_side(data::decode_image_file(near.file), kSmallTile,
+                                             data::Filter::Bicubic),
                     {x, y, kSmallTile, kSmallTile});
       const bool same = near.label == class_name(all_, image.ranked[0]);
       const TextStyle style = in_color(kCaption, same ? kInk : kWrong);
@@ -186,7 +182,7 @@ std::string explanation_text(const Explanations& all) {
                           "", static_cast<int>(p * kBarLetters + 0.5F));
     }
     text += fmt::format("  {}\n", agreement(all, image));
-    if (image.maps.empty()) text += "  no Grad-CAM: the network has no feature map\n";
+    if (all.without_feature_map) text += "  no Grad-CAM: the network has no feature map\n";
     if (!image.neighbours.empty()) text += "  nearest training photographs:\n";
     for (const NearPhotograph& near : image.neighbours) {
       text += fmt::format("    {:.3f} {:<{}} {}\n", near.similarity, near.label, widest, near.path);

@@ -89,6 +89,13 @@ Box part_seen(const data::Sample& sample, int width, int height,
           .bottom = seen.bottom + sample.crop->y};
 }
 
+Box scaled(const Box& box, double factor) {
+  return {.left = box.left * factor,
+          .top = box.top * factor,
+          .right = box.right * factor,
+          .bottom = box.bottom * factor};
+}
+
 HeatMap on_photograph(const HeatMap& map, int width, int height, const Box& seen) {
   const auto columns = interpolate(width, map.width, seen.left, seen.right);
   const auto rows = interpolate(height, map.height, seen.top, seen.bottom);

@@ -41,6 +41,9 @@ Box part_seen(int width, int height, const data::Preprocessing& preprocessing);
 Box part_seen(const data::Sample& sample, int width, int height,
               const data::Preprocessing& preprocessing);
 
+/// The same part of the photograph scaled by `factor`.
+Box scaled(const Box& box, double factor);
+
 /// The map of a network's input in a photograph of `width` x `height` pixels of which the network
 /// saw the part `seen`: interpolated bilinearly (as ops::upsample_bilinear2d), and 0 where the
 /// network saw nothing.

@@ -1,5 +1,6 @@
 #include "hanok/apps/run_report/overlays.h"
 
+#include <fmt/format.h>
 #include <map>
 #include <optional>
 #include <utility>
@@ -14,6 +15,8 @@ namespace hanok::run_report {
 namespace {
 
 using training::HeatMap;
+
+constexpr int kShownSide = 256;  // pixels of the longer side
 
 /// Numbers of the samples in the run's data, by path.
 std::map<std::string, std::int64_t> sample_numbers(const RunRecord& run) {
@@ -56,18 +59,21 @@ void add_fold(Overlays& overlays, const RunRecord& run, const std::vector<std::s
   if (!maps) return;
   for (std::size_t k = 0; k < numbers.size(); ++k) {
     const auto sample = static_cast<std::size_t>(requests[k].sample);
-    const data::Image image = data::decode_image_file(run.data.dataset.full_path(sample));
-    const HeatMap map =
-        training::on_photograph((*maps)[k], image.width, image.height,
-                                training::part_seen(run.data.dataset.samples[sample], image.width,
-                                                    image.height, model.card.preprocessing));
+    const data::Image whole = data::decode_image_file(run.data.dataset.full_path(sample));
+    // As large as the page shows it: maps of whole photographs would fill the memory.
+    const data::Image image = data::resize_longer_side(whole, kShownSide);
+    const double scale = static_cast<double>(image.width) / whole.width;
+    const HeatMap map = training::on_photograph(
+        (*maps)[k], image.width, image.height,
+        training::scaled(training::part_seen(run.data.dataset.samples[sample], whole.width,
+                                             whole.height, model.card.preprocessing),
+                         scale));
     Overlay overlay{.picture = training::overlay(image, map)};
     if (run.data.faces && run.data.faces->photos[sample].largest) {
       const faces::Face& face = *run.data.faces->photos[sample].largest;
-      overlay.outside_face =
-          1 - training::share_inside(
-                  map,
-                  {.left = face.left, .top = face.top, .right = face.right, .bottom = face.bottom});
+      const training::Box box{
+          .left = face.left, .top = face.top, .right = face.right, .bottom = face.bottom};
+      overlay.outside_face = 1 - training::share_inside(map, training::scaled(box, scale));
     }
     overlays.emplace(numbers[k], std::move(overlay));
   }
@@ -85,8 +91,8 @@ Overlays grad_cam_overlays(const RunRecord& run, const std::vector<std::size_t>&
   for (const auto& [fold, members] : by_fold) {
     try {
       add_fold(overlays, run, members, reporter);
-    } catch (const Error&) {
-      // The page shows these photographs without a map: it is whole without one.
+    } catch (const Error& error) {  // the page is whole without maps
+      reporter.warn(fmt::format("no Grad-CAM of fold {}: {}", fold, error.what()));
     }
   }
   return overlays;

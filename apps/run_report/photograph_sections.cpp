@@ -70,15 +70,6 @@ std::vector<std::size_t> chosen(const RunRecord& run, std::size_t most,
 
 std::string percent(float share) { return fmt::format("{:.1f}%", 100 * share); }
 
-/// The longer side becomes kSide: small photographs are enlarged, so that all look alike.
-data::Image scaled(const data::Image& image) {
-  const int longer = std::max(image.width, image.height);
-  const auto side = [longer](int length) {
-    return std::max(1, static_cast<int>(std::int64_t{length} * kSide / longer));
-  };
-  return data::resize(image, side(image.width), side(image.height));
-}
-
 /// Two images of one size, the second to the right of the first.
 data::Image side_by_side(const data::Image& left, const data::Image& right) {
   constexpr int kGap = 4;  // pixels, white
@@ -142,9 +133,9 @@ class GalleryMaker {
       const data::Image image =
           data::decode_image_file(run_.data.dataset.root + "/" + prediction.path);
       const auto overlay = overlays_.find(number);
-      data::Image shown = scaled(image);
+      data::Image shown = data::resize_longer_side(image, kSide);
       if (overlay != overlays_.end()) {
-        shown = side_by_side(shown, scaled(overlay->second.picture));
+        shown = side_by_side(shown, data::resize_longer_side(overlay->second.picture, kSide));
         tile.lines.push_back(fmt::format("right: what spoke for {}", name(prediction.answer)));
         if (const std::optional<double>& outside = overlay->second.outside_face) {
           tile.lines.push_back(fmt::format("{:.0f}% of it outside the face", 100 * *outside));

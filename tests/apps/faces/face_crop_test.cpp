@@ -9,6 +9,7 @@
 #include "hanok/apps/experiment/experiment.h"
 #include "hanok/apps/prediction/ensemble.h"
 #include "hanok/apps/prediction/evaluator.h"
+#include "hanok/apps/prediction/explainer.h"
 #include "hanok/apps/prediction/predictor.h"
 #include "hanok/apps/prediction/trained_crops.h"
 #include "hanok/apps/preflight/check.h"
@@ -366,6 +367,23 @@ TEST(FaceCropOptions, TheMarginsRangeIsChecked) {
   const Outcome outcome = finetune({"--crop", "face", "--face-margin", "0", "--print-config"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_THAT(outcome.output, AllOf(HasSubstr("crop = \"face\""), HasSubstr("face-margin = 0")));
+}
+
+TEST_F(FaceCropRun, ExplainCropsAsTheRunDid) {
+  const std::string run = start("run");
+  training::ExplainOptions options;
+  options.run = run;
+  options.images = {folder_ / "photos/class0/photo00.png"};
+  options.out = folder_ / "why.png";
+  options.make_finder = make_made_up_finder;
+  const training::Explanations explained = training::explain(options, reporter_);
+  ASSERT_EQ(explained.images.size(), 1U);
+  // The fold that held it out gave these probabilities.
+  const auto own = probabilities(run + "/predictions.csv").at("class0/photo00.png");
+  for (std::size_t k = 0; k < own.size(); ++k) {
+    EXPECT_NEAR(explained.images[0].probabilities[k], std::stod(own[k]), 2e-6);
+  }
+  EXPECT_EQ(explained.images[0].maps.size(), 2U);
 }
 
 }  // namespace

@@ -98,5 +98,21 @@ TEST(HeatMaps, AnOverlayKeepsTheGreyPhotographWhereNothingCounted) {
   EXPECT_THROW(training::overlay(photograph, {.width = 1, .height = 1, .values = {0}}), ValueError);
 }
 
+TEST(HeatMaps, OfACroppedSampleLieWhereItsPartLies) {
+  data::Sample sample;
+  const data::Preprocessing whole;
+  const training::Box all = training::part_seen(sample, 100, 80, whole);
+  EXPECT_EQ(all.left, training::part_seen(100, 80, whole).left);
+  sample.crop = data::Rectangle{30, 20, 40, 40};
+  const training::Box part = training::part_seen(40, 40, whole);
+  const training::Box seen = training::part_seen(sample, 100, 80, whole);
+  EXPECT_EQ(seen.left, part.left + 30);
+  EXPECT_EQ(seen.top, part.top + 20);
+  EXPECT_EQ(seen.right, part.right + 30);
+  EXPECT_EQ(seen.bottom, part.bottom + 20);
+  const training::Box half = training::scaled(seen, 0.5);
+  EXPECT_EQ(half.right, seen.right / 2);
+}
+
 }  // namespace
 }  // namespace hanok::test
