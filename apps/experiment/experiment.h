@@ -19,8 +19,7 @@ using DrawData = std::function<void(const std::string& folder)>;
 /// Starts a run in the new folder `out`, whose lock it holds. Returns kSuccess or kInterrupted;
 /// throws the errors of its parts. A start that fails removes what it made. With `draw_data` the
 /// data are drawn into `out`/data, once everything else has been checked. `make_finder` is used
-/// with
-/// --crop face.
+/// with --crop face.
 int start_run(Options options, const std::string& out, Reporter& reporter,
               const DrawData& draw_data = {},
               const faces::MakeFaceFinder& make_finder = faces::make_mtcnn);

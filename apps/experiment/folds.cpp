@@ -1,5 +1,6 @@
 #include "hanok/apps/experiment/folds.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <optional>
@@ -93,6 +94,7 @@ int train_missing_folds(const Run& run) {
   MetricsLog log(run.folder);
   run_report::ProgressReport report(run.folder, run.options, run.data, run.reporter);
   std::vector<FoldResult> results;
+  bool trained = false;
   std::optional<FirstFold> first = first_fold(run);
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
     const std::string done = run.folder.fold_result(fold);
@@ -101,8 +103,13 @@ int train_missing_folds(const Run& run) {
       report.fold_done(results.back());
       continue;
     }
-    std::optional<FoldResult> result =
-        train_fold(run, {.log = log, .report = report}, fold, first ? &*first : nullptr);
+    std::optional<FoldResult> result;
+    try {
+      result = train_fold(run, {.log = log, .report = report}, fold, first ? &*first : nullptr);
+    } catch (...) {
+      report.stop(log.lines());  // else its page would say that the run trains
+      throw;
+    }
     append_cudnn_plans(choose_device(run.options.device), run.folder.cudnn_plans_text());
     first.reset();
     if (!result) {
@@ -111,10 +118,15 @@ int train_missing_folds(const Run& run) {
                                      run.folder.path()));
       return kInterrupted;
     }
+    trained = true;
     results.push_back(*std::move(result));
     report.fold_done(results.back());
   }
   report_results(run, results);
+  // A run that was finished before has its page: `report RUN` renews it.
+  std::error_code error;
+  const bool has_page = std::filesystem::is_regular_file(run.folder.report(), error);
+  if (trained || !has_page) report_findings(run, results);
   return kSuccess;
 }
 

@@ -166,11 +166,14 @@ void report_results(const Run& run, const std::vector<FoldResult>& results) {
     run.reporter.print(fmt::format("every class: {}; every count: {}\n", folder.per_class(),
                                    folder.confusion_matrix()));
   }
+  run.reporter.print(fmt::format("run folder: {}\n", folder.path()));
+}
+
+void report_findings(const Run& run, const std::vector<FoldResult>& results) {
   if (const std::string text = shortcut_text(run, results); !text.empty()) {
     run.reporter.print(text);
   }
-  run.reporter.print(fmt::format("run folder: {}\n", folder.path()));
-  run_report::write_report(folder, run.reporter);
+  run_report::write_report(run.folder, run.reporter);
 }
 
 }  // namespace hanok::training

@@ -32,5 +32,8 @@ struct Run {
 /// Writes the run's predictions.csv and summary.json, and reports the scores of all folds.
 void report_results(const Run& run, const std::vector<FoldResult>& results);
 
+/// Reports what the files alone say of the classes, and writes the run's page: reads photographs.
+void report_findings(const Run& run, const std::vector<FoldResult>& results);
+
 }  // namespace hanok::training
 #pragma GCC visibility pop

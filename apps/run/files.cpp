@@ -182,7 +182,9 @@ std::string absolute_path(const std::string& path) {
     whole = std::filesystem::weakly_canonical(whole, error);
     if (error) throw IoError(fmt::format("{}: {}", path, error.message()));
   }
-  return whole.lexically_normal().string();
+  whole = whole.lexically_normal();
+  if (whole.has_relative_path() && whole.filename().empty()) whole = whole.parent_path();  // "a/"
+  return whole.string();
 }
 
 std::string mount_point(const std::string& path) {

@@ -216,7 +216,16 @@ std::vector<std::vector<std::size_t>> seeds_of_one_recipe(const std::vector<RunR
   for (std::size_t i = 0; i < runs.size(); ++i) by_recipe[recipe_of(runs[i])].push_back(i);
   std::vector<std::vector<std::size_t>> out;
   for (const auto& [recipe, members] : by_recipe) {
-    if (members.size() > 1) out.push_back(members);
+    // Of one data set, and of each seed the first run: a repetition of a run says nothing.
+    std::vector<std::size_t> seeds;
+    for (const std::size_t i : members) {
+      const bool other = std::all_of(seeds.begin(), seeds.end(), [&](std::size_t known) {
+        return runs[known].options.seed != runs[i].options.seed &&
+               basis_of(runs[known], runs[i]) != Basis::OtherData;
+      });
+      if (other) seeds.push_back(i);
+    }
+    if (seeds.size() > 1) out.push_back(seeds);
   }
   std::sort(out.begin(), out.end());
   return out;

@@ -57,7 +57,7 @@ FoldFit judge_fold(const std::vector<training::EpochMetrics>& epochs, double gue
                    const FitRules& rules = {});
 
 struct FitVerdict {
-  Fit fit = Fit::Unknown;  // of most folds; of as many, the one that stands first in Fit
+  Fit fit = Fit::Unknown;  // of most folds; of as many, the graver one: Unknown last
   std::string sentence{};  // with means over the folds of that verdict
 };
 FitVerdict judge_run(const std::vector<FoldFit>& folds);

@@ -23,7 +23,7 @@ pages::Page frame(const RunRecord& run, const std::string& state) {
                                   state)};
 }
 
-/// "training fold 2 of 0..4: epoch 3 of 12"
+/// "2 of 5 folds are done; fold 2 has done epoch 3 of at most 12"
 std::string progress_text(const RunRecord& run) {
   if (run.epochs.empty()) return "no epoch is done yet";
   const training::EpochMetrics& last = run.epochs.back();

@@ -64,28 +64,17 @@ std::string lost_classes(const RunRecord& run) {
                      training::counted(lost.size(), "class", "classes"), names);
 }
 
-/// What summary.json says of --corrections; empty if the run had none.
+/// The score against corrected labels; empty if the run had none (--corrections).
 std::string corrections_text(const RunRecord& run) {
-  if (run.summary.empty()) return "";
-  try {
-    const auto summary = nlohmann::json::parse(run.summary);
-    const auto found = summary.find("corrections");
-    if (found == summary.end() || !found->is_object()) return "";
-    std::string out = "Corrected labels (--corrections):";
-    for (const auto& [key, value] : found->items()) {
-      std::string name = key;
-      std::replace(name.begin(), name.end(), '_', ' ');
-      if (value.is_number_float()) out += fmt::format(" {} {:.4f};", name, value.get<double>());
-      if (value.is_number_integer()) out += fmt::format(" {} {};", name, value.get<std::int64_t>());
-    }
-    out.back() = '.';
-    return out;
-  } catch (const nlohmann::json::exception& error) {
-    throw FormatError(
-        fmt::format("{}/summary.json: {}; `finetune --resume` of a finished run "
-                    "writes it anew",
-                    run.path, training::json_problem(error.id)));
+  double sum = 0;
+  for (const FoldResult& fold : run.folds) {
+    if (!fold.corrected) return "";
+    sum += fold.corrected->macro_f1();
   }
+  return fmt::format(
+      "Trained on corrected labels (--corrections). Every score here is against the labels as they "
+      "were; against the corrected ones, without dropped photographs, macro F1 is {:.4f}.",
+      sum / static_cast<double>(run.folds.size()));
 }
 
 /// Macro F1 of each fold, and of --report-subset.
@@ -283,10 +272,9 @@ Blocks class_section(const RunRecord& run, const Intervals& intervals) {
   }
   chart.series.push_back(std::move(bars));
   if (order.size() <= kClassesDrawn) {
-    out.push_back(pages::Figure{
-        .chart = std::move(chart),
-        .caption =
-            "Whiskers are 95% intervals of the bootstrap; the line is their mean, macro F1."});
+    out.push_back(pages::Figure{.chart = std::move(chart),
+                                .caption = "Whiskers are 95% intervals of the bootstrap; the line "
+                                           "is macro F1 over all images together."});
   }
   out.push_back(std::move(table));
   if (run.folds.size() > 1 && run.folds.size() <= kMostFoldsDrawn) {

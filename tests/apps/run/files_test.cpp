@@ -145,5 +145,10 @@ TEST_F(Files, TheTemporaryFolderMustBeOne) {
   }
 }
 
+TEST_F(Files, AFoldersPathEndsWithItsName) {
+  EXPECT_EQ(training::absolute_path("/runs/first/"), "/runs/first");
+  EXPECT_EQ(training::absolute_path("/"), "/");
+}
+
 }  // namespace
 }  // namespace hanok::test

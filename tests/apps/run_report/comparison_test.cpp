@@ -108,6 +108,11 @@ TEST(Comparison, WeighsTheSpreadOfSeeds) {
   EXPECT_EQ(seeds_of_one_recipe(different), (std::vector<std::vector<std::size_t>>{{0, 1}}));
   EXPECT_NEAR(seed_deviation(different), 0.05 / std::sqrt(2), 1e-9);
   EXPECT_TRUE(std::isnan(seed_deviation({different[0], different[2]})));
+  std::vector<RunRecord> repeated = {different[0], different[0]};
+  EXPECT_TRUE(seeds_of_one_recipe(repeated).empty());  // one seed twice
+  repeated[1].options.seed = 5;
+  repeated[1].data.dataset.samples.front().path = "other data";
+  EXPECT_TRUE(seeds_of_one_recipe(repeated).empty());
   const RunRecord bad = made({"bad", {6, 6, 7}});
   EXPECT_THAT(verdict(bad, runs[0], 0.001), HasSubstr("unlikely to be chance"));
   EXPECT_THAT(verdict(bad, runs[0], 0.5), HasSubstr("may still be chance"));
