@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/pages/html.h"
+#include "hanok/apps/run/fnv_hash.h"
 
 namespace hanok::label_errors {
 namespace {
@@ -27,7 +28,8 @@ kbd { border: 1px solid var(--grid); border-radius: .25rem; padding: 0 .35rem;
 .card p { margin: 0; overflow-wrap: anywhere; }
 .card .near { display: flex; flex-wrap: wrap; gap: .4rem; font-size: .75rem; }
 .card .near span { width: 64px; overflow-wrap: anywhere; }
-.card .near img { display: block; width: 64px; height: 64px; object-fit: cover; border-radius: .2rem; }
+.card .near img { display: block; width: 64px; height: 64px;
+  object-fit: cover; border-radius: .2rem; }
 .card[data-action=keep] { border-left-color: var(--c2); }
 .card[data-action=relabel] { border-left-color: var(--c1); }
 .card[data-action=drop] { border-left-color: var(--c7); }
@@ -116,8 +118,16 @@ constexpr const char* kScript = R"js(
     var file = event.target.files[0];
     if (!file) return;
     file.text().then(function (text) {
-      rows(text).slice(1).forEach(function (row) {
-        if (row.length >= 4) decisions[row[0]] = { label: row[1], action: row[2], to: row[3] };
+      var all = rows(text);
+      if (!all.length || all[0].slice(0, 4).join() !== "path,label,action,new_label") {
+        status.textContent = file.name +
+          " is no corrections.csv: its columns are not path, label, action, new_label";
+        return;
+      }
+      all.slice(1).forEach(function (row) {
+        if (row.length >= 4 && /^(keep|relabel|drop)$/.test(row[2])) {
+          decisions[row[0]] = { label: row[1], action: row[2], to: row[3] };
+        }
       });
       remember(); cards.forEach(show); count();
     });
@@ -228,8 +238,13 @@ std::string text_of(const LabelsPage& content) {
 }  // namespace
 
 pages::Widget decisions_widget(const LabelsPage& content, const ReadThumbnail& read) {
-  std::string key;
-  for (const std::string& run : content.runs) key += run + "|";
+  training::FnvHash hash;  // of what is decided on: other data have decisions of their own
+  for (const std::string& run : content.runs) hash.add(run + "\n");
+  for (std::size_t i = 0; i < content.predictions.paths.size(); ++i) {
+    hash.add(
+        fmt::format("{}\n{}\n", content.predictions.paths[i], content.predictions.mean.labels[i]));
+  }
+  const std::string key = hash.hex();
   std::string html = fmt::format(
       "<p>Keys: <kbd>j</kbd> <kbd>&darr;</kbd> next, <kbd>i</kbd> <kbd>&uarr;</kbd> back, "
       "<kbd>k</kbd> keep, <kbd>r</kbd> relabel to the class in the box, <kbd>1</kbd>-<kbd>9</kbd> "

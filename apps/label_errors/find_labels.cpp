@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <map>
 #include <optional>
 
 #include "hanok/apps/cli/errors.h"
@@ -45,21 +46,39 @@ void check_photographs(const data::Dataset& dataset) {
   }
 }
 
-void check_outputs(const LabelsOptions& options) {
-  for (const std::string& out : {options.report, options.out}) {
-    if (out.empty()) continue;
-    for (const std::string& run : options.runs) {
-      training::refuse_to_overwrite(out, training::files_of_run(run));
-    }
-    training::check_can_be_written(out);
+/// Throws UsageError or IoError if a file cannot be written, or would replace a run's or the
+/// data's.
+void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
+  if (!options.report.empty() && !options.report.ends_with(".html")) {
+    throw training::UsageError(
+        fmt::format("--report: {}: the name must end in .html", options.report));
+  }
+  if (!options.out.empty() && !options.out.ends_with(".csv")) {
+    throw training::UsageError(fmt::format("--out: {}: the name must end in .csv", options.out));
+  }
+  std::vector<std::string> inputs = {options.data};
+  for (const std::string& run : options.runs) {
+    const std::vector<std::string> files = training::files_of_run(run);
+    inputs.insert(inputs.end(), files.begin(), files.end());
+  }
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
+  for (const char* table : {"/labels.csv", "/train.csv", "/train/train.csv"}) {
+    inputs.push_back(dataset.root + table);
+  }
+  const std::pair<const char*, std::string> outputs[] = {{"--report", options.report},
+                                                         {"--out", options.out}};
+  for (const auto& [option, path] : outputs) {
+    if (path.empty()) continue;
+    training::refuse_to_overwrite(path, inputs, option);
+    training::check_can_be_written(path);
   }
 }
 
 }  // namespace
 
 void find_labels(const LabelsOptions& options, Reporter& reporter) {
-  check_outputs(options);
   const std::vector<run_report::RunRecord> runs = read_runs(options);
+  check_outputs(options, runs.front().data.dataset);
   const RunPredictions predictions = join_predictions(runs);
   for (const std::string& run : options.runs) training::warn_of_training(run, reporter);
   const ConfidentJoint joint = confident_joint(predictions.mean);
@@ -79,13 +98,18 @@ void find_labels(const LabelsOptions& options, Reporter& reporter) {
   const std::vector<Suspect> suspects =
       rank_suspects(predictions, joint, neighbours, options.ranking);
 
+  std::map<std::string, pages::Picture> pictures;  // a neighbour of many suspects is read once
   const auto thumbnail = [&](const std::string& path) -> pages::Picture {
     if (options.report.empty()) return {};
+    const auto [known, is_new] = pictures.try_emplace(path);
+    if (!is_new) return known->second;
     try {
-      return pages::thumbnail(data::decode_image_file(dataset.root + "/" + path), kThumbnailSide);
+      const data::Image image = data::decode_image_file(dataset.root + "/" + path);
+      known->second = pages::thumbnail(image, kThumbnailSide);
     } catch (const Error&) {
-      return {};  // the card says that there is no picture
+      // The card says that there is no picture.
     }
+    return known->second;
   };
   const pages::Page page = labels_page({.runs = options.runs,
                                         .predictions = predictions,

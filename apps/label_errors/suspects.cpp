@@ -96,17 +96,4 @@ std::vector<Suspect> rank_suspects(const RunPredictions& predictions, const Conf
   return suspects;
 }
 
-Found found_in_first(const std::vector<Suspect>& suspects, const std::vector<bool>& wrong,
-                     double share) {
-  const auto first =
-      static_cast<std::size_t>(std::lround(share * static_cast<double>(suspects.size())));
-  const auto all = static_cast<double>(std::count(wrong.begin(), wrong.end(), true));
-  double hits = 0;
-  for (std::size_t i = 0; i < first && i < suspects.size(); ++i) {
-    hits += wrong[static_cast<std::size_t>(suspects[i].image)] ? 1 : 0;
-  }
-  return {.recall = all == 0 ? 0 : hits / all,
-          .precision = first == 0 ? 0 : hits / static_cast<double>(first)};
-}
-
 }  // namespace hanok::label_errors

@@ -43,12 +43,5 @@ std::vector<Suspect> rank_suspects(const RunPredictions& predictions, const Conf
 std::vector<float> neighbour_shares(const RunPredictions& predictions,
                                     const Neighbourhood& neighbours);
 
-/// How well a list finds known errors: of the first `share` of the images.
-struct Found {
-  double recall = 0, precision = 0;
-};
-Found found_in_first(const std::vector<Suspect>& suspects, const std::vector<bool>& wrong,
-                     double share);
-
 }  // namespace hanok::label_errors
 #pragma GCC visibility pop

@@ -70,5 +70,35 @@ TEST_F(PlantedErrors, StandFirstByEveryRankingWithTheRightSuggestion) {
   }
 }
 
+TEST_F(PlantedErrors, OfARunOfOneFoldAreItsImages) {
+  const std::string run = folder_ / "one";
+  const Outcome trained = finetune({"--data",       folder_ / "photos",
+                                    "--layout",     "csv",
+                                    "--model",      "lenet",
+                                    "--weights",    "none",
+                                    "--image-size", "32",
+                                    "--epochs",     "1",
+                                    "--folds",      "2",
+                                    "--fold",       "1",
+                                    "--threads",    "1",
+                                    "--out",        run});
+  ASSERT_EQ(trained.exit_code, 0) << trained.output;
+  const Outcome outcome = run_program("labels", {run, "--out", folder_ / "one.csv"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_EQ(read_plain_csv(folder_ / "one.csv").size(), 61U);  // and the header
+}
+
+TEST_F(PlantedErrors, AreNotWrittenOverTheData) {
+  const std::string run = train("1");
+  const std::string table = read_text(folder_ / "photos/labels.csv");
+  const Outcome over = run_program("labels", {run, "--out", folder_ / "photos/labels.csv"});
+  EXPECT_EQ(over.exit_code, 2) << over.output;
+  EXPECT_THAT(over.output, ::testing::HasSubstr("--out"));
+  EXPECT_EQ(read_text(folder_ / "photos/labels.csv"), table);
+  const Outcome picture =
+      run_program("labels", {run, "--report", folder_ / "photos/class0/photo00.png"});
+  EXPECT_EQ(picture.exit_code, 2) << picture.output;
+}
+
 }  // namespace
 }  // namespace hanok::test

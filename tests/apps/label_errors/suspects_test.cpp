@@ -52,16 +52,6 @@ TEST(Suspects, NeighboursWithOtherLabelsMakeALabelSuspect) {
   EXPECT_EQ(suspects[1].image, 0);
 }
 
-TEST(Suspects, CountsWhatIsFound) {
-  std::vector<Suspect> suspects(10);
-  for (int i = 0; i < 10; ++i) suspects[static_cast<std::size_t>(i)].image = i;
-  std::vector<bool> wrong(10, false);
-  wrong[0] = wrong[1] = wrong[9] = wrong[5] = true;
-  const Found found = found_in_first(suspects, wrong, 0.3);
-  EXPECT_DOUBLE_EQ(found.recall, 0.5);
-  EXPECT_NEAR(found.precision, 2.0 / 3, 1e-12);
-}
-
 run_report::RunRecord record(const std::string& name,
                              const std::vector<run_report::Prediction>& predictions) {
   run_report::RunRecord run{.path = name, .name = name};
