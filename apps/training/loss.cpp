@@ -136,8 +136,11 @@ Tensor TrainingLoss::trimmed(const Tensor& logits, const Tensor& targets) const 
   const std::int64_t images = logits.size(0);
   const auto dropped = std::lround(options_.trim_share * static_cast<double>(images));
   if (dropped == 0) return losses;
-  plain.class_weights = {};
-  const Tensor unweighted = ops::cross_entropy(logits.detach(), targets, plain);
+  Tensor unweighted = losses.detach();
+  if (class_weights_.defined()) {
+    plain.class_weights = {};
+    unweighted = ops::cross_entropy(logits.detach(), targets, plain);
+  }
   const Tensor kept = ops::topk(ops::neg(unweighted), images - dropped, 0).second;
   return ops::index_select(losses, 0, kept);
 }
