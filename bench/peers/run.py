@@ -3,10 +3,11 @@
     ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18] [--device cuda]
 
 Each pair runs hanok and then each peer for some seconds and gives one ratio, so that other load on the machine affects
-both. Writes bench-peers.md and bench-peers.svg into --out.
+both. Writes bench-peers.md, bench-peers.json and bench-peers.svg (drawn by bench_chart) into --out.
 """
 
 import argparse
+import json
 import os
 import platform
 import re
@@ -29,7 +30,6 @@ BATCHES = {
 CUDA_BATCHES = {"inference": [256, 16], "train/full": [256, 64]}
 # A peer without a feature cache runs the whole step of the head.
 PEER_WORK = {"train/cached_features": "train/head"}
-LONGEST_BAR = 5.0
 PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
 
 
@@ -124,10 +124,16 @@ def run_work(options, model, work, batch, cache):
     ]
 
 
+def conditions(options):
+    return (
+        f"{options.pairs} interleaved pairs, {options.threads} threads, 224x224, {platform.machine()}, "
+        f"on {options.device}"
+    )
+
+
 def markdown(rows, options):
     lines = [
-        f"Images per second (median) and hanok's ratio to each peer; {options.pairs} interleaved pairs, "
-        f"{options.threads} threads, 224x224, {platform.machine()}, on {options.device}.",
+        f"Images per second (median) and hanok's ratio to each peer; {conditions(options)}.",
         "",
         "| model | work | batch (workers) | peer | peer's images/s | hanok's | ratio: min | median (10-90%) | max |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -144,48 +150,33 @@ def markdown(rows, options):
     return "\n".join(lines) + "\n"
 
 
-def svg(rows):
-    """One bar a row: the median ratio, with a thick whisker from 10 to 90%, a thin one from min to max, and a line
-    at 1.
-
-    What passes LONGEST_BAR (features that are not computed again) is cut off there, with its value as text.
-    """
-    left, width, height, scale = 330, 860, 26, 90
-
-    def x_of(ratio):
-        return left + min(ratio, LONGEST_BAR) * scale
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height * len(rows) + 50}" '
-        'font-family="sans-serif" font-size="13">',
-        f'<rect width="{width}" height="{height * len(rows) + 50}" fill="white"/>',
-    ]
-    for i, (model, work, batch, system, _, _, ratios, _) in enumerate(rows):
-        low, middle, high = percentiles(ratios)
-        y = 10 + i * height
-        label = f"{model} {work}, batch {batch}: {system}"
-        parts.append(f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{label}</text>')
-        parts.append(
-            f'<rect x="{left}" y="{y + 3}" width="{x_of(middle) - left:.1f}" height="{height - 8}" fill="#9dbbd8"/>'
-        )
-        middle_y = y + height / 2 - 1
-        for begin, end, thickness in [(min(ratios), max(ratios), 1), (low, high, 4)]:
-            parts.append(
-                f'<path d="M{x_of(begin):.1f} {middle_y}H{x_of(end):.1f}" stroke="#1f3b57" stroke-width="{thickness}"/>'
-            )
-        parts.append(f'<text x="{x_of(max(ratios)) + 8:.1f}" y="{y + 16}">{middle:.2f}x</text>')
-    bottom = 10 + len(rows) * height
-    parts.append(f'<path d="M{left + scale} 5V{bottom}" stroke="#888" stroke-dasharray="4 3"/>')
-    parts.append(
-        f'<text x="{left + scale}" y="{bottom + 18}" text-anchor="middle">1x: as fast as the peer</text>'
-        "</svg>"
+def as_json(rows, options):
+    """What bench_chart reads."""
+    names = ("min", "low", "median", "high", "max")
+    return json.dumps(
+        {
+            "conditions": f"Measured in {conditions(options)}.",
+            "rows": [
+                {
+                    "model": model,
+                    "work": work,
+                    "batch": batch,
+                    "peer": system,
+                    "peer_images_per_second": theirs,
+                    "hanok_images_per_second": ours,
+                    "ratio": dict(zip(names, (min(ratios), *percentiles(ratios), max(ratios)))),
+                    "settings": settings,
+                }
+                for model, work, batch, system, theirs, ours, ratios, settings in rows
+            ],
+        },
+        indent=1,
     )
-    return "\n".join(parts) + "\n"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--programs", default="build/bin", help="folder of bench_resnet and bench_loader")
+    parser.add_argument("--programs", default="build/bin", help="folder of bench_resnet, bench_loader and bench_chart")
     parser.add_argument("--pairs", type=int, default=15)
     parser.add_argument("--seconds", type=float, default=2.0, help="per system and pair")
     parser.add_argument("--threads", type=int, default=2)
@@ -211,8 +202,11 @@ def main():
     print("\n" + table)
     with open(os.path.join(options.out, "bench-peers.md"), "w") as file:
         file.write(table)
-    with open(os.path.join(options.out, "bench-peers.svg"), "w") as file:
-        file.write(svg(rows))
+    figures = os.path.join(options.out, "bench-peers.json")
+    with open(figures, "w") as file:
+        file.write(as_json(rows, options))
+    chart = os.path.join(options.programs, "bench_chart")
+    subprocess.run([chart, figures, os.path.join(options.out, "bench-peers.svg")], check=True)
 
 
 if __name__ == "__main__":
