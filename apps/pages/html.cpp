@@ -187,8 +187,9 @@ void HtmlWriter::add(const Table& table) {
 
 void HtmlWriter::add(const Figure& figure) {
   const std::string title = std::visit([](const auto& chart) { return chart.title; }, figure.chart);
-  out_ += fmt::format("<figure>\n<figcaption>{}<small>{}</small></figcaption>\n{}", escape(title),
-                      escape(figure.caption), to_svg(figure.chart));
+  out_ += fmt::format(
+      "<figure>\n<figcaption>{}<small>{}</small></figcaption>\n<div class=\"chart\">{}</div>\n",
+      escape(title), escape(figure.caption), to_svg(figure.chart));
   std::vector<std::vector<std::string>> numbers = to_rows(figure.chart);
   Table table{.caption = title, .columns = numbers.front(), .shown = numbers.size()};
   table.rows.assign(numbers.begin() + 1, numbers.end());

@@ -59,7 +59,7 @@ th[aria-sort] button::after { content: " \2195"; color: var(--muted); }
 th[aria-sort=ascending] button::after { content: " \2191"; color: var(--accent); }
 th[aria-sort=descending] button::after { content: " \2193"; color: var(--accent); }
 figure { margin: 1rem 0; }
-figure svg { max-width: 100%; height: auto; display: block; }
+.chart > svg { max-width: 100%; height: auto; display: block; }
 figcaption { font-weight: 600; margin-bottom: .3rem; max-width: 48rem; }
 figcaption small { display: block; font-weight: 400; color: var(--muted); }
 details { margin: .4rem 0; }
@@ -71,6 +71,10 @@ summary { cursor: pointer; color: var(--accent); }
 .gallery img { display: block; border-radius: .2rem; max-width: 100%; height: auto; }
 .gallery b { font-weight: 600; display: block; }
 footer { color: var(--muted); font-size: .85rem; padding-bottom: 2rem; margin-top: 2.5rem; }
+/* Letters of a chart that is squeezed into a telephone are too small: it is moved instead. */
+@media screen and (max-width: 40rem) {
+  .chart { overflow-x: auto; } .chart > svg { max-width: none; }
+}
 @media (max-width: 30rem) {
   dl { grid-template-columns: 1fr; } dd { margin-bottom: .4rem; } th, td { padding: .2rem .4rem; }
 }

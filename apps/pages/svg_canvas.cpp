@@ -113,10 +113,22 @@ void SvgCanvas::text(double x, double y, const std::string& text, const TextStyl
       escape(text));
 }
 
+void SvgCanvas::begin_clip(const Rectangle& box) {
+  // An inner <svg> cuts off by itself, and unlike a clipPath needs no id, unique in its page.
+  const double width = std::max(0.0, box.width), height = std::max(0.0, box.height);
+  elements_ += fmt::format(
+      "<svg x=\"{0:.1f}\" y=\"{1:.1f}\" width=\"{2:.1f}\" height=\"{3:.1f}\" "
+      "viewBox=\"{0:.1f} {1:.1f} {2:.1f} {3:.1f}\">\n",
+      box.x, box.y, width, height);
+}
+
+void SvgCanvas::end_clip() { elements_ += "</svg>\n"; }
+
 std::string SvgCanvas::finish(const std::string& title, const std::string& description) const {
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 0 {0} {1}\" "
-      "width=\"{0}\" height=\"{1}\" font-family=\"system-ui,'DejaVu Sans',Arial,sans-serif\">\n"
+      "width=\"{0}\" height=\"{1}\" style=\"background:var(--paper,#ffffff)\" "
+      "font-family=\"system-ui,'DejaVu Sans',Arial,sans-serif\">\n"
       "<title>{2}</title>\n<desc>{3}</desc>\n{4}</svg>\n",
       width_, height_, escape(title), escape(description), elements_);
 }
@@ -178,6 +190,8 @@ double Scale::operator()(double value) const {
   const double share = (transform(value) - transform(low_)) / (transform(high_) - transform(low_));
   return from_ + share * (to_ - from_);
 }
+
+double Scale::inside(double value) const { return (*this)(std::clamp(value, low_, high_)); }
 
 bool Scale::contains(double value) const { return value >= low_ && value <= high_; }
 

@@ -49,6 +49,10 @@ class SvgCanvas {
   };
   void text(double x, double y, const std::string& text, const TextStyle& style);
 
+  /// What is drawn between the two is cut off outside the box.
+  void begin_clip(const Rectangle& box);
+  void end_clip();
+
   /// The whole element, with a title and a description for those who do not see it.
   std::string finish(const std::string& title, const std::string& description) const;
 
@@ -69,6 +73,8 @@ class Scale {
   /// has none, and rounds it to ticks.
   Scale(const Axis& axis, const std::vector<double>& values, double from, double to);
   double operator()(double value) const;
+  /// The same; of a value beyond an end of the axis, that end.
+  double inside(double value) const;
   const std::vector<double>& ticks() const { return ticks_; }
   bool contains(double value) const;
 

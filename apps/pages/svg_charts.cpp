@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kWidth = 660, kPlotHeight = 280;
 constexpr double kRight = 20, kBottom = 48, kLegendLine = 20;
+constexpr double kMarkRoom = 4;  // of a point on the plot's edge
 
 void check(bool equal, const std::string& title, const char* what) {
   if (!equal) throw ValueError(fmt::format("chart '{}': {} differ in length", title, what));
@@ -120,7 +121,12 @@ std::string draw_plane(const Axis& x, const Axis& y, const std::vector<Series>& 
   const Scale x_scale(x, values.x, plot.left, plot.right);
   const Scale y_scale(y, values.y, plot.bottom, plot.top);
   draw_axes(canvas, plot, x, y, x_scale, y_scale);
+  canvas.begin_clip({.x = plot.left - kMarkRoom,
+                     .y = plot.top - kMarkRoom,
+                     .width = plot.right - plot.left + 2 * kMarkRoom,
+                     .height = plot.bottom - plot.top + 2 * kMarkRoom});
   draw(canvas, plot, x_scale, y_scale);
+  canvas.end_clip();
   return canvas.finish(title, description);
 }
 
@@ -142,9 +148,10 @@ std::string draw(const LineChart& chart, const std::string& description) {
           if (!x.contains(at)) continue;
           canvas.line({.x1 = x(at), .y1 = plot.top, .x2 = x(at), .y2 = plot.bottom}, kMuted, 1,
                       true);
-          const bool left = x(at) + 4 + text_width(label) > kWidth;  // no room on the right
-          canvas.text(x(at) + (left ? -4 : 4), label_y + 12, label,
-                      {.anchor = left ? Anchor::End : Anchor::Start, .size = 11, .colour = kMuted});
+          const bool to_the_left = x(at) + 4 + text_width(label) > plot.right;
+          canvas.text(
+              x(at) + (to_the_left ? -4 : 4), label_y + 12, label,
+              {.anchor = to_the_left ? Anchor::End : Anchor::Start, .size = 11, .colour = kMuted});
           label_y = label_y + 14 > plot.bottom - 20 ? plot.top - 2 : label_y + 14;
         }
         for (std::size_t s = 0; s < chart.series.size(); ++s) {
@@ -247,7 +254,8 @@ std::string draw(const BarChart& chart, const std::string& description) {
       const double begin = chart.stacked ? stack : 0;
       stack += value;
       const double y = top + (chart.stacked ? 0 : static_cast<double>(s) * bar);
-      const double from = scale(begin), to = scale(begin + value);
+      // A range that was given may be shorter than the bar, whose number says how long it is.
+      const double from = scale.inside(begin), to = scale.inside(begin + value);
       canvas.rectangle(
           {.x = std::min(from, to), .y = y + 1, .width = std::abs(to - from), .height = bar - 2},
           series_colour(s), 1,
@@ -256,14 +264,14 @@ std::string draw(const BarChart& chart, const std::string& description) {
       double end = to;
       if (!bars.low.empty() && std::isfinite(bars.low[c]) && std::isfinite(bars.high[c])) {
         const double middle = y + bar / 2;
-        canvas.line(
-            {.x1 = scale(bars.low[c]), .y1 = middle, .x2 = scale(bars.high[c]), .y2 = middle}, kInk,
-            1.5);
+        const double low = scale.inside(bars.low[c]), high = scale.inside(bars.high[c]);
+        canvas.line({.x1 = low, .y1 = middle, .x2 = high, .y2 = middle}, kInk, 1.5);
         for (const double at : {bars.low[c], bars.high[c]}) {
+          if (!scale.contains(at)) continue;
           canvas.line({.x1 = scale(at), .y1 = middle - 3, .x2 = scale(at), .y2 = middle + 3}, kInk,
                       1.5);
         }
-        end = std::max(end, scale(bars.high[c]));
+        end = std::max(end, high);
       }
       if (!chart.stacked) {
         canvas.text(end + 5, y + bar / 2 + 4, short_number(value), {.size = 11, .colour = kMuted});
@@ -271,9 +279,11 @@ std::string draw(const BarChart& chart, const std::string& description) {
     }
   }
   if (std::isfinite(chart.reference)) {
-    const double at = scale(chart.reference);
+    const double at = scale.inside(chart.reference);
     canvas.line({.x1 = at, .y1 = plot.top - 4, .x2 = at, .y2 = plot.bottom}, kInk, 1.5, true);
-    canvas.text(at + 4, plot.top - 2, chart.reference_name, {.size = 11});
+    const bool to_the_left = at + 4 + text_width(chart.reference_name) > kWidth;
+    canvas.text(at + (to_the_left ? -4 : 4), plot.top - 2, chart.reference_name,
+                {.anchor = to_the_left ? Anchor::End : Anchor::Start, .size = 11});
   }
   canvas.text((plot.left + plot.right) / 2, plot.bottom + 36, chart.values.label,
               {.anchor = Anchor::Middle});

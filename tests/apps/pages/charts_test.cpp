@@ -60,6 +60,33 @@ TEST(Charts, BarsAreAsLongAsTheirValues) {
   EXPECT_THAT(svg, HasSubstr("<title>whole: 1</title>"));
 }
 
+TEST(Charts, BarsEndWithARangeThatWasGiven) {
+  const BarChart chart{.title = "b",
+                       .categories = {"beyond"},
+                       .values = {.label = "ratio", .low = 0, .high = 5},
+                       .series = {{.values = {40}, .low = {30}, .high = {50}}}};
+  const std::string svg = to_svg(chart);
+  EXPECT_THAT(svg, HasSubstr("width=\"534.0\""));  // the plot's whole width
+  EXPECT_THAT(svg, Not(HasSubstr("x2=\"5400.0\"")));
+  EXPECT_THAT(svg, HasSubstr(">40</text>"));
+}
+
+TEST(Charts, LinesAreCutOffAtThePlot) {
+  const std::string svg =
+      to_svg(LineChart{.y = {.low = 0, .high = 1}, .series = {{.x = {1, 2}, .y = {0.5, 9}}}});
+  // The plot begins at (64, 14) and is 576 x 280 pixels large; points on its edge have room.
+  EXPECT_THAT(svg, HasSubstr("<svg x=\"60.0\" y=\"10.0\" width=\"584.0\" height=\"288.0\" "
+                             "viewBox=\"60.0 10.0 584.0 288.0\">"));
+}
+
+TEST(Charts, LabelsAtTheRightEdgeStandToTheLeft) {
+  const LineChart chart{.series = {{.x = {1, 10}, .y = {1, 2}}},
+                        .marks = {{1, "first epoch"}, {10, "last epoch"}}};
+  const std::string svg = to_svg(chart);
+  EXPECT_THAT(svg, HasSubstr("text-anchor=\"start\">first epoch"));
+  EXPECT_THAT(svg, HasSubstr("text-anchor=\"end\">last epoch"));
+}
+
 TEST(Charts, CellsAreColouredByTheirShareOfTheRow) {
   const HeatMap map{.title = "m", .values = {{3, 1}, {0, 0}}, .by_row = true};
   const std::string svg = to_svg(map);
