@@ -11,6 +11,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/augmentation_toml.h"
+#include "hanok/apps/pages/picture_sheet.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/data/augmentation.h"
 #include "hanok/data/dataset.h"
@@ -20,7 +21,6 @@
 namespace hanok::inspection {
 namespace {
 
-constexpr int kGap = 4;                                     // white pixels around each picture
 constexpr std::int64_t kMaxPixels = std::int64_t{1} << 27;  // of the sheet, as of any photograph
 
 std::string lower_extension(const std::string& path) {
@@ -132,21 +132,6 @@ data::Image mixed(const data::Image& image, const data::Image& partner, const st
   return result;
 }
 
-data::Image blank(int width, int height) {
-  data::Image image{width, height, {}};
-  image.pixels.assign(std::size_t{3} * width * height, 255);
-  return image;
-}
-
-void paste(data::Image& sheet, const data::Image& image, int column, int row) {
-  const int x = kGap + column * (image.width + kGap);
-  const int y = kGap + row * (image.height + kGap);
-  for (int line = 0; line < image.height; ++line) {
-    std::copy_n(image.row(line), std::size_t{3} * image.width,
-                sheet.row(y + line) + std::size_t{3} * x);
-  }
-}
-
 }  // namespace
 
 void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
@@ -165,7 +150,7 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
     }
     augmentations.push_back(is_mix(kind) ? data::Augmentation() : augmentation_of(kind));
   }
-  const std::int64_t step = options.image_size + kGap;
+  const std::int64_t step = options.image_size + pages::PictureSheet::kGap;
   const auto tiles = static_cast<std::int64_t>(kinds.size()) * (options.epochs + 1);
   if (step * step * tiles > kMaxPixels) {
     throw training::UsageError(fmt::format(
@@ -183,20 +168,19 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
 
   const int columns = static_cast<int>(options.epochs) + 1;
   const int rows = static_cast<int>(kinds.size());
-  data::Image sheet =
-      blank(kGap + columns * (image.width + kGap), kGap + rows * (image.height + kGap));
+  pages::PictureSheet sheet(
+      {.columns = columns, .rows = rows, .width = image.width, .height = image.height});
   for (int row = 0; row < rows; ++row) {
     const auto r = static_cast<std::size_t>(row);
-    paste(sheet, image, 0, row);
+    sheet.set(0, row, image);
     for (int epoch = 0; epoch + 1 < columns; ++epoch) {
-      paste(sheet,
-            is_mix(kinds[r])
-                ? mixed(image, partner, kinds[r], options, epoch)
-                : data::augment(image, augmentations[r], options.seed, epoch, options.sample),
-            epoch + 1, row);
+      sheet.set(epoch + 1, row,
+                is_mix(kinds[r])
+                    ? mixed(image, partner, kinds[r], options, epoch)
+                    : data::augment(image, augmentations[r], options.seed, epoch, options.sample));
     }
   }
-  training::write_file(options.out, encoded(sheet, options.out));
+  training::write_file(options.out, encoded(sheet.picture(), options.out));
   reporter.print(fmt::format("{}: {}\n", options.out, photos.path));
   reporter.print(fmt::format(
       "columns: the photograph at {0}x{0}, then epochs 1 to {1}, seed {2}, sample {3}\n",

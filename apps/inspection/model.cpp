@@ -12,6 +12,7 @@
 
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run_report/network_graph.h"
 #include "hanok/apps/training/freezing.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/runtime.h"
@@ -180,21 +181,6 @@ void print_kernels(nn::Module& model, const Profile& profile, std::int64_t batch
       "winograd4x4 runs staged there instead of by panels.\n");
 }
 
-/// All nodes that `output` depends on, in the order in which they were recorded and so ran.
-std::vector<Node*> recorded_nodes(const Tensor& output) {
-  std::vector<Node*> nodes = {node_of(output).get()};
-  std::set<Node*> seen = {nodes.front()};
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    for (const Edge& edge : nodes[i]->edges) {
-      if (edge.node != nullptr && seen.insert(edge.node.get()).second) {
-        nodes.push_back(edge.node.get());
-      }
-    }
-  }
-  std::sort(nodes.begin(), nodes.end(), [](Node* a, Node* b) { return a->number < b->number; });
-  return nodes;
-}
-
 void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits,
                  Reporter& reporter) {
   std::map<const TensorImpl*, std::string> owner;  // of each parameter: its module's path
@@ -205,7 +191,7 @@ void print_trace(nn::Module& model, const Tensor& images, const Tensor& logits,
   std::map<const Node*, std::size_t> line_of;
   reporter.print(
       "\nforward trace: the ops of an evaluation pass, as they ran; #N is line N's result\n");
-  for (const Node* node : recorded_nodes(logits)) {
+  for (const Node* node : run_report::recorded_nodes(logits)) {
     const std::size_t line = line_of.size() + 1;
     line_of[node] = line;
     std::string from;
