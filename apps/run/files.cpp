@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <system_error>
@@ -20,9 +21,9 @@
 namespace hanok::training {
 namespace {
 
-/// For a pipe or a device, which nothing can be renamed to.
-void write_directly(const std::string& path, const std::string& content) {
-  std::FILE* file = std::fopen(path.c_str(), "w");
+/// Into the file itself, from its beginning ("w") or its end ("a") on.
+void write_directly(const std::string& path, const char* mode, std::string_view content) {
+  std::FILE* file = std::fopen(path.c_str(), mode);
   if (file == nullptr) throw IoError(fmt::format("{}: {}", path, std::strerror(errno)));
   const bool whole = std::fwrite(content.data(), 1, content.size(), file) == content.size();
   if (std::fclose(file) != 0 || !whole) {
@@ -72,10 +73,19 @@ std::string obstacle_in(const std::string& folder) {
 
 void write_file(const std::string& path, const std::string& content) {
   std::error_code error;
-  if (std::filesystem::is_other(path, error)) return write_directly(path, content);
+  // A pipe or a device: nothing can be renamed to it.
+  if (std::filesystem::is_other(path, error)) return write_directly(path, "w", content);
   weights::AtomicFile file(path);
   file.write(content.data(), content.size());
   file.commit();
+}
+
+void grow_file(const std::string& path, const std::string& content) {
+  if (!exists(path)) return write_file(path, content);
+  const std::string before = read_file(path);
+  if (content.compare(0, before.size(), before) != 0) return write_file(path, content);
+  if (content.size() == before.size()) return;
+  write_directly(path, "a", std::string_view(content).substr(before.size()));
 }
 
 void check_can_be_written(const std::string& path) {

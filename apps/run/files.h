@@ -14,6 +14,10 @@ namespace hanok::training {
 /// Throws IoError with the system's reason ("No space left on device").
 void write_file(const std::string& path, const std::string& content);
 
+/// As write_file(), but a file that holds a beginning of `content` is appended to, so that a
+/// program that reads along sees the rest. A process that is killed leaves such a beginning.
+void grow_file(const std::string& path, const std::string& content);
+
 /// Throws IoError if write_file(path) would fail: called before the work whose result it takes.
 /// Writes a temporary file beside it and removes it: permissions do not tell of a read-only disk.
 void check_can_be_written(const std::string& path);
