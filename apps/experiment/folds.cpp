@@ -16,6 +16,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
 #include "hanok/apps/run_report/run_page.h"
+#include "hanok/apps/run_report/tensorboard.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/allocator.h"
 
@@ -43,11 +44,17 @@ std::optional<double> shuffled_labels_macro_f1(FoldJob job) {
 struct Written {
   MetricsLog& log;
   run_report::ProgressReport& report;
+  run_report::TensorBoardLog* tensorboard;  // null without --tensorboard
+
+  void epoch_done(int fold) const {
+    report.epoch_done(log.lines());
+    if (tensorboard != nullptr) tensorboard->write(fold, log.lines());
+  }
 };
 
 /// Trains one fold and its baseline; empty if interrupted. `first` is null but
 /// for the first fold that this process trains.
-std::optional<FoldResult> train_fold(const Run& run, Written written, int fold,
+std::optional<FoldResult> train_fold(const Run& run, const Written& written, int fold,
                                      const FirstFold* first) {
   const Options& options = run.options;
   const FoldJob job{
@@ -57,13 +64,14 @@ std::optional<FoldResult> train_fold(const Run& run, Written written, int fold,
       .fold = fold,
       .folder = &run.folder,
       .log = &written.log,
-      .after_epoch = [&written](const MetricsLog& log) { written.report.epoch_done(log.lines()); },
+      .after_epoch = [&written, fold](const MetricsLog&) { written.epoch_done(fold); },
       .start_weights = start_weights(options),
       .profile = first != nullptr ? first->profile.get() : nullptr};
   run.reporter.print(fold_classes(options, run.data, fold));
   Allocator& allocator = allocator_of(choose_device(options.device));
   allocator.reset_peak();
   Trainer trainer(job);
+  if (written.tensorboard != nullptr) written.tensorboard->write(fold, written.log.lines());
   if (first != nullptr) report_network(options, trainer, run.reporter);
   std::optional<FoldResult> result = trainer.run();
   if (job.profile != nullptr) job.profile->finish();
@@ -93,19 +101,26 @@ FirstFold first_fold(const Run& run) {
 int train_missing_folds(const Run& run) {
   MetricsLog log(run.folder);
   run_report::ProgressReport report(run.folder, run.options, run.data, run.reporter);
+  std::optional<run_report::TensorBoardLog> tensorboard;
+  if (run.options.tensorboard) {
+    tensorboard.emplace(run.folder, run.options, run.data, run.reporter);
+  }
+  const Written written{
+      .log = log, .report = report, .tensorboard = tensorboard ? &*tensorboard : nullptr};
   std::vector<FoldResult> results;
   bool trained = false;
   std::optional<FirstFold> first = first_fold(run);
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
     const std::string done = run.folder.fold_result(fold);
     if (exists(done)) {
+      if (tensorboard && !exists(run.folder.events(fold))) tensorboard->write(fold, log.lines());
       results.push_back(fold_result_from_json(done, read_file(done)));
       report.fold_done(results.back());
       continue;
     }
     std::optional<FoldResult> result;
     try {
-      result = train_fold(run, {.log = log, .report = report}, fold, first ? &*first : nullptr);
+      result = train_fold(run, written, fold, first ? &*first : nullptr);
     } catch (...) {
       report.stop(log.lines());  // else its page would say that the run trains
       throw;

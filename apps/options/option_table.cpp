@@ -215,6 +215,12 @@ void add_stopping_options(OptionTable& table) {
                &Options::baselines);
   table.integer("log-steps", "print every Nth step and keep it in fold_K/steps.csv; 0: none",
                 &Options::log_steps, {.low = 0});
+  table
+      .toggle("tensorboard",
+              "write event files for TensorBoard into RUN/tensorboard: scalars of each epoch, "
+              "augmented photographs, the network's graph. The result does not depend on it",
+              &Options::tensorboard)
+      .free_on_resume = true;
 }
 
 void add_machine_options(OptionTable& table) {

@@ -78,6 +78,7 @@ struct Options {
   std::vector<std::string> report_subset{};
   bool baselines = false;
   std::int64_t log_steps = 0;
+  bool tensorboard = false;
   // machine
   std::uint64_t seed = 0;
   std::int64_t threads = 0;

@@ -92,7 +92,7 @@ std::vector<std::string> run_files(const std::string& folder) {
       "per_class.csv",   "metrics.jsonl",   "confusion_matrix.csv",
       "metrics.csv",     "profile.json",    "conv2d_choices.csv",
       "cudnn_plans",     "profile.txt",     "cudnn_plans.txt",
-      "report.html",     "faces.csv"};
+      "report.html",     "faces.csv",       "tensorboard"};
   std::vector<std::string> found;
   std::error_code error;
   std::filesystem::directory_iterator entry(folder, error);
@@ -136,7 +136,8 @@ void RunFolder::remove_leftovers() const {
        entry.increment(error)) {
     const std::string below = entry->path().lexically_relative(path_).string();
     const bool temporary = entry->path().extension() == ".tmp";
-    if (temporary && below.rfind("fold_", 0) == 0) leftovers.push_back(entry->path());
+    const bool own = below.rfind("fold_", 0) == 0 || below.rfind("tensorboard/", 0) == 0;
+    if (temporary && own) leftovers.push_back(entry->path());
   }
   if (error) throw IoError(fmt::format("{}: {}", path_, error.message()));
   for (const std::filesystem::path& file : leftovers) {

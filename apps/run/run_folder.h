@@ -14,8 +14,10 @@
 //   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json, per_class.csv, confusion_matrix.csv    of all folds
 //   report.html        a page to look at: while it trains its curves, at its end everything
+//   tensorboard/fold_K/events.out.tfevents.hanok    with --tensorboard
 //   run.lock           while a process works in the folder (run_lock.h)
-// Every file is whole or absent, so a run killed at any moment can be resumed.
+// Every file is whole or absent (TensorBoard's may end early), so a run killed at any moment can be
+// resumed.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +57,8 @@ class RunFolder {
   std::string per_class() const { return path_ + "/per_class.csv"; }
   std::string confusion_matrix() const { return path_ + "/confusion_matrix.csv"; }
   std::string report() const { return path_ + "/report.html"; }
+  std::string tensorboard(int k) const { return path_ + "/tensorboard/fold_" + std::to_string(k); }
+  std::string events(int k) const { return tensorboard(k) + "/events.out.tfevents.hanok"; }
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }
   std::string metrics_csv() const { return path_ + "/metrics.csv"; }
   std::string conv2d_choices() const { return path_ + "/conv2d_choices.csv"; }

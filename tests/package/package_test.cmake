@@ -84,7 +84,8 @@ endfunction()
 
 # The packages that no room below data and weights uses.
 set(without "")
-foreach(package JPEG PNG WebP GIF TIFF ZLIB CURL CLI11 tomlplusplus nlohmann_json)
+foreach(package JPEG PNG WebP GIF TIFF ZLIB CURL CLI11 tomlplusplus Protobuf
+        nlohmann_json)
   list(APPEND without -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
 endforeach()
 

@@ -377,6 +377,7 @@ TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
   // The CPU is the only device of this build, so auto takes it.
   expect_same_weights({"--device", "auto"}, {"--device", "cpu"});
   expect_same_weights({}, {"--profile"});
+  expect_same_weights({}, {"--tensorboard"});
   // tests/apps/training/feature_cache_test.cpp has the cases in which features are cached.
   expect_same_weights({"--cache-features", "auto"}, {"--cache-features", "no"});
   expect_same_weights({"--cache-budget", "0"}, {"--cache-budget", "100"});
@@ -412,6 +413,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       // in tests/apps/run/start_from_test.cpp
       "rename",
       "face-margin",  // in tests/apps/faces/face_crop_test.cpp
+      "tensorboard",  // in tests/apps/run_report/tensorboard_test.cpp
       // in test_flags_training.cpp
       "repeats", "folds-file", "corrections", "unfreeze-at", "hidden", "head-lr", "lr-group",
       "warmup", "loss", "focal-gamma", "noise-robust", "gce-q", "bootstrap-beta", "trim-share",
