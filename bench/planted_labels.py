@@ -3,10 +3,10 @@
     python3 bench/planted_labels.py DIR               rankings of `labels`: recall and precision
     python3 bench/planted_labels.py DIR --losses      macro F1 on the true labels for each --noise-robust
 
-DIR is a folder of photographs with a folder per class, whose labels are taken for true. Each draw gives a share of
-them another class, trains MobileNetV2 features (96 pixels, five folds that keep groups together), and counts. The
-programs are those of build/bin (--bin). Prints tables in Markdown; needs nothing but Python and the ImageNet weights
-of mobilenet_v2 (./dev weights mobilenet_v2)."""
+DIR is a folder of photographs with a folder per class, or has the competition's layout (`finetune --write-synthetic
+DIR`); its labels are taken for true. Each draw gives a share of them another class, trains by --recipe in five folds
+that keep groups together, and counts. The programs are those of build/bin (--bin). Prints tables in Markdown; needs
+nothing but Python and the ImageNet weights of mobilenet_v2 (./dev weights mobilenet_v2)."""
 import argparse
 import csv
 import pathlib
@@ -19,6 +19,7 @@ import tempfile
 
 SHARES = (0.03, 0.06, 0.10)
 RANKINGS = ("self-confidence", "margin", "combined")
+FEATURES = "--model mobilenet_v2 --image-size 96 --mode feature-extraction --augment none --epochs 8"
 LOSSES = ("none", "gce", "bootstrap", "trim")
 
 
@@ -29,6 +30,7 @@ def arguments():
     parser.add_argument("--share", type=float, default=0.03, help="of the labels that are made wrong")
     parser.add_argument("--draws", type=int, default=5, help="sets of wrong labels")
     parser.add_argument("--seeds", type=int, default=1, help="runs of each draw, averaged by labels")
+    parser.add_argument("--recipe", default=FEATURES, help="options of finetune; default: %(default)s")
     parser.add_argument("--bin", type=pathlib.Path, default=pathlib.Path("build/bin"))
     return parser.parse_args()
 
@@ -44,13 +46,27 @@ def rows_of(path):
         return list(csv.DictReader(file))
 
 
+def competition_classes(data):
+    """A function from a path to its class: mask, sex and age where `data` has the competition's table."""
+    table = data / "train" / "train.csv"
+    if not table.exists():
+        return lambda path: path.parts[0]
+    people = {}
+    for row in rows_of(table):
+        age = int(row["age"])
+        people[row["path"]] = f"{row['gender']} {'<30' if age < 30 else '30-59' if age < 60 else '>=60'}"
+    masks = {"incorrect_mask": "incorrect", "normal": "normal"}
+    return lambda path: f"{masks.get(path.stem, 'mask')} {people[path.parent.name]}"
+
+
 class Experiment:
     def __init__(self, options, scratch):
         self.options, self.scratch, self.data = options, scratch, scratch / "data"
         shutil.copytree(options.data, self.data)
         groups = scratch / "groups.csv"
         run([options.bin / "inspect", "data", options.data, "--groups-out", groups])
-        self.samples = [(row["path"], pathlib.PurePosixPath(row["path"]).parts[0], row["group"])
+        classes = competition_classes(options.data)
+        self.samples = [(row["path"], classes(pathlib.PurePosixPath(row["path"])), row["group"])
                         for row in rows_of(groups)]
         self.classes = sorted({label for _, label, _ in self.samples})
 
@@ -69,9 +85,8 @@ class Experiment:
 
     def train(self, name, seed, extra=()):
         out = self.scratch / name
-        run([self.options.bin / "finetune", "--data", self.data / "labels.csv", "--model", "mobilenet_v2",
-             "--image-size", 96, "--mode", "feature-extraction", "--augment", "none", "--epochs", 8, "--patience", 0,
-             "--seed", seed, "--out", out, *extra])
+        run([self.options.bin / "finetune", "--data", self.data / "labels.csv", *self.options.recipe.split(),
+             "--patience", 0, "--seed", seed, "--out", out, *extra])
         return out
 
     def macro_f1(self, out):
