@@ -7,7 +7,7 @@
 
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/nn/models/registry.h"
-#include "tests/apps/program.h"
+#include "tests/apps/trained_run.h"
 
 namespace hanok::test {
 namespace {
@@ -174,24 +174,7 @@ TEST_F(EvaluateConstant, EveryMistakeIsNamed) {
   EXPECT_THAT(evaluate({"--help"}).output, HasSubstr("Exit codes: 0 done, 1 failure, 2 usage."));
 }
 
-class EvaluateRun : public ::testing::Test {
- protected:
-  EvaluateRun() {
-    draw_photos(folder_ / "photos");
-    const Outcome outcome = finetune({"--data",       folder_ / "photos",
-                                      "--model",      "lenet",
-                                      "--weights",    "none",
-                                      "--image-size", "32",
-                                      "--batch-size", "4",
-                                      "--epochs",     "2",
-                                      "--folds",      "2",
-                                      "--lr",         "0.003",
-                                      "--augment",    "none",
-                                      "--out",        folder_ / "run"});
-    if (outcome.exit_code != 0) throw std::runtime_error(outcome.output);
-  }
-  TemporaryFolder folder_;
-};
+using EvaluateRun = TrainedRun;
 
 TEST_F(EvaluateRun, AFoldOnItsValidationImagesRepeatsItsPredictions) {
   const std::string out = folder_ / "answers.csv";

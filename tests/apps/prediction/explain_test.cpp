@@ -5,7 +5,7 @@
 
 #include "hanok/apps/prediction/picture_text.h"
 #include "hanok/data/image.h"
-#include "tests/apps/program.h"
+#include "tests/apps/trained_run.h"
 
 namespace hanok::test {
 namespace {
@@ -17,25 +17,10 @@ using Arguments = std::vector<std::string>;
 
 Outcome explain(const Arguments& arguments) { return run_program("explain", arguments); }
 
-class Explain : public ::testing::Test {
+class Explain : public TrainedRun {
  protected:
-  Explain() {
-    draw_photos(folder_ / "photos");
-    const Outcome outcome = finetune({"--data",       folder_ / "photos",
-                                      "--model",      "lenet",
-                                      "--weights",    "none",
-                                      "--image-size", "32",
-                                      "--batch-size", "4",
-                                      "--epochs",     "3",
-                                      "--folds",      "2",
-                                      "--lr",         "0.003",
-                                      "--augment",    "none",
-                                      "--out",        folder_ / "run"});
-    if (outcome.exit_code != 0) throw std::runtime_error(outcome.output);
-    fs::copy_file(folder_ / "photos/class1/photo03.png", folder_ / "strange.png");
-  }
+  Explain() { fs::copy_file(folder_ / "photos/class1/photo03.png", folder_ / "strange.png"); }
 
-  TemporaryFolder folder_;
   const Arguments run_ = {"--run", folder_ / "run"};
 };
 

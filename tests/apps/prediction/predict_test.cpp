@@ -11,7 +11,7 @@
 #include "hanok/engine/autograd.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/weights/weights.h"
-#include "tests/apps/program.h"
+#include "tests/apps/trained_run.h"
 #include "tests/support/paths.h"
 
 namespace hanok::test {
@@ -21,30 +21,13 @@ using ::testing::HasSubstr;
 using Arguments = std::vector<std::string>;
 using Table = std::vector<std::vector<std::string>>;
 
-class Predict : public ::testing::Test {
+class Predict : public TrainedRun {
  protected:
-  Predict() {
-    draw_photos(folder_ / "photos");
-    const Outcome outcome = finetune({"--data",       folder_ / "photos",
-                                      "--model",      "lenet",
-                                      "--weights",    "none",
-                                      "--image-size", "32",
-                                      "--batch-size", "4",
-                                      "--epochs",     "3",
-                                      "--folds",      "2",
-                                      "--lr",         "0.003",
-                                      "--augment",    "none",
-                                      "--out",        folder_ / "run"});
-    if (outcome.exit_code != 0) throw std::runtime_error(outcome.output);
-  }
-
   Table ask(const Arguments& arguments) {
     const Outcome outcome = predict(arguments + Arguments{"--out", folder_ / "answers.csv"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
     return read_plain_csv(folder_ / "answers.csv");
   }
-
-  TemporaryFolder folder_;
 };
 
 TEST_F(Predict, AFolderGivesPathLabelAndProbability) {
