@@ -128,7 +128,8 @@ class Explainer {
     sizes_.push_back({.x = 0, .y = 0, .width = whole.width, .height = whole.height});
     image.photograph = data::resize_longer_side(whole, kExplainedSide);
     image.probabilities.assign(models_.front().card.class_names.size(), 0.0F);
-    if (const std::optional<std::int64_t> sample = own_sample(i)) {
+    own_.push_back(own_sample(i));
+    if (const std::optional<std::int64_t>& sample = own_.back()) {
       const auto index = static_cast<std::size_t>(*sample);
       image.label =
           run_.data.dataset
@@ -136,11 +137,11 @@ class Explainer {
       for (std::size_t m = 0; m < models_.size(); ++m) {
         const std::vector<std::int64_t> held_out = run_.data.validation(fold_of(m));
         if (std::binary_search(held_out.begin(), held_out.end(), *sample)) {
-          image.held_out_by = static_cast<std::int64_t>(m);
+          image.held_out_by.push_back(static_cast<std::int64_t>(m));
         }
       }
+      if (!image.held_out_by.empty()) image.neighbours_of = image.held_out_by.front();
     }
-    image.neighbours_of = image.held_out_by.value_or(0);
     return image;
   }
 
@@ -161,8 +162,9 @@ class Explainer {
                                                std::size_t m) {
     std::vector<std::int64_t> list;
     for (std::size_t i = 0; i < images.size(); ++i) {
-      const std::optional<std::int64_t>& only = images[i].held_out_by;
-      if (!only || *only == static_cast<std::int64_t>(m)) {
+      const std::vector<std::int64_t>& only = images[i].held_out_by;
+      if (only.empty() ||
+          std::find(only.begin(), only.end(), static_cast<std::int64_t>(m)) != only.end()) {
         list.push_back(static_cast<std::int64_t>(i));
       }
     }
@@ -262,8 +264,12 @@ class Explainer {
       const auto queries = compute_features(models_[m], loader, cropped_, list, listeners());
       const auto among = compute_features(models_[m], run_loader, dataset, trained, listeners());
       if (!queries || !among) throw Error("interrupted; nothing was written");
+      const auto is_itself = [&](std::int64_t query, std::int64_t row) {
+        const std::int64_t image = list[static_cast<std::size_t>(query)];
+        return own_[static_cast<std::size_t>(image)] == trained[static_cast<std::size_t>(row)];
+      };
       const auto nearest =
-          nearest_rows(*queries, *among, static_cast<std::size_t>(options_.neighbours));
+          nearest_rows(*queries, *among, static_cast<std::size_t>(options_.neighbours), is_itself);
       for (std::size_t k = 0; k < list.size(); ++k) {
         for (const Neighbour& near : nearest[k]) {
           const auto sample = static_cast<std::size_t>(trained[static_cast<std::size_t>(near.row)]);
@@ -284,8 +290,9 @@ class Explainer {
   std::vector<std::string> paths_;
   std::vector<LoadedModel> models_;
   RunData run_;
-  data::Dataset cropped_;               // the images as the networks see them
-  std::vector<data::Rectangle> sizes_;  // of the images as they are
+  data::Dataset cropped_;                         // the images as the networks see them
+  std::vector<data::Rectangle> sizes_;            // of the images as they are
+  std::vector<std::optional<std::int64_t>> own_;  // their numbers in the run's data
 };
 
 }  // namespace

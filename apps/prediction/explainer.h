@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,10 +40,11 @@ struct Explanation {
   std::vector<std::int64_t> ranked{};   // classes, most probable first
   std::vector<std::int64_t> answers{};  // each network's class
   std::vector<float> certainties{};     // each network's probability of ranked[0]
-  /// The one network that answers, because the run holds the photograph and the other networks
-  /// trained on it; and the photograph's label.
-  std::optional<std::int64_t> held_out_by{};
+  /// The label of a photograph that is one of the run's own; empty for another one.
   std::string label{};
+  /// The networks that did not train on it: one of each repeat. They alone answer. Empty for a
+  /// photograph that is not the run's, or that every network trained on: then all answer.
+  std::vector<std::int64_t> held_out_by{};
   /// Of the photograph's size, for the most probable class and the next; empty for a network
   /// without feature maps, and where no sheet is drawn.
   std::vector<HeatMap> maps{};

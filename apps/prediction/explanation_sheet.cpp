@@ -47,15 +47,23 @@ std::string verdict(const Explanations& all, const Explanation& image) {
 }
 
 std::string agreement(const Explanations& all, const Explanation& image) {
-  const std::string& predicted = class_name(all, image.ranked[0]);
-  if (image.held_out_by) {
-    return "a photograph of the run: answered by the fold that did not train on it";
+  const std::size_t networks = image.answers.size();
+  std::string text;
+  if (!image.held_out_by.empty()) {
+    text = fmt::format("a photograph of the run: answered by the {} that did not train on it",
+                       networks == 1 ? "fold" : fmt::format("{} folds", networks));
+  } else if (!image.label.empty()) {
+    text = fmt::format("a photograph of the run: {} trained on it, so the answer says little",
+                       networks == 1 ? "the network" : "all networks");
+  } else if (networks == 1) {
+    text = "one network answers";
   }
-  if (image.answers.size() == 1) return "one network answers";
+  if (networks == 1) return text;
   const auto agree = std::count(image.answers.begin(), image.answers.end(), image.ranked[0]);
   const auto [low, high] = std::minmax_element(image.certainties.begin(), image.certainties.end());
-  return fmt::format("{} of {} folds say {}; its probability is {:.2f} to {:.2f}", agree,
-                     image.answers.size(), predicted, *low, *high);
+  return fmt::format("{}{}{} of {} folds say {}; its probability is {:.2f} to {:.2f}", text,
+                     text.empty() ? "" : ": ", agree, networks, class_name(all, image.ranked[0]),
+                     *low, *high);
 }
 
 class Sheet {

@@ -2,6 +2,8 @@
 #include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
+#include <regex>
 
 #include "hanok/apps/prediction/picture_text.h"
 #include "hanok/data/image.h"
@@ -60,6 +62,53 @@ TEST_F(Explain, WithoutTheRunsPhotographsTheRestRemains) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("no nearest training photographs: "));
   EXPECT_TRUE(fs::exists(folder_ / "why.png"));
+}
+
+/// True if a line of nearest photographs names `path`.
+bool has_neighbour(const std::string& output, const std::string& path) {
+  return output.find(" " + path + "\n") != std::string::npos;
+}
+
+TEST_F(Explain, OfARunWithRepeatsOneFoldOfEachAnswers) {
+  train("repeated", {"--folds", "3", "--repeats", "2"});
+  const Outcome outcome =
+      explain({folder_ / "photos/class0/photo02.png", "--run", folder_ / "repeated"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("answered by the 2 folds that did not train on it: "));
+  EXPECT_THAT(outcome.output, HasSubstr(" of 2 folds say "));
+  EXPECT_FALSE(has_neighbour(outcome.output, "class0/photo02.png")) << outcome.output;
+  // The printed probability is the mean of those of the two folds' validations.
+  std::map<std::string, double> sums;
+  int rows = 0;
+  for (int fold = 0; fold < 6; ++fold) {
+    const auto table =
+        read_plain_csv(folder_ / ("repeated/fold_" + std::to_string(fold) + "/predictions.csv"));
+    for (const auto& row : table) {
+      if (row[0] != "class0/photo02.png") continue;
+      ++rows;
+      for (std::size_t c = 0; c < 3; ++c)
+        sums["class" + std::to_string(c)] += std::stod(row[5 + c]);
+    }
+  }
+  EXPECT_EQ(rows, 2);
+  for (const auto& [name, sum] : sums) {
+    std::smatch found;
+    ASSERT_TRUE(std::regex_search(outcome.output, found, std::regex("\n  " + name + " ([0-9.]+)")));
+    EXPECT_NEAR(std::stod(found[1]), sum / 2, 6e-4) << name;
+  }
+}
+
+TEST_F(Explain, APhotographThatEveryNetworkTrainedOnIsNamedAsSuch) {
+  train("one", {"--folds", "2", "--fold", "0"});
+  for (const auto& row : read_plain_csv(folder_ / "one/folds.csv")) {
+    if (row[3] != "1") continue;
+    const Outcome outcome = explain({folder_ / ("photos/" + row[0]), "--run", folder_ / "one"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
+    EXPECT_THAT(outcome.output, HasSubstr("the network trained on it, so the answer says little"));
+    EXPECT_FALSE(has_neighbour(outcome.output, row[0])) << outcome.output;
+    return;
+  }
+  FAIL() << "no photograph in fold 1";
 }
 
 TEST_F(Explain, SaysWhatIsWrong) {
