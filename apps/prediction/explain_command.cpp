@@ -20,6 +20,9 @@ void check(const ExplainOptions& options) {
     throw UsageError("give one of --run RUN or --checkpoint FILE");
   }
   if (options.images.empty()) throw UsageError("IMAGE: missing; name photographs or folders");
+  if (!options.data.empty() && options.run.empty()) {
+    throw UsageError("--data: says where the photographs of --run RUN are; add that");
+  }
   if (!options.out.empty() && !options.out.ends_with(".png")) {
     throw UsageError(fmt::format("--out: {}: the name must end in .png", options.out));
   }
@@ -45,6 +48,8 @@ int explain_command(Arguments arguments, Reporter& reporter) {
   app.add_option("--run", options.run, "run folder of finetune; its folds are averaged")
       ->type_name("RUN");
   app.add_option("--checkpoint", options.checkpoint, "one best.safetensors")->type_name("FILE");
+  app.add_option("--data", options.data, "where the run's photographs are now, if they were moved")
+      ->type_name("DIR");
   app.add_option("--out", options.out, "PNG to write: the photographs, maps and neighbours")
       ->type_name("FILE");
   app.add_option("--neighbours", options.neighbours,

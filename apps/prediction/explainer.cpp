@@ -45,11 +45,20 @@ RunData read_run_data(const ExplainOptions& options) {
   Options run_options;
   apply_toml_file(run_options, folder.config());
   const std::optional<RecordedData> recorded = recorded_in_toml(folder.config());
-  try {
-    locate_data(run_options, folder, recorded);
-  } catch (const IoError& error) {  // moved: what needs no photographs is shown
-    found.missing = fmt::format("the run's photographs cannot be found: {}", error.what());
-    return found;
+  if (!options.data.empty()) {
+    if (!exists(options.data)) {
+      throw IoError(fmt::format("--data: {}: no such folder or table", options.data));
+    }
+    run_options.data = absolute_path(options.data);
+  } else {
+    try {
+      locate_data(run_options, folder, recorded);
+    } catch (const IoError&) {  // what needs no photographs of the run is shown
+      found.missing = fmt::format(
+          "{}: the run's photographs are not there; if they were moved, add --data FOLDER",
+          run_options.data);
+      return found;
+    }
   }
   found.data = data_of_run(run_options, folder, recorded);
   const data::Dataset& dataset = found.data.dataset;
@@ -57,10 +66,15 @@ RunData read_run_data(const ExplainOptions& options) {
     std::error_code error;
     const fs::path file = fs::canonical(dataset.full_path(i), error);
     if (error) {
-      found.missing = fmt::format("{}: {}", dataset.full_path(i), error.message());
+      found.missing = fmt::format("{}: {}; if the run's photographs were moved, add --data FOLDER",
+                                  dataset.full_path(i), error.message());
       continue;  // the others are still known
     }
     found.sample_of[file] = static_cast<std::int64_t>(i);
+  }
+  if (!options.data.empty() && found.sample_of.empty()) {
+    throw IoError(fmt::format("--data: {}: none of the run's {} photographs is there, such as {}",
+                              options.data, dataset.samples.size(), dataset.samples[0].path));
   }
   return found;
 }

@@ -16,6 +16,7 @@ namespace hanok::training {
 
 struct ExplainOptions : ReadingOptions {
   std::string run{}, checkpoint{};    // one of the two
+  std::string data{};                 // where the run's photographs are now; empty: where it says
   std::vector<std::string> images{};  // files or folders
   std::string out{};                  // PNG; empty: none
   std::int64_t neighbours = 5;        // training photographs shown; needs the run's data
@@ -60,7 +61,9 @@ struct Explanations {
 };
 
 /// Throws UsageError, IoError, FormatError; ValueError naming all images that cannot be read,
-/// before anything is computed.
+/// before anything is computed. A photograph of the run's own is known by where it lies, so
+/// `data` must name where the run's photographs are if they were moved: IoError if none is there.
+/// Without it, what needs no training photograph is explained.
 Explanations explain(const ExplainOptions& options, Reporter& reporter);
 
 }  // namespace hanok::training

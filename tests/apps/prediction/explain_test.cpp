@@ -64,6 +64,19 @@ TEST_F(Explain, WithoutTheRunsPhotographsTheRestRemains) {
   EXPECT_TRUE(fs::exists(folder_ / "why.png"));
 }
 
+TEST_F(Explain, FollowsDataThatWereMoved) {
+  fs::rename(folder_ / "photos", folder_ / "moved");
+  const Arguments photo = {folder_ / "moved/class2/photo05.png"};
+  const Outcome lost = explain(run_ + photo);
+  EXPECT_EQ(lost.exit_code, 0) << lost.output;
+  EXPECT_THAT(lost.output, HasSubstr("if they were moved, add --data FOLDER"));
+  EXPECT_THAT(lost.output, Not(HasSubstr("a photograph of the run")));
+  const Outcome found = explain(run_ + photo + Arguments{"--data", folder_ / "moved"});
+  EXPECT_EQ(found.exit_code, 0) << found.output;
+  EXPECT_THAT(found.output, HasSubstr("answered by the fold that did not train on it"));
+  EXPECT_THAT(found.output, HasSubstr("nearest training photographs:"));
+}
+
 /// True if a line of nearest photographs names `path`.
 bool has_neighbour(const std::string& output, const std::string& path) {
   return output.find(" " + path + "\n") != std::string::npos;
@@ -127,6 +140,11 @@ TEST_F(Explain, SaysWhatIsWrong) {
   expect(run_ + Arguments{photo, "--out", folder_ / "photos/class0/photo00.png"}, 2,
          "would replace it");
   expect(run_ + Arguments{photo, "--neighbours", "7"}, 2, "--neighbours");
+  expect(run_ + Arguments{photo, "--data", folder_ / "nowhere"}, 1, "nowhere: no such folder");
+  fs::create_directories(folder_ / "empty");
+  expect(run_ + Arguments{photo, "--data", folder_ / "empty"}, 1, "none of the run's 36");
+  expect({photo, "--checkpoint", folder_ / "run/fold_0/best.safetensors", "--data", folder_.path()},
+         2, "--data: says where the photographs of --run RUN are");
 }
 
 // ---- letters ----
