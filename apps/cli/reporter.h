@@ -17,6 +17,13 @@ struct ProgressState {
   double seconds_left = 0;  // of the whole job
 };
 
+/// The colours that printed text may have.
+enum class TextColors {
+  None,        // no escape sequence may be printed
+  Palette256,  // xterm's 256
+  All          // 24 bits
+};
+
 class Reporter {
  public:
   Reporter() = default;
@@ -28,6 +35,9 @@ class Reporter {
   virtual void print(const std::string& text) = 0;
   /// What the user should know though nothing failed. Prints "warning: TEXT" as a line.
   void warn(const std::string& text) { print("warning: " + text + "\n"); }
+
+  /// The colours that print() shows; where text is kept or piped, none.
+  virtual TextColors colors() const { return TextColors::None; }
 
   /// Shows the progress of a loop, in place of what was shown before.
   virtual void show_progress(const ProgressState& state) = 0;

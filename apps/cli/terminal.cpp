@@ -33,6 +33,11 @@ void write(const std::string& text) {
   throw IoError(fmt::format("standard output: {}", std::generic_category().message(errno)));
 }
 
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 /// Opens what the caller closed (`>&-`), in the wrong direction: a file that the program opens does
 /// not become its standard output, and printing fails as it should.
 void occupy_standard_streams() {
@@ -58,11 +63,29 @@ std::size_t terminal_columns() {
   return std::clamp(columns, kFewest, kMost);
 }
 
+TextColors colors_of_terminal(const TerminalVariables& variables) {
+  const std::string& term = variables.term;
+  if (!variables.no_color.empty() || term.empty() || term == "dumb") return TextColors::None;
+  if (variables.colorterm == "truecolor" || variables.colorterm == "24bit" ||
+      term.ends_with("-direct")) {
+    return TextColors::All;
+  }
+  const bool palette = term.find("256color") != std::string::npos;
+  return palette ? TextColors::Palette256 : TextColors::None;
+}
+
 TerminalReporter::TerminalReporter() : is_terminal_(isatty(STDOUT_FILENO) != 0) {}
 
 void TerminalReporter::print(const std::string& text) {
   clear_progress();
   write(text);
+}
+
+TextColors TerminalReporter::colors() const {
+  if (!is_terminal_) return TextColors::None;
+  return colors_of_terminal({.no_color = variable("NO_COLOR"),
+                             .term = variable("TERM"),
+                             .colorterm = variable("COLORTERM")});
 }
 
 void TerminalReporter::show_progress(const ProgressState& state) {

@@ -14,12 +14,21 @@ namespace hanok::training {
 /// where there is none; at least 40, at most 120.
 std::size_t terminal_columns();
 
+/// Values of environment variables; empty where they are not set.
+struct TerminalVariables {
+  std::string no_color{}, term{}, colorterm{};
+};
+/// The colours of a terminal: none with NO_COLOR (no-color.org) or TERM=dumb, all where COLORTERM
+/// is truecolor or 24bit, else what the name in TERM says.
+TextColors colors_of_terminal(const TerminalVariables& variables);
+
 /// Prints to standard output. Progress is a bar where that is a terminal, now and then a plain line
 /// elsewhere. What cannot be written (a full disk, a closed output) is an IoError.
 class TerminalReporter final : public Reporter {
  public:
   TerminalReporter();
   void print(const std::string& text) override;
+  TextColors colors() const override;
   void show_progress(const ProgressState& state) override;
   void clear_progress() override;
   double progress_interval() const override;

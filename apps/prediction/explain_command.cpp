@@ -6,6 +6,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/signals.h"
+#include "hanok/apps/cli/terminal.h"
 #include "hanok/apps/prediction/explainer.h"
 #include "hanok/apps/prediction/explanation_sheet.h"
 #include "hanok/apps/run/files.h"
@@ -39,6 +40,7 @@ int explain_command(Arguments arguments, Reporter& reporter) {
       "  explain photo.jpg --run RUN\n"
       "  explain photo.jpg other.jpg --run RUN --out why.png\n"
       "A photograph of the run's own data is answered by the fold that did not train on it.\n"
+      "A colour terminal shows the photograph and the first map.\n"
       "Grad-CAM shows places that raised a class's logit, not why they did; a map beside the\n"
       "subject says that the network uses something else.\n"
       "Exit codes: 0 done, 1 failure, 2 usage.",
@@ -60,8 +62,10 @@ int explain_command(Arguments arguments, Reporter& reporter) {
   check(options);
   watch_for_interrupts();
   const Clock::time_point start = Clock::now();
+  options.maps = reporter.colors() != TextColors::None;  // the text then shows one
   const Explanations explanations = explain(options, reporter);
-  reporter.print(explanation_text(explanations));
+  reporter.print(
+      explanation_text(explanations, {.colors = reporter.colors(), .columns = terminal_columns()}));
   if (!options.out.empty()) {
     const std::vector<std::uint8_t> bytes = data::encode_png(explanation_sheet(explanations));
     write_file(options.out, {bytes.begin(), bytes.end()});

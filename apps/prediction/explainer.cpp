@@ -119,7 +119,8 @@ class Explainer {
     answer(result.images);
     for (Explanation& image : result.images) rank(image);
     result.without_feature_map = !has_feature_map(models_.front());
-    if (!options_.out.empty() && !result.without_feature_map) look(result.images);
+    const bool maps = options_.maps || !options_.out.empty();
+    if (maps && !result.without_feature_map) look(result.images);
     if (run_.missing.empty() && options_.neighbours > 0) find_neighbours(result.images);
     return result;
   }

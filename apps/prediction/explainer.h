@@ -19,6 +19,7 @@ struct ExplainOptions : ReadingOptions {
   std::string data{};                 // where the run's photographs are now; empty: where it says
   std::vector<std::string> images{};  // files or folders
   std::string out{};                  // PNG; empty: none
+  bool maps = false;                  // Grad-CAM also without `out`
   std::int64_t neighbours = 5;        // training photographs shown; needs the run's data
   faces::MakeFaceFinder make_finder = faces::make_mtcnn;  // of networks trained with --crop face
 };
@@ -47,7 +48,7 @@ struct Explanation {
   /// photograph that is not the run's, or that every network trained on: then all answer.
   std::vector<std::int64_t> held_out_by{};
   /// Of the photograph's size, for the most probable class and the next; empty for a network
-  /// without feature maps, and where no sheet is drawn.
+  /// without feature maps, and where the options ask for none.
   std::vector<HeatMap> maps{};
   std::int64_t neighbours_of = 0;  // the network in whose features the neighbours are near
   std::vector<NearPhotograph> neighbours{};

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/prediction/picture_text.h"
+#include "hanok/apps/prediction/terminal_picture.h"
 
 namespace hanok::training {
 namespace {
@@ -66,6 +67,30 @@ std::string agreement(const Explanations& all, const Explanation& image) {
                      *low, *high);
 }
 
+bool any_counted(const HeatMap& map) {
+  return std::any_of(map.values.begin(), map.values.end(), [](float value) { return value > 0; });
+}
+
+/// The photograph and the first map in a terminal, and a line below; empty without colours.
+std::string pictures_text(const Explanations& all, const Explanation& image,
+                          const TextSurface& surface) {
+  constexpr int kIndent = 2, kMostPixels = 40;
+  if (surface.colors == TextColors::None) return {};
+  const int room = (static_cast<int>(surface.columns) - kIndent - kTerminalGap) / 2;
+  const auto small = [&](const data::Image& picture) {
+    return data::resize_longer_side(picture, std::clamp(room, 1, kMostPixels));
+  };
+  std::vector<data::Image> pictures = {small(image.photograph)};
+  std::string caption;
+  if (!image.maps.empty()) {
+    pictures.push_back(small(overlay(image.photograph, image.maps[0])));
+    caption = fmt::format("  on the right Grad-CAM: {} for {}\n",
+                          any_counted(image.maps[0]) ? "what counted" : "nothing counted",
+                          class_name(all, image.ranked[0]));
+  }
+  return terminal_text(pictures, surface.colors, kIndent) + caption;
+}
+
 class Sheet {
  public:
   explicit Sheet(const Explanations& all) : all_(all) {
@@ -101,11 +126,10 @@ class Sheet {
     y += kHeading;
     draw_tile(image.photograph, {"photograph", ""}, kMargin, y);
     for (std::size_t k = 0; k < image.maps.size(); ++k) {
-      const auto& values = image.maps[k].values;
-      const bool any = std::any_of(values.begin(), values.end(), [](float v) { return v > 0; });
       draw_tile(overlay(image.photograph, image.maps[k]),
-                {class_name(all_, image.ranked[k]),
-                 any ? "Grad-CAM: what counted for it" : "Grad-CAM: nothing counted for it"},
+                {class_name(all_, image.ranked[k]), any_counted(image.maps[k])
+                                                        ? "Grad-CAM: what counted for it"
+                                                        : "Grad-CAM: nothing counted for it"},
                 kMargin + static_cast<int>(k + 1) * (kTile + kGap), y);
     }
     draw_bars(image, kWidth - kMargin - kBars, y);
@@ -177,13 +201,14 @@ data::Image explanation_sheet(const Explanations& explanations) {
   return Sheet(explanations).take();
 }
 
-std::string explanation_text(const Explanations& all) {
+std::string explanation_text(const Explanations& all, const TextSurface& surface) {
   constexpr int kBarLetters = 24;
   std::size_t widest = 0;
   for (const std::string& name : all.class_names) widest = std::max(widest, name.size());
   std::string text;
   for (const Explanation& image : all.images) {
     text += fmt::format("{}: {}\n", image.name, verdict(all, image));
+    text += pictures_text(all, image, surface);
     for (std::size_t k = 0; k < std::min(kMostBars, image.ranked.size()); ++k) {
       const float p = probability(image, k);
       text += fmt::format("  {:<{}} {:.3f} {:#<{}}\n", class_name(all, image.ranked[k]), widest, p,

@@ -5,9 +5,11 @@
 #include <map>
 #include <regex>
 
+#include "hanok/apps/prediction/explain_command.h"
 #include "hanok/apps/prediction/picture_text.h"
 #include "hanok/data/image.h"
 #include "tests/apps/trained_run.h"
+#include "tests/support/recording_reporter.h"
 
 namespace hanok::test {
 namespace {
@@ -32,6 +34,7 @@ TEST_F(Explain, AStrangePhotographIsAnsweredByAllFolds) {
   EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_THAT(outcome.output, HasSubstr("strange.png: class1\n"));
   EXPECT_THAT(outcome.output, HasSubstr("of 2 folds say class1"));
+  EXPECT_THAT(outcome.output, Not(HasSubstr("\x1b")));  // a pipe shows no colours
   // The same photograph is in the data: it is the nearest of one fold, if that trained on it.
   EXPECT_THAT(outcome.output, HasSubstr("class1/photo"));
   const data::Image sheet = data::decode_image_file(folder_ / "why.png");
@@ -122,6 +125,36 @@ TEST_F(Explain, APhotographThatEveryNetworkTrainedOnIsNamedAsSuch) {
     return;
   }
   FAIL() << "no photograph in fold 1";
+}
+
+TEST_F(Explain, AColorTerminalShowsThePhotographAndItsMap) {
+  RecordingReporter reporter;
+  const std::string photo = folder_ / "strange.png", run = folder_ / "run";
+  const auto text_with = [&](training::TextColors colors) {
+    std::vector<const char*> arguments = {"explain",   photo.c_str(),  "--run",
+                                          run.c_str(), "--neighbours", "0"};
+    reporter.text.clear();
+    reporter.shown_colors = colors;
+    EXPECT_EQ(
+        training::explain_command({static_cast<int>(arguments.size()), arguments.data()}, reporter),
+        0);
+    return reporter.text;
+  };
+  const std::string colorful = text_with(training::TextColors::All);
+  EXPECT_THAT(colorful, HasSubstr("\n  \x1b[38;2;"));
+  EXPECT_THAT(colorful, HasSubstr("on the right Grad-CAM: "));
+  const std::size_t first = colorful.find("  \x1b[38;2;");
+  const std::string line = colorful.substr(first, colorful.find('\n', first) - first);
+  std::size_t blocks = 0;
+  for (std::size_t at = line.find("\u2580"); at != std::string::npos; ++blocks) {
+    at = line.find("\u2580", at + 1);
+  }
+  EXPECT_GE(blocks, 36U);  // two pictures in a terminal of 40 columns or more
+  EXPECT_LE(blocks, 80U);
+  EXPECT_THAT(text_with(training::TextColors::Palette256), HasSubstr("\n  \x1b[38;5;"));
+  const std::string plain = text_with(training::TextColors::None);
+  EXPECT_THAT(plain, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(plain, Not(HasSubstr("Grad-CAM")));
 }
 
 TEST_F(Explain, SaysWhatIsWrong) {
