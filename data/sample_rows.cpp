@@ -29,7 +29,7 @@ std::vector<std::size_t> samples_of_rows(const Csv& csv, const Dataset& dataset)
   }
   if (sample_of.empty()) throw ValueError(csv.path + ": the data set has no samples");
   std::vector<std::size_t> samples;
-  std::vector<bool> seen(dataset.samples.size(), false);
+  std::vector<std::int64_t> line_of(dataset.samples.size(), 0);  // of its row; 0: none yet
   for (std::size_t row = 0; row < csv.rows.size(); ++row) {
     const std::string& name = csv.rows[row][path];
     auto found = sample_of.find(name);
@@ -41,10 +41,12 @@ std::vector<std::size_t> samples_of_rows(const Csv& csv, const Dataset& dataset)
                                     csv.lines[row], name, dataset.root,
                                     missing ? ": there is no such file" : ""));
     }
-    if (seen[found->second]) {
-      throw FormatError(fmt::format("{}:{}: '{}' occurs twice", csv.path, csv.lines[row], name));
+    std::int64_t& line = line_of[found->second];
+    if (line != 0) {
+      throw FormatError(fmt::format("{}:{}: '{}' occurs twice: also in line {}", csv.path,
+                                    csv.lines[row], name, line));
     }
-    seen[found->second] = true;
+    line = csv.lines[row];
     samples.push_back(found->second);
   }
   return samples;

@@ -1,4 +1,4 @@
-// Rows of a table about a data set's samples. Private to this room.
+// Rows of a table about a data set's samples.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +7,7 @@
 #include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 
+#pragma GCC visibility push(default)
 namespace hanok::data {
 
 /// The sample that each row's column `path` names; "./a" is "a", and letters are composed (NFC).
@@ -15,3 +16,4 @@ namespace hanok::data {
 std::vector<std::size_t> samples_of_rows(const Csv& csv, const Dataset& dataset);
 
 }  // namespace hanok::data
+#pragma GCC visibility pop

@@ -13,6 +13,7 @@
 #include "hanok/data/mix.h"
 #include "hanok/data/random.h"
 #include "hanok/data/record_store.h"
+#include "hanok/data/sample_rows.h"
 #include "hanok/data/sampler.h"
 #include "hanok/data/splits.h"
 #include "hanok/data/synthetic.h"

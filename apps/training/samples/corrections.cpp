@@ -2,35 +2,40 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <map>
-#include <set>
 
 #include "hanok/data/csv.h"
+#include "hanok/data/sample_rows.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 namespace {
 
-class CorrectionsReader {
+class DecisionsReader {
  public:
-  CorrectionsReader(const data::Csv& csv, const data::Dataset& dataset,
-                    const std::vector<data::BadImage>& bad)
+  DecisionsReader(const data::Csv& csv, const data::Dataset& dataset)
       : csv_(csv),
         dataset_(dataset),
-        path_(csv.column("path")),
         label_(csv.column("label")),
         action_(csv.column("action")),
-        new_label_(csv.column("new_label")) {
-    for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-      sample_of_[dataset.samples[i].path] = i;
-      labels_.push_back(dataset.samples[i].label);
-    }
-    for (const data::BadImage& image : bad) left_out_.insert(image.path);
-  }
+        new_label_(csv.column("new_label")) {}
 
-  std::vector<std::int64_t> read() {
-    for (std::size_t row = 0; row < csv_.rows.size(); ++row) apply(row);
-    return labels_;
+  /// What row `row` decides about a sample.
+  Decision read(std::size_t row, std::size_t sample) const {
+    const std::vector<std::string>& cells = csv_.rows[row];
+    check_label(row, sample);
+    const std::string& action = cells[action_];
+    if (action == "keep") return {.sample = sample, .action = Decision::Action::Keep};
+    if (action == "drop") return {.sample = sample, .action = Decision::Action::Drop};
+    if (action != "relabel") {
+      fail(row, fmt::format("action '{}', expected keep, relabel or drop", action));
+    }
+    if (cells[new_label_].empty()) {
+      fail(row, fmt::format("relabel, but no new_label: write there one of the classes {}",
+                            fmt::join(dataset_.class_names, ", ")));
+    }
+    return {.sample = sample,
+            .action = Decision::Action::Relabel,
+            .new_label = class_named(row, cells[new_label_])};
   }
 
  private:
@@ -47,52 +52,50 @@ class CorrectionsReader {
     return at - names.begin();
   }
 
-  void apply(std::size_t row) {
-    const std::vector<std::string>& cells = csv_.rows[row];
-    const auto found = sample_of_.find(cells[path_]);
-    if (found == sample_of_.end()) {
-      if (left_out_.count(cells[path_]) != 0) return;
-      fail(row, fmt::format("'{}' is no photograph of {}", cells[path_], dataset_.root));
-    }
-    const std::size_t sample = found->second;
-    if (const auto [line, is_new] = line_of_.emplace(sample, csv_.lines[row]); !is_new) {
-      fail(row, fmt::format("'{}' is decided in line {} already", cells[path_], line->second));
-    }
-    const std::int64_t label = class_named(row, cells[label_]);
-    if (label != dataset_.samples[sample].label) {
-      fail(row,
-           fmt::format(
-               "'{}' was labelled '{}' when this was decided and is labelled '{}' now: decide "
-               "again",
-               cells[path_], cells[label_],
-               dataset_.class_names[static_cast<std::size_t>(dataset_.samples[sample].label)]));
-    }
-    const std::string& action = cells[action_];
-    if (action == "relabel") {
-      labels_[sample] = class_named(row, cells[new_label_]);
-    } else if (action == "drop") {
-      labels_[sample] = kDropped;
-    } else if (action != "keep") {
-      fail(row, fmt::format("action '{}', expected keep, relabel or drop", action));
-    }
+  /// The sample has the label that it had when this was decided.
+  void check_label(std::size_t row, std::size_t sample) const {
+    const std::string& then = csv_.rows[row][label_];
+    const std::int64_t now = dataset_.samples[sample].label;
+    if (class_named(row, then) == now) return;
+    fail(row, fmt::format("'{}' was labelled '{}' when this was decided and is labelled '{}' now: "
+                          "decide again",
+                          dataset_.samples[sample].path, then,
+                          dataset_.class_names[static_cast<std::size_t>(now)]));
   }
 
   const data::Csv& csv_;
   const data::Dataset& dataset_;
-  std::size_t path_, label_, action_, new_label_;
-  std::map<std::string, std::size_t> sample_of_;
-  std::set<std::string> left_out_;               // unreadable images
-  std::map<std::size_t, std::int64_t> line_of_;  // of the row that decided a sample
-  std::vector<std::int64_t> labels_;
+  std::size_t label_, action_, new_label_;
 };
 
 }  // namespace
 
+std::vector<Decision> read_decisions(const std::string& csv_path, const data::Dataset& dataset,
+                                     const std::vector<data::BadImage>& bad) {
+  const data::Csv csv = data::read_csv(csv_path);
+  data::Dataset known = dataset;  // and, behind them, the unreadable ones
+  for (const data::BadImage& image : bad) known.samples.emplace_back().path = image.path;
+  const DecisionsReader reader(csv, dataset);
+  const std::vector<std::size_t> samples = data::samples_of_rows(csv, known);
+  std::vector<Decision> decisions;
+  for (std::size_t row = 0; row < samples.size(); ++row) {
+    const bool is_bad = samples[row] >= dataset.samples.size();
+    if (!is_bad) decisions.push_back(reader.read(row, samples[row]));
+  }
+  return decisions;
+}
+
 std::vector<std::int64_t> read_corrections(const std::string& csv_path,
                                            const data::Dataset& dataset,
                                            const std::vector<data::BadImage>& bad) {
-  const data::Csv csv = data::read_csv(csv_path);
-  return CorrectionsReader(csv, dataset, bad).read();
+  std::vector<std::int64_t> labels;
+  for (const data::Sample& sample : dataset.samples) labels.push_back(sample.label);
+  for (const Decision& decision : read_decisions(csv_path, dataset, bad)) {
+    std::int64_t& label = labels[decision.sample];
+    if (decision.action == Decision::Action::Relabel) label = decision.new_label;
+    if (decision.action == Decision::Action::Drop) label = kDropped;
+  }
+  return labels;
 }
 
 std::string describe_corrections(const std::vector<std::int64_t>& corrected,

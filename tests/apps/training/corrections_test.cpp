@@ -58,13 +58,32 @@ TEST_F(Corrections, RowsOfUnreadablePhotographsArePassedOver) {
 
 TEST_F(Corrections, ErrorsNameFileAndLine) {
   EXPECT_THAT(error_of("no/z.png,no,drop,\n"),
-              HasSubstr(path_ + ":2: 'no/z.png' is no photograph of photos"));
+              HasSubstr(path_ + ":2: 'no/z.png' is not in the data set photos"));
   EXPECT_THAT(error_of("no/a.png,no,keep,\nno/b.png,no,relabel,maybe\n"),
               HasSubstr(":3: 'maybe' is no class; the classes are no, yes, well"));
   EXPECT_THAT(error_of("no/a.png,no,delete,\n"), HasSubstr("action 'delete', expected keep"));
   EXPECT_THAT(error_of("no/a.png,no,keep,\nno/a.png,no,drop,\n"),
-              HasSubstr(":3: 'no/a.png' is decided in line 2 already"));
+              HasSubstr(":3: 'no/a.png' occurs twice: also in line 2"));
+  EXPECT_THAT(error_of("no/a.png,no,relabel,\n"),
+              HasSubstr(path_ + ":2: relabel, but no new_label: write there one of the classes no, "
+                                "yes, well"));
   EXPECT_THAT(error_of("yes/c.png,no,keep,\n"), HasSubstr("decide again"));
+}
+
+TEST_F(Corrections, PathsAreFoundAsInOtherTables) {
+  dataset_.samples[0].path = "no/caf\u00e9.png";  // composed; decomposed in the table
+  EXPECT_THAT(read("no/cafe\u0301.png,no,drop,\n./no/b.png,no,relabel,\"yes, well\"\n"),
+              ElementsAre(kDropped, 1, 1));
+}
+
+TEST_F(Corrections, DecisionsToKeepAreDecisions) {
+  write_file(path_, "path,label,action,new_label\nno/b.png,no,keep,\nno/a.png,no,drop,\n");
+  const std::vector<Decision> decisions = read_decisions(path_, dataset_);
+  ASSERT_EQ(decisions.size(), 2U);
+  EXPECT_EQ(decisions[0].sample, 1U);
+  EXPECT_EQ(decisions[0].action, Decision::Action::Keep);
+  EXPECT_EQ(decisions[1].sample, 0U);
+  EXPECT_EQ(decisions[1].action, Decision::Action::Drop);
 }
 
 TEST_F(Corrections, ColumnsMustBeThere) {
