@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "hanok/apps/pages/html.h"
 #include "hanok/apps/run/fnv_hash.h"
@@ -44,10 +45,13 @@ constexpr const char* kScript = R"js(
   var cards = Array.from(document.querySelectorAll(".card"));
   var status = document.getElementById("decided");
   var key = "hanok-labels:" + document.getElementById("decisions").dataset.key;
-  var decisions = {};
+  function madeBefore() {
+    return JSON.parse(document.getElementById("decisions").dataset.made);
+  }
+  var decisions = madeBefore();
   try {
-    decisions = JSON.parse(localStorage.getItem(key) || "{}");
-  } catch (error) { decisions = {}; }
+    decisions = JSON.parse(localStorage.getItem(key)) || decisions;
+  } catch (error) { /* not allowed */ }
   function remember() {
     try {
       localStorage.setItem(key, JSON.stringify(decisions));
@@ -134,7 +138,7 @@ constexpr const char* kScript = R"js(
   });
   document.getElementById("save").addEventListener("click", save);
   document.getElementById("forget").addEventListener("click", function () {
-    decisions = {}; remember(); cards.forEach(show); count();
+    decisions = madeBefore(); remember(); cards.forEach(show); count();
   });
   cards.forEach(function (card) {
     show(card);
@@ -218,6 +222,25 @@ std::string card_html(const LabelsPage& content, std::size_t number, const ReadT
       near_html(predictions, suspect, read), class_choice(predictions, suspect));
 }
 
+/// The decisions that were made before, as the script keeps them: of each path an object.
+std::string json_of(const MadeDecisions& made) {
+  nlohmann::json json = nlohmann::json::object();
+  for (const auto& [path, decision] : made.of_path) {
+    json[path] = {
+        {"action", decision.action}, {"label", decision.label}, {"to", decision.new_label}};
+  }
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// "; decided: relabel to cat" of an image that was decided on before, else nothing.
+std::string decided(const MadeDecisions& made, const std::string& path) {
+  const auto found = made.of_path.find(path);
+  if (found == made.of_path.end()) return {};
+  const MadeDecision& decision = found->second;
+  return fmt::format("; decided: {}{}", decision.action,
+                     decision.new_label.empty() ? "" : " to " + decision.new_label);
+}
+
 std::string text_of(const LabelsPage& content) {
   constexpr std::size_t kShown = 30;
   const RunPredictions& predictions = content.predictions;
@@ -227,10 +250,11 @@ std::string text_of(const LabelsPage& content) {
   std::string out;
   for (std::size_t i = 0; i < std::min({kShown, content.shown, content.suspects.size()}); ++i) {
     const Suspect& suspect = content.suspects[i];
-    out += fmt::format("{:>4}. {}: {} (p {:.2f}) -> {} (p {:.2f}), {:.0f}% agree\n", i + 1,
-                       predictions.paths[static_cast<std::size_t>(suspect.image)],
+    const std::string& path = predictions.paths[static_cast<std::size_t>(suspect.image)];
+    out += fmt::format("{:>4}. {}: {} (p {:.2f}) -> {} (p {:.2f}), {:.0f}% agree{}\n", i + 1, path,
                        name(suspect.label), suspect.label_probability, name(suspect.suggestion),
-                       suspect.suggestion_probability, 100 * suspect.agreement);
+                       suspect.suggestion_probability, 100 * suspect.agreement,
+                       decided(content.made, path));
   }
   return out;
 }
@@ -244,6 +268,8 @@ pages::Widget decisions_widget(const LabelsPage& content, const ReadThumbnail& r
     hash.add(
         fmt::format("{}\n{}\n", content.predictions.paths[i], content.predictions.mean.labels[i]));
   }
+  const std::string made = json_of(content.made);
+  hash.add(made);  // what was decided in the browser continues these
   const std::string key = hash.hex();
   std::string html = fmt::format(
       "<p>Keys: <kbd>j</kbd> <kbd>&darr;</kbd> next, <kbd>i</kbd> <kbd>&uarr;</kbd> back, "
@@ -252,12 +278,14 @@ pages::Widget decisions_widget(const LabelsPage& content, const ReadThumbnail& r
       "until they are saved as corrections.csv; <code>finetune --corrections "
       "corrections.csv</code> "
       "follows them.</p>\n"
-      "<div class=\"decide\" id=\"decisions\" data-key=\"{}\"><button type=\"button\" "
+      "<div class=\"decide\" id=\"decisions\" data-key=\"{}\" data-made=\"{}\"><button "
+      "type=\"button\" "
       "id=\"save\">save corrections.csv</button><label>load <input type=\"file\" id=\"load\" "
-      "accept=\".csv\"></label><button type=\"button\" id=\"forget\">forget all decisions</button>"
+      "accept=\".csv\"></label><button type=\"button\" id=\"forget\">{}</button>"
       "<span id=\"decided\" role=\"status\" aria-live=\"polite\"></span></div>\n"
       "<ol class=\"cards\">\n",
-      escape(key));
+      escape(key), escape(made),
+      content.made.of_path.empty() ? "forget all decisions" : "back to the loaded decisions");
   for (std::size_t i = 0; i < std::min(content.shown, content.suspects.size()); ++i) {
     html += card_html(content, i, read);
   }

@@ -14,6 +14,7 @@
 #include "hanok/apps/prediction/output_file.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_lock.h"
+#include "hanok/apps/training/samples/corrections.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 
@@ -46,6 +47,45 @@ void check_photographs(const data::Dataset& dataset) {
   }
 }
 
+/// The decisions of `file`, about a run's images.
+MadeDecisions decisions_from(const std::string& file, const training::ExperimentData& data) {
+  using training::Decision;
+  const data::Dataset& dataset = data.dataset;
+  const auto name = [&](std::int64_t label) {
+    return dataset.class_names[static_cast<std::size_t>(label)];
+  };
+  MadeDecisions made{.file = file};
+  for (const Decision& decision : training::read_decisions(file, dataset, data.bad)) {
+    const data::Sample& sample = dataset.samples[decision.sample];
+    MadeDecision& known = made.of_path[sample.path];
+    known.label = name(sample.label);
+    switch (decision.action) {
+      case Decision::Action::Keep:
+        known.action = "keep";
+        break;
+      case Decision::Action::Drop:
+        known.action = "drop";
+        break;
+      case Decision::Action::Relabel:
+        known.action = "relabel";
+        known.new_label = name(decision.new_label);
+        break;
+    }
+  }
+  return made;
+}
+
+/// What was decided before: in --corrections, or in the first run that was trained by corrections.
+MadeDecisions made_decisions(const LabelsOptions& options,
+                             const std::vector<run_report::RunRecord>& runs) {
+  if (!options.corrections.empty()) return decisions_from(options.corrections, runs.front().data);
+  for (const run_report::RunRecord& run : runs) {
+    const std::string file = training::RunFolder::open(run.path).corrections();
+    if (training::exists(file)) return decisions_from(file, run.data);
+  }
+  return {};
+}
+
 /// Throws UsageError or IoError if a file cannot be written, or would replace a run's or the
 /// data's.
 void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
@@ -56,7 +96,7 @@ void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
   if (!options.out.empty() && !options.out.ends_with(".csv")) {
     throw training::UsageError(fmt::format("--out: {}: the name must end in .csv", options.out));
   }
-  std::vector<std::string> inputs = {options.data};
+  std::vector<std::string> inputs = {options.data, options.corrections};
   for (const std::string& run : options.runs) {
     const std::vector<std::string> files = training::files_of_run(run);
     inputs.insert(inputs.end(), files.begin(), files.end());
@@ -80,6 +120,7 @@ void find_labels(const LabelsOptions& options, Reporter& reporter) {
   const std::vector<run_report::RunRecord> runs = read_runs(options);
   check_outputs(options, runs.front().data.dataset);
   const RunPredictions predictions = join_predictions(runs);
+  const MadeDecisions made = made_decisions(options, runs);
   for (const std::string& run : options.runs) training::warn_of_training(run, reporter);
   const ConfidentJoint joint = confident_joint(predictions.mean);
 
@@ -115,7 +156,8 @@ void find_labels(const LabelsOptions& options, Reporter& reporter) {
                                         .predictions = predictions,
                                         .joint = joint,
                                         .suspects = suspects,
-                                        .shown = static_cast<std::size_t>(options.shown)},
+                                        .shown = static_cast<std::size_t>(options.shown),
+                                        .made = made},
                                        thumbnail);
   reporter.print(pages::to_text(page));
   if (!options.out.empty()) {

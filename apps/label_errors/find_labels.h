@@ -20,6 +20,8 @@ struct LabelsOptions : training::ReadingOptions {
   std::string data{};               // where the photographs are now; empty: where the run says
   std::string report{};             // the page; empty: none
   std::string out{};                // CSV of all images, the most suspect first; empty: none
+  /// Decisions that the page starts with; empty: those that the first run with any was trained by.
+  std::string corrections{};
   Ranking ranking = Ranking::Combined;
   std::int64_t shown = 200;      // suspects on the page
   std::int64_t neighbours = 10;  // by which labels are judged; 0: by the networks' answers alone
@@ -27,7 +29,7 @@ struct LabelsOptions : training::ReadingOptions {
 
 /// Writes what the options request, and prints the summary and the first suspects. Throws
 /// UsageError for runs that are not finished and files that may not be written; IoError,
-/// FormatError.
+/// FormatError, also for decisions that do not fit (read_decisions()).
 void find_labels(const LabelsOptions& options, Reporter& reporter);
 
 }  // namespace hanok::label_errors

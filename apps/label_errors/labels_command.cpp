@@ -41,6 +41,10 @@ int labels_command(training::Arguments arguments, training::Reporter& reporter) 
   app.add_option("--report", options.report, "the page to write")->type_name("FILE.html");
   app.add_option("--out", options.out, "all photographs as a table, the most suspect first")
       ->type_name("FILE.csv");
+  app.add_option("--corrections", options.corrections,
+                 "decisions of before, which the page starts with; without it those that a run was "
+                 "trained by, if any")
+      ->type_name("FILE.csv");
   app.add_option("--data", options.data, "where the photographs are now, if they were moved")
       ->type_name("DIR");
   app.add_option("--ranking", ranking,

@@ -52,6 +52,18 @@ pages::Table pair_table(const RunPredictions& predictions, const Joint& joint) {
   return table;
 }
 
+/// "3 decisions are loaded from FILE: 1 kept, 2 relabelled, 0 dropped"; empty without any.
+std::string describe(const MadeDecisions& made) {
+  if (made.of_path.empty()) return {};
+  std::map<std::string, int> count;
+  for (const auto& [path, decision] : made.of_path) ++count[decision.action];
+  return fmt::format(
+      "{} decision{} loaded from {}: {} kept, {} relabelled, {} dropped. corrections.csv that this "
+      "page saves has them as well.",
+      made.of_path.size(), made.of_path.size() == 1 ? " is" : "s are", made.file, count["keep"],
+      count["relabel"], count["drop"]);
+}
+
 double off_diagonal_sum(const Joint& joint) {
   double sum = 0;
   for (std::size_t k = 0; k < joint.size(); ++k) {
@@ -90,6 +102,9 @@ pages::Page labels_page(const LabelsPage& content, const ReadThumbnail& read) {
       .id = "suspects",
       .title =
           fmt::format("The {} most suspect", std::min(content.shown, content.suspects.size()))});
+  if (const std::string text = describe(content.made); !text.empty()) {
+    page.blocks.emplace_back(pages::Paragraph{.text = text});
+  }
   page.blocks.emplace_back(decisions_widget(content, read));
   return page;
 }

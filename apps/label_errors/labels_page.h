@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,25 @@ namespace hanok::label_errors {
 /// Reads the thumbnail of an image; empty bytes where it cannot be read.
 using ReadThumbnail = std::function<pages::Picture(const std::string& path)>;
 
+/// What was decided about an image before.
+struct MadeDecision {
+  std::string action{};     // as in corrections.csv: keep, relabel or drop
+  std::string label{};      // of the image when it was decided
+  std::string new_label{};  // of relabel
+};
+/// By path, also of images that are not shown.
+struct MadeDecisions {
+  std::string file{};  // from which they come
+  std::map<std::string, MadeDecision> of_path{};
+};
+
 struct LabelsPage {
   std::vector<std::string> runs{};
   const RunPredictions& predictions;
   const ConfidentJoint& joint;
   const std::vector<Suspect>& suspects;  // those that are shown come first
   std::size_t shown = 200;
+  MadeDecisions made{};  // the page starts with them
 };
 
 /// Summary, the estimated noise of each pair of classes, and a card for each of the first suspects:

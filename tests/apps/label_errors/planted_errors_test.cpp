@@ -26,20 +26,21 @@ class PlantedErrors : public ::testing::Test {
     write_text(folder_ / "photos/labels.csv", table);
   }
 
-  std::string train(const std::string& seed) {
+  std::string train(const std::string& seed, const std::vector<std::string>& more = {}) {
     const std::string run = folder_ / ("seed" + seed);
-    const Outcome outcome = finetune({"--data",       folder_ / "photos",
-                                      "--layout",     "csv",
-                                      "--model",      "lenet",
-                                      "--weights",    "none",
-                                      "--image-size", "32",
-                                      "--batch-size", "8",
-                                      "--epochs",     "6",
-                                      "--augment",    "none",
-                                      "--folds",      "2",
-                                      "--threads",    "1",
-                                      "--seed",       seed,
-                                      "--out",        run});
+    const std::vector<std::string> arguments = {"--data",       folder_ / "photos",
+                                                "--layout",     "csv",
+                                                "--model",      "lenet",
+                                                "--weights",    "none",
+                                                "--image-size", "32",
+                                                "--batch-size", "8",
+                                                "--epochs",     "6",
+                                                "--augment",    "none",
+                                                "--folds",      "2",
+                                                "--threads",    "1",
+                                                "--seed",       seed,
+                                                "--out",        run};
+    const Outcome outcome = finetune(arguments + more);
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
     return run;
   }
@@ -86,6 +87,38 @@ TEST_F(PlantedErrors, OfARunOfOneFoldAreItsImages) {
   const Outcome outcome = run_program("labels", {run, "--out", folder_ / "one.csv"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_EQ(read_plain_csv(folder_ / "one.csv").size(), 61U);  // and the header
+}
+
+TEST_F(PlantedErrors, ASecondLookContinuesTheDecisionsOfTheFirst) {
+  const auto& [path, right] = *suggestions_.begin();
+  std::string wrong;
+  for (const auto& row : read_plain_csv(folder_ / "photos/labels.csv")) {
+    if (row[0] == path) wrong = row[1];
+  }
+  const std::string table = folder_ / "corrections.csv";
+  write_text(table, "path,label,action,new_label\n" + path + "," + wrong + ",relabel," + right +
+                        "\nclass0/photo00.png,class0,keep,\n");
+  const std::string run = train("1", {"--corrections", table});
+  const auto labels = [&run](const std::vector<std::string>& more) {
+    return run_program("labels", std::vector<std::string>{run, "--neighbours", "0"} + more);
+  };
+  const Outcome again = labels({"--report", folder_ / "labels.html"});
+  EXPECT_EQ(again.exit_code, 0) << again.output;
+  EXPECT_THAT(again.output, ::testing::HasSubstr("2 decisions are loaded from " + run));
+  EXPECT_THAT(again.output, ::testing::HasSubstr("decided: relabel to " + right));
+  EXPECT_THAT(read_text(folder_ / "labels.html"), ::testing::HasSubstr("&quot;" + path + "&quot;"));
+
+  write_text(table, "path,label,action,new_label\nclass0/photo01.png,class0,drop,\n");
+  const Outcome other = labels({"--corrections", table});
+  EXPECT_EQ(other.exit_code, 0) << other.output;
+  EXPECT_THAT(other.output, ::testing::HasSubstr("1 decision is loaded from " + table));
+  write_text(table, "path,label,action,new_label\nclass0/photo99.png,class0,drop,\n");
+  const Outcome unknown = labels({"--corrections", table});
+  EXPECT_EQ(unknown.exit_code, 1) << unknown.output;
+  EXPECT_THAT(unknown.output, ::testing::HasSubstr(table + ":2: 'class0/photo99.png' is not in"));
+  const Outcome nowhere = labels({"--corrections", folder_ / "nowhere.csv"});
+  EXPECT_EQ(nowhere.exit_code, 1) << nowhere.output;
+  EXPECT_THAT(nowhere.output, ::testing::HasSubstr("nowhere.csv"));
 }
 
 TEST_F(PlantedErrors, AreNotWrittenOverTheData) {

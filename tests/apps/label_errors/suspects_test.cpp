@@ -148,6 +148,60 @@ TEST(LabelsPage, DecisionsAreMadeByKeyboard) {
   EXPECT_THAT(report.result, HasSubstr("of 5 shown"));
 }
 
+/// Decisions of before, one of them about an image that is not among the shown ones.
+MadeDecisions made_decisions() {
+  return {.file = "<old>.csv",
+          .of_path = {{"a/2.png", {.action = "relabel", .label = "<script>", .new_label = "b, c"}},
+                      {"b/4.png", {.action = "keep", .label = "b, c"}},
+                      {"b/\"5\".png", {.action = "drop", .label = "b, c"}}}};
+}
+
+TEST(LabelsPage, StartsWithDecisionsOfBefore) {
+  if (test::find_browser().empty()) GTEST_SKIP() << "no Chromium to open the page with";
+  const RunPredictions predictions = five_images();
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const std::vector<Suspect> suspects = rank_suspects(predictions, joint, {}, Ranking::Margin);
+  const test::TemporaryFolder folder;
+  const pages::Page page = labels_page({.runs = {"run"},
+                                        .predictions = predictions,
+                                        .joint = joint,
+                                        .suspects = suspects,
+                                        .made = made_decisions()},
+                                       [](const std::string&) { return pages::Picture{}; });
+  pages::write_page(folder / "labels.html", page);
+  // Every button has been pressed before the script runs: back to what was loaded.
+  const test::BrowserReport report =
+      test::open_in_browser(folder / "labels.html", {.name = "labels-again", .script = R"js(
+         document.getElementById("forget").click();
+         var shown = Array.from(document.querySelectorAll(".card[data-action]")).map(
+             function (card) { return card.dataset.path + " " + card.dataset.action; });
+         return window.correctionsTable() + shown.sort().join(", ") +
+             document.getElementById("decided").textContent;
+       )js"});
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_THAT(report.result, HasSubstr("path,label,action,new_label\n"
+                                       "a/2.png,<script>,relabel,\"b, c\"\n"
+                                       "\"b/\"\"5\"\".png\",\"b, c\",drop,\n"
+                                       "b/4.png,\"b, c\",keep,\n"));
+  EXPECT_THAT(report.result,
+              HasSubstr("a/2.png relabel, b/4.png keep1 kept, 1 relabelled, 1 drop"));
+}
+
+TEST(LabelsPage, TheTerminalNamesDecisionsOfBefore) {
+  const RunPredictions predictions = five_images();
+  const ConfidentJoint joint = confident_joint(predictions.mean);
+  const std::vector<Suspect> suspects = rank_suspects(predictions, joint, {}, Ranking::Margin);
+  const std::string text =
+      pages::to_text(labels_page({.runs = {"run"},
+                                  .predictions = predictions,
+                                  .joint = joint,
+                                  .suspects = suspects,
+                                  .made = made_decisions()},
+                                 [](const std::string&) { return pages::Picture{}; }));
+  EXPECT_THAT(text, HasSubstr("3 decisions are loaded from <old>.csv: 1 kept, 1 relabelled, 1"));
+  EXPECT_THAT(text, HasSubstr("-> b, c (p 0.90), 100% agree; decided: relabel to b, c\n"));
+}
+
 TEST(LabelsPage, TheTerminalListsTheFirst) {
   const RunPredictions predictions = five_images();
   const ConfidentJoint joint = confident_joint(predictions.mean);
