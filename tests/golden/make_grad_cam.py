@@ -1,7 +1,7 @@
 """Writes apps_grad_cam.json: Grad-CAM by PyTorch's autograd, in double precision.
 
-`python3 make_grad_cam.py` needs torch and torchvision; `--verify` compares the file with what they give
-today. Weights and images follow from their names (formula.py).
+`python3 make_grad_cam.py` needs torch, torchvision and efficientnet-lite-pytorch; `--verify` compares the file
+with what they give today. Weights and images follow from their names (formula.py).
 
 The map is that of the paper's equations 1 and 2 (Selvaraju et al., 2017), divided by its largest value: the layer's
 output keeps its gradient, and nothing else of the network is looked at.
@@ -49,9 +49,15 @@ MODELS = {
     "mobilenet_v2": (None, 96, "features"),
     "mobilenet_v3_small": (None, 96, "features"),
     "efficientnet_b0": (None, 64, "features"),
+    # Odd sides: TensorFlow pads one row more at the end.
+    "efficientnet_lite0": (nn_models.tensorflows("efficientnet-lite0"), 90, "features"),
     "convnext_tiny": (None, 96, "features"),
     "vgg16_bn": (None, 64, "features.42"),  # before the last pooling
 }
+
+
+# Modules whose input is that layer's output, of models that have no such layer by themselves.
+BEHIND = {"efficientnet_lite0": "_avg_pooling"}
 
 
 def build(name):
@@ -63,6 +69,7 @@ def build(name):
     prefix = f"grad_cam/{name}/"
     for key, value in model.state_dict().items():
         if not key.endswith("num_batches_tracked"):
+            key = nn_models.torchvisions_name(key, model)
             value.copy_(torch.tensor(formula.parameter(key, prefix + key, list(value.shape))))
     for module in model.modules():
         if isinstance(module, (nn.ReLU, nn.ReLU6, nn.Hardswish)):
@@ -71,15 +78,19 @@ def build(name):
     return model.eval(), torch.tensor(images), prefix
 
 
-def grad_cam(model, layer, images, target):
+def grad_cam(model, name, images, target):
     """The map [h,w] of each image, scaled to 1, for the class `target`."""
     kept = []
 
-    def keep(_, __, output):
-        output.retain_grad()
-        kept.append(output)
+    def keep(features):
+        features.retain_grad()
+        kept.append(features)
 
-    hook = model.get_submodule(layer).register_forward_hook(keep)
+    if name in BEHIND:
+        hook = model.get_submodule(BEHIND[name]).register_forward_pre_hook(lambda _, inputs: keep(inputs[0]))
+    else:
+        layer = MODELS[name][2]
+        hook = model.get_submodule(layer).register_forward_hook(lambda _, __, output: keep(output))
     logits = model(images)
     hook.remove()
     logits[:, target].sum().backward()
@@ -94,7 +105,7 @@ def make():
     content = {"format": 1, "versions": {"torch": torch.__version__, "torchvision": torchvision.__version__}}
     for name, (_, _, layer) in MODELS.items():
         model, images, prefix = build(name)
-        maps = {str(target): grad_cam(model, layer, images, target) for target in (0, 7)}
+        maps = {str(target): grad_cam(model, name, images, target) for target in (0, 7)}
         content[name] = {
             "prefix": prefix, "classes": nn_models.CLASSES, "layer": layer,
             "images": {"shape": list(images.shape), **nn_models.IMAGE},

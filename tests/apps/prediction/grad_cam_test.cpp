@@ -61,8 +61,8 @@ TEST_P(GoldenGradCam, GivesPyTorchsMaps) {
 
 INSTANTIATE_TEST_SUITE_P(Models, GoldenGradCam,
                          ::testing::Values("lenet", "resnet18", "resnet50", "mobilenet_v2",
-                                           "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny",
-                                           "vgg16_bn"),
+                                           "mobilenet_v3_small", "efficientnet_b0",
+                                           "efficientnet_lite0", "convnext_tiny", "vgg16_bn"),
                          [](const auto& info) { return std::string(info.param); });
 
 // ---- every model ----
