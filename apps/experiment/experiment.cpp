@@ -51,6 +51,12 @@ Options with_absolute_paths(Options options) {
 /// What needs the list of classes and images, and none of their pixels.
 void check_before_decoding(const Options& options, const data::Dataset& dataset) {
   const auto classes = static_cast<std::int64_t>(dataset.class_names.size());
+  if (options.find_labels && resolved_folds(options, dataset).kind == FoldCount::Kind::Given) {
+    throw UsageError(fmt::format(
+        "--find-labels: needs for every photograph a fold that was not trained on it, and {} has "
+        "one split, its folders train and val; add --folds N",
+        dataset.root));
+  }
   check_network(options, classes);
   if (options.baselines) check_temporary_files(options, classes);
 }

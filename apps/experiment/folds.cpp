@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/label_errors/find_labels.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/autotune.h"
 #include "hanok/apps/preflight/plan.h"
@@ -97,6 +98,20 @@ FirstFold first_fold(const Run& run) {
                           options.image_size))};
 }
 
+/// --find-labels. Returns kSuccess or kInterrupted.
+int find_label_errors(const Run& run) {
+  ReadingOptions reading;
+  reading.threads = run.options.threads;
+  reading.workers = run.options.workers;
+  reading.device = run.options.device;
+  reading.precision = run.options.precision;
+  if (label_errors::find_labels_of_run(run.folder.path(), reading, run.reporter)) return kSuccess;
+  run.reporter.print(
+      fmt::format("\ninterrupted; the run is finished. Find its label errors with: labels {}\n",
+                  run.folder.path()));
+  return kInterrupted;
+}
+
 /// Trains the folds that are not done yet, then reports on all of them.
 int train_missing_folds(const Run& run) {
   MetricsLog log(run.folder);
@@ -142,7 +157,9 @@ int train_missing_folds(const Run& run) {
   std::error_code error;
   const bool has_page = std::filesystem::is_regular_file(run.folder.report(), error);
   if (trained || !has_page) report_findings(run, results);
-  return kSuccess;
+  const bool find_labels =
+      run.options.find_labels && (trained || !exists(run.folder.labels_page()));
+  return find_labels ? find_label_errors(run) : kSuccess;
 }
 
 /// --autotune on the CPU: measures now, and leaves the choices in the run folder.

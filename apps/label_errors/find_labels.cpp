@@ -86,6 +86,14 @@ MadeDecisions made_decisions(const LabelsOptions& options,
   return {};
 }
 
+/// True for the page and the table that find_labels_of_run() left in the run: to be written anew.
+bool is_of_find_labels(const std::string& run, const std::string& file) {
+  const training::RunFolder folder = training::RunFolder::open(run);
+  const std::filesystem::path name = std::filesystem::path(file).lexically_normal();
+  return name == std::filesystem::path(folder.labels_page()).lexically_normal() ||
+         name == std::filesystem::path(folder.suspects()).lexically_normal();
+}
+
 /// Throws UsageError or IoError if a file cannot be written, or would replace a run's or the
 /// data's.
 void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
@@ -98,8 +106,9 @@ void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
   }
   std::vector<std::string> inputs = {options.data, options.corrections};
   for (const std::string& run : options.runs) {
-    const std::vector<std::string> files = training::files_of_run(run);
-    inputs.insert(inputs.end(), files.begin(), files.end());
+    for (const std::string& file : training::files_of_run(run)) {
+      if (!is_of_find_labels(run, file)) inputs.push_back(file);
+    }
   }
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
   for (const char* table : {"/labels.csv", "/train.csv", "/train/train.csv"}) {
@@ -114,14 +123,10 @@ void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
   }
 }
 
-}  // namespace
-
-void find_labels(const LabelsOptions& options, Reporter& reporter) {
-  const std::vector<run_report::RunRecord> runs = read_runs(options);
-  check_outputs(options, runs.front().data.dataset);
-  const RunPredictions predictions = join_predictions(runs);
+/// Ranks the runs' images, prints the first and writes what is asked for; false if interrupted.
+bool write_findings(const LabelsOptions& options, const std::vector<run_report::RunRecord>& runs,
+                    const RunPredictions& predictions, Reporter& reporter) {
   const MadeDecisions made = made_decisions(options, runs);
-  for (const std::string& run : options.runs) training::warn_of_training(run, reporter);
   const ConfidentJoint joint = confident_joint(predictions.mean);
 
   const data::Dataset& dataset = runs.front().data.dataset;
@@ -133,7 +138,7 @@ void find_labels(const LabelsOptions& options, Reporter& reporter) {
     const PrecisionScope precision(options.precision);
     std::optional<Neighbourhood> found =
         find_neighbours(options, predictions, runs.front(), reporter);
-    if (!found) throw Error("interrupted; nothing was written");
+    if (!found) return false;
     neighbours = *std::move(found);
   }
   const std::vector<Suspect> suspects =
@@ -168,6 +173,30 @@ void find_labels(const LabelsOptions& options, Reporter& reporter) {
     pages::write_page(options.report, page);
     reporter.print(fmt::format("wrote {}: open it in a browser to decide\n", options.report));
   }
+  return true;
+}
+
+}  // namespace
+
+void find_labels(const LabelsOptions& options, Reporter& reporter) {
+  const std::vector<run_report::RunRecord> runs = read_runs(options);
+  check_outputs(options, runs.front().data.dataset);
+  const RunPredictions predictions = join_predictions(runs);
+  for (const std::string& run : options.runs) training::warn_of_training(run, reporter);
+  if (!write_findings(options, runs, predictions, reporter)) {
+    throw Error("interrupted; nothing was written");
+  }
+}
+
+bool find_labels_of_run(const std::string& run, const training::ReadingOptions& reading,
+                        Reporter& reporter) {
+  const training::RunFolder folder = training::RunFolder::open(run);
+  LabelsOptions options{reading};
+  options.runs = {run};
+  options.report = folder.labels_page();
+  options.out = folder.suspects();
+  const std::vector<run_report::RunRecord> runs = read_runs(options);
+  return write_findings(options, runs, join_predictions(runs), reporter);
 }
 
 }  // namespace hanok::label_errors

@@ -32,5 +32,11 @@ struct LabelsOptions : training::ReadingOptions {
 /// FormatError, also for decisions that do not fit (read_decisions()).
 void find_labels(const LabelsOptions& options, Reporter& reporter);
 
+/// What `labels RUN` finds with its defaults, for the process that has just trained the run:
+/// writes its labels.html and suspects.csv, and prints the same text. False if interrupted: then
+/// nothing is written.
+bool find_labels_of_run(const std::string& run, const training::ReadingOptions& reading,
+                        Reporter& reporter);
+
 }  // namespace hanok::label_errors
 #pragma GCC visibility pop

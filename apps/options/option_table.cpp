@@ -221,6 +221,12 @@ void add_stopping_options(OptionTable& table) {
               "augmented photographs, the network's graph. The result does not depend on it",
               &Options::tensorboard)
       .free_on_resume = true;
+  table
+      .toggle("find-labels",
+              "at the end look for labels that are probably wrong, as the program labels does: "
+              "RUN/labels.html and RUN/suspects.csv. Needs all folds",
+              &Options::find_labels)
+      .free_on_resume = true;
 }
 
 void add_machine_options(OptionTable& table) {

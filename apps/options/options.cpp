@@ -51,6 +51,20 @@ void check_folds(const Options& options) {
   }
 }
 
+/// --find-labels goes by answers of networks that were not trained on the photograph: all folds.
+void check_find_labels(const Options& options) {
+  if (!options.find_labels) return;
+  const auto refuse = [](const std::string& option, const std::string& instead) {
+    throw UsageError(
+        fmt::format("--find-labels: needs for every photograph a fold that was not trained on it, "
+                    "and {} trains one network only; {}",
+                    option, instead));
+  };
+  if (options.fold) refuse(fmt::format("--fold {}", *options.fold), "take --fold all");
+  if (options.val_fraction > 0) refuse("--val-fraction", "take --folds N instead");
+  if (options.folds.kind == FoldCount::Kind::Given) refuse("--folds given", "take --folds N");
+}
+
 void check_loss(const Options& options) {
   if (options.noise_robust != NoiseRobust::None && options.loss != LossKind::CrossEntropy) {
     throw UsageError(
@@ -81,6 +95,7 @@ void check_loss(const Options& options) {
 void check_options(const Options& options) {
   if (options.data.empty()) throw UsageError("--data: missing; name the folder with the images");
   check_folds(options);
+  check_find_labels(options);
   check_loss(options);
   if (options.warmup > 0 && options.scheduler == ScheduleKind::OneCycle) {
     throw UsageError("--warmup: one-cycle warms up by itself; take --scheduler cosine or constant");

@@ -79,6 +79,7 @@ struct Options {
   bool baselines = false;
   std::int64_t log_steps = 0;
   bool tensorboard = false;
+  bool find_labels = false;
   // machine
   std::uint64_t seed = 0;
   std::int64_t threads = 0;

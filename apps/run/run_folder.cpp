@@ -92,7 +92,8 @@ std::vector<std::string> run_files(const std::string& folder) {
       "per_class.csv",   "metrics.jsonl",   "confusion_matrix.csv",
       "metrics.csv",     "profile.json",    "conv2d_choices.csv",
       "cudnn_plans",     "profile.txt",     "cudnn_plans.txt",
-      "report.html",     "faces.csv",       "tensorboard"};
+      "report.html",     "faces.csv",       "tensorboard",
+      "labels.html",     "suspects.csv"};
   std::vector<std::string> found;
   std::error_code error;
   std::filesystem::directory_iterator entry(folder, error);

@@ -14,6 +14,7 @@
 //   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json, per_class.csv, confusion_matrix.csv    of all folds
 //   report.html        a page to look at: while it trains its curves, at its end everything
+//   labels.html, suspects.csv    with --find-labels: labels that are probably wrong
 //   tensorboard/fold_K/events.out.tfevents.hanok    with --tensorboard
 //   run.lock           while a process works in the folder (run_lock.h)
 // Every file is whole or absent (TensorBoard's may end early), so a run killed at any moment can be
@@ -57,6 +58,8 @@ class RunFolder {
   std::string per_class() const { return path_ + "/per_class.csv"; }
   std::string confusion_matrix() const { return path_ + "/confusion_matrix.csv"; }
   std::string report() const { return path_ + "/report.html"; }
+  std::string labels_page() const { return path_ + "/labels.html"; }
+  std::string suspects() const { return path_ + "/suspects.csv"; }
   std::string tensorboard(int k) const { return path_ + "/tensorboard/fold_" + std::to_string(k); }
   std::string events(int k) const { return tensorboard(k) + "/events.out.tfevents.hanok"; }
   std::string metrics_jsonl() const { return path_ + "/metrics.jsonl"; }

@@ -1,4 +1,5 @@
 // `labels` as a user runs it: labels that were made wrong stand first in the list.
+#include <filesystem>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -119,6 +120,52 @@ TEST_F(PlantedErrors, ASecondLookContinuesTheDecisionsOfTheFirst) {
   const Outcome nowhere = labels({"--corrections", folder_ / "nowhere.csv"});
   EXPECT_EQ(nowhere.exit_code, 1) << nowhere.output;
   EXPECT_THAT(nowhere.output, ::testing::HasSubstr("nowhere.csv"));
+}
+
+TEST_F(PlantedErrors, AreFoundAtTheEndOfARun) {
+  const std::string asked = train("1", {"--find-labels"});
+  EXPECT_TRUE(std::filesystem::exists(asked + "/labels.html"));
+  const std::string run = train("2");
+  EXPECT_FALSE(std::filesystem::exists(run + "/labels.html"));
+  const Outcome resumed = finetune({"--resume", run, "--find-labels"});
+  EXPECT_EQ(resumed.exit_code, 0) << resumed.output;
+
+  // As the program labels does.
+  const Outcome alone = run_program("labels", {run});
+  EXPECT_EQ(alone.exit_code, 0) << alone.output;
+  EXPECT_THAT(alone.output, ::testing::HasSubstr("Suspected labels"));
+  EXPECT_THAT(resumed.output, ::testing::HasSubstr(alone.output));
+  const std::string page = read_text(run + "/labels.html");
+  const std::string table = read_text(run + "/suspects.csv");
+  const Outcome anew = run_program(
+      "labels", {run, "--report", run + "/labels.html", "--out", run + "/suspects.csv"});
+  EXPECT_EQ(anew.exit_code, 0) << anew.output;
+  EXPECT_EQ(read_text(run + "/labels.html"), page);
+  EXPECT_EQ(read_text(run + "/suspects.csv"), table);
+}
+
+TEST_F(PlantedErrors, AreNotLookedForInASingleSplit) {
+  const auto expect = [&](const std::vector<std::string>& split, const std::string& text) {
+    const Outcome outcome = finetune(
+        std::vector<std::string>{"--data", folder_ / "photos", "--weights", "none", "--model",
+                                 "lenet", "--find-labels", "--out", folder_ / "refused"} +
+        split);
+    EXPECT_EQ(outcome.exit_code, 2) << outcome.output;
+    EXPECT_THAT(outcome.output, ::testing::HasSubstr("--find-labels: needs for every photograph"));
+    EXPECT_THAT(outcome.output, ::testing::HasSubstr(text));
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "refused"));
+  };
+  expect({"--folds", "2", "--fold", "1"}, "take --fold all");
+  expect({"--val-fraction", "0.3"}, "take --folds N instead");
+  expect({"--folds", "given"}, "take --folds N");
+  std::filesystem::remove(folder_ / "photos/labels.csv");
+  std::filesystem::rename(folder_ / "photos", folder_ / "classes");
+  for (const std::string part : {"train", "val"}) {
+    std::filesystem::create_directories(folder_ / "photos");
+    std::filesystem::copy(folder_ / "classes", folder_ / ("photos/" + part),
+                          std::filesystem::copy_options::recursive);
+  }
+  expect({"--max-steps", "1"}, "add --folds N");
 }
 
 TEST_F(PlantedErrors, AreNotWrittenOverTheData) {
