@@ -7,6 +7,7 @@
 
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/state_dict.h"
+#include "hanok/weights/sha256.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::weights {
@@ -134,7 +135,13 @@ const std::vector<WheelEntry>& wheel_catalogue() {
 
 std::string WheelEntry::file_name() const {
   constexpr std::size_t kDigits = 8;
-  return fmt::format("{}-{}.safetensors", name, files.at(0).sha256.substr(0, kDigits));
+  std::string digits = files.at(0).sha256;
+  if (files.size() > 1) {
+    std::string all;
+    for (const WheelFile& file : files) all += file.sha256;
+    digits = weights::sha256({reinterpret_cast<const unsigned char*>(all.data()), all.size()});
+  }
+  return fmt::format("{}-{}.safetensors", name, digits.substr(0, kDigits));
 }
 
 const WheelEntry& find_in_wheel_catalogue(const std::string& name) {

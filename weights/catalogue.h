@@ -56,7 +56,9 @@ struct WheelEntry {
   std::optional<double> top1{};    // per cent, if published
   std::string remark{};            // what the file lacks, if anything
 
-  /// Of the file in the cache: "mobilenet_v2-2f518e77.safetensors".
+  /// Of the file in the cache: "mobilenet_v2-2f518e77.safetensors". The digits are the first of the
+  /// file's SHA-256; of several files, of the SHA-256 of their SHA-256s' digits one after the
+  /// other.
   std::string file_name() const;
 };
 

@@ -251,6 +251,20 @@ TEST(Catalogue, HasEachModelOnceByNameWithItsFigures) {
   EXPECT_THROW(find_in_catalogue("resnet19"), ValueError);
 }
 
+TEST(Catalogue, NamesOfConvertedWheelsDependOnAllTheirFiles) {
+  EXPECT_EQ(find_in_wheel_catalogue("mobilenet_v2").file_name(),
+            "mobilenet_v2-2f518e77.safetensors");
+  EXPECT_EQ(find_in_wheel_catalogue("efficientnet_lite0").file_name(),
+            "efficientnet_lite0-57934424.safetensors");
+  const WheelEntry& mtcnn = find_in_wheel_catalogue("mtcnn");
+  ASSERT_EQ(mtcnn.files.size(), 3U);
+  for (std::size_t i = 0; i < mtcnn.files.size(); ++i) {
+    WheelEntry other = mtcnn;
+    other.files[i].sha256.back() = other.files[i].sha256.back() == '0' ? '1' : '0';
+    EXPECT_NE(other.file_name(), mtcnn.file_name()) << i;
+  }
+}
+
 TEST(Catalogue, FindsPretrainedFilesInTheCache) {
   const TemporaryFolder folder;
   const Environment home("HANOK_HOME", folder.path().string());
