@@ -331,8 +331,11 @@ std::vector<statistics::Interval> difference_intervals(const std::vector<Answers
                                                        std::int64_t classes) {
   std::vector<std::string> groups;
   for (const AnswersOfBoth& image : answers) groups.push_back(image.group);
-  std::vector<std::vector<double>> differences(static_cast<std::size_t>(classes) + 1);
-  statistics::bootstrap_interval(groups, [&](const std::vector<std::size_t>& drawn) {
+  const statistics::BootstrapOptions options;
+  std::vector<std::vector<double>> differences(
+      static_cast<std::size_t>(classes) + 1,
+      std::vector<double>(static_cast<std::size_t>(options.draws)));
+  const auto compare = [&](std::size_t draw, const std::vector<std::size_t>& drawn) {
     nn::ConfusionMatrix a(classes);
     nn::ConfusionMatrix b(classes);
     for (const std::size_t i : drawn) {
@@ -341,15 +344,15 @@ std::vector<statistics::Interval> difference_intervals(const std::vector<Answers
     }
     const std::vector<nn::ClassScore> of_a = a.per_class();
     const std::vector<nn::ClassScore> of_b = b.per_class();
-    differences[0].push_back(b.macro_f1() - a.macro_f1());
+    differences[0][draw] = b.macro_f1() - a.macro_f1();
     for (std::size_t c = 0; c < of_a.size(); ++c) {
-      differences[c + 1].push_back(of_b[c].f1 - of_a[c].f1);
+      differences[c + 1][draw] = of_b[c].f1 - of_a[c].f1;
     }
-    return differences[0].back();
-  });
+  };
+  statistics::for_each_draw(groups, compare, options);
   std::vector<statistics::Interval> out;
   for (std::vector<double>& values : differences) {
-    out.push_back(statistics::percentile_interval(std::move(values), 0.95));
+    out.push_back(statistics::percentile_interval(std::move(values), options.confidence));
   }
   return out;
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/statistics/parallel.h"
 #include "hanok/nn/metrics.h"
 
 #pragma GCC visibility push(default)
@@ -23,13 +24,21 @@ struct BootstrapOptions {
   int draws = 1000;  // at least 1
   std::uint64_t seed = 0;
   double confidence = 0.95;  // above 0, below 1
+  OnDone on_draw{};          // after each draw
 };
 
-/// The percentile interval of any statistic. It is called once a draw with the numbers of the
-/// samples drawn (0..groups.size()-1; the same number several times). Samples of one group are
-/// drawn together; each draw holds as many groups as there are. A NaN is left out. `groups` names
-/// each sample's group; the same bits for the same options. Throws ValueError for no samples or
-/// options out of range.
+/// Calls use(draw, drawn) once for each draw (0..draws-1), from several threads at once, with the
+/// numbers of the samples drawn (0..groups.size()-1; the same number several times). Samples of one
+/// group are drawn together; each draw holds as many groups as there are. `groups` names each
+/// sample's group. The same samples for the same options, whatever the number of threads. Throws
+/// ValueError for no samples or options out of range.
+void for_each_draw(
+    const std::vector<std::string>& groups,
+    const std::function<void(std::size_t draw, const std::vector<std::size_t>& drawn)>& use,
+    const BootstrapOptions& options = {});
+
+/// The percentile interval of any statistic, which is called from several threads at once with the
+/// samples of a draw (see for_each_draw). A NaN is left out.
 Interval bootstrap_interval(
     const std::vector<std::string>& groups,
     const std::function<double(const std::vector<std::size_t>& drawn)>& statistic,

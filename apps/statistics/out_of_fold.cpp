@@ -1,15 +1,17 @@
 #include "hanok/apps/statistics/out_of_fold.h"
 
 #include <algorithm>
+#include <atomic>
+#include <fmt/format.h>
 #include <map>
 #include <numeric>
 #include <set>
 #include <utility>
 
+#include "hanok/apps/statistics/class_totals.h"
 #include "hanok/data/random.h"
 #include "hanok/data/splits.h"
 #include "hanok/kernels/base/error.h"
-#include "hanok/nn/metrics.h"
 
 namespace hanok::statistics {
 namespace {
@@ -30,43 +32,75 @@ int possible_folds(const Target& target, int folds) {
   return std::max(2, std::min(folds, static_cast<int>(least)));
 }
 
-/// Rows that may change places: those of each group, and groups of one size.
+/// Rows sorted by their group, and groups that may change places: those of one size.
 struct Exchange {
-  std::vector<std::vector<std::size_t>> groups{};  // rows
-  std::vector<std::vector<std::size_t>> alike{};   // numbers of groups
+  std::vector<std::size_t> rows{};
+  struct Alike {
+    std::size_t size = 0;                // rows of each group
+    std::vector<std::uint32_t> begin{};  // of each group's rows
+  };
+  std::vector<Alike> sizes{};
 };
 
 Exchange exchangeable(const std::vector<std::string>& groups) {
   std::map<std::string, std::vector<std::size_t>> members;
   for (std::size_t i = 0; i < groups.size(); ++i) members[groups[i]].push_back(i);
   Exchange exchange;
-  std::map<std::size_t, std::vector<std::size_t>> alike;
+  std::map<std::size_t, std::vector<std::uint32_t>> alike;
   for (const auto& [name, rows] : members) {
-    alike[rows.size()].push_back(exchange.groups.size());
-    exchange.groups.push_back(rows);
+    alike[rows.size()].push_back(static_cast<std::uint32_t>(exchange.rows.size()));
+    exchange.rows.insert(exchange.rows.end(), rows.begin(), rows.end());
   }
-  for (const auto& [size, numbers] : alike) exchange.alike.push_back(numbers);
+  for (auto& [size, begin] : alike) {
+    exchange.sizes.push_back({.size = size, .begin = std::move(begin)});
+  }
   return exchange;
 }
 
-void shuffle_labels(const Exchange& exchange, data::RandomDraws& random,
-                    const std::vector<std::int64_t>& labels, std::vector<std::int64_t>& shuffled) {
-  for (const std::vector<std::size_t>& alike : exchange.alike) {
-    std::vector<std::size_t> from = alike;
+/// `labels` and the result are in the order of exchange.rows.
+std::vector<std::uint32_t> shuffled_labels(const Exchange& exchange, data::RandomDraws& random,
+                                           const std::vector<std::uint32_t>& labels) {
+  std::vector<std::uint32_t> shuffled(labels.size());
+  std::vector<std::uint32_t> of_group;
+  for (const auto& [size, begin] : exchange.sizes) {
+    std::vector<std::uint32_t> from = begin;
     random.shuffle(from);
-    for (std::size_t i = 0; i < alike.size(); ++i) {
-      const std::vector<std::size_t>& to = exchange.groups[alike[i]];
-      std::vector<std::size_t> rows = exchange.groups[from[i]];
-      random.shuffle(rows);
-      for (std::size_t k = 0; k < to.size(); ++k) shuffled[to[k]] = labels[rows[k]];
+    for (std::size_t i = 0; i < from.size(); ++i) {
+      const auto first = labels.begin() + from[i];
+      of_group.assign(first, first + static_cast<std::ptrdiff_t>(size));
+      random.shuffle(of_group);
+      std::copy(of_group.begin(), of_group.end(), shuffled.begin() + begin[i]);
     }
   }
+  return shuffled;
 }
 
-double macro_f1(const std::vector<std::int64_t>& labels, const Predictions& predictions) {
-  nn::ConfusionMatrix matrix(predictions.classes);
-  for (std::size_t i = 0; i < labels.size(); ++i) matrix.add(labels[i], predictions.predicted[i]);
-  return matrix.macro_f1();
+/// Classes of the rows, in the order of exchange.rows.
+std::vector<std::uint32_t> in_order(const Exchange& exchange, const Target& target,
+                                    const std::vector<std::int64_t>& of_rows) {
+  if (of_rows.size() != target.groups.size()) {
+    throw ValueError(fmt::format("p-value of the macro F1: {} labels or answers for {} samples",
+                                 of_rows.size(), target.groups.size()));
+  }
+  std::vector<std::uint32_t> ordered;
+  ordered.reserve(of_rows.size());
+  for (const std::size_t row : exchange.rows) {
+    if (of_rows[row] < 0 || of_rows[row] >= target.classes) {
+      throw ValueError(fmt::format("p-value of the macro F1: class {}, expected 0..{}",
+                                   of_rows[row], target.classes - 1));
+    }
+    ordered.push_back(static_cast<std::uint32_t>(of_rows[row]));
+  }
+  return ordered;
+}
+
+/// What shuffled labels leave as it is: `totals` needs its hits counted.
+void count_hits(ClassTotals& totals, const std::vector<std::uint32_t>& labels,
+                const std::vector<std::uint32_t>& answers) {
+  std::fill(totals.hits.begin(), totals.hits.end(), 0);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    totals.hits[answers[i]] += labels[i] == answers[i] ? 1 : 0;
+  }
 }
 
 }  // namespace
@@ -87,17 +121,24 @@ std::vector<FoldRows> grouped_folds(const Target& target, int folds, std::uint64
 
 OutOfFold predict_out_of_fold(const Columns& columns, const Target& target,
                               const std::vector<FoldRows>& folds, const ForestOptions& options) {
+  constexpr std::size_t kBlock = 1024;  // rows that one task predicts
   OutOfFold out;
   for (const FoldRows& fold : folds) {
     if (fold.validation.empty()) continue;
     const RandomForest forest(columns, target.labels, target.classes, fold.training, options);
-    for (const std::size_t row : fold.validation) {
-      std::vector<double> probabilities = forest.predict(columns, row);
-      const auto best = std::max_element(probabilities.begin(), probabilities.end());
-      out.rows.push_back(row);
-      out.predicted.push_back(best - probabilities.begin());
-      out.probabilities.push_back(std::move(probabilities));
-    }
+    const std::size_t first = out.rows.size();
+    out.rows.insert(out.rows.end(), fold.validation.begin(), fold.validation.end());
+    out.probabilities.resize(out.rows.size());
+    for_each_index((fold.validation.size() + kBlock - 1) / kBlock, [&](std::size_t block) {
+      const std::size_t end = std::min(first + (block + 1) * kBlock, out.rows.size());
+      for (std::size_t i = first + block * kBlock; i < end; ++i) {
+        out.probabilities[i] = forest.predict(columns, out.rows[i]);
+      }
+    });
+  }
+  for (const std::vector<double>& probabilities : out.probabilities) {
+    const auto best = std::max_element(probabilities.begin(), probabilities.end());
+    out.predicted.push_back(best - probabilities.begin());
   }
   return out;
 }
@@ -133,17 +174,48 @@ double chance_macro_f1(const Predictions& predictions, const std::vector<std::st
   return occurring > 0 ? sum / occurring : 0;
 }
 
-double p_value_of_macro_f1(const Predictions& predictions, int draws, std::uint64_t seed) {
-  const Exchange exchange = exchangeable(predictions.groups);
-  const double reached = macro_f1(predictions.labels, predictions);
-  std::vector<std::int64_t> shuffled = predictions.labels;
-  int as_good = 0;
-  for (int draw = 0; draw < draws; ++draw) {
-    data::RandomDraws random(seed, RandomStream::Shuffle, draw, 0, kLane);
-    shuffle_labels(exchange, random, predictions.labels, shuffled);
-    if (macro_f1(shuffled, predictions) >= reached - 1e-12) ++as_good;
+std::vector<double> p_values_of_macro_f1(const Target& target,
+                                         const std::vector<std::vector<std::int64_t>>& predicted,
+                                         int draws, std::uint64_t seed, const OnDone& on_draw) {
+  const Exchange exchange = exchangeable(target.groups);
+  const std::vector<std::uint32_t> labels = in_order(exchange, target, target.labels);
+  struct Answers {
+    std::vector<std::uint32_t> of_rows;
+    ClassTotals totals;
+    double reached;
+  };
+  std::vector<Answers> all;
+  for (const std::vector<std::int64_t>& answers : predicted) {
+    ClassTotals totals(static_cast<std::size_t>(target.classes));
+    std::vector<std::uint32_t> of_rows = in_order(exchange, target, answers);
+    for (std::size_t i = 0; i < labels.size(); ++i) totals.add(labels[i], of_rows[i]);
+    const double reached = totals.macro_f1();
+    all.push_back({std::move(of_rows), std::move(totals), reached});
   }
-  return (1.0 + as_good) / (1.0 + draws);
+  std::vector<std::atomic<int>> as_good(all.size());
+  for_each_index(
+      static_cast<std::size_t>(draws),
+      [&](std::size_t draw) {
+        data::RandomDraws random(seed, RandomStream::Shuffle, static_cast<std::int64_t>(draw), 0,
+                                 kLane);
+        const std::vector<std::uint32_t> shuffled = shuffled_labels(exchange, random, labels);
+        for (std::size_t i = 0; i < all.size(); ++i) {
+          // Shuffling moves labels, so that only the hits change.
+          ClassTotals totals = all[i].totals;
+          count_hits(totals, shuffled, all[i].of_rows);
+          if (totals.macro_f1() >= all[i].reached - 1e-12) ++as_good[i];
+        }
+      },
+      on_draw);
+  std::vector<double> p_values;
+  for (const std::atomic<int>& count : as_good) p_values.push_back((1.0 + count) / (1.0 + draws));
+  return p_values;
+}
+
+double p_value_of_macro_f1(const Predictions& predictions, int draws, std::uint64_t seed) {
+  const Target target{
+      .labels = predictions.labels, .groups = predictions.groups, .classes = predictions.classes};
+  return p_values_of_macro_f1(target, {predictions.predicted}, draws, seed).front();
 }
 
 std::vector<double> holm(const std::vector<double>& p_values) {

@@ -85,32 +85,52 @@ std::vector<float> categories(const std::vector<std::string>& texts) {
   return values;
 }
 
-/// Grows trees; rows are numbered in the order of the chosen ones.
-class RandomForest::Grower {
- public:
-  Grower(const Columns& columns, const std::vector<std::int64_t>& labels, std::size_t classes,
-         const std::vector<std::size_t>& rows, const ForestOptions& options)
-      : classes_(classes), options_(options) {
-    for (const std::vector<float>& column : columns.values) {
-      columns_.push_back(sort_into_bins(column, rows));
-    }
+/// What all trees learn from; rows are numbered in the order of the chosen ones.
+struct RandomForest::TrainingRows {
+  TrainingRows(const Columns& from, const std::vector<std::int64_t>& label_of, std::size_t count,
+               const std::vector<std::size_t>& rows)
+      : classes(count), columns(from.values.size()) {
+    for_each_index(columns.size(),
+                   [&](std::size_t i) { columns[i] = sort_into_bins(from.values[i], rows); });
     std::vector<double> members(classes, 0);
     for (const std::size_t row : rows) {
-      labels_.push_back(static_cast<std::size_t>(labels[row]));
-      members[labels_.back()] += 1;
+      labels.push_back(static_cast<std::uint32_t>(label_of[row]));
+      members[labels.back()] += 1;
     }
-    for (const double count : members) weights_.push_back(count > 0 ? 1 / count : 0);
+    for (const double of_class : members) weights.push_back(of_class > 0 ? 1 / of_class : 0);
+  }
+
+  std::size_t classes;
+  std::vector<Binned> columns;
+  std::vector<std::uint32_t> labels{};
+  std::vector<double> weights{};  // of a row of each class
+};
+
+/// Grows one tree.
+class RandomForest::Grower {
+ public:
+  Grower(const TrainingRows& rows, const ForestOptions& options, int tree_number)
+      : classes_(rows.classes),
+        options_(options),
+        columns_(rows.columns),
+        labels_(rows.labels),
+        weights_(rows.weights),
+        number_(tree_number) {
     const auto count = static_cast<double>(columns_.size());
     tried_ = columns_.size() <= 3 ? columns_.size() : static_cast<std::size_t>(std::sqrt(count));
   }
 
-  Tree grow(int tree_number) {
-    number_ = tree_number;
-    nodes_tried_ = 0;
+  Tree grow() {
     data::RandomDraws random(options_.seed, RandomStream::Sampler, number_, 0, kRowsLane);
     const std::size_t count = labels_.size();
-    drawn_.resize(count);
-    for (std::size_t& row : drawn_) row = random.below(static_cast<std::uint32_t>(count));
+    // In order, and not as they are drawn: passes over a node's rows then go through memory once.
+    std::vector<std::uint32_t> times(count, 0);
+    for (std::size_t i = 0; i < count; ++i)
+      ++times[random.below(static_cast<std::uint32_t>(count))];
+    drawn_.reserve(count);
+    for (std::size_t row = 0; row < count; ++row) {
+      drawn_.insert(drawn_.end(), times[row], static_cast<std::uint32_t>(row));
+    }
     Tree tree;
     tree.nodes.emplace_back();
     split(tree, 0, {.begin = 0, .end = count, .depth = 0});
@@ -153,7 +173,7 @@ class RandomForest::Grower {
     histogram_.assign(binned.upper.size() * classes_, 0);
     std::array<std::size_t, kBins> rows{};
     for (std::size_t i = range.begin; i < range.end; ++i) {
-      const std::size_t row = drawn_[i];
+      const std::uint32_t row = drawn_[i];
       const std::size_t bin = binned.bins[row];
       histogram_[bin * classes_ + labels_[row]] += weights_[labels_[row]];
       ++rows[bin];
@@ -164,12 +184,13 @@ class RandomForest::Grower {
     const auto least = static_cast<std::size_t>(options_.least_in_leaf);
     std::size_t rows_left = 0;
     for (std::size_t bin = 0; bin + 1 < binned.upper.size(); ++bin) {
+      if (rows[bin] == 0) continue;
       for (std::size_t c = 0; c < classes_; ++c) {
         left[c] += histogram_[bin * classes_ + c];
         right[c] -= histogram_[bin * classes_ + c];
       }
       rows_left += rows[bin];
-      if (rows[bin] == 0 || rows_left < least) continue;
+      if (rows_left < least) continue;
       if (range.end - range.begin - rows_left < least) break;
       const double gain = purity(left.data(), classes_) + purity(right.data(), classes_) - before;
       if (gain > best.gain + 1e-12) best = {.column = column, .bin = bin, .gain = gain};
@@ -203,7 +224,7 @@ class RandomForest::Grower {
     const auto middle =
         std::stable_partition(drawn_.begin() + static_cast<std::ptrdiff_t>(range.begin),
                               drawn_.begin() + static_cast<std::ptrdiff_t>(range.end),
-                              [&](std::size_t row) { return binned.bins[row] <= best.bin; });
+                              [&](std::uint32_t row) { return binned.bins[row] <= best.bin; });
     const auto cut = static_cast<std::size_t>(middle - drawn_.begin());
     const std::size_t left = tree.nodes.size();
     tree.nodes[node].column = static_cast<int>(best.column);
@@ -221,15 +242,15 @@ class RandomForest::Grower {
   }
 
   std::size_t classes_;
-  ForestOptions options_;
-  std::vector<Binned> columns_;
-  std::vector<std::size_t> labels_;
-  std::vector<double> weights_;  // of a row of each class
-  std::size_t tried_ = 0;        // columns a node tries
-  int number_ = 0;
+  const ForestOptions& options_;
+  const std::vector<Binned>& columns_;
+  const std::vector<std::uint32_t>& labels_;
+  const std::vector<double>& weights_;
+  std::size_t tried_ = 0;  // columns a node tries
+  int number_;
   std::int64_t nodes_tried_ = 0;
-  std::vector<std::size_t> drawn_;  // the tree's rows, sorted by node
-  std::vector<double> histogram_;   // [bins][classes]
+  std::vector<std::uint32_t> drawn_{};  // the tree's rows, sorted by node
+  std::vector<double> histogram_{};     // [bins][classes]
 };
 
 RandomForest::RandomForest(const Columns& columns, const std::vector<std::int64_t>& labels,
@@ -237,8 +258,12 @@ RandomForest::RandomForest(const Columns& columns, const std::vector<std::int64_
                            const ForestOptions& options)
     : classes_(static_cast<std::size_t>(classes)) {
   check(columns, labels, classes, rows);
-  Grower grower(columns, labels, classes_, rows, options);
-  for (int tree = 0; tree < options.trees; ++tree) trees_.push_back(grower.grow(tree));
+  const TrainingRows learned(columns, labels, classes_, rows);
+  trees_.resize(static_cast<std::size_t>(options.trees));
+  for_each_index(
+      trees_.size(),
+      [&](std::size_t i) { trees_[i] = Grower(learned, options, static_cast<int>(i)).grow(); },
+      options.on_tree);
 }
 
 std::vector<double> RandomForest::predict(const Columns& columns, std::size_t row) const {

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/statistics/parallel.h"
+
 #pragma GCC visibility push(default)
 namespace hanok::statistics {
 
@@ -27,13 +29,14 @@ struct ForestOptions {
   int least_in_leaf = 5;  // rows of a leaf
   int most_depth = 12;
   std::uint64_t seed = 0;
+  OnDone on_tree{};  // after each tree that has grown
 };
 
 class RandomForest {
  public:
   /// Learns `labels` (0..classes-1, one a row) from the rows `rows` of the columns. The same bits
-  /// for the same input. Throws ValueError for no rows or columns, columns of different lengths,
-  /// labels out of range or values that are NaN.
+  /// for the same input, whatever the number of threads. Throws ValueError for no rows or columns,
+  /// columns of different lengths, labels out of range or values that are NaN.
   RandomForest(const Columns& columns, const std::vector<std::int64_t>& labels,
                std::int64_t classes, const std::vector<std::size_t>& rows,
                const ForestOptions& options = {});
@@ -53,6 +56,7 @@ class RandomForest {
     std::vector<Node> nodes{};
     std::vector<float> answers{};
   };
+  struct TrainingRows;
   class Grower;
 
   std::size_t classes_;

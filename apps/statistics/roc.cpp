@@ -1,6 +1,7 @@
 #include "hanok/apps/statistics/roc.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <fmt/format.h>
 #include <limits>
 #include <numeric>
@@ -23,18 +24,32 @@ std::vector<std::size_t> by_score(const Scored& scored) {
   return order;
 }
 
-/// Each sample counts `counts` times.
-double weighted_auc(const Scored& scored, const std::vector<std::size_t>& order,
-                    const std::vector<double>& counts) {
+/// The samples in order of their scores.
+struct Ranked {
+  std::vector<double> scores{};
+  std::vector<std::uint8_t> positive{};
+};
+
+Ranked ranked(const Scored& scored, const std::vector<std::size_t>& order) {
+  Ranked all;
+  for (const std::size_t i : order) {
+    all.scores.push_back(scored.scores[i]);
+    all.positive.push_back(scored.positive[i] ? 1 : 0);
+  }
+  return all;
+}
+
+/// The sample of rank i counts counts[i] times.
+double weighted_auc(const Ranked& all, const std::vector<double>& counts) {
   double negatives = 0;
   double positives = 0;
   double pairs = 0;  // in which the positive one is higher
-  for (std::size_t begin = 0; begin < order.size();) {
+  for (std::size_t begin = 0; begin < counts.size();) {
     double tied_positive = 0;
     double tied_negative = 0;
     std::size_t end = begin;
-    while (end < order.size() && scored.scores[order[end]] == scored.scores[order[begin]]) {
-      (scored.positive[order[end]] ? tied_positive : tied_negative) += counts[order[end]];
+    while (end < counts.size() && all.scores[end] == all.scores[begin]) {
+      (all.positive[end] != 0 ? tied_positive : tied_negative) += counts[end];
       ++end;
     }
     pairs += tied_positive * (negatives + 0.5 * tied_negative);
@@ -49,7 +64,8 @@ double weighted_auc(const Scored& scored, const std::vector<std::size_t>& order,
 }  // namespace
 
 double roc_auc(const Scored& scored) {
-  return weighted_auc(scored, by_score(scored), std::vector<double>(scored.scores.size(), 1));
+  return weighted_auc(ranked(scored, by_score(scored)),
+                      std::vector<double>(scored.scores.size(), 1));
 }
 
 Interval auc_interval(const Scored& scored, const BootstrapOptions& options) {
@@ -58,13 +74,15 @@ Interval auc_interval(const Scored& scored, const BootstrapOptions& options) {
     throw ValueError(
         fmt::format("ROC AUC: {} scores, {} groups", order.size(), scored.groups.size()));
   }
-  std::vector<double> counts(order.size());
+  const Ranked all = ranked(scored, order);
+  std::vector<std::size_t> rank(order.size());
+  for (std::size_t at = 0; at < order.size(); ++at) rank[order[at]] = at;
   return bootstrap_interval(
       scored.groups,
       [&](const std::vector<std::size_t>& drawn) {
-        std::fill(counts.begin(), counts.end(), 0);
-        for (const std::size_t i : drawn) counts[i] += 1;
-        return weighted_auc(scored, order, counts);
+        std::vector<double> counts(order.size(), 0);
+        for (const std::size_t i : drawn) counts[rank[i]] += 1;
+        return weighted_auc(all, counts);
       },
       options);
 }

@@ -46,6 +46,29 @@ TEST(Bootstrap, IntervalOfAShareIsTheBinomialsWhereSamplesAreIndependent) {
   EXPECT_NEAR(accuracy.high, 2.0 / 3 + 0.0377, 0.004);
 }
 
+TEST(Bootstrap, ScoresOfEachDrawAreThoseOfItsConfusionMatrix) {
+  Predictions predictions = clustered(30, 2);
+  predictions.classes = 4;  // two of them do not occur
+  for (std::size_t i = 0; i < predictions.labels.size(); i += 7) predictions.predicted[i] = 2;
+  const BootstrapOptions options{.draws = 40};
+  std::vector<double> macro_f1(40);
+  std::vector<double> accuracy(40);
+  std::vector<double> precision(40);
+  const auto use = [&](std::size_t draw, const std::vector<std::size_t>& drawn) {
+    nn::ConfusionMatrix matrix(4);
+    for (const std::size_t i : drawn) matrix.add(predictions.labels[i], predictions.predicted[i]);
+    macro_f1[draw] = matrix.macro_f1();
+    accuracy[draw] = matrix.accuracy();
+    precision[draw] = matrix.per_class()[1].precision;
+  };
+  for_each_draw(predictions.groups, use, options);
+  const ScoreIntervals scores = score_intervals(predictions, options);
+  EXPECT_EQ(scores.macro_f1.low, percentile_interval(macro_f1, 0.95).low);
+  EXPECT_EQ(scores.macro_f1.high, percentile_interval(macro_f1, 0.95).high);
+  EXPECT_EQ(scores.accuracy.low, percentile_interval(accuracy, 0.95).low);
+  EXPECT_EQ(scores.classes[1].precision.low, percentile_interval(precision, 0.95).low);
+}
+
 TEST(Bootstrap, EqualPhotographsOfOneGroupNarrowNothing) {
   const BootstrapOptions options{.draws = 1000, .seed = 3};
   const ScoreIntervals one = score_intervals(clustered(60, 1), options);
@@ -85,6 +108,8 @@ TEST(Bootstrap, SeedDecidesTheDraws) {
 
 TEST(Bootstrap, RejectsWhatHasNoInterval) {
   EXPECT_THROW(score_intervals({.classes = 2}), ValueError);
+  EXPECT_THROW(score_intervals({.labels = {2}, .predicted = {0}, .groups = {"a"}, .classes = 2}),
+               ValueError);
   EXPECT_THROW(score_intervals(clustered(4, 1), {.draws = 0}), ValueError);
   EXPECT_THROW(score_intervals(clustered(4, 1), {.confidence = 1}), ValueError);
   Predictions uneven = clustered(4, 1);

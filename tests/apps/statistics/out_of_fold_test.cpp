@@ -7,6 +7,7 @@
 
 #include "hanok/apps/statistics/roc.h"
 #include "hanok/data/random.h"
+#include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/golden/golden.h"
 
@@ -130,6 +131,67 @@ TEST(OutOfFold, EqualPhotographsOfFewGroupsAreNoEvidence) {
     predictions.groups.push_back(std::to_string(group));
   }
   EXPECT_GT(p_value_of_macro_f1(predictions, 999, 0), 0.1);
+}
+
+TEST(OutOfFold, SeveralAnswersShareTheirShuffles) {
+  const Target target = imbalanced(480);
+  const Predictions good = answered(informative(target), target);
+  Predictions poor = good;
+  for (std::size_t i = 0; i < poor.predicted.size(); ++i) {
+    if (i % 3 != 0) poor.predicted[i] = static_cast<std::int64_t>(i % 2);
+  }
+  const Target rows{.labels = good.labels, .groups = good.groups, .classes = 3};
+  const std::vector<double> together =
+      p_values_of_macro_f1(rows, {good.predicted, poor.predicted}, 199, 4);
+  EXPECT_EQ(together[0], p_value_of_macro_f1(good, 199, 4));
+  EXPECT_EQ(together[1], p_value_of_macro_f1(poor, 199, 4));
+  EXPECT_TRUE(p_values_of_macro_f1(rows, {}, 199, 4).empty());
+  EXPECT_THROW(p_values_of_macro_f1(rows, {{0, 1}}, 9, 0), ValueError);
+  EXPECT_THROW(p_values_of_macro_f1(rows, {std::vector<std::int64_t>(480, 3)}, 9, 0), ValueError);
+}
+
+TEST(OutOfFold, AnyNumberOfThreadsGivesTheSameBits) {
+  const Target target = imbalanced(3000);  // several blocks of rows
+  const Columns columns = informative(target);
+  struct Results {
+    std::vector<std::vector<double>> probabilities;
+    std::vector<double> numbers;
+    bool operator==(const Results&) const = default;
+  };
+  const auto results_with = [&](int threads) {
+    set_num_threads(threads);
+    int trees = 0;
+    const OutOfFold answers = predict_out_of_fold(columns, target, grouped_folds(target, 3, 1),
+                                                  {.trees = 7, .on_tree = [&trees] { ++trees; }});
+    EXPECT_EQ(trees, 3 * 7);
+    Predictions predictions{.predicted = answers.predicted, .classes = target.classes};
+    Scored scored;
+    for (std::size_t i = 0; i < answers.rows.size(); ++i) {
+      predictions.labels.push_back(target.labels[answers.rows[i]]);
+      predictions.groups.push_back(target.groups[answers.rows[i]]);
+      scored.scores.push_back(answers.probabilities[i][1]);
+      scored.positive.push_back(predictions.labels.back() == 1);
+    }
+    scored.groups = predictions.groups;
+    int draws = 0;
+    const BootstrapOptions bootstrap{.draws = 101, .on_draw = [&draws] { ++draws; }};
+    const ScoreIntervals scores = score_intervals(predictions, bootstrap);
+    EXPECT_EQ(draws, 101);
+    const Interval auc = auc_interval(scored, {.draws = 101});
+    for (std::size_t i = 0; i < predictions.predicted.size(); i += 2) {
+      predictions.predicted[i] = static_cast<std::int64_t>(i / 2 % 3);
+    }
+    return Results{answers.probabilities,
+                   {scores.macro_f1.low, scores.classes[2].f1.high, auc.low, auc.high,
+                    p_value_of_macro_f1(predictions, 101, 0)}};
+  };
+  const int threads = num_threads();
+  const Results one = results_with(1);
+  const Results two = results_with(2);
+  const Results three = results_with(3);
+  set_num_threads(threads);
+  EXPECT_TRUE(one == two);
+  EXPECT_TRUE(one == three);
 }
 
 TEST(OutOfFold, HolmsCorrection) {
