@@ -20,6 +20,10 @@ struct NearDuplicateOptions {
   /// Pairs kept for a photograph, the most alike ones: thousands of frames of one video would
   /// otherwise give millions.
   std::size_t most_partners = 20;
+  /// Photographs whose pixels are compared with those of one photograph: of more with hashes within
+  /// most_bits the ones of the nearest hashes. Keeps thousands of frames of one video from taking
+  /// hours.
+  std::size_t most_compared = 4096;
 };
 
 struct NearPair {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "hanok/apps/cli/words.h"
+#include "hanok/apps/data_report/step_progress.h"
 
 namespace hanok::data_report {
 namespace {
@@ -336,6 +337,58 @@ bool can_be_folded(const statistics::Target& target) {
   return groups && most > 1;
 }
 
+/// What every question's columns say of the samples.
+std::vector<statistics::OutOfFold> answer(const std::vector<Question>& questions,
+                                          const Measured& data, const ShortcutOptions& options) {
+  const std::vector<statistics::FoldRows> folds =
+      statistics::grouped_folds(data.target, options.folds, options.seed);
+  statistics::ForestOptions forest{.seed = options.seed};
+  const StepProgress progress(
+      options.reporter,
+      {.label = "shortcuts",
+       .total = static_cast<std::int64_t>(questions.size() * folds.size()) * forest.trees,
+       .unit = "trees"});
+  forest.on_tree = progress.on_step();
+  std::vector<statistics::OutOfFold> answers;
+  for (const Question& question : questions) {
+    answers.push_back(
+        statistics::predict_out_of_fold(question.columns, data.target, folds, forest));
+  }
+  return answers;
+}
+
+/// All answers are about the same rows in one order, so that they share the shuffled labels.
+std::vector<double> p_values_of(const std::vector<statistics::OutOfFold>& answers,
+                                const Measured& data, const ShortcutOptions& options) {
+  if (answers.empty()) return {};
+  const statistics::Predictions first = predictions_of(data, answers.front());
+  std::vector<std::vector<std::int64_t>> predicted;
+  for (const statistics::OutOfFold& each : answers) predicted.push_back(each.predicted);
+  const StepProgress progress(
+      options.reporter,
+      {.label = "shortcuts by chance", .total = options.shuffles, .unit = "shuffles"});
+  return statistics::p_values_of_macro_f1(
+      {.labels = first.labels, .groups = first.groups, .classes = first.classes}, predicted,
+      options.shuffles, options.seed, progress.on_step());
+}
+
+/// The scores of the answers, and their intervals.
+void measure(std::vector<Shortcut>& shortcuts, const std::vector<statistics::OutOfFold>& answers,
+             const Measured& data, const ShortcutOptions& options) {
+  statistics::BootstrapOptions bootstrap{.seed = options.seed};
+  const StepProgress progress(
+      options.reporter, {.label = "intervals of the shortcuts",
+                         .total = static_cast<std::int64_t>(shortcuts.size()) * bootstrap.draws,
+                         .unit = "draws"});
+  bootstrap.on_draw = progress.on_step();
+  for (std::size_t i = 0; i < shortcuts.size(); ++i) {
+    const statistics::Predictions predictions = predictions_of(data, answers[i]);
+    shortcuts[i].macro_f1 = macro_f1_of(predictions);
+    shortcuts[i].chance = statistics::chance_macro_f1(predictions);
+    shortcuts[i].interval = statistics::macro_f1_interval(predictions, bootstrap);
+  }
+}
+
 }  // namespace
 
 std::string name_prefix(const std::string& path) {
@@ -361,29 +414,21 @@ ShortcutReport find_shortcuts(const data::Dataset& dataset, const std::vector<Im
         "Too few photographs, or all of one group: shortcuts were not measured.");
     return report;
   }
-  const std::vector<statistics::FoldRows> folds =
-      statistics::grouped_folds(data.target, options.folds, options.seed);
-  std::vector<statistics::OutOfFold> answers;
-  std::vector<double> p_values;
+  std::vector<Question> varying;
   std::vector<Shortcut> constant;
   for (Question& question : questions(dataset, data)) {
-    Shortcut shortcut = std::move(question.shortcut);
-    shortcut.samples = static_cast<std::int64_t>(data.facts.size());
+    question.shortcut.samples = static_cast<std::int64_t>(data.facts.size());
     if (is_constant(question.columns)) {
-      shortcut.constant = "the same in all";
-      constant.push_back(std::move(shortcut));
-      continue;
+      question.shortcut.constant = "the same in all";
+      constant.push_back(std::move(question.shortcut));
+    } else {
+      varying.push_back(std::move(question));
     }
-    answers.push_back(statistics::predict_out_of_fold(question.columns, data.target, folds,
-                                                      {.seed = options.seed}));
-    const statistics::Predictions predictions = predictions_of(data, answers.back());
-    shortcut.macro_f1 = macro_f1_of(predictions);
-    shortcut.chance = statistics::chance_macro_f1(predictions);
-    shortcut.interval = statistics::macro_f1_interval(predictions, {.seed = options.seed});
-    p_values.push_back(
-        statistics::p_value_of_macro_f1(predictions, options.shuffles, options.seed));
-    report.facts.push_back(std::move(shortcut));
   }
+  const std::vector<statistics::OutOfFold> answers = answer(varying, data, options);
+  const std::vector<double> p_values = p_values_of(answers, data, options);
+  for (Question& question : varying) report.facts.push_back(std::move(question.shortcut));
+  measure(report.facts, answers, data, options);
   const std::vector<double> corrected = statistics::holm(p_values);
   const Shortcut* best = nullptr;
   std::size_t best_answers = 0;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/data_report/image_facts.h"
 #include "hanok/apps/pages/page.h"
 #include "hanok/apps/statistics/out_of_fold.h"
@@ -20,9 +21,10 @@ namespace hanok::data_report {
 struct ShortcutOptions {
   int folds = 5;
   std::uint64_t seed = 0;
-  int shuffles = 2000;       // of the labels, for significance
-  double level = 0.01;       // of all tests together (Holm)
-  double least_gain = 0.05;  // macro F1 above chance that is worth a sentence
+  int shuffles = 2000;                     // of the labels, for significance
+  double level = 0.01;                     // of all tests together (Holm)
+  double least_gain = 0.05;                // macro F1 above chance that is worth a sentence
+  training::Reporter* reporter = nullptr;  // gets the progress; may be null
 };
 
 /// One fact alone.
@@ -60,7 +62,8 @@ struct ShortcutReport {
 /// The letters before the first digit, '_' or other sign of a file's name; "(no letters)".
 std::string name_prefix(const std::string& path);
 
-/// Samples that cannot be decoded are left out. `facts`: of dataset's samples, in their order.
+/// Samples that cannot be decoded are left out. `facts`: of dataset's samples, in their order. The
+/// same report for any number of threads.
 ShortcutReport find_shortcuts(const data::Dataset& dataset, const std::vector<ImageFacts>& facts,
                               const ShortcutOptions& options = {});
 

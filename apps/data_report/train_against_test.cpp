@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "hanok/apps/data_report/step_progress.h"
 #include "hanok/apps/prediction/image_list.h"
 #include "hanok/apps/statistics/out_of_fold.h"
 #include "hanok/apps/statistics/roc.h"
@@ -139,6 +140,19 @@ std::vector<FactDifference> differences(const Both& both) {
   return differences;
 }
 
+/// Which side a forest takes each photograph for.
+statistics::OutOfFold answer(const Both& both, const AgainstOptions& options) {
+  const std::vector<statistics::FoldRows> folds =
+      statistics::grouped_folds(both.target, options.folds, options.seed);
+  statistics::ForestOptions forest{.seed = options.seed};
+  const StepProgress progress(options.reporter,
+                              {.label = "train against test",
+                               .total = static_cast<std::int64_t>(folds.size()) * forest.trees,
+                               .unit = "trees"});
+  forest.on_tree = progress.on_step();
+  return statistics::predict_out_of_fold(columns_of(both), both.target, folds, forest);
+}
+
 std::vector<std::string> shared_groups(const data::Dataset& train, const data::Dataset& test) {
   if (!train.has_groups || !test.has_groups) return {};
   std::set<std::string> known;
@@ -201,10 +215,7 @@ AgainstReport train_against_test(const Photographs& train, const Photographs& te
                       std::min(groups[0].size(), groups[1].size()) >= 2;
   if (enough) {
     report.facts = differences(both);
-    const statistics::OutOfFold answers = statistics::predict_out_of_fold(
-        columns_of(both), both.target,
-        statistics::grouped_folds(both.target, options.folds, options.seed),
-        {.seed = options.seed});
+    const statistics::OutOfFold answers = answer(both, options);
     const statistics::Scored scored =
         scored_by(both, answers.rows, [&](std::size_t i) { return answers.probabilities[i][1]; });
     report.auc = statistics::roc_auc(scored);

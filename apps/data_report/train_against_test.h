@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/data_report/image_facts.h"
 #include "hanok/apps/data_report/near_duplicates.h"
 #include "hanok/apps/pages/page.h"
@@ -24,6 +25,7 @@ struct Photographs {
 struct AgainstOptions {
   int folds = 5;
   std::uint64_t seed = 0;
+  training::Reporter* reporter = nullptr;  // gets the progress; may be null
 };
 
 /// How far one fact alone tells the two apart.

@@ -319,13 +319,14 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
     similar = data_report::near_by_features(dataset, files, features, reporter);
   }
   const data_report::DataFindings findings = data_report::find_all(dataset, files, similar);
-  std::vector<pages::Block> more =
-      data_report::shortcut_blocks(data_report::find_shortcuts(dataset, files));
+  std::vector<pages::Block> more = data_report::shortcut_blocks(
+      data_report::find_shortcuts(dataset, files, {.reporter = &reporter}));
   if (other) {
     const std::vector<ImageFacts> there = measure(*other, reporter);
     const std::vector<pages::Block> section =
         data_report::against_blocks(data_report::train_against_test(
-            {.dataset = dataset, .facts = files}, {.dataset = *other, .facts = there}));
+            {.dataset = dataset, .facts = files}, {.dataset = *other, .facts = there},
+            {.reporter = &reporter}));
     more.insert(more.end(), section.begin(), section.end());
   }
   if (finder) {

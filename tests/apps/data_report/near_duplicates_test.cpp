@@ -6,6 +6,7 @@
 
 #include "hanok/apps/data_report/duplicate_sets.h"
 #include "hanok/data/csv.h"
+#include "hanok/engine/runtime.h"
 #include "tests/apps/data_report/pictures.h"
 
 namespace hanok::test {
@@ -94,6 +95,25 @@ TEST(NearDuplicates, ManyFramesOfOneVideoGiveFewPairs) {
   const auto sets = data_report::duplicate_sets(dataset, facts, pairs);
   ASSERT_EQ(sets.size(), 1U);
   EXPECT_EQ(sets[0].samples.size(), 500U);
+}
+
+TEST(NearDuplicates, AreTheSameForAnyNumberOfThreads) {
+  std::vector<ImageFacts> facts(300, facts_of(collage(1)));  // several blocks of one task each
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    facts[i].content_hash = i + 1;
+    facts[i].perceptual_hash = std::uint64_t{1} << (i % 64);
+  }
+  const int threads = num_threads();
+  set_num_threads(1);
+  const auto one = numbers(data_report::near_duplicates(facts, {.most_compared = 30}));
+  const auto one_between = numbers(data_report::near_duplicates_between(facts, facts));
+  for (const int count : {2, 3}) {
+    set_num_threads(count);
+    EXPECT_EQ(numbers(data_report::near_duplicates(facts, {.most_compared = 30})), one);
+    EXPECT_EQ(numbers(data_report::near_duplicates_between(facts, facts)), one_between);
+  }
+  set_num_threads(threads);
+  EXPECT_GT(one.size(), 299U * 10);
 }
 
 TEST(NearDuplicates, BetweenTwoDataSetsEqualFilesToo) {

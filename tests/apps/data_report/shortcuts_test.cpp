@@ -4,10 +4,13 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <map>
 
 #include "hanok/apps/data_report/run_shortcut.h"
 #include "hanok/data/random.h"
+#include "hanok/engine/runtime.h"
 #include "tests/support/paths.h"
+#include "tests/support/recording_reporter.h"
 
 namespace hanok::data_report {
 namespace {
@@ -57,6 +60,36 @@ const Shortcut& fact_named(const ShortcutReport& report, const std::string& name
     if (fact.fact == name) return fact;
   }
   throw std::runtime_error("no fact " + name);
+}
+
+TEST(Shortcuts, AreTheSameForAnyNumberOfThreadsAndShowTheirProgress) {
+  const Photographs made = ordinary(3);
+  const auto report_with = [&](int threads, training::Reporter* reporter) {
+    set_num_threads(threads);
+    std::string text;
+    const ShortcutReport report =
+        find_shortcuts(made.dataset, made.facts, {.shuffles = 50, .reporter = reporter});
+    for (const Shortcut& fact : report.facts) {
+      text += fmt::format("{} {} {} {} {}\n", fact.fact, fact.macro_f1, fact.interval.low,
+                          fact.interval.high, fact.p_value);
+    }
+    return text;
+  };
+  const int threads = num_threads();
+  const std::string one = report_with(1, nullptr);
+  EXPECT_EQ(report_with(2, nullptr), one);
+  test::RecordingReporter reporter;
+  EXPECT_EQ(report_with(3, &reporter), one);
+  set_num_threads(threads);
+  ASSERT_FALSE(reporter.progress.empty());
+  std::map<std::string, std::int64_t> done;
+  for (const training::ProgressState& state : reporter.progress) {
+    EXPECT_LE(state.done, state.total);
+    done[state.unit] = state.total - state.done;
+  }
+  EXPECT_EQ(done,
+            (std::map<std::string, std::int64_t>{{"draws", 0}, {"shuffles", 0}, {"trees", 0}}));
+  EXPECT_EQ(reporter.text, "");
 }
 
 TEST(Shortcuts, NoneIsClaimedWhereNoneIs) {
