@@ -27,6 +27,11 @@ namespace {
 constexpr int kWindow = 12;  // pixels of a side that PNet looks at
 constexpr int kStride = 2;   // between two of its windows
 
+/// Pixels that a network sees at once: its activations then take some 10 MB, however large the
+/// photograph is, and its boxes many.
+constexpr int kPixelsOfStrip = 1 << 17;
+constexpr std::size_t kPixelsOfBatch = 1 << 15;
+
 constexpr double kOverlapInScale = 0.5;
 constexpr double kOverlap = 0.7;
 
@@ -42,8 +47,36 @@ std::vector<double> pyramid(const data::Image& image, const DetectorOptions& opt
   return scales;
 }
 
-/// PNet's windows in an image of this scale whose score reaches the threshold.
-std::vector<Candidate> proposals(const nn::FaceOutputs& out, double scale, float threshold) {
+/// Rows of PNet's outputs for an image of this height; a last window may lack one row.
+int output_rows(int height) { return (height - kWindow + 1) / kStride + 1; }
+
+/// Rows [begin, end) of PNet's outputs, of which each sees kWindow rows of the image.
+struct Strip {
+  int begin = 0, end = 0;
+
+  AreaSums::Rows seen(int height) const {
+    return {.begin = kStride * begin, .end = std::min(kStride * (end - 1) + kWindow, height)};
+  }
+};
+
+/// Strips of about kPixelsOfStrip, which overlap by what windows share. Every one but the last has
+/// an even number of rows, so that pooling pairs the same rows as in the whole image.
+std::vector<Strip> strips_of(const AreaSums::Size& size) {
+  constexpr int kLeast = 16;  // outputs of a strip: fewer would mostly compute what is shared
+  const int seen = kPixelsOfStrip / size.width;
+  const int rows = std::max(kLeast, (seen - kWindow) / kStride + 1);
+  std::vector<Strip> strips;
+  const int all = output_rows(size.height);
+  for (int begin = 0; begin < all; begin += rows) {
+    strips.push_back({.begin = begin, .end = std::min(begin + rows, all)});
+  }
+  return strips;
+}
+
+/// PNet's windows in an image of this scale whose score reaches the threshold; `out` are the
+/// outputs from row `first_row` on.
+std::vector<Candidate> proposals(const nn::FaceOutputs& out, int first_row, double scale,
+                                 float threshold) {
   const std::int64_t rows = out.boxes.size(2);
   const std::int64_t columns = out.boxes.size(3);
   const float* probabilities = out.probabilities.data<float>();  // [rows, columns, 2]
@@ -62,9 +95,9 @@ std::vector<Candidate> proposals(const nn::FaceOutputs& out, double scale, float
       const float score = probabilities[2 * at + 1];
       if (!(score >= threshold)) continue;
       Candidate box{.left = first(column),
-                    .top = first(row),
+                    .top = first(first_row + row),
                     .right = last(column),
-                    .bottom = last(row),
+                    .bottom = last(first_row + row),
                     .score = score};
       std::copy_n(shifts + 4 * at, 4, box.shifts.begin());
       found.push_back(box);
@@ -112,10 +145,15 @@ std::vector<Candidate> Detector::Impl::propose(const AreaSums& sums,
   for (const double scale : pyramid(image, options)) {
     const AreaSums::Size size{.width = static_cast<int>(image.width * scale + 1),
                               .height = static_cast<int>(image.height * scale + 1)};
-    Tensor x = Tensor::empty({1, 3, size.height, size.width});
-    sums.resize({0, 0, image.width, image.height}, size, x.mutable_data<float>());
-    const std::vector<Candidate> found =
-        proposals(networks.pnet.outputs(x), scale, options.thresholds[0]);
+    std::vector<Candidate> found;
+    for (const Strip& strip : strips_of(size)) {
+      const AreaSums::Rows rows = strip.seen(size.height);
+      Tensor x = Tensor::empty({1, 3, rows.end - rows.begin, size.width});
+      sums.resize_rows({0, 0, image.width, image.height}, size, rows, x.mutable_data<float>());
+      const std::vector<Candidate> here =
+          proposals(networks.pnet.outputs(x), strip.begin, scale, options.thresholds[0]);
+      found.insert(found.end(), here.begin(), here.end());
+    }
     const std::vector<Candidate> kept = without_overlaps(found, kOverlapInScale, Overlap::Union);
     all.insert(all.end(), kept.begin(), kept.end());
   }
@@ -131,10 +169,10 @@ std::vector<Candidate> Detector::Impl::refine(nn::FaceNetwork& network, int side
                                               const AreaSums& sums, const data::Image& image,
                                               std::vector<Candidate> boxes) const {
   drop_empty(boxes, image);
-  constexpr std::size_t kBatch = 256;
+  const std::size_t most = kPixelsOfBatch / static_cast<std::size_t>(side * side);
   std::vector<Candidate> faces;
-  for (std::size_t begin = 0; begin < boxes.size(); begin += kBatch) {
-    const std::size_t end = std::min(begin + kBatch, boxes.size());
+  for (std::size_t begin = 0; begin < boxes.size(); begin += most) {
+    const std::size_t end = std::min(begin + most, boxes.size());
     std::vector<Candidate> batch(boxes.begin() + static_cast<std::ptrdiff_t>(begin),
                                  boxes.begin() + static_cast<std::ptrdiff_t>(end));
     const nn::FaceOutputs out = network.outputs(patches(sums, batch, image, side));

@@ -40,7 +40,8 @@ class Detector {
   Detector& operator=(const Detector&) = delete;
 
   /// Faces, the largest first; the same ones for any number of threads. Not to be called by two
-  /// threads at once. None is found in an image smaller than min_face_size.
+  /// threads at once. None is found in an image smaller than min_face_size. Takes 12 bytes a pixel
+  /// of the image, and some 30 MB more however large it is.
   std::vector<Face> detect(const data::Image& image) const;
   /// SHA-256 of the weights: part of what identifies cached boxes.
   const std::string& weights_sha256() const;

@@ -2,12 +2,15 @@
 // the photographs are at hand; its arithmetic everywhere.
 #include "hanok/apps/faces/detector.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <gtest/gtest.h>
 
 #include "hanok/apps/faces/area_sums.h"
 #include "hanok/apps/faces/boxes.h"
+#include "hanok/engine/allocator.h"
 #include "hanok/engine/ops.h"
+#include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/wheel.h"
@@ -109,6 +112,34 @@ TEST(Detector, FindsNothingInAnImageThatIsTooSmallOrBlank) {
   blank.pixels.assign(std::size_t{64} * 48 * 3, 128);
   EXPECT_TRUE(detector.detect(blank).empty());
   EXPECT_EQ(detector.weights_sha256().size(), 64U);
+}
+
+TEST(AreaSums, RowsAreThoseOfTheWhole) {
+  const data::Image image = drawn(37, 29);
+  const AreaSums sums(image);
+  const Pixels part{.left = 1, .top = 2, .right = 36, .bottom = 29};
+  std::vector<float> whole(std::size_t{11} * 17 * 3);
+  sums.resize(part, {.width = 11, .height = 17}, whole.data());
+  std::vector<float> rows(std::size_t{11} * 5 * 3);
+  sums.resize_rows(part, {.width = 11, .height = 17}, {.begin = 6, .end = 11}, rows.data());
+  EXPECT_TRUE(std::equal(rows.begin(), rows.end(), whole.begin() + 6 * 11 * 3));
+}
+
+TEST(Detector, ALargePhotographTakesBoundedMemory) {
+  if (!has_weights()) GTEST_SKIP() << "./dev weights mtcnn was not run: this test did not run";
+  const int threads = num_threads();
+  set_num_threads(1);
+  const Detector detector;
+  const data::Image image = drawn(4000, 3000);
+  Allocator& allocator = allocator_of(Device::cpu());
+  const std::size_t before = allocator.statistics().in_use;
+  allocator.reset_peak();
+  detector.detect(image);
+  set_num_threads(threads);
+  const double megabytes =
+      static_cast<double>(allocator.statistics().peak - before + image.pixels.size()) / 1e6;
+  RecordProperty("megabytes", std::to_string(megabytes));
+  EXPECT_LT(megabytes, 215);  // 180 of them are the image and its sums
 }
 
 TEST(Detector, SaysHowToGetTheWeightsAndRefusesImpossibleOptions) {
