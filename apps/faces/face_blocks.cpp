@@ -62,17 +62,41 @@ std::string crop_sentence(const FaceFindings& findings) {
          "--crop face cuts out each one.";
 }
 
-std::string dependence_sentence(const FaceFindings& findings, const data::Dataset& dataset) {
-  const Share& low = findings.classes[findings.lowest];
-  const Share& high = findings.classes[findings.highest];
-  return fmt::format(
-      "Whether a face is found depends on the class: {} in '{}' ({}), {} in '{}' ({}); p = {:.2g}. "
-      "A detector that was trained on bare faces misses covered ones. With --crop face such "
-      "photographs show their middle instead of a face, so the crop itself tells the classes "
-      "apart: compare with --crop center and --crop none, and look at what was missed.",
-      percent(low.value()), dataset.class_names[findings.lowest], interval(low),
-      percent(high.value()), dataset.class_names[findings.highest], interval(high),
-      findings.p_value);
+using Names = std::vector<std::string>;
+
+/// "60.0% in 'a' (50.2% to 69.1%), 95.0% in 'b' (88.8% to 97.8%); p = 3e-09."
+std::string difference(const SharesByKind& kinds, const Names& names) {
+  const Share& low = kinds.shares[kinds.lowest];
+  const Share& high = kinds.shares[kinds.highest];
+  return fmt::format("{} in '{}' ({}), {} in '{}' ({}); p = {:.2g}.", percent(low.value()),
+                     names[kinds.lowest], interval(low), percent(high.value()),
+                     names[kinds.highest], interval(high), kinds.p_value);
+}
+
+constexpr const char* kConsequence =
+    "A detector that was trained on bare faces misses covered ones. With --crop face such "
+    "photographs show their middle instead of a face, so the crop itself tells the classes apart: "
+    "compare with --crop center and --crop none, and look at what was missed.";
+
+Names mask_names() { return {kMaskNames.begin(), kMaskNames.end()}; }
+
+/// Warnings where the share depends on the mask or on the class; of both, the consequence is said
+/// once.
+std::vector<std::string> dependence_sentences(const FaceFindings& findings,
+                                              const data::Dataset& dataset) {
+  std::vector<std::string> sentences;
+  if (findings.masks.differ) {
+    sentences.push_back(
+        fmt::format("Whether a face is found depends on how the mask is worn, over all sexes and "
+                    "ages: {}",
+                    difference(findings.masks, mask_names())));
+  }
+  if (findings.classes.differ) {
+    sentences.push_back(fmt::format("Whether a face is found depends on the class: {}",
+                                    difference(findings.classes, dataset.class_names)));
+  }
+  if (!sentences.empty()) sentences.front() += fmt::format(" {}", kConsequence);
+  return sentences;
 }
 
 pages::Table class_table(const FaceFindings& findings, const data::Dataset& dataset) {
@@ -83,8 +107,11 @@ pages::Table class_table(const FaceFindings& findings, const data::Dataset& data
     table.rows.push_back({name, fmt::format("{}", share.of), fmt::format("{}", share.found),
                           percent(share.value()), interval(share)});
   };
-  for (std::size_t c = 0; c < findings.classes.size(); ++c) {
-    add(dataset.class_names[c], findings.classes[c]);
+  for (std::size_t c = 0; c < findings.classes.shares.size(); ++c) {
+    add(dataset.class_names[c], findings.classes.shares[c]);
+  }
+  for (std::size_t m = 0; m < findings.masks.shares.size(); ++m) {
+    add(fmt::format("all with the mask {}", kMaskNames[m]), findings.masks.shares[m]);
   }
   add("all", findings.all);
   return table;
@@ -96,8 +123,8 @@ pages::BarChart class_chart(const FaceFindings& findings, const data::Dataset& d
                         .reference = findings.all.value(),
                         .reference_name = "all classes"};
   pages::BarChart::Bars bars;
-  for (std::size_t c = 0; c < findings.classes.size(); ++c) {
-    const Share& share = findings.classes[c];
+  for (std::size_t c = 0; c < findings.classes.shares.size(); ++c) {
+    const Share& share = findings.classes.shares[c];
     if (share.of == 0) continue;
     chart.categories.push_back(dataset.class_names[c]);
     bars.values.push_back(share.value());
@@ -205,9 +232,8 @@ std::vector<Block> face_blocks(const FaceTable& table, const data::Dataset& data
   if (findings.several > 0) text += fmt::format(", several in {}", findings.several);
   if (findings.unreadable > 0) text += fmt::format("; {} cannot be read", findings.unreadable);
   blocks.emplace_back(pages::Paragraph{.text = text + ".", .tone = Tone::Finding});
-  if (findings.depends_on_class) {
-    blocks.emplace_back(
-        pages::Paragraph{.text = dependence_sentence(findings, dataset), .tone = Tone::Warning});
+  for (const std::string& sentence : dependence_sentences(findings, dataset)) {
+    blocks.emplace_back(pages::Paragraph{.text = sentence, .tone = Tone::Warning});
   }
   blocks.emplace_back(class_table(findings, dataset));
   blocks.emplace_back(pages::Figure{.chart = class_chart(findings, dataset),

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <map>
+#include <numeric>
 
 #include "hanok/apps/statistics/quantile.h"
 #include "hanok/kernels/base/error.h"
@@ -91,11 +92,49 @@ double independence(const std::vector<Share>& classes, const std::vector<double>
   return chi_square_tail(statistic, filled - 1);
 }
 
-void count_classes(FaceFindings& findings, const FaceTable& table, const data::Dataset& dataset) {
-  const std::size_t count = dataset.class_names.size();
-  std::vector<Groups> groups(count);
-  Groups everywhere;
-  findings.classes.resize(count);
+/// Photographs of one kind.
+struct Kind {
+  Share share{};
+  Groups groups{};
+
+  void add(const data::Sample& sample, bool found) {
+    ++share.of;
+    share.found += found ? 1 : 0;
+    GroupCounts& group = groups[sample.group];
+    ++group.photographs;
+    group.found += found ? 1 : 0;
+  }
+};
+
+/// The extremes are among kinds with photographs.
+SharesByKind compared(const std::vector<Kind>& kinds) {
+  SharesByKind result;
+  std::vector<double> effects;
+  for (const Kind& kind : kinds) {
+    effects.push_back(design_effect(kind.groups));
+    result.shares.push_back(wilson(kind.share.found, kind.share.of, effects.back()));
+  }
+  result.p_value = independence(result.shares, effects);
+  bool any = false;
+  for (std::size_t i = 0; i < result.shares.size(); ++i) {
+    if (result.shares[i].of == 0) continue;
+    const double share = result.shares[i].value();
+    if (!any || share < result.shares[result.lowest].value()) result.lowest = i;
+    if (!any || share > result.shares[result.highest].value()) result.highest = i;
+    any = true;
+  }
+  result.differ =
+      any && result.p_value < kSignificant &&
+      result.shares[result.highest].value() - result.shares[result.lowest].value() >= kNotable;
+  return result;
+}
+
+void count_kinds(FaceFindings& findings, const FaceTable& table, const data::Dataset& dataset) {
+  constexpr std::int64_t kClassesOfMask = 6;
+  const bool has_masks = dataset.layout == "competition";
+  Kind all;
+  std::vector<Kind> classes(dataset.class_names.size());
+  std::vector<Kind> masks(has_masks ? kMaskNames.size() : 0);
   for (std::size_t i = 0; i < table.photos.size(); ++i) {
     const PhotoFaces& photo = table.photos[i];
     const data::Sample& sample = dataset.samples[i];
@@ -103,43 +142,17 @@ void count_classes(FaceFindings& findings, const FaceTable& table, const data::D
       ++findings.unreadable;
       continue;
     }
-    const int found = photo.largest ? 1 : 0;
     findings.several += photo.faces > 1 ? 1 : 0;
-    const auto add = [&](Share& share, Groups& into) {
-      ++share.of;
-      share.found += found;
-      GroupCounts& group = into[sample.group];
-      ++group.photographs;
-      group.found += found;
-    };
-    add(findings.all, everywhere);
+    const bool found = photo.largest.has_value();
+    all.add(sample, found);
     if (sample.label < 0) continue;
-    const auto c = static_cast<std::size_t>(sample.label);
-    add(findings.classes[c], groups[c]);
+    classes[static_cast<std::size_t>(sample.label)].add(sample, found);
+    if (has_masks)
+      masks[static_cast<std::size_t>(sample.label / kClassesOfMask)].add(sample, found);
   }
-  findings.all = wilson(findings.all.found, findings.all.of, design_effect(everywhere));
-  std::vector<double> effects;
-  for (std::size_t c = 0; c < count; ++c) {
-    effects.push_back(design_effect(groups[c]));
-    findings.classes[c] = wilson(findings.classes[c].found, findings.classes[c].of, effects[c]);
-  }
-  findings.p_value = independence(findings.classes, effects);
-}
-
-/// Among classes with photographs.
-void find_extremes(FaceFindings& findings) {
-  bool any = false;
-  for (std::size_t c = 0; c < findings.classes.size(); ++c) {
-    if (findings.classes[c].of == 0) continue;
-    const double share = findings.classes[c].value();
-    if (!any || share < findings.classes[findings.lowest].value()) findings.lowest = c;
-    if (!any || share > findings.classes[findings.highest].value()) findings.highest = c;
-    any = true;
-  }
-  findings.depends_on_class =
-      any && findings.p_value < kSignificant &&
-      findings.classes[findings.highest].value() - findings.classes[findings.lowest].value() >=
-          kNotable;
+  findings.all = wilson(all.share.found, all.share.of, design_effect(all.groups));
+  findings.classes = compared(classes);
+  findings.masks = compared(masks);
 }
 
 /// The part of the box inside the photograph.
@@ -164,44 +177,69 @@ void add_where(FaceFindings& findings, const RelativeBox& box) {
   }
 }
 
-RelativeBox around(const std::vector<RelativeBox>& boxes, std::size_t without) {
-  RelativeBox all{.left = 1, .top = 1, .right = 0, .bottom = 0};
-  for (std::size_t i = 0; i < boxes.size(); ++i) {
-    if (i == without) continue;
-    all.left = std::min(all.left, boxes[i].left);
-    all.top = std::min(all.top, boxes[i].top);
-    all.right = std::max(all.right, boxes[i].right);
-    all.bottom = std::max(all.bottom, boxes[i].bottom);
-  }
-  return all;
+/// Where a box ends on one side; the lower, the further out.
+double reach(const RelativeBox& box, std::size_t side) {
+  return std::array<double, 4>{box.left, box.top, -box.right, -box.bottom}[side];
 }
+
+/// Boxes, of which those at an edge of the whole can be taken away one by one.
+class Boxes {
+ public:
+  explicit Boxes(const std::vector<RelativeBox>& boxes) : boxes_(boxes), gone_(boxes.size()) {
+    for (std::size_t side = 0; side < kSides; ++side) {
+      order_[side].resize(boxes.size());
+      std::iota(order_[side].begin(), order_[side].end(), std::size_t{0});
+      std::stable_sort(order_[side].begin(), order_[side].end(), [&](std::size_t a, std::size_t b) {
+        return reach(boxes[a], side) < reach(boxes[b], side);
+      });
+    }
+  }
+
+  /// The box that reaches furthest to a side.
+  std::size_t outermost(std::size_t side) { return next(side, boxes_.size()); }
+  void take_away(std::size_t i) { gone_[i] = true; }
+  /// The rectangle around all but one; boxes.size(): around all.
+  RelativeBox around(std::size_t without) {
+    const auto edge = [&](std::size_t side) { return reach(boxes_[next(side, without)], side); };
+    return {.left = edge(0), .top = edge(1), .right = -edge(2), .bottom = -edge(3)};
+  }
+
+ private:
+  static constexpr std::size_t kSides = 4;
+
+  /// The outermost one but for `without`.
+  std::size_t next(std::size_t side, std::size_t without) {
+    std::size_t& at = first_[side];
+    while (gone_[order_[side][at]]) ++at;
+    std::size_t found = at;
+    while (gone_[order_[side][found]] || order_[side][found] == without) ++found;
+    return order_[side][found];
+  }
+
+  const std::vector<RelativeBox>& boxes_;
+  std::vector<bool> gone_;
+  std::array<std::vector<std::size_t>, kSides> order_;  // the furthest out first
+  std::array<std::size_t, kSides> first_{};             // none before it is left
+};
 
 }  // namespace
 
-RelativeBox holding(std::vector<RelativeBox> boxes, double share) {
+RelativeBox holding(const std::vector<RelativeBox>& boxes, double share) {
   if (boxes.empty()) return {};
   const auto all = static_cast<double>(boxes.size());
   auto spare = static_cast<std::size_t>(std::floor(all * (1 - share) + 1e-9));
   spare = std::min(spare, boxes.size() - 1);
-  const std::size_t none = boxes.size();
+  Boxes left(boxes);
   for (; spare > 0; --spare) {
     // Only a box at an edge of the whole can make it smaller.
-    const auto by = [&boxes](auto less) {
-      return static_cast<std::size_t>(std::min_element(boxes.begin(), boxes.end(), less) -
-                                      boxes.begin());
-    };
-    const std::array<std::size_t, 4> edges = {
-        by([](const auto& a, const auto& b) { return a.left < b.left; }),
-        by([](const auto& a, const auto& b) { return a.top < b.top; }),
-        by([](const auto& a, const auto& b) { return a.right > b.right; }),
-        by([](const auto& a, const auto& b) { return a.bottom > b.bottom; })};
-    std::size_t best = edges[0];
-    for (const std::size_t i : edges) {
-      if (around(boxes, i).area() < around(boxes, best).area()) best = i;
+    std::size_t best = left.outermost(0);
+    for (const std::size_t side : {1U, 2U, 3U}) {
+      const std::size_t i = left.outermost(side);
+      if (left.around(i).area() < left.around(best).area()) best = i;
     }
-    boxes.erase(boxes.begin() + static_cast<std::ptrdiff_t>(best));
+    left.take_away(best);
   }
-  return around(boxes, none);
+  return left.around(boxes.size());
 }
 
 FaceFindings find_in_table(const FaceTable& table, const data::Dataset& dataset) {
@@ -210,8 +248,7 @@ FaceFindings find_in_table(const FaceTable& table, const data::Dataset& dataset)
                                  table.photos.size(), dataset.samples.size()));
   }
   FaceFindings findings;
-  count_classes(findings, table, dataset);
-  find_extremes(findings);
+  count_kinds(findings, table, dataset);
   std::vector<RelativeBox> boxes;
   std::vector<double> heights;
   std::vector<double> areas;
@@ -228,7 +265,7 @@ FaceFindings find_in_table(const FaceTable& table, const data::Dataset& dataset)
   }
   findings.median_height = heights.empty() ? 0 : statistics::quantile(heights, 0.5);
   findings.median_area = areas.empty() ? 0 : statistics::quantile(areas, 0.5);
-  findings.suggested = holding(std::move(boxes), FaceFindings::kHeld);
+  findings.suggested = holding(boxes, FaceFindings::kHeld);
   return findings;
 }
 

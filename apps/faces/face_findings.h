@@ -29,20 +29,31 @@ struct RelativeBox {
   double area() const { return (right - left) * (bottom - top); }
 };
 
+/// Shares of several kinds of photographs, and whether they differ.
+struct SharesByKind {
+  std::vector<Share> shares{};
+  /// Probability of shares as different as these if no kind were different: chi-square test of
+  /// independence, with counts corrected for groups. 1 with fewer than two kinds.
+  double p_value = 1;
+  std::size_t lowest = 0, highest = 0;  // kinds with the smallest and the largest share
+  /// p_value < 0.01 and at least 5 points between the two.
+  bool differ = false;
+};
+
+/// The competition's kinds of masks, as in its class numbers.
+constexpr std::array<const char*, 3> kMaskNames = {"worn", "incorrect", "not worn"};
+
 struct FaceFindings {
   /// Photographs with a face, of those that can be read. Where samples have groups, photographs of
   /// a group resemble each other: intervals are those of fewer, independent photographs (their
   /// number divided by the design effect).
   Share all{};
-  std::vector<Share> classes{};  // in the data set's order; samples without a label are in none
+  SharesByKind classes{};  // in the data set's order; samples without a label are in none
+  /// In the competition's layout by mask (kMaskNames), whatever the sex and the age: its 18 classes
+  /// hold too few photographs to differ by more than chance. Empty in others.
+  SharesByKind masks{};
   std::int64_t unreadable = 0;
   std::int64_t several = 0;  // photographs with more than one face
-  /// Probability of shares as different as these if no class were different: chi-square test of
-  /// independence, with counts corrected for groups. 1 with fewer than two classes.
-  double p_value = 1;
-  std::size_t lowest = 0, highest = 0;  // classes with the smallest and the largest share
-  /// p_value < 0.01 and at least 5 points between the two.
-  bool depends_on_class = false;
 
   static constexpr int kCells = 16;
   /// Share of the faces that cover a cell's middle: [row][column] from the top left.
@@ -59,7 +70,7 @@ FaceFindings find_in_table(const FaceTable& table, const data::Dataset& dataset)
 
 /// A small rectangle that holds at least `share` of the boxes: from the one that holds all, the box
 /// at whose edge most area is gained is left out, as often as allowed. Inside [0, 1].
-RelativeBox holding(std::vector<RelativeBox> boxes, double share);
+RelativeBox holding(const std::vector<RelativeBox>& boxes, double share);
 
 /// The section "faces" of a page: shares by class, a heat map, sizes, a suggested crop, and
 /// photographs with their boxes, `pictures` of each kind at most.

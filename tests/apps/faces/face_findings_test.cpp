@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "hanok/apps/inspection/inspect.h"
+#include "hanok/data/random.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/apps/faces/made_up_finder.h"
 #include "tests/apps/program.h"
@@ -52,13 +53,13 @@ TEST(FaceFindingsTest, GivesSharesWithWilsonsIntervals) {
   const FaceFindings found = photos.findings();
   EXPECT_EQ(found.all.found, 12);
   EXPECT_EQ(found.all.of, 30);
-  EXPECT_EQ(found.classes[0].found, 9);
-  EXPECT_EQ(found.classes[1].of, 20);
+  EXPECT_EQ(found.classes.shares[0].found, 9);
+  EXPECT_EQ(found.classes.shares[1].of, 20);
   // statsmodels.stats.proportion.proportion_confint(9, 10, method="wilson"), and (3, 20)
-  EXPECT_NEAR(found.classes[0].low, 0.595850, 1e-6);
-  EXPECT_NEAR(found.classes[0].high, 0.982124, 1e-6);
-  EXPECT_NEAR(found.classes[1].low, 0.052369, 1e-6);
-  EXPECT_NEAR(found.classes[1].high, 0.360419, 1e-6);
+  EXPECT_NEAR(found.classes.shares[0].low, 0.595850, 1e-6);
+  EXPECT_NEAR(found.classes.shares[0].high, 0.982124, 1e-6);
+  EXPECT_NEAR(found.classes.shares[1].low, 0.052369, 1e-6);
+  EXPECT_NEAR(found.classes.shares[1].high, 0.360419, 1e-6);
 }
 
 TEST(FaceFindingsTest, WarnsWhereTheShareDependsOnTheClass) {
@@ -67,10 +68,10 @@ TEST(FaceFindingsTest, WarnsWhereTheShareDependsOnTheClass) {
   photos.add(1, 60, 100);
   const FaceFindings found = photos.findings();
   // scipy.stats.chi2_contingency([[95, 5], [60, 40]], correction=False): statistic 35.125
-  EXPECT_NEAR(found.p_value, 3.0913e-9, 1e-12);
-  EXPECT_TRUE(found.depends_on_class);
-  EXPECT_EQ(found.lowest, 1U);
-  EXPECT_EQ(found.highest, 0U);
+  EXPECT_NEAR(found.classes.p_value, 3.0913e-9, 1e-12);
+  EXPECT_TRUE(found.classes.differ);
+  EXPECT_EQ(found.classes.lowest, 1U);
+  EXPECT_EQ(found.classes.highest, 0U);
 }
 
 TEST(FaceFindingsTest, DoesNotWarnOfChance) {
@@ -79,13 +80,13 @@ TEST(FaceFindingsTest, DoesNotWarnOfChance) {
   photos.add(1, 84, 100);
   const FaceFindings found = photos.findings();
   // scipy.stats.chi2_contingency([[90, 10], [84, 16]], correction=False): p = 0.207110
-  EXPECT_NEAR(found.p_value, 0.207110, 1e-6);
-  EXPECT_FALSE(found.depends_on_class);
+  EXPECT_NEAR(found.classes.p_value, 0.207110, 1e-6);
+  EXPECT_FALSE(found.classes.differ);
   Photos same;
   same.add(0, 50, 50);
   same.add(1, 50, 50);
-  EXPECT_EQ(same.findings().p_value, 1);
-  EXPECT_FALSE(Photos().findings().depends_on_class);
+  EXPECT_EQ(same.findings().classes.p_value, 1);
+  EXPECT_FALSE(Photos().findings().classes.differ);
 }
 
 TEST(FaceFindingsTest, TestsMoreThanTwoClasses) {
@@ -95,9 +96,9 @@ TEST(FaceFindingsTest, TestsMoreThanTwoClasses) {
   photos.add(1, 25, 40);
   photos.add(2, 31, 40);
   // scipy.stats.chi2_contingency([[20, 20], [25, 15], [31, 9]], correction=False)
-  EXPECT_NEAR(photos.findings().p_value, 0.038176, 1e-6);
+  EXPECT_NEAR(photos.findings().classes.p_value, 0.038176, 1e-6);
   photos.add(3, 22, 40);
-  EXPECT_NEAR(photos.findings().p_value, 0.063831, 1e-6);
+  EXPECT_NEAR(photos.findings().classes.p_value, 0.063831, 1e-6);
 }
 
 TEST(FaceFindingsTest, PhotographsOfAGroupCountForFewer) {
@@ -106,15 +107,15 @@ TEST(FaceFindingsTest, PhotographsOfAGroupCountForFewer) {
   Photos together;
   together.add(0, 60, 100, 20);  // five persons: three found, two missed
   const auto width = [](const Photos& photos) {
-    const faces::Share share = photos.findings().classes[0];
+    const faces::Share share = photos.findings().classes.shares[0];
     return share.high - share.low;
   };
   EXPECT_GT(width(together), 3 * width(apart));
   // The same difference that is clear of independent photographs may be one of persons.
   apart.add(1, 40, 100);
   together.add(1, 40, 100, 20);
-  EXPECT_TRUE(apart.findings().depends_on_class);
-  EXPECT_FALSE(together.findings().depends_on_class);
+  EXPECT_TRUE(apart.findings().classes.differ);
+  EXPECT_FALSE(together.findings().classes.differ);
 }
 
 TEST(FaceFindingsTest, SaysWhereFacesAreAndHowLarge) {
@@ -180,6 +181,61 @@ TEST(FaceFindingsTest, BlocksNameTheClassesThatDiffer) {
   const std::vector<pages::Block> none = faces::face_blocks(even.table, even.dataset, 0);
   EXPECT_EQ(texts_of(none, pages::Tone::Warning), "");
   EXPECT_THAT(texts_of(none, pages::Tone::Finding), Not(HasSubstr("of the width")));
+}
+
+TEST(FaceFindingsTest, OfTheCompetitionSaysItByMask) {
+  Photos photos;
+  photos.dataset.layout = "competition";
+  photos.dataset.class_names.assign(18, "");
+  for (std::size_t c = 0; c < 18; ++c) photos.dataset.class_names[c] = fmt::format("class {}", c);
+  // Each of the 18 classes is too small to differ; six of them together are not.
+  for (std::int64_t c = 0; c < 18; ++c) photos.add(c, c < 6 ? 8 : 10, 10);
+  const FaceFindings found = photos.findings();
+  EXPECT_FALSE(found.classes.differ);
+  ASSERT_EQ(found.masks.shares.size(), 3U);
+  EXPECT_EQ(found.masks.shares[0].found, 48);
+  EXPECT_EQ(found.masks.shares[0].of, 60);
+  EXPECT_TRUE(found.masks.differ);
+  // scipy.stats.chi2_contingency([[48, 12], [60, 0], [60, 0]], correction=False)
+  EXPECT_NEAR(found.masks.p_value, 2.6074e-6, 1e-9);
+  const std::string warnings =
+      texts_of(faces::face_blocks(photos.table, photos.dataset, 0), pages::Tone::Warning);
+  EXPECT_THAT(warnings, AllOf(HasSubstr("depends on how the mask is worn"),
+                              HasSubstr("80.0% in 'worn'"), HasSubstr("100.0% in 'incorrect'"),
+                              HasSubstr("--crop center"), Not(HasSubstr("depends on the class"))));
+  photos.dataset.layout = "folder";
+  EXPECT_TRUE(photos.findings().masks.shares.empty());
+  EXPECT_FALSE(photos.findings().masks.differ);
+}
+
+TEST(FaceFindingsTest, TheSuggestedPartIsThatOfTakingAwayOneByOne) {
+  std::vector<RelativeBox> boxes;
+  for (std::int64_t i = 0; i < 400; ++i) {
+    data::RandomDraws random(7, RandomStream::Test, i, 0);
+    const auto side = [&random] { return static_cast<double>(random.below(20)) / 40; };  // ties too
+    const double left = side();
+    const double top = side();
+    boxes.push_back({left, top, left + side() + 0.01, top + side() + 0.01});
+  }
+  std::vector<RelativeBox> rest = boxes;
+  const auto around = [](const std::vector<RelativeBox>& all, std::size_t without) {
+    RelativeBox box{1, 1, 0, 0};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      if (i == without) continue;
+      box = {std::min(box.left, all[i].left), std::min(box.top, all[i].top),
+             std::max(box.right, all[i].right), std::max(box.bottom, all[i].bottom)};
+    }
+    return box;
+  };
+  for (int round = 0; round < 60; ++round) {
+    std::size_t best = 0;
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      if (around(rest, i).area() < around(rest, best).area()) best = i;
+    }
+    rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(best));
+  }
+  // Ties may be taken away in another order.
+  EXPECT_NEAR(faces::holding(boxes, 0.85).area(), around(rest, rest.size()).area(), 0.03);
 }
 
 TEST(FaceFindingsTest, DrawsTheBoxAndTheCrop) {
