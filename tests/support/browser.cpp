@@ -29,13 +29,43 @@ constexpr const char* kProbe = R"js(<script>
   addEventListener("securitypolicyviolation", function (event) {
     seen.problems.push("policy: " + event.violatedDirective + " " + event.blockedURI);
   });
-  addEventListener("load", function () {
+  ["alert", "confirm", "prompt"].forEach(function (name) {
+    window[name] = function () { seen.problems.push(name + " was called"); };
+  });
+  function examine() {
+    var ids = {};
+    document.querySelectorAll("[id]").forEach(function (one) {
+      if (ids[one.id]) seen.problems.push("two elements have the id " + one.id);
+      ids[one.id] = true;
+    });
     document.querySelectorAll("a[href]").forEach(function (link) {
       var to = link.getAttribute("href");
       if (!/^(#|data:|blob:)/.test(to)) seen.problems.push("leads out: " + to);
+      if (/^#./.test(to) && !ids[decodeURIComponent(to.slice(1))]) {
+        seen.problems.push("leads nowhere: " + to);
+      }
     });
+    document.querySelectorAll("img").forEach(function (image) {
+      if (!image.hasAttribute("alt")) seen.problems.push("a picture without a text");
+      if (image.naturalWidth === 0) seen.problems.push("no picture: " + image.alt);
+    });
+    var width = document.documentElement.clientWidth;
+    if (document.documentElement.scrollWidth > width) {
+      var wide = Array.from(document.body.querySelectorAll("*")).filter(function (one) {
+        return !one.closest(".scroll *, .chart *") && one.getBoundingClientRect().right > width + 1;
+      });
+      seen.problems.push("wider than the window: " + (wide[0] || document.body).outerHTML
+                                                       .slice(0, 120));
+    }
+  }
+  addEventListener("load", function () {
+    var folded = document.querySelectorAll("details:not([open])");
     document.querySelectorAll("button, summary, a[href^='#'], input[type=checkbox]")
       .forEach(function (one) { seen.clicks++; one.click(); });
+    folded.forEach(function (one) {
+      if (!one.open) seen.problems.push("stays folded: " + one.textContent.slice(0, 40));
+    });
+    examine();
     try {
       seen.result = String((function () { SCRIPT })());
     } catch (error) {

@@ -18,8 +18,9 @@ struct BrowserVisit {
 };
 
 struct BrowserReport {
-  /// Failing scripts, violations of the page's policy, files that were fetched, links that lead out
-  /// of the page.
+  /// Failing scripts, dialogs, violations of the page's policy, files that were fetched, links that
+  /// lead out of the page or nowhere, equal ids, pictures that cannot be seen or have no text,
+  /// details that stay folded when they are clicked, a page wider than the window.
   std::vector<std::string> problems{};
   int clicks = 0;
   std::string result{};
