@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <hanok/version.h>  // made by CMake
+#include <string_view>
 #include <type_traits>
 
 #include "hanok/apps/pages/html_parts.h"
@@ -37,6 +38,59 @@ std::string isolated(const std::string& text) {
   const bool ascii = std::all_of(text.begin(), text.end(),
                                  [](char c) { return static_cast<unsigned char>(c) < 0x80; });
   return ascii ? escape(text) : "<bdi>" + escape(text) + "</bdi>";
+}
+
+/// Where the command in backticks that begins at `at` ends; npos: no command begins there, and the
+/// backtick is part of a name.
+std::size_t end_of_command(const std::string& text, std::size_t at) {
+  if (text[at] != '`' || (at > 0 && text[at - 1] != ' ' && text[at - 1] != '(')) {
+    return std::string::npos;
+  }
+  const std::size_t end = text.find('`', at + 1);
+  if (end == std::string::npos || end == at + 1) return std::string::npos;
+  const bool closes =
+      end + 1 == text.size() || std::string_view(" .,;:)").find(text[end + 1]) != std::string::npos;
+  return closes ? end : std::string::npos;
+}
+
+/// Where the option ("--crop") that begins at `at` ends; `at` if none does.
+std::size_t end_of_option(const std::string& text, std::size_t at) {
+  if (text.compare(at, 2, "--") != 0 || (at > 0 && text[at - 1] != ' ')) return at;
+  const std::size_t end =
+      std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz-", at), text.size());
+  return end > at + 2 ? end : at;
+}
+
+/// A sentence: options are not broken at their hyphens.
+std::string with_options(const std::string& text) {
+  std::string out;
+  std::size_t plain = 0;  // where the text begins that is not written yet
+  for (std::size_t at = text.find("--"); at != std::string::npos;) {
+    const std::size_t end = end_of_option(text, at);
+    if (end > at) {
+      out += escape(text.substr(plain, at - plain)) + "<span class=\"option\">" +
+             escape(text.substr(at, end - at)) + "</span>";
+      plain = end;
+    }
+    at = text.find("--", std::max(end, at + 2));
+  }
+  return out + escape(text.substr(plain));
+}
+
+/// A paragraph's text: what stands in backticks is a command.
+std::string prose(const std::string& text) {
+  std::string out;
+  std::size_t plain = 0;
+  for (std::size_t at = text.find('`'); at != std::string::npos;) {
+    const std::size_t end = end_of_command(text, at);
+    if (end != std::string::npos) {
+      out += with_options(text.substr(plain, at - plain)) + "<code>" +
+             with_options(text.substr(at + 1, end - at - 1)) + "</code>";
+      plain = end + 1;
+    }
+    at = text.find('`', end == std::string::npos ? at + 1 : end + 1);
+  }
+  return out + with_options(text.substr(plain));
 }
 
 class HtmlWriter {
@@ -115,7 +169,7 @@ void HtmlWriter::add(const Paragraph& paragraph) {
                      : paragraph.tone == Tone::Warning ? " class=\"warning\""
                                                        : "";
   const char* label = paragraph.tone == Tone::Warning ? "<strong>Warning:</strong> " : "";
-  out_ += fmt::format("<p{}>{}{}</p>\n", tone, label, escape(paragraph.text));
+  out_ += fmt::format("<p{}>{}{}</p>\n", tone, label, prose(paragraph.text));
 }
 
 void HtmlWriter::add(const Facts& facts) {
@@ -178,18 +232,26 @@ void HtmlWriter::add(const Table& table) {
                                    row.size(), table.columns.size()));
     }
   }
-  const std::size_t shown = std::min(table.shown, table.rows.size());
+  const std::size_t written = std::min(table.most, table.rows.size());
+  const std::size_t shown = std::min(table.shown, written);
   out_ += whole(table, table.caption, 0, shown);
-  if (shown == table.rows.size()) return;
-  out_ += fmt::format("<details><summary>{} more rows</summary>\n{}</details>\n",
-                      table.rows.size() - shown, whole(table, "", shown, table.rows.size()));
+  if (shown < written) {
+    out_ += fmt::format("<details><summary>{} more rows</summary>\n{}</details>\n", written - shown,
+                        whole(table, "", shown, written));
+  }
+  const std::size_t left_out = table.rows.size() - written;
+  if (left_out > 0) {
+    add(Paragraph{fmt::format("{} of the {} rows are not on this page{}{}.", left_out,
+                              table.rows.size(), table.where_all.empty() ? "" : ": ",
+                              table.where_all)});
+  }
 }
 
 void HtmlWriter::add(const Figure& figure) {
   const std::string title = std::visit([](const auto& chart) { return chart.title; }, figure.chart);
   out_ += fmt::format(
       "<figure>\n<figcaption>{}<small>{}</small></figcaption>\n<div class=\"chart\">{}</div>\n",
-      escape(title), escape(figure.caption), to_svg(figure.chart));
+      escape(title), prose(figure.caption), to_svg(figure.chart));
   std::vector<std::vector<std::string>> numbers = to_rows(figure.chart);
   Table table{.caption = title, .columns = numbers.front(), .shown = numbers.size()};
   table.rows.assign(numbers.begin() + 1, numbers.end());

@@ -36,6 +36,9 @@ p { max-width: 48rem; margin: .6rem 0; overflow-wrap: anywhere; }
 .finding { background: var(--find-paper); border-color: var(--accent); }
 .warning { background: var(--warn-paper); border-color: var(--warn); }
 a { color: var(--accent); }
+code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; background: var(--card);
+  padding: .1em .3em; border-radius: .25rem; }
+.option { white-space: nowrap; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .skip { position: absolute; left: -999rem; }
 .skip:focus { left: 1rem; top: .5rem; background: var(--paper); padding: .4rem .8rem; z-index: 2; }
@@ -50,14 +53,16 @@ caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { padding: .25rem .7rem; border-bottom: 1px solid var(--grid); text-align: right;
   font-variant-numeric: tabular-nums; vertical-align: top; }
 th { background: var(--card); }
-th.text, td.text, tbody th { text-align: left; overflow-wrap: anywhere; max-width: 28rem; }
+td { white-space: nowrap; }
+th.text, td.text, tbody th { text-align: left; white-space: normal; overflow-wrap: break-word;
+  max-width: 28rem; }
 tbody th { font-weight: 400; background: none; }
 th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
   padding: 0;
   cursor: pointer; text-align: inherit; }
-th[aria-sort] button::after { content: " \2195"; color: var(--muted); }
-th[aria-sort=ascending] button::after { content: " \2191"; color: var(--accent); }
-th[aria-sort=descending] button::after { content: " \2193"; color: var(--accent); }
+th[aria-sort] button::after { content: "\a0\2195"; color: var(--muted); }
+th[aria-sort=ascending] button::after { content: "\a0\2191"; color: var(--accent); }
+th[aria-sort=descending] button::after { content: "\a0\2193"; color: var(--accent); }
 figure { margin: 1rem 0; }
 .chart > svg { max-width: 100%; height: auto; display: block; }
 figcaption { font-weight: 600; margin-bottom: .3rem; max-width: 48rem; }

@@ -21,7 +21,8 @@ struct Section {
 };
 
 enum class Tone { Plain, Finding, Warning };
-/// A paragraph. A Finding is a sentence that answers a question; a Warning wants action.
+/// A paragraph. A Finding is a sentence that answers a question; a Warning wants action. What stands
+/// in `backticks` is a command.
 struct Paragraph {
   std::string text{};
   Tone tone = Tone::Plain;
@@ -41,6 +42,10 @@ struct Table {
   std::vector<std::size_t> text_columns{};
   /// Rows beyond these are folded away on the page, and counted on the terminal.
   std::size_t shown = 30;
+  /// A page leaves out the rows beyond these, so that it stays small for any number of them.
+  std::size_t most = 1000;
+  /// Where all rows are, said where some are left out: "`inspect data` with --all lists them".
+  std::string where_all{};
 };
 
 /// A chart with its description and its numbers as a table, which is folded away.

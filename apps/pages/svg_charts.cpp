@@ -57,6 +57,16 @@ struct Plot {
   double left, top, right, bottom;
 };
 
+/// Where a plot begins: its axis's numbers stand between the axis's name and the plot.
+double left_of_plot(const Scale& y_scale) {
+  constexpr double kName = 22, kGap = 6, kLeast = 64;
+  double widest = 0;
+  for (const double tick : y_scale.ticks()) {
+    widest = std::max(widest, text_width(short_number(tick)) * 11 / 12);
+  }
+  return std::max(kLeast, kName + widest + kGap);
+}
+
 void draw_axes(SvgCanvas& canvas, const Plot& plot, const Axis& x, const Axis& y,
                const Scale& x_scale, const Scale& y_scale) {
   for (const double tick : y_scale.ticks()) {
@@ -111,15 +121,16 @@ std::string draw_plane(const Axis& x, const Axis& y, const std::vector<Series>& 
                        const std::string& title, const std::string& description, const Draw& draw) {
   for (const Series& one : series) check(one, title);
   const double legend = legend_height(names_of(series));
-  const Plot plot{.left = 64,
-                  .top = legend + 14,
+  const Values values = all_values(series);
+  const double top = legend + 14;
+  const Scale y_scale(y, values.y, top + kPlotHeight, top);
+  const Plot plot{.left = left_of_plot(y_scale),
+                  .top = top,
                   .right = kWidth - kRight,
-                  .bottom = legend + 14 + kPlotHeight};
+                  .bottom = top + kPlotHeight};
   SvgCanvas canvas(kWidth, static_cast<int>(plot.bottom + kBottom));
   draw_legend(canvas, names_of(series));
-  const Values values = all_values(series);
   const Scale x_scale(x, values.x, plot.left, plot.right);
-  const Scale y_scale(y, values.y, plot.bottom, plot.top);
   draw_axes(canvas, plot, x, y, x_scale, y_scale);
   canvas.begin_clip({.x = plot.left - kMarkRoom,
                      .y = plot.top - kMarkRoom,

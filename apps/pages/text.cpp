@@ -87,8 +87,10 @@ class TextWriter {
     };
     line(table.columns);
     for (std::size_t r = 0; r < shown; ++r) line(table.rows[r]);
-    if (shown < table.rows.size())
-      out_ += fmt::format("  and {} more\n", table.rows.size() - shown);
+    if (shown < table.rows.size()) {
+      out_ += fmt::format("  and {} more{}{}\n", table.rows.size() - shown,
+                          table.where_all.empty() ? "" : ": ", table.where_all);
+    }
   }
   void add(const Figure& figure) {
     out_ +=

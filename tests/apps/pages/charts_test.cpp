@@ -1,6 +1,7 @@
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <regex>
 
 #include "hanok/apps/pages/svg_canvas.h"
 #include "hanok/apps/pages/svg_charts.h"
@@ -46,6 +47,19 @@ TEST(Charts, ALineStopsWhereAValueIsMissing) {
   SvgCanvas canvas(10, 10);
   canvas.path({0, 1, 2, 3}, {0, NAN, 2, 3}, kInk, false);
   EXPECT_THAT(canvas.finish("", ""), HasSubstr("d=\"M0.0 0.0M2.0 2.0L3.0 3.0\""));
+}
+
+TEST(Charts, NumbersOfTheAxisLeaveRoomForItsName) {
+  const std::string svg = to_svg(LineChart{.title = "learning rate",
+                                           .y = {.label = "learning rate"},
+                                           .series = {{.x = {1, 2}, .y = {4e-5, 4.006e-5}}}});
+  // The name stands upright at x = 14, 12 pixels high: it ends at 20.
+  const std::regex number("<text x=\"([0-9.]+)\"[^>]*font-size=\"11\"[^>]*end\">([^<]*e-05)<");
+  int numbers = 0;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), number), end; at != end; ++at, ++numbers) {
+    EXPECT_GE(std::stod((*at)[1]) - text_width((*at)[2]) * 11 / 12, 20) << (*at)[2];
+  }
+  EXPECT_GT(numbers, 3) << svg;
 }
 
 TEST(Charts, BarsAreAsLongAsTheirValues) {

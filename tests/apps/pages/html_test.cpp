@@ -59,6 +59,34 @@ TEST(Html, FoldsAwayRowsBeyondThoseShown) {
   EXPECT_THAT(html_of(table), Not(HasSubstr("more rows")));
 }
 
+TEST(Html, LeavesOutRowsThatWouldMakeThePageLarge) {
+  Table table{.caption = "many",
+              .columns = {"name", "n"},
+              .shown = 2,
+              .most = 4,
+              .where_all = "`list` has all"};
+  for (int i = 0; i < 4; ++i) table.rows.push_back({"row", std::to_string(i)});
+  EXPECT_THAT(html_of(table), Not(HasSubstr("not on this page")));
+  for (int i = 4; i < 9; ++i) table.rows.push_back({"row", std::to_string(i)});
+  EXPECT_THAT(html_of(table),
+              ::testing::AllOf(HasSubstr("<summary>2 more rows</summary>"), HasSubstr("<td>3</td>"),
+                               Not(HasSubstr("<td>4</td>")),
+                               HasSubstr("5 of the 9 rows are not on this page: <code>list</code> "
+                                         "has all.")));
+  table.shown = 30;
+  EXPECT_THAT(html_of(table), Not(HasSubstr("<td>4</td>")));
+  EXPECT_THAT(html_of(table), Not(HasSubstr("more rows")));
+}
+
+TEST(Html, MarksCommandsAndOptionsInSentences) {
+  EXPECT_THAT(html_of(Paragraph{.text = "Use (`report <RUN> --out F`), or --crop face."}),
+              HasSubstr("<p>Use (<code>report &lt;RUN&gt; <span class=\"option\">--out</span> "
+                        "F</code>), or <span class=\"option\">--crop</span> face.</p>"));
+  for (const char* name : {"a`b`c", "`a`b", "a `", "``", "a--b", "-- x", "`--x"}) {
+    EXPECT_THAT(html_of(Paragraph{.text = name}), HasSubstr(std::string("<p>") + name + "</p>"));
+  }
+}
+
 TEST(Html, ColumnsOfNumbersStandToTheRight) {
   const std::string html =
       html_of(Table{.columns = {"a", "b", "c"}, .rows = {{"x", "1", "y"}}, .text_columns = {2}});

@@ -27,8 +27,12 @@ TEST(PageText, AlignsTables) {
 }
 
 TEST(PageText, CountsRowsThatItDoesNotShow) {
-  EXPECT_THAT(text_of(Table{.columns = {"a"}, .rows = {{"1"}, {"2"}, {"3"}}, .shown = 1}),
-              HasSubstr("  and 2 more\n"));
+  Table table{.columns = {"a"}, .rows = {{"1"}, {"2"}, {"3"}}, .shown = 1};
+  EXPECT_THAT(text_of(table), HasSubstr("  and 2 more\n"));
+  table.where_all = "--all lists them";
+  EXPECT_THAT(text_of(table), HasSubstr("  and 2 more: --all lists them\n"));
+  table.shown = 3;
+  EXPECT_THAT(text_of(table), ::testing::Not(HasSubstr("more")));
 }
 
 TEST(PageText, DrawsBars) {
