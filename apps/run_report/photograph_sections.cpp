@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/apps/run_report/sections.h"
@@ -212,9 +213,11 @@ Blocks photograph_section(const RunRecord& run, const Overlays& overlays) {
     const std::vector<std::string>& names = run.class_names();
     out.push_back(maker.gallery(
         pair.photographs,
-        fmt::format("{} taken for {}: {} images, {:.1f}% of the label's",
+        fmt::format("{} taken for {}: {}, {:.1f}% of the label's",
                     names[static_cast<std::size_t>(pair.truth)],
-                    names[static_cast<std::size_t>(pair.answer)], pair.images, 100 * pair.share)));
+                    names[static_cast<std::size_t>(pair.answer)],
+                    training::counted(static_cast<std::size_t>(pair.images), "image", "images"),
+                    100 * pair.share)));
   }
   out.push_back(maker.gallery(
       chosen.least_certain,
