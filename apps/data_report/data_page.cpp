@@ -89,10 +89,9 @@ Blocks sheets_section(const DataPageInput& input, const PagePictures& pictures) 
   Blocks blocks = {pages::Section{"sheets", "Photographs of each class"},
                    pages::Paragraph{"Chosen by their names alone, one of each group before a "
                                     "second of any."}};
-  const std::size_t shown = std::min(kSheetClasses, input.dataset.class_names.size());
+  const std::size_t shown = pictures.sheets().size();
   for (std::size_t label = 0; label < shown; ++label) {
-    const std::vector<std::size_t> samples =
-        sheet_of_class(input.dataset, input.facts, static_cast<std::int64_t>(label));
+    const std::vector<std::size_t>& samples = pictures.sheets()[label];
     if (samples.empty()) continue;
     const std::int64_t images = input.findings.counts[label].images;
     blocks.emplace_back(
@@ -105,6 +104,14 @@ Blocks sheets_section(const DataPageInput& input, const PagePictures& pictures) 
                                                      input.dataset.class_names.size())});
   }
   return blocks;
+}
+
+/// Calls change(table) for each table.
+template <typename Change>
+void change_tables(Blocks& blocks, const Change& change) {
+  for (pages::Block& block : blocks) {
+    if (auto* table = std::get_if<pages::Table>(&block)) change(*table);
+  }
 }
 
 pages::Page with_summary(const DataPageInput& input, Blocks sections) {
@@ -126,27 +133,31 @@ pages::Page data_page(const DataPageInput& input) {
   Blocks sections;
   append(sections, warnings_of_layout(input.dataset));
   append(sections, counts_section(input));
-  append(sections, contradictions_section(input, &pictures));
-  append(sections, duplicates_section(input, &pictures));
+  append(sections, contradictions_section(input, {.pictures = &pictures}));
+  append(sections, duplicates_section(input, {.pictures = &pictures}));
   append(sections, input.more);
   append(sections, facts_section(input));
   append(sections, means_section(input));
-  append(sections, odd_section(input, &pictures));
+  append(sections, odd_section(input, {.pictures = &pictures}));
   append(sections, sheets_section(input, pictures));
   append(sections, files_section(input));
+  change_tables(sections, [](pages::Table& table) {
+    table.where_all = "`inspect data` with --all lists them";
+  });
   return with_summary(input, std::move(sections));
 }
 
 pages::Page data_text(const DataPageInput& input, bool all) {
+  const Detail detail{.all_of_set = all};
   Blocks sections;
-  append(sections, contradictions_section(input, nullptr));
-  append(sections, duplicates_section(input, nullptr));
+  append(sections, contradictions_section(input, detail));
+  append(sections, duplicates_section(input, detail));
   append(sections, input.more);
-  append(sections, odd_section(input, nullptr));
-  for (pages::Block& block : sections) {
-    auto* table = std::get_if<pages::Table>(&block);
-    if (table != nullptr && all) table->shown = table->rows.size();
-  }
+  append(sections, odd_section(input, detail));
+  change_tables(sections, [all](pages::Table& table) {
+    table.where_all = "--all lists them";
+    if (all) table.shown = table.rows.size();
+  });
   pages::Page page = with_summary(input, std::move(sections));
   page.title = "Findings";
   page.subtitle.clear();

@@ -252,6 +252,7 @@ std::vector<NearPair> near_duplicates_between(const std::vector<ImageFacts>& fir
     const auto equal = by_content.find(first[i].content_hash);
     if (equal != by_content.end()) {  // flat ones too
       for (const std::size_t j : equal->second) {
+        if (partners.size() == options.most_partners) break;
         partners.push_back({.first = i, .second = j, .bits = 0, .correlation = 1});
       }
     }

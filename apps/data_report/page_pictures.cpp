@@ -3,17 +3,26 @@
 #include <algorithm>
 #include <set>
 
+#include "hanok/apps/cli/signals.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data_report {
 
-std::vector<std::size_t> sheet_of_class(const data::Dataset& dataset,
-                                        const std::vector<ImageFacts>& facts, std::int64_t label) {
+namespace {
+
+std::vector<std::vector<std::size_t>> contact_sheets(const data::Dataset& dataset,
+                                                     const std::vector<ImageFacts>& facts) {
   const std::size_t classes = std::min(kSheetClasses, dataset.class_names.size());
-  const std::size_t each = std::clamp<std::size_t>(kSheetPhotographs / classes, 8, 36);
-  return contact_sheet(dataset, facts, label, each);
+  std::vector<std::vector<std::size_t>> sheets;
+  for (std::size_t label = 0; label < classes; ++label) {
+    const std::size_t each = std::clamp<std::size_t>(kSheetPhotographs / classes, 8, 36);
+    sheets.push_back(contact_sheet(dataset, facts, static_cast<std::int64_t>(label), each));
+  }
+  return sheets;
 }
+
+}  // namespace
 
 std::vector<std::size_t> shown_of(const std::vector<std::size_t>& samples) {
   const std::size_t count = std::min(kShownOfSet, samples.size());
@@ -30,15 +39,12 @@ std::vector<OddPhotograph> shown_of(const std::vector<OddPhotograph>& odd, Oddit
 
 PagePictures::PagePictures(const data::Dataset& dataset, const std::vector<ImageFacts>& facts,
                            const DataFindings& findings)
-    : dataset_(dataset) {
+    : dataset_(dataset), sheets_(contact_sheets(dataset, facts)) {
   std::set<std::size_t> wanted;
   const auto want = [&wanted](const std::vector<std::size_t>& samples) {
     wanted.insert(samples.begin(), samples.end());
   };
-  const std::size_t sheets = std::min(kSheetClasses, dataset.class_names.size());
-  for (std::size_t label = 0; label < sheets; ++label) {
-    want(sheet_of_class(dataset, facts, static_cast<std::int64_t>(label)));
-  }
+  for (const std::vector<std::size_t>& sheet : sheets_) want(sheet);
   for (std::size_t i = 0; i < std::min(kShownSets, findings.duplicates.size()); ++i) {
     want(shown_of(findings.duplicates[i].samples));
   }
@@ -52,6 +58,7 @@ PagePictures::PagePictures(const data::Dataset& dataset, const std::vector<Image
   const std::vector<std::size_t> order(wanted.begin(), wanted.end());
   std::vector<pages::Picture> pictures(order.size());
   context_of(Device::cpu()).pool.run(static_cast<std::int64_t>(order.size()), [&](std::int64_t at) {
+    if (training::interrupted()) return;
     const auto i = static_cast<std::size_t>(at);
     try {
       pictures[i] = pages::thumbnail(data::decode_image_file(dataset.full_path(order[i])));

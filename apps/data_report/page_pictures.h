@@ -19,9 +19,6 @@ constexpr std::size_t kShownSets = 30, kShownOfSet = 6;
 constexpr std::size_t kShownOdd = 12;  // of each kind
 constexpr std::size_t kShownContradictions = 10;
 
-/// The photographs of the class's contact sheet.
-std::vector<std::size_t> sheet_of_class(const data::Dataset& dataset,
-                                        const std::vector<ImageFacts>& facts, std::int64_t label);
 /// The first kShownOfSet.
 std::vector<std::size_t> shown_of(const std::vector<std::size_t>& samples);
 /// The first kShownOdd of a kind.
@@ -29,15 +26,18 @@ std::vector<OddPhotograph> shown_of(const std::vector<OddPhotograph>& odd, Oddit
 
 class PagePictures {
  public:
-  /// Decodes and scales what the page shows, in parallel.
+  /// Decodes and scales what the page shows, in parallel. If the user interrupts, some are missing.
   PagePictures(const data::Dataset& dataset, const std::vector<ImageFacts>& facts,
                const DataFindings& findings);
+  /// Of each of the first kSheetClasses classes, the photographs of its contact sheet.
+  const std::vector<std::vector<std::size_t>>& sheets() const { return sheets_; }
   /// A tile for each; unreadable photographs have none.
   pages::Gallery gallery(const std::string& caption, const std::vector<std::size_t>& samples,
                          const std::vector<std::vector<std::string>>& lines) const;
 
  private:
   const data::Dataset& dataset_;
+  std::vector<std::vector<std::size_t>> sheets_;
   std::map<std::size_t, pages::Picture> pictures_;
 };
 

@@ -34,13 +34,15 @@ std::string meaning(const DuplicateSet& set) {
   return text;
 }
 
-std::string joined_paths(const data::Dataset& dataset, const std::vector<std::size_t>& samples) {
+std::string joined_paths(const data::Dataset& dataset, const std::vector<std::size_t>& samples,
+                         const char* separator, const Detail& detail) {
+  const std::vector<std::size_t> named = detail.all_of_set ? samples : shown_of(samples);
   std::string text;
-  for (const std::size_t i : shown_of(samples)) {
-    text += (text.empty() ? "" : " = ") + dataset.samples[i].path;
+  for (const std::size_t i : named) {
+    text += (text.empty() ? "" : separator) + dataset.samples[i].path;
   }
-  if (samples.size() > kShownOfSet) {
-    text += fmt::format(" and {} more", samples.size() - kShownOfSet);
+  if (named.size() < samples.size()) {
+    text += fmt::format(" and {} more", samples.size() - named.size());
   }
   return text;
 }
@@ -127,7 +129,7 @@ std::string plural_of(Oddity oddity, std::size_t count) {
 
 }  // namespace
 
-Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictures) {
+Blocks duplicates_section(const DataPageInput& input, const Detail& detail) {
   const NearDuplicateOptions rule;
   Blocks blocks = {
       pages::Section{"duplicates", "Duplicates"},
@@ -142,14 +144,14 @@ Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictur
   const std::vector<DuplicateSet>& sets = input.findings.duplicates;
   if (sets.empty()) return blocks;
   pages::Table table{.caption = "Photographs that are shown more than once",
-                     .columns = {"photographs", "what they are"},
+                     .columns = {"what they are", "photographs"},
                      .text_columns = {1},
                      .shown = 20};
   for (const DuplicateSet& set : sets) {
-    table.rows.push_back({joined_paths(input.dataset, set.samples), meaning(set)});
+    table.rows.push_back({meaning(set), joined_paths(input.dataset, set.samples, " = ", detail)});
   }
-  if (pictures != nullptr) {
-    add_pictures(blocks, input, *pictures);
+  if (detail.pictures != nullptr) {
+    add_pictures(blocks, input, *detail.pictures);
     if (sets.size() > kShownSets) {
       blocks.emplace_back(
           pages::Paragraph{fmt::format("{} more are in the table.", sets.size() - kShownSets)});
@@ -159,7 +161,7 @@ Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictur
   return blocks;
 }
 
-Blocks contradictions_section(const DataPageInput& input, const PagePictures* pictures) {
+Blocks contradictions_section(const DataPageInput& input, const Detail& detail) {
   const std::vector<Contradiction>& found = input.findings.contradictions;
   if (found.empty()) return {};
   std::set<std::string> groups;
@@ -176,22 +178,23 @@ Blocks contradictions_section(const DataPageInput& input, const PagePictures* pi
                      .text_columns = {1, 2},
                      .shown = 20};
   for (const Contradiction& each : found) {
-    table.rows.push_back({each.group, each.what, joined_paths(input.dataset, each.samples)});
+    table.rows.push_back(
+        {each.group, each.what, joined_paths(input.dataset, each.samples, ", ", detail)});
   }
-  if (pictures != nullptr) {
+  if (detail.pictures != nullptr) {
     for (std::size_t at = 0; at < std::min(kShownContradictions, found.size()); ++at) {
       const std::vector<std::size_t> shown = shown_of(found[at].samples);
       std::vector<std::vector<std::string>> lines;
       for (const std::size_t i : shown) lines.push_back({class_of(input.dataset, i)});
-      blocks.emplace_back(
-          pictures->gallery(fmt::format("{} {}", found[at].group, found[at].what), shown, lines));
+      blocks.emplace_back(detail.pictures->gallery(
+          fmt::format("{} {}", found[at].group, found[at].what), shown, lines));
     }
   }
   blocks.emplace_back(std::move(table));
   return blocks;
 }
 
-Blocks odd_section(const DataPageInput& input, const PagePictures* pictures) {
+Blocks odd_section(const DataPageInput& input, const Detail& detail) {
   const DataFindings& findings = input.findings;
   Blocks blocks = {pages::Section{"odd", "Dark, blurred, small and odd-shaped photographs"}};
   std::map<Oddity, std::vector<OddPhotograph>> kinds;
@@ -222,7 +225,7 @@ Blocks odd_section(const DataPageInput& input, const PagePictures* pictures) {
                          describe(oddity, findings.limits));
   }
   blocks.emplace_back(pages::Paragraph{rules + "."});
-  if (pictures != nullptr) {
+  if (detail.pictures != nullptr) {
     for (const auto& [oddity, found] : kinds) {
       std::vector<std::size_t> samples;
       std::vector<std::vector<std::string>> lines;
@@ -234,7 +237,7 @@ Blocks odd_section(const DataPageInput& input, const PagePictures* pictures) {
           found.size() > samples.size()
               ? fmt::format("{}, the first {}", plural_of(oddity, found.size()), samples.size())
               : plural_of(oddity, found.size());
-      blocks.emplace_back(pictures->gallery(caption, samples, lines));
+      blocks.emplace_back(detail.pictures->gallery(caption, samples, lines));
     }
   }
   if (!table.rows.empty()) blocks.emplace_back(std::move(table));

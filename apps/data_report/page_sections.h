@@ -17,10 +17,16 @@ using Blocks = std::vector<pages::Block>;
 Blocks counts_section(const DataPageInput& input);
 Blocks facts_section(const DataPageInput& input);
 
-// page_problems.cpp: without `pictures`, only texts and tables.
-Blocks duplicates_section(const DataPageInput& input, const PagePictures* pictures);
-Blocks contradictions_section(const DataPageInput& input, const PagePictures* pictures);
-Blocks odd_section(const DataPageInput& input, const PagePictures* pictures);
+/// How much of the problems is shown.
+struct Detail {
+  const PagePictures* pictures = nullptr;  // null: only texts and tables
+  bool all_of_set = false;                 // name every photograph of a set, not the first few
+};
+
+// page_problems.cpp
+Blocks duplicates_section(const DataPageInput& input, const Detail& detail);
+Blocks contradictions_section(const DataPageInput& input, const Detail& detail);
+Blocks odd_section(const DataPageInput& input, const Detail& detail);
 Blocks files_section(const DataPageInput& input);
 
 }  // namespace hanok::data_report

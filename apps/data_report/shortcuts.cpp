@@ -313,8 +313,9 @@ std::vector<std::string> findings_of(const ShortcutReport& report, const Shortcu
     others += fmt::format("{}{} {:.2f}", others.empty() ? "" : ", ", s.fact, s.macro_f1);
   }
   if (!others.empty()) {
-    findings.push_back(fmt::format(
-        "{} above chance: {}.", report.explained_fact.empty() ? "Facts" : "Other facts", others));
+    findings.push_back(
+        fmt::format("{} that predict the class better than chance, each alone (macro F1): {}.",
+                    report.explained_fact.empty() ? "Facts" : "Other facts", others));
   }
   if (findings.empty()) {
     findings.push_back(fmt::format(

@@ -18,9 +18,8 @@
 namespace hanok::data_report {
 namespace {
 
-constexpr int kCells = 4;             // of a side: mean colours of the 32x32 picture's parts
-constexpr std::size_t kListed = 200;  // near duplicates in the table
-constexpr std::size_t kFewest = 10;   // photographs of a side
+constexpr int kCells = 4;            // of a side: mean colours of the 32x32 picture's parts
+constexpr std::size_t kFewest = 10;  // photographs of a side
 
 /// Both sides in one list: train first.
 struct Both {
@@ -164,9 +163,12 @@ std::vector<std::string> shared_groups(const data::Dataset& train, const data::D
   return {shared.begin(), shared.end()};
 }
 
+/// Of the photographs, as the user knows them: those of a list have no folder above them.
 std::vector<std::string> names_of(const data::Dataset& dataset) {
   std::vector<std::string> names;
-  for (const data::Sample& sample : dataset.samples) names.push_back(sample.path);
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
+    names.push_back(dataset.root.empty() ? dataset.full_path(i) : dataset.samples[i].path);
+  }
   return names;
 }
 
@@ -180,15 +182,15 @@ std::string verdict_of(const AgainstReport& report) {
                                       report.interval.low, report.interval.high);
   constexpr double kAlike = 0.6;  // below it a difference is small, however certain
   if (report.interval.low <= 0.5) {
-    return fmt::format("The two look alike: {} where 0.5 is chance.", auc);
+    return fmt::format("Train and test look alike: {} where 0.5 is chance.", auc);
   }
   const FactDifference& most = report.facts.front();
   const std::string how = fmt::format("most by {} (mean {:.4g} in train, {:.4g} in test)",
                                       most.fact, most.mean_train, most.mean_test);
   if (report.auc < kAlike) {
-    return fmt::format("The two differ slightly: {}, {}.", auc, how);
+    return fmt::format("Train and test differ slightly: {}, {}.", auc, how);
   }
-  return fmt::format("They differ: {}, {}.", auc, how);
+  return fmt::format("Train and test differ: {}, {}.", auc, how);
 }
 
 }  // namespace
@@ -294,8 +296,7 @@ std::vector<pages::Block> against_blocks(const AgainstReport& report) {
   pairs.caption = "Near duplicates on both sides";
   pairs.columns = {"train", "test", "bits that differ", "correlation"};
   pairs.text_columns = {1};
-  for (std::size_t i = 0; i < std::min(report.duplicates.size(), kListed); ++i) {
-    const NearPair& pair = report.duplicates[i];
+  for (const NearPair& pair : report.duplicates) {
     pairs.rows.push_back({report.train_names[pair.first], report.test_names[pair.second],
                           std::to_string(pair.bits), fmt::format("{:.3f}", pair.correlation)});
   }

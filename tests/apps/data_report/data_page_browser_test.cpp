@@ -86,13 +86,13 @@ TEST(DataPageInABrowser, ShowsEverySectionAndRunsNoName) {
       classes: Array.from(counts.tBodies[0].rows).map(function (row) {
         return row.cells[0].textContent + ": " + row.cells[1].textContent;
       }),
-      names: texts(".gallery b"), rows: texts("tbody th"),
+      names: texts(".gallery b"), cells: texts("td.text"),
       texts: Array.from(document.querySelectorAll("img")).map(function (one) { return one.alt; }),
       scripts: document.querySelectorAll("script").length,
       warnings: texts("p.warning")
     });
   )js",
-                                                                      .height = 12000});
+                                                                      .height = 14000});
   EXPECT_THAT(report.problems, IsEmpty());
   EXPECT_GT(report.clicks, 40);
   const nlohmann::json seen = nlohmann::json::parse(report.result);
@@ -105,7 +105,7 @@ TEST(DataPageInABrowser, ShowsEverySectionAndRunsNoName) {
   const std::string path = kClass + "/" + kFile;
   EXPECT_THAT(seen.at("names").get<Texts>(), Contains(path));
   EXPECT_THAT(seen.at("texts").get<Texts>(), Contains(path));
-  EXPECT_THAT(seen.at("rows").get<Texts>(), Contains(HasSubstr(path)));
+  EXPECT_THAT(seen.at("cells").get<Texts>(), Contains(HasSubstr(path)));
   EXPECT_THAT(seen.at("warnings").get<Texts>(), Contains(HasSubstr("in different classes")));
 }
 

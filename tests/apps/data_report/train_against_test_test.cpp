@@ -53,7 +53,7 @@ TEST(TrainAgainstTest, TwoOfOneKindLookAlike) {
   const AgainstReport report = compare(side(0), side(1));
   EXPECT_LE(report.interval.low, 0.5);
   EXPECT_GE(report.interval.high, report.auc);
-  EXPECT_THAT(report.verdict, StartsWith("The two look alike: AUC 0."));
+  EXPECT_THAT(report.verdict, StartsWith("Train and test look alike: AUC 0."));
   EXPECT_TRUE(report.duplicates.empty());
   EXPECT_TRUE(report.shared_groups.empty());
 }
@@ -65,7 +65,7 @@ TEST(TrainAgainstTest, NamesTheFactThatDiffersMost) {
   EXPECT_GT(report.interval.low, 0.8);
   EXPECT_EQ(report.facts.front().fact, "brightness");
   EXPECT_GT(report.facts.front().auc, 0.8);
-  EXPECT_THAT(report.verdict, StartsWith("They differ: AUC 0.9"));
+  EXPECT_THAT(report.verdict, StartsWith("Train and test differ: AUC 0.9"));
 }
 
 TEST(TrainAgainstTest, CountsPersonsAndPhotographsOnBothSides) {
