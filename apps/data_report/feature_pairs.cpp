@@ -10,7 +10,6 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/prediction/features.h"
-#include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/network.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/nn/module.h"
@@ -26,6 +25,11 @@ std::string weight_file(const FeatureOptions& options) {
 /// The network below its head, which weight files may lack. It sees whole photographs, squeezed to
 /// a square.
 training::LoadedModel load_network(const FeatureOptions& options) {
+  const std::vector<std::string> names = nn::model_names();
+  if (std::find(names.begin(), names.end(), options.model) == names.end()) {
+    throw training::UsageError(fmt::format("--features: no network is called '{}'; there are {}",
+                                           options.model, fmt::join(names, ", ")));
+  }
   const nn::WithoutInit without_init;
   training::LoadedModel loaded{
       .card = {.model = options.model, .class_names = {"0", "1"}, .preprocessing = {}},
@@ -50,44 +54,36 @@ std::vector<std::int64_t> samples_to_compare(const std::vector<ImageFacts>& fact
 
 }  // namespace
 
-std::string describe(const FeatureOptions& options) {
+FeatureNetwork::FeatureNetwork(const FeatureOptions& options)
+    : options_(options), model_(load_network(options)) {}
+
+std::string FeatureNetwork::describe() const {
   return fmt::format("So are two whose features of {} have a cosine of {:.2f} or more.",
-                     options.model, static_cast<double>(options.least_similarity));
+                     options_.model, static_cast<double>(options_.least_similarity));
 }
 
-void check_features(const FeatureOptions& options) {
-  const std::vector<std::string> names = nn::model_names();
-  if (std::find(names.begin(), names.end(), options.model) == names.end()) {
-    throw training::UsageError(fmt::format("--features: no network is called '{}'; there are {}",
-                                           options.model, fmt::join(names, ", ")));
-  }
-  load_network(options);
-}
-
-std::vector<NearPair> near_by_features(const data::Dataset& dataset,
-                                       const std::vector<ImageFacts>& facts,
-                                       const FeatureOptions& options,
-                                       training::Reporter& reporter) {
+std::vector<NearPair> FeatureNetwork::near_pairs(const data::Dataset& dataset,
+                                                 const std::vector<ImageFacts>& facts,
+                                                 training::Reporter& reporter) {
   const std::vector<std::int64_t> samples = samples_to_compare(facts);
   if (samples.size() < 2) return {};
-  training::LoadedModel model = load_network(options);
-  data::Loader loader(dataset, {.preprocessing = model.card.preprocessing});
+  data::Loader loader(dataset, {.preprocessing = model_.card.preprocessing});
   std::optional<training::Features> features;
   {
     training::Progress progress(
         reporter, {.label = "features", .total = static_cast<std::int64_t>(samples.size())});
     features = training::compute_features(
-        model, loader, dataset, samples,
+        model_, loader, dataset, samples,
         {.reporter = reporter,
          .on_batch = [&progress](std::int64_t images) { progress.advance(images); }});
   }
   if (!features) return {};
   const auto itself = [](std::int64_t query, std::int64_t row) { return query == row; };
   std::map<std::pair<std::size_t, std::size_t>, NearPair> pairs;  // each is found from both ends
-  const auto nearest = training::nearest_rows(*features, *features, options.most_partners, itself);
+  const auto nearest = training::nearest_rows(*features, *features, options_.most_partners, itself);
   for (std::size_t query = 0; query < nearest.size(); ++query) {
     for (const training::Neighbour& neighbour : nearest[query]) {
-      if (neighbour.similarity < options.least_similarity) break;
+      if (neighbour.similarity < options_.least_similarity) break;
       const auto a = static_cast<std::size_t>(samples[query]);
       const auto b = static_cast<std::size_t>(samples[static_cast<std::size_t>(neighbour.row)]);
       const std::size_t first = std::min(a, b);

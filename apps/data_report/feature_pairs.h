@@ -6,6 +6,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/data_report/near_duplicates.h"
+#include "hanok/apps/run/checkpoint.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::data_report {
@@ -17,19 +18,24 @@ struct FeatureOptions {
   std::size_t most_partners = 5;     // pairs kept for a photograph
 };
 
-/// Pairs whose features are that similar, first < second; `bits` and `correlation` hold the hash's
-/// distance and the similarity. Takes a product of every two photographs. Empty if the user
-/// interrupted. Throws what loading the weights throws.
-std::vector<NearPair> near_by_features(const data::Dataset& dataset,
-                                       const std::vector<ImageFacts>& facts,
-                                       const FeatureOptions& options, training::Reporter& reporter);
+class FeatureNetwork {
+ public:
+  /// Throws UsageError or IoError if the network or its weights are not there: make it before any
+  /// photograph is decoded.
+  explicit FeatureNetwork(const FeatureOptions& options);
+  /// Pairs whose features are that similar, first < second; `bits` and `correlation` hold the
+  /// hash's distance and the similarity. Takes a product of every two photographs. Empty, too, if
+  /// the user interrupted.
+  std::vector<NearPair> near_pairs(const data::Dataset& dataset,
+                                   const std::vector<ImageFacts>& facts,
+                                   training::Reporter& reporter);
+  /// "So are two whose features of mobilenet_v2 have a cosine of 0.96 or more."
+  std::string describe() const;
 
-/// "So are two whose features of mobilenet_v2 have a cosine of 0.96 or more."
-std::string describe(const FeatureOptions& options);
-
-/// Throws UsageError or IoError if the network or its weights are not there: before any photograph
-/// is decoded.
-void check_features(const FeatureOptions& options);
+ private:
+  FeatureOptions options_;
+  training::LoadedModel model_;
+};
 
 }  // namespace hanok::data_report
 #pragma GCC visibility pop

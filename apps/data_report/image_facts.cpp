@@ -5,6 +5,7 @@
 #include <mutex>
 #include <sys/stat.h>
 
+#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/data_report/image_header.h"
 #include "hanok/apps/data_report/jpeg_tables.h"
 #include "hanok/kernels/base/error.h"
@@ -180,18 +181,20 @@ ImageFacts measure_image(const std::string& path) {
   return facts;
 }
 
-std::vector<ImageFacts> measure_images(const data::Dataset& dataset, int threads,
-                                       const std::function<void()>& on_image) {
+std::optional<std::vector<ImageFacts>> measure_images(const data::Dataset& dataset, int threads,
+                                                      const std::function<void()>& on_image) {
   std::vector<ImageFacts> facts(dataset.samples.size());
   std::mutex mutex;  // of on_image
   ThreadPool pool(threads);
   pool.run(static_cast<std::int64_t>(facts.size()), [&](std::int64_t i) {
+    if (training::interrupted()) return;
     const auto at = static_cast<std::size_t>(i);
     facts[at] = measure_image(dataset.full_path(at));
     if (!on_image) return;
     const std::lock_guard<std::mutex> lock(mutex);
     on_image();
   });
+  if (training::interrupted()) return {};
   return facts;
 }
 

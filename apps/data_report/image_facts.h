@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,9 @@ struct ImageFacts {
 
 /// The facts of every sample, in their order, measured by `threads` threads; the same for any
 /// number of them. `on_image` is called after each image from one thread at a time, and may be
-/// empty.
-std::vector<ImageFacts> measure_images(const data::Dataset& dataset, int threads,
-                                       const std::function<void()>& on_image = {});
+/// empty. Empty if the user interrupted.
+std::optional<std::vector<ImageFacts>> measure_images(const data::Dataset& dataset, int threads,
+                                                      const std::function<void()>& on_image = {});
 /// Of one file. What is wrong with it is its `problem`; nothing is thrown for it.
 ImageFacts measure_image(const std::string& path);
 

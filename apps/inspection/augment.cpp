@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/augmentation_toml.h"
 #include "hanok/apps/pages/picture_sheet.h"
@@ -173,6 +174,7 @@ void inspect_augment(const AugmentOptions& options, Reporter& reporter) {
   for (int row = 0; row < rows; ++row) {
     const auto r = static_cast<std::size_t>(row);
     sheet.set(0, row, image);
+    if (training::interrupted()) throw Error("interrupted; nothing was written");
     for (int epoch = 0; epoch + 1 < columns; ++epoch) {
       sheet.set(epoch + 1, row,
                 is_mix(kinds[r])

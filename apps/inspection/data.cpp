@@ -12,6 +12,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
+#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/data_report/data_page.h"
 #include "hanok/apps/data_report/feature_pairs.h"
 #include "hanok/apps/data_report/shortcuts.h"
@@ -33,10 +34,22 @@ using data_report::ImageFacts;
 
 constexpr std::size_t kListed = 20;  // lines of each kind without --all
 
+/// Throws Error after ctrl-C. Called between the steps: none takes longer than some seconds without
+/// looking itself.
+void stop_if_interrupted() {
+  if (training::interrupted()) throw Error("interrupted; nothing was written");
+}
+
 std::vector<ImageFacts> measure(const data::Dataset& dataset, Reporter& reporter) {
-  training::Progress progress(
-      reporter, {.label = "reading", .total = static_cast<std::int64_t>(dataset.samples.size())});
-  return data_report::measure_images(dataset, num_threads(), [&progress] { progress.advance(1); });
+  std::optional<std::vector<ImageFacts>> facts;
+  {
+    training::Progress progress(
+        reporter, {.label = "reading", .total = static_cast<std::int64_t>(dataset.samples.size())});
+    facts =
+        data_report::measure_images(dataset, num_threads(), [&progress] { progress.advance(1); });
+  }
+  stop_if_interrupted();
+  return *std::move(facts);
 }
 
 double percent(std::int64_t part, std::size_t whole) {
@@ -158,39 +171,6 @@ void print_problems(const data::Dataset& dataset, const std::vector<ImageFacts>&
     output.reporter.print(fmt::format("  {} x {}\n", count, reason));
 }
 
-void print_duplicates(const data::Dataset& dataset, const std::vector<ImageFacts>& files,
-                      Output output) {
-  std::map<std::string, std::string> lines;  // in order of the first path
-  int across_classes = 0;
-  int across_groups = 0;
-  for (const std::vector<std::size_t>& members : data_report::equal_files(files)) {
-    std::set<std::int64_t> labels;
-    std::set<std::string> groups;
-    std::string line;
-    for (const std::size_t i : members) {
-      const data::Sample& sample = dataset.samples[i];
-      labels.insert(sample.label);
-      groups.insert(sample.group);
-      line += (line.empty() ? "" : " = ") + sample.path;
-    }
-    across_classes += labels.size() > 1 ? 1 : 0;
-    across_groups += groups.size() > 1 ? 1 : 0;
-    if (labels.size() > 1) line += "  (different classes: one label must be wrong)";
-    lines[dataset.samples[members.front()].path] = line;
-  }
-  output.reporter.print(
-      fmt::format("duplicates (equal bytes): {} photograph{} stored more than once\n", lines.size(),
-                  lines.size() == 1 ? "" : "s"));
-  if (lines.empty()) return;
-  output.reporter.print(
-      fmt::format("  {} in different classes; {} in different groups, so that a fold may validate "
-                  "on images that it was trained on\n",
-                  across_classes, across_groups));
-  std::vector<std::string> list;
-  for (const auto& [path, line] : lines) list.push_back(line);
-  print_list(list, output);
-}
-
 /// Class by group, with equal rows counted together: "6 groups hold 5 x mask, 1 x none".
 void print_groups(const data::Dataset& dataset, Output output) {
   if (!dataset.has_groups) {
@@ -283,7 +263,7 @@ std::vector<pages::Block> face_section(const data::Dataset& dataset,
                                        Reporter& reporter) {
   const std::optional<faces::FaceTable> table =
       faces::find_faces(dataset, finder, num_threads(), reporter);
-  if (!table) throw Error("interrupted");
+  stop_if_interrupted();
   return faces::face_blocks(*table, dataset, pictures);
 }
 
@@ -298,9 +278,11 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
   if (!options.against.empty()) other = data_report::load_other_side(options.against);
   check_outputs(options, other ? std::vector<const data::Dataset*>{&dataset, &*other}
                                : std::vector<const data::Dataset*>{&dataset});
-  const data_report::FeatureOptions features{.model = options.features,
-                                             .weights = options.features_weights};
-  if (!features.model.empty()) data_report::check_features(features);
+  std::optional<data_report::FeatureNetwork> features;
+  if (!options.features.empty()) {
+    features.emplace(data_report::FeatureOptions{.model = options.features,
+                                                 .weights = options.features_weights});
+  }
   reporter.print(fmt::format("{}: {} layout, {} photographs, {} classes\n", options.data,
                              dataset.layout, dataset.samples.size(), dataset.class_names.size()));
   for (const std::string& note : dataset.notes) reporter.print(note + "\n");
@@ -311,16 +293,16 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
   print_classes(dataset, output);
   print_sizes(files, output);
   print_problems(dataset, files, output);
-  print_duplicates(dataset, files, output);
   print_groups(dataset, output);
 
   std::vector<data_report::NearPair> similar;
-  if (!features.model.empty()) {
-    similar = data_report::near_by_features(dataset, files, features, reporter);
-  }
+  if (features) similar = features->near_pairs(dataset, files, reporter);
+  stop_if_interrupted();
   const data_report::DataFindings findings = data_report::find_all(dataset, files, similar);
+  stop_if_interrupted();
   std::vector<pages::Block> more = data_report::shortcut_blocks(
       data_report::find_shortcuts(dataset, files, {.reporter = &reporter}));
+  stop_if_interrupted();
   if (other) {
     const std::vector<ImageFacts> there = measure(*other, reporter);
     const std::vector<pages::Block> section =
@@ -335,12 +317,13 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
         face_section(dataset, *finder, options.report.empty() ? 0 : kPictures, reporter);
     more.insert(more.end(), section.begin(), section.end());
   }
-  const data_report::DataPageInput input{
-      .dataset = dataset,
-      .facts = files,
-      .findings = findings,
-      .feature_rule = features.model.empty() ? "" : data_report::describe(features),
-      .more = std::move(more)};
+  const data_report::DataPageInput input{.dataset = dataset,
+                                         .facts = files,
+                                         .findings = findings,
+                                         .feature_rule = features ? features->describe() : "",
+                                         .more = std::move(more)};
+  const pages::Page page = options.report.empty() ? pages::Page() : data_report::data_page(input);
+  stop_if_interrupted();
   reporter.print("\n" + pages::to_text(data_report::data_text(input, options.all)));
   if (!options.groups_out.empty()) {
     training::write_file(options.groups_out,
@@ -348,7 +331,7 @@ void inspect_data(const DataOptions& options, Reporter& reporter) {
     reporter.print("wrote " + options.groups_out + "\n");
   }
   if (!options.report.empty()) {
-    pages::write_page(options.report, data_report::data_page(input));
+    pages::write_page(options.report, page);
     reporter.print("wrote " + options.report + "\n");
   }
 }

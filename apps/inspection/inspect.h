@@ -32,7 +32,8 @@ struct DataOptions {
 /// sizes, formats, what is skipped, unreadable, duplicated or odd, and how classes are distributed
 /// over groups. Throws what load_dataset() throws; UsageError or IoError for files that cannot be
 /// written or that would replace the data, before a photograph is decoded; with
-/// `faces` IoError where the detector's weights are missing.
+/// `faces` IoError where the detector's weights are missing; Error if the user interrupts, before
+/// a file is written.
 void inspect_data(const DataOptions& options, Reporter& reporter);
 
 struct ModelOptions {
@@ -65,7 +66,8 @@ struct AugmentOptions {
 };
 /// One photograph as training would see it, a row for each kind of augmentation and a column for
 /// each epoch; the first column is the photograph itself. Without kinds: light, strong and
-/// randaugment, and for a data set mixup and cutmix with a photograph of another class.
+/// randaugment, and for a data set mixup and cutmix with a photograph of another class. Throws Error
+/// if the user interrupts.
 void inspect_augment(const AugmentOptions& options, Reporter& reporter);
 
 /// All transforms with their parameters, for --augment FILE.

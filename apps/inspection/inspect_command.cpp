@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/options/reading_options.h"
@@ -200,11 +201,18 @@ int inspect_command(training::Arguments arguments, Reporter& reporter) {
   const auto on_choice = [&report](CLI::App* command, std::function<void()> work) {
     command->callback([&report, work = std::move(work)] { report = work; });
   };
-  on_choice(add_data(app, request), [&] { inspect_data(request.data, reporter); });
+  // Only these look whether they were interrupted.
+  const auto on_photographs = [&on_choice](CLI::App* command, std::function<void()> work) {
+    on_choice(command, [work = std::move(work)] {
+      training::watch_for_interrupts();
+      work();
+    });
+  };
+  on_photographs(add_data(app, request), [&] { inspect_data(request.data, reporter); });
   on_choice(add_model(app, request), [&] { inspect_model(request.model, reporter); });
   on_choice(add_weights(app, request), [&] { inspect_weights(request.weights, reporter); });
   on_choice(add_devices(app), [&] { inspect_devices(reporter); });
-  on_choice(add_augment(app, request), [&] { inspect_augment(request.augment, reporter); });
+  on_photographs(add_augment(app, request), [&] { inspect_augment(request.augment, reporter); });
   on_choice(add_transforms(app), [&] { inspect_transforms(reporter); });
   app.footer("inspect COMMAND --help explains each. Exit codes: 0 done, 1 failure, 2 usage.");
   training::add_manual_options(app, reporter);

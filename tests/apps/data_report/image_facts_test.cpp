@@ -113,9 +113,9 @@ TEST(ImageFacts, AreTheSameForAnyNumberOfThreads) {
     dataset.samples.push_back({.path = name, .label = 0, .group = name});
   }
   int calls = 0;
-  const auto one = data_report::measure_images(dataset, 1, [&calls] { ++calls; });
+  const auto one = data_report::measure_images(dataset, 1, [&calls] { ++calls; }).value();
   EXPECT_EQ(calls, 12);
-  const auto four = data_report::measure_images(dataset, 4);
+  const auto four = data_report::measure_images(dataset, 4).value();
   ASSERT_EQ(one.size(), 12U);
   for (std::size_t i = 0; i < one.size(); ++i) {
     EXPECT_EQ(one[i].content_hash, four[i].content_hash);

@@ -158,7 +158,7 @@ TEST(Shortcuts, Masks3sFileSizesReachAHalfAndMaskedFaceNetIsBehindIt) {
   const std::string path = test::source_dir() + "/../shared/data/masks3";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "../shared/data/masks3 is not here";
   const data::Dataset dataset = data::load_dataset(path);
-  const ShortcutReport report = find_shortcuts(dataset, measure_images(dataset, 2));
+  const ShortcutReport report = find_shortcuts(dataset, measure_images(dataset, 2).value());
   const Shortcut& bytes = fact_named(report, "bytes of the file");
   EXPECT_NEAR(bytes.macro_f1, 0.51, 0.03);
   EXPECT_LT(bytes.chance, 0.34);

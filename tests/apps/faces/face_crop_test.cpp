@@ -19,6 +19,7 @@
 #include "tests/apps/faces/made_up_finder.h"
 #include "tests/apps/fold.h"
 #include "tests/apps/program.h"
+#include "tests/support/interrupting_reporter.h"
 
 namespace hanok::test {
 namespace {
@@ -28,24 +29,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using training::Crop;
 using training::ModelCard;
-
-/// Interrupts as ctrl-C does, once the text was printed.
-class InterruptingReporter final : public training::Reporter {
- public:
-  InterruptingReporter(std::string text, int count) : text_(std::move(text)), left_(count) {}
-  void print(const std::string& text) override {
-    if (text.find(text_) != std::string::npos && --left_ == 0) std::raise(SIGINT);
-  }
-  void show_progress(const training::ProgressState& state) override {
-    if (state.label.find(text_) != std::string::npos && --left_ == 0) std::raise(SIGINT);
-  }
-  void clear_progress() override {}
-  double progress_interval() const override { return 0; }
-
- private:
-  std::string text_;
-  int left_;
-};
 
 template <typename Error, typename Call>
 std::string message_of(const Call& call) {
