@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/statistics/parallel.h"
 
 namespace hanok::data_report {
@@ -171,13 +172,15 @@ void keep_nearest(std::vector<Near>& near, std::size_t most) {
   near.resize(most);
 }
 
-/// partners_of(i) for i in [0, count), by several threads, one after the other in one list.
+/// partners_of(i) for i in [0, count), by several threads, one after the other in one list. An
+/// interrupt leaves the rest out.
 template <typename PartnersOf>
 std::vector<NearPair> joined(std::size_t count, const PartnersOf& partners_of) {
   constexpr std::size_t kBlock = 64;  // photographs of one task
   std::vector<std::vector<NearPair>> blocks((count + kBlock - 1) / kBlock);
   statistics::for_each_index(blocks.size(), [&](std::size_t block) {
     for (std::size_t i = block * kBlock; i < std::min((block + 1) * kBlock, count); ++i) {
+      if (training::interrupted()) return;
       const std::vector<NearPair> partners = partners_of(i);
       blocks[block].insert(blocks[block].end(), partners.begin(), partners.end());
     }

@@ -35,7 +35,8 @@ struct NearPair {
 /// Pairs of photographs, first < second, in order. Copies of one file are compared with others once
 /// each, but not with each other. Unreadable photographs have no duplicates. Candidates come from
 /// multi-index hashing (Norouzi, Punjani and Fleet, Fast Search in Hamming Space with Multi-Index
-/// Hashing, 2012), so that the time grows little faster than the number of photographs.
+/// Hashing, 2012): the time grows little faster than the number of photographs. If the user
+/// interrupts, some are missing.
 std::vector<NearPair> near_duplicates(const std::vector<ImageFacts>& facts,
                                       const NearDuplicateOptions& options = {});
 /// Pairs of a photograph of `first` and one of `second`; equal files too.
