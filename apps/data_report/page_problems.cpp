@@ -72,11 +72,10 @@ void add_duplicate_findings(Blocks& blocks, const DataPageInput& input) {
                   sets.size() - equal));
   const std::size_t classes = count_if(sets, &DuplicateSet::across_classes);
   if (classes > 0) {
-    add(Tone::Warning,
-        fmt::format(
-            "{} shown in different classes: at most one label can be right. Look at the pictures "
-            "below, and correct or remove them.",
-            training::counted(classes, "photograph is", "photographs are")));
+    add(Tone::Warning, fmt::format("{} shown in different classes: at most one label can be right. "
+                                   "Look at them below, and "
+                                   "correct or remove them.",
+                                   training::counted(classes, "photograph is", "photographs are")));
   }
   const std::size_t split = count_if(sets, &DuplicateSet::across_split);
   if (split > 0) {

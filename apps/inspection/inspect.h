@@ -66,8 +66,8 @@ struct AugmentOptions {
 };
 /// One photograph as training would see it, a row for each kind of augmentation and a column for
 /// each epoch; the first column is the photograph itself. Without kinds: light, strong and
-/// randaugment, and for a data set mixup and cutmix with a photograph of another class. Throws Error
-/// if the user interrupts.
+/// randaugment, and for a data set mixup and cutmix with a photograph of another class. Throws
+/// Error if the user interrupts.
 void inspect_augment(const AugmentOptions& options, Reporter& reporter);
 
 /// All transforms with their parameters, for --augment FILE.

@@ -37,7 +37,7 @@ p { max-width: 48rem; margin: .6rem 0; overflow-wrap: anywhere; }
 .warning { background: var(--warn-paper); border-color: var(--warn); }
 a { color: var(--accent); }
 code { font: .92em ui-monospace, "DejaVu Sans Mono", monospace; background: var(--card);
-  padding: .1em .3em; border-radius: .25rem; }
+  padding: .1em .15em; border-radius: .25rem; }
 .option { white-space: nowrap; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .skip { position: absolute; left: -999rem; }
@@ -74,7 +74,7 @@ summary { cursor: pointer; color: var(--accent); }
 .gallery li { background: var(--card); border-radius: .4rem; padding: .35rem; font-size: .78rem;
   line-height: 1.35; overflow-wrap: anywhere; }
 .gallery img { display: block; border-radius: .2rem; max-width: 100%; height: auto; }
-.gallery b { font-weight: 600; display: block; }
+.gallery b { font-weight: 600; display: block; margin-top: .2rem; }
 footer { color: var(--muted); font-size: .85rem; padding-bottom: 2rem; margin-top: 2.5rem; }
 /* Letters of a chart that is squeezed into a telephone are too small: it is moved instead. */
 @media screen and (max-width: 40rem) {

@@ -21,8 +21,8 @@ struct Section {
 };
 
 enum class Tone { Plain, Finding, Warning };
-/// A paragraph. A Finding is a sentence that answers a question; a Warning wants action. What stands
-/// in `backticks` is a command.
+/// A paragraph. A Finding is a sentence that answers a question; a Warning wants action. What
+/// stands in `backticks` is a command.
 struct Paragraph {
   std::string text{};
   Tone tone = Tone::Plain;

@@ -136,6 +136,7 @@ pages::Figure rate_figure(const RunRecord& run, const std::vector<Unfreezing>& u
   pages::LineChart chart =
       epoch_chart(run, "Learning rate", "learning rate", unfreezings, MarkNames::Hidden);
   chart.series = {series_of(longest, &EpochMetrics::learning_rate, "learning rate")};
+  chart.y.low = 0;  // a rate that hardly moves looks so
   return {.chart = std::move(chart),
           .caption = fmt::format("At the end of each epoch; --scheduler {}.",
                                  training::name_of(run.options.scheduler))};
