@@ -150,15 +150,25 @@ TEST(Html, ABrowserFindsWhatFails) {
   Page page{.title = "t"};
   page.blocks.emplace_back(Widget{.html = "<img src=\"http://example.invalid/x.png\" alt=\"\">"
                                           "<a href=\"http://example.invalid/\">out</a>"
+                                          "<img src=\"data:image/png;base64,AAAA\">"
+                                          "<a href=\"#nowhere\">away</a><p id=\"b\">b</p>"
+                                          "<div style=\"width:3000px\">wide</div>"
+                                          "<details><summary id=\"s\">s</summary>d</details>"
                                           "<button id=\"b\">b</button>",
-                                  .script = "document.getElementById('b').onclick = function () {"
-                                            "throw new Error('from a click'); };"});
+                                  .script =
+                                      "document.querySelector('button').onclick = function () {"
+                                      "alert(1); throw new Error('from a click'); };"
+                                      "document.getElementById('s').onclick = function () {"
+                                      "return false; };"});
   write_page(folder / "page.html", page);
   const test::BrowserReport report =
       test::open_in_browser(folder / "page.html", {.name = "failing", .height = 300});
-  EXPECT_THAT(report.problems, ::testing::Contains(HasSubstr("policy: img-src")));
-  EXPECT_THAT(report.problems, ::testing::Contains(HasSubstr("leads out")));
-  EXPECT_THAT(report.problems, ::testing::Contains(HasSubstr("from a click")));
+  for (const char* problem :
+       {"policy: img-src", "leads out", "from a click", "alert was called",
+        "a picture without a text", "no picture", "leads nowhere: #nowhere",
+        "two elements have the id b", "stays folded", "wider than the window: <div style="}) {
+    EXPECT_THAT(report.problems, ::testing::Contains(HasSubstr(problem)));
+  }
 }
 
 }  // namespace
