@@ -136,7 +136,10 @@ pages::Figure rate_figure(const RunRecord& run, const std::vector<Unfreezing>& u
   pages::LineChart chart =
       epoch_chart(run, "Learning rate", "learning rate", unfreezings, MarkNames::Hidden);
   chart.series = {series_of(longest, &EpochMetrics::learning_rate, "learning rate")};
-  chart.y.low = 0;  // a rate that hardly moves looks so
+  const std::vector<double>& rates = chart.series.front().y;
+  if (!rates.empty()) {  // from 0 on: a rate that hardly moves looks so
+    chart.y.high = 1.1 * *std::max_element(rates.begin(), rates.end());
+  }
   return {.chart = std::move(chart),
           .caption = fmt::format("At the end of each epoch; --scheduler {}.",
                                  training::name_of(run.options.scheduler))};
