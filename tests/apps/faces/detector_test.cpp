@@ -22,7 +22,7 @@ namespace {
 
 data::Image drawn(int width, int height) {
   data::Image image{.width = width, .height = height, .pixels = {}};
-  for (int i = 0; i < width * height * 3; ++i) {
+  for (std::int64_t i = 0; i < std::int64_t{3} * width * height; ++i) {
     image.pixels.push_back(static_cast<std::uint8_t>(i * 7919 % 251));
   }
   return image;
