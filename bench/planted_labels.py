@@ -90,7 +90,7 @@ class Experiment:
         return out
 
     def macro_f1(self, out):
-        """Of the out-of-fold answers against the true labels."""
+        """Of the out-of-fold predictions against the true labels."""
         truth = {path: label for path, label, _ in self.samples}
         pairs = [(truth[row["path"]], row["prediction"]) for row in rows_of(out / "predictions.csv")]
         scores = []

@@ -23,8 +23,9 @@ struct LabelsOptions : training::ReadingOptions {
   /// Decisions that the page starts with; empty: those that the first run with any was trained by.
   std::string corrections{};
   Ranking ranking = Ranking::Combined;
-  std::int64_t shown = 200;      // suspects on the page
-  std::int64_t neighbours = 10;  // by which labels are judged; 0: by the networks' answers alone
+  std::int64_t shown = 200;  // suspects on the page
+  std::int64_t neighbours =
+      10;  // by which labels are judged; 0: by the networks' predictions alone
 };
 
 /// Writes what the options request, and prints the summary and the first suspects. Throws

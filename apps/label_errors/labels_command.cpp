@@ -27,7 +27,7 @@ void check(const LabelsOptions& options) {
 
 int labels_command(training::Arguments arguments, training::Reporter& reporter) {
   CLI::App app(
-      "Finds labels that are probably wrong, by the answers of networks that were not trained on\n"
+      "Finds labels that are probably wrong, by predictions of networks that were not trained on\n"
       "the photograph (confident learning), and by the labels of photographs that look like it.\n"
       "  labels RUN --report labels.html\n"
       "  labels seed1 seed2 seed3 --report labels.html --out suspects.csv\n"
@@ -37,7 +37,7 @@ int labels_command(training::Arguments arguments, training::Reporter& reporter) 
   LabelsOptions options;
   std::string ranking = "combined";
   app.add_option("RUN", options.runs,
-                 "finished runs of the same data: other seeds make the answers surer");
+                 "finished runs of the same data: other seeds make the predictions surer");
   app.add_option("--report", options.report, "the page to write")->type_name("FILE.html");
   app.add_option("--out", options.out, "all photographs as a table, the most suspect first")
       ->type_name("FILE.csv");
@@ -47,9 +47,10 @@ int labels_command(training::Arguments arguments, training::Reporter& reporter) 
       ->type_name("FILE.csv");
   app.add_option("--data", options.data, "where the photographs are now, if they were moved")
       ->type_name("DIR");
-  app.add_option("--ranking", ranking,
-                 "combined: the label's probability by answers and neighbours; margin: by answers, "
-                 "label against the best other class; self-confidence: by answers alone")
+  app.add_option(
+         "--ranking", ranking,
+         "combined: the label's probability by predictions and neighbours; margin: by predictions, "
+         "label against the best other class; self-confidence: by predictions alone")
       ->check(CLI::IsMember({"combined", "margin", "self-confidence"}))
       ->capture_default_str();
   app.add_option("--neighbours", options.neighbours,

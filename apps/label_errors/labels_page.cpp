@@ -79,7 +79,7 @@ pages::Page labels_page(const LabelsPage& content, const ReadThumbnail& read) {
   const auto images = static_cast<double>(predictions.paths.size());
   const double errors = off_diagonal_sum(content.joint.calibrated);
   pages::Page page{.title = "Suspected labels",
-                   .subtitle = fmt::format("{}: {} out-of-fold answer{} for each photograph",
+                   .subtitle = fmt::format("{}: {} out-of-fold prediction{} for each photograph",
                                            fmt::join(content.runs, ", "), predictions.votes.size(),
                                            predictions.votes.size() == 1 ? "" : "s")};
   page.blocks.emplace_back(pages::Section{.id = "summary", .title = "Summary"});

@@ -134,7 +134,7 @@ void add_training_options(OptionTable& table) {
   table.choice({"noise-robust", "N"},
                "a cross-entropy that wrong labels mislead less. gce: generalised cross-entropy, "
                "between it and the absolute error; bootstrap: targets are mixed with the network's "
-               "own answers; trim: the largest losses of a batch are left out after the first "
+               "own predictions; trim: the largest losses of a batch are left out after the first "
                "epoch",
                &Options::noise_robust);
   table.real("gce-q", "of --noise-robust gce: near 0 it is cross-entropy, near 1 absolute error",

@@ -51,7 +51,8 @@ void check_folds(const Options& options) {
   }
 }
 
-/// --find-labels goes by answers of networks that were not trained on the photograph: all folds.
+/// --find-labels goes by predictions of networks that were not trained on the photograph: all
+/// folds.
 void check_find_labels(const Options& options) {
   if (!options.find_labels) return;
   const auto refuse = [](const std::string& option, const std::string& instead) {

@@ -27,7 +27,7 @@ void check_numbers(const Evaluation& answers) {
                                  [](float p) { return !std::isfinite(p); });
   if (bad == 0) return;
   throw ValueError(
-      "the network's answers are not numbers (NaN): its weights are not, or too large; the "
+      "the network's predictions are not numbers (NaN): its weights are not, or too large; the "
       "training "
       "that made them has diverged (a lower --lr helps)");
 }

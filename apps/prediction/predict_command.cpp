@@ -32,7 +32,7 @@ void check(const PredictOptions& options) {
 int predict_command(Arguments arguments, Reporter& reporter) {
   CLI::App app(
       "Predicts classes of images, with the preprocessing and classes of the checkpoint.\n"
-      "  predict --run RUN --images DIR --out answers.csv\n"
+      "  predict --run RUN --images DIR --out predictions.csv\n"
       "  predict --run RUN --images eval/info.csv --out submission.csv\n"
       "An image that cannot be read has a row without a label that says why; the exit code is 1\n"
       "then, or 0 with --allow-bad.\n"

@@ -48,7 +48,7 @@ std::vector<std::size_t> worst_classes(const std::vector<nn::ClassScore>& scores
 /// The widths of the matrix on the screen.
 struct MatrixColumns {
   MatrixColumns(const nn::ConfusionMatrix& matrix, const Names& names)
-      : name(std::max<std::size_t>(16, widest(names, 0) + 4)),
+      : name(std::max<std::size_t>(20, widest(names, 0) + 4)),
         count(std::max<std::size_t>(fmt::formatted_size("{}", matrix.total()) + 2, 5)),
         classes(names.size()) {}
   std::size_t all() const { return name + count * classes; }
@@ -63,7 +63,7 @@ std::string pairs_table(const nn::ConfusionMatrix& matrix, const Names& names) {
   for (const ConfusedPair& pair : pairs) shown.push_back(name_of(names, pair.truth));
   const std::size_t width = widest(shown, 5);
   std::string out = fmt::format("classes most often taken for others\n{:>7}{:>8}  {:<{}}  {}\n",
-                                "images", "share", "truth", width, "answer");
+                                "images", "share", "truth", width, "prediction");
   for (const ConfusedPair& pair : pairs) {
     out += fmt::format("{:>7}{:>7.1f}%  {:<{}}  {}\n", pair.images, 100 * pair.share,
                        shown_name(name_of(names, pair.truth)), width,
@@ -134,7 +134,7 @@ bool fit_the_screen(const nn::ConfusionMatrix& matrix, const Names& class_names)
 std::string confusion_table(const nn::ConfusionMatrix& matrix, const Names& class_names) {
   const MatrixColumns columns(matrix, class_names);
   if (columns.all() > kMostColumns) return pairs_table(matrix, class_names);
-  std::string out = fmt::format("{:<{}}", "truth \\ answer", columns.name);
+  std::string out = fmt::format("{:<{}}", "truth \\ prediction", columns.name);
   for (std::size_t c = 0; c < class_names.size(); ++c) {
     out += fmt::format("{:>{}}", c, columns.count);
   }

@@ -326,7 +326,7 @@ Blocks class_section(const Runs& runs, std::size_t best, const std::vector<Inter
 /// Which images one run gets right and another does not.
 Blocks image_section(const Runs& runs, std::size_t best) {
   pages::Table table{
-      .caption = "Images that both runs answered",
+      .caption = "Images that both runs predicted",
       .columns = {"runs", "both right", "only the first", "only the second", "both wrong"}};
   for (std::size_t i = 0; i < runs.size(); ++i) {
     if (i == best || basis_of(runs[i], runs[best]) == Basis::OtherData) continue;

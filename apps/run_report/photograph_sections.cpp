@@ -123,12 +123,12 @@ class GalleryMaker {
       const std::int64_t other = runner_up(prediction);
       if (other >= 0) {
         tile.lines.push_back(
-            fmt::format("answered rightly; next: {} ({})", name(other),
+            fmt::format("predicted rightly; next: {} ({})", name(other),
                         percent(prediction.probabilities[static_cast<std::size_t>(other)])));
       }
     } else {
-      tile.lines.push_back(
-          fmt::format("answer: {} ({})", name(prediction.answer), percent(prediction.of_answer())));
+      tile.lines.push_back(fmt::format("prediction: {} ({})", name(prediction.answer),
+                                       percent(prediction.of_answer())));
     }
     try {
       const data::Image image =
@@ -204,10 +204,10 @@ Blocks photograph_section(const RunRecord& run, const Overlays& overlays) {
   const ChosenPhotographs chosen = choose_photographs(run);
   GalleryMaker maker(run, overlays);
   if (!chosen.confidently_wrong.empty()) {
-    out.push_back(maker.gallery(
-        chosen.confidently_wrong,
-        "Wrong, and sure of it: the highest probabilities of wrong answers. Look here first for "
-        "wrong labels and for what the network mistakes for a class."));
+    out.push_back(maker.gallery(chosen.confidently_wrong,
+                                "Wrong, and sure of it: the highest probabilities of wrong "
+                                "predictions. Look here first for "
+                                "wrong labels and for what the network mistakes for a class."));
   }
   for (const ChosenPhotographs::Pair& pair : chosen.pairs) {
     const std::vector<std::string>& names = run.class_names();
@@ -219,10 +219,10 @@ Blocks photograph_section(const RunRecord& run, const Overlays& overlays) {
                     training::counted(static_cast<std::size_t>(pair.images), "image", "images"),
                     100 * pair.share)));
   }
-  out.push_back(maker.gallery(
-      chosen.least_certain,
-      "Least certain: the two highest probabilities are nearly equal, whether the answer is right "
-      "or not."));
+  out.push_back(maker.gallery(chosen.least_certain,
+                              "Least certain: the two highest probabilities are nearly equal, "
+                              "whether the prediction is right "
+                              "or not."));
   if (const std::string problems = maker.problems(); !problems.empty()) {
     out.push_back(pages::Paragraph{.text = problems});
   }

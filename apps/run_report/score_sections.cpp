@@ -186,7 +186,7 @@ Blocks result_section(const RunRecord& run, const Intervals& intervals, const Fi
       {"data",
        fmt::format("{} in {}", training::counted(images, "image", "images"), run.options.data)},
       {"classes", std::to_string(run.class_names().size())},
-      {"scored", fmt::format("{} answers of networks that were not trained on the image",
+      {"scored", fmt::format("{} predictions of networks that were not trained on the image",
                              run.predictions.size())},
       {"intervals", run.data.grouped ? "95%, bootstrap of whole groups: photographs of one person "
                                        "or source are drawn together"
@@ -211,7 +211,7 @@ Blocks confusion_section(const RunRecord& run) {
     pages::HeatMap map;
     map.title = "Confusion matrix";
     map.row_label = "label";
-    map.column_label = "answer";
+    map.column_label = "prediction";
     map.rows = map.columns = run.class_names();
     map.by_row = true;
     for (std::int64_t t = 0; t < matrix.classes(); ++t) {
@@ -223,8 +223,9 @@ Blocks confusion_section(const RunRecord& run) {
     }
     out.push_back(pages::Figure{
         .chart = std::move(map),
-        .caption = "Images of each label (rows) by answer (columns), all folds; colours are shares "
-                   "of the row."});
+        .caption =
+            "Images of each label (rows) by prediction (columns), all folds; colours are shares "
+            "of the row."});
   }
   const std::vector<training::ConfusedPair> pairs = training::worst_pairs(matrix, 20);
   if (pairs.empty()) {
@@ -232,7 +233,7 @@ Blocks confusion_section(const RunRecord& run) {
     return out;
   }
   pages::Table table{.caption = "Most confused pairs",
-                     .columns = {"label", "answer", "images", "share of the label's images"},
+                     .columns = {"label", "prediction", "images", "share of the label's images"},
                      .text_columns = {1},
                      .shown = 10};
   for (const training::ConfusedPair& pair : pairs) {
@@ -292,12 +293,12 @@ Blocks calibration_section(const RunRecord& run) {
   const Calibration result = calibration(answers);
   pages::LineChart chart;
   chart.title = "Reliability diagram";
-  chart.x = {.label = "probability of the answer", .high = 1};
+  chart.x = {.label = "probability of the prediction", .high = 1};
   chart.y = {.label = "share that is right", .high = 1};
   chart.diagonal = true;
-  pages::Series series{.name = "answers"};
+  pages::Series series{.name = "predictions"};
   pages::Table table{.caption = "Bins of the reliability diagram",
-                     .columns = {"probability", "answers", "mean probability", "share right"},
+                     .columns = {"probability", "predictions", "mean probability", "share right"},
                      .shown = 15};
   for (const CalibrationBin& bin : result.bins) {
     if (bin.images == 0) continue;
@@ -319,11 +320,11 @@ Blocks calibration_section(const RunRecord& run) {
   Blocks out;
   out.push_back(pages::Section{.id = "calibration", .title = "Can the probabilities be trusted?"});
   out.push_back(pages::Paragraph{
-      .text =
-          fmt::format("The expected calibration error is {:.4f} (15 bins of equal width). "
-                      "Answers have a mean probability of {:.3f}, and {:.3f} of them are right: "
-                      "{}.",
-                      result.ece, result.confidence, result.accuracy, judgement),
+      .text = fmt::format(
+          "The expected calibration error is {:.4f} (15 bins of equal width). "
+          "Predictions have a mean probability of {:.3f}, and {:.3f} of them are right: "
+          "{}.",
+          result.ece, result.confidence, result.accuracy, judgement),
       .tone = pages::Tone::Finding});
   out.push_back(pages::Figure{
       .chart = std::move(chart),

@@ -269,7 +269,8 @@ elseif(CASE STREQUAL "exports")
     endif()
     run("linking ${room} as a shared library" ${CXX} -shared -Wl,-z,defs -o ${library}
         -Wl,--whole-archive ${archive} ${own} -Wl,--no-whole-archive ${below}
-        -lfmt -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff -lutf8proc -lz -lcurl -ltomlplusplus -lprotobuf-lite -pthread)
+        -lfmt -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff -lutf8proc -lz -lcurl
+        -ltomlplusplus -lprotobuf-lite -pthread)
     list(PREPEND below ${library})
     expect_hanok_only(${library})
   endforeach()

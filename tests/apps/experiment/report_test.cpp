@@ -26,12 +26,12 @@ std::string report_on(int classes) {
 
 TEST(Report, ShowsWhichClassWasTakenForWhich) {
   EXPECT_THAT(report_on(3),
-              ContainsRegex("truth . answer +0 +1 +2\n 0 class0 +[0-4] +[0-4] +[0-4]\n"));
+              ContainsRegex("truth . prediction +0 +1 +2\n 0 class0 +[0-4] +[0-4] +[0-4]\n"));
 }
 
 TEST(Report, NamesTheFilesWhereTheMatrixIsTooWideToRead) {
   const std::string report = report_on(20);
-  EXPECT_THAT(report, Not(HasSubstr("truth \\ answer")));
+  EXPECT_THAT(report, Not(HasSubstr("truth \\ prediction")));
   EXPECT_THAT(report, HasSubstr("classes most often taken for others"));
   EXPECT_THAT(report, ContainsRegex("every class: .*/run/per_class.csv"));
   EXPECT_THAT(report, ContainsRegex("every count: .*/run/confusion_matrix.csv"));

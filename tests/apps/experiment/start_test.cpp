@@ -311,7 +311,7 @@ TEST_F(Start, AnswersThatAreNoNumbersAreAnError) {
   const Outcome outcome = predict(
       {"--run", folder_ / "run", "--images", folder_ / "photos", "--out", folder_ / "a.csv"});
   EXPECT_EQ(outcome.exit_code, 1);
-  EXPECT_THAT(outcome.output, HasSubstr("answers are not numbers (NaN)"));
+  EXPECT_THAT(outcome.output, HasSubstr("predictions are not numbers (NaN)"));
 }
 
 TEST_F(Start, NothingOfTheUsersIsOverwritten) {

@@ -81,7 +81,7 @@ TEST_F(EvaluateConstant, PrintsClassTableAndConfusionMatrix) {
   const Outcome outcome = evaluate({"--checkpoint", network_, "--data", photos_});
   EXPECT_EQ(outcome.exit_code, 0);
   EXPECT_THAT(outcome.output, ::testing::ContainsRegex("class1 +0\\.3636 +1\\.0000 +0\\.5333 +4"));
-  EXPECT_THAT(outcome.output, ::testing::ContainsRegex("truth . answer +0 +1 +2\n"
+  EXPECT_THAT(outcome.output, ::testing::ContainsRegex("truth . prediction +0 +1 +2\n"
                                                        " 0 class0 +0 +4 +0\n"
                                                        " 1 class1 +0 +4 +0\n"
                                                        " 2 class2 +0 +3 +0\n"));

@@ -102,7 +102,7 @@ TEST_F(RunPageInABrowser, OfAFinishedRun) {
   EXPECT_THAT(seen.at("classes").get<Texts>(), Contains(HasSubstr(kClass + "|17|")));
   EXPECT_THAT(seen.at("titles").get<Texts>(), Contains(kFile));
   EXPECT_THAT(seen.at("lines").get<Texts>(),
-              Contains(AllOf(HasSubstr(kFile), HasSubstr("answer: class0"))));
+              Contains(AllOf(HasSubstr(kFile), HasSubstr("prediction: class0"))));
   EXPECT_THAT(seen.at("findings").get<Texts>(), Contains(HasSubstr("Macro F1 is ")));
   EXPECT_EQ(seen.at("refresh"), 0);
 }
