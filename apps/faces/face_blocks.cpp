@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "hanok/apps/cli/words.h"
 #include "hanok/apps/faces/face_findings.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/data/sampler.h"
@@ -227,8 +228,9 @@ std::vector<Block> face_blocks(const FaceTable& table, const data::Dataset& data
   std::vector<Block> blocks;
   blocks.emplace_back(pages::Section{.id = "faces", .title = "Faces"});
   std::string text =
-      fmt::format("A face was found in {} of {} photographs ({}; {})", findings.all.found,
-                  findings.all.of, percent(findings.all.value()), interval(findings.all));
+      fmt::format("A face was found in {} of {} photographs ({}; {})",
+                  training::with_commas(findings.all.found), training::with_commas(findings.all.of),
+                  percent(findings.all.value()), interval(findings.all));
   if (findings.several > 0) text += fmt::format(", several in {}", findings.several);
   if (findings.unreadable > 0) text += fmt::format("; {} cannot be read", findings.unreadable);
   blocks.emplace_back(pages::Paragraph{.text = text + ".", .tone = Tone::Finding});

@@ -186,8 +186,9 @@ Blocks result_section(const RunRecord& run, const Intervals& intervals, const Fi
       {"data",
        fmt::format("{} in {}", training::counted(images, "image", "images"), run.options.data)},
       {"classes", std::to_string(run.class_names().size())},
-      {"scored", fmt::format("{} predictions of networks that were not trained on the image",
-                             run.predictions.size())},
+      {"scored",
+       fmt::format("{} predictions of networks that were not trained on the image",
+                   training::with_commas(static_cast<std::int64_t>(run.predictions.size())))},
       {"intervals", run.data.grouped ? "95%, bootstrap of whole groups: photographs of one person "
                                        "or source are drawn together"
                                      : "95%, bootstrap of the images"}};
