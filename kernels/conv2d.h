@@ -61,6 +61,8 @@ struct Conv2dShape {
   /// Rows of padding below the image and columns to its right, besides those of the window: where
   /// the two sides differ, as in TensorFlow's SAME.
   std::int64_t extra_h = 0, extra_w = 0;
+  /// Not 0: products may be those of 16-bit integers, where an algorithm has them.
+  std::int64_t int16 = 0;
 
   constexpr std::int64_t p() const {
     return window_output_size(h + extra_h, r, window.stride_h, window.pad_h, window.dilation_h);

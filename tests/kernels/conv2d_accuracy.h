@@ -61,7 +61,7 @@ inline void expect_accurate(Conv2dAlgorithm algorithm, Conv2dPass pass,
     ASSERT_EQ(choose_conv2d(pass, s), algorithm) << name(s);
     const Operands o(s);
     const std::vector<double> want = reference(pass, s, o);
-    for (const cpu::Isa isa : testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       const std::vector<float> got = computed(pass, s, o, isa, 1);
       EXPECT_LE(error_over_rms(got, want), bounds.worst) << name(s);
       EXPECT_LE(rms_error_over_rms(got, want), bounds.typical) << name(s);
@@ -78,7 +78,7 @@ inline void expect_accurate_on_large_values(const Conv2dShape& s,
     const Operands o(s, mean, range);
     for (const Conv2dPass pass : passes) {
       const std::vector<double> want = reference(pass, s, o);
-      for (const cpu::Isa isa : testable_isas()) {
+      for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
         EXPECT_LE(error_over_rms(computed(pass, s, o, isa), want), worst) << name(s);
       }
     }

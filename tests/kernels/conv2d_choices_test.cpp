@@ -41,7 +41,7 @@ TEST(Conv2dChoices, EveryAlgorithmComputesWhatItSays) {
         choices.set({pass, s, algorithm});
         const UseConv2dChoices use(choices);
         ASSERT_EQ(choose_conv2d(pass, s), algorithm);
-        for (const cpu::Isa isa : test::testable_isas()) {
+        for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
           EXPECT_LE(test::error_over_rms(test::computed(pass, s, o, isa), want), 1e-5)
               << name(s) << " by " << name_of(algorithm);
         }

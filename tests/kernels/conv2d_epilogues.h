@@ -21,7 +21,7 @@ struct ForwardPath {
 /// The CPU's instruction-set paths.
 inline std::vector<ForwardPath> isa_paths(const Conv2dShape& s, const Operands& o) {
   std::vector<ForwardPath> paths;
-  for (const cpu::Isa isa : testable_isas()) {
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
     paths.push_back({[&s, &o, isa](const Epilogue& e) { return forward(s, o, isa, e); }});
   }
   return paths;

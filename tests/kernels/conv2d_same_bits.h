@@ -15,7 +15,7 @@ namespace hanok::test {
 inline void expect_same_bits_for_any_thread_count(const std::vector<Conv2dShape>& shapes) {
   for (const Conv2dShape& s : shapes) {
     const Operands o(s);
-    for (const cpu::Isa isa : testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       std::vector<float> mean_var(static_cast<std::size_t>(2 * s.k));
       Epilogue e;
       e.bn_mean_var = view_of(mean_var, {2, s.k});
@@ -37,7 +37,7 @@ inline void expect_same_bits_for_any_thread_count(const std::vector<Conv2dShape>
 inline void expect_same_bits_for_packed_weights(const std::vector<Conv2dShape>& shapes) {
   for (const Conv2dShape& s : shapes) {
     const Operands o(s);
-    for (const cpu::Isa isa : testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       KernelContext context;
       for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
         const std::size_t bytes = cpu::conv2d_packed_bytes(isa, pass, s);

@@ -51,7 +51,7 @@ TEST(Conv2dStem, BackwardWeightsOfNoImagesAreZero) {
   s.nominal_n = s.n;
   s.n = 0;
   const Operands o(s);
-  for (const cpu::Isa isa : test::testable_isas()) {
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
     EXPECT_EQ(backward_weights(s, o, isa), std::vector<float>(o.w.size(), 0.0F));
   }
 }

@@ -144,7 +144,7 @@ TEST(Conv2d, MorePaddingAtTheEndMatchesReferenceInEveryAlgorithm) {
     for (const Conv2dAlgorithm algorithm : conv2d_algorithms()) {
       Conv2dChoices everywhere(algorithm);
       const UseConv2dChoices use(everywhere);
-      for (const cpu::Isa isa : test::testable_isas()) {
+      for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
         const std::string what = name(s) + " by " + name_of(algorithm);
         EXPECT_LE(test::error_over_rms(forward(s, o, isa), y), 2e-5) << what;
         EXPECT_LE(test::error_over_rms(backward_data(s, o, isa), dx), 2e-5) << what;
@@ -216,7 +216,7 @@ TEST(Conv2d, PackedWeightsGiveTheSameBits) {
 TEST(Conv2d, WorkspaceStaysWithinWhatIsReported) {
   for (const Conv2dShape& s : shapes_of_every_algorithm()) {
     const Operands o(s);
-    for (const cpu::Isa isa : test::testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       for (const Conv2dPass pass :
            {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
         std::size_t taken = 0;
@@ -281,7 +281,7 @@ TEST(Conv2d, NominalBatchDecidesTheAlgorithm) {
     last.nominal_n = 0;
   }
   last.nominal_n = full.n;
-  for (const cpu::Isa isa : test::testable_isas()) {
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
     const Operands o(full);
     auto y = forward(full, o, isa);
     auto dx = backward_data(full, o, isa);

@@ -78,7 +78,7 @@ TEST(Conv2dWinograd, WritesOnlyItsOutput) {
   constexpr std::size_t kGuard = 64;
   for (const Conv2dShape& s : {conv3x3(1, 32, 13, 15, 40), conv3x3(2, 232, 6, 7, 40)}) {
     const Operands o(s);
-    for (const cpu::Isa isa : test::testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       KernelContext context;
       const auto guarded = [&](const Shape& shape, auto run) {
         const auto n = static_cast<std::size_t>(shape.numel());

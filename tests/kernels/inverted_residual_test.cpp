@@ -131,7 +131,7 @@ TEST(InvertedResidual, MatchesDoubleReference) {
   for (const InvertedResidualShape& s : shapes()) {
     const Block block(s);
     const auto want = block.reference();
-    for (const cpu::Isa isa : test::testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       EXPECT_LE(test::error_over_rms(block.run(isa, 2), want), 1e-5) << name(s);
     }
   }
@@ -140,7 +140,7 @@ TEST(InvertedResidual, MatchesDoubleReference) {
 TEST(InvertedResidual, SameBitsAsItsConvolutionsForAnyThreadCount) {
   for (const InvertedResidualShape& s : shapes()) {
     const Block block(s);
-    for (const cpu::Isa isa : test::testable_isas()) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       const auto want = block.run_one_by_one(isa);
       for (const int threads : {1, 2, 3}) EXPECT_EQ(block.run(isa, threads), want) << name(s);
     }

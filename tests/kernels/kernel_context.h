@@ -30,15 +30,6 @@ class KernelContext {
   ExecContext context_{pool_, workspace_};
 };
 
-/// The instruction-set paths that this CPU can run.
-inline std::vector<cpu::Isa> testable_isas() {
-  std::vector<cpu::Isa> isas{cpu::Isa::Portable};
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-    isas.push_back(cpu::Isa::Avx2);
-  }
-  return isas;
-}
-
 /// The backends that this program tests: the CPU's instruction-set paths in test_kernels, the GPU's
 /// kernels in test_kernels_cuda (there the stand-in takes operands to the device and back).
 std::vector<std::shared_ptr<Backend>> testable_backends();

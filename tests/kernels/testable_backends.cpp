@@ -5,7 +5,7 @@ namespace hanok::test {
 
 std::vector<std::shared_ptr<Backend>> testable_backends() {
   std::vector<std::shared_ptr<Backend>> backends;
-  for (const cpu::Isa isa : testable_isas()) backends.push_back(cpu::make_backend(isa));
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) backends.push_back(cpu::make_backend(isa));
   return backends;
 }
 

@@ -31,7 +31,8 @@ Conv2dChoices::Key Conv2dChoices::key_of(Conv2dPass pass, const Conv2dShape& s) 
           w.dilation_h,
           w.dilation_w,
           s.extra_h,
-          s.extra_w};
+          s.extra_w,
+          s.int16};
 }
 
 void Conv2dChoices::set(const Choice& choice) {

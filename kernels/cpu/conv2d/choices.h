@@ -32,7 +32,7 @@ class Conv2dChoices {
   std::vector<Choice> all() const;
 
  private:
-  using Key = std::array<std::int64_t, 17>;
+  using Key = std::array<std::int64_t, 18>;
   static Key key_of(Conv2dPass pass, const Conv2dShape& shape);
 
   std::map<Key, Choice> set_;

@@ -37,6 +37,7 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
     const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
     const std::int64_t tiles = batch * tiles_of_image(pass, s);
     if (possible(Conv2dAlgorithm::Winograd4x4) && tiles >= (small ? 4 : 12)) {
+      if (possible(Conv2dAlgorithm::Winograd4x4Int16)) return Conv2dAlgorithm::Winograd4x4Int16;
       return Conv2dAlgorithm::Winograd4x4;
     }
     // Between these, transformed weights of half that size are still worth it.
@@ -100,6 +101,9 @@ Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape) {
 Conv2dSchedule choose_schedule(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& shape,
                                WeightsAre weights) {
   if (algorithm == Conv2dAlgorithm::Winograd4x4) return winograd4x4_schedule(pass, shape, weights);
+  if (algorithm == Conv2dAlgorithm::Winograd4x4Int16) {
+    return shape.c + shape.k <= 256 ? Conv2dSchedule::Fused : Conv2dSchedule::Panels;
+  }
   if (algorithm == Conv2dAlgorithm::Depthwise) return depthwise_schedule(pass, shape);
   return Conv2dSchedule::Only;
 }

@@ -7,6 +7,7 @@
 #include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
 #include "hanok/kernels/cpu/conv2d/winograd2x2.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
+#include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 #include "hanok/kernels/cpu/conv2d/winograd_strided.h"
 
@@ -18,7 +19,7 @@ struct Row {
   const cpu::Conv2dDriver* driver;
 };
 
-constexpr std::array<Row, 7> kTable = {{
+constexpr std::array<Row, 8> kTable = {{
     {Conv2dAlgorithm::ImplicitGemm, &cpu::implicit_gemm::driver},
     {Conv2dAlgorithm::FewChannels, &cpu::few_channels::driver},
     {Conv2dAlgorithm::Winograd4x4, &cpu::winograd4x4::driver},
@@ -26,6 +27,7 @@ constexpr std::array<Row, 7> kTable = {{
     {Conv2dAlgorithm::WinogradStrided, &cpu::winograd_strided::driver},
     {Conv2dAlgorithm::WinogradStem, &cpu::winograd_stem::driver},
     {Conv2dAlgorithm::Depthwise, &cpu::depthwise::driver},
+    {Conv2dAlgorithm::Winograd4x4Int16, &cpu::winograd4x4_int16::driver},
 }};
 
 constexpr bool in_order_of_the_enumeration() {

@@ -34,6 +34,7 @@
 #include <array>
 #include <vector>
 
+#include "hanok/kernels/cpu/conv2d/winograd4x4_problem.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/winograd4x4.h"
@@ -42,73 +43,23 @@ namespace hanok::cpu::winograd4x4 {
 namespace {
 
 using winograd_tiles::fetch_share;
+using winograd_tiles::kStagedGroup;
 using winograd_tiles::Outputs;
+using winograd_tiles::Problem;
 using winograd_tiles::row_offsets;
 using winograd_tiles::SortedTiles;
-using winograd_tiles::TiledImages;
-using winograd_tiles::TileGrid;
 using winograd_tiles::TileLayout;
 using winograd_tiles::Tiles;
 
-constexpr std::int64_t kFusedTiles = 12;
 constexpr std::int64_t kFusedColumns = 64;
 constexpr std::int64_t kFusedRun = 4;        // blocks per task at most,
 constexpr std::int64_t kFusedMinTasks = 32;  // as long as there are that many tasks
-constexpr std::int64_t kStagedGroup = 6;     // tiles per task of a transform
+constexpr std::int64_t kFusedTiles = 12;
 
-// Forward, or backward data seen as the forward convolution of dy that it is.
-struct Problem {
-  std::int64_t batch;
-  std::int64_t in_h, in_w, in_channels;
-  std::int64_t out_h, out_w, out_channels;
-  std::int64_t pad_h, pad_w;
-  Conv2dSchedule schedule;
-
-  TileGrid grid() const { return {out_h, out_w, kWinogradTile, !fused()}; }
-  TiledImages inputs() const { return {in_h, in_w, in_channels}; }
-  std::int64_t tiles() const { return batch * grid().per_image(); }
-  bool fused() const { return schedule == Conv2dSchedule::Fused; }
-  /// Tiles of one block, equal for all blocks but the last.
-  std::int64_t block_tiles() const {
-    const std::int64_t most = fused() ? kFusedTiles : kStagedTiles;
-    return std::max<std::int64_t>(
-        divide_up(tiles(), std::max<std::int64_t>(divide_up(tiles(), most), 1)), 1);
-  }
-  /// Tiles whose moments are computed together.
-  std::int64_t moment_tiles() const { return fused() ? block_tiles() : kStagedGroup; }
-  /// Groups of moment_tiles() never cross a block.
-  std::int64_t moment_groups_per_block() const { return divide_up(block_tiles(), moment_tiles()); }
-  std::int64_t blocks() const { return divide_up(tiles(), block_tiles()); }
-  std::vector<WinogradTile> block(std::int64_t b) const {
-    return grid().tiles(b * block_tiles(), std::min((b + 1) * block_tiles(), tiles()));
-  }
-  std::int64_t moment_groups() const { return blocks() * moment_groups_per_block(); }
-};
-
-Problem problem_of(Conv2dPass pass, const Conv2dShape& s, WeightsAre weights) {
-  const Conv2dSchedule schedule = choose_schedule(Conv2dAlgorithm::Winograd4x4, pass, s, weights);
-  if (pass == Conv2dPass::Forward) {
-    return {.batch = s.n,
-            .in_h = s.h,
-            .in_w = s.w,
-            .in_channels = s.c,
-            .out_h = s.p(),
-            .out_w = s.q(),
-            .out_channels = s.k,
-            .pad_h = s.window.pad_h,
-            .pad_w = s.window.pad_w,
-            .schedule = schedule};
-  }
-  return {.batch = s.n,
-          .in_h = s.p(),
-          .in_w = s.q(),
-          .in_channels = s.k,
-          .out_h = s.h,
-          .out_w = s.w,
-          .out_channels = s.c,
-          .pad_h = 2 - s.window.pad_h,
-          .pad_w = 2 - s.window.pad_w,
-          .schedule = schedule};
+Problem problem_of(Conv2dPass pass, const Conv2dShape& shape, WeightsAre weights) {
+  return winograd_tiles::problem_of(
+      pass, shape, choose_schedule(Conv2dAlgorithm::Winograd4x4, pass, shape, weights),
+      kFusedTiles);
 }
 
 std::int64_t panel_floats(const Problem& p) {
@@ -334,17 +285,8 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape&
                         take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
   schedule_of(p)(context, {kernels, p, pass, x, w, outputs});
   if (!outputs.moments.mean) return;
-  // Groups past the last tile (of the last block) are empty.
-  std::vector<std::int64_t> rows;
-  for (std::int64_t b = 0; b < p.blocks(); ++b) {
-    const std::vector<WinogradTile> block = p.block(b);
-    const SortedTiles tiles(block);
-    for (std::int64_t first = 0; first < tiles.count(); first += p.moment_tiles()) {
-      rows.push_back(outputs.images.pixels(
-          tiles.part(first, std::min(first + p.moment_tiles(), tiles.count()))));
-    }
-  }
-  combine_moments(outputs.moments, rows, epilogue.bn_mean_var.f32());
+  combine_moments(outputs.moments, winograd_tiles::moment_rows(p, outputs.images),
+                  epilogue.bn_mean_var.f32());
 }
 
 void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hanok/kernels/cpu/conv2d/winograd4x4_problem.h"
+
 namespace hanok::cpu::winograd_tiles {
 
 namespace {
@@ -109,19 +111,11 @@ std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride) {
   return offsets;
 }
 
-void fetch_share(const std::vector<const float*>& rows, std::int64_t part, std::int64_t parts,
-                 GemmBlock& block) {
-  const auto count = static_cast<std::int64_t>(rows.size());
-  const std::int64_t first = count * part / parts;
-  block.fetch_rows = rows.data() + first;
-  block.fetch_count = count * (part + 1) / parts - first;
-}
-
 WinogradInputBlock TiledImages::block(const float* data, Tiles tiles, float* out,
                                       const TileLayout& layout) const {
   WinogradInputBlock block{};
   block.tiles = tiles.data();
-  block.tile_count = static_cast<std::int64_t>(tiles.size());
+  block.tile_count = block.known_tiles = static_cast<std::int64_t>(tiles.size());
   block.x = data;
   block.height = height;
   block.width = width;
@@ -152,6 +146,19 @@ WinogradOutputBlock Outputs::block(Tiles tiles, std::int64_t column, std::int64_
     block.deviations = moments.deviations + moment_block * moments.channels + column;
   }
   return block;
+}
+
+std::vector<std::int64_t> moment_rows(const Problem& p, const TiledImages& images) {
+  std::vector<std::int64_t> rows;
+  for (std::int64_t b = 0; b < p.blocks(); ++b) {
+    const std::vector<WinogradTile> block = p.block(b);
+    const SortedTiles tiles(block);
+    for (std::int64_t first = 0; first < tiles.count(); first += p.moment_tiles()) {
+      rows.push_back(
+          images.pixels(tiles.part(first, std::min(first + p.moment_tiles(), tiles.count()))));
+    }
+  }
+  return rows;
 }
 
 }  // namespace hanok::cpu::winograd_tiles

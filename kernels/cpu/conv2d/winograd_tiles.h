@@ -87,9 +87,16 @@ struct TileLayout {
 /// GemmBlock::c_row_offset of rows that lie `stride` floats apart.
 std::vector<std::int64_t> row_offsets(std::int64_t rows, std::int64_t stride);
 
-/// Lets a product prefetch its share of the rows that `parts` products prefetch in turn.
+/// Lets a product (GemmBlock or Int16Block) prefetch its share of the rows that `parts` products
+/// prefetch in turn.
+template <typename Block>
 void fetch_share(const std::vector<const float*>& rows, std::int64_t part, std::int64_t parts,
-                 GemmBlock& block);
+                 Block& block) {
+  const auto count = static_cast<std::int64_t>(rows.size());
+  const std::int64_t first = count * part / parts;
+  block.fetch_rows = rows.data() + first;
+  block.fetch_count = count * (part + 1) / parts - first;
+}
 
 /// Where a convolution's outputs go.
 struct Outputs {

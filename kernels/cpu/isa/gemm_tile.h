@@ -11,6 +11,9 @@
 // Fewer rows (the last rows of a block) run the same code with fewer accumulators, so that a row's
 // result never depends on its neighbours.
 //
+// AVX-512: 12 x 16, a row in one register: 12 accumulators and one of B; elements of A are operands
+// that the multiply-add broadcasts.
+//
 // Portable: 2 x 16, so 8 accumulators of four floats of the 16 xmm.
 //
 // A block is C [rows, columns] (+)= A [rows, k] * B [k, columns] with sizes chosen by the caller
@@ -39,8 +42,10 @@
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
-#ifdef HANOK_ISA_portable
+#if defined(HANOK_ISA_portable)
 constexpr int kTileRows = 2;
+#elif defined(HANOK_ISA_avx512)
+constexpr int kTileRows = 12;
 #else
 constexpr int kTileRows = 6;
 #endif
@@ -98,37 +103,37 @@ inline void finish_tile(const Tile& t, Vec (&acc)[kRows][kTileVectors]) {
   for (int h = 0; h < kTileVectors; ++h) {
     float* c = t.c + kLanes * h;
     if (t.accumulate) {
-#pragma GCC unroll 6
+#pragma GCC unroll 12
       for (int i = 0; i < kRows; ++i) acc[i][h] = load(c + t.c_row_offset[i]) + acc[i][h];
     }
     if (t.epilogue_wanted) {
       if (e.scale && e.shift) {
         const Vec scale = load(e.scale + kLanes * h);
         const Vec shift = load(e.shift + kLanes * h);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) acc[i][h] = mul_add(acc[i][h], scale, shift);
       } else if (e.scale) {
         const Vec scale = load(e.scale + kLanes * h);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) acc[i][h] = acc[i][h] * scale;
       } else if (e.shift) {
         const Vec shift = load(e.shift + kLanes * h);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) acc[i][h] = acc[i][h] + shift;
       }
       if (e.residual) {
         const float* residual = e.residual + kLanes * h;
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) {
           acc[i][h] = acc[i][h] + load(residual + t.c_row_offset[i]);
         }
       }
       if (e.relu) {
-#pragma GCC unroll 6
+#pragma GCC unroll 12
         for (int i = 0; i < kRows; ++i) acc[i][h] = clip(acc[i][h], broadcast(e.ceiling));
       }
     }
-#pragma GCC unroll 6
+#pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) store(c + t.c_row_offset[i], acc[i][h]);
   }
 }
@@ -137,7 +142,7 @@ inline void finish_tile(const Tile& t, Vec (&acc)[kRows][kTileVectors]) {
 template <int kRows>
 void run_tile(const Tile& t) {
   Vec acc[kRows][kTileVectors];
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
     for (int h = 0; h < kTileVectors; ++h) acc[i][h] = broadcast(0.0F);
@@ -147,7 +152,7 @@ void run_tile(const Tile& t) {
   const int64_t a_step = t.a_k_stride;
   const int64_t b_step = t.b_k_stride;
   // C is needed last: prefetch it first.
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int i = 0; i < kRows; ++i) {
     __builtin_prefetch(t.c + t.c_fetch_offset[i]);
     if (t.epilogue.residual) __builtin_prefetch(t.epilogue.residual + t.c_fetch_offset[i]);
@@ -157,29 +162,32 @@ void run_tile(const Tile& t) {
   const int64_t run_k = t.a_runs > 1 ? t.k / t.a_runs : t.k;
   int64_t run = 0;
   do {
-    // Two base pointers reach six rows with the addressing modes base, base+s, base+2s.
-    const float* a0 = t.a + run * t.a_run_stride;
-    const float* a3 = a0 + (kRows > 3 ? 3 * row : 0);
+    // A base pointer reaches three rows with the addressing modes base, base+s, base+2s.
+    constexpr int kBases = (kRows + 2) / 3;
+    const float* a[kBases];
+    a[0] = t.a + run * t.a_run_stride;
+#pragma GCC unroll 4
+    for (int i = 1; i < kBases; ++i) a[i] = a[i - 1] + 3 * row;
     for (int64_t p = 0; p < run_k; ++p) {
       __builtin_prefetch(prefetch, 0, 2);  // into L2
       prefetch += prefetch_step;
       Vec bs[kTileVectors];
 #pragma GCC unroll 2
       for (int h = 0; h < kTileVectors; ++h) bs[h] = load(b + kLanes * h);
-#pragma GCC unroll 6
+#pragma GCC unroll 12
       for (int i = 0; i < kRows; ++i) {
-        const Vec ai = broadcast(*(i < 3 ? a0 + i * row : a3 + (i - 3) * row));
+        const Vec ai = broadcast(a[i / 3][i % 3 * row]);
 #pragma GCC unroll 2
         for (int h = 0; h < kTileVectors; ++h) acc[i][h] = mul_add(ai, bs[h], acc[i][h]);
       }
-      a0 += a_step;
-      a3 += a_step;
+#pragma GCC unroll 4
+      for (int i = 0; i < kBases; ++i) a[i] += a_step;
       b += b_step;
     }
   } while (++run < t.a_runs);
   if (t.columns == kPanelColumns) return finish_tile<kRows>(t, acc);
   Vec sums[kRows * kTileVectors];
-#pragma GCC unroll 6
+#pragma GCC unroll 12
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
     for (int h = 0; h < kTileVectors; ++h) sums[i * kTileVectors + h] = acc[i][h];
@@ -187,23 +195,12 @@ void run_tile(const Tile& t) {
   finish_columns(t, sums, kRows);
 }
 
+template <int kRows = kTileRows>
 inline void run_tile_rows(const Tile& t, int64_t rows) {
-  switch (rows) {
-    case 1:
-      return run_tile<1>(t);
-#ifndef HANOK_ISA_portable
-    case 2:
-      return run_tile<2>(t);
-    case 3:
-      return run_tile<3>(t);
-    case 4:
-      return run_tile<4>(t);
-    case 5:
-      return run_tile<5>(t);
-#endif
-    default:
-      return run_tile<kTileRows>(t);
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return run_tile_rows<kRows - 1>(t, rows);
   }
+  run_tile<kRows>(t);
 }
 
 int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }

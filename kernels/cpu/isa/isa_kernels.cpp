@@ -9,6 +9,7 @@ const IsaKernels kernels = {
     .depthwise3x3 = depthwise3x3,
     .elementwise = elementwise,
     .gemm = gemm,
+    .int16 = int16,
     .optimizer_step = optimizer_step,
     .pool = pool,
     .random = random,

@@ -11,6 +11,7 @@ struct DepthwiseKernels;
 struct Depthwise3x3Kernels;
 struct ElementwiseKernels;
 struct GemmKernels;
+struct Int16Kernels;
 struct OptimizerKernels;
 struct PoolKernels;
 struct RandomKernels;
@@ -28,6 +29,7 @@ struct IsaKernels {
   const Depthwise3x3Kernels& depthwise3x3;
   const ElementwiseKernels& elementwise;
   const GemmKernels& gemm;
+  const Int16Kernels& int16;
   const OptimizerKernels& optimizer_step;
   const PoolKernels& pool;
   const RandomKernels& random;
@@ -48,6 +50,7 @@ extern const DepthwiseKernels depthwise;
 extern const Depthwise3x3Kernels depthwise3x3;
 extern const ElementwiseKernels elementwise;
 extern const GemmKernels gemm;
+extern const Int16Kernels int16;
 extern const OptimizerKernels optimizer_step;
 extern const PoolKernels pool;
 extern const RandomKernels random;
@@ -64,6 +67,9 @@ namespace portable {
 extern const IsaKernels kernels;
 }
 namespace avx2 {
+extern const IsaKernels kernels;
+}
+namespace avx512 {
 extern const IsaKernels kernels;
 }
 #endif

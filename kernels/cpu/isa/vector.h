@@ -1,22 +1,22 @@
 // The vector of floats that all inner loops compute with, and the few functions on it that
 // operators do not give. Its width is a parameter: kLanes floats, 8 unless HANOK_LANES says
-// otherwise (a path of 16 lanes is a compile option). Loops step by kLanes; where a layout fixes a
-// number of channels (panels of 16, channels in multiples of 8), that number has a name of its own.
+// otherwise (16 on the path avx512). Loops step by kLanes; where a layout fixes a number of
+// channels (panels of 16, channels in multiples of 8), that number has a name of its own.
 //
-// Files of kernels/cpu/isa are compiled once per path (HANOK_ISA = portable, avx2). They include C
-// headers and the kernels' plain types only, and all but the tables in namespace
+// Files of kernels/cpu/isa are compiled once per path (HANOK_ISA = portable, avx2, avx512). They
+// include C headers and the kernels' plain types only, and all but the tables in namespace
 // hanok::cpu::HANOK_ISA has internal linkage: otherwise the linker might pick the AVX2 copy of a
 // shared inline function for the portable path.
 //
 // Vec is the compilers' own vector type (g++ and clang): +, -, *, comparisons and ?: work lane by
-// lane. With AVX2 it is one register, without it two SSE ones. Intrinsics are in this header alone,
-// for what that type cannot express: the fused multiply-add, masks, transposition and conversions
-// between element sizes.
+// lane. With AVX2 and AVX-512 it is one register, without them two SSE ones. Intrinsics are in this
+// header alone, for what that type cannot express: the fused multiply-add, masks, transposition and
+// conversions between element sizes.
 #pragma once
 
 #include <stdint.h>
 #include <string.h>
-#ifdef HANOK_ISA_avx2
+#if defined(HANOK_ISA_avx2) || defined(HANOK_ISA_avx512)
 #include <immintrin.h>
 #endif
 
@@ -61,6 +61,11 @@ inline __m256i first_lanes(int64_t n) {
   const int lanes = n < 0 ? 0 : n > kLanes ? kLanes : static_cast<int>(n);
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
+#elif defined(HANOK_ISA_avx512)
+static_assert(kLanes == 16);
+inline __mmask16 first_lanes(int64_t n) {
+  return n >= kLanes ? 0xffff : n <= 0 ? 0 : (__mmask16)((1U << n) - 1);
+}
 #endif
 
 /// The first n lanes, 0 in the others, whose memory is not touched; n may be anything.
@@ -68,6 +73,8 @@ inline __m256i first_lanes(int64_t n) {
   if (n >= kLanes) return load(p);
 #ifdef HANOK_ISA_avx2
   return (Vec)_mm256_maskload_ps(p, first_lanes(n));
+#elif defined(HANOK_ISA_avx512)
+  return (Vec)_mm512_maskz_loadu_ps(first_lanes(n), p);
 #else
   Vec v{};
   for (int i = 0; i < n; ++i) v[i] = p[i];
@@ -79,6 +86,8 @@ inline __m256i first_lanes(int64_t n) {
   if (n >= kLanes) return store(p, v);
 #ifdef HANOK_ISA_avx2
   _mm256_maskstore_ps(p, first_lanes(n), (__m256)v);
+#elif defined(HANOK_ISA_avx512)
+  _mm512_mask_storeu_ps(p, first_lanes(n), (__m512)v);
 #else
   for (int i = 0; i < n; ++i) p[i] = v[i];
 #endif
@@ -96,6 +105,16 @@ inline __m256i first_lanes(int64_t n) {
 [[maybe_unused]] inline Vec sub_mul(Vec c, Vec a, Vec b) {  // c - a * b
   return (Vec)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
+#elif defined(HANOK_ISA_avx512)
+[[maybe_unused]] inline Vec mul_add(Vec a, Vec b, Vec c) {
+  return (Vec)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+[[maybe_unused]] inline Vec mul_sub(Vec a, Vec b, Vec c) {
+  return (Vec)_mm512_fmsub_ps((__m512)a, (__m512)b, (__m512)c);
+}
+[[maybe_unused]] inline Vec sub_mul(Vec c, Vec a, Vec b) {
+  return (Vec)_mm512_fnmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
 #else
 [[maybe_unused]] inline Vec mul_add(Vec a, Vec b, Vec c) { return a * b + c; }
 [[maybe_unused]] inline Vec mul_sub(Vec a, Vec b, Vec c) { return a * b - c; }
@@ -106,6 +125,8 @@ inline __m256i first_lanes(int64_t n) {
 [[maybe_unused]] inline Vec clip(Vec a, Vec ceiling) {
 #ifdef HANOK_ISA_avx2
   return (Vec)_mm256_min_ps((__m256)ceiling, _mm256_max_ps(_mm256_setzero_ps(), (__m256)a));
+#elif defined(HANOK_ISA_avx512)
+  return (Vec)_mm512_min_ps((__m512)ceiling, _mm512_max_ps(_mm512_setzero_ps(), (__m512)a));
 #else
   const IntVec above = a > ceiling;
   const IntVec below = a < 0.0F;
@@ -140,6 +161,31 @@ inline __m256i first_lanes(int64_t n) {
     rows[i] = (Vec)_mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
     rows[i + 4] = (Vec)_mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
   }
+#elif defined(HANOK_ISA_avx512)
+  // The same rounds within quarters of four lanes, then two that exchange quarters.
+  __m512 s[16];
+  __m512 r[16];
+  for (int i = 0; i < 8; ++i) {
+    s[2 * i] = _mm512_unpacklo_ps((__m512)rows[2 * i], (__m512)rows[2 * i + 1]);
+    s[2 * i + 1] = _mm512_unpackhi_ps((__m512)rows[2 * i], (__m512)rows[2 * i + 1]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_shuffle_ps(s[4 * i], s[4 * i + 2], 0x44);
+    r[4 * i + 1] = _mm512_shuffle_ps(s[4 * i], s[4 * i + 2], 0xEE);
+    r[4 * i + 2] = _mm512_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0x44);
+    r[4 * i + 3] = _mm512_shuffle_ps(s[4 * i + 1], s[4 * i + 3], 0xEE);
+  }
+  // Quarter q of r[4 * i + j] holds lane 4 * q + j of rows 4 * i and the three below.
+  for (int j = 0; j < 4; ++j) {
+    const __m512 low02 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0x88);
+    const __m512 low13 = _mm512_shuffle_f32x4(r[j], r[4 + j], 0xDD);
+    const __m512 high02 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0x88);
+    const __m512 high13 = _mm512_shuffle_f32x4(r[8 + j], r[12 + j], 0xDD);
+    rows[j] = (Vec)_mm512_shuffle_f32x4(low02, high02, 0x88);
+    rows[4 + j] = (Vec)_mm512_shuffle_f32x4(low13, high13, 0x88);
+    rows[8 + j] = (Vec)_mm512_shuffle_f32x4(low02, high02, 0xDD);
+    rows[12 + j] = (Vec)_mm512_shuffle_f32x4(low13, high13, 0xDD);
+  }
 #else
   for (int i = 0; i < kLanes; ++i) {
     for (int j = 0; j < i; ++j) {
@@ -167,6 +213,8 @@ inline __m256i first_lanes(int64_t n) {
 [[maybe_unused]] inline DoubleVec load_as_double(const float* p) {
 #ifdef HANOK_ISA_avx2
   return (DoubleVec)_mm256_cvtps_pd(_mm_loadu_ps(p));
+#elif defined(HANOK_ISA_avx512)
+  return (DoubleVec)_mm512_cvtps_pd(_mm256_loadu_ps(p));
 #else
   DoubleVec v;
   for (int i = 0; i < kDoubleLanes; ++i) v[i] = p[i];
@@ -189,6 +237,8 @@ inline __m256i first_lanes(int64_t n) {
 [[maybe_unused]] inline IntVec load_u8(const uint8_t* p) {
 #ifdef HANOK_ISA_avx2
   return (IntVec)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p));
+#elif defined(HANOK_ISA_avx512)
+  return (IntVec)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i*)p));
 #else
   IntVec v;
   for (int i = 0; i < kLanes; ++i) v[i] = p[i];
@@ -203,9 +253,84 @@ inline __m256i first_lanes(int64_t n) {
   const __m128i high = _mm256_extracti128_si256((__m256i)v, 1);
   const __m128i words = _mm_packus_epi32(low, high);
   _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(words, words));
+#elif defined(HANOK_ISA_avx512)
+  _mm_storeu_si128((__m128i*)p, _mm512_cvtepi32_epi8((__m512i)v));
 #else
   for (int i = 0; i < kLanes; ++i) p[i] = static_cast<uint8_t>(v[i]);
 #endif
+}
+
+// ---- 16-bit integers: pairs of them in the lanes of an IntVec ----
+
+typedef int32_t AnywhereIntVec __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
+
+[[maybe_unused]] inline IntVec load_int(const int32_t* p) { return *(const AnywhereIntVec*)p; }
+[[maybe_unused]] inline void store_int(int32_t* p, IntVec v) { *(AnywhereIntVec*)p = v; }
+
+/// p[0] and p[1] in every lane.
+[[maybe_unused]] inline IntVec broadcast_pair(const int16_t* p) {
+  int32_t pair;
+  memcpy(&pair, p, sizeof pair);
+  return broadcast_int(pair);
+}
+
+/// acc += a[0] * b[0] + a[1] * b[1] in each lane; no factor is -32768. kVnni: by one instruction
+/// that not every CPU with AVX-512 has.
+template <bool kVnni>
+[[maybe_unused]] inline void add_pairs(IntVec& acc, IntVec a, IntVec b) {
+#if defined(HANOK_ISA_avx2)
+  acc += (IntVec)_mm256_madd_epi16((__m256i)a, (__m256i)b);
+#elif defined(HANOK_ISA_avx512)
+  if constexpr (kVnni) {
+    // Not the intrinsic: g++ 12 keeps its accumulators in memory.
+    asm("vpdpwssd %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
+  } else {
+    acc += (IntVec)_mm512_madd_epi16((__m512i)a, (__m512i)b);
+  }
+#else
+  acc += ((a << 16) >> 16) * ((b << 16) >> 16) + (a >> 16) * (b >> 16);
+#endif
+}
+
+/// Nearest floats, ties to even.
+[[maybe_unused]] inline Vec to_float(IntVec v) { return __builtin_convertvector(v, Vec); }
+
+/// Lanes of at most 16 bits.
+[[maybe_unused]] inline void store_i16(int16_t* p, IntVec v) {
+#if defined(HANOK_ISA_avx2)
+  const __m128i low = _mm256_castsi256_si128((__m256i)v);
+  const __m128i high = _mm256_extracti128_si256((__m256i)v, 1);
+  _mm_storeu_si128((__m128i*)p, _mm_packs_epi32(low, high));
+#elif defined(HANOK_ISA_avx512)
+  _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16((__m512i)v));
+#else
+  for (int i = 0; i < kLanes; ++i) p[i] = static_cast<int16_t>(v[i]);
+#endif
+}
+
+/// Lane i of the result is lane (i + kBy) % kLanes.
+template <int kBy>
+[[maybe_unused]] inline IntVec rotate_lanes(IntVec v) {
+  constexpr int k = kBy;
+  constexpr int n = kLanes - 1;
+#if HANOK_LANES == 8
+  return __builtin_shufflevector(v, v, k & n, (k + 1) & n, (k + 2) & n, (k + 3) & n, (k + 4) & n,
+                                 (k + 5) & n, (k + 6) & n, (k + 7) & n);
+#else
+  return __builtin_shufflevector(v, v, k & n, (k + 1) & n, (k + 2) & n, (k + 3) & n, (k + 4) & n,
+                                 (k + 5) & n, (k + 6) & n, (k + 7) & n, (k + 8) & n, (k + 9) & n,
+                                 (k + 10) & n, (k + 11) & n, (k + 12) & n, (k + 13) & n,
+                                 (k + 14) & n, (k + 15) & n);
+#endif
+}
+
+[[maybe_unused]] inline IntVec larger(IntVec a, IntVec b) { return a > b ? a : b; }
+
+[[maybe_unused]] inline int32_t largest_lane(IntVec v) {
+  if constexpr (kLanes == 16) v = larger(v, rotate_lanes<8>(v));
+  v = larger(v, rotate_lanes<4>(v));
+  v = larger(v, rotate_lanes<2>(v));
+  return larger(v, rotate_lanes<1>(v))[0];
 }
 
 // ---- 64-bit integers, as the counters of random numbers are kept ----
@@ -219,6 +344,8 @@ constexpr int kU64Lanes = kLanes / 2;
 [[maybe_unused]] inline U64Vec multiply_low(U64Vec a, U64Vec b) {
 #ifdef HANOK_ISA_avx2
   return (U64Vec)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(HANOK_ISA_avx512)
+  return (U64Vec)_mm512_mul_epu32((__m512i)a, (__m512i)b);
 #else
   return (a & 0xffffffffU) * (b & 0xffffffffU);
 #endif

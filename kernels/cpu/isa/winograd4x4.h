@@ -32,7 +32,8 @@ struct WinogradInputBlock {
   const float* x;
   int64_t height, width, channels;
   int64_t pad_h, pad_w;
-  bool fetch_x;  // x comes from memory: prefetch the next tile's pixels
+  bool fetch_x;         // x comes from memory: prefetch the next tile's pixels
+  int64_t known_tiles;  // of `tiles`, those after tile_count only to be prefetched
   float* out;
   int64_t point_stride, tile_stride;  // of out, in floats
 };

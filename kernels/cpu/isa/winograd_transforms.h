@@ -106,7 +106,7 @@ __attribute__((always_inline)) inline void fetch_pixels(const float* const* pixe
 // Floats from a tile's pixels to those of the next in the list, `step` pixels lie between outputs;
 // 0 where they are not prefetched.
 inline int64_t next_tile_ahead(const WinogradInputBlock& b, int64_t tile, int64_t step) {
-  if (!b.fetch_x || tile + 1 >= b.tile_count) return 0;
+  if (!b.fetch_x || tile + 1 >= b.known_tiles) return 0;
   const WinogradTile& from = b.tiles[tile];
   const WinogradTile& to = b.tiles[tile + 1];
   const int64_t rows = (to.n - from.n) * b.height + step * (to.h - from.h);

@@ -1,0 +1,254 @@
+// Products in dynamic fixed point (Das et al., "Mixed precision training of convolutional neural
+// networks using integer operations", ICLR 2018).
+//
+// Range. A row of floats x becomes integers q of 14 bits with one scale s: x = q * s. The largest
+// magnitude of the row becomes 8191, so s follows the data from row to row ("dynamic"); a floating
+// point number has an exponent for each element instead, and so fewer bits for the number itself:
+// bf16 keeps 8, this keeps 14 of the largest element and fewer of smaller ones.
+//
+// Rounding. To the nearest integer: an error of at most s / 2 = max|x| / 16382, whatever the size
+// of the element. A product over k terms adds k such errors of both factors, which are independent:
+// relative to the result's rms they grow with the ratio of maximum and rms of the rows, about three
+// for activations. This is where all of the error comes from, because the sums are exact.
+//
+// Overflow. q * q' is below 2^26; 32 of them are below 2^31 whatever they are. More may be added
+// where the filter's magnitudes sum to less: 8191 * sum|q'| < 2^31. The filter is known when it is
+// packed (largest_sum), so that `exact_terms` is proven, not hoped for. Between such runs the sum
+// goes to a float, and the floats are added in the order of k.
+//
+// Speed. vpmaddwd multiplies 16 pairs of 16-bit integers and adds neighbours, twice the work of a
+// float multiply-add in an AVX2 register, at the price of an addition; VNNI's vpdpwssd adds as
+// well. Pairs are neighbouring channels, which lie side by side in NHWC. The register tile is that
+// of gemm_tile.h with half the steps: 6 rows of 2 vectors, 12 with AVX-512.
+#include "hanok/kernels/cpu/isa/int16.h"
+
+#include "hanok/kernels/cpu/isa/isa_kernels.h"
+#include "hanok/kernels/cpu/isa/vector.h"
+
+namespace hanok::cpu::HANOK_ISA {
+namespace {
+
+int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// ---- floats to integers ----
+
+// The magnitudes' bits, which order as the magnitudes do, NaN above infinity.
+inline IntVec magnitude_bits(Vec v) { return (IntVec)v & 0x7fffffff; }
+
+inline float as_float(int32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+struct Scale {
+  float scale;    // of the integers
+  float inverse;  // integers = round(x * inverse)
+};
+
+// Of a row whose largest magnitude has these bits. A row of zeros, or as good as zeros, becomes
+// integers 0; one with infinities or NaN gets the scale NaN, so that its products are NaN too.
+inline Scale scale_of(int32_t magnitude) {
+  const float most = as_float(magnitude);
+  if (!(most <= 3.4e38F)) return {as_float(0x7fc00000), 0};
+  if (most < 1e-30F) return {0, 0};
+  return {most * (1.0F / kInt16Most), static_cast<float>(kInt16Most) / most};
+}
+
+// Rounded to nearest, ties to even: adding 1.5 * 2^23 leaves no bits behind the point.
+inline IntVec rounded(Vec v) {
+  constexpr float kShift = 12582912;
+  return (IntVec)(v + broadcast(kShift)) - 0x4b400000;
+}
+
+void quantize_rows(const Int16Rows& r) {
+  for (int64_t i = 0; i < r.rows; ++i) {
+    const float* x = r.x + i * r.x_stride;
+    int16_t* q = r.q + i * r.q_stride;
+    const int64_t whole = r.columns / kLanes * kLanes;
+    const bool rest = whole < r.columns;
+    const Vec last = rest ? load_first(x + whole, r.columns - whole) : Vec{};
+    IntVec most = magnitude_bits(last);
+    for (int64_t j = 0; j < whole; j += kLanes) most = larger(most, magnitude_bits(load(x + j)));
+    const Scale scale = scale_of(largest_lane(most));
+    r.scale[i * r.scale_stride] = scale.scale;
+    const bool zeros = scale.inverse == 0;
+    const Vec inverse = broadcast(scale.inverse);
+    for (int64_t j = 0; j < whole; j += kLanes) {
+      store_i16(q + j, zeros ? IntVec{} : rounded(load(x + j) * inverse));
+    }
+    if (rest) store_i16(q + whole, zeros ? IntVec{} : rounded(last * inverse));
+  }
+}
+
+void quantize_panel(const Int16Panel& p) {
+  for (int64_t lane = 0; lane < kPanelColumns; lane += kLanes) {
+    const float* x = p.x + lane;
+    IntVec most{};
+    for (int64_t i = 0; i < p.rows; ++i) {
+      most = larger(most, magnitude_bits(load(x + i * kPanelColumns)));
+    }
+    Vec inverse;
+    for (int l = 0; l < kLanes; ++l) {
+      const Scale scale = scale_of(most[l]);
+      p.scale[lane + l] = scale.scale;
+      inverse[l] = scale.inverse;
+    }
+    for (int64_t i = 0; i < p.rows; i += 2) {
+      // Of NaN any integer becomes: such a column's scale is NaN.
+      const IntVec low = rounded(load(x + i * kPanelColumns) * inverse) & 0xffff;
+      const IntVec high = rounded(load(x + (i + 1) * kPanelColumns) * inverse) << 16;
+      store_int(reinterpret_cast<int32_t*>(p.q) + i / 2 * kPanelColumns + lane, low | high);
+    }
+  }
+}
+
+int64_t largest_sum(const int16_t* q, int64_t rows, int64_t terms) {
+  int64_t largest = 0;
+  for (int64_t first = 0; first < rows; first += terms) {
+    int64_t sums[kPanelColumns] = {};
+    for (int64_t i = first; i < min_of(first + terms, rows); ++i) {
+      const int16_t* pairs = q + i / 2 * 2 * kPanelColumns + i % 2;
+      for (int64_t lane = 0; lane < kPanelColumns; ++lane) {
+        const int64_t v = pairs[2 * lane];
+        sums[lane] += v < 0 ? -v : v;
+      }
+    }
+    for (const int64_t sum : sums) largest = sum > largest ? sum : largest;
+  }
+  return largest;
+}
+
+// ---- products ----
+
+#if defined(HANOK_ISA_portable)
+constexpr int kRowsOfTile = 2;
+#elif defined(HANOK_ISA_avx512)
+constexpr int kRowsOfTile = 12;
+#else
+constexpr int kRowsOfTile = 6;
+#endif
+constexpr int kTileVectors = 2;
+constexpr int64_t kTileColumns = kTileVectors * kLanes;
+
+struct Tile {
+  const Int16Block& block;
+  const int16_t* a;
+  const float* a_scale;
+  const int64_t* c_row_offset;
+  const char* prefetch[2];  // memory needed soon: a line of each is prefetched per step of k,
+  int64_t prefetch_step;    // this many bytes further each time
+};
+
+// C [kRows, columns of kVectors vectors from `column` on].
+template <int kRows, int kVectors, bool kVnni>
+void run_tile(const Tile& t, int64_t column) {
+  const Int16Block& g = t.block;
+  const int32_t* b[kVectors];  // pairs
+  Vec b_scale[kVectors];
+#pragma GCC unroll 2
+  for (int h = 0; h < kVectors; ++h) {
+    const int64_t at = column + h * kLanes;
+    const int64_t panel = at / kPanelColumns;
+    const int64_t lane = at % kPanelColumns;
+    b[h] = reinterpret_cast<const int32_t*>(g.b + panel * g.b_panel_stride) + lane;
+    b_scale[h] = load(g.b_scale + panel * g.b_scale_stride + lane);
+  }
+  const char* prefetch0 = t.prefetch[0];
+  const char* prefetch1 = t.prefetch[1];
+  const int64_t prefetch_step = t.prefetch_step;
+  for (int64_t first = 0; first < g.k; first += g.exact_terms) {
+    IntVec acc[kRows][kVectors];
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int h = 0; h < kVectors; ++h) acc[i][h] = IntVec{};
+    }
+    const int64_t steps = min_of(g.exact_terms, g.k - first) / 2;
+    constexpr int kBases = (kRows + 2) / 3;
+    const int64_t row = g.a_row_stride;
+    const int16_t* a[kBases];
+    a[0] = t.a + first;
+#pragma GCC unroll 4
+    for (int i = 1; i < kBases; ++i) a[i] = a[i - 1] + 3 * row;
+    for (int64_t p = 0; p < steps; ++p) {
+      __builtin_prefetch(prefetch0, 0, 2);  // into L2
+      __builtin_prefetch(prefetch1, 0, 2);
+      prefetch0 += prefetch_step;
+      prefetch1 += prefetch_step;
+      IntVec bs[kVectors];
+#pragma GCC unroll 2
+      for (int h = 0; h < kVectors; ++h) {
+        bs[h] = load_int(b[h]);
+        b[h] += kPanelColumns;
+      }
+#pragma GCC unroll 12
+      for (int i = 0; i < kRows; ++i) {
+        const IntVec pair = broadcast_pair(a[i / 3] + i % 3 * row);
+#pragma GCC unroll 2
+        for (int h = 0; h < kVectors; ++h) add_pairs<kVnni>(acc[i][h], pair, bs[h]);
+      }
+#pragma GCC unroll 4
+      for (int i = 0; i < kBases; ++i) a[i] += 2;
+    }
+    const bool last = first + g.exact_terms >= g.k;
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+      float* c = g.c + t.c_row_offset[i] + column;
+      const Vec a_scale = broadcast(t.a_scale[i]);
+#pragma GCC unroll 2
+      for (int h = 0; h < kVectors; ++h) {
+        const int64_t left = g.columns - column - h * kLanes;
+        Vec sum = to_float(acc[i][h]);
+        if (first > 0) sum = load_first(c + h * kLanes, left) + sum;
+        if (last) sum = sum * (a_scale * b_scale[h]);
+        store_first(c + h * kLanes, sum, left);
+      }
+    }
+  }
+}
+
+template <int kVectors, bool kVnni, int kRows = kRowsOfTile>
+void run_tile_rows(const Tile& t, int64_t rows, int64_t column) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) return run_tile_rows<kVectors, kVnni, kRows - 1>(t, rows, column);
+  }
+  run_tile<kRows, kVectors, kVnni>(t, column);
+}
+
+template <bool kVnni>
+void multiply_by(const Int16Block& g) {
+  Tile t{g, g.a, g.a_scale, g.c_row_offset, {}, 0};
+  int64_t fetched = 0;
+  const auto next_row = [&]() -> const char* {
+    const void* row = fetched < g.fetch_count ? (const void*)g.fetch_rows[fetched++] : g.a;
+    return static_cast<const char*>(row);
+  };
+  for (int64_t column = 0; column < g.columns; column += kTileColumns) {
+    for (int64_t i = 0; i < g.rows; i += kRowsOfTile) {
+      t.a = g.a + i * g.a_row_stride;
+      t.a_scale = g.a_scale + i;
+      t.c_row_offset = g.c_row_offset + i;
+      t.prefetch_step = fetched < g.fetch_count ? (2 * g.fetch_bytes + g.k - 1) / g.k : 0;
+      for (const char*& prefetch : t.prefetch) prefetch = next_row();
+      const int64_t rows = min_of(kRowsOfTile, g.rows - i);
+      if (column + kLanes < g.columns) {
+        run_tile_rows<2, kVnni>(t, rows, column);
+      } else {
+        run_tile_rows<1, kVnni>(t, rows, column);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+const Int16Kernels int16 = {quantize_rows, quantize_panel, largest_sum, multiply_by<false>,
+#ifdef HANOK_ISA_avx512
+                            multiply_by<true>
+#else
+                            nullptr
+#endif
+};
+
+}  // namespace hanok::cpu::HANOK_ISA

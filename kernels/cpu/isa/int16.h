@@ -1,0 +1,68 @@
+// Dynamic fixed point: rows of floats as 16-bit integers with a scale each, and their products. One
+// table per path; all paths give the same bits, because sums of integers are exact and every other
+// operation is rounded by itself. int16.cpp explains range, rounding and overflow.
+#pragma once
+
+#include <stdint.h>
+
+#include "hanok/kernels/cpu/isa/gemm_kernels.h"
+
+namespace hanok::cpu {
+
+/// The largest integer of a row: 13 bits and a sign.
+constexpr int32_t kInt16Most = 8191;
+/// Terms of a sum that cannot overflow 32 bits whatever they are: 32 * 8191^2 < 2^31.
+constexpr int64_t kInt16SafeTerms = 32;
+
+/// Rows of floats -> integers and the scale of each: x[i][j] = q[i][j] * scale[i], to rounding.
+struct Int16Rows {
+  const float* x;
+  int64_t rows, columns;  // columns: a multiple of 2
+  int64_t x_stride;       // floats from a row to the next
+  int16_t* q;
+  int64_t q_stride;  // integers from a row to the next; whole vectors of 16 are written
+  float* scale;
+  int64_t scale_stride;
+};
+
+/// A panel of 16 columns, x [rows, 16] -> pairs of neighbouring rows side by side,
+/// q[rows / 2][16][2], and the scale of each column.
+struct Int16Panel {
+  const float* x;
+  int64_t rows;  // a multiple of 2
+  int16_t* q;
+  float* scale;
+};
+
+// C [rows, columns] = A [rows, k] * B [k, columns]. Row i of A is a[i * a_row_stride + p] with
+// scale a_scale[i]; B is in panels of 16 columns, b[panel * b_panel_stride + ...] as Int16Panel
+// wrote them, with scales b_scale[panel * b_scale_stride + lane].
+struct Int16Block {
+  int64_t rows, columns, k;  // k: a multiple of 2
+  int64_t exact_terms;       // of k that are added as integers at a time, a multiple of 2
+  const int16_t* a;
+  int64_t a_row_stride;
+  const float* a_scale;
+  const int16_t* b;
+  int64_t b_panel_stride;
+  const float* b_scale;
+  int64_t b_scale_stride;
+  float* c;
+  const int64_t* c_row_offset;
+  // As GemmBlock's, but two rows for each register tile.
+  const float* const* fetch_rows;
+  int64_t fetch_count, fetch_bytes;
+};
+
+struct Int16Kernels {
+  void (*quantize_rows)(const Int16Rows& rows);
+  void (*quantize_panel)(const Int16Panel& panel);
+  /// The largest sum of magnitudes that any of the 16 columns of a panel has over `terms` rows from
+  /// a multiple of `terms` on.
+  int64_t (*largest_sum)(const int16_t* q, int64_t rows, int64_t terms);
+  void (*multiply)(const Int16Block& block);
+  /// The same by VNNI's multiply-add of pairs, which cpuid reports apart; null: the path has none.
+  void (*multiply_vnni)(const Int16Block& block);
+};
+
+}  // namespace hanok::cpu

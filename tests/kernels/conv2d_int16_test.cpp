@@ -1,0 +1,116 @@
+// Winograd convolutions with integer products against double precision.
+#include <algorithm>
+#include <gtest/gtest.h>
+#include <vector>
+
+#include "hanok/kernels/cpu/conv2d/choices.h"
+#include "tests/kernels/conv2d_accuracy.h"
+#include "tests/kernels/conv2d_epilogues.h"
+#include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/conv2d_same_bits.h"
+
+namespace hanok {
+namespace {
+
+using test::name;
+using test::Operands;
+using test::shape_of;
+
+// Over the rms of the output. A direct convolution of operands rounded to bf16 has 2.3e-3 and 2e-2.
+constexpr test::ErrorBounds kBounds{1.2e-2, 1.6e-3};
+
+Conv2dShape conv3x3(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w, std::int64_t k,
+                    std::int64_t pad_h = 1, std::int64_t pad_w = 1) {
+  Conv2dShape shape = shape_of(n, c, h, w, k, 3, 3, 1, {1, 1, pad_h, pad_w, 1, 1});
+  shape.int16 = 1;
+  return shape;
+}
+
+const std::vector<Conv2dShape>& int16_shapes() {
+  static const std::vector<Conv2dShape> shapes = {
+      conv3x3(1, 32, 16, 16, 32),  // whole tiles
+      conv3x3(2, 40, 13, 14, 56),  // tiles cut by 3 and 2, panels and groups cut by 8
+      conv3x3(3, 64, 9, 11, 32, 0, 2), conv3x3(5, 32, 7, 7, 72, 2, 0),
+      conv3x3(12, 32, 1, 1, 40),     // one pixel
+      conv3x3(1, 136, 17, 12, 128),  // deep: panels
+      conv3x3(36, 264, 7, 7, 40),    // deep: several blocks of tiles, uneven channels
+      conv3x3(4, 136, 13, 6, 128),   // 4 + 3 + 3 + 3
+  };
+  return shapes;
+}
+
+class Conv2dInt16 : public ::testing::Test {
+  Conv2dChoices choices_{Conv2dAlgorithm::Winograd4x4Int16};
+  UseConv2dChoices use_{choices_};
+};
+
+TEST_F(Conv2dInt16, MatchesDoubleReference) {
+  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    test::expect_accurate(Conv2dAlgorithm::Winograd4x4Int16, pass, int16_shapes(), kBounds);
+  }
+}
+
+TEST_F(Conv2dInt16, LargeMeansAndRangesKeepTheBound) {
+  test::expect_accurate_on_large_values(conv3x3(2, 64, 14, 14, 64),
+                                        {Conv2dPass::Forward, Conv2dPass::BackwardData}, 3e-2);
+}
+
+TEST_F(Conv2dInt16, EpilogueInEveryCombination) {
+  for (const Conv2dShape& s : {conv3x3(2, 32, 11, 10, 40), conv3x3(2, 232, 9, 10, 40)}) {
+    const Operands o(s, 0, 0.1F);  // outputs of some units, most of which ReLU6 leaves
+    test::expect_every_epilogue(s, o, kBounds.worst, test::isa_paths(s, o));
+  }
+}
+
+TEST_F(Conv2dInt16, SameBitsForAnyThreadCountAndForPackedWeights) {
+  const std::vector<Conv2dShape> shapes = {conv3x3(4, 32, 29, 31, 40), conv3x3(3, 232, 11, 13, 40),
+                                           conv3x3(36, 232, 7, 7, 40)};
+  test::expect_same_bits_for_any_thread_count(shapes);
+  test::expect_same_bits_for_packed_weights(shapes);
+}
+
+// Filters whose sums of magnitudes are as large as they can be, over inputs of one value: without
+// sums in pieces the integers would overflow.
+TEST_F(Conv2dInt16, FiltersOfOneValueDoNotOverflow) {
+  const Conv2dShape s = conv3x3(1, 264, 9, 9, 40);
+  Operands o(s);
+  std::fill(o.x.begin(), o.x.end(), 3.0F);
+  std::fill(o.w.begin(), o.w.end(), 0.5F);
+  const std::vector<double> want = test::forward_reference(s, o);
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+    EXPECT_LE(test::error_over_rms(test::forward(s, o, isa), want), kBounds.worst);
+  }
+}
+
+TEST_F(Conv2dInt16, IsForThoseAloneThatAllowIt) {
+  Conv2dShape s = conv3x3(1, 64, 16, 16, 64);
+  EXPECT_TRUE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::Forward, s));
+  EXPECT_FALSE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::BackwardWeights, s));
+  s.int16 = 0;
+  EXPECT_FALSE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::Forward, s));
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::Winograd4x4);
+}
+
+// Scales belong to tiles: an image's result does not depend on the images beside it.
+TEST_F(Conv2dInt16, ImagesDoNotDependOnTheirBatch) {
+  for (const std::int64_t c : {64, 264}) {
+    const Conv2dShape batch = conv3x3(3, c, 13, 13, 40);
+    Conv2dShape single = batch;
+    single.n = 1;
+    const Operands all(batch);
+    Operands one(single);
+    one.w = all.w;
+    std::copy_n(all.x.begin() + static_cast<std::ptrdiff_t>(one.x.size()), one.x.size(),
+                one.x.begin());
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      const std::vector<float> want = test::forward(batch, all, isa);
+      const std::vector<float> got = test::forward(single, one, isa);
+      EXPECT_TRUE(std::equal(got.begin(), got.end(),
+                             want.begin() + static_cast<std::ptrdiff_t>(got.size())))
+          << name(batch);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hanok
