@@ -31,22 +31,33 @@ const char* name_of(Precision precision) {
       return "bf16";
     case Precision::F16:
       return "f16";
+    case Precision::Int16:
+      return "int16";
   }
   return "?";
 }
 
 Precision precision_of(const std::string& name) {
-  for (const Precision p : {Precision::F32, Precision::TF32, Precision::BF16, Precision::F16}) {
+  for (const Precision p :
+       {Precision::F32, Precision::TF32, Precision::BF16, Precision::F16, Precision::Int16}) {
     if (name == name_of(p)) return p;
   }
-  throw ValueError("precision \"" + name + "\": expected one of f32, tf32, bf16, f16");
+  throw ValueError("precision \"" + name + "\": expected one of f32, tf32, bf16, f16, int16");
 }
 
 void check_precision(Precision precision, Device device) {
   if (precision == Precision::F32) return;
   const std::string wanted = std::string("precision ") + name_of(precision) + ": ";
   if (device.is_cpu()) {
-    throw DeviceError(wanted + "the CPU computes in f32 alone; needed: a CUDA device, or f32");
+    if (precision == Precision::Int16) return;
+    throw DeviceError(wanted +
+                      "the CPU computes in f32 and int16 alone; needed: a CUDA device, or "
+                      "one of these");
+  }
+  if (precision == Precision::Int16) {
+    throw DeviceError(wanted +
+                      "GPUs compute in floating point alone; needed: the CPU, or another "
+                      "precision");
   }
   if (precision == Precision::F16) return;
   for (const CudaDeviceInfo& info : cuda_runtime()->devices()) {

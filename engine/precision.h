@@ -11,19 +11,22 @@
 namespace hanok {
 
 enum class Precision {
-  F32,   // operands as they are
-  TF32,  // the same memory; tensor cores round factors to 10 bits of mantissa (sm_80)
-  BF16,  // operands and results in bf16: f32's range, 8 bits of significand (sm_80)
-  F16,   // in f16: 11 bits, 6e-8 to 65504; gradients need loss scaling (nn/grad_scaler.h)
+  F32,    // operands as they are
+  TF32,   // the same memory; tensor cores round factors to 10 bits of mantissa (sm_80)
+  BF16,   // operands and results in bf16: f32's range, 8 bits of significand (sm_80)
+  F16,    // in f16: 11 bits, 6e-8 to 65504; gradients need loss scaling (nn/grad_scaler.h)
+  Int16,  // the same memory; on the CPU some convolutions multiply 16-bit integers
+          // (kernels/cpu/isa/int16.cpp)
 };
 
-/// "f32", "tf32", "bf16", "f16".
+/// "f32", "tf32", "bf16", "f16", "int16".
 const char* name_of(Precision precision);
-/// The precision of that name. Throws ValueError listing the four.
+/// The precision of that name. Throws ValueError listing them all.
 Precision precision_of(const std::string& name);
 
 /// Throws DeviceError, saying what was found and what is needed, if `device` does not support this
-/// precision: the CPU supports F32, a GPU before sm_80 F32 and F16.
+/// precision: the CPU supports F32 and Int16, a GPU before
+/// sm_80 F32 and F16, a newer one all but Int16.
 void check_precision(Precision precision, Device device);
 
 /// While alive, convolutions and matrix products on this thread compute in `precision`; whether

@@ -44,7 +44,7 @@ void inspect_devices(Reporter& reporter) {
   reporter.print(fmt::format("  instruction-set path: {} ({})\n", backend_of(Device::cpu()).name(),
                              forced != nullptr && *forced != '\0'
                                  ? "forced by HANOK_ISA"
-                                 : "by cpuid; HANOK_ISA=portable or avx2 forces one"));
+                                 : "by cpuid; HANOK_ISA=portable, avx2 or avx512 forces one"));
   reporter.print(fmt::format("  caches: L1 {}, L2 {}, L3 {}\n", cache_text(_SC_LEVEL1_DCACHE_SIZE),
                              cache_text(_SC_LEVEL2_CACHE_SIZE), cache_text(_SC_LEVEL3_CACHE_SIZE)));
   reporter.print(fmt::format("  memory budget: {:.2f} GiB (80% of what was left of {:.2f} GiB)\n",

@@ -137,11 +137,12 @@ struct ChoiceNames<YesNo> {
 /// These names come from the engine.
 template <>
 struct ChoiceNames<Precision> {
-  static inline const std::array<NamedValue<Precision>, 4> table = {
+  static inline const std::array<NamedValue<Precision>, 5> table = {
       {{Precision::F32, name_of(Precision::F32)},
        {Precision::TF32, name_of(Precision::TF32)},
        {Precision::BF16, name_of(Precision::BF16)},
-       {Precision::F16, name_of(Precision::F16)}}};
+       {Precision::F16, name_of(Precision::F16)},
+       {Precision::Int16, name_of(Precision::Int16)}}};
 };
 
 template <typename Enum>

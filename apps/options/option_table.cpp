@@ -247,8 +247,9 @@ void add_machine_options(OptionTable& table) {
       .free_on_resume = true;
   table.choice(
       {"precision", "P"},
-      "in what convolutions and products compute: f32; on a GPU also tf32 and bf16 (sm_80 and "
-      "newer) and f16 (with loss scaling). Weights, their gradients and the optimiser's state "
+      "in what convolutions and products compute: f32; on the CPU also int16 (products of 16-bit "
+      "integers); on a GPU also tf32 and bf16 (sm_80 and newer) and f16 (with loss scaling). "
+      "Weights, their gradients and the optimiser's state "
       "are f32 always",
       &Options::precision);
   table

@@ -27,7 +27,8 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
   app.add_option_function<std::string>(
       "--precision",
       [&options](const std::string& text) { options.precision = parse_precision(text); },
-      "in what convolutions and products compute: f32; on a GPU also tf32, bf16 and f16");
+      "in what convolutions and products compute: f32; on the CPU also int16; on a GPU also tf32, "
+      "bf16 and f16");
   app.add_option("--workers", options.workers, "threads that read images ahead");
 }
 

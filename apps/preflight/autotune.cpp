@@ -34,7 +34,7 @@ struct SizeColumn {
   const char* name;
   std::int64_t& (*size)(Conv2dShape&);
 };
-constexpr std::array<SizeColumn, 16> kSizes = {{
+constexpr std::array<SizeColumn, 17> kSizes = {{
     {"images", [](Conv2dShape& s) -> std::int64_t& { return s.n; }},
     {"channels", [](Conv2dShape& s) -> std::int64_t& { return s.c; }},
     {"height", [](Conv2dShape& s) -> std::int64_t& { return s.h; }},
@@ -51,6 +51,7 @@ constexpr std::array<SizeColumn, 16> kSizes = {{
     {"dilation_width", [](Conv2dShape& s) -> std::int64_t& { return s.window.dilation_w; }},
     {"extra_height", [](Conv2dShape& s) -> std::int64_t& { return s.extra_h; }},
     {"extra_width", [](Conv2dShape& s) -> std::int64_t& { return s.extra_w; }},
+    {"int16", [](Conv2dShape& s) -> std::int64_t& { return s.int16; }},
 }};
 
 Tensor noise(const Shape& shape) {

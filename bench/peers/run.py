@@ -1,6 +1,7 @@
 """Compares hanok with other systems: interleaved runs of the same workload on the same machine, reported as ratios.
 
     ./dev bench --peers [--pairs 15] [--work inference,train/full] [--model resnet18] [--device cuda]
+    ./dev bench --peers --precision int16     hanok in integers; peers in f32 and in bf16
 
 Each pair runs hanok and then each peer for some seconds and gives one ratio, so that other load on the machine affects
 both. Writes bench-peers.md, bench-peers.json and bench-peers.svg (drawn by bench_chart) into --out.
@@ -31,6 +32,8 @@ CUDA_BATCHES = {"inference": [256, 16], "train/full": [256, 64]}
 # A peer without a feature cache runs the whole step of the head.
 PEER_WORK = {"train/cached_features": "train/head"}
 PEERS = {"inference": ["torch", "onnxruntime", "openvino"]}  # training: torch alone
+# What torch can do, and OpenVINO does by itself where the CPU multiplies bf16.
+BF16_PEERS = {"inference": ["torch-bf16", "openvino-bf16"], "loader": []}
 
 
 class Peer:
@@ -74,7 +77,7 @@ def hanok_images_per_second(options, title, work, batch, cache):
     program, name = "bench_resnet", f"{title}/{work}/batch:{batch}"
     if work == "loader":
         program, name = "bench_loader", f"Loader/light/workers:{batch}/real_time"
-    device = []
+    device = ["--precision", options.precision] if options.device == "cpu" and work != "loader" else []
     if options.device != "cpu":
         precision = "tf32" if options.precision == "f32" else options.precision
         name, device = name + "/real_time", ["--device", options.device, "--precision", precision]
@@ -106,6 +109,8 @@ def run_work(options, model, work, batch, cache):
     """Rows (model, work, batch, system, its images/s, hanok's, ratios, settings)."""
     hanok_images_per_second(options, TITLES[model], work, batch, cache)  # warm; draws the loader's photographs
     systems = PEERS.get(work, ["torch"]) if options.device == "cpu" else ["torch"]
+    if options.precision == "int16":
+        systems = systems + BF16_PEERS.get(work, ["torch-bf16"])
     peers = [Peer(system, model, PEER_WORK.get(work, work), batch, options, cache) for system in systems]
     rates, hanok = {peer.system: [] for peer in peers}, []
     for pair in range(options.pairs):
@@ -127,7 +132,7 @@ def run_work(options, model, work, batch, cache):
 def conditions(options):
     return (
         f"{options.pairs} interleaved pairs, {options.threads} threads, 224x224, {platform.machine()}, "
-        f"on {options.device}"
+        f"on {options.device}, hanok in {options.precision}"
     )
 
 
@@ -183,10 +188,14 @@ def main():
     parser.add_argument("--model", default="resnet18", help="comma-separated: " + ", ".join(TITLES))
     parser.add_argument("--work", help="comma-separated; default: all that the device supports")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda torch is the peer")
-    parser.add_argument("--precision", default="bf16", choices=["bf16", "f32"],
-                        help="of both sides on cuda; f32 allows TF32")
+    parser.add_argument("--precision", choices=["bf16", "f32", "int16"],
+                        help="on cuda of both sides, bf16 (the default) or f32 with TF32; on the CPU of hanok, f32 "
+                        "(the default) or int16, beside which peers also run in bf16")
     parser.add_argument("--out", default=".")
     options = parser.parse_args()
+    options.precision = options.precision or ("f32" if options.device == "cpu" else "bf16")
+    if options.precision == ("bf16" if options.device == "cpu" else "int16"):
+        parser.error(f"--precision {options.precision} is not for --device {options.device}")
     batches = BATCHES if options.device == "cpu" else CUDA_BATCHES
     rows = []
     with tempfile.TemporaryDirectory() as cache:

@@ -2,9 +2,9 @@
 
     worker.py SYSTEM MODEL WORK BATCH THREADS
 
-SYSTEM is torch, onnxruntime or openvino; WORK is inference, train/full, train/layer4, train/head or loader (then BATCH
-counts its workers). HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last, bf16 autocast
-(HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
+SYSTEM is torch, onnxruntime, openvino, torch-bf16 or openvino-bf16; WORK is inference, train/full, train/layer4,
+train/head or loader (then BATCH counts its workers). HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last,
+bf16 autocast (HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
 After a warm-up it prints "ready SETTINGS". For each line "SECONDS" that it reads, it repeats the work for about that
 time and prints images per second.
 """
@@ -19,6 +19,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 DEVICE = os.environ.get("HANOK_BENCH_DEVICE", "cpu")
 PRECISION = os.environ.get("HANOK_BENCH_PRECISION", "bf16")  # on a GPU
+IN_BF16 = SYSTEM.endswith("-bf16")  # on a CPU
 SIDE, CLASSES = 224, 18
 HEADS = {"resnet18": "fc", "resnet50": "fc", "mobilenet_v2": "classifier"}
 
@@ -41,7 +42,9 @@ def prepare_torch():
     torch.set_num_threads(THREADS)
     torch.set_flush_denormal(True)
     if DEVICE == "cpu":
-        return contextlib.nullcontext, lambda function: function, f"torch {torch.__version__}, channels_last"
+        autocast = (lambda: torch.autocast("cpu", torch.bfloat16)) if IN_BF16 else contextlib.nullcontext
+        precision = "bf16 autocast" if IN_BF16 else "f32"
+        return autocast, lambda function: function, f"torch {torch.__version__}, channels_last, {precision}"
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
@@ -180,7 +183,8 @@ def openvino_inference():
         compiled = core.compile_model(
             model,
             "CPU",
-            {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": THREADS, "INFERENCE_PRECISION_HINT": "f32"},
+            {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": THREADS,
+             "INFERENCE_PRECISION_HINT": "bf16" if IN_BF16 else "f32"},
         )
         request = compiled.create_infer_request()
         step = lambda request=request: request.infer({0: x}, share_inputs=True)
@@ -188,7 +192,7 @@ def openvino_inference():
         seconds = measure(step, 1.0)[1]
         if best is None or seconds < best[0]:
             best = (seconds, step, hint)
-    return best[1], f"openvino {openvino.__version__}, hint {best[2]}, f32"
+    return best[1], f"openvino {openvino.__version__}, hint {best[2]}, {'bf16' if IN_BF16 else 'f32'}"
 
 
 def model_file():
@@ -213,7 +217,7 @@ def main():
         "torch": {"inference": torch_inference, "loader": torch_loader}.get(WORK, torch_training),
         "onnxruntime": onnxruntime_inference,
         "openvino": openvino_inference,
-    }[SYSTEM]
+    }[SYSTEM.removesuffix("-bf16")]
     step, settings = make()
     for _ in range(2 if DEVICE == "cpu" else 10):
         step()

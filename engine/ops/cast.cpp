@@ -70,8 +70,9 @@ Tensor in_compute_type(const char* op, const Tensor& x) {
   const DType dtype = compute_dtype(precision());
   if (dtype == DType::F32 || !x.defined()) return x;
   if (x.device().is_cpu()) {
-    throw DeviceError(fmt::format("{}: the CPU computes in f32 alone, not in {}; input {}", op,
-                                  hanok::name_of(dtype), x.to_string()));
+    throw DeviceError(
+        fmt::format("{}: the CPU computes in f32 and int16 alone, not in {}; input {}", op,
+                    hanok::name_of(dtype), x.to_string()));
   }
   return x.dtype() == DType::F32 ? cast(x, dtype) : x;
 }

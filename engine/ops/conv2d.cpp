@@ -9,6 +9,7 @@
 #include "hanok/engine/ops/cast.h"
 #include "hanok/engine/ops/common.h"
 #include "hanok/engine/packed_weights.h"
+#include "hanok/engine/precision.h"
 #include "hanok/engine/storage.h"
 #include "hanok/engine/tensor_impl.h"
 
@@ -95,6 +96,7 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
   shape.groups = groups;
   shape.window = window;
   shape.nominal_n = nominal_batch();
+  shape.int16 = precision() == Precision::Int16 ? 1 : 0;
   if (std::min({shape.c, shape.k, shape.r, shape.s}) < 1) fail("every size but N must be positive");
   if (padding == Padding::Same) pad_same(shape);
   const std::int64_t padded_h = shape.h + 2 * shape.window.pad_h + shape.extra_h;

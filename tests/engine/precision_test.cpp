@@ -1,10 +1,13 @@
-// The precision policy on the CPU, which has f32 alone; tests/cuda/nn has the rest.
+// The precision policy on the CPU, which has f32 and int16; tests/cuda/nn has the rest.
 #include "hanok/engine/precision.h"
 
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
+#include <vector>
 
+#include "hanok/engine/generator.h"
 #include "hanok/engine/ops.h"
 #include "hanok/kernels/base/error.h"
 
@@ -24,11 +27,12 @@ std::string message_of(const Action& action) {
 }
 
 TEST(Precision, HasANameEach) {
-  for (const Precision p : {Precision::F32, Precision::TF32, Precision::BF16, Precision::F16}) {
+  for (const Precision p :
+       {Precision::F32, Precision::TF32, Precision::BF16, Precision::F16, Precision::Int16}) {
     EXPECT_EQ(precision_of(name_of(p)), p);
   }
   EXPECT_THAT(message_of<ValueError>([] { precision_of("fp8"); }),
-              HasSubstr("\"fp8\": expected one of f32, tf32, bf16, f16"));
+              HasSubstr("\"fp8\": expected one of f32, tf32, bf16, f16, int16"));
 }
 
 TEST(Precision, ScopesNest) {
@@ -43,20 +47,59 @@ TEST(Precision, ScopesNest) {
   }
   EXPECT_EQ(compute_dtype(precision()), DType::F32);
   EXPECT_EQ(compute_dtype(Precision::TF32), DType::F32);
+  EXPECT_EQ(compute_dtype(Precision::Int16), DType::F32);
 }
 
-TEST(Precision, TheCpuHasF32Alone) {
+TEST(Precision, TheCpuHasF32AndInt16Alone) {
   EXPECT_NO_THROW(check_precision(Precision::F32, Device::cpu()));
+  EXPECT_NO_THROW(check_precision(Precision::Int16, Device::cpu()));
   EXPECT_THAT(message_of<DeviceError>([] { check_precision(Precision::TF32, Device::cpu()); }),
-              HasSubstr("precision tf32: the CPU computes in f32 alone"));
+              HasSubstr("precision tf32: the CPU computes in f32 and int16 alone"));
   const Tensor x = Tensor::ones({2, 3, 4, 4});
   const Tensor w = Tensor::ones({5, 3, 1, 1});
   const Tensor a = Tensor::ones({2, 3});
   const PrecisionScope scope(Precision::BF16);
   EXPECT_THAT(message_of<DeviceError>([&] { ops::conv2d(x, w); }),
-              HasSubstr("conv2d: the CPU computes in f32 alone, not in bf16"));
+              HasSubstr("conv2d: the CPU computes in f32 and int16 alone, not in bf16"));
   EXPECT_THAT(message_of<DeviceError>([&] { ops::linear(a, a); }), HasSubstr("linear: "));
   EXPECT_THAT(message_of<DeviceError>([&] { ops::matmul(a, a); }), HasSubstr("matmul: "));
+}
+
+struct Convolved {
+  std::vector<float> y, dx, dw;
+};
+
+Convolved convolve(Precision precision) {
+  const PrecisionScope scope(precision);
+  Generator generator(1);
+  Tensor x = random_normal({2, 64, 16, 16}, 0, 1, generator);
+  Tensor w = random_normal({32, 64, 3, 3}, 0, 1, generator);
+  const Tensor dy = random_normal({2, 32, 16, 16}, 0, 1, generator);
+  x.set_requires_grad(true);
+  w.set_requires_grad(true);
+  const Tensor y = ops::conv2d(x, w, {}, {.pad_h = 1});
+  y.backward(dy);
+  return {y.to_vector(), x.grad().to_vector(), w.grad().to_vector()};
+}
+
+double rms_of_difference_over_rms(const std::vector<float>& a, const std::vector<float>& b) {
+  double errors = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    errors += (static_cast<double>(a[i]) - b[i]) * (static_cast<double>(a[i]) - b[i]);
+    squares += static_cast<double>(b[i]) * b[i];
+  }
+  return std::sqrt(errors / squares);
+}
+
+TEST(Precision, Int16RoundsResultsAndInputGradientsOfConvolutions) {
+  const Convolved floats = convolve(Precision::F32);
+  const Convolved integers = convolve(Precision::Int16);
+  EXPECT_NE(integers.y, floats.y);
+  EXPECT_NE(integers.dx, floats.dx);
+  EXPECT_LT(rms_of_difference_over_rms(integers.y, floats.y), 2e-3);
+  EXPECT_LT(rms_of_difference_over_rms(integers.dx, floats.dx), 2e-3);
+  EXPECT_EQ(integers.dw, floats.dw);  // computed in f32
 }
 
 TEST(Cast, ConvertsAndSendsTheGradientBack) {

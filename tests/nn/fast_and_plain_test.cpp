@@ -1,5 +1,5 @@
-// The fast convolutions round differently from the direct one. Over a training run this must matter
-// less than the random order of the images.
+// The fast convolutions, and those of integers, round differently from the direct one. Over a
+// training run this must matter less than the random order of the images.
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 
 #include "hanok/engine/generator.h"
 #include "hanok/engine/ops.h"
+#include "hanok/engine/precision.h"
 #include "hanok/kernels/cpu/conv2d/choices.h"
 #include "hanok/nn/models/registry.h"
 #include "hanok/nn/optim.h"
@@ -102,6 +103,21 @@ TEST(FastAndPlainConvolutions, DifferLessOver200StepsThanTwoSeeds) {
   const double chance = mean_distance(fast.losses, other.losses);
   EXPECT_LT(mean_distance(fast.losses, plain.losses), chance);
   EXPECT_LT(mean_distance(fast.weights, plain.weights), mean_distance(fast.weights, other.weights));
+}
+
+TEST(FastAndPlainConvolutions, OfIntegersDifferLessOver200StepsThanTwoSeeds) {
+  const Images images = draw_images();
+  const Training floats = train(images, 1);
+  const Training other = train(images, 2);
+  const PrecisionScope scope(Precision::Int16);
+  const Training integers = train(images, 1);
+
+  EXPECT_NE(integers.losses, floats.losses);  // products of integers were used
+  EXPECT_LT(integers.losses.back(), 0.5 * integers.losses.front());
+  EXPECT_LT(mean_distance(floats.losses, integers.losses),
+            mean_distance(floats.losses, other.losses));
+  EXPECT_LT(mean_distance(floats.weights, integers.weights),
+            mean_distance(floats.weights, other.weights));
 }
 
 }  // namespace

@@ -407,7 +407,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "weight-decay", "max-steps", "image-size", "patience", "min-delta", "monitor",
       "class-weights", "baselines", "seed", "threads", "workers", "device", "report-subset",
       "cuda-graph",  // in tests/cuda/apps/cuda_graph_test.cpp
-      "precision",   // in tests/cuda/apps/finetune_test.cpp
+      "precision",   // in int16_test.cpp and tests/cuda/apps/finetune_test.cpp
       // in tests/apps/training/experiment_split_test.cpp
       "path-column", "label-column",
       // in tests/apps/run/start_from_test.cpp

@@ -103,9 +103,9 @@ TEST_F(BadInput, ValuesOutOfRange) {
   expect_refused(run({"--optimiser", "sgd"}), 2,
                  HasSubstr("not expected: --optimiser sgd; near names: --optimizer"));
   expect_refused(run({"--device", "gpu"}), 2, HasSubstr("auto, cpu, cuda, cuda:N"));
-  expect_refused(run({"--precision", "fp8"}), 2, HasSubstr("f32, tf32, bf16, f16"));
+  expect_refused(run({"--precision", "fp8"}), 2, HasSubstr("f32, tf32, bf16, f16, int16"));
   expect_refused(run({"--device", "cpu", "--precision", "bf16"}), 1,
-                 HasSubstr("precision bf16: the CPU computes in f32 alone"));
+                 HasSubstr("precision bf16: the CPU computes in f32 and int16 alone"));
 }
 
 TEST_F(BadInput, NumbersOfEveryFormAreReadOrNamed) {

@@ -288,7 +288,7 @@ TEST_F(MixedPrecision, IsRefusedWhereTheDeviceHasItNot) {
   }
   const Outcome cpu = run(command("refused", "cpu") + kLeNet + Arguments{"--precision", "bf16"});
   EXPECT_EQ(cpu.exit_code, 1) << cpu.output;
-  EXPECT_THAT(cpu.output, HasSubstr("precision bf16: the CPU computes in f32 alone"));
+  EXPECT_THAT(cpu.output, HasSubstr("precision bf16: the CPU computes in f32 and int16 alone"));
 }
 
 TEST_F(FinetuneOnCuda, SaysWhatIsMissing) {
