@@ -52,8 +52,6 @@ using winograd_tiles::TileLayout;
 using winograd_tiles::Tiles;
 
 constexpr std::int64_t kFusedColumns = 64;
-constexpr std::int64_t kFusedRun = 4;        // blocks per task at most,
-constexpr std::int64_t kFusedMinTasks = 32;  // as long as there are that many tasks
 constexpr std::int64_t kFusedTiles = 12;
 
 Problem problem_of(Conv2dPass pass, const Conv2dShape& shape, WeightsAre weights) {
@@ -158,16 +156,7 @@ void run_fused(ExecContext& context, const Run& run) {
           run.outputs.block(tiles, column, columns, scratch.m, scratch.m_layout, b));
     }
   };
-  // Blocks side by side go to one thread, which then knows what to prefetch.
-  const std::int64_t run_length =
-      std::clamp<std::int64_t>(p.blocks() / kFusedMinTasks, 1, kFusedRun);
-  context.pool.run_blocks(p.blocks(), run_length, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t b = begin; b < end; ++b) {
-      const bool last = b + 1 == end;
-      // The block that this thread will most likely be given next.
-      run_block(b, last ? begin + context.pool.threads() * run_length : b + 1);
-    }
-  });
+  winograd_tiles::run_fused_blocks(context.pool, p, run_block);
 }
 
 void run_staged(ExecContext& context, const Run& run) {

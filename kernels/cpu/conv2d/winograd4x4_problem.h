@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "hanok/kernels/base/thread_pool.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 
@@ -69,6 +70,22 @@ inline Problem problem_of(Conv2dPass pass, const Conv2dShape& s, Conv2dSchedule 
           .pad_w = 2 - s.window.pad_w,
           .schedule = schedule,
           .fused_tiles = fused_tiles};
+}
+
+/// Calls run_block(b, next) for all blocks of the schedule Fused, in parallel. Blocks side by side
+/// go to one thread; `next` is the block that it will most likely be given after b, so that b's
+/// products can prefetch for it. It may be past the last.
+template <typename F>
+void run_fused_blocks(ThreadPool& pool, const Problem& p, const F& run_block) {
+  constexpr std::int64_t kMostBlocks = 4;    // of a task,
+  constexpr std::int64_t kFewestTasks = 32;  // as long as there are that many tasks
+  const std::int64_t length = std::clamp<std::int64_t>(p.blocks() / kFewestTasks, 1, kMostBlocks);
+  pool.run_blocks(p.blocks(), length, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t b = begin; b < end; ++b) {
+      const bool last = b + 1 == end;
+      run_block(b, last ? begin + pool.threads() * length : b + 1);
+    }
+  });
 }
 
 /// Tiles of each group of moments, in order; groups past the last tile (of the last block) are
