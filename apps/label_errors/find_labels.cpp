@@ -123,7 +123,8 @@ void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
   }
 }
 
-/// Ranks the runs' images, prints the first and writes what is asked for; false if interrupted.
+/// Ranks the runs' images, prints the first and writes the page and table that the options name;
+/// false if interrupted.
 bool write_findings(const LabelsOptions& options, const std::vector<run_report::RunRecord>& runs,
                     const RunPredictions& predictions, Reporter& reporter) {
   const MadeDecisions made = made_decisions(options, runs);

@@ -48,7 +48,7 @@ struct Explanation {
   /// photograph that is not the run's, or that every network trained on: then all answer.
   std::vector<std::int64_t> held_out_by{};
   /// Of the photograph's size, for the most probable class and the next; empty for a network
-  /// without feature maps, and where the options ask for none.
+  /// without feature maps, and where the options request none.
   std::vector<HeatMap> maps{};
   std::int64_t neighbours_of = 0;  // the network in whose features the neighbours are near
   std::vector<NearPhotograph> neighbours{};

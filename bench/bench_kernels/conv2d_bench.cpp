@@ -9,6 +9,7 @@
 #include "bench/bench_kernels/conv2d_layers.h"
 #include "bench/bench_kernels/roofline.h"
 #include "hanok/kernels/cpu/call.h"
+#include "hanok/kernels/cpu/conv2d/choose.h"
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 namespace hanok::bench {
@@ -36,9 +37,12 @@ constexpr ConvLayer kMobileNetV2[] = {
     {"mobilenet_v2.depthwise960", 960, 7, 960, 3, 1, 960},
 };
 
+enum class Products { Floats, Integers };
+
 void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, std::int64_t batch,
-            int threads) {
-  const Conv2dShape shape = layer.shape(batch);
+            int threads, Products products) {
+  Conv2dShape shape = layer.shape(batch);
+  shape.int16 = products == Products::Integers ? 1 : 0;
   const cpu::Isa isa = cpu::choose_isa();
   BenchContext context(threads);
   auto x = random_floats(shape.input_shape().numel(), 1);
@@ -75,14 +79,13 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, st
 }
 
 void register_case(Conv2dPass pass, const std::string& pass_name, const ConvLayer& layer,
-                   std::int64_t batch, int threads) {
+                   std::int64_t batch, int threads, Products products = Products::Floats) {
   const std::string name = "Conv2d/" + pass_name + "/" + layer.name +
                            "/batch:" + std::to_string(batch) +
                            "/threads:" + std::to_string(threads);
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [pass, layer, batch, threads](benchmark::State& state) {
-                                 conv2d(state, pass, layer, batch, threads);
-                               })
+  benchmark::RegisterBenchmark(
+      name.c_str(),
+      [=](benchmark::State& state) { conv2d(state, pass, layer, batch, threads, products); })
       ->UseRealTime()
       ->Unit(benchmark::kMicrosecond);
 }
@@ -97,6 +100,10 @@ void register_case(Conv2dPass pass, const std::string& pass_name, const ConvLaye
           register_case(pass, pass_name, layer, batch, threads);
         }
       }
+      Conv2dShape integers = layer.shape(16);
+      integers.int16 = 1;
+      if (!can_compute(Conv2dAlgorithm::Winograd4x4Int16, pass, integers)) continue;
+      register_case(pass, std::string(pass_name) + "_int16", layer, 16, 2, Products::Integers);
     }
     for (const ConvLayer& layer : kResNet50) register_case(pass, pass_name, layer, 16, 2);
     for (const ConvLayer& layer : kMobileNetV2) register_case(pass, pass_name, layer, 16, 2);

@@ -72,9 +72,9 @@ struct Convolved {
 Convolved convolve(Precision precision) {
   const PrecisionScope scope(precision);
   Generator generator(1);
-  Tensor x = random_normal({2, 64, 16, 16}, 0, 1, generator);
+  Tensor x = random_normal({8, 64, 16, 16}, 0, 1, generator);
   Tensor w = random_normal({32, 64, 3, 3}, 0, 1, generator);
-  const Tensor dy = random_normal({2, 32, 16, 16}, 0, 1, generator);
+  const Tensor dy = random_normal({8, 32, 16, 16}, 0, 1, generator);
   x.set_requires_grad(true);
   w.set_requires_grad(true);
   const Tensor y = ops::conv2d(x, w, {}, {.pad_h = 1});

@@ -42,13 +42,6 @@
 namespace hanok::cpu::HANOK_ISA {
 namespace {
 
-#if defined(HANOK_ISA_portable)
-constexpr int kTileRows = 2;
-#elif defined(HANOK_ISA_avx512)
-constexpr int kTileRows = 12;
-#else
-constexpr int kTileRows = 6;
-#endif
 constexpr int kTileVectors = static_cast<int>(kPanelColumns) / kLanes;  // of a row of the tile
 static_assert(kTileVectors * kLanes == kPanelColumns);
 

@@ -121,13 +121,6 @@ int64_t largest_sum(const int16_t* q, int64_t rows, int64_t terms) {
 
 // ---- products ----
 
-#if defined(HANOK_ISA_portable)
-constexpr int kRowsOfTile = 2;
-#elif defined(HANOK_ISA_avx512)
-constexpr int kRowsOfTile = 12;
-#else
-constexpr int kRowsOfTile = 6;
-#endif
 constexpr int kTileVectors = 2;
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
@@ -208,7 +201,7 @@ void run_tile(const Tile& t, int64_t column) {
   }
 }
 
-template <int kVectors, bool kVnni, int kRows = kRowsOfTile>
+template <int kVectors, bool kVnni, int kRows = kTileRows>
 void run_tile_rows(const Tile& t, int64_t rows, int64_t column) {
   if constexpr (kRows > 1) {
     if (rows < kRows) return run_tile_rows<kVectors, kVnni, kRows - 1>(t, rows, column);
@@ -225,13 +218,13 @@ void multiply_by(const Int16Block& g) {
     return static_cast<const char*>(row);
   };
   for (int64_t column = 0; column < g.columns; column += kTileColumns) {
-    for (int64_t i = 0; i < g.rows; i += kRowsOfTile) {
+    for (int64_t i = 0; i < g.rows; i += kTileRows) {
       t.a = g.a + i * g.a_row_stride;
       t.a_scale = g.a_scale + i;
       t.c_row_offset = g.c_row_offset + i;
       t.prefetch_step = fetched < g.fetch_count ? (2 * g.fetch_bytes + g.k - 1) / g.k : 0;
       for (const char*& prefetch : t.prefetch) prefetch = next_row();
-      const int64_t rows = min_of(kRowsOfTile, g.rows - i);
+      const int64_t rows = min_of(kTileRows, g.rows - i);
       if (column + kLanes < g.columns) {
         run_tile_rows<2, kVnni>(t, rows, column);
       } else {

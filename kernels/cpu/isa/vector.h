@@ -36,6 +36,16 @@ namespace {
 
 constexpr int kLanes = HANOK_LANES;
 
+/// Rows of a register tile of products, which the number of registers limits: 16 of 4 floats, 16 of
+/// 8, or 32 of 16.
+#if defined(HANOK_ISA_portable)
+constexpr int kTileRows = 2;
+#elif defined(HANOK_ISA_avx512)
+constexpr int kTileRows = 12;
+#else
+constexpr int kTileRows = 6;
+#endif
+
 typedef float Vec __attribute__((vector_size(4 * kLanes)));
 typedef int32_t IntVec __attribute__((vector_size(4 * kLanes)));
 /// Half as many lanes, as wide.

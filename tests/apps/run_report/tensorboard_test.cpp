@@ -99,16 +99,21 @@ TEST(NetworkGraphNames, AreThePathsOfModules) {
 
 class TensorBoard : public ::testing::Test {
  protected:
+  training::Options options_of_run() const {
+    training::Options options;
+    options.data = test::draw_photos(folder_ / "photos");
+    options.model = "resnet18";
+    options.image_size = 32;
+    options.folds = {.kind = training::FoldCount::Kind::Number, .number = 2};
+    return options;
+  }
+
   test::TemporaryFolder folder_;
   test::RecordingReporter reporter_;
 };
 
 TEST_F(TensorBoard, TheFileIsRightAfterEveryInterruption) {
-  training::Options options;
-  options.data = test::draw_photos(folder_ / "photos");
-  options.model = "resnet18";
-  options.image_size = 32;
-  options.folds = {.kind = training::FoldCount::Kind::Number, .number = 2};
+  const training::Options options = options_of_run();
   const training::ExperimentData data = training::prepare_data(options);
   const auto folder = training::RunFolder::create(folder_ / "run");
   const std::string file = folder.events(0);
@@ -140,11 +145,7 @@ TEST_F(TensorBoard, TheFileIsRightAfterEveryInterruption) {
 }
 
 TEST_F(TensorBoard, AFileThatCannotBeWrittenIsOneWarning) {
-  training::Options options;
-  options.data = test::draw_photos(folder_ / "photos");
-  options.model = "resnet18";
-  options.image_size = 32;
-  options.folds = {.kind = training::FoldCount::Kind::Number, .number = 2};
+  const training::Options options = options_of_run();
   const training::ExperimentData data = training::prepare_data(options);
   const auto folder = training::RunFolder::create(folder_ / "run");
   training::write_file(folder.path() + "/tensorboard", "no folder");
