@@ -45,14 +45,16 @@ class Conv2dInt16 : public ::testing::Test {
 };
 
 TEST_F(Conv2dInt16, MatchesDoubleReference) {
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+  for (const Conv2dPass pass :
+       {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}) {
     test::expect_accurate(Conv2dAlgorithm::Winograd4x4Int16, pass, int16_shapes(), kBounds);
   }
 }
 
 TEST_F(Conv2dInt16, LargeMeansAndRangesKeepTheBound) {
-  test::expect_accurate_on_large_values(conv3x3(2, 64, 14, 14, 64),
-                                        {Conv2dPass::Forward, Conv2dPass::BackwardData}, 3e-2);
+  test::expect_accurate_on_large_values(
+      conv3x3(2, 64, 14, 14, 64),
+      {Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights}, 3e-2);
 }
 
 TEST_F(Conv2dInt16, EpilogueInEveryCombination) {
@@ -82,6 +84,45 @@ TEST_F(Conv2dInt16, FiltersOfOneValueDoNotOverflow) {
   }
 }
 
+// The same for the weights' gradient, whose sums run over tiles: of images of one value all tiles
+// are alike, and no run of 64 is exact.
+TEST_F(Conv2dInt16, ImagesOfOneValueDoNotOverflow) {
+  for (const Conv2dShape& s : {conv3x3(4, 32, 32, 32, 32), conv3x3(12, 264, 16, 16, 40)}) {
+    Operands o(s);
+    std::fill(o.x.begin(), o.x.end(), 3.0F);
+    std::fill(o.dy.begin(), o.dy.end(), -0.5F);
+    const std::vector<double> want = test::backward_weights_reference(s, o);
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      EXPECT_LE(test::error_over_rms(test::backward_weights(s, o, isa), want), kBounds.worst);
+    }
+  }
+}
+
+TEST_F(Conv2dInt16, EmptyBatchHasAWeightGradientOfZeros) {
+  for (const std::int64_t c : {32, 264}) {
+    const Conv2dShape s = conv3x3(0, c, 9, 9, 40);
+    const std::vector<float> dw =
+        test::backward_weights(s, Operands(s), cpu::isas_of_this_cpu()[0]);
+    EXPECT_EQ(dw, std::vector<float>(dw.size(), 0.0F));
+  }
+}
+
+// Channels have scales of their own: one of huge values leaves the others' gradients exact.
+TEST_F(Conv2dInt16, ChannelsOfOneGradientDoNotShareAScale) {
+  const Conv2dShape s = conv3x3(2, 32, 12, 12, 32);
+  Operands plain(s);
+  Operands scaled(s);
+  for (std::size_t i = 5; i < scaled.x.size(); i += 32) scaled.x[i] *= 1e6F;
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+    const std::vector<float> want = test::backward_weights(s, plain, isa);
+    const std::vector<float> got = test::backward_weights(s, scaled, isa);
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      if (i % 32 == 5) continue;
+      EXPECT_EQ(got[i], want[i]) << i;
+    }
+  }
+}
+
 TEST(Conv2dInt16Choice, InputGradientsNeedEnoughTilesToPayForPacking) {
   const Conv2dShape few = conv3x3(16, 512, 7, 7, 512);  // 4 tiles an image
   const Conv2dShape enough = conv3x3(32, 512, 7, 7, 512);
@@ -93,7 +134,7 @@ TEST(Conv2dInt16Choice, InputGradientsNeedEnoughTilesToPayForPacking) {
 TEST_F(Conv2dInt16, IsForThoseAloneThatAllowIt) {
   Conv2dShape s = conv3x3(1, 64, 16, 16, 64);
   EXPECT_TRUE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::Forward, s));
-  EXPECT_FALSE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::BackwardWeights, s));
+  EXPECT_TRUE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::BackwardWeights, s));
   s.int16 = 0;
   EXPECT_FALSE(can_compute(Conv2dAlgorithm::Winograd4x4Int16, Conv2dPass::Forward, s));
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::Winograd4x4);

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
+#include "hanok/kernels/cpu/conv2d/winograd4x4_weights_cut.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/winograd4x4.h"
@@ -26,63 +27,33 @@ namespace hanok::cpu::winograd4x4 {
 namespace {
 
 using winograd_tiles::fetch_share;
+using winograd_tiles::kPieceColumns;
+using winograd_tiles::kPieceFloats;
+using winograd_tiles::kPiecePointFloats;
+using winograd_tiles::kPieceRows;
+using winograd_tiles::Piece;
 using winograd_tiles::row_offsets;
 using winograd_tiles::SortedTiles;
 using winograd_tiles::TiledImages;
-using winograd_tiles::TileGrid;
 using winograd_tiles::TileLayout;
 using winograd_tiles::Tiles;
+using winograd_tiles::WeightsCut;
 
-constexpr std::int64_t kMinSliceTiles = 192;  // tiles of a slice, so that adding slices is cheap
 constexpr std::int64_t kBlockTiles = 128;
 constexpr std::int64_t kStagedGroup = 4;
 
-// Pieces of dU in deep layers, [36][48][64] and a little more a point: 454 KB.
-constexpr std::int64_t kPieceRows = 48;
-constexpr std::int64_t kPieceColumns = 64;
-constexpr std::int64_t kPiecePointFloats = (kPieceRows + 1) * kPieceColumns + kPanelColumns;
-constexpr std::int64_t kPieceFloats = kWinogradPoints * kPiecePointFloats;
-
-struct Cut {
-  TileGrid grid;
-  std::int64_t tiles;
-  bool sliced;
-  std::int64_t step_tiles;  // tiles transformed before their products run
-  std::int64_t slices;
-  std::int64_t slice_tiles;
-  std::int64_t du_floats;  // of a slice
-};
-
-Cut cut_work(const Conv2dShape& s) {
-  Cut cut{};
-  cut.sliced = choose_schedule(Conv2dAlgorithm::Winograd4x4, Conv2dPass::BackwardWeights, s,
-                               WeightsAre::Plain) == Conv2dSchedule::Fused;
-  cut.grid = {s.p(), s.q(), kWinogradTile, !cut.sliced};
-  cut.tiles = s.n * cut.grid.per_image();
-  if (cut.sliced) {
-    cut.du_floats = kWinogradPoints * s.k * s.c;
-    cut.step_tiles = s.c + s.k <= 128 ? 24 : 64;
-    const std::int64_t most = cut.tiles / kMinSliceTiles;
-    cut.slices = std::clamp<std::int64_t>(most, 1, kWantedTasks / 2);
-    cut.slice_tiles =
-        std::max(round_up(divide_up(cut.tiles, cut.slices), cut.step_tiles), cut.step_tiles);
-    cut.slices = std::max<std::int64_t>(divide_up(cut.tiles, cut.slice_tiles), 1);
-  } else {
-    const std::int64_t blocks = std::max<std::int64_t>(divide_up(cut.tiles, kBlockTiles), 1);
-    cut.step_tiles = std::max<std::int64_t>(divide_up(cut.tiles, blocks), 1);
-    cut.slices = 1;
-    cut.slice_tiles = cut.tiles;
-    cut.du_floats =
-        blocks == 1 ? 0 : divide_up(s.k, kPieceRows) * divide_up(s.c, kPieceColumns) * kPieceFloats;
-  }
-  return cut;
+WeightsCut cut_work(const Conv2dShape& s) {
+  const bool sliced = choose_schedule(Conv2dAlgorithm::Winograd4x4, Conv2dPass::BackwardWeights, s,
+                                      WeightsAre::Plain) == Conv2dSchedule::Fused;
+  return sliced ? winograd_tiles::cut_into_slices(s, s.c + s.k <= 128 ? 24 : 64)
+                : winograd_tiles::cut_into_pieces(s, kBlockTiles);
 }
 
 // The operands of one convolution and where their transformed tiles go.
 struct Operands {
   const IsaKernels& kernels;
   const Conv2dShape& shape;
-  const Cut& cut;
+  const WeightsCut& cut;
   const float* x;
   const float* dy;
   TileLayout v_layout, g_layout;
@@ -117,7 +88,7 @@ void multiply_point(const Operands& o, std::int64_t point, SortedTiles::Range ti
 }
 
 void run_sliced(ExecContext& context, const Operands& o, float* du) {
-  const Cut& cut = o.cut;
+  const WeightsCut& cut = o.cut;
   const Conv2dShape& s = o.shape;
   const auto row_offset = row_offsets(s.k, s.c);
   context.pool.run(cut.slices, [&](std::int64_t slice) {
@@ -147,21 +118,13 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
       }
     }
   });
-  if (cut.slices > 1) {
-    context.pool.run_blocks(cut.du_floats, 8192, [&](std::int64_t begin, std::int64_t end) {
-      o.kernels.gemm.add_parts(du + cut.du_floats + begin, cut.slices - 1, cut.du_floats,
-                               end - begin, du + begin);
-    });
-  }
 }
 
 // `du` holds the pieces one after the other; null where there is one block: then they need no
 // memory but scratch.
 void run_staged(ExecContext& context, const Operands& o, float* v, float* g, float* du, float* dw) {
-  const Cut& cut = o.cut;
+  const WeightsCut& cut = o.cut;
   const Conv2dShape& s = o.shape;
-  const std::int64_t column_blocks = divide_up(s.c, kPieceColumns);
-  const std::int64_t pieces = divide_up(s.k, kPieceRows) * column_blocks;
   const auto row_offset = row_offsets(kPieceRows, kPieceColumns);
   for (std::int64_t begin = 0; begin == 0 || begin < cut.tiles; begin += cut.step_tiles) {
     const auto block_tiles = cut.grid.tiles(begin, std::min(begin + cut.step_tiles, cut.tiles));
@@ -171,24 +134,22 @@ void run_staged(ExecContext& context, const Operands& o, float* v, float* g, flo
           transform_tiles(o, tiles.part(first, last), v + first * o.v_layout.tile_stride,
                           g + first * o.g_layout.tile_stride);
         });
-    context.pool.run(pieces, [&](std::int64_t piece) {
-      const std::int64_t row = piece / column_blocks * kPieceRows;
-      const std::int64_t column = piece % column_blocks * kPieceColumns;
-      float* out = du ? du + piece * kPieceFloats : thread_scratch(kPieceFloats);
+    context.pool.run(cut.pieces(s), [&](std::int64_t task) {
+      const Piece piece = cut.piece(s, task);
+      float* out = du ? du + task * kPieceFloats : thread_scratch(kPieceFloats);
       GemmBlock block{};
-      block.rows = std::min(kPieceRows, s.k - row);
-      block.columns = std::min(kPieceColumns, s.c - column);
+      block.rows = piece.rows;
+      block.columns = piece.columns;
       block.c_row_offset = row_offset.data();
       block.accumulate = begin > 0;
       block.fetch_a = true;
       for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
         block.c = out + point * kPiecePointFloats;
         const auto needing = tiles.needing(point / kWinogradInput, point % kWinogradInput);
-        multiply_point(o, point, needing, row, column, v, g, block);
+        multiply_point(o, point, needing, piece.row, piece.column, v, g, block);
       }
       if (begin + cut.step_tiles < cut.tiles) return;
-      o.kernels.winograd4x4.weights_transform(out, kPiecePointFloats, kPieceColumns, block.rows,
-                                              block.columns, dw + row * 9 * s.c + column, s.c);
+      winograd_tiles::finish_piece(o.kernels, s, piece, out, dw);
     });
   }
 }
@@ -196,7 +157,7 @@ void run_staged(ExecContext& context, const Operands& o, float* v, float* g, flo
 }  // namespace
 
 std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
-  const Cut cut = cut_work(s);
+  const WeightsCut cut = cut_work(s);
   std::int64_t floats = cut.slices * cut.du_floats;
   if (!cut.sliced) {
     floats += TileLayout(cut.step_tiles, s.c).floats() + TileLayout(cut.step_tiles, s.k).floats();
@@ -206,17 +167,14 @@ std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
 
 void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                       const float* x, const float* dy, float* dw) {
-  const Cut cut = cut_work(s);
+  const WeightsCut cut = cut_work(s);
   const Operands o{
       kernels, s, cut, x, dy, TileLayout(cut.step_tiles, s.c), TileLayout(cut.step_tiles, s.k)};
   Workspace::Scope scope(context.workspace);
   float* du = cut.du_floats > 0 ? scope.take_array<float>(cut.slices * cut.du_floats) : nullptr;
   if (cut.sliced) {
     run_sliced(context, o, du);
-    context.pool.run_blocks(s.k, 8, [&](std::int64_t begin, std::int64_t end) {
-      kernels.winograd4x4.weights_transform(du + begin * s.c, s.k * s.c, s.c, end - begin, s.c,
-                                            dw + begin * 9 * s.c, s.c);
-    });
+    winograd_tiles::finish_slices(context, kernels, s, cut, du, dw);
   } else {
     auto* v = scope.take_array<float>(o.v_layout.floats());
     auto* g = scope.take_array<float>(o.g_layout.floats());

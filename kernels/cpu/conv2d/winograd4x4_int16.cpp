@@ -184,9 +184,11 @@ Int16Block product(const Run& run, const Inputs& inputs, std::int64_t point,
   block.a =
       inputs.v + 2 * (point * inputs.layout.point_stride + tiles.begin * inputs.layout.tile_stride);
   block.a_row_stride = 2 * inputs.layout.tile_stride;
+  block.a_pair_stride = 2;
   block.a_scale = inputs.scales + point * inputs.tiles + tiles.begin;
   block.b = reinterpret_cast<const std::int16_t*>(b + kPanelColumns);
   block.b_panel_stride = 2 * panel_floats(p);
+  block.b_pair_stride = 2 * kPanelColumns;
   block.b_scale = b;
   block.b_scale_stride = panel_floats(p);
   block.c = m;
@@ -303,6 +305,7 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2d
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) {
+  if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(shape);
   const Problem p = problem_of(pass, shape);
   std::int64_t floats = 0;
   if (!p.fused()) floats = Inputs(p.block_tiles(), p.in_channels).floats();
@@ -326,6 +329,7 @@ const Conv2dDriver driver = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward_data = backward_data,
+    .backward_weights = backward_weights,
 };
 
 }  // namespace hanok::cpu::winograd4x4_int16

@@ -3,10 +3,17 @@
 // convolution.
 #pragma once
 
+#include <cstddef>
+
 #include "hanok/kernels/cpu/conv2d/driver.h"
 
 namespace hanok::cpu::winograd4x4_int16 {
 
 extern const Conv2dDriver driver;
+
+// In winograd4x4_int16_backward_weights.cpp.
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
+                      const float* x, const float* dy, float* dw);
 
 }  // namespace hanok::cpu::winograd4x4_int16

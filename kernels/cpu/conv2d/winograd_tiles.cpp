@@ -119,7 +119,7 @@ WinogradInputBlock TiledImages::block(const float* data, Tiles tiles, float* out
   block.x = data;
   block.height = height;
   block.width = width;
-  block.channels = channels;
+  block.channels = block.columns = channels;
   block.out = out;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;

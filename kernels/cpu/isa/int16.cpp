@@ -41,18 +41,24 @@ inline float as_float(int32_t bits) {
   return value;
 }
 
+inline IntVec magnitude(IntVec v) { return larger(v, -v); }
+
 struct Scale {
-  float scale;    // of the integers
-  float inverse;  // integers = round(x * inverse)
+  Vec scale;    // of the integers
+  Vec inverse;  // integers = round(x * inverse)
 };
 
-// Of a row whose largest magnitude has these bits. A row of zeros, or as good as zeros, becomes
-// integers 0; one with infinities or NaN gets the scale NaN, so that its products are NaN too.
-inline Scale scale_of(int32_t magnitude) {
-  const float most = as_float(magnitude);
-  if (!(most <= 3.4e38F)) return {as_float(0x7fc00000), 0};
-  if (most < 1e-30F) return {0, 0};
-  return {most * (1.0F / kInt16Most), static_cast<float>(kInt16Most) / most};
+// Of rows, or columns, whose largest magnitudes have these bits. One of zeros, or as good as zeros,
+// becomes integers 0; one with infinities or NaN gets the scale NaN, so that its products are NaN
+// too.
+inline Scale scale_of(IntVec magnitude) {
+  const Vec most = (Vec)magnitude;
+  const IntVec finite = most <= 3.4e38F;
+  const IntVec usual = finite & (most >= 1e-30F);
+  const IntVec nan = broadcast_int(0x7fc00000) & ~finite;
+  const IntVec scale = (IntVec)(most * (1.0F / kInt16Most)) & usual;
+  const IntVec inverse = (IntVec)(static_cast<float>(kInt16Most) / most) & usual;
+  return {(Vec)(scale | nan), (Vec)inverse};
 }
 
 // Rounded to nearest, ties to even: adding 1.5 * 2^23 leaves no bits behind the point.
@@ -70,15 +76,23 @@ void quantize_rows(const Int16Rows& r) {
     const Vec last = rest ? load_first(x + whole, r.columns - whole) : Vec{};
     IntVec most = magnitude_bits(last);
     for (int64_t j = 0; j < whole; j += kLanes) most = larger(most, magnitude_bits(load(x + j)));
-    const Scale scale = scale_of(largest_lane(most));
-    r.scale[i * r.scale_stride] = scale.scale;
-    const bool zeros = scale.inverse == 0;
-    const Vec inverse = broadcast(scale.inverse);
+    const Scale scale = scale_of(broadcast_int(largest_lane(most)));
+    r.scale[i * r.scale_stride] = scale.scale[0];
+    const bool zeros = scale.inverse[0] == 0;
     for (int64_t j = 0; j < whole; j += kLanes) {
-      store_i16(q + j, zeros ? IntVec{} : rounded(load(x + j) * inverse));
+      store_i16(q + j, zeros ? IntVec{} : rounded(load(x + j) * scale.inverse));
     }
-    if (rest) store_i16(q + whole, zeros ? IntVec{} : rounded(last * inverse));
+    if (rest) store_i16(q + whole, zeros ? IntVec{} : rounded(last * scale.inverse));
   }
+}
+
+// Two rows as pairs; returns the sums of their magnitudes. Of NaN any integer becomes: such a
+// column's scale is NaN.
+inline IntVec store_pairs(Vec first, Vec second, const Scale& scale, int32_t* out) {
+  const IntVec low = rounded(first * scale.inverse);
+  const IntVec high = rounded(second * scale.inverse);
+  store_int(out, (low & 0xffff) | (high << 16));
+  return magnitude(low) + magnitude(high);
 }
 
 void quantize_panel(const Int16Panel& p) {
@@ -88,19 +102,33 @@ void quantize_panel(const Int16Panel& p) {
     for (int64_t i = 0; i < p.rows; ++i) {
       most = larger(most, magnitude_bits(load(x + i * kPanelColumns)));
     }
-    Vec inverse;
-    for (int l = 0; l < kLanes; ++l) {
-      const Scale scale = scale_of(most[l]);
-      p.scale[lane + l] = scale.scale;
-      inverse[l] = scale.inverse;
-    }
+    const Scale scale = scale_of(most);
+    store(p.scale + lane, scale.scale);
     for (int64_t i = 0; i < p.rows; i += 2) {
-      // Of NaN any integer becomes: such a column's scale is NaN.
-      const IntVec low = rounded(load(x + i * kPanelColumns) * inverse) & 0xffff;
-      const IntVec high = rounded(load(x + (i + 1) * kPanelColumns) * inverse) << 16;
-      store_int(reinterpret_cast<int32_t*>(p.q) + i / 2 * kPanelColumns + lane, low | high);
+      store_pairs(load(x + i * kPanelColumns), load(x + (i + 1) * kPanelColumns), scale,
+                  reinterpret_cast<int32_t*>(p.q) + i / 2 * kPanelColumns + lane);
     }
   }
+}
+
+int64_t quantize_columns(const Int16Columns& c) {
+  IntVec largest{};
+  for (int64_t j = 0; j < c.columns; j += kLanes) {
+    IntVec most{};
+    for (int64_t i = 0; i < c.rows; ++i) {
+      most = larger(most, magnitude_bits(load(c.x + i * c.x_stride + j)));
+    }
+    const Scale scale = scale_of(most);
+    store(c.scale + j, scale.scale);
+    IntVec sums{};
+    for (int64_t i = 0; i < c.rows; i += 2) {
+      const float* x = c.x + i * c.x_stride + j;
+      sums += store_pairs(load(x), i + 1 < c.rows ? load(x + c.x_stride) : Vec{}, scale,
+                          reinterpret_cast<int32_t*>(c.q + i / 2 * c.q_stride) + j);
+    }
+    largest = larger(largest, sums);
+  }
+  return largest_lane(largest);
 }
 
 int64_t largest_sum(const int16_t* q, int64_t rows, int64_t terms) {
@@ -161,9 +189,11 @@ void run_tile(const Tile& t, int64_t column) {
     constexpr int kBases = (kRows + 2) / 3;
     const int64_t row = g.a_row_stride;
     const int16_t* a[kBases];
-    a[0] = t.a + first;
+    a[0] = t.a + first / 2 * g.a_pair_stride;
 #pragma GCC unroll 4
     for (int i = 1; i < kBases; ++i) a[i] = a[i - 1] + 3 * row;
+    const int64_t a_step = g.a_pair_stride;
+    const int64_t b_step = g.b_pair_stride / 2;
     for (int64_t p = 0; p < steps; ++p) {
       __builtin_prefetch(prefetch0, 0, 2);  // into L2
       __builtin_prefetch(prefetch1, 0, 2);
@@ -173,7 +203,7 @@ void run_tile(const Tile& t, int64_t column) {
 #pragma GCC unroll 2
       for (int h = 0; h < kVectors; ++h) {
         bs[h] = load_int(b[h]);
-        b[h] += kPanelColumns;
+        b[h] += b_step;
       }
 #pragma GCC unroll 12
       for (int i = 0; i < kRows; ++i) {
@@ -182,7 +212,7 @@ void run_tile(const Tile& t, int64_t column) {
         for (int h = 0; h < kVectors; ++h) add_pairs<kVnni>(acc[i][h], pair, bs[h]);
       }
 #pragma GCC unroll 4
-      for (int i = 0; i < kBases; ++i) a[i] += 2;
+      for (int i = 0; i < kBases; ++i) a[i] += a_step;
     }
     const bool last = first + g.exact_terms >= g.k;
 #pragma GCC unroll 12
@@ -195,6 +225,7 @@ void run_tile(const Tile& t, int64_t column) {
         Vec sum = to_float(acc[i][h]);
         if (first > 0) sum = load_first(c + h * kLanes, left) + sum;
         if (last) sum = sum * (a_scale * b_scale[h]);
+        if (g.accumulate) sum = load_first(c + h * kLanes, left) + sum;
         store_first(c + h * kLanes, sum, left);
       }
     }
@@ -236,7 +267,8 @@ void multiply_by(const Int16Block& g) {
 
 }  // namespace
 
-const Int16Kernels int16 = {quantize_rows, quantize_panel, largest_sum, multiply_by<false>,
+const Int16Kernels int16 = {quantize_rows,    quantize_panel,     quantize_columns,
+                            largest_sum,      multiply_by<false>,
 #ifdef HANOK_ISA_avx512
                             multiply_by<true>
 #else

@@ -34,17 +34,31 @@ struct Int16Panel {
   float* scale;
 };
 
-// C [rows, columns] = A [rows, k] * B [k, columns]. Row i of A is a[i * a_row_stride + p] with
-// scale a_scale[i]; B is in panels of 16 columns, b[panel * b_panel_stride + ...] as Int16Panel
-// wrote them, with scales b_scale[panel * b_scale_stride + lane].
+/// Columns of floats x [rows, columns] -> pairs of neighbouring rows side by side, and the scale of
+/// each column: x[i][j] = q[i / 2 * q_stride + 2 * j + i % 2] * scale[j], to rounding. An odd last
+/// row gets zeros beside it.
+struct Int16Columns {
+  const float* x;
+  int64_t rows, columns;
+  int64_t x_stride;  // floats from a row to the next; whole vectors of 16 are read
+  int16_t* q;
+  int64_t q_stride;  // integers from a pair of rows to the next; whole vectors of 16 are written
+  float* scale;
+};
+
+// C [rows, columns] (+)= A [rows, k] * B [k, columns], in pairs of neighbouring k. Pair p of A's
+// row i is at a[i * a_row_stride + p * a_pair_stride], with scale a_scale[i]; that of B's column
+// 16 * panel + lane at b[panel * b_panel_stride + p * b_pair_stride + 2 * lane], with scale
+// b_scale[panel * b_scale_stride + lane].
 struct Int16Block {
   int64_t rows, columns, k;  // k: a multiple of 2
   int64_t exact_terms;       // of k that are added as integers at a time, a multiple of 2
+  bool accumulate;           // C +=, then k <= exact_terms
   const int16_t* a;
-  int64_t a_row_stride;
+  int64_t a_row_stride, a_pair_stride;
   const float* a_scale;
   const int16_t* b;
-  int64_t b_panel_stride;
+  int64_t b_panel_stride, b_pair_stride;
   const float* b_scale;
   int64_t b_scale_stride;
   float* c;
@@ -57,6 +71,8 @@ struct Int16Block {
 struct Int16Kernels {
   void (*quantize_rows)(const Int16Rows& rows);
   void (*quantize_panel)(const Int16Panel& panel);
+  /// Returns the largest sum of magnitudes of a column.
+  int64_t (*quantize_columns)(const Int16Columns& columns);
   /// The largest sum of magnitudes that any of the 16 columns of a panel has over `terms` rows from
   /// a multiple of `terms` on.
   int64_t (*largest_sum)(const int16_t* q, int64_t rows, int64_t terms);

@@ -26,11 +26,13 @@ struct WinogradTile {
 };
 
 // Tiles of x [batch, height, width, channels], 0 outside of it -> out[point][tile][channel].
+// Only channels [0, columns) from x and out on (winograd4x4 and winograd2x2).
 struct WinogradInputBlock {
   const WinogradTile* tiles;
   int64_t tile_count;
   const float* x;
   int64_t height, width, channels;
+  int64_t columns;
   int64_t pad_h, pad_w;
   bool fetch_x;         // x comes from memory: prefetch the next tile's pixels
   int64_t known_tiles;  // of `tiles`, those after tile_count only to be prefetched

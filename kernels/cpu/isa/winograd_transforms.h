@@ -123,14 +123,14 @@ void transform_tiles(const WinogradInputBlock& b, int64_t pad_h, int64_t pad_w) 
     const int64_t ahead = next_tile_ahead(b, tile, 1);
     const int64_t point_stride = b.point_stride;
     float* out = b.out + tile * b.tile_stride;
-    for (int64_t c = 0; c < b.channels; c += kLanes) {
+    for (int64_t c = 0; c < b.columns; c += kLanes) {
       if (ahead != 0 && c % kPanelColumns == 0) fetch_pixels(pixels, kSize * kSize, ahead, c);
       Vec columns[kPoints * kSize];
       for (int s = 0; s < kSize; ++s) {
         Vec d[kSize];
         for (int r = 0; r < kSize; ++r) {
           const float* pixel = pixels[r * kSize + s];
-          d[r] = pixel ? load_channels(pixel + c, b.channels - c) : Vec{};
+          d[r] = pixel ? load_channels(pixel + c, b.columns - c) : Vec{};
         }
         kMap(d, 1, columns + s, kSize);
       }
@@ -138,7 +138,7 @@ void transform_tiles(const WinogradInputBlock& b, int64_t pad_h, int64_t pad_w) 
         Vec row[kPoints];
         kMap(columns + p * kSize, 1, row, 1);
         for (int q = 0; q < kPoints; ++q) {
-          store_channels(out + (p * kPoints + q) * point_stride + c, row[q], b.channels - c);
+          store_channels(out + (p * kPoints + q) * point_stride + c, row[q], b.columns - c);
         }
       }
     }
