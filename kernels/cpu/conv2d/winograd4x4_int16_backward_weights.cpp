@@ -175,15 +175,12 @@ void multiply_point(const Operands& o, std::int64_t point, SortedTiles::Range ti
     }
     block.a_scale = g.scales(point, run, piece.row);
     block.b_scale = v.scales(point, run, piece.column);
-    const std::int64_t terms = round_up(tiles_of_run(tiles, run), 2);
-    for (std::int64_t first = 0; first < terms; first += block.exact_terms) {
-      block.k = std::min(block.exact_terms, terms - first);
-      block.a = g.q(point, run, piece.row) + first / 2 * g.pair_stride();
-      block.b = v.q(point, run, piece.column) + first / 2 * v.pair_stride();
-      multiply(block);
-      block.accumulate = true;
-      block.fetch_count = 0;
-    }
+    block.k = round_up(tiles_of_run(tiles, run), 2);
+    block.a = g.q(point, run, piece.row);
+    block.b = v.q(point, run, piece.column);
+    multiply(block);
+    block.accumulate = true;
+    block.fetch_count = 0;
   }
 }
 

@@ -37,6 +37,7 @@
 #include <stdint.h>
 
 #include "hanok/kernels/cpu/isa/gemm_kernels.h"
+#include "hanok/kernels/cpu/isa/tile_epilogue.h"
 #include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -74,15 +75,7 @@ void finish_columns(const Tile& t, const Vec* sums, int rows) {
       const int64_t at = t.c_row_offset[i] + column;
       Vec v = sums[i * kTileVectors + h];
       if (t.accumulate) v = load_first(t.c + at, n) + v;
-      if (e.scale && e.shift) {
-        v = mul_add(v, load_first(e.scale + column, n), load_first(e.shift + column, n));
-      } else if (e.scale) {
-        v = v * load_first(e.scale + column, n);
-      } else if (e.shift) {
-        v = v + load_first(e.shift + column, n);
-      }
-      if (e.residual) v = v + load_first(e.residual + at, n);
-      if (e.relu) v = clip(v, broadcast(e.ceiling));
+      v = with_epilogue<Rounding::OfPath>(e, column, at, n, v);
       store_first(t.c + at, v, n);
     }
   }
@@ -91,7 +84,6 @@ void finish_columns(const Tile& t, const Vec* sums, int rows) {
 // The same for a whole tile of 16 columns, in the registers of the sums.
 template <int kRows>
 inline void finish_tile(const Tile& t, Vec (&acc)[kRows][kTileVectors]) {
-  const TileEpilogue& e = t.epilogue;
 #pragma GCC unroll 2
   for (int h = 0; h < kTileVectors; ++h) {
     float* c = t.c + kLanes * h;
@@ -100,31 +92,7 @@ inline void finish_tile(const Tile& t, Vec (&acc)[kRows][kTileVectors]) {
       for (int i = 0; i < kRows; ++i) acc[i][h] = load(c + t.c_row_offset[i]) + acc[i][h];
     }
     if (t.epilogue_wanted) {
-      if (e.scale && e.shift) {
-        const Vec scale = load(e.scale + kLanes * h);
-        const Vec shift = load(e.shift + kLanes * h);
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) acc[i][h] = mul_add(acc[i][h], scale, shift);
-      } else if (e.scale) {
-        const Vec scale = load(e.scale + kLanes * h);
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) acc[i][h] = acc[i][h] * scale;
-      } else if (e.shift) {
-        const Vec shift = load(e.shift + kLanes * h);
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) acc[i][h] = acc[i][h] + shift;
-      }
-      if (e.residual) {
-        const float* residual = e.residual + kLanes * h;
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) {
-          acc[i][h] = acc[i][h] + load(residual + t.c_row_offset[i]);
-        }
-      }
-      if (e.relu) {
-#pragma GCC unroll 12
-        for (int i = 0; i < kRows; ++i) acc[i][h] = clip(acc[i][h], broadcast(e.ceiling));
-      }
+      apply_epilogue<Rounding::OfPath>(t.epilogue, kLanes * h, t.c_row_offset, h, acc);
     }
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) store(c + t.c_row_offset[i], acc[i][h]);

@@ -18,11 +18,13 @@
 //
 // Speed. vpmaddwd multiplies 16 pairs of 16-bit integers and adds neighbours, twice the work of a
 // float multiply-add in an AVX2 register, at the price of an addition; VNNI's vpdpwssd adds as
-// well. Pairs are neighbouring channels, which lie side by side in NHWC. The register tile is that
-// of gemm_tile.h with half the steps: 6 rows of 2 vectors, 12 with AVX-512.
+// well. Pairs are neighbouring channels, which lie side by side in NHWC. The register tile is 12
+// rows of 2 vectors with AVX-512, where 24 of 32 registers are sums, and 4 rows with AVX2: 8 of its
+// 16 registers are sums, 2 hold B, and the others let products wait for their addition.
 #include "hanok/kernels/cpu/isa/int16.h"
 
 #include "hanok/kernels/cpu/isa/isa_kernels.h"
+#include "hanok/kernels/cpu/isa/tile_epilogue.h"
 #include "hanok/kernels/cpu/isa/vector.h"
 
 namespace hanok::cpu::HANOK_ISA {
@@ -149,6 +151,11 @@ int64_t largest_sum(const int16_t* q, int64_t rows, int64_t terms) {
 
 // ---- products ----
 
+#if defined(HANOK_ISA_avx2)
+constexpr int kInt16TileRows = 4;
+#else
+constexpr int kInt16TileRows = kTileRows;
+#endif
 constexpr int kTileVectors = 2;
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
@@ -160,6 +167,45 @@ struct Tile {
   const char* prefetch[2];  // memory needed soon: a line of each is prefetched per step of k,
   int64_t prefetch_step;    // this many bytes further each time
 };
+
+// Sums of integers -> C: scales, previous content, epilogue, store.
+template <int kRows, int kVectors>
+inline void finish_tile(const Tile& t, int64_t column, const Vec (&b_scale)[kVectors],
+                        Vec (&sums)[kRows][kVectors]) {
+  const Int16Block& g = t.block;
+  const bool whole = column + kVectors * kLanes <= g.columns;
+#pragma GCC unroll 2
+  for (int h = 0; h < kVectors; ++h) {
+    const int64_t at = column + h * kLanes;
+    float* c = g.c + at;
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+      sums[i][h] = sums[i][h] * (broadcast(t.a_scale[i]) * b_scale[h]);
+    }
+    if (!whole) {
+      const int64_t n = g.columns - at;
+      for (int i = 0; i < kRows; ++i) {
+        const int64_t offset = t.c_row_offset[i];
+        Vec v = sums[i][h];
+        if (g.accumulate) v = load_first(c + offset, n) + v;
+        if (g.epilogue) {
+          v = with_epilogue<Rounding::SameOnAllPaths>(*g.epilogue, at, offset + at, n, v);
+        }
+        store_first(c + offset, v, n);
+      }
+      continue;
+    }
+    if (g.accumulate) {
+#pragma GCC unroll 12
+      for (int i = 0; i < kRows; ++i) sums[i][h] = load(c + t.c_row_offset[i]) + sums[i][h];
+    }
+    if (g.epilogue) {
+      apply_epilogue<Rounding::SameOnAllPaths>(*g.epilogue, at, t.c_row_offset, h, sums);
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) store(c + t.c_row_offset[i], sums[i][h]);
+  }
+}
 
 // C [kRows, columns of kVectors vectors from `column` on].
 template <int kRows, int kVectors, bool kVnni>
@@ -175,9 +221,26 @@ void run_tile(const Tile& t, int64_t column) {
     b[h] = reinterpret_cast<const int32_t*>(g.b + panel * g.b_panel_stride) + lane;
     b_scale[h] = load(g.b_scale + panel * g.b_scale_stride + lane);
   }
+  if (g.fetch_c) {  // C is needed last: prefetch it first
+#pragma GCC unroll 12
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+      for (int h = 0; h < kVectors; ++h) {
+        const int64_t at = t.c_row_offset[i] + column + h * kLanes;
+        __builtin_prefetch(g.c + at);
+        if (g.epilogue && g.epilogue->residual) __builtin_prefetch(g.epilogue->residual + at);
+      }
+    }
+  }
   const char* prefetch0 = t.prefetch[0];
   const char* prefetch1 = t.prefetch[1];
   const int64_t prefetch_step = t.prefetch_step;
+  Vec sums[kRows][kVectors];
+#pragma GCC unroll 12
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int h = 0; h < kVectors; ++h) sums[i][h] = Vec{};
+  }
   for (int64_t first = 0; first < g.k; first += g.exact_terms) {
     IntVec acc[kRows][kVectors];
 #pragma GCC unroll 12
@@ -214,30 +277,31 @@ void run_tile(const Tile& t, int64_t column) {
 #pragma GCC unroll 4
       for (int i = 0; i < kBases; ++i) a[i] += a_step;
     }
-    const bool last = first + g.exact_terms >= g.k;
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
-      float* c = g.c + t.c_row_offset[i] + column;
-      const Vec a_scale = broadcast(t.a_scale[i]);
 #pragma GCC unroll 2
-      for (int h = 0; h < kVectors; ++h) {
-        const int64_t left = g.columns - column - h * kLanes;
-        Vec sum = to_float(acc[i][h]);
-        if (first > 0) sum = load_first(c + h * kLanes, left) + sum;
-        if (last) sum = sum * (a_scale * b_scale[h]);
-        if (g.accumulate) sum = load_first(c + h * kLanes, left) + sum;
-        store_first(c + h * kLanes, sum, left);
-      }
+      for (int h = 0; h < kVectors; ++h) sums[i][h] = sums[i][h] + to_float(acc[i][h]);
     }
   }
+  finish_tile<kRows, kVectors>(t, column, b_scale, sums);
 }
 
-template <int kVectors, bool kVnni, int kRows = kTileRows>
+template <int kVectors, bool kVnni, int kRows = kInt16TileRows>
 void run_tile_rows(const Tile& t, int64_t rows, int64_t column) {
   if constexpr (kRows > 1) {
     if (rows < kRows) return run_tile_rows<kVectors, kVnni, kRows - 1>(t, rows, column);
   }
   run_tile<kRows, kVectors, kVnni>(t, column);
+}
+
+// The tile prefetches B from `column` on, a line of both halves of its vectors in each step.
+void fetch_panels(const Int16Block& g, int64_t column, Tile& t) {
+  const int64_t last = (g.columns - 1) / kPanelColumns;
+  for (int h = 0; h < 2; ++h) {
+    const int64_t panel = min_of(column / kPanelColumns + h, last);
+    t.prefetch[h] = reinterpret_cast<const char*>(g.b + panel * g.b_panel_stride);
+  }
+  t.prefetch_step = g.b_pair_stride * static_cast<int64_t>(sizeof(int16_t));
 }
 
 template <bool kVnni>
@@ -249,13 +313,16 @@ void multiply_by(const Int16Block& g) {
     return static_cast<const char*>(row);
   };
   for (int64_t column = 0; column < g.columns; column += kTileColumns) {
-    for (int64_t i = 0; i < g.rows; i += kTileRows) {
+    for (int64_t i = 0; i < g.rows; i += kInt16TileRows) {
       t.a = g.a + i * g.a_row_stride;
       t.a_scale = g.a_scale + i;
       t.c_row_offset = g.c_row_offset + i;
       t.prefetch_step = fetched < g.fetch_count ? (2 * g.fetch_bytes + g.k - 1) / g.k : 0;
       for (const char*& prefetch : t.prefetch) prefetch = next_row();
-      const int64_t rows = min_of(kTileRows, g.rows - i);
+      if (i == 0 && g.fetch_count == 0 && column + kTileColumns < g.columns) {
+        fetch_panels(g, column + kTileColumns, t);
+      }
+      const int64_t rows = min_of(kInt16TileRows, g.rows - i);
       if (column + kLanes < g.columns) {
         run_tile_rows<2, kVnni>(t, rows, column);
       } else {

@@ -17,10 +17,10 @@ constexpr int64_t kInt16SafeTerms = 32;
 /// Rows of floats -> integers and the scale of each: x[i][j] = q[i][j] * scale[i], to rounding.
 struct Int16Rows {
   const float* x;
-  int64_t rows, columns;  // columns: a multiple of 2
-  int64_t x_stride;       // floats from a row to the next
+  int64_t rows, columns;
+  int64_t x_stride;  // floats from a row to the next
   int16_t* q;
-  int64_t q_stride;  // integers from a row to the next; whole vectors of 16 are written
+  int64_t q_stride;  // integers from a row to the next; whole vectors of 16 are written, with zeros
   float* scale;
   int64_t scale_stride;
 };
@@ -53,7 +53,6 @@ struct Int16Columns {
 struct Int16Block {
   int64_t rows, columns, k;  // k: a multiple of 2
   int64_t exact_terms;       // of k that are added as integers at a time, a multiple of 2
-  bool accumulate;           // C +=, then k <= exact_terms
   const int16_t* a;
   int64_t a_row_stride, a_pair_stride;
   const float* a_scale;
@@ -66,6 +65,9 @@ struct Int16Block {
   // As GemmBlock's, but two rows for each register tile.
   const float* const* fetch_rows;
   int64_t fetch_count, fetch_bytes;
+  bool fetch_c;                  // C (and the residual) come from memory: prefetch a tile's part
+  bool accumulate;               // add what C holds
+  const TileEpilogue* epilogue;  // of the sums, or null
 };
 
 struct Int16Kernels {
