@@ -1,5 +1,7 @@
 #include "hanok/kernels/cpu/conv2d/choose.h"
 
+#include <algorithm>
+
 #include "hanok/kernels/cpu/conv2d/choices.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 
@@ -10,6 +12,18 @@ namespace {
 std::int64_t tiles_of_image(Conv2dPass pass, const Conv2dShape& s) {
   const bool to_input = pass == Conv2dPass::BackwardData;
   return (((to_input ? s.h : s.p()) + 3) / 4) * (((to_input ? s.w : s.q()) + 3) / 4);
+}
+
+/// Whether products of integers pay for rounding the patches: these must be long, and used for many
+/// output channels.
+bool integers_pay(Conv2dPass pass, const Conv2dShape& s) {
+  const bool to_input = pass == Conv2dPass::BackwardData;
+  const std::int64_t taps =
+      to_input ? s.r * s.s / std::max<std::int64_t>(s.window.stride_h * s.window.stride_w, 1)
+               : s.r * s.s;
+  const std::int64_t from = to_input ? s.k_per_group() : s.c_per_group();
+  const std::int64_t to = to_input ? s.c_per_group() : s.k_per_group();
+  return std::max<std::int64_t>(taps, 1) * from >= 64 && to >= 24;
 }
 
 /// The shipped choice.
@@ -51,6 +65,9 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
 
   // Gathering a patch of few channels costs as much as its products.
   if (possible(Conv2dAlgorithm::FewChannels)) return Conv2dAlgorithm::FewChannels;
+  if (possible(Conv2dAlgorithm::ImplicitGemmInt16) && integers_pay(pass, s)) {
+    return Conv2dAlgorithm::ImplicitGemmInt16;
+  }
   return Conv2dAlgorithm::ImplicitGemm;
 }
 

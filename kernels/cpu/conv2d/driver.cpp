@@ -5,6 +5,7 @@
 #include "hanok/kernels/cpu/conv2d/depthwise.h"
 #include "hanok/kernels/cpu/conv2d/few_channels.h"
 #include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
+#include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd2x2.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
@@ -19,7 +20,7 @@ struct Row {
   const cpu::Conv2dDriver* driver;
 };
 
-constexpr std::array<Row, 8> kTable = {{
+constexpr std::array<Row, 9> kTable = {{
     {Conv2dAlgorithm::ImplicitGemm, &cpu::implicit_gemm::driver},
     {Conv2dAlgorithm::FewChannels, &cpu::few_channels::driver},
     {Conv2dAlgorithm::Winograd4x4, &cpu::winograd4x4::driver},
@@ -28,6 +29,7 @@ constexpr std::array<Row, 8> kTable = {{
     {Conv2dAlgorithm::WinogradStem, &cpu::winograd_stem::driver},
     {Conv2dAlgorithm::Depthwise, &cpu::depthwise::driver},
     {Conv2dAlgorithm::Winograd4x4Int16, &cpu::winograd4x4_int16::driver},
+    {Conv2dAlgorithm::ImplicitGemmInt16, &cpu::implicit_gemm_int16::driver},
 }};
 
 constexpr bool in_order_of_the_enumeration() {
