@@ -15,9 +15,10 @@ struct InvertedResidualShape {
   std::int64_t hidden = 0, k = 0;
   std::int64_t stride = 1;  // of the depthwise one
   bool expands = true;
+  std::int64_t int16 = 0;  // as Conv2dShape's, for the two 1x1 convolutions
 
   constexpr Conv2dShape expand() const {
-    return {.n = n, .c = c, .h = h, .w = w, .k = hidden, .r = 1, .s = 1};
+    return {.n = n, .c = c, .h = h, .w = w, .k = hidden, .r = 1, .s = 1, .int16 = int16};
   }
   constexpr Conv2dShape depthwise() const {
     return {.n = n,
@@ -31,8 +32,14 @@ struct InvertedResidualShape {
             .window = {.stride_h = stride, .stride_w = stride, .pad_h = 1, .pad_w = 1}};
   }
   constexpr Conv2dShape project() const {
-    return {
-        .n = n, .c = hidden, .h = depthwise().p(), .w = depthwise().q(), .k = k, .r = 1, .s = 1};
+    return {.n = n,
+            .c = hidden,
+            .h = depthwise().p(),
+            .w = depthwise().q(),
+            .k = k,
+            .r = 1,
+            .s = 1,
+            .int16 = int16};
   }
 };
 

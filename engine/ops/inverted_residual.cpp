@@ -6,6 +6,7 @@
 #include "hanok/engine/ops/common.h"
 #include "hanok/engine/ops/conv2d.h"
 #include "hanok/engine/ops/norm.h"
+#include "hanok/engine/precision.h"
 #include "hanok/engine/storage.h"
 
 namespace hanok::ops {
@@ -53,6 +54,7 @@ std::optional<InvertedResidualShape> shape_of(const Tensor& x, const std::vector
   s.hidden = depthwise.groups;
   s.k = project.weight.size(0);
   s.stride = depthwise.window.stride_h;
+  s.int16 = precision() == Precision::Int16 ? 1 : 0;
   const std::int64_t widened = s.expands ? layers[0].conv.weight.size(0) : s.c;
   const bool fit = widened == s.hidden && project.weight.size(1) == s.hidden &&
                    (!s.expands || layers[0].conv.weight.size(1) == s.c);

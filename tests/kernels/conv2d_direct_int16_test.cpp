@@ -83,7 +83,7 @@ TEST_F(Conv2dDirectInt16, LargeMeansAndRangesKeepTheBound) {
                                         {Conv2dPass::Forward, Conv2dPass::BackwardData}, 1e-2);
 }
 
-// The fifth power of normal numbers: few large ones among many small ones, as in gradients.
+// The fifth power of uniform numbers: few large ones among many small ones, as in gradients.
 TEST_F(Conv2dDirectInt16, HeavyTailsKeepTheErrorOfBf16) {
   for (const Conv2dShape& s : {conv(2, 256, 7, 7, 64, 1), conv(1, 64, 7, 7, 64, 3)}) {
     Operands o(s);

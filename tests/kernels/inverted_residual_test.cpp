@@ -147,6 +147,20 @@ TEST(InvertedResidual, SameBitsAsItsConvolutionsForAnyThreadCount) {
   }
 }
 
+// As products of integers, with the same bits too.
+TEST(InvertedResidual, InIntegersSameBitsAsItsConvolutions) {
+  for (InvertedResidualShape s : shapes()) {
+    s.int16 = 1;
+    const Block block(s);
+    const auto want = block.reference();
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      const auto one_by_one = block.run_one_by_one(isa);
+      for (const int threads : {1, 3}) EXPECT_EQ(block.run(isa, threads), one_by_one) << name(s);
+      EXPECT_LE(test::error_over_rms(one_by_one, want), 6e-3) << name(s);
+    }
+  }
+}
+
 TEST(InvertedResidual, FusesWhereSeveralThreadsFindWork) {
   EXPECT_TRUE(cpu::fuses_inverted_residual({16, 160, 7, 7, 960, 160, 1, true}));
   EXPECT_TRUE(cpu::fuses_inverted_residual({1, 96, 14, 14, 576, 96, 1, true}));

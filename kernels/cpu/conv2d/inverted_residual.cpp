@@ -15,6 +15,9 @@
 // Every sum runs in the same order as in the three convolutions alone: the same bits, whatever the
 // strips and bands.
 //
+// In --precision int16 the products take integers: their rows become integers in scratch, before
+// each block of them.
+//
 // Roofline: only x, y and the weights are moved, so the FMA units are the limit.
 #include "hanok/kernels/cpu/conv2d/inverted_residual.h"
 
@@ -25,6 +28,7 @@
 #include "hanok/kernels/cpu/conv2d/choose.h"
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "hanok/kernels/cpu/conv2d/depthwise.h"
+#include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
 #include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
@@ -61,6 +65,7 @@ struct Cut {
 struct Layer {
   const float* packed;
   TileEpilogue epilogue;
+  bool int16;  // products of integers
 };
 struct Layers {
   Layer expand, depthwise, project;
@@ -72,9 +77,49 @@ struct Pointwise {
   const float* a;
   std::int64_t pixels, k, columns;
   bool a_from_memory;
-  const float* packed;
-  TileEpilogue epilogue;
+  Layer layer;
 };
+
+// A block of A as integers, scales first.
+std::int64_t quantized_floats(std::int64_t k) {
+  namespace int16 = implicit_gemm_int16;
+  return kBlockRows + kBlockRows * int16::q_stride(int16::k_block_size(k)) / 2;
+}
+
+// The same with A as integers, which lie in `quantized` block by block.
+template <typename Offset>
+void multiply_int16(const Int16Kernels& kernels, const Pointwise& g, float* quantized, float* c,
+                    const Offset& offset) {
+  namespace int16 = implicit_gemm_int16;
+  std::array<std::int64_t, kBlockRows> row_offsets;
+  const std::int64_t k_block = int16::k_block_size(g.k);
+  for (std::int64_t i = 0; i < g.pixels; i += kBlockRows) {
+    int16::QuantizedBlock a{};
+    a.rows = std::min(kBlockRows, g.pixels - i);
+    a.scale = quantized;
+    a.q = reinterpret_cast<std::int16_t*>(quantized + kBlockRows);
+    for (std::int64_t r = 0; r < a.rows; ++r) {
+      row_offsets[static_cast<std::size_t>(r)] = offset(i + r);
+    }
+    for (a.k0 = 0; a.k0 < g.k; a.k0 += k_block) {
+      a.k = std::min(k_block, g.k - a.k0);
+      kernels.quantize_rows({.x = g.a + i * g.k + a.k0,
+                             .rows = a.rows,
+                             .columns = a.k,
+                             .x_stride = g.k,
+                             .q = a.q,
+                             .q_stride = int16::q_stride(a.k),
+                             .scale = a.scale,
+                             .scale_stride = 1});
+      Int16Block block = int16::block_of(a, g.layer.packed, g.k, 0);
+      block.columns = g.columns;
+      block.c = c;
+      block.c_row_offset = row_offsets.data();
+      block.epilogue = a.k0 + a.k >= g.k ? &g.layer.epilogue : nullptr;
+      int16::multiply(kernels, block);
+    }
+  }
+}
 
 template <typename Offset>
 void multiply(const GemmKernels& kernels, const Pointwise& g, float* c, const Offset& offset) {
@@ -97,9 +142,9 @@ void multiply(const GemmKernels& kernels, const Pointwise& g, float* c, const Of
     for (std::int64_t k0 = 0; k0 < g.k; k0 += k_block) {
       block.k = std::min(k_block, g.k - k0);
       block.a = g.a + i * g.k + k0;
-      block.b = g.packed + k0 * kPanelColumns;
+      block.b = g.layer.packed + k0 * kPanelColumns;
       block.accumulate = k0 > 0;
-      block.epilogue = k0 + block.k >= g.k ? &g.epilogue : nullptr;
+      block.epilogue = k0 + block.k >= g.k ? &g.layer.epilogue : nullptr;
       kernels.multiply(block);
     }
   }
@@ -118,8 +163,11 @@ class Strip {
         row_floats_(shape.w * shape.hidden),
         out_width_(shape.depthwise().q()) {
     const std::int64_t ring_floats = shape.expands ? cut.ring_rows * row_floats_ : 0;
-    ring_ = thread_scratch(ring_floats + cut.band_rows * out_width_ * shape.hidden);
+    const std::int64_t scratch_floats = round_up(cut.band_rows * out_width_ * shape.hidden, 16);
+    const std::int64_t longest = std::max(shape.hidden, shape.expands ? shape.c : 0);
+    ring_ = thread_scratch(ring_floats + scratch_floats + quantized_floats(longest));
     scratch_ = ring_ + ring_floats;
+    quantized_ = scratch_ + scratch_floats;
   }
 
   // Rows [begin, end) of y.
@@ -148,9 +196,8 @@ class Strip {
                       shape_.c,
                       shape_.hidden,
                       true,
-                      layers_.expand.packed,
-                      layers_.expand.epilogue};
-    multiply(kernels_.gemm, g, ring_, [&](std::int64_t pixel) {
+                      layers_.expand};
+    multiply_pointwise(g, ring_, [&](std::int64_t pixel) {
       const std::int64_t h = begin + pixel / shape_.w;
       return h % cut_.ring_rows * row_floats_ + pixel % shape_.w * shape_.hidden;
     });
@@ -166,10 +213,16 @@ class Strip {
 
   void project(std::int64_t begin, std::int64_t end) const {
     const std::int64_t at = begin * out_width_ * shape_.k;
-    Pointwise g{scratch_, (end - begin) * out_width_, shape_.hidden,           shape_.k,
-                false,    layers_.project.packed,     layers_.project.epilogue};
-    if (g.epilogue.residual) g.epilogue.residual += at;
-    multiply(kernels_.gemm, g, y_ + at, [&](std::int64_t pixel) { return pixel * shape_.k; });
+    Pointwise g{scratch_,       (end - begin) * out_width_, shape_.hidden, shape_.k, false,
+                layers_.project};
+    if (g.layer.epilogue.residual) g.layer.epilogue.residual += at;
+    multiply_pointwise(g, y_ + at, [&](std::int64_t pixel) { return pixel * shape_.k; });
+  }
+
+  template <typename Offset>
+  void multiply_pointwise(const Pointwise& g, float* c, const Offset& offset) const {
+    if (!g.layer.int16) return multiply(kernels_.gemm, g, c, offset);
+    multiply_int16(int16_kernels_for(kernels_), g, quantized_, c, offset);
   }
 
   const IsaKernels& kernels_;
@@ -182,18 +235,21 @@ class Strip {
   std::int64_t out_width_;
   float* ring_;
   float* scratch_;
+  float* quantized_;
   std::int64_t expanded_ = 0;  // source rows before this one are in the ring, or were
 };
 
 }  // namespace
 
 bool fuses_inverted_residual(const InvertedResidualShape& s) {
-  const auto uses = [](const Conv2dShape& shape, Conv2dAlgorithm algorithm) {
-    return choose_conv2d(Conv2dPass::Forward, shape) == algorithm;
+  const auto uses_product = [](const Conv2dShape& shape) {
+    const Conv2dAlgorithm algorithm = choose_conv2d(Conv2dPass::Forward, shape);
+    return algorithm == Conv2dAlgorithm::ImplicitGemm ||
+           algorithm == Conv2dAlgorithm::ImplicitGemmInt16;
   };
-  if (s.expands && !uses(s.expand(), Conv2dAlgorithm::ImplicitGemm)) return false;
-  if (!uses(s.depthwise(), Conv2dAlgorithm::Depthwise)) return false;
-  if (!uses(s.project(), Conv2dAlgorithm::ImplicitGemm)) return false;
+  if (s.expands && !uses_product(s.expand())) return false;
+  if (choose_conv2d(Conv2dPass::Forward, s.depthwise()) != Conv2dAlgorithm::Depthwise) return false;
+  if (!uses_product(s.project())) return false;
   // A single task would leave the other threads without work.
   return s.stride <= 2 && s.n * Cut(s).strips >= 2;
 }
@@ -202,7 +258,8 @@ void run(const Call& call, const InvertedResidual& op) {
   const InvertedResidualShape& shape = op.shape;
   Workspace::Scope scope(call.ctx.workspace);
   const auto layer = [&](const Conv2dShape& conv, const FusedConvolution& given) {
-    Layer made{static_cast<const float*>(given.packed), tile_epilogue(given.epilogue)};
+    Layer made{static_cast<const float*>(given.packed), tile_epilogue(given.epilogue),
+               choose_conv2d(Conv2dPass::Forward, conv) == Conv2dAlgorithm::ImplicitGemmInt16};
     if (!made.packed) {
       void* packed = scope.take(conv2d_packed_bytes(call.isa, Conv2dPass::Forward, conv));
       run(call,
