@@ -139,11 +139,9 @@ struct Factors {
     block.exact_terms = exact_terms;
     block.a = a.q.data();
     block.a_row_stride = a_stride;
-    block.a_pair_stride = 2;
     block.a_scale = a.scale.data();
     block.b = b.q.data();
     block.b_panel_stride = k * kPanelColumns;
-    block.b_pair_stride = 2 * kPanelColumns;
     block.b_scale = b.scale.data();
     block.b_scale_stride = kPanelColumns;
     block.c = c.data();

@@ -22,8 +22,9 @@ enum class Conv2dAlgorithm {
   Depthwise,        // one or more filters for each channel alone
   Winograd4x4Int16,   // Winograd4x4 with products of 16-bit integers, where the shape allows them
   ImplicitGemmInt16,  // ImplicitGemm likewise
+  WinogradStridedInt16,  // WinogradStrided likewise
 };
-inline constexpr Conv2dAlgorithm kLastConv2dAlgorithm = Conv2dAlgorithm::ImplicitGemmInt16;
+inline constexpr Conv2dAlgorithm kLastConv2dAlgorithm = Conv2dAlgorithm::WinogradStridedInt16;
 
 /// Images count as shape.nominal_n where that is given, as shape.n otherwise.
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape);
@@ -56,7 +57,8 @@ const std::vector<Conv2dAlgorithm>& conv2d_algorithms();
 bool can_compute(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& shape);
 
 /// "implicit_gemm", "few_channels", "winograd4x4", "winograd2x2", "winograd_strided",
-/// "winograd_stem", "depthwise", "winograd4x4_int16", "implicit_gemm_int16"
+/// "winograd_stem", "depthwise", "winograd4x4_int16", "implicit_gemm_int16",
+/// "winograd_strided_int16"
 const char* name_of(Conv2dAlgorithm algorithm);
 
 }  // namespace hanok

@@ -11,6 +11,7 @@
 #include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
 #include "hanok/kernels/cpu/conv2d/winograd_strided.h"
+#include "hanok/kernels/cpu/conv2d/winograd_strided_int16.h"
 
 namespace hanok {
 namespace {
@@ -20,7 +21,7 @@ struct Row {
   const cpu::Conv2dDriver* driver;
 };
 
-constexpr std::array<Row, 9> kTable = {{
+constexpr std::array<Row, 10> kTable = {{
     {Conv2dAlgorithm::ImplicitGemm, &cpu::implicit_gemm::driver},
     {Conv2dAlgorithm::FewChannels, &cpu::few_channels::driver},
     {Conv2dAlgorithm::Winograd4x4, &cpu::winograd4x4::driver},
@@ -30,6 +31,7 @@ constexpr std::array<Row, 9> kTable = {{
     {Conv2dAlgorithm::Depthwise, &cpu::depthwise::driver},
     {Conv2dAlgorithm::Winograd4x4Int16, &cpu::winograd4x4_int16::driver},
     {Conv2dAlgorithm::ImplicitGemmInt16, &cpu::implicit_gemm_int16::driver},
+    {Conv2dAlgorithm::WinogradStridedInt16, &cpu::winograd_strided_int16::driver},
 }};
 
 constexpr bool in_order_of_the_enumeration() {

@@ -6,19 +6,16 @@
 //   M[point] = V[point] * U[point]  [36][tiles, K] f32  U: packed weights, i16, a scale for each
 //   y        = transformed M, epilogue, stored             point and output channel
 //
-// Scales belong to one tile, so that results do not depend on how tiles are cut into blocks.
-//
 // Memory. Integers halve V and U. A fused task takes 24 tiles (V: 111 KB at C = 64) and M for 64
 // output channels. Deep layers, whose U (4.7 to 19 MB) leaves L2, go panel by panel: a task keeps
 // the part of U for 32 output channels and reads V of some 132 tiles from L3.
 #include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
 
 #include <algorithm>
-#include <cstring>
-#include <limits>
 #include <vector>
 
 #include "hanok/kernels/cpu/conv2d/winograd4x4_problem.h"
+#include "hanok/kernels/cpu/conv2d/winograd_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/int16.h"
@@ -27,6 +24,9 @@
 namespace hanok::cpu::winograd4x4_int16 {
 namespace {
 
+using winograd_int16::multiply;
+using winograd_int16::QuantizedFilters;
+using winograd_int16::QuantizedTiles;
 using winograd_tiles::fetch_share;
 using winograd_tiles::kStagedGroup;
 using winograd_tiles::Outputs;
@@ -47,73 +47,32 @@ Problem problem_of(Conv2dPass pass, const Conv2dShape& shape) {
       kFusedTiles);
 }
 
-// ---- packed weights: exact_terms, then [K/16][36 points] of 16 scales and [C/2][16][2] integers
-
-constexpr std::int64_t kHeaderFloats = 16;
-
-std::int64_t point_floats(const Problem& p) {
-  // An odd number of cache lines: points fall into all sets of the caches.
-  return kPanelColumns + packed_row_stride(p.in_channels * kPanelColumns / 2);
-}
-std::int64_t panel_floats(const Problem& p) { return kWinogradPoints * point_floats(p); }
-
-std::int64_t exact_terms(const float* packed) {
-  std::int64_t terms = 0;
-  std::memcpy(&terms, packed, sizeof terms);
-  return terms;
+QuantizedFilters filters_of(const Problem& p) {
+  return {p.out_channels, std::vector<std::int64_t>(kWinogradPoints, p.in_channels)};
 }
 
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape) {
-  const Problem p = problem_of(pass, shape);
-  return static_cast<std::size_t>(kHeaderFloats +
-                                  divide_up(p.out_channels, kPanelColumns) * panel_floats(p)) *
-         sizeof(float);
-}
-
-// The most terms that no sum of this panel overflows with: 32, doubled as often as proven.
-std::int64_t proven_terms(const Int16Kernels& kernels, const Problem& p, const float* panel) {
-  std::int64_t terms = kInt16SafeTerms;
-  while (terms < p.in_channels) {
-    for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-      const auto* q =
-          reinterpret_cast<const std::int16_t*>(panel + point * point_floats(p) + kPanelColumns);
-      const std::int64_t sum = kernels.largest_sum(q, p.in_channels, 2 * terms);
-      if (kInt16Most * sum > std::numeric_limits<std::int32_t>::max()) return terms;
-    }
-    terms *= 2;
-  }
-  return terms;
+  return filters_of(problem_of(pass, shape)).bytes();
 }
 
 void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass,
           const Conv2dShape& shape, const float* w, float* packed) {
   const Problem p = problem_of(pass, shape);
-  const std::int64_t panels = divide_up(p.out_channels, kPanelColumns);
-  std::vector<std::int64_t> terms(static_cast<std::size_t>(panels));
-  const Int16Kernels& int16 = int16_kernels_for(kernels);
-  context.pool.run(panels, [&](std::int64_t panel) {
-    const std::int64_t column = panel * kPanelColumns;
-    const std::int64_t columns = std::min(kPanelColumns, p.out_channels - column);
+  const auto transform = [&](const QuantizedFilters::Panel& panel) {
     const std::int64_t u_floats = winograd_point_floats(p.in_channels);
     float* u = thread_scratch(kWinogradPoints * u_floats);
     if (pass == Conv2dPass::Forward) {
-      kernels.winograd4x4.pack_forward(w + column * 9 * p.in_channels, p.in_channels, p.in_channels,
-                                       columns, u);
+      kernels.winograd4x4.pack_forward(w + panel.column * 9 * p.in_channels, p.in_channels,
+                                       p.in_channels, panel.columns, u);
     } else {
-      kernels.winograd4x4.pack_backward_data(w + column, p.out_channels, p.in_channels, columns, u);
+      kernels.winograd4x4.pack_backward_data(w + panel.column, p.out_channels, p.in_channels,
+                                             panel.columns, u);
     }
-    float* out = packed + kHeaderFloats + panel * panel_floats(p);
     for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
-      float* scales = out + point * point_floats(p);
-      int16.quantize_panel({.x = u + point * u_floats,
-                            .rows = p.in_channels,
-                            .q = reinterpret_cast<std::int16_t*>(scales + kPanelColumns),
-                            .scale = scales});
+      panel.set(point, u + point * u_floats);
     }
-    terms[static_cast<std::size_t>(panel)] = proven_terms(int16, p, out);
-  });
-  const std::int64_t fewest = *std::min_element(terms.begin(), terms.end());
-  std::memcpy(packed, &fewest, sizeof fewest);
+  };
+  filters_of(p).pack(context.pool, int16_kernels_for(kernels), packed, transform);
 }
 
 // ---- the passes ----
@@ -123,31 +82,15 @@ struct Run {
   const IsaKernels& kernels;
   const Int16Kernels& int16;
   const Problem& problem;
+  const QuantizedFilters filters;
   const float* x;
   const float* packed;
   Outputs outputs;
 };
 
-// Transformed tiles as integers, and their scales.
-struct Inputs {
-  TileLayout layout;  // of C / 2 floats a tile, which C integers fill
-  std::int64_t tiles;
-  std::int16_t* v = nullptr;
-  float* scales = nullptr;
-
-  Inputs(std::int64_t tiles, std::int64_t channels) : layout(tiles, channels / 2), tiles(tiles) {}
-  std::int64_t floats() const {
-    return layout.floats() + round_up(kWinogradPoints * tiles, kPanelColumns);
-  }
-  void lie_at(float* memory) {
-    v = reinterpret_cast<std::int16_t*>(memory);
-    scales = memory + layout.floats();
-  }
-};
-
 // `tiles` become those of `inputs` from `first` on; `floats` holds a tile's transform.
 void transform_inputs(const Run& run, Tiles tiles, std::int64_t first, float* floats,
-                      const Inputs& inputs) {
+                      const QuantizedTiles& inputs) {
   const Problem& p = run.problem;
   const TileLayout layout(1, p.in_channels);
   for (std::size_t i = 0; i < tiles.size(); ++i) {
@@ -157,40 +100,22 @@ void transform_inputs(const Run& run, Tiles tiles, std::int64_t first, float* fl
     block.pad_h = p.pad_h;
     block.pad_w = p.pad_w;
     run.kernels.winograd4x4.input_transform(block);
-    run.int16.quantize_rows({.x = floats,
-                             .rows = kWinogradPoints,
-                             .columns = p.in_channels,
-                             .x_stride = layout.point_stride,
-                             .q = inputs.v + 2 * first * inputs.layout.tile_stride,
-                             .q_stride = 2 * inputs.layout.point_stride,
-                             .scale = inputs.scales + first,
-                             .scale_stride = inputs.tiles});
-    ++first;
+    inputs.set(run.int16, first++,
+               {.first = 0,
+                .count = kWinogradPoints,
+                .channels = p.in_channels,
+                .x = floats,
+                .stride = layout.point_stride});
   }
 }
 
 // M[point] for some tiles and output channels [column, column + columns).
-Int16Block product(const Run& run, const Inputs& inputs, std::int64_t point,
+Int16Block product(const Run& run, const QuantizedTiles& inputs, std::int64_t point,
                    SortedTiles::Range tiles, std::int64_t column, std::int64_t columns, float* m,
                    const std::int64_t* m_row_offset) {
-  const Problem& p = run.problem;
-  const float* b = run.packed + kHeaderFloats + column / kPanelColumns * panel_floats(p) +
-                   point * point_floats(p);
   Int16Block block{};
-  block.rows = tiles.end - tiles.begin;
-  block.columns = columns;
-  block.k = p.in_channels;
-  block.exact_terms = exact_terms(run.packed);
-  block.a =
-      inputs.v + 2 * (point * inputs.layout.point_stride + tiles.begin * inputs.layout.tile_stride);
-  block.a_row_stride = 2 * inputs.layout.tile_stride;
-  block.a_pair_stride = 2;
-  block.a_scale = inputs.scales + point * inputs.tiles + tiles.begin;
-  block.b = reinterpret_cast<const std::int16_t*>(b + kPanelColumns);
-  block.b_panel_stride = 2 * panel_floats(p);
-  block.b_pair_stride = 2 * kPanelColumns;
-  block.b_scale = b;
-  block.b_scale_stride = panel_floats(p);
+  inputs.set_factor(block, point, tiles);
+  run.filters.set_factor(block, run.packed, point, column, columns);
   block.c = m;
   block.c_row_offset = m_row_offset + tiles.begin;
   return block;
@@ -200,11 +125,6 @@ SortedTiles::Range tiles_needing(const SortedTiles& tiles, std::int64_t point) {
   return tiles.needing(point / kWinogradInput, point % kWinogradInput);
 }
 
-void multiply(const Int16Kernels& kernels, const Int16Block& block) {
-  const bool vnni = kernels.multiply_vnni != nullptr && has_vnni();
-  (vnni ? kernels.multiply_vnni : kernels.multiply)(block);
-}
-
 // A block of tiles, from the input's transform to the stored outputs, in one task.
 void run_fused(ExecContext& context, const Run& run) {
   const Problem& p = run.problem;
@@ -212,11 +132,11 @@ void run_fused(ExecContext& context, const Run& run) {
   const TileLayout one_tile(1, p.in_channels);
   const TileLayout m_layout(p.block_tiles(), group);
   const std::vector<std::int64_t> m_row_offset = row_offsets(p.block_tiles(), m_layout.tile_stride);
-  const Inputs shape(p.block_tiles(), p.in_channels);
+  const QuantizedTiles shape(p.block_tiles(), p.in_channels);
   const auto run_block = [&](std::int64_t b, std::int64_t next) {
     const std::vector<WinogradTile> tiles = p.block(b);
     const SortedTiles::Range all{0, static_cast<std::int64_t>(tiles.size())};
-    Inputs inputs = shape;
+    QuantizedTiles inputs = shape;
     float* floats = thread_scratch(one_tile.floats() + m_layout.floats() + inputs.floats());
     float* m = floats + one_tile.floats();
     inputs.lie_at(m + m_layout.floats());
@@ -251,7 +171,7 @@ void run_panels(ExecContext& context, const Run& run) {
   const TileLayout m_layout(p.block_tiles(), group);
   const std::vector<std::int64_t> m_row_offset = row_offsets(p.block_tiles(), m_layout.tile_stride);
   Workspace::Scope scope(context.workspace);
-  Inputs inputs(p.block_tiles(), p.in_channels);
+  QuantizedTiles inputs(p.block_tiles(), p.in_channels);
   inputs.lie_at(scope.take_array<float>(inputs.floats()));
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
     const SortedTiles tiles(p.block(b));
@@ -291,7 +211,8 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape&
                         y,
                         tile_epilogue(epilogue),
                         take_moments(scope, epilogue, p.moment_groups(), p.out_channels)};
-  run_schedule(context, {kernels, int16_kernels_for(kernels), p, x, w.packed, outputs});
+  run_schedule(context,
+               {kernels, int16_kernels_for(kernels), p, filters_of(p), x, w.packed, outputs});
   if (!outputs.moments.mean) return;
   combine_moments(outputs.moments, winograd_tiles::moment_rows(p, outputs.images),
                   epilogue.bn_mean_var.f32());
@@ -301,14 +222,15 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2d
                    const float* dy, const Conv2dWeights& w, float* dx) {
   const Problem p = problem_of(Conv2dPass::BackwardData, shape);
   const Outputs outputs{{p.out_h, p.out_w, p.out_channels}, dx, tile_epilogue({}), {}};
-  run_schedule(context, {kernels, int16_kernels_for(kernels), p, dy, w.packed, outputs});
+  run_schedule(context,
+               {kernels, int16_kernels_for(kernels), p, filters_of(p), dy, w.packed, outputs});
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) {
   if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(shape);
   const Problem p = problem_of(pass, shape);
   std::int64_t floats = 0;
-  if (!p.fused()) floats = Inputs(p.block_tiles(), p.in_channels).floats();
+  if (!p.fused()) floats = QuantizedTiles(p.block_tiles(), p.in_channels).floats();
   if (pass == Conv2dPass::Forward) floats += 2 * p.moment_groups() * p.out_channels;
   return static_cast<std::size_t>(floats) * sizeof(float);
 }

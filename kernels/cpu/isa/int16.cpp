@@ -134,19 +134,20 @@ int64_t quantize_columns(const Int16Columns& c) {
 }
 
 int64_t largest_sum(const int16_t* q, int64_t rows, int64_t terms) {
-  int64_t largest = 0;
+  const IntVec ones = broadcast_int(0x10001);
+  IntVec largest{};
   for (int64_t first = 0; first < rows; first += terms) {
-    int64_t sums[kPanelColumns] = {};
-    for (int64_t i = first; i < min_of(first + terms, rows); ++i) {
-      const int16_t* pairs = q + i / 2 * 2 * kPanelColumns + i % 2;
-      for (int64_t lane = 0; lane < kPanelColumns; ++lane) {
-        const int64_t v = pairs[2 * lane];
-        sums[lane] += v < 0 ? -v : v;
+    const int64_t end = min_of(first + terms, rows) / 2;
+    for (int64_t lane = 0; lane < kPanelColumns; lane += kLanes) {
+      IntVec sum{};
+      for (int64_t i = first / 2; i < end; ++i) {
+        const auto* pairs = reinterpret_cast<const int32_t*>(q) + i * kPanelColumns + lane;
+        add_pairs<false>(sum, magnitudes_i16(load_int(pairs)), ones);
       }
+      largest = larger(largest, sum);
     }
-    for (const int64_t sum : sums) largest = sum > largest ? sum : largest;
   }
-  return largest;
+  return largest_lane(largest);
 }
 
 // ---- products ----

@@ -54,10 +54,12 @@ struct Int16Block {
   int64_t rows, columns, k;  // k: a multiple of 2
   int64_t exact_terms;       // of k that are added as integers at a time, a multiple of 2
   const int16_t* a;
-  int64_t a_row_stride, a_pair_stride;
+  int64_t a_row_stride;
+  int64_t a_pair_stride = 2;  // integers from a pair of k to the next
   const float* a_scale;
   const int16_t* b;
-  int64_t b_panel_stride, b_pair_stride;
+  int64_t b_panel_stride;
+  int64_t b_pair_stride = 2 * kPanelColumns;  // as Int16Panel wrote them
   const float* b_scale;
   int64_t b_scale_stride;
   float* c;
@@ -76,7 +78,7 @@ struct Int16Kernels {
   /// Returns the largest sum of magnitudes of a column.
   int64_t (*quantize_columns)(const Int16Columns& columns);
   /// The largest sum of magnitudes that any of the 16 columns of a panel has over `terms` rows from
-  /// a multiple of `terms` on.
+  /// a multiple of `terms` on; both are multiples of 2, `terms` is below 2^18.
   int64_t (*largest_sum)(const int16_t* q, int64_t rows, int64_t terms);
   void (*multiply)(const Int16Block& block);
   /// The same by VNNI's multiply-add of pairs, which cpuid reports apart; null: the path has none.

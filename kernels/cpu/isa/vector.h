@@ -277,6 +277,13 @@ typedef int32_t AnywhereIntVec __attribute__((vector_size(4 * kLanes), aligned(4
 [[maybe_unused]] inline IntVec load_int(const int32_t* p) { return *(const AnywhereIntVec*)p; }
 [[maybe_unused]] inline void store_int(int32_t* p, IntVec v) { *(AnywhereIntVec*)p = v; }
 
+/// Of both halves of each lane.
+[[maybe_unused]] inline IntVec magnitudes_i16(IntVec v) {
+  typedef int16_t ShortVec __attribute__((vector_size(4 * kLanes)));
+  const ShortVec sign = (ShortVec)v >> 15;
+  return (IntVec)(((ShortVec)v ^ sign) - sign);
+}
+
 /// p[0] and p[1] in every lane.
 [[maybe_unused]] inline IntVec broadcast_pair(const int16_t* p) {
   int32_t pair;

@@ -1,0 +1,91 @@
+#include "hanok/kernels/cpu/conv2d/winograd_int16.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "hanok/kernels/cpu/isa.h"
+
+namespace hanok::cpu::winograd_int16 {
+namespace {
+
+constexpr std::int64_t kHeaderFloats = 16;  // exact_terms, and the rest of its cache line
+
+const std::int16_t* integers(const float* matrix) {
+  return reinterpret_cast<const std::int16_t*>(matrix + kPanelColumns);
+}
+
+}  // namespace
+
+QuantizedFilters::QuantizedFilters(std::int64_t out_channels, const std::vector<std::int64_t>& rows)
+    : out_channels_(out_channels), panels_(divide_up(out_channels, kPanelColumns)), rows_(rows) {
+  std::int64_t begin = 0;
+  for (const std::int64_t k : rows_) {
+    begins_.push_back(begin);
+    // An odd number of cache lines: matrices begin in all sets of the caches.
+    begin += kPanelColumns + packed_row_stride(k * kPanelColumns / 2);
+  }
+  begins_.push_back(begin);
+}
+
+std::size_t QuantizedFilters::bytes() const {
+  return static_cast<std::size_t>(kHeaderFloats + panels_ * panel_floats()) * sizeof(float);
+}
+
+QuantizedFilters::Panel::Panel(const QuantizedFilters& filters, const Int16Kernels& kernels,
+                               float* packed, std::int64_t panel)
+    : column(panel * kPanelColumns),
+      columns(std::min(kPanelColumns, filters.out_channels_ - column)),
+      filters_(filters),
+      kernels_(kernels),
+      memory_(packed + kHeaderFloats + panel * filters.panel_floats()) {}
+
+void QuantizedFilters::Panel::set(std::int64_t index, const float* u) const {
+  const auto i = static_cast<std::size_t>(index);
+  float* scales = memory_ + filters_.begins_[i];
+  kernels_.quantize_panel({.x = u,
+                           .rows = filters_.rows_[i],
+                           .q = reinterpret_cast<std::int16_t*>(scales + kPanelColumns),
+                           .scale = scales});
+}
+
+// The most terms that no sum of this panel overflows with: 32, doubled as often as proven.
+std::int64_t QuantizedFilters::proven_terms(const Int16Kernels& kernels, const float* panel) const {
+  const std::int64_t longest = *std::max_element(rows_.begin(), rows_.end());
+  std::int64_t terms = kInt16SafeTerms;
+  while (terms < longest) {
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      const std::int64_t sum =
+          kernels.largest_sum(integers(panel + begins_[i]), rows_[i], 2 * terms);
+      if (kInt16Most * sum > std::numeric_limits<std::int32_t>::max()) return terms;
+    }
+    terms *= 2;
+  }
+  return terms;
+}
+
+void QuantizedFilters::store_terms(const std::vector<std::int64_t>& terms, float* packed) {
+  const std::int64_t fewest = *std::min_element(terms.begin(), terms.end());
+  std::memcpy(packed, &fewest, sizeof fewest);
+}
+
+void QuantizedFilters::set_factor(Int16Block& block, const float* packed, std::int64_t index,
+                                  std::int64_t column, std::int64_t columns) const {
+  const auto i = static_cast<std::size_t>(index);
+  const float* matrix =
+      packed + kHeaderFloats + column / kPanelColumns * panel_floats() + begins_[i];
+  block.columns = columns;
+  block.k = rows_[i];
+  std::memcpy(&block.exact_terms, packed, sizeof block.exact_terms);
+  block.b = integers(matrix);
+  block.b_panel_stride = 2 * panel_floats();
+  block.b_scale = matrix;
+  block.b_scale_stride = panel_floats();
+}
+
+void multiply(const Int16Kernels& kernels, const Int16Block& block) {
+  const bool vnni = kernels.multiply_vnni != nullptr && has_vnni();
+  (vnni ? kernels.multiply_vnni : kernels.multiply)(block);
+}
+
+}  // namespace hanok::cpu::winograd_int16

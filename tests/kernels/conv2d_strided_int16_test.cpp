@@ -1,0 +1,213 @@
+// 3x3 convolutions with stride 2 by Winograd with integer products, against double precision.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "hanok/kernels/cpu/conv2d/choices.h"
+#include "tests/kernels/conv2d_accuracy.h"
+#include "tests/kernels/conv2d_epilogues.h"
+#include "tests/kernels/conv2d_reference.h"
+#include "tests/kernels/conv2d_same_bits.h"
+
+namespace hanok {
+namespace {
+
+using test::name;
+using test::Operands;
+using test::shape_of;
+
+// Over the rms of the output. A direct convolution of operands rounded to bf16 has 2.3e-3 and 2e-2.
+constexpr test::ErrorBounds kBounds{1e-2, 1e-3};
+
+Conv2dShape strided(std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+                    std::int64_t k) {
+  Conv2dShape shape = shape_of(n, c, h, w, k, 3, 3, 1, {2, 2, 1, 1, 1, 1});
+  shape.int16 = 1;
+  return shape;
+}
+
+const std::vector<Conv2dShape>& int16_shapes() {
+  static const std::vector<Conv2dShape> shapes = {
+      strided(2, 32, 16, 16, 32),    // whole tiles
+      strided(14, 40, 14, 14, 56),   // 7 = 4 + 3, tasks and panels cut by 8
+      strided(3, 72, 28, 27, 40),    // 14 = 4 + 4 + 3 + 3, odd width
+      strided(13, 136, 13, 20, 32),  // odd height, two blocks of tiles
+      strided(50, 32, 5, 3, 48),     // images of about a tile
+      strided(8, 32, 1, 1, 32),      // one pixel
+      strided(270, 32, 9, 3, 32),    // many blocks of tiles
+  };
+  return shapes;
+}
+
+class Conv2dStridedInt16 : public ::testing::Test {
+  Conv2dChoices choices_{Conv2dAlgorithm::WinogradStridedInt16};
+  UseConv2dChoices use_{choices_};
+};
+
+TEST_F(Conv2dStridedInt16, MatchesDoubleReference) {
+  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    test::expect_accurate(Conv2dAlgorithm::WinogradStridedInt16, pass, int16_shapes(), kBounds);
+  }
+}
+
+// To the nearest number of 8 bits.
+float rounded_to_bf16(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000;
+  std::memcpy(&value, &bits, sizeof bits);
+  return value;
+}
+
+std::vector<float> as_float(const std::vector<double>& values) {
+  return {values.begin(), values.end()};
+}
+
+struct Data {
+  const char* name;
+  Operands operands;
+};
+
+std::vector<Data> data_of_many_kinds(const Conv2dShape& s) {
+  Operands heavy_tails(s);
+  for (std::vector<float>* values : {&heavy_tails.x, &heavy_tails.dy}) {
+    for (float& v : *values) v = v / (1.02F - std::abs(v));  // one in a hundred above 33
+  }
+  Operands after_relu(s);
+  for (float& v : after_relu.x) v = std::max(v, 0.0F);
+  return {{"uniform", Operands(s)},
+          {"after ReLU", after_relu},
+          {"mean 10", Operands(s, 10)},
+          {"range 1000", Operands(s, 0, 1e3F)},
+          {"heavy tails", heavy_tails}};
+}
+
+TEST_F(Conv2dStridedInt16, IsMoreAccurateThanOperandsInBf16) {
+  const Conv2dShape s = strided(2, 64, 28, 28, 64);
+  for (const auto& [kind, o] : data_of_many_kinds(s)) {
+    Operands in_bf16 = o;
+    for (std::vector<float>* values : {&in_bf16.x, &in_bf16.w, &in_bf16.dy}) {
+      for (float& v : *values) v = rounded_to_bf16(v);
+    }
+    for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+      const std::vector<double> want = test::reference(pass, s, o);
+      const double bf16 =
+          test::rms_error_over_rms(as_float(test::reference(pass, s, in_bf16)), want);
+      for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+        EXPECT_LT(test::rms_error_over_rms(test::computed(pass, s, o, isa), want), bf16) << kind;
+      }
+    }
+  }
+}
+
+TEST_F(Conv2dStridedInt16, EpilogueInEveryCombination) {
+  for (const Conv2dShape& s : {strided(12, 32, 14, 15, 40), strided(34, 72, 14, 14, 40)}) {
+    const Operands o(s, 0, 0.1F);  // outputs of some units, most of which ReLU6 leaves
+    test::expect_every_epilogue(s, o, kBounds.worst, test::isa_paths(s, o));
+  }
+}
+
+TEST_F(Conv2dStridedInt16, SameBitsForAnyThreadCountAndForPackedWeights) {
+  const std::vector<Conv2dShape> shapes = {strided(4, 32, 29, 31, 40),
+                                           strided(36, 136, 13, 13, 72)};
+  test::expect_same_bits_for_any_thread_count(shapes);
+  test::expect_same_bits_for_packed_weights(shapes);
+}
+
+// Transforms are rounded alike where there are fused multiply-adds, and sums of integers anywhere.
+TEST_F(Conv2dStridedInt16, SameBitsOnAllPathsWithFusedMultiplyAdds) {
+  const Conv2dShape s = strided(3, 72, 28, 27, 40);
+  const Operands o(s);
+  std::vector<cpu::Isa> isas = cpu::isas_of_this_cpu();
+  isas.erase(isas.begin());  // portable
+  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    for (const cpu::Isa isa : isas) {
+      EXPECT_EQ(test::computed(pass, s, o, isa), test::computed(pass, s, o, isas.front()))
+          << cpu::name_of(isa);
+    }
+  }
+}
+
+// Filters whose sums of magnitudes are as large as they can be, over inputs of one value: without
+// sums in pieces the integers would overflow.
+TEST_F(Conv2dStridedInt16, FiltersOfOneValueDoNotOverflow) {
+  const Conv2dShape s = strided(1, 264, 17, 17, 40);
+  Operands o(s);
+  std::fill(o.x.begin(), o.x.end(), 3.0F);
+  std::fill(o.w.begin(), o.w.end(), 0.5F);
+  std::fill(o.dy.begin(), o.dy.end(), -2.0F);
+  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    const std::vector<double> want = test::reference(pass, s, o);
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      EXPECT_LE(test::error_over_rms(test::computed(pass, s, o, isa), want), kBounds.worst);
+    }
+  }
+}
+
+// Scales belong to tiles: an image's result does not depend on the images beside it.
+TEST_F(Conv2dStridedInt16, ImagesDoNotDependOnTheirBatch) {
+  const Conv2dShape batch = strided(40, 40, 27, 27, 40);
+  Conv2dShape single = batch;
+  single.n = 1;
+  const Operands all(batch);
+  Operands one(single);
+  one.w = all.w;
+  // The last image.
+  std::copy(all.x.end() - static_cast<std::ptrdiff_t>(one.x.size()), all.x.end(), one.x.begin());
+  std::copy(all.dy.end() - static_cast<std::ptrdiff_t>(one.dy.size()), all.dy.end(),
+            one.dy.begin());
+  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      const std::vector<float> want = test::computed(pass, batch, all, isa);
+      const std::vector<float> got = test::computed(pass, single, one, isa);
+      EXPECT_TRUE(
+          std::equal(got.begin(), got.end(), want.end() - static_cast<std::ptrdiff_t>(got.size())))
+          << cpu::name_of(isa);
+    }
+  }
+}
+
+// Where a NaN or an infinity takes part in an output, the output is not finite; zeros stay zeros.
+TEST_F(Conv2dStridedInt16, NaNAndInfinityReachTheOutputAndZerosStayZeros) {
+  const Conv2dShape s = strided(2, 32, 16, 16, 32);
+  for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    Operands o(s);
+    const std::size_t image = o.x.size() / 2;
+    std::fill(o.x.begin() + static_cast<std::ptrdiff_t>(image), o.x.end(), 0.0F);
+    o.x[(5 * 16 + 5) * 32 + 3] = bad;  // a tap of outputs (2, 2) to (3, 3) of the first image
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      const std::vector<float> y = test::forward(s, o, isa);
+      for (const std::size_t pixel : {2 * 8 + 2, 2 * 8 + 3, 3 * 8 + 2, 3 * 8 + 3}) {
+        for (std::size_t k = 0; k < 32; ++k) EXPECT_FALSE(std::isfinite(y[pixel * 32 + k]));
+      }
+      EXPECT_TRUE(std::all_of(y.begin() + static_cast<std::ptrdiff_t>(y.size() / 2), y.end(),
+                              [](float v) { return v == 0.0F; }));
+    }
+  }
+}
+
+TEST(Conv2dStridedInt16Choice, PackingPaysForFewTilesOnlyWhereItIsDoneOnce) {
+  const Conv2dShape one = strided(1, 256, 14, 14, 512);  // 4 tiles
+  const Conv2dShape many = strided(12, 256, 14, 14, 512);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, one), Conv2dAlgorithm::WinogradStridedInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, many), Conv2dAlgorithm::WinogradStridedInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, one), Conv2dAlgorithm::ImplicitGemm);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, many), Conv2dAlgorithm::WinogradStridedInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, many), Conv2dAlgorithm::WinogradStrided);
+}
+
+TEST_F(Conv2dStridedInt16, IsForThoseAloneThatAllowIt) {
+  Conv2dShape s = strided(12, 64, 16, 16, 64);
+  EXPECT_TRUE(can_compute(Conv2dAlgorithm::WinogradStridedInt16, Conv2dPass::Forward, s));
+  EXPECT_FALSE(can_compute(Conv2dAlgorithm::WinogradStridedInt16, Conv2dPass::BackwardWeights, s));
+  s.int16 = 0;
+  EXPECT_FALSE(can_compute(Conv2dAlgorithm::WinogradStridedInt16, Conv2dPass::Forward, s));
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::WinogradStrided);
+}
+
+}  // namespace
+}  // namespace hanok
