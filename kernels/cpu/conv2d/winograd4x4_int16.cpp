@@ -58,7 +58,7 @@ std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& shape) {
 void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass,
           const Conv2dShape& shape, const float* w, float* packed) {
   const Problem p = problem_of(pass, shape);
-  const auto transform = [&](const QuantizedFilters::Panel& panel) {
+  const auto transform = [&](QuantizedFilters::Panel& panel) {
     const std::int64_t u_floats = winograd_point_floats(p.in_channels);
     float* u = thread_scratch(kWinogradPoints * u_floats);
     if (pass == Conv2dPass::Forward) {

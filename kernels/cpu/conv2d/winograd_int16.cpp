@@ -15,6 +15,19 @@ const std::int16_t* integers(const float* matrix) {
   return reinterpret_cast<const std::int16_t*>(matrix + kPanelColumns);
 }
 
+// The most terms, but not many more than `enough`, that no sum over this matrix overflows with: 32,
+// doubled as often as proven.
+std::int64_t proven_terms(const Int16Kernels& kernels, const std::int16_t* q, std::int64_t rows,
+                          std::int64_t enough) {
+  std::int64_t terms = kInt16SafeTerms;
+  while (terms < enough) {
+    const std::int64_t sum = kernels.largest_sum(q, rows, 2 * terms);
+    if (kInt16Most * sum > std::numeric_limits<std::int32_t>::max()) break;
+    terms *= 2;
+  }
+  return terms;
+}
+
 }  // namespace
 
 QuantizedFilters::QuantizedFilters(std::int64_t out_channels, const std::vector<std::int64_t>& rows)
@@ -38,30 +51,15 @@ QuantizedFilters::Panel::Panel(const QuantizedFilters& filters, const Int16Kerne
       columns(std::min(kPanelColumns, filters.out_channels_ - column)),
       filters_(filters),
       kernels_(kernels),
-      memory_(packed + kHeaderFloats + panel * filters.panel_floats()) {}
+      memory_(packed + kHeaderFloats + panel * filters.panel_floats()),
+      terms_(*std::max_element(filters.rows_.begin(), filters.rows_.end())) {}
 
-void QuantizedFilters::Panel::set(std::int64_t index, const float* u) const {
+void QuantizedFilters::Panel::set(std::int64_t index, const float* u) {
   const auto i = static_cast<std::size_t>(index);
   float* scales = memory_ + filters_.begins_[i];
-  kernels_.quantize_panel({.x = u,
-                           .rows = filters_.rows_[i],
-                           .q = reinterpret_cast<std::int16_t*>(scales + kPanelColumns),
-                           .scale = scales});
-}
-
-// The most terms that no sum of this panel overflows with: 32, doubled as often as proven.
-std::int64_t QuantizedFilters::proven_terms(const Int16Kernels& kernels, const float* panel) const {
-  const std::int64_t longest = *std::max_element(rows_.begin(), rows_.end());
-  std::int64_t terms = kInt16SafeTerms;
-  while (terms < longest) {
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      const std::int64_t sum =
-          kernels.largest_sum(integers(panel + begins_[i]), rows_[i], 2 * terms);
-      if (kInt16Most * sum > std::numeric_limits<std::int32_t>::max()) return terms;
-    }
-    terms *= 2;
-  }
-  return terms;
+  auto* q = reinterpret_cast<std::int16_t*>(scales + kPanelColumns);
+  kernels_.quantize_panel({.x = u, .rows = filters_.rows_[i], .q = q, .scale = scales});
+  terms_ = proven_terms(kernels_, q, filters_.rows_[i], terms_);
 }
 
 void QuantizedFilters::store_terms(const std::vector<std::int64_t>& terms, float* packed) {

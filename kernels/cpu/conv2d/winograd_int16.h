@@ -86,7 +86,7 @@ class QuantizedFilters {
    public:
     std::int64_t column, columns;
     /// Matrix `index` becomes that of u [rows, 16].
-    void set(std::int64_t index, const float* u) const;
+    void set(std::int64_t index, const float* u);
 
    private:
     friend class QuantizedFilters;
@@ -95,6 +95,7 @@ class QuantizedFilters {
     const QuantizedFilters& filters_;
     const Int16Kernels& kernels_;
     float* memory_;
+    std::int64_t terms_;  // that no sum of the matrices so far overflows with
   };
 
   /// Calls transform(panel), which sets all matrices of a panel, for all panels in parallel.
@@ -102,9 +103,9 @@ class QuantizedFilters {
   void pack(ThreadPool& pool, const Int16Kernels& kernels, float* packed, F transform) const {
     std::vector<std::int64_t> terms(static_cast<std::size_t>(panels_));
     pool.run(panels_, [&](std::int64_t index) {
-      const Panel panel(*this, kernels, packed, index);
+      Panel panel(*this, kernels, packed, index);
       transform(panel);
-      terms[static_cast<std::size_t>(index)] = proven_terms(kernels, panel.memory_);
+      terms[static_cast<std::size_t>(index)] = panel.terms_;
     });
     store_terms(terms, packed);
   }
@@ -116,7 +117,6 @@ class QuantizedFilters {
 
  private:
   std::int64_t panel_floats() const { return begins_.back(); }
-  std::int64_t proven_terms(const Int16Kernels& kernels, const float* panel) const;
   static void store_terms(const std::vector<std::int64_t>& terms, float* packed);
 
   std::int64_t out_channels_, panels_;

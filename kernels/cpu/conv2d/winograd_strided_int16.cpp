@@ -72,7 +72,7 @@ std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
 }
 
 void pack_forward(const IsaKernels& kernels, const Conv2dShape& s, const float* w,
-                  const QuantizedFilters::Panel& panel) {
+                  QuantizedFilters::Panel& panel) {
   float* u = thread_scratch(strided_u_floats(s.c));
   kernels.winograd_strided.pack_forward(w + panel.column * 9 * s.c, s.c, s.c, panel.columns, u);
   for (std::int64_t point = 0; point < kStridedPoints; ++point) {
@@ -81,7 +81,7 @@ void pack_forward(const IsaKernels& kernels, const Conv2dShape& s, const float* 
 }
 
 void pack_backward_data(const IsaKernels& kernels, const Conv2dShape& s, const float* w,
-                        const QuantizedFilters::Panel& panel) {
+                        QuantizedFilters::Panel& panel) {
   float* u = thread_scratch(kStridedPoints * winograd_point_floats(s.k));
   for (std::int64_t p = 0; p < kStridedPhases; ++p) {
     const StridedPhase phase = strided_phase(p);
@@ -96,7 +96,7 @@ void pack_backward_data(const IsaKernels& kernels, const Conv2dShape& s, const f
 void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, const Conv2dShape& s,
           const float* w, float* packed) {
   filters_of(pass, s).pack(
-      context.pool, int16_kernels_for(kernels), packed, [&](const QuantizedFilters::Panel& panel) {
+      context.pool, int16_kernels_for(kernels), packed, [&](QuantizedFilters::Panel& panel) {
         (pass == Conv2dPass::Forward ? pack_forward : pack_backward_data)(kernels, s, w, panel);
       });
 }

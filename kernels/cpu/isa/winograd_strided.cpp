@@ -194,30 +194,43 @@ inline void filter_phase(const Vec* taps, bool turned, Vec* u) {
   }
 }
 
-// out[point][phase][row][lane] for kLanes lanes.
+// Where the products of a phase lie in out[point][phase][row][lane].
 template <int kRows, int kColumns>
-inline void store_forward_phase(const Vec* taps, int64_t rows, int64_t row, float* out) {
+void forward_offsets(int64_t rows, int64_t* offsets) {
   constexpr StridedPhase kPhase{kD - kRows, kD - kColumns};
-  Vec u[kRows * kColumns];
-  filter_phase<kRows, kColumns>(taps, false, u);
   for (int p = 0; p < kRows * kColumns; ++p) {
     const int64_t point = p / kColumns * kD + p % kColumns;
-    store(out + strided_u_offset(point, rows) +
-              (strided_rank(point, kPhase) * rows + row) * kPanelColumns,
-          u[p]);
+    offsets[p] = strided_u_offset(point, rows) + strided_rank(point, kPhase) * rows * kPanelColumns;
   }
 }
 
+template <int kRows, int kColumns>
+inline void store_forward_phase(const Vec* taps, const int64_t* offsets, float* out) {
+  Vec u[kRows * kColumns];
+  filter_phase<kRows, kColumns>(taps, false, u);
+#pragma GCC unroll 25
+  for (int p = 0; p < kRows * kColumns; ++p) store(out + offsets[p], u[p]);
+}
+
 void pack_forward(const float* w, int64_t channels, int64_t rows, int64_t columns, float* out) {
+  int64_t offsets[kStridedPhases][kStridedPoints];
+  forward_offsets<5, 5>(rows, offsets[0]);
+  forward_offsets<5, 4>(rows, offsets[1]);
+  forward_offsets<4, 5>(rows, offsets[2]);
+  forward_offsets<4, 4>(rows, offsets[3]);
+  constexpr int64_t kParts = kPanelColumns / kLanes;
   for (int64_t row = 0; row < rows; row += kLanes) {
-    for (int64_t first = 0; first < kPanelColumns; first += kLanes) {
-      Vec g[kLanes][9];
-      turn_filters(w, channels, row, rows - row, first, columns, g);
-      for (int64_t l = 0; l < channels_of_vector(rows - row); ++l) {
-        store_forward_phase<5, 5>(g[l], rows, row + l, out + first);
-        store_forward_phase<5, 4>(g[l], rows, row + l, out + first);
-        store_forward_phase<4, 5>(g[l], rows, row + l, out + first);
-        store_forward_phase<4, 4>(g[l], rows, row + l, out + first);
+    Vec g[kParts][kLanes][9];
+    for (int64_t i = 0; i < kParts; ++i) {
+      turn_filters(w, channels, row, rows - row, i * kLanes, columns, g[i]);
+    }
+    for (int64_t l = 0; l < channels_of_vector(rows - row); ++l) {
+      for (int64_t i = 0; i < kParts; ++i) {  // one after the other: together a cache line
+        float* at = out + (row + l) * kPanelColumns + i * kLanes;
+        store_forward_phase<5, 5>(g[i][l], offsets[0], at);
+        store_forward_phase<5, 4>(g[i][l], offsets[1], at);
+        store_forward_phase<4, 5>(g[i][l], offsets[2], at);
+        store_forward_phase<4, 4>(g[i][l], offsets[3], at);
       }
     }
   }
