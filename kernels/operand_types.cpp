@@ -13,6 +13,9 @@ void OperandTypes::check(Elements expected, DType found) {
     case Elements::DataOrF32:
       if (found == DType::F32) return;
       return data_ == DataTypes::F32 ? require(DType::F32, found) : require_alike(found);
+    case Elements::DataOrBf16:
+      if (data_ == DataTypes::F32 && found == DType::BF16) return;
+      return data_ == DataTypes::F32 ? require(DType::F32, found) : require_alike(found);
     case Elements::F32:
       return require(DType::F32, found);
     case Elements::I64:

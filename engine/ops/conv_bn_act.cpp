@@ -20,7 +20,7 @@ namespace {
 //
 // Three ways forward, by what the backward pass will read:
 //   batch statistics: the convolution's epilogue gives mean and variance of z, a second pass
-//     writes y - over z itself if nothing is recorded. dz needs z, and y too if there is a
+//     writes y - over z itself if z is not kept. dz needs z, and y too if there is a
 //     residual: without one y > 0 is recomputed from z, and so is y for the next op's gradients, so
 //     that y is not kept.
 //   running statistics, gamma trained: the same two passes; dgamma needs z.
@@ -31,8 +31,9 @@ namespace {
 class NormRecomputation final : public Recomputation {
  public:
   NormRecomputation(const Tensor& z, const NormStatistics& statistics, const BatchNormState& bn,
-                    Activation activation)
-      : activation_(activation),
+                    DType dtype, Activation activation)
+      : dtype_(dtype),
+        activation_(activation),
         z_(z),
         mean_(statistics.mean),
         invstd_(statistics.invstd),
@@ -45,12 +46,13 @@ class NormRecomputation final : public Recomputation {
     BatchNormState bn;
     bn.weight = gamma_.get(op);
     bn.bias = beta_.get(op);
-    Tensor y = empty_like(z);
+    Tensor y = empty_on(z, z.shape(), dtype_);
     apply_batch_norm(z, {mean_.get(op), invstd_.get(op)}, bn, {}, activation_, y);
     return y;
   }
 
  private:
+  DType dtype_;
   Activation activation_;
   SavedTensor z_, mean_, invstd_, gamma_, beta_;
 };
@@ -186,9 +188,10 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     if (recorded) statistics = running_statistics(bn);
     y = convolved;
   } else {
-    z = convolved;
     statistics = from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
-    y = recorded ? empty_like(z) : z;
+    z = recorded && from_batch && keeps_bf16(convolved) ? rounded_to_bf16(convolved) : convolved;
+    // Over the convolution's result, unless that is what the backward pass reads.
+    y = recorded && z.dtype() == convolved.dtype() ? empty_like(z) : convolved;
     apply_batch_norm(z, statistics, bn, residual, activation, y);
   }
 
@@ -198,7 +201,7 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     node->save(x, weight, shape, z, y, statistics, bn, residual.defined());
     std::shared_ptr<Recomputation> recomputation;
     if (!folded && !residual.defined()) {
-      recomputation = std::make_shared<NormRecomputation>(z, statistics, bn, activation);
+      recomputation = std::make_shared<NormRecomputation>(z, statistics, bn, y.dtype(), activation);
     }
     node->keep(recomputation);
     record(y, std::move(node));

@@ -16,8 +16,8 @@ namespace {
 //
 // Backward, with g = sum of dy over the windows whose maximum a pixel is and passed ReLU:
 //   dbeta, dgamma and dz from g as batch_norm's (norm.cpp); dx, dweight, dbias from dz as conv2d's.
-// Kept of z's size is z alone, and dz is written over it. Of the windows one byte is kept: the
-// number of the tap that is the maximum, or that there is none.
+// Kept of z's size is z alone, and dz is written over it if it has z's type. Of the windows one
+// byte is kept: the number of the tap that is the maximum, or that there is none.
 
 class ConvBnPoolNode final : public Node {
  public:
@@ -50,7 +50,10 @@ class ConvBnPoolNode final : public Node {
     call.gamma = view_or_none(gamma);
     call.activation = Activation::Relu;
     call.frozen_statistics = frozen_;
-    if (needs_conv()) call.dx = (dz = empty_over({&z})).mutable_view();
+    if (needs_conv()) {
+      dz = z.dtype() == dy.dtype() ? empty_over({&z}) : empty_on(z, z.shape(), dy.dtype());
+      call.dx = dz.mutable_view();
+    }
     if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
     if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
     const Target target(dy);
@@ -107,10 +110,10 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   Epilogue epilogue;
   epilogue.shift = view_or_none(conv.bias);
   if (from_batch) epilogue.bn_mean_var = mean_var.mutable_view();
-  const Tensor z =
-      conv2d_with_epilogue(x, weight, any_requires_grad({conv.weight}), shape, epilogue);
+  Tensor z = conv2d_with_epilogue(x, weight, any_requires_grad({conv.weight}), shape, epilogue);
   const NormStatistics statistics =
       from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
+  if (recorded && from_batch && keeps_bf16(z)) z = rounded_to_bf16(z);
   Tensor y = empty_on(x, pool.output_shape(), x.dtype());
   Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();
   BatchNormApply apply = batch_norm_of(z, statistics, bn);

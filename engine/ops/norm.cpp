@@ -10,6 +10,7 @@
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/counter.h"
 #include "hanok/engine/ops/common.h"
+#include "hanok/engine/precision.h"
 #include "hanok/engine/tensor_impl.h"
 #include "hanok/engine/transaction.h"
 
@@ -169,6 +170,13 @@ FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias) {
     kept = std::make_shared<const KeptNorm>(KeptNorm{sources, bn.epsilon, fold(bn, bias)});
   }
   return kept->norm;
+}
+
+bool keeps_bf16(const Tensor& z) { return z.device().is_cpu() && precision() == Precision::Int16; }
+
+Tensor rounded_to_bf16(const Tensor& z) {
+  const NoGrad no_grad;
+  return cast(z, DType::BF16);
 }
 
 BatchNormApply batch_norm_of(const Tensor& x, const NormStatistics& statistics,

@@ -20,8 +20,9 @@ std::int64_t rows_per_block(std::int64_t channels) {
   return std::max<std::int64_t>(16384 / std::max<std::int64_t>(channels, 1), 16);
 }
 
-const float* at_row(const ConstView& view, std::int64_t offset) {
-  return view.defined() ? view.f32() + offset : nullptr;
+template <typename T>
+const T* at_row(const ConstView& view, std::int64_t offset) {
+  return view.defined() ? view.as<T>() + offset : nullptr;
 }
 
 }  // namespace
@@ -82,17 +83,19 @@ void run(const Call& call, const BatchNormApply& op) {
   Workspace::Scope scope(call.ctx.workspace);
   const BatchNormChannels per_channel =
       scale_and_shift(op.mean, op.invstd, op.gamma, op.beta, scope.take_array<float>(2 * channels));
-  call.ctx.pool.run_blocks(rows, rows_per_block(channels),
-                           [&](std::int64_t begin, std::int64_t end) {
-                             BatchNormBlock block;
-                             block.rows = end - begin;
-                             block.channels = channels;
-                             block.x = op.x.f32() + begin * channels;
-                             block.residual = at_row(op.residual, begin * channels);
-                             block.out = op.y.f32() + begin * channels;
-                             kernels_of(call.isa).batch_norm.apply(
-                                 block, per_channel, op.activation == Activation::Relu);
-                           });
+  with_norm_type(op.x, [&]<typename X>() {
+    call.ctx.pool.run_blocks(rows, rows_per_block(channels),
+                             [&](std::int64_t begin, std::int64_t end) {
+                               BatchNormBlock<X> block;
+                               block.rows = end - begin;
+                               block.channels = channels;
+                               block.x = op.x.as<X>() + begin * channels;
+                               block.residual = at_row<float>(op.residual, begin * channels);
+                               block.out = op.y.f32() + begin * channels;
+                               kernels_of(call.isa).batch_norm.passes<X>().apply(
+                                   block, per_channel, op.activation == Activation::Relu);
+                             });
+  });
 }
 
 void combine_backward_sums(ExecContext& ctx, const BatchNormBackward& op, const double* partial,
@@ -126,20 +129,24 @@ void combine_backward_sums(ExecContext& ctx, const BatchNormBackward& op, const 
   });
 }
 
-void run(const Call& call, const BatchNormBackward& op) {
+namespace {
+
+template <typename X>
+void run_backward(const Call& call, const BatchNormBackward& op) {
   const std::int64_t channels = op.invstd.numel();
   const std::int64_t rows = op.dy.numel() / std::max<std::int64_t>(channels, 1);
   const std::int64_t block_rows = rows_per_block(channels);
   const std::int64_t blocks = (rows + block_rows - 1) / block_rows;
+  const BatchNormPasses<X>& passes = kernels_of(call.isa).batch_norm.passes<X>();
   Workspace::Scope scope(call.ctx.workspace);
 
   const bool gated = op.activation == Activation::Relu;
   const auto block_of = [&](std::int64_t begin, std::int64_t end) {
-    BatchNormBlock block;
+    BatchNormBlock<X> block;
     block.rows = end - begin;
     block.channels = channels;
-    block.x = at_row(op.x, begin * channels);
-    block.y = gated ? at_row(op.y, begin * channels) : nullptr;
+    block.x = at_row<X>(op.x, begin * channels);
+    block.y = gated ? at_row<float>(op.y, begin * channels) : nullptr;
     block.dy = op.dy.f32() + begin * channels;
     block.out = op.dx.defined() ? op.dx.f32() + begin * channels : nullptr;
     block.dresidual = op.dresidual.defined() ? op.dresidual.f32() + begin * channels : nullptr;
@@ -160,8 +167,7 @@ void run(const Call& call, const BatchNormBackward& op) {
     auto* partial = scope.take_array<double>(blocks * 2 * channels);
     call.ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
       double* sum_g = partial + begin / block_rows * 2 * channels;
-      kernels_of(call.isa).batch_norm.backward_sums(block_of(begin, end), per_channel, sum_g,
-                                                    sum_g + channels);
+      passes.backward_sums(block_of(begin, end), per_channel, sum_g, sum_g + channels);
     });
     combine_backward_sums(call.ctx, op, partial, blocks, rows, offset, slope);
   }
@@ -179,10 +185,16 @@ void run(const Call& call, const BatchNormBackward& op) {
   // Last block first: its operands are what the sums left in the caches.
   call.ctx.pool.run(blocks, [&](std::int64_t task) {
     const std::int64_t begin = (blocks - 1 - task) * block_rows;
-    BatchNormBlock block = block_of(begin, std::min(begin + block_rows, rows));
+    BatchNormBlock<X> block = block_of(begin, std::min(begin + block_rows, rows));
     if (block.out == nullptr) std::swap(block.out, block.dresidual);
-    kernels_of(call.isa).batch_norm.backward_apply(block, per_channel);
+    passes.backward_apply(block, per_channel);
   });
+}
+
+}  // namespace
+
+void run(const Call& call, const BatchNormBackward& op) {
+  with_norm_type(op.x, [&]<typename X>() { run_backward<X>(call, op); });
 }
 
 }  // namespace hanok::cpu

@@ -27,6 +27,7 @@ std::uint8_t tap_number(const Pool2dShape& shape, const Link& row, const Link& c
 }
 
 /// The sums of g and g (x - mean) over the windows of some lines of the result.
+template <typename X>
 class LineSums {
  public:
   LineSums(Isa isa, const BatchNormBackward& op, const Pool2dShape& shape, ConstView indices)
@@ -36,30 +37,31 @@ class LineSums {
     std::fill(sum_g, sum_g + shape_.c, 0.0);
     std::fill(sum_gx, sum_gx + shape_.c, 0.0);
     const auto most = static_cast<std::size_t>(kGroup * shape_.r * shape_.s);
-    std::vector<PoolTap> taps(most);
-    std::vector<PooledWindow> windows(static_cast<std::size_t>(kGroup));
+    std::vector<NormTap<X>> taps(most);
+    std::vector<PooledWindow<X>> windows(static_cast<std::size_t>(kGroup));
     for (std::int64_t line = begin; line < end; ++line) {
       for (std::int64_t first = 0; first < columns_.results(); first += kGroup) {
         const std::int64_t count = std::min(kGroup, columns_.results() - first);
-        PoolTap* next = taps.data();
+        NormTap<X>* next = taps.data();
         for (std::int64_t i = 0; i < count; ++i) {
           next = fill(windows[static_cast<std::size_t>(i)], next, line, first + i);
         }
-        kernels_of(isa_).batch_norm_pool.backward_sums(windows.data(), count, shape_.c,
-                                                       op_.mean.f32(), sum_g, sum_gx);
+        kernels_of(isa_).batch_norm_pool.passes<X>().backward_sums(windows.data(), count, shape_.c,
+                                                                   op_.mean.f32(), sum_g, sum_gx);
       }
     }
   }
 
  private:
   /// Returns the end of the window's taps.
-  PoolTap* fill(PooledWindow& window, PoolTap* taps, std::int64_t line, std::int64_t column) const {
+  NormTap<X>* fill(PooledWindow<X>& window, NormTap<X>* taps, std::int64_t line,
+                   std::int64_t column) const {
     const std::int64_t image = line / rows_.results() * rows_.operands();
     const std::int64_t row = line % rows_.results();
     const std::int64_t at = (line * columns_.results() + column) * shape_.c;
     window = {taps, 0, op_.dy.f32() + at, indices_.as<std::uint8_t>() + at};
     for (const Link* r = rows_.begin(row); r != rows_.end(row); ++r) {
-      const float* x = op_.x.f32() + (image + r->operand) * columns_.operands() * shape_.c;
+      const X* x = op_.x.as<X>() + (image + r->operand) * columns_.operands() * shape_.c;
       for (const Link* c = columns_.begin(column); c != columns_.end(column); ++c) {
         taps->values = x + c->operand * shape_.c;
         taps->number = tap_number(shape_, *r, *c);
@@ -77,28 +79,28 @@ class LineSums {
   Links rows_ = row_links(shape_), columns_ = column_links(shape_);
 };
 
-}  // namespace
-
-void run(const Call& call, const BatchNormMaxPool& op) {
+template <typename X>
+void run_forward(const Call& call, const BatchNormMaxPool& op) {
   Workspace::Scope scope(call.ctx.workspace);
   auto* scale = scope.take_array<float>(2 * op.pool.c);
   const BatchNormChannels k =
       scale_and_shift(op.norm.mean, op.norm.invstd, op.norm.gamma, op.norm.beta, scale);
-  for_pixels(
+  for_pixels<NormTap<X>>(
       call.ctx, op.pool.n, op.pool.c, row_links(op.pool), column_links(op.pool),
-      [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
-        tap.values = op.norm.x.f32() + at;
+      [&](NormTap<X>& tap, std::int64_t at, const Link& row, const Link& column) {
+        tap.values = op.norm.x.as<X>() + at;
         tap.number = tap_number(op.pool, row, column);
       },
-      [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
+      [&](const NormTap<X>* taps, std::int64_t count, std::int64_t at) {
         std::uint8_t* numbers = op.indices.defined() ? op.indices.as<std::uint8_t>() + at : nullptr;
-        kernels_of(call.isa).batch_norm_pool.apply(taps, count, op.pool.c, k,
-                                                   op.norm.activation == Activation::Relu,
-                                                   op.norm.y.f32() + at, numbers);
+        kernels_of(call.isa).batch_norm_pool.passes<X>().apply(
+            taps, count, op.pool.c, k, op.norm.activation == Activation::Relu, op.norm.y.f32() + at,
+            numbers);
       });
 }
 
-void run(const Call& call, const BatchNormMaxPoolBackward& op) {
+template <typename X>
+void run_backward(const Call& call, const BatchNormMaxPoolBackward& op) {
   Workspace::Scope scope(call.ctx.workspace);
   auto* scale = scope.take_array<float>(4 * op.pool.c);
   BatchNormChannels k =
@@ -110,7 +112,7 @@ void run(const Call& call, const BatchNormMaxPoolBackward& op) {
     const std::int64_t lines = op.pool.n * op.pool.p();
     const std::int64_t blocks = (lines + block_lines - 1) / block_lines;
     auto* partial = scope.take_array<double>(blocks * 2 * op.pool.c);
-    const LineSums sums(call.isa, op.norm, op.pool, op.indices);
+    const LineSums<X> sums(call.isa, op.norm, op.pool, op.indices);
     call.ctx.pool.run_blocks(lines, block_lines, [&](std::int64_t begin, std::int64_t end) {
       double* sum_g = partial + begin / block_lines * 2 * op.pool.c;
       sums(begin, end, sum_g, sum_g + op.pool.c);
@@ -127,7 +129,7 @@ void run(const Call& call, const BatchNormMaxPoolBackward& op) {
   if (!op.norm.dx.defined()) {
     return;
   }
-  for_pixels(
+  for_pixels<PoolTap>(
       call.ctx, op.pool.n, op.pool.c, row_links(op.pool).inverse(), column_links(op.pool).inverse(),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
         tap.values = op.norm.dy.f32() + at;
@@ -135,9 +137,19 @@ void run(const Call& call, const BatchNormMaxPoolBackward& op) {
         tap.number = tap_number(op.pool, row, column);
       },
       [&](const PoolTap* taps, std::int64_t count, std::int64_t at) {
-        kernels_of(call.isa).batch_norm_pool.backward_apply(
-            taps, count, op.pool.c, k, op.norm.x.f32() + at, op.norm.dx.f32() + at);
+        kernels_of(call.isa).batch_norm_pool.passes<X>().backward_apply(
+            taps, count, op.pool.c, k, op.norm.x.as<X>() + at, op.norm.dx.f32() + at);
       });
+}
+
+}  // namespace
+
+void run(const Call& call, const BatchNormMaxPool& op) {
+  with_norm_type(op.norm.x, [&]<typename X>() { run_forward<X>(call, op); });
+}
+
+void run(const Call& call, const BatchNormMaxPoolBackward& op) {
+  with_norm_type(op.norm.x, [&]<typename X>() { run_backward<X>(call, op); });
 }
 
 }  // namespace hanok::cpu

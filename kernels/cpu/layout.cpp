@@ -152,6 +152,13 @@ void run(const Call& call, const StridedCopy& op) {
 }
 
 void run(const Call& call, const Cast& op) {
+  if (op.src.dtype == DType::F32 && op.dst.dtype == DType::BF16) {
+    const ElementwiseKernels& k = kernels_of(call.isa).elementwise;
+    call.ctx.pool.run_blocks(op.dst.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      k.to_bf16(op.src.f32() + begin, op.dst.as<std::uint16_t>() + begin, end - begin);
+    });
+    return;
+  }
   with_type(op.src.dtype, [&](auto from) {
     with_type(op.dst.dtype, [&](auto to) {
       using From = decltype(from);

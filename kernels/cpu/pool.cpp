@@ -25,7 +25,7 @@ Links adaptive_links(std::int64_t input, std::int64_t output) {
 /// result = average over windows, or its backward with inverted links.
 void average(ExecContext& ctx, Isa isa, const Links& rows, const Links& columns, ConstView operand,
              View result) {
-  for_pixels(
+  for_pixels<PoolTap>(
       ctx, result.shape[0], result.shape[1], rows, columns,
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
         tap.values = operand.f32() + at;
@@ -40,7 +40,7 @@ void average(ExecContext& ctx, Isa isa, const Links& rows, const Links& columns,
 
 void run(const Call& call, const MaxPool2d& op) {
   const Pool2dShape& shape = op.shape;
-  for_pixels(
+  for_pixels<PoolTap>(
       call.ctx, shape.n, shape.c, row_links(shape), column_links(shape),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
         tap.values = op.x.f32() + at;
@@ -54,7 +54,7 @@ void run(const Call& call, const MaxPool2d& op) {
 
 void run(const Call& call, const MaxPool2dBackward& op) {
   const Pool2dShape& shape = op.shape;
-  for_pixels(
+  for_pixels<PoolTap>(
       call.ctx, shape.n, shape.c, row_links(shape).inverse(), column_links(shape).inverse(),
       [&](PoolTap& tap, std::int64_t at, const Link& row, const Link& column) {
         tap.values = op.dy.f32() + at;

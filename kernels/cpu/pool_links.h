@@ -51,14 +51,14 @@ Links column_links(const Pool2dShape& shape);
 /// For all pixels of a result [images, rows.results(), columns.results(), channels] calls
 /// fill(tap, operand offset, row link, column link) for each pixel of the operand that takes part
 /// and then finish(taps, count, result offset).
-template <typename Fill, typename Finish>
+template <typename Tap, typename Fill, typename Finish>
 void for_pixels(ExecContext& ctx, std::int64_t images, std::int64_t channels, const Links& rows,
                 const Links& columns, const Fill& fill, const Finish& finish) {
   const std::int64_t row_size = std::max<std::int64_t>(columns.results() * channels, 1);
   constexpr std::int64_t kGrain = 16384;  // floats of the result a task, about
   const std::int64_t grain = std::max<std::int64_t>(kGrain / row_size, 1);
   ctx.pool.run_blocks(images * rows.results(), grain, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<PoolTap> taps;  // reuses its memory from pixel to pixel
+    std::vector<Tap> taps;  // reuses its memory from pixel to pixel
     for (std::int64_t line = begin; line < end; ++line) {
       const std::int64_t image = line / rows.results() * rows.operands();
       const std::int64_t row = line % rows.results();

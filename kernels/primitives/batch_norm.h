@@ -1,5 +1,8 @@
 // Batch norm of x seen as [rows, channels] (rows = N*H*W or N). Statistics and the parameters of
 // channels are f32 [C].
+//
+// On the CPU x may be bf16 beside y, dx and gradients in f32 (kernels/cpu/isa/batch_norm.h says
+// why).
 #pragma once
 
 #include "hanok/kernels/conv2d.h"
@@ -33,10 +36,10 @@ struct BatchNormApply {
   ConstView gamma{}, beta{};  // undefined: 1 and 0
   ConstView residual{};       // undefined: none
   Activation activation = Activation::None;
-  View y;  // may be x (in place)
+  View y;  // may be an x of its type (in place)
 
   static void operands(auto& op, const auto& visit) {
-    visit.reads(op.x);
+    visit.reads(op.x, Elements::DataOrBf16);
     for (auto* view : {&op.mean, &op.invstd, &op.gamma, &op.beta}) {
       visit.reads(*view, Elements::F32);
     }
@@ -63,12 +66,13 @@ struct BatchNormBackward {
   ConstView beta{};
   Activation activation = Activation::None;
   bool frozen_statistics = false;
-  View dx{};               // undefined: not wanted; may be dy, x or y (in place)
+  View dx{};               // undefined: not wanted; may be dy, y or an x of its type (in place)
   View dgamma{}, dbeta{};  // undefined: not wanted
   View dresidual{};        // undefined: not wanted; may be dy unless dx is
 
   static void operands(auto& op, const auto& visit) {
-    for (auto* view : {&op.x, &op.y, &op.dy}) visit.reads(*view);
+    visit.reads(op.x, Elements::DataOrBf16);
+    for (auto* view : {&op.y, &op.dy}) visit.reads(*view);
     for (auto* view : {&op.mean, &op.invstd, &op.gamma, &op.beta}) {
       visit.reads(*view, Elements::F32);
     }
@@ -103,7 +107,7 @@ struct BatchNormMaxPool {
 };
 
 /// Its backward: norm.dy is the pooled one, norm.y and norm.dresidual are undefined, norm.dx may be
-/// x (in place).
+/// an x of its type (in place).
 struct BatchNormMaxPoolBackward {
   static constexpr const char* kName = "batch_norm_max_pool_backward";
   BatchNormBackward norm;

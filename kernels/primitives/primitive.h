@@ -41,8 +41,9 @@ enum class Access { Read, Write, Update };
 
 /// The type that an operand's elements must have.
 enum class Elements {
-  Data,       // what the primitive computes with: f32; on CUDA all f32, all f16 or all bf16
-  DataOrF32,  // the same, or f32
+  Data,        // what the primitive computes with: f32; on CUDA all f32, all f16 or all bf16
+  DataOrF32,   // the same, or f32
+  DataOrBf16,  // the same or, on the CPU, bf16: what is kept for a backward pass
   F32,
   I64,
   U8,

@@ -70,15 +70,15 @@ void statistics(const float* x, int64_t rows, int64_t channels, double* mean, do
   }
 }
 
-template <bool kResidual, bool kRelu>
-void apply_rows(const BatchNormBlock& b, const BatchNormChannels& k) {
+template <bool kResidual, bool kRelu, typename X>
+void apply_rows(const BatchNormBlock<X>& b, const BatchNormChannels& k) {
   for (int64_t row = 0; row < b.rows; ++row) {
-    const float* x = b.x + row * b.channels;
+    const X* x = b.x + row * b.channels;
     const float* residual = kResidual ? b.residual + row * b.channels : nullptr;
     float* y = b.out + row * b.channels;
     HANOK_INDEPENDENT
     for (int64_t c = 0; c < b.channels; ++c) {
-      float value = (x[c] - k.mean[c]) * k.scale[c] + k.shift[c];
+      float value = (to_float(x[c]) - k.mean[c]) * k.scale[c] + k.shift[c];
       if (kResidual) {
         value += residual[c];
       }
@@ -87,7 +87,8 @@ void apply_rows(const BatchNormBlock& b, const BatchNormChannels& k) {
   }
 }
 
-void apply(const BatchNormBlock& b, const BatchNormChannels& k, bool relu) {
+template <typename X>
+void apply(const BatchNormBlock<X>& b, const BatchNormChannels& k, bool relu) {
   if (b.residual != nullptr) {
     relu ? apply_rows<true, true>(b, k) : apply_rows<true, false>(b, k);
   } else {
@@ -99,8 +100,8 @@ void apply(const BatchNormBlock& b, const BatchNormChannels& k, bool relu) {
 enum class Gate { None, Y, X };
 
 /// Calls `run` with the block's gate as a compile-time constant.
-template <typename Run>
-void with_gate(const BatchNormBlock& b, const BatchNormChannels& k, const Run& run) {
+template <typename X, typename Run>
+void with_gate(const BatchNormBlock<X>& b, const BatchNormChannels& k, const Run& run) {
   if (b.y != nullptr) {
     run.template operator()<Gate::Y>();
   } else if (k.shift != nullptr) {
@@ -111,8 +112,8 @@ void with_gate(const BatchNormBlock& b, const BatchNormChannels& k, const Run& r
 }
 
 /// Without x (frozen statistics, gamma not wanted) sum_gx is 0.
-template <Gate kGate, bool kWithX, int kVectors>
-void sums_strip(const BatchNormBlock& b, const BatchNormChannels& k, int64_t begin, int64_t rows,
+template <Gate kGate, bool kWithX, int kVectors, typename X>
+void sums_strip(const BatchNormBlock<X>& b, const BatchNormChannels& k, int64_t begin, int64_t rows,
                 int64_t c, double* sum_g, double* sum_gx) {
   Vec center[kVectors] = {};
   Vec sums[kVectors] = {};
@@ -144,8 +145,9 @@ void sums_strip(const BatchNormBlock& b, const BatchNormChannels& k, int64_t beg
   }
 }
 
-template <Gate kGate, bool kWithX>
-void sums_rows(const BatchNormBlock& b, const BatchNormChannels& k, double* sum_g, double* sum_gx) {
+template <Gate kGate, bool kWithX, typename X>
+void sums_rows(const BatchNormBlock<X>& b, const BatchNormChannels& k, double* sum_g,
+               double* sum_gx) {
   for (int64_t c = 0; c < b.channels; ++c) {
     sum_g[c] = 0;
     sum_gx[c] = 0;
@@ -162,19 +164,20 @@ void sums_rows(const BatchNormBlock& b, const BatchNormChannels& k, double* sum_
     for (; c < b.channels; ++c) {
       for (int64_t row = begin; row < begin + group; ++row) {
         const int64_t at = row * b.channels + c;
-        const float d = kWithX ? b.x[at] - k.mean[c] : 0.0F;
+        const float d = kWithX ? to_float(b.x[at]) - k.mean[c] : 0.0F;
         const bool passed = kGate == Gate::Y   ? b.y[at] > 0.0F
                             : kGate == Gate::X ? d * k.scale[c] + k.shift[c] > 0.0F
                                                : true;
         const double g = passed ? b.dy[at] : 0.0;
         sum_g[c] += g;
-        sum_gx[c] += kWithX ? g * (static_cast<double>(b.x[at]) - k.mean[c]) : 0.0;
+        sum_gx[c] += kWithX ? g * (static_cast<double>(to_float(b.x[at])) - k.mean[c]) : 0.0;
       }
     }
   }
 }
 
-void backward_sums(const BatchNormBlock& b, const BatchNormChannels& k, double* sum_g,
+template <typename X>
+void backward_sums(const BatchNormBlock<X>& b, const BatchNormChannels& k, double* sum_g,
                    double* sum_gx) {
   with_gate(b, k, [&]<Gate kGate>() {
     b.x != nullptr || kGate == Gate::X ? sums_rows<kGate, true>(b, k, sum_g, sum_gx)
@@ -182,11 +185,11 @@ void backward_sums(const BatchNormBlock& b, const BatchNormChannels& k, double* 
   });
 }
 
-template <Gate kGate, bool kResidual, bool kFrozen>
-void backward_rows(const BatchNormBlock& b, const BatchNormChannels& k) {
+template <Gate kGate, bool kResidual, bool kFrozen, typename X>
+void backward_rows(const BatchNormBlock<X>& b, const BatchNormChannels& k) {
   for (int64_t row = 0; row < b.rows; ++row) {
     const int64_t at = row * b.channels;
-    const float* x = kFrozen && kGate != Gate::X ? nullptr : b.x + at;
+    const X* x = kFrozen && kGate != Gate::X ? nullptr : b.x + at;
     const float* y = kGate == Gate::Y ? b.y + at : nullptr;
     const float* dy = b.dy + at;
     float* dx = b.out + at;
@@ -198,18 +201,20 @@ void backward_rows(const BatchNormBlock& b, const BatchNormChannels& k) {
         g = y[c] > 0.0F ? g : 0.0F;
       }
       if (kGate == Gate::X) {
-        g = (x[c] - k.mean[c]) * k.scale[c] + k.shift[c] > 0.0F ? g : 0.0F;
+        g = (to_float(x[c]) - k.mean[c]) * k.scale[c] + k.shift[c] > 0.0F ? g : 0.0F;
       }
       if (kResidual) {
         dresidual[c] = g;
       }
-      dx[c] = kFrozen ? k.scale[c] * g
-                      : k.scale[c] * ((g - k.offset[c]) - (x[c] - k.mean[c]) * k.slope[c]);
+      dx[c] = kFrozen
+                  ? k.scale[c] * g
+                  : k.scale[c] * ((g - k.offset[c]) - (to_float(x[c]) - k.mean[c]) * k.slope[c]);
     }
   }
 }
 
-void backward_apply(const BatchNormBlock& b, const BatchNormChannels& k) {
+template <typename X>
+void backward_apply(const BatchNormBlock<X>& b, const BatchNormChannels& k) {
   with_gate(b, k, [&]<Gate kGate>() {
     if (k.slope == nullptr) {
       b.dresidual != nullptr ? backward_rows<kGate, true, true>(b, k)
@@ -223,6 +228,9 @@ void backward_apply(const BatchNormBlock& b, const BatchNormChannels& k) {
 
 }  // namespace
 
-const BatchNormKernels batch_norm = {statistics, apply, backward_sums, backward_apply};
+const BatchNormKernels batch_norm = {
+    .statistics = statistics,
+    .f32 = {apply<float>, backward_sums<float>, backward_apply<float>},
+    .bf16 = {apply<uint16_t>, backward_sums<uint16_t>, backward_apply<uint16_t>}};
 
 }  // namespace hanok::cpu::HANOK_ISA

@@ -23,9 +23,9 @@ inline int64_t over_strips(int64_t channels, const Strip& strip) {
   return c;
 }
 
-template <int kVectors>
-inline void apply_strip(const PoolTap* taps, int64_t count, int64_t c, const BatchNormChannels& k,
-                        bool relu, float* y, uint8_t* indices) {
+template <int kVectors, typename X>
+inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
+                        const BatchNormChannels& k, bool relu, float* y, uint8_t* indices) {
   Vec mean[kVectors];
   Vec scale[kVectors];
   Vec shift[kVectors];
@@ -40,7 +40,7 @@ inline void apply_strip(const PoolTap* taps, int64_t count, int64_t c, const Bat
     index[v] = broadcast_int(static_cast<int32_t>(taps[0].number));
   }
   for (int64_t t = 1; t < count; ++t) {
-    const float* values = taps[t].values + c;
+    const X* values = taps[t].values + c;
     const IntVec number = broadcast_int(static_cast<int32_t>(taps[t].number));
     for (int v = 0; v < kVectors; ++v) {
       const Vec value = (load(values + v * kLanes) - mean[v]) * scale[v] + shift[v];
@@ -64,7 +64,8 @@ inline void apply_strip(const PoolTap* taps, int64_t count, int64_t c, const Bat
   }
 }
 
-void apply(const PoolTap* taps, int64_t count, int64_t channels, const BatchNormChannels& k,
+template <typename X>
+void apply(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchNormChannels& k,
            bool relu, float* y, uint8_t* indices) {
   if (count == 0) {  // dilated taps may all lie in the padding, which counts as minus infinity
     for (int64_t c = 0; c < channels; ++c) {
@@ -79,10 +80,10 @@ void apply(const PoolTap* taps, int64_t count, int64_t channels, const BatchNorm
     apply_strip<kVectors>(taps, count, at, k, relu, y, indices);
   });
   for (; c < channels; ++c) {
-    float best = (taps[0].values[c] - k.mean[c]) * k.scale[c] + k.shift[c];
+    float best = (to_float(taps[0].values[c]) - k.mean[c]) * k.scale[c] + k.shift[c];
     uint8_t index = taps[0].number;
     for (int64_t t = 1; t < count; ++t) {
-      const float value = (taps[t].values[c] - k.mean[c]) * k.scale[c] + k.shift[c];
+      const float value = (to_float(taps[t].values[c]) - k.mean[c]) * k.scale[c] + k.shift[c];
       if (value > best || value != value) {
         best = value;
         index = taps[t].number;
@@ -99,8 +100,8 @@ void apply(const PoolTap* taps, int64_t count, int64_t channels, const BatchNorm
   }
 }
 
-template <int kVectors>
-inline void sums_strip(const PooledWindow* windows, int64_t count, int64_t c, const float* mean,
+template <int kVectors, typename X>
+inline void sums_strip(const PooledWindow<X>* windows, int64_t count, int64_t c, const float* mean,
                        double* sum_g, double* sum_gx) {
   Vec center[kVectors];
   Vec sums[kVectors] = {};
@@ -109,7 +110,7 @@ inline void sums_strip(const PooledWindow* windows, int64_t count, int64_t c, co
     center[v] = load(mean + c + v * kLanes);
   }
   for (int64_t w = 0; w < count; ++w) {
-    const PooledWindow& window = windows[w];
+    const PooledWindow<X>& window = windows[w];
     IntVec index[kVectors];
     Vec x[kVectors];
     for (int v = 0; v < kVectors; ++v) {
@@ -136,28 +137,29 @@ inline void sums_strip(const PooledWindow* windows, int64_t count, int64_t c, co
   }
 }
 
-void backward_sums(const PooledWindow* windows, int64_t count, int64_t channels, const float* mean,
-                   double* sum_g, double* sum_gx) {
+template <typename X>
+void backward_sums(const PooledWindow<X>* windows, int64_t count, int64_t channels,
+                   const float* mean, double* sum_g, double* sum_gx) {
   int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
     sums_strip<kVectors>(windows, count, at, mean, sum_g, sum_gx);
   });
   for (; c < channels; ++c) {
     for (int64_t w = 0; w < count; ++w) {
-      const PooledWindow& window = windows[w];
+      const PooledWindow<X>& window = windows[w];
       for (int64_t t = 0; t < window.count; ++t) {
         if (window.indices[c] == window.taps[t].number) {
           const double g = window.dy[c];
           sum_g[c] += g;
-          sum_gx[c] += g * (static_cast<double>(window.taps[t].values[c]) - mean[c]);
+          sum_gx[c] += g * (static_cast<double>(to_float(window.taps[t].values[c])) - mean[c]);
         }
       }
     }
   }
 }
 
-template <int kVectors, bool kFrozen>
+template <int kVectors, bool kFrozen, typename X>
 inline void backward_strip(const PoolTap* taps, int64_t count, int64_t c,
-                           const BatchNormChannels& k, const float* x, float* dx) {
+                           const BatchNormChannels& k, const X* x, float* dx) {
   Vec g[kVectors] = {};
   for (int64_t t = 0; t < count; ++t) {
     const IntVec number = broadcast_int(static_cast<int32_t>(taps[t].number));
@@ -176,9 +178,9 @@ inline void backward_strip(const PoolTap* taps, int64_t count, int64_t c,
   }
 }
 
-template <bool kFrozen>
+template <bool kFrozen, typename X>
 void backward_pixel(const PoolTap* taps, int64_t count, int64_t channels,
-                    const BatchNormChannels& k, const float* x, float* dx) {
+                    const BatchNormChannels& k, const X* x, float* dx) {
   int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
     backward_strip<kVectors, kFrozen>(taps, count, at, k, x, dx);
   });
@@ -187,18 +189,22 @@ void backward_pixel(const PoolTap* taps, int64_t count, int64_t channels,
     for (int64_t t = 0; t < count; ++t) {
       g += taps[t].indices[c] == taps[t].number ? taps[t].values[c] : 0.0F;
     }
-    dx[c] = k.scale[c] * (kFrozen ? g : (g - k.offset[c]) - (x[c] - k.mean[c]) * k.slope[c]);
+    dx[c] =
+        k.scale[c] * (kFrozen ? g : (g - k.offset[c]) - (to_float(x[c]) - k.mean[c]) * k.slope[c]);
   }
 }
 
+template <typename X>
 void backward_apply(const PoolTap* taps, int64_t count, int64_t channels,
-                    const BatchNormChannels& k, const float* x, float* dx) {
+                    const BatchNormChannels& k, const X* x, float* dx) {
   k.slope == nullptr ? backward_pixel<true>(taps, count, channels, k, x, dx)
                      : backward_pixel<false>(taps, count, channels, k, x, dx);
 }
 
 }  // namespace
 
-const BatchNormPoolKernels batch_norm_pool = {apply, backward_sums, backward_apply};
+const BatchNormPoolKernels batch_norm_pool = {
+    .f32 = {apply<float>, backward_sums<float>, backward_apply<float>},
+    .bf16 = {apply<uint16_t>, backward_sums<uint16_t>, backward_apply<uint16_t>}};
 
 }  // namespace hanok::cpu::HANOK_ISA

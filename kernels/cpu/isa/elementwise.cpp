@@ -309,9 +309,19 @@ void fill(float value, float* y, int64_t count) {
   }
 }
 
+void round_to_bf16(const float* x, uint16_t* y, int64_t count) {
+  int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) {
+    store(y + i, load(x + i));
+  }
+  for (; i < count; ++i) {
+    y[i] = to_bf16(x[i]);
+  }
+}
+
 }  // namespace
 
 const ElementwiseKernels elementwise = {unary,          unary_backward, binary, prelu,
-                                        prelu_backward, add_scaled,     fill};
+                                        prelu_backward, add_scaled,     fill,   round_to_bf16};
 
 }  // namespace hanok::cpu::HANOK_ISA

@@ -23,6 +23,8 @@ struct ElementwiseKernels {
   /// y += alpha * x
   void (*add_scaled)(float alpha, const float* x, float* y, int64_t count);
   void (*fill)(float value, float* y, int64_t count);
+  /// y = x rounded to bf16.
+  void (*to_bf16)(const float* x, uint16_t* y, int64_t count);
 };
 
 }  // namespace hanok::cpu

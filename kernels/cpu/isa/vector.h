@@ -270,6 +270,50 @@ inline __mmask16 first_lanes(int64_t n) {
 #endif
 }
 
+// ---- bf16: the upper half of a float; elements of arrays of uint16_t ----
+
+[[maybe_unused]] inline float to_float(float x) { return x; }
+[[maybe_unused]] inline float to_float(uint16_t bf16) {
+  return __builtin_bit_cast(float, (uint32_t)bf16 << 16);
+}
+
+/// Nearest, ties to even; NaN remains NaN. As kernels/base/half.h.
+[[maybe_unused]] inline uint16_t to_bf16(float x) {
+  const uint32_t bits = __builtin_bit_cast(uint32_t, x);
+  const uint32_t rounded = bits + 0x7fffU + ((bits >> 16) & 1U);
+  const bool nan = (bits & 0x7fffffffU) > 0x7f800000U;
+  return (uint16_t)((nan ? bits | 0x400000U : rounded) >> 16);
+}
+
+[[maybe_unused]] inline Vec load(const uint16_t* p) {
+#ifdef HANOK_ISA_avx2
+  return (Vec)_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16);
+#elif defined(HANOK_ISA_avx512)
+  return (Vec)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p)), 16);
+#else
+  Vec v;
+  for (int i = 0; i < kLanes; ++i) v[i] = to_float(p[i]);
+  return v;
+#endif
+}
+
+[[maybe_unused]] inline void store(uint16_t* p, Vec v) {
+  const IntVec bits = (IntVec)v;
+  const IntVec rounded = bits + 0x7fff + ((bits >> 16) & 1);
+  // A NaN is the only value that differs from itself.
+  // NOLINTNEXTLINE(misc-redundant-expression)
+  const IntVec upper = ((v != v ? bits | 0x400000 : rounded) >> 16) & 0xffff;
+#ifdef HANOK_ISA_avx2
+  const __m128i low = _mm256_castsi256_si128((__m256i)upper);
+  const __m128i high = _mm256_extracti128_si256((__m256i)upper, 1);
+  _mm_storeu_si128((__m128i*)p, _mm_packus_epi32(low, high));
+#elif defined(HANOK_ISA_avx512)
+  _mm256_storeu_si256((__m256i*)p, _mm512_cvtepi32_epi16((__m512i)upper));
+#else
+  for (int i = 0; i < kLanes; ++i) p[i] = (uint16_t)upper[i];
+#endif
+}
+
 // ---- 16-bit integers: pairs of them in the lanes of an IntVec ----
 
 typedef int32_t AnywhereIntVec __attribute__((vector_size(4 * kLanes), aligned(4), may_alias));
