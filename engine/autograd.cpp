@@ -65,7 +65,7 @@ void Recomputation::point_to(const Tensor& output) {
   version_ = output.version();
 }
 
-Tensor Recomputation::get(const char* op) {
+Tensor Recomputation::get_operand(const char* op) {
   if (std::shared_ptr<Storage> storage = storage_.lock()) {
     const Tensor output = Tensor::wrap(std::move(storage), 0, shape_, dtype_);
     if (output.version() != version_) throw_overwritten(op, output);
@@ -73,6 +73,12 @@ Tensor Recomputation::get(const char* op) {
   }
   Tensor output = make(op);
   point_to(output);
+  return output;
+}
+
+Tensor Recomputation::get(const char* op) {
+  Tensor output = get_operand(op);
+  if (held_ == Held::Yes) output_ = output;
   return output;
 }
 
@@ -94,6 +100,10 @@ Tensor SavedTensor::get(const char* op) const {
     throw_overwritten(op, tensor_);
   }
   return tensor_;
+}
+
+Tensor SavedTensor::get_operand(const char* op) const {
+  return recomputation_ != nullptr ? recomputation_->get_operand(op) : get(op);
 }
 
 Tensor SavedTensor::take(const char* op) {

@@ -33,6 +33,10 @@ struct Edge {
 /// recomputation; the output only points to it.
 class Recomputation {
  public:
+  /// What becomes of a recomputed output: it goes with the last reader's handle (No), or stays
+  /// until the recomputation is destroyed (Yes): where the op's own node reads it after the others.
+  enum class Held { No, Yes };
+  explicit Recomputation(Held held = Held::No) : held_(held) {}
   virtual ~Recomputation() = default;
   /// Declares that `output`, all of its storage, can be recomputed by `recomputation`.
   static void attach(Tensor& output, const std::shared_ptr<Recomputation>& recomputation);
@@ -41,6 +45,8 @@ class Recomputation {
   /// The output, outside the graph: the tensor itself if it is still alive, else recomputed. `op`
   /// names the node in errors.
   Tensor get(const char* op);
+  /// The same for another recomputation, whose operand it is: never held.
+  Tensor get_operand(const char* op);
 
  protected:
   virtual Tensor make(const char* op) const = 0;
@@ -48,6 +54,8 @@ class Recomputation {
  private:
   void point_to(const Tensor& output);
 
+  Held held_;
+  Tensor output_;  // if it is held
   std::weak_ptr<Storage> storage_;
   Shape shape_;
   DType dtype_ = DType::F32;
@@ -62,6 +70,8 @@ class SavedTensor {
   SavedTensor(const Tensor& tensor);  // NOLINT(*-explicit-*): saved = tensor reads well
   /// The tensor, outside the graph. `op` names the node in the error.
   Tensor get(const char* op) const;
+  /// The same as an operand of a recomputation.
+  Tensor get_operand(const char* op) const;
   /// The same, and releases it here.
   Tensor take(const char* op);
   bool defined() const { return tensor_.defined() || recomputation_ != nullptr; }

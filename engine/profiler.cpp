@@ -73,6 +73,9 @@ class Profiler::Recorder final : public EachPrimitive<Recorder> {
   Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
     return inner_->conv2d_pack_key(pass, shape);
   }
+  bool conv2d_stores_bf16(const Conv2dShape& shape) const override {
+    return inner_->conv2d_stores_bf16(shape);
+  }
   bool fuses_relu6() const override { return inner_->fuses_relu6(); }
   bool fuses_inverted_residual(const InvertedResidualShape& shape) const override {
     return inner_->fuses_inverted_residual(shape);

@@ -92,6 +92,8 @@ class Backend : public RunsEach<Primitives> {
   virtual Conv2dPackKey conv2d_pack_key(Conv2dPass, const Conv2dShape&) const = 0;
 
   // ---- what not every device has ----
+  /// Whether Conv2dForward of this shape can store y in bf16 beside an x of f32.
+  virtual bool conv2d_stores_bf16(const Conv2dShape&) const { return false; }
   /// Whether epilogues take Activation::Relu6.
   virtual bool fuses_relu6() const { return false; }
   /// Whether InvertedResidual computes this shape faster than one convolution after the other. Both

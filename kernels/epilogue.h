@@ -21,8 +21,11 @@ struct Epilogue {
   ConstView residual{};  // same shape and layout as y
   Activation activation = Activation::None;
   /// Training batch norm: where defined, receives per-channel mean and biased variance of the
-  /// stored y, over all of N,P,Q: f32 [2,K]. Blocks are combined in double in a fixed order.
+  /// y, before it is rounded to its type, over all of N,P,Q: f32 [2,K]. Blocks are combined in
+  /// double in a fixed order.
   View bn_mean_var{};
+  /// For the CPU's own use: where its drivers store a y of bf16.
+  View bf16{};
 
   static void operands(auto& op, const auto& visit) {
     visit.reads(op.scale, Elements::F32);

@@ -139,9 +139,11 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
   return storage;
 }
 
-Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
-                            const Conv2dShape& shape, const Epilogue& epilogue) {
-  Tensor y = empty_on(x, shape.output_shape(), x.dtype());
+namespace {
+
+Tensor convolve(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
+                const Epilogue& epilogue, DType dtype) {
+  Tensor y = empty_on(x, shape.output_shape(), dtype);
   const Target target(x);
   const std::shared_ptr<Storage> packed =
       packed_weights(Conv2dPass::Forward, shape, weight, trained);
@@ -152,6 +154,23 @@ Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                            .epilogue = epilogue,
                            .y = y.mutable_view()});
   return y;
+}
+
+}  // namespace
+
+Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
+                            const Conv2dShape& shape, const Epilogue& epilogue) {
+  return convolve(x, weight, trained, shape, epilogue, x.dtype());
+}
+
+Tensor conv2d_in_bf16(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
+                      const Epilogue& epilogue) {
+  const Target target(x);
+  if (target.backend.conv2d_stores_bf16(shape)) {
+    return convolve(x, weight, trained, shape, epilogue, DType::BF16);
+  }
+  const NoGrad no_grad;
+  return cast(conv2d_with_epilogue(x, weight, trained, shape, epilogue), DType::BF16);
 }
 
 void Conv2dBackward::save(const Node& node, const Tensor& x, const Tensor& weight,

@@ -20,6 +20,10 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
 /// weight have one type (cast.h); `trained`: the weight changes every step.
 Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                             const Conv2dShape& shape, const Epilogue& epilogue);
+/// The same in bf16, outside the graph: stored so by the convolution where it can, else rounded
+/// afterwards. The epilogue's moments are those of the values before they are rounded.
+Tensor conv2d_in_bf16(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
+                      const Epilogue& epilogue);
 
 /// The weights in the order that this pass reads them, kept with the parameter; null where the
 /// kernel decides by itself whether to pack. A weight that is being trained changes every step:

@@ -20,41 +20,57 @@ namespace {
 //
 // Three ways forward, by what the backward pass will read:
 //   batch statistics: the convolution's epilogue gives mean and variance of z, a second pass
-//     writes y - over z itself if z is not kept. dz needs z, and y too if there is a
+//     writes y - over z itself if nothing is recorded. dz needs z, and y too if there is a
 //     residual: without one y > 0 is recomputed from z, and so is y for the next op's gradients, so
-//     that y is not kept.
+//     that y is not kept. Where z is kept in bf16 (norm.h), a y with a residual is recomputed, too.
 //   running statistics, gamma trained: the same two passes; dgamma needs z.
 //   running statistics otherwise: batch norm is a scale and a shift of the convolution's epilogue,
 //     z is never stored. dz = scale g needs only y.
 
-/// y = activation(batch norm of z), without a residual.
+/// y = activation(batch norm of z + residual). Recomputing a residual that is recomputed itself,
+/// and so on to the front of a long stage, would take longer with every block: such chains end
+/// after kLongest.
 class NormRecomputation final : public Recomputation {
  public:
+  static constexpr int kLongest = 2;
+
   NormRecomputation(const Tensor& z, const NormStatistics& statistics, const BatchNormState& bn,
-                    DType dtype, Activation activation)
-      : dtype_(dtype),
+                    const Tensor& residual, DType dtype, Activation activation)
+      : Recomputation(residual.defined() && activation == Activation::Relu ? Held::Yes : Held::No),
+        length_(chain_length(residual)),
+        dtype_(dtype),
         activation_(activation),
         z_(z),
         mean_(statistics.mean),
         invstd_(statistics.invstd),
         gamma_(bn.weight),
-        beta_(bn.bias) {}
+        beta_(bn.bias),
+        residual_(residual) {}
+
+  /// Residuals to be added, one after the other, for an output with this one.
+  static int chain_length(const Tensor& residual) {
+    if (!residual.defined()) return 0;
+    const auto before = std::dynamic_pointer_cast<NormRecomputation>(Recomputation::of(residual));
+    return before == nullptr ? 1 : before->length_ + 1;
+  }
 
  protected:
   Tensor make(const char* op) const override {
     const Tensor z = z_.get(op);
+    const Tensor residual = residual_.get_operand(op);
     BatchNormState bn;
     bn.weight = gamma_.get(op);
     bn.bias = beta_.get(op);
     Tensor y = empty_on(z, z.shape(), dtype_);
-    apply_batch_norm(z, {mean_.get(op), invstd_.get(op)}, bn, {}, activation_, y);
+    apply_batch_norm(z, {mean_.get(op), invstd_.get(op)}, bn, residual, activation_, y);
     return y;
   }
 
  private:
+  int length_;
   DType dtype_;
   Activation activation_;
-  SavedTensor z_, mean_, invstd_, gamma_, beta_;
+  SavedTensor z_, mean_, invstd_, gamma_, beta_, residual_;
 };
 
 class ConvBnActNode final : public Node {
@@ -173,14 +189,9 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     epilogue.shift = view_or_none(conv.bias);
     if (from_batch) epilogue.bn_mean_var = mean_var.mutable_view();
   }
-  Tensor convolved = empty_on(x, shape.output_shape(), x.dtype());
-  const auto packed = packed_weights(Conv2dPass::Forward, shape, weight, trained);
-  target.run(Conv2dForward{.shape = shape,
-                           .x = x.view(),
-                           .w = weight.view(),
-                           .packed = packed ? packed->data() : nullptr,
-                           .epilogue = epilogue,
-                           .y = convolved.mutable_view()});
+  const bool in_bf16 = recorded && from_batch && keeps_bf16(x);
+  const Tensor convolved = in_bf16 ? conv2d_in_bf16(x, weight, trained, shape, epilogue)
+                                   : conv2d_with_epilogue(x, weight, trained, shape, epilogue);
 
   NormStatistics statistics;
   Tensor z, y;
@@ -188,24 +199,28 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     if (recorded) statistics = running_statistics(bn);
     y = convolved;
   } else {
+    z = convolved;
     statistics = from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
-    z = recorded && from_batch && keeps_bf16(convolved) ? rounded_to_bf16(convolved) : convolved;
-    // Over the convolution's result, unless that is what the backward pass reads.
-    y = recorded && z.dtype() == convolved.dtype() ? empty_like(z) : convolved;
+    y = recorded ? empty_on(x, z.shape(), x.dtype()) : z;
     apply_batch_norm(z, statistics, bn, residual, activation, y);
   }
 
   if (recorded) {
     auto node = std::make_shared<ConvBnActNode>(activation, !from_batch);
     set_inputs(*node, inputs);
-    node->save(x, weight, shape, z, y, statistics, bn, residual.defined());
-    std::shared_ptr<Recomputation> recomputation;
-    if (!folded && !residual.defined()) {
-      recomputation = std::make_shared<NormRecomputation>(z, statistics, bn, y.dtype(), activation);
+    record(y, node);
+    // With a residual y costs a pass to recompute, so that it is kept where memory is not short.
+    const bool recomputed =
+        !folded && (!residual.defined() ||
+                    (z.dtype() == DType::BF16 &&
+                     NormRecomputation::chain_length(residual) <= NormRecomputation::kLongest));
+    if (recomputed) {
+      auto recomputation =
+          std::make_shared<NormRecomputation>(z, statistics, bn, residual, y.dtype(), activation);
+      Recomputation::attach(y, recomputation);
+      node->keep(std::move(recomputation));
     }
-    node->keep(recomputation);
-    record(y, std::move(node));
-    if (recomputation) Recomputation::attach(y, recomputation);
+    node->save(x, weight, shape, z, y, statistics, bn, residual.defined());
   }
   return y;
 }

@@ -110,10 +110,12 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   Epilogue epilogue;
   epilogue.shift = view_or_none(conv.bias);
   if (from_batch) epilogue.bn_mean_var = mean_var.mutable_view();
-  Tensor z = conv2d_with_epilogue(x, weight, any_requires_grad({conv.weight}), shape, epilogue);
+  const bool trained = any_requires_grad({conv.weight});
+  const Tensor z = recorded && from_batch && keeps_bf16(x)
+                       ? conv2d_in_bf16(x, weight, trained, shape, epilogue)
+                       : conv2d_with_epilogue(x, weight, trained, shape, epilogue);
   const NormStatistics statistics =
       from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
-  if (recorded && from_batch && keeps_bf16(z)) z = rounded_to_bf16(z);
   Tensor y = empty_on(x, pool.output_shape(), x.dtype());
   Tensor indices = recorded ? empty_on(x, y.shape(), DType::U8) : Tensor();
   BatchNormApply apply = batch_norm_of(z, statistics, bn);

@@ -172,12 +172,7 @@ FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias) {
   return kept->norm;
 }
 
-bool keeps_bf16(const Tensor& z) { return z.device().is_cpu() && precision() == Precision::Int16; }
-
-Tensor rounded_to_bf16(const Tensor& z) {
-  const NoGrad no_grad;
-  return cast(z, DType::BF16);
-}
+bool keeps_bf16(const Tensor& x) { return x.device().is_cpu() && precision() == Precision::Int16; }
 
 BatchNormApply batch_norm_of(const Tensor& x, const NormStatistics& statistics,
                              const BatchNormState& bn) {

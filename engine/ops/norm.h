@@ -35,12 +35,10 @@ struct FoldedNorm {
 };
 FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias);
 
-/// Whether z, which a recorded op normalises by the batch's statistics, is kept for the backward
-/// pass in bf16, rounded before it is normalised (kernels/cpu/isa/batch_norm.h): in
-/// Precision::Int16.
-bool keeps_bf16(const Tensor& z);
-/// z in bf16, not recorded.
-Tensor rounded_to_bf16(const Tensor& z);
+/// Whether z, a convolution of x that a recorded op normalises by the batch's statistics, is kept
+/// for the backward pass in bf16, rounded before it is normalised (kernels/cpu/isa/batch_norm.h):
+/// in Precision::Int16.
+bool keeps_bf16(const Tensor& x);
 
 /// The kernel's operands for x, but for residual, activation and y.
 BatchNormApply batch_norm_of(const Tensor& x, const NormStatistics& statistics,

@@ -38,6 +38,9 @@ class CpuBackend final : public EachPrimitive<CpuBackend> {
     return cpu::conv2d_pack_key(isa_, pass, shape);
   }
 
+  bool conv2d_stores_bf16(const Conv2dShape& shape) const override {
+    return cpu::conv2d_stores_bf16(shape);
+  }
   bool fuses_relu6() const override { return true; }
   bool fuses_inverted_residual(const InvertedResidualShape& shape) const override {
     return cpu::fuses_inverted_residual(shape);

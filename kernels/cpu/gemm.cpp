@@ -228,15 +228,19 @@ struct AlignedDelete {
 
 TileEpilogue tile_epilogue(const Epilogue& epilogue) {
   const bool six = epilogue.activation == Activation::Relu6;
-  return {epilogue.scale.f32(), epilogue.shift.f32(), epilogue.residual.f32(),
+  return {epilogue.scale.f32(),
+          epilogue.shift.f32(),
+          epilogue.residual.f32(),
           epilogue.activation != Activation::None,
-          six ? 6.0F : std::numeric_limits<float>::infinity()};
+          six ? 6.0F : std::numeric_limits<float>::infinity(),
+          epilogue.bf16.as<std::uint16_t>()};
 }
 
 TileEpilogue at_column(TileEpilogue epilogue, std::int64_t column) {
   if (epilogue.scale) epilogue.scale += column;
   if (epilogue.shift) epilogue.shift += column;
   if (epilogue.residual) epilogue.residual += column;
+  if (epilogue.bf16) epilogue.bf16 += column;
   return epilogue;
 }
 

@@ -34,13 +34,13 @@ struct Conv2dForward {
   ConstView x, w;
   const void* packed = nullptr;
   Epilogue epilogue{};
-  View y;
+  View y;  // of x's type, or bf16 where Backend::conv2d_stores_bf16
 
   static void operands(auto& op, const auto& visit) {
     visit.reads(op.x);
     visit.reads(op.w);
     Epilogue::operands(op.epilogue, visit);
-    visit.writes(op.y);
+    visit.writes(op.y, Elements::DataOrBf16);
   }
   double flop() const { return shape.flop() + epilogue.flop_per_output() * count_of(y); }
   std::string shape_text() const;

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
+#include "hanok/kernels/base/half.h"
 #include "tests/kernels/backend_runs.h"
 
 namespace hanok {
@@ -102,6 +103,49 @@ TEST_P(BatchNormPool, ForwardHasTheBitsOfTheThreeOneAfterTheOther) {
       }
     }
   }
+}
+
+// x of bf16: every result has the bits of the same values in f32.
+TEST_P(BatchNormPool, OfBf16HasTheBitsOfItsValues) {
+  std::vector<std::uint16_t> bf16;
+  std::vector<float> values;
+  for (const float value : x) {
+    bf16.push_back(to_bf16(value).bits);
+    values.push_back(to_float(BF16{bf16.back()}));
+  }
+  const auto channels = static_cast<std::size_t>(shape.c);
+  const auto run = [&](const ConstView& operand) {
+    return [&, operand](Backend& backend, ExecContext& context) {
+      if (!backend.fuses_batch_norm_max_pool()) return std::vector<float>();
+      std::vector<float> y(outputs);
+      std::vector<std::uint8_t> indices(outputs);
+      BatchNormMaxPool forward{
+          apply(y, shape.output_shape()), shape, {indices.data(), DType::U8, shape.output_shape()}};
+      forward.norm.x = operand;
+      backend.run(context, forward);
+      std::vector<float> all(inputs + 2 * channels);
+      BatchNormBackward op;
+      op.x = operand;
+      op.dy = test::view_of(dy, shape.output_shape());
+      op.mean = test::view_of(mean, {shape.c});
+      op.invstd = test::view_of(invstd, {shape.c});
+      op.gamma = test::view_of(gamma, {shape.c});
+      op.activation = Activation::Relu;
+      op.dx = {all.data(), DType::F32, shape.input_shape()};
+      op.dgamma = {all.data() + inputs, DType::F32, Shape{shape.c}};
+      op.dbeta = {all.data() + inputs + channels, DType::F32, Shape{shape.c}};
+      backend.run(context, BatchNormMaxPoolBackward{op, shape, forward.indices});
+      all.insert(all.end(), y.begin(), y.end());
+      all.insert(all.end(), indices.begin(), indices.end());
+      return all;
+    };
+  };
+  std::vector<std::vector<float>> want;  // in the order of the paths
+  test::on_every_path(run(test::view_of(values, shape.input_shape())),
+                      [&](const std::vector<float>& all) { want.push_back(all); });
+  std::size_t path = 0;
+  test::on_every_path(run({bf16.data(), DType::BF16, shape.input_shape()}),
+                      [&](const std::vector<float>& all) { EXPECT_EQ(all, want.at(path++)); });
 }
 
 TEST_P(BatchNormPool, BackwardMatchesLoopsInDouble) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/half.h"
 #include "tests/kernels/backend_runs.h"
 
 namespace hanok {
@@ -323,6 +325,92 @@ TEST(BatchNormBackward, ResidualAloneIsTheGatedGradient) {
       [&](const std::vector<float>& got) {
         test::expect_near(got, reference_gradients(p, y, true, false).dresidual, 0);
       });
+}
+
+// x of bf16: every result has the bits of the same values in f32.
+TEST_P(BatchNorm, OfBf16HasTheBitsOfItsValues) {
+  Problem p(GetParam());
+  std::vector<std::uint16_t> bf16;
+  for (float& x : p.x) {
+    bf16.push_back(to_bf16(x).bits);
+    x = to_float(BF16{bf16.back()});
+  }
+  const ConstView as_f32 = test::view_of(p.x, p.shape());
+  const ConstView as_bf16{bf16.data(), DType::BF16, p.shape()};
+  const Shape per_channel{p.channels};
+  const auto n = static_cast<std::ptrdiff_t>(p.x.size());
+  for (const bool gated_by_y : {false, true}) {
+    for (const bool frozen : {false, true}) {
+      const auto run = [&](const ConstView& x) {
+        return [&, x](Backend& backend, ExecContext& context) {
+          if (!backend.device().is_cpu()) return std::vector<float>();
+          std::vector<float> out(4 * p.x.size() + static_cast<std::size_t>(2 * p.channels));
+          float* const dx = out.data() + n;
+          float* const sums = dx + 3 * n;
+          BatchNormApply apply;
+          apply.x = x;
+          apply.mean = test::view_of(p.mean, per_channel);
+          apply.invstd = test::view_of(p.invstd, per_channel);
+          apply.gamma = test::view_of(p.gamma, per_channel);
+          apply.beta = test::view_of(p.beta, per_channel);
+          if (gated_by_y) apply.residual = test::view_of(p.residual, p.shape());
+          apply.activation = Activation::Relu;
+          apply.y = {out.data(), DType::F32, p.shape()};
+          backend.run(context, apply);
+          BatchNormBackward op;
+          op.x = x;
+          if (gated_by_y) op.y = apply.y;
+          op.dy = test::view_of(p.dy, p.shape());
+          op.mean = apply.mean;
+          op.invstd = apply.invstd;
+          op.gamma = apply.gamma;
+          op.beta = apply.beta;
+          op.activation = Activation::Relu;
+          op.frozen_statistics = frozen;
+          op.dx = {dx, DType::F32, p.shape()};
+          op.dresidual = {dx + n, DType::F32, p.shape()};
+          op.dgamma = {sums, DType::F32, per_channel};
+          op.dbeta = {sums + p.channels, DType::F32, per_channel};
+          backend.run(context, op);
+          return out;
+        };
+      };
+      std::vector<std::vector<float>> want;  // in the order of the paths
+      test::on_every_path(run(as_f32), [&](const std::vector<float>& all) { want.push_back(all); });
+      std::size_t path = 0;
+      test::on_every_path(run(as_bf16),
+                          [&](const std::vector<float>& all) { EXPECT_EQ(all, want.at(path++)); });
+    }
+  }
+}
+
+TEST(BatchNormTypes, BesideABf16XAllElseIsF32) {
+  std::vector<float> f32(8);
+  std::vector<std::uint16_t> bf16(8);
+  const Shape shape{4, 2};
+  const View of_f32{f32.data(), DType::F32, shape};
+  const View of_bf16{bf16.data(), DType::BF16, shape};
+  const View of_f16{bf16.data(), DType::F16, shape};
+  const View channels{f32.data(), DType::F32, Shape{2}};
+  test::KernelContext context;
+  const auto backend = cpu::make_backend(cpu::Isa::Portable);
+  const auto apply = [&](View x, View y, View residual) {
+    BatchNormApply op;
+    op.x = x;
+    op.mean = op.invstd = channels;
+    op.residual = residual;
+    op.y = y;
+    backend->run(context, op);
+  };
+  EXPECT_NO_THROW(apply(of_bf16, of_f32, {}));
+  EXPECT_THROW(apply(of_f16, of_f32, {}), DTypeError);
+  EXPECT_THROW(apply(of_bf16, of_bf16, {}), DTypeError);
+  EXPECT_THROW(apply(of_bf16, of_f32, of_bf16), DTypeError);
+  BatchNormBackward op;
+  op.x = op.dy = of_bf16;
+  op.mean = op.invstd = channels;
+  op.dx = of_f32;
+  EXPECT_THROW(backend->run(context, op), DTypeError);
 }
 
 }  // namespace

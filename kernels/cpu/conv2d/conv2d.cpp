@@ -1,7 +1,9 @@
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 #include <algorithm>
+#include <string>
 
+#include "hanok/kernels/base/error.h"
 #include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/conv2d/driver.h"
 
@@ -67,6 +69,10 @@ std::size_t conv2d_workspace_bytes(Isa /*isa*/, Conv2dPass pass, const Conv2dSha
   return packed + (driver.workspace_bytes ? driver.workspace_bytes(pass, shape) : 0);
 }
 
+bool conv2d_stores_bf16(const Conv2dShape& shape) {
+  return driver_for(Conv2dPass::Forward, shape).stores_bf16;
+}
+
 void run(const Call& call, const Conv2dPack& op) {
   const Conv2dDriver& driver = driver_for(op.pass, op.shape);
   if (!driver.pack) return;
@@ -79,8 +85,15 @@ void run(const Call& call, const Conv2dForward& op) {
   Workspace::Scope scope(call.ctx.workspace);
   const Conv2dWeights weights =
       weights_of_call(call, driver, Conv2dPass::Forward, op.shape, op.w, op.packed, scope);
-  driver.forward(call.ctx, kernels_of(call.isa), op.shape, op.x.f32(), weights, op.epilogue,
-                 op.y.f32());
+  Epilogue epilogue = op.epilogue;
+  const bool bf16 = op.y.dtype == DType::BF16;
+  if (bf16 && !driver.stores_bf16) {
+    throw DTypeError(std::string(Conv2dForward::kName) + ": " + driver.name +
+                     " stores f32, not bf16");
+  }
+  if (bf16) epilogue.bf16 = op.y;
+  driver.forward(call.ctx, kernels_of(call.isa), op.shape, op.x.f32(), weights, epilogue,
+                 bf16 ? nullptr : op.y.f32());
 }
 
 void run(const Call& call, const Conv2dBackwardData& op) {

@@ -12,6 +12,7 @@ namespace hanok::cpu {
 
 std::size_t conv2d_workspace_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& shape);
 const char* conv2d_algorithm(Isa isa, Conv2dPass pass, const Conv2dShape& shape);
+bool conv2d_stores_bf16(const Conv2dShape& shape);
 Conv2dPackKey conv2d_pack_key(Isa isa, Conv2dPass pass, const Conv2dShape& shape);
 std::size_t conv2d_packed_bytes(Isa isa, Conv2dPass pass, const Conv2dShape& shape);
 

@@ -43,6 +43,8 @@ struct Conv2dDriver {
   void (*forward)(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
                   const float* x, const Conv2dWeights& w, const Epilogue& epilogue,
                   float* y) = nullptr;
+  /// Whether `forward` can store bf16: at epilogue.bf16, y is null.
+  bool stores_bf16 = false;
   void (*backward_data)(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
                         const float* dy, const Conv2dWeights& w, float* dx) = nullptr;
   void (*backward_weights)(ExecContext& context, const IsaKernels& kernels,

@@ -335,6 +335,7 @@ const Conv2dDriver driver = {
     .reads_plain = reads_plain,
     .workspace_bytes = workspace_bytes,
     .forward = forward,
+    .stores_bf16 = true,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
 };

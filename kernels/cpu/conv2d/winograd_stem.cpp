@@ -295,6 +295,7 @@ const Conv2dDriver driver = {
     .packs_by_window = packs_by_window,
     .workspace_bytes = workspace_bytes,
     .forward = forward,
+    .stores_bf16 = true,
     .backward_weights = backward_weights,
 };
 

@@ -249,6 +249,7 @@ const Conv2dDriver driver = {
     .fits = fits,
     .workspace_bytes = workspace_bytes,
     .forward = forward,
+    .stores_bf16 = true,
     .backward_data = backward_data,
     .backward_weights = backward_weights,
 };

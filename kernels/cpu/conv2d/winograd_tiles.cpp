@@ -135,7 +135,7 @@ WinogradOutputBlock Outputs::block(Tiles tiles, std::int64_t column, std::int64_
   block.m = m;
   block.point_stride = layout.point_stride;
   block.tile_stride = layout.tile_stride;
-  block.y = y + column;
+  if (y) block.y = y + column;
   block.height = images.height;
   block.width = images.width;
   block.channels = images.channels;

@@ -101,7 +101,7 @@ void fetch_share(const std::vector<const float*>& rows, std::int64_t part, std::
 /// Where a convolution's outputs go.
 struct Outputs {
   TiledImages images;
-  float* y = nullptr;
+  float* y = nullptr;  // null if the epilogue stores bf16
   TileEpilogue epilogue{};
   BlockMoments moments;
 

@@ -19,7 +19,8 @@ struct TileEpilogue {
   const float* shift;
   const float* residual;
   bool relu;
-  float ceiling;  // infinity, or 6
+  float ceiling;   // infinity, or 6
+  uint16_t* bf16;  // not null: y is rounded and stored here, by Winograd's output transforms alone
 };
 
 // C [rows, columns] (+)= A [rows, k] * B [k, columns], one cache block. A is read at

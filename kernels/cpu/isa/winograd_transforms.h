@@ -22,6 +22,12 @@ inline Vec load_channels(const float* p, int64_t left) {
 inline void store_channels(float* p, Vec v, int64_t left) {
   kWinogradChannels % kLanes == 0 ? store(p, v) : store_first(p, v, left);
 }
+inline void store_channels(uint16_t* p, Vec v, int64_t left) {
+  if (kWinogradChannels % kLanes == 0 || left >= kLanes) return store(p, v);
+  uint16_t bf16[kLanes];
+  store(bf16, v);
+  memcpy(p, bf16, sizeof(uint16_t) * (size_t)left);
+}
 // How many of a vector's lanes are channels.
 inline int64_t channels_of_vector(int64_t left) {
   return kWinogradChannels % kLanes == 0 ? kLanes : min_of(kLanes, left);
@@ -178,9 +184,10 @@ struct StoredOutputs {
   int count() const { return (row_end - row_begin) * (column_end - column_begin); }
 };
 
-// A vector of channels of a tile, products `m` -> outputs at y[offset], the epilogue at channel c.
-template <int kTile, int kPoints, void (*kMap)(const Vec*, int, Vec*, int)>
-__attribute__((always_inline)) inline void output_channels(const WinogradOutputBlock& b,
+// A vector of channels of a tile, products `m` -> outputs at out[offset], the epilogue at channel
+// c. Out: float, or uint16_t for bf16; the moments are those of the values before they are rounded.
+template <int kTile, int kPoints, void (*kMap)(const Vec*, int, Vec*, int), typename Out>
+__attribute__((always_inline)) inline void output_channels(const WinogradOutputBlock& b, Out* out,
                                                            const float* m, int64_t offset,
                                                            int64_t c, StoredOutputs stored,
                                                            int64_t stored_before) {
@@ -205,7 +212,7 @@ __attribute__((always_inline)) inline void output_channels(const WinogradOutputB
       Vec v = mul_add(y[s], scale, shift);
       if (e.residual) v = v + load_channels(e.residual + pixel, left);
       if (e.relu) v = clip(v, broadcast(e.ceiling));
-      store_channels(b.y + pixel, v, left);
+      store_channels(out + pixel, v, left);
       values[count++] = v;
     }
   }
@@ -214,8 +221,8 @@ __attribute__((always_inline)) inline void output_channels(const WinogradOutputB
 
 // kPoints x kPoints products of a tile -> kTile x kTile outputs. Products that a tile skips are
 // undefined: they only affect outputs that are not stored.
-template <int kTile, int kPoints, void (*kMap)(const Vec*, int, Vec*, int)>
-void output_tiles(const WinogradOutputBlock& b) {
+template <int kTile, int kPoints, void (*kMap)(const Vec*, int, Vec*, int), typename Out>
+void output_tiles_to(Out* out, const WinogradOutputBlock& b) {
   constexpr StoredOutputs kAll{0, kTile, 0, kTile};
   int64_t stored_before = 0;
   for (int64_t t = 0; t < b.tile_count; ++t) {
@@ -228,13 +235,19 @@ void output_tiles(const WinogradOutputBlock& b) {
     const bool whole = stored.count() == kAll.count();
     for (int64_t c = 0; c < b.columns; c += kLanes) {
       if (whole) {  // loops of constant length
-        output_channels<kTile, kPoints, kMap>(b, m + c, offset + c, c, kAll, stored_before);
+        output_channels<kTile, kPoints, kMap>(b, out, m + c, offset + c, c, kAll, stored_before);
       } else {
-        output_channels<kTile, kPoints, kMap>(b, m + c, offset + c, c, stored, stored_before);
+        output_channels<kTile, kPoints, kMap>(b, out, m + c, offset + c, c, stored, stored_before);
       }
     }
     stored_before += stored.count();
   }
+}
+
+template <int kTile, int kPoints, void (*kMap)(const Vec*, int, Vec*, int)>
+void output_tiles(const WinogradOutputBlock& b) {
+  b.epilogue.bf16 ? output_tiles_to<kTile, kPoints, kMap>(b.epilogue.bf16, b)
+                  : output_tiles_to<kTile, kPoints, kMap>(b.y, b);
 }
 
 // ---- weights ----
