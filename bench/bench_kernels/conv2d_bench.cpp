@@ -37,8 +37,6 @@ constexpr ConvLayer kMobileNetV2[] = {
     {"mobilenet_v2.depthwise960", 960, 7, 960, 3, 1, 960},
 };
 
-enum class Products { Floats, Integers };
-
 void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, std::int64_t batch,
             int threads, Products products) {
   Conv2dShape shape = layer.shape(batch);
@@ -71,7 +69,7 @@ void conv2d(benchmark::State& state, Conv2dPass pass, const ConvLayer& layer, st
     }
   };
   if (layer.groups == 1) {
-    run_compute_bound(state, context.pool, shape.flop(), work);
+    run_compute_bound(state, context.pool, shape.flop(), work, products);
   } else {
     const auto floats = shape.input_shape().numel() + shape.output_shape().numel();
     run_memory_bound(state, context.pool, 4.0 * static_cast<double>(floats), work);

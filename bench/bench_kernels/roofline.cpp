@@ -2,10 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <ctime>
 #include <map>
 #include <string>
+#include <vector>
 
+#include "hanok/kernels/cpu/isa.h"
+#include "hanok/kernels/cpu/isa/int16.h"
 #include "hanok/kernels/cpu/roofline.h"
 
 namespace hanok::bench {
@@ -59,6 +63,29 @@ double fma_peak(ThreadPool& pool) {
   return peak = std::max(peak, cpu::measure_fma_peak(pool));
 }
 
+double integer_peak(ThreadPool& pool) {
+  static std::map<int, double> best;
+  const cpu::Int16Kernels& kernels = cpu::int16_kernels_for(cpu::kernels_of(cpu::choose_isa()));
+  const bool vnni = kernels.multiply_vnni != nullptr && cpu::has_vnni();
+  const cpu::Products16 products = vnni ? cpu::Products16::Vpdpwssd : cpu::Products16::Vpmaddwd;
+  const std::vector<cpu::Products16> known = cpu::products16_of_this_cpu();
+  if (std::find(known.begin(), known.end(), products) == known.end()) return fma_peak(pool);
+  double& peak = best[pool.threads()];
+  return peak = std::max(peak, cpu::measure_products16_peak(pool, products));
+}
+
+void add_peaks_to_context(ThreadPool& pool) {
+  const auto add = [&](const std::string& name, double peak) {
+    char text[64];
+    std::snprintf(text, sizeof text, "%.0f GOP/s on %d threads", 1e-9 * peak, pool.threads());
+    benchmark::AddCustomContext("peak_" + name, text);
+  };
+  add("fma", fma_peak(pool));
+  for (const cpu::Products16 products : cpu::products16_of_this_cpu()) {
+    add(cpu::name_of(products), cpu::measure_products16_peak(pool, products));
+  }
+}
+
 double read_bandwidth(ThreadPool& pool) {
   static std::map<int, double> best;
   double& peak = best[pool.threads()];
@@ -66,10 +93,13 @@ double read_bandwidth(ThreadPool& pool) {
 }
 
 void run_compute_bound(benchmark::State& state, ThreadPool& pool, double flop,
-                       const std::function<void()>& work) {
-  fma_peak(pool);
+                       const std::function<void()>& work, Products products) {
+  const bool floats = products == Products::Floats;
+  const auto peak = floats ? fma_peak : integer_peak;
+  peak(pool);
   const Times times = measure(state, work);
-  report(state, flop, times, fma_peak(pool), pool.threads(), "FLOP/s", "%fma_peak");
+  report(state, flop, times, peak(pool), pool.threads(), "FLOP/s",
+         floats ? "%fma_peak" : "%int_peak");
 }
 
 void run_memory_bound(benchmark::State& state, ThreadPool& pool, double bytes,
