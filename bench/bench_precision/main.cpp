@@ -5,15 +5,18 @@
 //   bench_precision outputs ...                     outputs of a network for given inputs, for
 //                                                   peers/run.py
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <fmt/format.h>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "bench/bench_precision/tables.h"
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/terminal.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/engine/autograd.h"
+#include "hanok/engine/ops.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/weights/weights.h"
@@ -61,15 +64,23 @@ std::string photographs(const NetworkOptions& network, const std::string& how_ma
                      hanok::backend_of(hanok::Device::cpu()).name());
 }
 
-/// Reads the tensor "images" and writes the tensor "logits".
+/// Reads the tensor "images" and writes the tensor "logits" of the first 16, in batches.
 void write_outputs(const Request& request) {
+  constexpr std::int64_t kImages = 16;
   const hanok::training::LoadedModel loaded = hanok::bench::network_to_ask(request.network);
   loaded.model->eval();
   const hanok::NoGrad no_grad;
   const hanok::PrecisionScope precision(hanok::precision_of(request.precision));
+  const auto file = hanok::weights::load(request.inputs);
+  const hanok::Tensor& images = file.tensors.at("images");
+  const std::int64_t count = std::min(kImages, images.size(0));
+  std::vector<hanok::Tensor> logits;
+  for (std::int64_t first = 0; first < count; first += request.network.batch_size) {
+    const std::int64_t last = std::min(first + request.network.batch_size, count);
+    logits.push_back((*loaded.model)(hanok::ops::slice(images, 0, first, last)));
+  }
   hanok::nn::StateDict outputs;
-  outputs.insert("logits",
-                 (*loaded.model)(hanok::weights::load(request.inputs).tensors.at("images")));
+  outputs.insert("logits", hanok::ops::concat(logits, 0));
   hanok::weights::save_safetensors(request.outputs, outputs);
 }
 
@@ -95,6 +106,8 @@ int run(int argc, char** argv, Reporter& reporter) {
   CLI::App* outputs = app.add_subcommand("outputs", "a network's outputs for given inputs");
   add_network(*outputs, network);
   outputs->add_option("--inputs", request.inputs, "file with a tensor images")->required();
+  outputs->add_option("--batch-size", network.batch_size, "images at a time")
+      ->capture_default_str();
   outputs->add_option("--precision", request.precision, "f32 or int16")->capture_default_str();
   outputs->add_option("--out", request.outputs, "safetensors file to write")->required();
 
