@@ -25,6 +25,8 @@ struct Series {
   bool dashed = false;
   /// Lower and upper ends of a band around y; empty: no band.
   std::vector<double> low{}, high{};
+  /// What stands beside each point of a ScatterChart; empty: nothing.
+  std::vector<std::string> labels{};
 };
 
 struct LineChart {
@@ -40,6 +42,7 @@ struct ScatterChart {
   std::string title{};
   Axis x{}, y{};
   std::vector<Series> series{};
+  bool diagonal = false;  // draws y = x; both axes have one range, which must be given
 };
 
 /// Horizontal bars, one group of bars for each category, one bar in it for each series.

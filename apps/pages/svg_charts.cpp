@@ -22,6 +22,7 @@ void check(const Series& series, const std::string& title) {
   check(series.x.size() == series.y.size(), title, "x and y");
   check(series.low.size() == series.high.size(), title, "the ends of a band");
   check(series.low.empty() || series.low.size() == series.x.size(), title, "x and a band");
+  check(series.labels.empty() || series.labels.size() == series.x.size(), title, "x and labels");
 }
 
 // ---- legend and axes ----
@@ -141,9 +142,16 @@ std::string draw_plane(const Axis& x, const Axis& y, const std::vector<Series>& 
   return canvas.finish(title, description);
 }
 
+/// The name of a series, with the point's label where it has one.
+std::string name_of_point(const Series& series, std::size_t i) {
+  if (series.labels.empty()) return series.name;
+  return series.name + (series.name.empty() ? "" : " ") + series.labels[i];
+}
+
 std::string hint_of(const Series& series, std::size_t i) {
-  return fmt::format("{}{}{}: {}", series.name, series.name.empty() ? "" : ", ",
-                     short_number(series.x[i]), short_number(series.y[i]));
+  const std::string name = name_of_point(series, i);
+  return fmt::format("{}{}{}: {}", name, name.empty() ? "" : ", ", short_number(series.x[i]),
+                     short_number(series.y[i]));
 }
 
 std::string draw(const LineChart& chart, const std::string& description) {
@@ -182,19 +190,62 @@ std::string draw(const LineChart& chart, const std::string& description) {
       });
 }
 
+using Box = SvgCanvas::Rectangle;
+
+bool overlap(const Box& a, const Box& b) {
+  return a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
+}
+
+/// Where a point's label fits: beside it, above or below, inside the plot and off what is `taken`;
+/// to its right where it fits nowhere.
+Box place_of_label(const std::string& label, double x, double y, const Plot& plot,
+                   const std::vector<Box>& taken) {
+  constexpr double kHeight = 12, kGap = 6;
+  const double width = text_width(label) * 11 / 12;
+  const double beside = y - kHeight / 2, centred = x - width / 2;
+  const Box places[] = {{x + kGap, beside, width, kHeight},
+                        {x - kGap - width, beside, width, kHeight},
+                        {centred, y - kGap - kHeight, width, kHeight},
+                        {centred, y + kGap, width, kHeight}};
+  for (const Box& place : places) {
+    const bool inside = place.x >= plot.left && place.x + width <= plot.right &&
+                        place.y >= plot.top && place.y + kHeight <= plot.bottom;
+    const bool free = std::none_of(taken.begin(), taken.end(),
+                                   [&](const Box& other) { return overlap(place, other); });
+    if (inside && free) return place;
+  }
+  return places[0];
+}
+
 std::string draw(const ScatterChart& chart, const std::string& description) {
-  return draw_plane(chart.x, chart.y, chart.series, chart.title, description,
-                    [&](SvgCanvas& canvas, const Plot&, const Scale& x, const Scale& y) {
-                      for (std::size_t s = 0; s < chart.series.size(); ++s) {
-                        const Series& series = chart.series[s];
-                        for (std::size_t i = 0; i < series.x.size(); ++i) {
-                          if (!std::isfinite(x(series.x[i])) || !std::isfinite(y(series.y[i])))
-                            continue;
-                          canvas.circle(x(series.x[i]), y(series.y[i]), 3, series_colour(s),
-                                        hint_of(series, i));
-                        }
-                      }
-                    });
+  return draw_plane(
+      chart.x, chart.y, chart.series, chart.title, description,
+      [&](SvgCanvas& canvas, const Plot& plot, const Scale& x, const Scale& y) {
+        if (chart.diagonal) {
+          canvas.line({.x1 = plot.left, .y1 = plot.bottom, .x2 = plot.right, .y2 = plot.top},
+                      kMuted, 1, true);
+        }
+        std::vector<Box> taken;  // by points, then by labels
+        const auto each_point = [&](const auto& visit) {
+          for (std::size_t s = 0; s < chart.series.size(); ++s) {
+            const Series& series = chart.series[s];
+            for (std::size_t i = 0; i < series.x.size(); ++i) {
+              const double at_x = x(series.x[i]), at_y = y(series.y[i]);
+              if (std::isfinite(at_x) && std::isfinite(at_y)) visit(s, i, at_x, at_y);
+            }
+          }
+        };
+        each_point([&](std::size_t s, std::size_t i, double at_x, double at_y) {
+          canvas.circle(at_x, at_y, 3, series_colour(s), hint_of(chart.series[s], i));
+          taken.push_back({at_x - 4, at_y - 4, 8, 8});
+        });
+        each_point([&](std::size_t s, std::size_t i, double at_x, double at_y) {
+          const Series& series = chart.series[s];
+          if (series.labels.empty()) return;
+          taken.push_back(place_of_label(series.labels[i], at_x, at_y, plot, taken));
+          canvas.text(taken.back().x, taken.back().y + 10, series.labels[i], {.size = 11});
+        });
+      });
 }
 
 // ---- bars ----
@@ -411,7 +462,13 @@ std::string words(const LineChart& chart) {
 std::string words(const ScatterChart& chart) {
   std::vector<std::string> parts;
   for (const Series& series : chart.series) {
-    parts.push_back(fmt::format("{} {} points", series.name, series.x.size()));
+    if (series.labels.empty()) {
+      parts.push_back(fmt::format("{} {} points", series.name, series.x.size()));
+    }
+    for (std::size_t i = 0; i < series.labels.size(); ++i) {
+      parts.push_back(fmt::format("{} {} at {}", name_of_point(series, i),
+                                  short_number(series.y[i]), short_number(series.x[i])));
+    }
   }
   return fmt::format("{} against {}. {}", chart.y.label, chart.x.label, join(parts));
 }
@@ -464,7 +521,7 @@ Rows series_rows(const Axis& x, const std::vector<Series>& series) {
   Rows rows = {{"series", x.label, "value"}};
   for (const Series& one : series) {
     for (std::size_t i = 0; i < one.x.size(); ++i) {
-      rows.push_back({one.name, short_number(one.x[i]), short_number(one.y[i])});
+      rows.push_back({name_of_point(one, i), short_number(one.x[i]), short_number(one.y[i])});
     }
   }
   return rows;

@@ -38,6 +38,9 @@ Measure measure_of(const ordered_json& benchmark) {
   return {"real_time", "time of an iteration", 1};
 }
 
+/// null stands for a value that is no number.
+double number_of(const ordered_json& value) { return value.is_null() ? NAN : value.get<double>(); }
+
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const std::size_t middle = values.size() / 2;
@@ -146,16 +149,120 @@ Figures of_peers(const ordered_json& file) {
           .charts = {chart}};
 }
 
+/// The named one, added where it is missing.
+pages::Series& series_of(std::vector<pages::Series>& all, const std::string& name) {
+  for (pages::Series& series : all) {
+    if (series.name == name) return series;
+  }
+  return all.emplace_back(pages::Series{.name = name});
+}
+
+Figures of_accuracy(const ordered_json& file) {
+  std::vector<pages::ScatterChart> charts;
+  for (const ordered_json& row : file.at("accuracy")) {
+    const std::string title =
+        fmt::format("Speed and error: {}, batch {}", row.at("model").get<std::string>(),
+                    row.at("batch").get<int>());
+    if (charts.empty() || charts.back().title != title) {
+      charts.push_back({.title = title,
+                        .x = {.label = "images/s"},
+                        .y = {.label = "error over the logits' rms", .logarithmic = true}});
+    }
+    pages::Series& series = series_of(charts.back().series, row.at("engine").get<std::string>());
+    series.x.push_back(row.at("images_per_second"));
+    series.y.push_back(row.at("error"));
+    series.labels.push_back(row.at("precision").get<std::string>());
+  }
+  return {.heading = "Speed and error",
+          .introduction = {file.at("conditions").get<std::string>()},
+          .charts = {charts.begin(), charts.end()}};
+}
+
+/// A tenth of the least value, ten times the largest, in powers of ten.
+void widen(pages::Axis& axis, double value) {
+  if (!std::isfinite(value) || value <= 0) return;
+  const double low = std::pow(10.0, std::floor(std::log10(value)));
+  axis.low = axis.low == 0 ? low : std::min(axis.low, low);
+  axis.high = std::max(axis.high, 10 * low);
+}
+
+Figures of_convolutions(const ordered_json& file) {
+  Figures figures{.heading = "Error of convolutions",
+                  .introduction = {file.at("conditions").get<std::string>(),
+                                   "Below the line integers are more accurate than bf16."},
+                  .charts = {}};
+  for (const auto& [measure, words] : {std::pair{"rms", "rms"}, {"max", "largest"}}) {
+    pages::ScatterChart chart{
+        .title = fmt::format("Convolutions: {} error over the result's rms", words),
+        .x = {.label = "direct, operands in bf16", .logarithmic = true},
+        .y = {.label = "in 16-bit integers", .logarithmic = true},
+        .series = {},
+        .diagonal = true};
+    for (const ordered_json& row : file.at("convolutions")) {
+      if (!row.at("integers").get<bool>()) continue;
+      const double x = number_of(row.at("bf16").at(measure));
+      const double y = number_of(row.at("int16").at(measure));
+      pages::Series& series = series_of(chart.series, row.at("pass").get<std::string>());
+      series.x.push_back(x);
+      series.y.push_back(y);
+      widen(chart.x, x);
+      widen(chart.x, y);
+    }
+    chart.y.low = chart.x.low;
+    chart.y.high = chart.x.high;
+    if (!chart.series.empty()) figures.charts.emplace_back(std::move(chart));
+  }
+  return figures;
+}
+
+Figures of_logits(const ordered_json& file) {
+  pages::BarChart chart{.title = "Error over the logits' rms", .values = {.label = "rms"}};
+  pages::BarChart::Bars bars;
+  for (const ordered_json& row : file.at("logits")) {
+    chart.categories.push_back(row.at("name"));
+    bars.values.push_back(number_of(row.at("error").at("rms")));
+  }
+  chart.series = {bars};
+  return {.heading = "Error of a network",
+          .introduction = {file.at("conditions").get<std::string>()},
+          .charts = {chart}};
+}
+
+Figures of_lines(const ordered_json& file) {
+  Figures figures{.heading = "Training",
+                  .introduction = {file.at("conditions").get<std::string>()},
+                  .charts = {}};
+  for (const ordered_json& row : file.at("lines")) {
+    pages::LineChart chart{
+        .title = row.at("title"), .x = {.label = row.at("x")}, .y = {.label = row.at("y")}};
+    for (const ordered_json& series : row.at("series")) {
+      chart.series.push_back({.name = series.at("name"),
+                              .x = series.at("x"),
+                              .y = series.at("y"),
+                              .dashed = series.at("dashed"),
+                              .low = series.at("low"),
+                              .high = series.at("high")});
+    }
+    figures.charts.emplace_back(std::move(chart));
+  }
+  return figures;
+}
+
 }  // namespace
 
 Figures read_figures(const ordered_json& file) {
   try {
     if (file.contains("benchmarks")) return of_google_benchmark(file);
     if (file.contains("rows")) return of_peers(file);
+    if (file.contains("accuracy")) return of_accuracy(file);
+    if (file.contains("convolutions")) return of_convolutions(file);
+    if (file.contains("logits")) return of_logits(file);
+    if (file.contains("lines")) return of_lines(file);
   } catch (const ordered_json::exception& error) {
     throw FormatError(fmt::format("lacks what a chart needs: {}", error.what()));
   }
-  throw FormatError("is neither Google Benchmark's JSON nor bench-peers.json");
+  throw FormatError(
+      "is neither Google Benchmark's JSON nor figures that the programs of bench save");
 }
 
 pages::Page benchmark_page(const std::vector<Figures>& files) {
@@ -166,7 +273,7 @@ pages::Page benchmark_page(const std::vector<Figures>& files) {
     for (const std::string& text : file.introduction) {
       page.blocks.emplace_back(pages::Paragraph{.text = text});
     }
-    for (const pages::BarChart& chart : file.charts) {
+    for (const pages::Chart& chart : file.charts) {
       page.blocks.emplace_back(pages::Figure{.chart = chart});
     }
   }

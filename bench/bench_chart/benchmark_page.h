@@ -14,13 +14,17 @@ namespace hanok::bench {
 struct Figures {
   std::string heading;                    // "bench_kernels", "Beside other engines"
   std::vector<std::string> introduction;  // how and where it was measured
-  std::vector<pages::BarChart> charts;
+  std::vector<pages::Chart> charts;
 };
 
 /// Of --benchmark_out=FILE.json: a chart for each family of benchmarks (the first part of their
 /// names) and what it measures: its rate, else the time of an iteration. Repeated benchmarks are
 /// a bar from the median, with a whisker from the least to the largest.
 /// Of bench-peers.json: hanok's speed as a multiple of each peer's.
+/// Of bench-accuracy.json: the speed of every precision of every engine against its error, a chart
+/// for each network and batch.
+/// Of what bench_precision saves: the error of each convolution in integers against that in bf16.
+/// Of training.json (train_precisions.py): losses by step.
 /// Throws FormatError, without the file's name, for anything else.
 Figures read_figures(const nlohmann::ordered_json& file);
 

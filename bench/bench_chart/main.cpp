@@ -1,7 +1,7 @@
 // Draws figures of benchmarks:
 //   bench_chart FILE.json... OUT.html    all of them on one page
 //   bench_chart FILE.json OUT.svg        the first chart of a file
-// FILE.json is what --benchmark_out or peers/run.py wrote.
+// FILE.json is what --benchmark_out, peers/run.py, bench_precision or train_precisions.py wrote.
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <string>

@@ -78,6 +78,54 @@ TEST_F(BenchChart, DrawsPeersAsAPicture) {
   EXPECT_THAT(svg, HasSubstr("as fast as the peer"));
 }
 
+TEST_F(BenchChart, DrawsSpeedAgainstErrorForEachNetwork) {
+  write_text(folder_ / "accuracy.json", R"({"conditions": "Measured.", "accuracy": [
+    {"model": "m", "batch": 16, "engine": "hanok", "precision": "f32", "images_per_second": 100,
+     "error": 1e-6},
+    {"model": "m", "batch": 16, "engine": "hanok", "precision": "int16", "images_per_second": 200,
+     "error": 1e-4},
+    {"model": "m", "batch": 16, "engine": "Peer", "precision": "int8", "images_per_second": 230,
+     "error": 1e-2},
+    {"model": "m", "batch": 1, "engine": "hanok", "precision": "f32", "images_per_second": 90,
+     "error": 1e-6}]})");
+  const std::string out = folder_ / "accuracy.html";
+  const Outcome outcome = run_program("bench_chart", {folder_ / "accuracy.json", out});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string html = read_text(out);
+  EXPECT_THAT(html, HasSubstr("Speed and error: m, batch 16"));
+  EXPECT_THAT(html, HasSubstr("Speed and error: m, batch 1<"));
+  EXPECT_THAT(html, HasSubstr("<title>hanok int16, 200: 0.0001</title>"));
+  EXPECT_THAT(html, HasSubstr("<title>Peer int8, 230: 0.01</title>"));
+}
+
+TEST_F(BenchChart, DrawsErrorsOfConvolutionsAndCurvesOfLosses) {
+  write_text(folder_ / "errors.json", R"({"conditions": "Measured.", "convolutions": [
+    {"name": "conv1", "pass": "forward", "integers": true, "int16": {"rms": 5e-4, "max": 4e-3},
+     "bf16": {"rms": 2e-3, "max": 1e-2}},
+    {"name": "conv2", "pass": "forward", "integers": false, "int16": {"rms": 7e-7, "max": 8e-7},
+     "bf16": {"rms": 2e-3, "max": 1e-2}},
+    {"name": "conv3", "pass": "input gradient", "integers": true, "int16": {"rms": null,
+     "max": null}, "bf16": {"rms": 2e-3, "max": 1e-2}}]})");
+  write_text(folder_ / "logits.json", R"({"conditions": "Measured.", "logits": [
+    {"name": "int16 against f32", "error": {"rms": 2e-4}}]})");
+  write_text(folder_ / "lines.json", R"({"conditions": "Measured.", "lines": [
+    {"title": "Loss", "x": "step", "y": "loss", "series": [
+      {"name": "f32", "x": [5, 15], "y": [2, 1], "low": [1, 1], "high": [3, 2], "dashed": false},
+      {"name": "int16", "x": [5, 15], "y": [2, 1], "low": [1, 1], "high": [3, 2],
+       "dashed": true}]}]})");
+  const std::string out = folder_ / "all.html";
+  const Outcome outcome =
+      run_program("bench_chart",
+                  {folder_ / "errors.json", folder_ / "logits.json", folder_ / "lines.json", out});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
+  const std::string html = read_text(out);
+  EXPECT_THAT(html, HasSubstr("<title>forward, 0.002: 0.0005</title>"));
+  EXPECT_THAT(html, HasSubstr("Convolutions: largest error over the result's rms"));
+  EXPECT_THAT(html, Not(HasSubstr("7e-07")));  // computed as in f32
+  EXPECT_THAT(html, HasSubstr("int16 against f32"));
+  EXPECT_THAT(html, HasSubstr("Loss"));
+}
+
 TEST_F(BenchChart, SaysWhatItCannotRead) {
   write_text(folder_ / "empty.json", "{}");
   write_text(folder_ / "no.json", "no JSON");

@@ -1,7 +1,9 @@
 #include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <map>
 #include <regex>
+#include <string>
 
 #include "hanok/apps/pages/svg_canvas.h"
 #include "hanok/apps/pages/svg_charts.h"
@@ -169,6 +171,40 @@ TEST(Scale, ALogarithmicAxisBeginsAbove0) {
   const std::string svg = to_svg(ScatterChart{
       .y = {.logarithmic = true}, .series = {{.name = "s", .x = {1, 2}, .y = {0, 10}}}});
   EXPECT_THAT(svg, Not(HasSubstr("inf")));
+}
+
+TEST(Charts, PointsHaveTheirLabelsBesideThem) {
+  const ScatterChart chart{.title = "points",
+                           .x = {.label = "speed"},
+                           .y = {.label = "error", .logarithmic = true},
+                           .series = {{.name = "one",
+                                       .x = {1, 1.01, 2},
+                                       .y = {1e-3, 1e-3, 1e-1},
+                                       .labels = {"first", "second", "third"}}}};
+  const std::string svg = to_svg(chart);
+  // The first cannot stand to the right, where the second point is; the third is at the edge.
+  const std::regex text("<text x=\"([0-9.]+)\" y=\"([0-9.]+)\"[^>]*>(first|second|third)<");
+  std::map<std::string, double> lefts;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), text), end; at != end; ++at) {
+    lefts[(*at)[3]] = std::stod((*at)[1]);
+  }
+  ASSERT_EQ(lefts.size(), 3U) << svg;
+  EXPECT_LT(lefts["first"] + text_width("first") * 11 / 12, lefts["second"]);
+  EXPECT_LT(lefts["third"] + text_width("third") * 11 / 12, 640);
+  EXPECT_THAT(describe(chart), HasSubstr("one second 0.001 at 1.01"));
+  EXPECT_THAT(to_rows(chart), ::testing::Contains(ElementsAre("one third", "2", "0.1")));
+  EXPECT_THROW(to_svg(ScatterChart{.series = {{.x = {1, 2}, .y = {1, 2}, .labels = {"a"}}}}),
+               ValueError);
+}
+
+TEST(Charts, AScatterChartMayShowWhereBothAxesAreEqual) {
+  ScatterChart chart{.x = {.low = 0, .high = 1},
+                     .y = {.low = 0, .high = 1},
+                     .series = {{.x = {0.5}, .y = {0.25}}},
+                     .diagonal = true};
+  EXPECT_THAT(to_svg(chart), HasSubstr("stroke-dasharray"));
+  chart.diagonal = false;
+  EXPECT_THAT(to_svg(chart), Not(HasSubstr("stroke-dasharray")));
 }
 
 }  // namespace
