@@ -2,12 +2,14 @@
 
     worker.py SYSTEM MODEL WORK BATCH THREADS
 
-SYSTEM is torch, onnxruntime, openvino, torch-bf16 or openvino-bf16; WORK is inference, train/full, train/layer4,
-train/head or loader (then BATCH counts its workers). HANOK_BENCH_DEVICE=cuda runs torch on the GPU: channels_last,
-bf16 autocast (HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
+SYSTEM is torch, onnxruntime or openvino, perhaps with -bf16 or -int8, or torch-f64; WORK is inference, train/full,
+train/layer4, train/head or loader (then BATCH counts its workers). HANOK_BENCH_DEVICE=cuda runs torch on the GPU:
+channels_last, bf16 autocast (HANOK_BENCH_PRECISION=f32: TF32), torch.compile with CUDA graphs.
 After a warm-up it prints "ready SETTINGS". For each line "SECONDS" that it reads, it repeats the work for about that
-time and prints images per second.
+time and prints images per second; for "logits" it prints those of the images of same_inputs.py as one list.
 """
+
+import json
 
 import os
 import sys
@@ -19,7 +21,8 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 DEVICE = os.environ.get("HANOK_BENCH_DEVICE", "cpu")
 PRECISION = os.environ.get("HANOK_BENCH_PRECISION", "bf16")  # on a GPU
-IN_BF16 = SYSTEM.endswith("-bf16")  # on a CPU
+ENGINE, _, OWN_PRECISION = SYSTEM.partition("-")  # on a CPU: "", "bf16", "int8", "f64"
+IN_BF16 = OWN_PRECISION == "bf16"
 SIDE, CLASSES = 224, 18
 HEADS = {"resnet18": "fc", "resnet50": "fc", "mobilenet_v2": "classifier"}
 
@@ -30,6 +33,26 @@ def torch_model(classes):
 
     torch.manual_seed(1)
     return getattr(torchvision.models, MODEL)(weights=None, num_classes=classes)
+
+
+def same_inputs():
+    """The weights and images that all engines get (same_inputs.py)."""
+    import torch
+
+    cache = os.environ["HANOK_PEERS_CACHE"]
+    weights = torch.load(os.path.join(cache, f"{MODEL}.pth"))
+    return weights, torch.load(os.path.join(cache, f"{MODEL}-images.pth"))["images"]
+
+
+def same_model():
+    """The network for inference."""
+    import torchvision
+
+    weights, _ = same_inputs()
+    (head,) = [name for name in weights if name in ("fc.bias", "classifier.1.bias")]
+    model = getattr(torchvision.models, MODEL)(weights=None, num_classes=len(weights[head]))
+    model.load_state_dict(weights)
+    return model.eval()
 
 
 def prepare_torch():
@@ -69,15 +92,20 @@ def torch_inference():
     import torch
 
     precision, compiled, settings = prepare_torch()
-    model = torch_model(1000).eval().to(DEVICE, memory_format=torch.channels_last)
+    kind = torch.float64 if OWN_PRECISION == "f64" else torch.float32
+    model = same_model().to(DEVICE, kind, memory_format=torch.channels_last)
     run = compiled(model)
-    x = torch.randn(BATCH, 3, SIDE, SIDE).to(DEVICE, memory_format=torch.channels_last)
 
-    def step():
+    def prepared(images):
+        return images.to(DEVICE, kind, memory_format=torch.channels_last)
+
+    def forward(x):
         with torch.inference_mode(), precision():
-            run(x)
+            return run(x)
 
-    return step, settings + ", inference_mode, denormals flushed"
+    x = prepared(same_inputs()[1][:BATCH])
+    logits = lambda images: forward(prepared(images)).double().cpu().numpy()
+    return lambda: forward(x), settings + ", inference_mode, denormals flushed", logits
 
 
 def torch_training():
@@ -152,12 +180,46 @@ def exported(path):
 
     if not os.path.exists(path):
         x = torch.randn(BATCH, 3, SIDE, SIDE)
-        torch.onnx.export(torch_model(1000).eval(), (x,), path, dynamo=True, verbose=False)
+        torch.onnx.export(same_model(), (x,), path, dynamo=True, verbose=False)
     return path
 
 
+def calibration_batches():
+    """The images in batches of the exported network's size."""
+    images = same_inputs()[1].numpy()
+    return [images[at : at + BATCH] for at in range(0, len(images) - BATCH + 1, BATCH)]
+
+
+def quantised(path):
+    """ONNX Runtime's static quantisation: weights by channel, calibrated on the images."""
+    from onnxruntime import quantization
+    from onnxruntime.quantization import shape_inference
+
+    out = path.replace(".onnx", "-int8.onnx")
+    if os.path.exists(out):
+        return out
+
+    class Images(quantization.CalibrationDataReader):
+        def __init__(self):
+            self.batches = iter(calibration_batches())
+
+        def get_next(self):
+            batch = next(self.batches, None)
+            return None if batch is None else {input_name(path): batch}
+
+    prepared = path.replace(".onnx", "-prepared.onnx")
+    shape_inference.quant_pre_process(path, prepared)
+    quantization.quantize_static(prepared, out, Images(), quant_format=quantization.QuantFormat.QDQ, per_channel=True)
+    return out
+
+
+def input_name(path):
+    import onnx
+
+    return onnx.load(path, load_external_data=False).graph.input[0].name
+
+
 def onnxruntime_inference():
-    import numpy
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -165,38 +227,66 @@ def onnxruntime_inference():
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    session = onnxruntime.InferenceSession(exported(model_file()), options, providers=["CPUExecutionProvider"])
+    path = exported(model_file())
+    if OWN_PRECISION == "int8":
+        path = quantised(path)
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    x = numpy.random.default_rng(1).standard_normal((BATCH, 3, SIDE, SIDE), dtype=numpy.float32)
-    return (lambda: session.run(None, {name: x})), f"onnxruntime {onnxruntime.__version__}, all optimisations"
+    x = same_inputs()[1][:BATCH].numpy()
+    settings = f"onnxruntime {onnxruntime.__version__}, all optimisations"
+    if OWN_PRECISION == "int8":
+        settings += ", int8: static QDQ by channel"
+    return (lambda: session.run(None, {name: x})), settings, lambda images: session.run(None, {name: images.numpy()})[0]
+
+
+def openvino_model(core):
+    """The network, and how it was quantised."""
+    import openvino
+
+    model = core.read_model(exported(model_file()))
+    if OWN_PRECISION != "int8":
+        return model, "bf16" if IN_BF16 else "f32"
+    try:
+        import nncf
+    except ImportError:
+        return core.read_model(quantised(exported(model_file()))), "int8 by ONNX Runtime's quantisation"
+    openvino.save_model(model, model_file().replace(".onnx", ".xml"))  # NNCF reads batches as they are
+    batches = calibration_batches()
+    return nncf.quantize(model, nncf.Dataset(batches), subset_size=len(batches)), f"int8 by nncf {nncf.__version__}"
 
 
 def openvino_inference():
-    import numpy
     import openvino
 
     core = openvino.Core()
-    model = core.read_model(exported(model_file()))
-    x = numpy.random.default_rng(1).standard_normal((BATCH, 3, SIDE, SIDE), dtype=numpy.float32)
+    model, how = openvino_model(core)
+    x = same_inputs()[1][:BATCH].numpy()
     best = None
     for hint in ("LATENCY", "THROUGHPUT"):  # the better of the two is kept
-        compiled = core.compile_model(
-            model,
-            "CPU",
-            {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": THREADS,
-             "INFERENCE_PRECISION_HINT": "bf16" if IN_BF16 else "f32"},
-        )
-        request = compiled.create_infer_request()
+        settings = {"PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": THREADS}
+        if OWN_PRECISION != "int8":  # else what it does by itself with what is not in int8
+            settings["INFERENCE_PRECISION_HINT"] = "bf16" if IN_BF16 else "f32"
+        request = core.compile_model(model, "CPU", settings).create_infer_request()
         step = lambda request=request: request.infer({0: x}, share_inputs=True)
         step()
         seconds = measure(step, 1.0)[1]
         if best is None or seconds < best[0]:
-            best = (seconds, step, hint)
-    return best[1], f"openvino {openvino.__version__}, hint {best[2]}, {'bf16' if IN_BF16 else 'f32'}"
+            best = (seconds, step, hint, request)
+    logits = lambda images: best[3].infer({0: images.numpy()})[0]
+    return best[1], f"openvino {openvino.__version__}, hint {best[2]}, {how}", logits
 
 
 def model_file():
     return os.path.join(os.environ["HANOK_PEERS_CACHE"], f"{MODEL}-{BATCH}.onnx")
+
+
+def all_logits(logits):
+    """Of the first images, whose number run.py knows, in the batches of the measured work."""
+    import numpy
+
+    images = same_inputs()[1][:16]
+    parts = [images[at : at + BATCH] for at in range(0, len(images), BATCH)]
+    return numpy.concatenate([logits(part) for part in parts]).astype(float).ravel().tolist()
 
 
 def measure(step, seconds):
@@ -217,14 +307,15 @@ def main():
         "torch": {"inference": torch_inference, "loader": torch_loader}.get(WORK, torch_training),
         "onnxruntime": onnxruntime_inference,
         "openvino": openvino_inference,
-    }[SYSTEM.removesuffix("-bf16")]
-    step, settings = make()
+    }[ENGINE]
+    step, settings, *logits = make()
     for _ in range(2 if DEVICE == "cpu" else 10):
         step()
     synchronize()
     print("ready", settings, flush=True)
     for line in sys.stdin:
-        print(measure(step, float(line))[0], flush=True)
+        answer = json.dumps(all_logits(*logits)) if line == "logits\n" else measure(step, float(line))[0]
+        print(answer, flush=True)
 
 
 if __name__ == "__main__":
