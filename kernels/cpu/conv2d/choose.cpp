@@ -23,13 +23,14 @@ bool integers_pay(Conv2dPass pass, const Conv2dShape& s) {
                : s.r * s.s;
   const std::int64_t from = to_input ? s.k_per_group() : s.c_per_group();
   const std::int64_t to = to_input ? s.c_per_group() : s.k_per_group();
-  return std::max<std::int64_t>(taps, 1) * from >= 64 && to >= 24;
+  return std::max<std::int64_t>(taps, 1) * from >= 32 && to >= 24;
 }
 
 /// The shipped choice.
 Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
   const auto possible = [&](Conv2dAlgorithm algorithm) { return can_compute(algorithm, pass, s); };
   const std::int64_t batch = s.nominal_n > 0 ? s.nominal_n : s.n;
+  const bool direct_int16 = possible(Conv2dAlgorithm::ImplicitGemmInt16) && integers_pay(pass, s);
 
   if (possible(Conv2dAlgorithm::Depthwise)) return Conv2dAlgorithm::Depthwise;
 
@@ -63,16 +64,18 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
       }
       return Conv2dAlgorithm::Winograd4x4;
     }
+    // Integers halve the transformed weights: with 512 channels and 4 tiles they are read faster
+    // than those of F(2x2) as floats (0.74 ms in place of 1.4 on one core).
+    if (possible(Conv2dAlgorithm::Winograd4x4Int16) && pass == Conv2dPass::Forward && tiles >= 4) {
+      return Conv2dAlgorithm::Winograd4x4Int16;
+    }
     // Between these, transformed weights of half that size are still worth it.
     if (possible(Conv2dAlgorithm::Winograd2x2) && tiles >= 4) return Conv2dAlgorithm::Winograd2x2;
   }
 
   // Gathering a patch of few channels costs as much as its products.
   if (possible(Conv2dAlgorithm::FewChannels)) return Conv2dAlgorithm::FewChannels;
-  if (possible(Conv2dAlgorithm::ImplicitGemmInt16) && integers_pay(pass, s)) {
-    return Conv2dAlgorithm::ImplicitGemmInt16;
-  }
-  return Conv2dAlgorithm::ImplicitGemm;
+  return direct_int16 ? Conv2dAlgorithm::ImplicitGemmInt16 : Conv2dAlgorithm::ImplicitGemm;
 }
 
 Conv2dSchedule winograd4x4_schedule(Conv2dPass pass, const Conv2dShape& s, WeightsAre weights) {

@@ -167,12 +167,14 @@ struct Tile {
   const int64_t* c_row_offset;
   const char* prefetch[2];  // memory needed soon: a line of each is prefetched per step of k,
   int64_t prefetch_step;    // this many bytes further each time
+  float* earlier;           // sums of the runs of terms before the last one
 };
 
 // Sums of integers -> C: scales, previous content, epilogue, store.
 template <int kRows, int kVectors>
-inline void finish_tile(const Tile& t, int64_t column, const Vec (&b_scale)[kVectors],
-                        Vec (&sums)[kRows][kVectors]) {
+inline __attribute__((always_inline)) void finish_tile(const Tile& t, int64_t column,
+                                                       const Vec (&b_scale)[kVectors],
+                                                       Vec (&sums)[kRows][kVectors]) {
   const Int16Block& g = t.block;
   const bool whole = column + kVectors * kLanes <= g.columns;
 #pragma GCC unroll 2
@@ -208,6 +210,20 @@ inline void finish_tile(const Tile& t, int64_t column, const Vec (&b_scale)[kVec
   }
 }
 
+// Sums that would overflow with more terms go to floats: earlier (+)= acc.
+template <int kRows, int kVectors>
+inline void add_to_earlier(bool accumulate, const IntVec (&acc)[kRows][kVectors], float* earlier) {
+#pragma GCC unroll 12
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int h = 0; h < kVectors; ++h) {
+      float* to = earlier + (i * kVectors + h) * kLanes;
+      const Vec sum = to_float(acc[i][h]);
+      store(to, accumulate ? load(to) + sum : sum);
+    }
+  }
+}
+
 // C [kRows, columns of kVectors vectors from `column` on].
 template <int kRows, int kVectors, bool kVnni>
 void run_tile(const Tile& t, int64_t column) {
@@ -236,14 +252,9 @@ void run_tile(const Tile& t, int64_t column) {
   const char* prefetch0 = t.prefetch[0];
   const char* prefetch1 = t.prefetch[1];
   const int64_t prefetch_step = t.prefetch_step;
-  Vec sums[kRows][kVectors];
-#pragma GCC unroll 12
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int h = 0; h < kVectors; ++h) sums[i][h] = Vec{};
-  }
-  for (int64_t first = 0; first < g.k; first += g.exact_terms) {
-    IntVec acc[kRows][kVectors];
+  IntVec acc[kRows][kVectors];
+  int64_t first = 0;
+  while (true) {
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
@@ -278,10 +289,23 @@ void run_tile(const Tile& t, int64_t column) {
 #pragma GCC unroll 4
       for (int i = 0; i < kBases; ++i) a[i] += a_step;
     }
+    if (first + g.exact_terms >= g.k) break;
+    add_to_earlier<kRows, kVectors>(first > 0, acc, t.earlier);
+    first += g.exact_terms;
+  }
+  Vec sums[kRows][kVectors];
+#pragma GCC unroll 12
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int h = 0; h < kVectors; ++h) sums[i][h] = to_float(acc[i][h]);
+  }
+  if (first > 0) {
 #pragma GCC unroll 12
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 2
-      for (int h = 0; h < kVectors; ++h) sums[i][h] = sums[i][h] + to_float(acc[i][h]);
+      for (int h = 0; h < kVectors; ++h) {
+        sums[i][h] = load(t.earlier + (i * kVectors + h) * kLanes) + sums[i][h];
+      }
     }
   }
   finish_tile<kRows, kVectors>(t, column, b_scale, sums);
@@ -307,7 +331,8 @@ void fetch_panels(const Int16Block& g, int64_t column, Tile& t) {
 
 template <bool kVnni>
 void multiply_by(const Int16Block& g) {
-  Tile t{g, g.a, g.a_scale, g.c_row_offset, {}, 0};
+  float earlier[kInt16TileRows * kTileColumns] = {};
+  Tile t{g, g.a, g.a_scale, g.c_row_offset, {}, 0, earlier};
   int64_t fetched = 0;
   const auto next_row = [&]() -> const char* {
     const void* row = fetched < g.fetch_count ? (const void*)g.fetch_rows[fetched++] : g.a;
