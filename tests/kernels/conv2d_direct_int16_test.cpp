@@ -35,11 +35,11 @@ const std::vector<Conv2dShape>& shapes() {
   static const std::vector<Conv2dShape> all = {
       conv(2, 64, 7, 7, 64, 1),
       conv(3, 37, 9, 5, 41, 1),                      // odd everywhere
-      conv(2, 600, 5, 7, 72, 1),                     // two blocks of k
+      conv(2, 1101, 5, 7, 72, 1),                    // two blocks of k
       conv(30, 40, 9, 9, 40, 1),                     // enough blocks of pixels
       conv(2, 72, 9, 8, 40, 1, 1, {.stride_h = 2}),  // phases without taps
       conv(2, 40, 9, 8, 72, 3, 1, {.stride_h = 2, .pad_h = 1}),
-      conv(1, 130, 7, 7, 70, 3, 1, {.pad_h = 1}),  // three blocks of k
+      conv(1, 130, 7, 7, 70, 3, 1, {.pad_h = 1}),  // two blocks of k, which cut taps
       conv(2, 24, 8, 9, 36, 3, 4, {.pad_h = 1}),   // groups
       conv(1, 1, 5, 5, 1, 1),
       conv(2, 5, 11, 9, 3, 5, 1, {.pad_h = 4, .dilation_h = 2}),
@@ -101,7 +101,7 @@ TEST_F(Conv2dDirectInt16, HeavyTailsKeepTheErrorOfBf16) {
 }
 
 TEST_F(Conv2dDirectInt16, EpilogueInEveryCombination) {
-  for (const Conv2dShape& s : {conv(2, 72, 11, 10, 41, 1), conv(1, 600, 9, 10, 40, 1)}) {
+  for (const Conv2dShape& s : {conv(2, 72, 11, 10, 41, 1), conv(1, 1100, 9, 10, 40, 1)}) {
     const Operands o(s, 0, 0.1F);  // outputs of some units, most of which ReLU6 leaves
     test::expect_every_epilogue(s, o, kBounds.worst, test::isa_paths(s, o));
   }
@@ -115,7 +115,7 @@ TEST_F(Conv2dDirectInt16, SameBitsForAnyThreadCountAndForPackedWeights) {
 // Filters and inputs whose integers are all as large as they can be.
 TEST_F(Conv2dDirectInt16, ValuesOfOneSizeDoNotOverflow) {
   for (const float sign : {1.0F, -1.0F}) {
-    const Conv2dShape s = conv(1, 1100, 3, 3, 40, 1);
+    const Conv2dShape s = conv(1, 2100, 3, 3, 40, 1);
     Operands o(s);
     std::fill(o.x.begin(), o.x.end(), 3.0F);
     std::fill(o.w.begin(), o.w.end(), sign * 0.5F);

@@ -30,7 +30,7 @@ const std::vector<InvertedResidualShape>& shapes() {
       {3, 32, 20, 18, 32, 16, 1, false},   // nothing expands
       {2, 11, 7, 7, 11, 40, 2, false},     // the same, strided
       {1, 3, 1, 1, 18, 3, 1, true},        // one pixel
-      {4, 40, 7, 6, 640, 300, 1, true},    // several blocks of k
+      {4, 40, 7, 6, 1160, 300, 1, true},   // several blocks of k
       {0, 8, 14, 14, 48, 8, 1, true},      // no images
   };
   return shapes;

@@ -3,24 +3,21 @@
 // it.
 //
 //   for each 144 output pixels                                              one task
-//     for each <= 512 of the patch length (taps x channels)
-//       the pixels' patches as integers [144, 512] and scales [144]         147 KB, L2
-//       Int16Kernels::multiply with the packed weights                      32 columns: 32 KB
+//     for each <= 1024 of the patch length (taps x channels)
+//       the pixels' patches as integers [144, 1024] and scales [144]        295 KB, L2
+//       Int16Kernels::multiply with the packed weights                      32 columns: 64 KB, L2
 //     the last block of k applies the epilogue; then the moments of the block's columns
 //
 // Scales belong to one pixel and one block of k, and to one output channel and one block of k: a
 // result depends on nothing but its own patch and filter. Finding a row's largest magnitude and
 // rounding cost some two instructions for each float; each integer is used for 2 * K operations.
 //
+// Blocks of k are long because both operands may stream from L2 (8 bytes a cycle of the 32 that it
+// delivers), while shorter ones read an image's rows in pieces and C several times.
+//
 // Where there are few pixels, a task for 144 of them would leave threads without work, and tasks
 // that share pixels would quantise them again. There the patches become integers first, all of
-// them in the workspace, and tasks are some output channels:
-//
-//   512 x 512, 3x3, one image of 7x7      bytes of weights     operations
-//     direct, integers                         4.7 MB            231 M
-//     F(2x2, 3x3), floats                     16.8 MB            134 M
-//
-// Batch 1 is bounded by reading them.
+// them in the workspace, and tasks are some output channels.
 //
 // Weights: [group] of [a header, K/16 panels of [blocks of k][16 scales, k/2 pairs of 16 columns]].
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
@@ -43,7 +40,7 @@ using implicit_gemm::PatchGemm;
 
 namespace {
 
-constexpr std::int64_t kMostBlockK = 512;
+constexpr std::int64_t kMostBlockK = 1024;
 constexpr std::int64_t kHeaderFloats = 16;  // exact_terms, and the alignment of what follows
 constexpr std::int64_t kGatheredRows = 8;   // patches that are floats at a time, in L1
 // Fewer blocks of pixels than this, and the tasks are cut by output channels.

@@ -157,6 +157,9 @@ constexpr int kInt16TileRows = 4;
 #else
 constexpr int kInt16TileRows = kTileRows;
 #endif
+// Elements of B that stay in L2 beside the rest: C, where it goes to memory, is then finished row
+// by row.
+constexpr int64_t kSmallB = 65536;
 constexpr int kTileVectors = 2;
 constexpr int64_t kTileColumns = kTileVectors * kLanes;
 
@@ -338,23 +341,30 @@ void multiply_by(const Int16Block& g) {
     const void* row = fetched < g.fetch_count ? (const void*)g.fetch_rows[fetched++] : g.a;
     return static_cast<const char*>(row);
   };
-  for (int64_t column = 0; column < g.columns; column += kTileColumns) {
-    for (int64_t i = 0; i < g.rows; i += kInt16TileRows) {
-      t.a = g.a + i * g.a_row_stride;
-      t.a_scale = g.a_scale + i;
-      t.c_row_offset = g.c_row_offset + i;
-      t.prefetch_step = fetched < g.fetch_count ? (2 * g.fetch_bytes + g.k - 1) / g.k : 0;
-      for (const char*& prefetch : t.prefetch) prefetch = next_row();
-      if (i == 0 && g.fetch_count == 0 && column + kTileColumns < g.columns) {
-        fetch_panels(g, column + kTileColumns, t);
-      }
-      const int64_t rows = min_of(kInt16TileRows, g.rows - i);
-      if (column + kLanes < g.columns) {
-        run_tile_rows<2, kVnni>(t, rows, column);
-      } else {
-        run_tile_rows<1, kVnni>(t, rows, column);
-      }
+  const auto run = [&](int64_t i, int64_t column) {
+    t.a = g.a + i * g.a_row_stride;
+    t.a_scale = g.a_scale + i;
+    t.c_row_offset = g.c_row_offset + i;
+    t.prefetch_step = fetched < g.fetch_count ? (2 * g.fetch_bytes + g.k - 1) / g.k : 0;
+    for (const char*& prefetch : t.prefetch) prefetch = next_row();
+    if (i == 0 && g.fetch_count == 0 && column + kTileColumns < g.columns) {
+      fetch_panels(g, column + kTileColumns, t);
     }
+    const int64_t rows = min_of(kInt16TileRows, g.rows - i);
+    if (column + kLanes < g.columns) {
+      run_tile_rows<2, kVnni>(t, rows, column);
+    } else {
+      run_tile_rows<1, kVnni>(t, rows, column);
+    }
+  };
+  if (g.fetch_c && g.k * g.columns <= kSmallB) {
+    for (int64_t i = 0; i < g.rows; i += kInt16TileRows) {
+      for (int64_t column = 0; column < g.columns; column += kTileColumns) run(i, column);
+    }
+    return;
+  }
+  for (int64_t column = 0; column < g.columns; column += kTileColumns) {
+    for (int64_t i = 0; i < g.rows; i += kInt16TileRows) run(i, column);
   }
 }
 
