@@ -80,13 +80,15 @@ void pack_forward(const IsaKernels& kernels, const Conv2dShape& s, const float* 
   }
 }
 
+// The panel's taps lie side by side first: the phases read them from L2.
 void pack_backward_data(const IsaKernels& kernels, const Conv2dShape& s, const float* w,
                         QuantizedFilters::Panel& panel) {
-  float* u = thread_scratch(kStridedPoints * winograd_point_floats(s.k));
+  float* u = thread_scratch(kStridedPoints * winograd_point_floats(s.k) + 9 * s.k * kPanelColumns);
+  float* taps = u + kStridedPoints * winograd_point_floats(s.k);
+  kernels.gemm.copy_rows(w + panel.column, s.c, 9 * s.k, panel.columns, taps, kPanelColumns);
   for (std::int64_t p = 0; p < kStridedPhases; ++p) {
     const StridedPhase phase = strided_phase(p);
-    kernels.winograd_strided.pack_backward_data(w + panel.column, s.c, s.k, panel.columns, phase,
-                                                u);
+    kernels.winograd_strided.pack_backward_data(taps, kPanelColumns, s.k, panel.columns, phase, u);
     for (std::int64_t i = 0; i < products_of(phase); ++i) {
       panel.set(products_before(p) + i, u + i * winograd_point_floats(s.k));
     }
