@@ -192,10 +192,13 @@ TEST_F(Conv2dStridedInt16, NaNAndInfinityReachTheOutputAndZerosStayZeros) {
 
 TEST(Conv2dStridedInt16Choice, PackingPaysForFewTilesOnlyWhereItIsDoneOnce) {
   const Conv2dShape one = strided(1, 256, 14, 14, 512);  // 4 tiles
+  const Conv2dShape four = strided(4, 256, 14, 14, 512);
   const Conv2dShape many = strided(12, 256, 14, 14, 512);
-  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, one), Conv2dAlgorithm::WinogradStridedInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, one), Conv2dAlgorithm::ImplicitGemmInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, four), Conv2dAlgorithm::WinogradStridedInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, many), Conv2dAlgorithm::WinogradStridedInt16);
-  EXPECT_NE(choose_conv2d(Conv2dPass::BackwardData, one), Conv2dAlgorithm::WinogradStridedInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, one), Conv2dAlgorithm::ImplicitGemmInt16);
+  EXPECT_NE(choose_conv2d(Conv2dPass::BackwardData, four), Conv2dAlgorithm::WinogradStridedInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, many), Conv2dAlgorithm::WinogradStridedInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, many), Conv2dAlgorithm::WinogradStrided);
 }
