@@ -48,13 +48,16 @@ const std::vector<Conv2dShape>& shapes() {
   return all;
 }
 
+constexpr std::initializer_list<Conv2dPass> kPasses = {
+    Conv2dPass::Forward, Conv2dPass::BackwardData, Conv2dPass::BackwardWeights};
+
 class Conv2dDirectInt16 : public ::testing::Test {
   Conv2dChoices choices_{Conv2dAlgorithm::ImplicitGemmInt16};
   UseConv2dChoices use_{choices_};
 };
 
 TEST_F(Conv2dDirectInt16, MatchesDoubleReference) {
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+  for (const Conv2dPass pass : kPasses) {
     test::expect_accurate(Conv2dAlgorithm::ImplicitGemmInt16, pass, shapes(), kBounds);
   }
 }
@@ -71,16 +74,17 @@ TEST_F(Conv2dDirectInt16, SameBitsOnEveryPath) {
     e.activation = Activation::Relu;
     const auto y = test::forward(s, o, cpu::Isa::Portable, e);
     const auto dx = test::backward_data(s, o, cpu::Isa::Portable);
+    const auto dw = test::backward_weights(s, o, cpu::Isa::Portable);
     for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       EXPECT_EQ(test::forward(s, o, isa, e), y) << name(s) << ", " << cpu::name_of(isa);
       EXPECT_EQ(test::backward_data(s, o, isa), dx) << name(s) << ", " << cpu::name_of(isa);
+      EXPECT_EQ(test::backward_weights(s, o, isa), dw) << name(s) << ", " << cpu::name_of(isa);
     }
   }
 }
 
 TEST_F(Conv2dDirectInt16, LargeMeansAndRangesKeepTheBound) {
-  test::expect_accurate_on_large_values(conv(2, 64, 14, 14, 64, 1),
-                                        {Conv2dPass::Forward, Conv2dPass::BackwardData}, 1e-2);
+  test::expect_accurate_on_large_values(conv(2, 64, 14, 14, 64, 1), kPasses, 1e-2);
 }
 
 // The fifth power of uniform numbers: few large ones among many small ones, as in gradients.
@@ -90,7 +94,7 @@ TEST_F(Conv2dDirectInt16, HeavyTailsKeepTheErrorOfBf16) {
     for (std::vector<float>* values : {&o.x, &o.dy}) {
       for (float& v : *values) v = v * v * v * v * v;
     }
-    for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    for (const Conv2dPass pass : kPasses) {
       const std::vector<double> want = test::reference(pass, s, o);
       for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
         EXPECT_LE(test::rms_error_over_rms(test::computed(pass, s, o, isa), want), 2.3e-3)
@@ -98,6 +102,25 @@ TEST_F(Conv2dDirectInt16, HeavyTailsKeepTheErrorOfBf16) {
       }
     }
   }
+}
+
+// Images of one value: no run of 64 pixels is exact in the weights' gradient.
+TEST_F(Conv2dDirectInt16, ImagesOfOneValueDoNotOverflow) {
+  for (const Conv2dShape& s : {conv(4, 40, 12, 12, 40, 1), conv(2, 24, 12, 12, 40, 3)}) {
+    Operands o(s);
+    std::fill(o.x.begin(), o.x.end(), 3.0F);
+    std::fill(o.dy.begin(), o.dy.end(), -0.5F);
+    const std::vector<double> want = test::backward_weights_reference(s, o);
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      EXPECT_LE(test::error_over_rms(test::backward_weights(s, o, isa), want), kBounds.worst);
+    }
+  }
+}
+
+TEST_F(Conv2dDirectInt16, EmptyBatchHasAWeightGradientOfZeros) {
+  const Conv2dShape s = conv(0, 40, 9, 9, 72, 1);
+  const std::vector<float> dw = test::backward_weights(s, Operands(s), cpu::Isa::Portable);
+  EXPECT_EQ(dw, std::vector<float>(dw.size(), 0.0F));
 }
 
 TEST_F(Conv2dDirectInt16, EpilogueInEveryCombination) {
@@ -175,7 +198,7 @@ TEST_F(Conv2dDirectInt16, ImagesDoNotDependOnTheirBatch) {
 
 TEST(Conv2dDirectInt16Choice, IsForThoseAloneThatAllowItAndWhereItPays) {
   Conv2dShape s = conv(2, 256, 14, 14, 64, 1);
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+  for (const Conv2dPass pass : kPasses) {
     s.int16 = 1;
     EXPECT_EQ(choose_conv2d(pass, s), Conv2dAlgorithm::ImplicitGemmInt16);
     s.int16 = 0;

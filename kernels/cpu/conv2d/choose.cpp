@@ -21,6 +21,7 @@ bool integers_pay(Conv2dPass pass, const Conv2dShape& s) {
   const std::int64_t taps =
       to_input ? s.r * s.s / std::max<std::int64_t>(s.window.stride_h * s.window.stride_w, 1)
                : s.r * s.s;
+  if (pass == Conv2dPass::BackwardWeights) return s.k_per_group() >= 32 && s.c_per_group() >= 32;
   const std::int64_t from = to_input ? s.k_per_group() : s.c_per_group();
   const std::int64_t to = to_input ? s.c_per_group() : s.k_per_group();
   return std::max<std::int64_t>(taps, 1) * from >= 32 && to >= 24;

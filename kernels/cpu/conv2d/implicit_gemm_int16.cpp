@@ -347,6 +347,7 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2d
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
+  if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(s);
   std::int64_t floats = 0;
   if (pass == Conv2dPass::Forward) {
     floats = staged_floats(s.n * s.p() * s.q(), s.r * s.s * s.c_per_group(), s.k_per_group());
@@ -375,6 +376,7 @@ const Conv2dDriver driver = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward_data = backward_data,
+    .backward_weights = backward_weights,
 };
 
 }  // namespace hanok::cpu::implicit_gemm_int16

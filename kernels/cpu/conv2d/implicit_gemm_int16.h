@@ -1,6 +1,7 @@
 // The convolutions of implicit_gemm.h as products of 16-bit integers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "hanok/kernels/cpu/conv2d/driver.h"
@@ -30,5 +31,10 @@ Int16Block block_of(const QuantizedBlock& a, const float* packed, std::int64_t k
                     std::int64_t column);
 
 void multiply(const Int16Kernels& kernels, const Int16Block& block);
+
+// In implicit_gemm_int16_backward_weights.cpp.
+std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
+void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,
+                      const float* x, const float* dy, float* dw);
 
 }  // namespace hanok::cpu::implicit_gemm_int16

@@ -116,16 +116,19 @@ void quantize_panel(const Int16Panel& p) {
 int64_t quantize_columns(const Int16Columns& c) {
   IntVec largest{};
   for (int64_t j = 0; j < c.columns; j += kLanes) {
+    const float* x = c.x + j;
+    const int64_t left = c.columns - j;
     IntVec most{};
     for (int64_t i = 0; i < c.rows; ++i) {
-      most = larger(most, magnitude_bits(load(c.x + i * c.x_stride + j)));
+      most = larger(most, magnitude_bits(load_first(x + i * c.x_stride, left)));
     }
     const Scale scale = scale_of(most);
     store(c.scale + j, scale.scale);
     IntVec sums{};
     for (int64_t i = 0; i < c.rows; i += 2) {
-      const float* x = c.x + i * c.x_stride + j;
-      sums += store_pairs(load(x), i + 1 < c.rows ? load(x + c.x_stride) : Vec{}, scale,
+      const Vec first = load_first(x + i * c.x_stride, left);
+      const Vec second = i + 1 < c.rows ? load_first(x + (i + 1) * c.x_stride, left) : Vec{};
+      sums += store_pairs(first, second, scale,
                           reinterpret_cast<int32_t*>(c.q + i / 2 * c.q_stride) + j);
     }
     largest = larger(largest, sums);

@@ -40,7 +40,7 @@ struct Int16Panel {
 struct Int16Columns {
   const float* x;
   int64_t rows, columns;
-  int64_t x_stride;  // floats from a row to the next; whole vectors of 16 are read
+  int64_t x_stride;  // floats from a row to the next
   int16_t* q;
   int64_t q_stride;  // integers from a pair of rows to the next; whole vectors of 16 are written
   float* scale;
