@@ -41,6 +41,9 @@ using implicit_gemm::PatchGemm;
 namespace {
 
 constexpr std::int64_t kMostBlockK = 1024;
+// Weights get 12 bits and a sign, one less than patches: twice as many terms are added before sums
+// go to floats, which is worth more here than the bit (rms errors stay a fifth of bf16's).
+constexpr std::int32_t kMostOfWeights = 4095;
 constexpr std::int64_t kHeaderFloats = 16;  // exact_terms, and the alignment of what follows
 constexpr std::int64_t kGatheredRows = 8;   // patches that are floats at a time, in L1
 // Fewer blocks of pixels than this, and the tasks are cut by output channels.
@@ -140,8 +143,11 @@ std::int64_t quantize_panel(const Int16Kernels& kernels, std::int64_t k, const f
     const std::int64_t rows = even(std::min(size, k - k0));
     float* scales = panel + block_offset(k, k0);
     auto* q = reinterpret_cast<std::int16_t*>(scales + kPanelColumns);
-    kernels.quantize_panel(
-        {.x = floats + k0 * kPanelColumns, .rows = rows, .q = q, .scale = scales});
+    kernels.quantize_panel({.x = floats + k0 * kPanelColumns,
+                            .rows = rows,
+                            .q = q,
+                            .scale = scales,
+                            .most = kMostOfWeights});
     std::int64_t proven = kInt16SafeTerms;
     while (proven < rows && proven < terms &&
            kInt16Most * kernels.largest_sum(q, rows, 2 * proven) <=

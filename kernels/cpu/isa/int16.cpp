@@ -50,16 +50,17 @@ struct Scale {
   Vec inverse;  // integers = round(x * inverse)
 };
 
-// Of rows, or columns, whose largest magnitudes have these bits. One of zeros, or as good as zeros,
-// becomes integers 0; one with infinities or NaN gets the scale NaN, so that its products are NaN
-// too.
-inline Scale scale_of(IntVec magnitude) {
+// Of rows, or columns, whose largest magnitudes have these bits and become `most_integer`. One of
+// zeros, or as good as zeros, becomes integers 0; one with infinities or NaN gets the scale NaN, so
+// that its products are NaN too.
+inline Scale scale_of(IntVec magnitude, int32_t most_integer = kInt16Most) {
   const Vec most = (Vec)magnitude;
   const IntVec finite = most <= 3.4e38F;
   const IntVec usual = finite & (most >= 1e-30F);
   const IntVec nan = broadcast_int(0x7fc00000) & ~finite;
-  const IntVec scale = (IntVec)(most * (1.0F / kInt16Most)) & usual;
-  const IntVec inverse = (IntVec)(static_cast<float>(kInt16Most) / most) & usual;
+  const auto integer = static_cast<float>(most_integer);
+  const IntVec scale = (IntVec)(most * (1.0F / integer)) & usual;
+  const IntVec inverse = (IntVec)(integer / most) & usual;
   return {(Vec)(scale | nan), (Vec)inverse};
 }
 
@@ -104,7 +105,7 @@ void quantize_panel(const Int16Panel& p) {
     for (int64_t i = 0; i < p.rows; ++i) {
       most = larger(most, magnitude_bits(load(x + i * kPanelColumns)));
     }
-    const Scale scale = scale_of(most);
+    const Scale scale = scale_of(most, p.most);
     store(p.scale + lane, scale.scale);
     for (int64_t i = 0; i < p.rows; i += 2) {
       store_pairs(load(x + i * kPanelColumns), load(x + (i + 1) * kPanelColumns), scale,

@@ -32,6 +32,7 @@ struct Int16Panel {
   int64_t rows;  // a multiple of 2
   int16_t* q;
   float* scale;
+  int32_t most = kInt16Most;  // the largest integer
 };
 
 /// Columns of floats x [rows, columns] -> pairs of neighbouring rows side by side, and the scale of
