@@ -1,5 +1,6 @@
 // 3x3 convolutions with stride 2 by Winograd with integer products, against double precision.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <gtest/gtest.h>
@@ -43,13 +44,16 @@ const std::vector<Conv2dShape>& int16_shapes() {
   return shapes;
 }
 
+constexpr std::array kPasses = {Conv2dPass::Forward, Conv2dPass::BackwardData,
+                                Conv2dPass::BackwardWeights};
+
 class Conv2dStridedInt16 : public ::testing::Test {
   Conv2dChoices choices_{Conv2dAlgorithm::WinogradStridedInt16};
   UseConv2dChoices use_{choices_};
 };
 
 TEST_F(Conv2dStridedInt16, MatchesDoubleReference) {
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+  for (const Conv2dPass pass : kPasses) {
     test::expect_accurate(Conv2dAlgorithm::WinogradStridedInt16, pass, int16_shapes(), kBounds);
   }
 }
@@ -93,7 +97,7 @@ TEST_F(Conv2dStridedInt16, IsMoreAccurateThanOperandsInBf16) {
     for (std::vector<float>* values : {&in_bf16.x, &in_bf16.w, &in_bf16.dy}) {
       for (float& v : *values) v = rounded_to_bf16(v);
     }
-    for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+    for (const Conv2dPass pass : kPasses) {
       const std::vector<double> want = test::reference(pass, s, o);
       const double bf16 =
           test::rms_error_over_rms(as_float(test::reference(pass, s, in_bf16)), want);
@@ -124,7 +128,7 @@ TEST_F(Conv2dStridedInt16, SameBitsOnAllPathsWithFusedMultiplyAdds) {
   const Operands o(s);
   std::vector<cpu::Isa> isas = cpu::isas_of_this_cpu();
   isas.erase(isas.begin());  // portable
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+  for (const Conv2dPass pass : kPasses) {
     for (const cpu::Isa isa : isas) {
       EXPECT_EQ(test::computed(pass, s, o, isa), test::computed(pass, s, o, isas.front()))
           << cpu::name_of(isa);
@@ -140,11 +144,21 @@ TEST_F(Conv2dStridedInt16, FiltersOfOneValueDoNotOverflow) {
   std::fill(o.x.begin(), o.x.end(), 3.0F);
   std::fill(o.w.begin(), o.w.end(), 0.5F);
   std::fill(o.dy.begin(), o.dy.end(), -2.0F);
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
+  for (const Conv2dPass pass : kPasses) {
     const std::vector<double> want = test::reference(pass, s, o);
     for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
       EXPECT_LE(test::error_over_rms(test::computed(pass, s, o, isa), want), kBounds.worst);
     }
+  }
+}
+
+TEST_F(Conv2dStridedInt16, WeightGradientOfNoImagesIsZero) {
+  Conv2dShape s = strided(12, 32, 16, 16, 32);
+  s.nominal_n = s.n;
+  s.n = 0;
+  const Operands o(s);
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+    EXPECT_EQ(test::backward_weights(s, o, isa), std::vector<float>(o.w.size(), 0.0F));
   }
 }
 
@@ -200,13 +214,20 @@ TEST(Conv2dStridedInt16Choice, PackingPaysForFewTilesOnlyWhereItIsDoneOnce) {
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, one), Conv2dAlgorithm::ImplicitGemmInt16);
   EXPECT_NE(choose_conv2d(Conv2dPass::BackwardData, four), Conv2dAlgorithm::WinogradStridedInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, many), Conv2dAlgorithm::WinogradStridedInt16);
-  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, many), Conv2dAlgorithm::WinogradStrided);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, many),
+            Conv2dAlgorithm::WinogradStridedInt16);
+}
+
+TEST(Conv2dStridedInt16Choice, GradientsOfFewWeightsStayInFloats) {
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, strided(12, 64, 56, 56, 128)),
+            Conv2dAlgorithm::WinogradStrided);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, strided(12, 128, 28, 28, 256)),
+            Conv2dAlgorithm::WinogradStridedInt16);
 }
 
 TEST_F(Conv2dStridedInt16, IsForThoseAloneThatAllowIt) {
   Conv2dShape s = strided(12, 64, 16, 16, 64);
   EXPECT_TRUE(can_compute(Conv2dAlgorithm::WinogradStridedInt16, Conv2dPass::Forward, s));
-  EXPECT_FALSE(can_compute(Conv2dAlgorithm::WinogradStridedInt16, Conv2dPass::BackwardWeights, s));
   s.int16 = 0;
   EXPECT_FALSE(can_compute(Conv2dAlgorithm::WinogradStridedInt16, Conv2dPass::Forward, s));
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, s), Conv2dAlgorithm::WinogradStrided);

@@ -46,7 +46,9 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
     // pay for it. As integers they are packed, which evaluation does once for many calls: fewer are
     // enough, but for the 4 tiles of 7x7 outputs direct products read less (0.72 ms for 1.09).
     const std::int64_t strided_tiles = batch * ((s.p() + 3) / 4) * ((s.q() + 3) / 4);
-    if (possible(Conv2dAlgorithm::WinogradStridedInt16) &&
+    // With few channels the weights' gradient is limited by its transforms.
+    const bool pays = pass != Conv2dPass::BackwardWeights || s.c + s.k > 256;
+    if (pays && possible(Conv2dAlgorithm::WinogradStridedInt16) &&
         strided_tiles >= (pass == Conv2dPass::Forward ? 8 : 48)) {
       return Conv2dAlgorithm::WinogradStridedInt16;
     }

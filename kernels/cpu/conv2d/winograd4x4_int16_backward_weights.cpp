@@ -17,11 +17,11 @@
 // in parallel, 16 channels a task, then pieces of dU run in parallel, 48 rows by 64 columns for all
 // 36 points. Both as in winograd4x4_backward_weights.cpp, which explains the cut.
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4_weights_cut.h"
+#include "hanok/kernels/cpu/conv2d/winograd_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/int16.h"
@@ -30,6 +30,8 @@
 namespace hanok::cpu::winograd4x4_int16 {
 namespace {
 
+using winograd_int16::kRunTiles;
+using winograd_int16::QuantizedColumns;
 using winograd_tiles::fetch_share;
 using winograd_tiles::kPieceColumns;
 using winograd_tiles::kPieceFloats;
@@ -42,54 +44,16 @@ using winograd_tiles::TiledImages;
 using winograd_tiles::TileLayout;
 using winograd_tiles::WeightsCut;
 
-constexpr std::int64_t kRunTiles = 64;          // that share scales
-constexpr std::int64_t kBlockTiles = 256;       // of a block in deep layers
-constexpr std::int64_t kGroup = kPanelColumns;  // channels transformed together
+constexpr std::int64_t kBlockTiles = 256;                  // of a block in deep layers
+constexpr std::int64_t kGroup = QuantizedColumns::kGroup;  // channels transformed together
 
 WeightsCut cut_work(const Conv2dShape& s) {
   return s.c + s.k <= 256 ? winograd_tiles::cut_into_slices(s, kRunTiles)
                           : winograd_tiles::cut_into_pieces(s, kBlockTiles);
 }
 
-// Some tiles of an image, transformed, as pairs of neighbouring tiles [36][tiles / 2, channels][2];
-// of each run of 64 tiles that need a point, scales [36][runs][channels] and how many terms of a
-// sum are exact [36][runs][channels / 16].
-class Columns {
- public:
-  Columns(std::int64_t tiles, std::int64_t channels)
-      : layout_(divide_up(tiles, 2), channels),
-        groups_(divide_up(channels, kGroup)),
-        runs_(divide_up(tiles, kRunTiles)) {}
-  std::int64_t floats() const {
-    return layout_.floats() + kWinogradPoints * runs_ * groups_ * (kGroup + 1);
-  }
-  void lie_at(float* memory) {
-    q_ = reinterpret_cast<std::int16_t*>(memory);
-    scales_ = memory + layout_.floats();
-    terms_ = reinterpret_cast<std::int32_t*>(scales_ + kWinogradPoints * runs_ * groups_ * kGroup);
-  }
-
-  // Integers from a pair of tiles to the next.
-  std::int64_t pair_stride() const { return 2 * layout_.tile_stride; }
-  // Of a point's run, from a channel on.
-  std::int16_t* q(std::int64_t point, std::int64_t run, std::int64_t channel) const {
-    return q_ + 2 * (point * layout_.point_stride + channel) + run * kRunTiles / 2 * pair_stride();
-  }
-  float* scales(std::int64_t point, std::int64_t run, std::int64_t channel) const {
-    return scales_ + (point * runs_ + run) * groups_ * kGroup + channel;
-  }
-  std::int32_t& terms(std::int64_t point, std::int64_t run, std::int64_t group) const {
-    return terms_[(point * runs_ + run) * groups_ + group];
-  }
-
- private:
-  TileLayout layout_;
-  std::int64_t groups_, runs_;
-  std::int16_t* q_ = nullptr;
-  float* scales_ = nullptr;
-  std::int32_t* terms_ = nullptr;
-};
-
+std::int64_t runs_of(const WeightsCut& cut) { return divide_up(cut.step_tiles, kRunTiles); }
+// Of the tiles that need a point: runs of 64, and tiles of one of them.
 std::int64_t runs_of(SortedTiles::Range tiles) {
   return divide_up(tiles.end - tiles.begin, kRunTiles);
 }
@@ -116,7 +80,7 @@ struct Group {
 };
 
 void transform(const Operands& o, const SortedTiles& tiles, Group part, float* floats,
-               const Columns& out) {
+               const QuantizedColumns& out) {
   const TileLayout layout(tiles.count(), kGroup);
   const std::int64_t channel = part.group * kGroup;
   const TiledImages images = part.of_x ? o.inputs() : o.gradients();
@@ -135,16 +99,13 @@ void transform(const Operands& o, const SortedTiles& tiles, Group part, float* f
     const auto needing = tiles.needing(point / kWinogradInput, point % kWinogradInput);
     for (std::int64_t run = 0; run < runs_of(needing); ++run) {
       const std::int64_t first = needing.begin + run * kRunTiles;
-      const std::int64_t sum = o.int16.quantize_columns(
-          {.x = floats + point * layout.point_stride + first * layout.tile_stride,
-           .rows = tiles_of_run(needing, run),
-           .columns = block.columns,
-           .x_stride = layout.tile_stride,
-           .q = out.q(point, run, channel),
-           .q_stride = out.pair_stride(),
-           .scale = out.scales(point, run, channel)});
-      const bool exact = kInt16Most * sum <= std::numeric_limits<std::int32_t>::max();
-      out.terms(point, run, part.group) = exact ? kRunTiles : kInt16SafeTerms;
+      out.set(o.int16, run,
+              {.point = point,
+               .channel = channel,
+               .count = block.columns,
+               .tiles = tiles_of_run(needing, run),
+               .x = floats + point * layout.point_stride + first * layout.tile_stride,
+               .stride = layout.tile_stride});
     }
   }
 }
@@ -152,33 +113,13 @@ void transform(const Operands& o, const SortedTiles& tiles, Group part, float* f
 // dU[point] (+)= G[point]^T V[point] over the tiles that need the point; `block` holds dU's address
 // and whether it has sums already.
 void multiply_point(const Operands& o, std::int64_t point, SortedTiles::Range tiles,
-                    const Piece& piece, const Columns& v, const Columns& g, Int16Block block) {
-  const auto multiply =
-      o.int16.multiply_vnni != nullptr && has_vnni() ? o.int16.multiply_vnni : o.int16.multiply;
+                    const Piece& piece, const QuantizedColumns& v, const QuantizedColumns& g,
+                    Int16Block block) {
   block.rows = piece.rows;
   block.columns = piece.columns;
-  block.a_row_stride = 2;
-  block.a_pair_stride = g.pair_stride();
-  block.b_panel_stride = 2 * kPanelColumns;
-  block.b_pair_stride = v.pair_stride();
-  block.b_scale_stride = kPanelColumns;
-  if (runs_of(tiles) == 0 && !block.accumulate) {
-    for (std::int64_t i = 0; i < piece.rows; ++i) {
-      std::fill_n(block.c + block.c_row_offset[i], piece.columns, 0.0F);
-    }
-  }
-  for (std::int64_t run = 0; run < runs_of(tiles); ++run) {
-    block.exact_terms = kRunTiles;
-    for (std::int64_t c = piece.column; c < piece.column + piece.columns; c += kGroup) {
-      block.exact_terms =
-          std::min<std::int64_t>(block.exact_terms, v.terms(point, run, c / kGroup));
-    }
-    block.a_scale = g.scales(point, run, piece.row);
-    block.b_scale = v.scales(point, run, piece.column);
-    block.k = round_up(tiles_of_run(tiles, run), 2);
-    block.a = g.q(point, run, piece.row);
-    block.b = v.q(point, run, piece.column);
-    multiply(block);
+  for (std::int64_t run = 0; run < std::max<std::int64_t>(runs_of(tiles), 1); ++run) {
+    QuantizedColumns::multiply(o.int16, run, tiles_of_run(tiles, run), {g, point, piece.row},
+                               {v, point, piece.column}, block);
     block.accumulate = true;
     block.fetch_count = 0;
   }
@@ -190,8 +131,8 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
   const auto row_offset = row_offsets(s.k, s.c);
   const Piece whole{0, s.k, 0, s.c};
   context.pool.run(cut.slices, [&](std::int64_t slice) {
-    Columns v(cut.step_tiles, s.c);
-    Columns g(cut.step_tiles, s.k);
+    QuantizedColumns v(runs_of(cut), s.c);
+    QuantizedColumns g(runs_of(cut), s.k);
     const TileLayout layout(cut.step_tiles, kGroup);
     float* floats = thread_scratch(layout.floats() + v.floats() + g.floats());
     v.lie_at(floats + layout.floats());
@@ -226,8 +167,8 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
 
 // `du` holds the pieces one after the other; null where there is one block: then they need no
 // memory but scratch.
-void run_staged(ExecContext& context, const Operands& o, const Columns& v, const Columns& g,
-                float* du, float* dw) {
+void run_staged(ExecContext& context, const Operands& o, const QuantizedColumns& v,
+                const QuantizedColumns& g, float* du, float* dw) {
   const WeightsCut& cut = o.cut;
   const Conv2dShape& s = o.shape;
   const auto row_offset = row_offsets(kPieceRows, kPieceColumns);
@@ -262,8 +203,8 @@ std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   const WeightsCut cut = cut_work(s);
   std::int64_t floats = cut.slices * cut.du_floats;
   if (!cut.sliced) {
-    floats += round_up(Columns(cut.step_tiles, s.c).floats(), kPanelColumns) +
-              Columns(cut.step_tiles, s.k).floats();
+    floats +=
+        QuantizedColumns(runs_of(cut), s.c).floats() + QuantizedColumns(runs_of(cut), s.k).floats();
   }
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
@@ -282,8 +223,8 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
     run_sliced(context, o, du);
     winograd_tiles::finish_slices(context, kernels, s, cut, du, dw);
   } else {
-    Columns v(cut.step_tiles, s.c);
-    Columns g(cut.step_tiles, s.k);
+    QuantizedColumns v(runs_of(cut), s.c);
+    QuantizedColumns g(runs_of(cut), s.k);
     v.lie_at(scope.take_array<float>(v.floats()));
     g.lie_at(scope.take_array<float>(g.floats()));
     run_staged(context, o, v, g, du, dw);

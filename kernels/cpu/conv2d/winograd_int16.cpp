@@ -7,6 +7,7 @@
 #include "hanok/kernels/cpu/isa.h"
 
 namespace hanok::cpu::winograd_int16 {
+
 namespace {
 
 constexpr std::int64_t kHeaderFloats = 16;  // exact_terms, and the rest of its cache line
@@ -29,6 +30,43 @@ std::int64_t proven_terms(const Int16Kernels& kernels, const std::int16_t* q, st
 }
 
 }  // namespace
+
+void QuantizedColumns::set(const Int16Kernels& kernels, std::int64_t run, const Channels& c) const {
+  const std::int64_t sum = kernels.quantize_columns({.x = c.x,
+                                                     .rows = c.tiles,
+                                                     .columns = c.count,
+                                                     .x_stride = c.stride,
+                                                     .q = q(c.point, run, c.channel),
+                                                     .q_stride = pair_stride(),
+                                                     .scale = scales(c.point, run, c.channel)});
+  const bool exact = kInt16Most * sum <= std::numeric_limits<std::int32_t>::max();
+  *terms(c.point, run, c.channel) = exact ? kRunTiles : kInt16SafeTerms;
+}
+
+void QuantizedColumns::multiply(const Int16Kernels& kernels, std::int64_t run, std::int64_t tiles,
+                                const Factor& a, const Factor& b, Int16Block block) {
+  if (tiles == 0) {
+    if (block.accumulate) return;
+    for (std::int64_t i = 0; i < block.rows; ++i) {
+      std::fill_n(block.c + block.c_row_offset[i], block.columns, 0.0F);
+    }
+    return;
+  }
+  block.a_row_stride = 2;
+  block.a_pair_stride = a.columns.pair_stride();
+  block.a_scale = a.columns.scales(a.point, run, a.channel);
+  block.b_panel_stride = 2 * kPanelColumns;
+  block.b_pair_stride = b.columns.pair_stride();
+  block.b_scale = b.columns.scales(b.point, run, b.channel);
+  block.b_scale_stride = kPanelColumns;
+  const std::int32_t* first_group = b.columns.terms(b.point, run, b.channel);
+  const std::int32_t* last_group = b.columns.terms(b.point, run, b.channel + block.columns - 1);
+  block.exact_terms = *std::min_element(first_group, last_group + 1);
+  block.k = round_up(tiles, 2);
+  block.a = a.columns.q(a.point, run, a.channel);
+  block.b = b.columns.q(b.point, run, b.channel);
+  winograd_int16::multiply(kernels, block);
+}
 
 QuantizedFilters::QuantizedFilters(std::int64_t out_channels, const std::vector<std::int64_t>& rows)
     : out_channels_(out_channels), panels_(divide_up(out_channels, kPanelColumns)), rows_(rows) {

@@ -5,6 +5,7 @@
 
 #include "hanok/kernels/cpu/conv2d/driver.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
+#include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/winograd_strided.h"
 
 namespace hanok::cpu::winograd_strided {
@@ -39,6 +40,30 @@ void transform_input(const IsaKernels& kernels, const Conv2dShape& shape, const 
 
 /// Tiles of a block that a task transforms.
 constexpr std::int64_t kTransformTiles = 6;
+
+/// The pieces that the weight gradient's dU is cut into: filters, channels, phases. Each is
+/// [points of the phase][kPieceRows][channels], point_floats() a point.
+struct Pieces {
+  static constexpr std::int64_t kRows = 48;  // filters
+
+  const Conv2dShape& s;
+  StridedChannels channels;
+
+  std::int64_t rows() const { return divide_up(s.k, kRows); }
+  std::int64_t columns() const { return divide_up(s.c, channels.block); }
+  std::int64_t count() const { return rows() * columns() * kStridedPhases; }
+  std::int64_t row_stride() const { return packed_row_stride(channels.block); }
+  std::int64_t point_floats() const { return kRows * row_stride() + kPanelColumns; }
+  std::int64_t floats() const { return kStridedPoints * point_floats(); }
+
+  struct Piece {
+    StridedPhase phase;
+    std::int64_t row, rows, column, columns;
+  };
+  Piece piece(std::int64_t i) const;
+  /// dw's part from a complete piece.
+  void finish(const IsaKernels& kernels, const Piece& piece, const float* du, float* dw) const;
+};
 
 /// The tiles that need point (i, j).
 inline winograd_tiles::SortedTiles::Range tiles_needing(const winograd_tiles::SortedTiles& tiles,

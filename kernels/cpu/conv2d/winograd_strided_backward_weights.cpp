@@ -26,22 +26,6 @@ using winograd_tiles::TiledImages;
 using winograd_tiles::TileLayout;
 using winograd_tiles::Tiles;
 
-constexpr std::int64_t kPieceRows = 48;  // filters of a piece of dU, and a cache line a point
-
-// The pieces that dU is cut into: filters, channels, phases.
-struct Pieces {
-  const Conv2dShape& s;
-  StridedChannels channels;
-
-  std::int64_t rows() const { return divide_up(s.k, kPieceRows); }
-  std::int64_t columns() const { return divide_up(s.c, channels.block); }
-  std::int64_t count() const { return rows() * columns() * kStridedPhases; }
-  std::int64_t point_floats() const {
-    return kPieceRows * packed_row_stride(channels.block) + kPanelColumns;
-  }
-  std::int64_t floats() const { return kStridedPoints * point_floats(); }
-};
-
 void transform_gradient(const IsaKernels& kernels, const Conv2dShape& s, const float* dy,
                         Tiles tiles, float* y, const TileLayout& layout) {
   WinogradInputBlock block = TiledImages{s.p(), s.q(), s.k}.block(dy, tiles, y, layout);
@@ -50,6 +34,23 @@ void transform_gradient(const IsaKernels& kernels, const Conv2dShape& s, const f
 }
 
 }  // namespace
+
+Pieces::Piece Pieces::piece(std::int64_t i) const {
+  const std::int64_t row = i / columns() % rows() * kRows;
+  const std::int64_t column = i % columns() * channels.block;
+  return {.phase = strided_phase(i / (rows() * columns())),
+          .row = row,
+          .rows = std::min(kRows, s.k - row),
+          .column = column,
+          .columns = channels.block_size(column)};
+}
+
+void Pieces::finish(const IsaKernels& kernels, const Piece& piece, const float* du,
+                    float* dw) const {
+  kernels.winograd_strided.weights_transform(du, point_floats(), row_stride(), piece.rows,
+                                             piece.columns, piece.phase,
+                                             dw + piece.row * 9 * s.c + piece.column, s.c);
+}
 
 std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   const TileBlocks blocks = tile_blocks(s);
@@ -66,8 +67,7 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
   const Pieces pieces{s, channels_of(s)};
   const TileLayout v_layout = input_layout(blocks, s);
   const TileLayout y_layout(blocks.block_tiles, s.k, kStridedPoints);
-  const std::int64_t row_stride = packed_row_stride(pieces.channels.block);
-  const auto row_offset = row_offsets(kPieceRows, row_stride);
+  const auto row_offset = row_offsets(Pieces::kRows, pieces.row_stride());
   Workspace::Scope scope(context.workspace);
   auto* v = scope.take_array<float>(v_layout.floats());
   auto* y = scope.take_array<float>(y_layout.floats());
@@ -84,14 +84,12 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
                               transform_gradient(kernels, s, dy, tiles.part(begin, end),
                                                  y + begin * y_layout.tile_stride, y_layout);
                             });
-    context.pool.run(pieces.count(), [&](std::int64_t piece) {
-      const StridedPhase phase = strided_phase(piece / (pieces.rows() * pieces.columns()));
-      const std::int64_t row = piece / pieces.columns() % pieces.rows() * kPieceRows;
-      const std::int64_t column = piece % pieces.columns() * pieces.channels.block;
-      float* out = du ? du + piece * pieces.floats() : thread_scratch(pieces.floats());
+    context.pool.run(pieces.count(), [&](std::int64_t task) {
+      const auto piece = pieces.piece(task);
+      float* out = du ? du + task * pieces.floats() : thread_scratch(pieces.floats());
       GemmBlock block{};
-      block.rows = std::min(kPieceRows, s.k - row);
-      block.columns = pieces.channels.block_size(column);
+      block.rows = piece.rows;
+      block.columns = piece.columns;
       block.a_row_stride = 1;
       block.a_k_stride = y_layout.tile_stride;
       block.b_panel_stride = kPanelColumns;
@@ -100,22 +98,21 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
       block.accumulate = b > 0;
       block.fetch_a = true;
       block.c = out;
-      for (std::int64_t i = 0; i < strided_rows(phase); ++i) {
-        for (std::int64_t j = 0; j < strided_columns(phase); ++j) {
+      for (std::int64_t i = 0; i < strided_rows(piece.phase); ++i) {
+        for (std::int64_t j = 0; j < strided_columns(piece.phase); ++j) {
           const std::int64_t point = i * kStridedSide + j;
           const SortedTiles::Range range = tiles_needing(tiles, point);
           block.k = range.end - range.begin;
-          block.a = y + point * y_layout.point_stride + range.begin * y_layout.tile_stride + row;
+          block.a =
+              y + point * y_layout.point_stride + range.begin * y_layout.tile_stride + piece.row;
           block.b = v + point * v_layout.point_stride + range.begin * v_layout.tile_stride +
-                    pieces.channels.offset(point, phase, column);
+                    pieces.channels.offset(point, piece.phase, piece.column);
           kernels.gemm.multiply(block);
           block.c += pieces.point_floats();
         }
       }
       if (b + 1 < rounds) return;
-      kernels.winograd_strided.weights_transform(out, pieces.point_floats(), row_stride, block.rows,
-                                                 block.columns, phase, dw + row * 9 * s.c + column,
-                                                 s.c);
+      pieces.finish(kernels, piece, out, dw);
     });
   }
 }

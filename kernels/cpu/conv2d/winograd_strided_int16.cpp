@@ -275,6 +275,7 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2d
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {
+  if (pass == Conv2dPass::BackwardWeights) return backward_weights_workspace_bytes(s);
   const TileBlocks blocks = tile_blocks(s);
   const std::size_t bytes = static_cast<std::size_t>(tiles_of(pass, s).floats()) * sizeof(float);
   return pass == Conv2dPass::Forward
@@ -295,6 +296,7 @@ const Conv2dDriver driver = {
     .workspace_bytes = workspace_bytes,
     .forward = forward,
     .backward_data = backward_data,
+    .backward_weights = backward_weights,
 };
 
 }  // namespace hanok::cpu::winograd_strided_int16
