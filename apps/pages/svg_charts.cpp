@@ -202,14 +202,16 @@ Box place_of_label(const std::string& label, double x, double y, const Plot& plo
                    const std::vector<Box>& taken) {
   constexpr double kHeight = 12, kGap = 6;
   const double width = text_width(label) * 11 / 12;
-  const double beside = y - kHeight / 2, centred = x - width / 2;
+  const double beside = y - kHeight / 2;
+  const double centred = std::max(plot.left, std::min(x - width / 2, plot.right - width));
   const Box places[] = {{x + kGap, beside, width, kHeight},
                         {x - kGap - width, beside, width, kHeight},
                         {centred, y - kGap - kHeight, width, kHeight},
                         {centred, y + kGap, width, kHeight}};
   for (const Box& place : places) {
     const bool inside = place.x >= plot.left && place.x + width <= plot.right &&
-                        place.y >= plot.top && place.y + kHeight <= plot.bottom;
+                        place.y >= plot.top - kHeight / 2 &&
+                        place.y + kHeight <= plot.bottom + kHeight / 2;
     const bool free = std::none_of(taken.begin(), taken.end(),
                                    [&](const Box& other) { return overlap(place, other); });
     if (inside && free) return place;

@@ -24,7 +24,8 @@ class BenchPrecision : public ::testing::Test {
 
   nlohmann::json measure(const std::vector<std::string>& arguments) {
     const std::string file = folder_ / "errors.json";
-    const Outcome outcome = run_program("bench_precision", arguments + std::vector{"--json", file});
+    const Outcome outcome =
+        run_program("bench_precision", arguments + std::vector<std::string>{"--json", file});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.output;
     printed_ = outcome.output;
     return read_json(file);
@@ -41,7 +42,7 @@ void expect_errors_in_order(const nlohmann::json& convolutions) {
   for (const nlohmann::json& row : convolutions) {
     EXPECT_LT(row["f32"]["rms"], 1e-5) << row;
     EXPECT_GT(row["bf16"]["rms"], 1e-3) << row;
-    EXPECT_LT(row["bf16"]["rms"], 4e-3) << row;
+    EXPECT_LT(row["bf16"]["rms"], 6e-3) << row;
     EXPECT_LE(row["int16"]["rms"], row["bf16"]["rms"]) << row;
     EXPECT_GT(row["bf16"]["max"], row["bf16"]["rms"]) << row;
     integers += row["integers"].get<bool>() ? 1 : 0;
