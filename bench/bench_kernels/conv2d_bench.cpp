@@ -100,7 +100,7 @@ void register_case(Conv2dPass pass, const std::string& pass_name, const ConvLaye
       }
       Conv2dShape integers = layer.shape(16);
       integers.int16 = 1;
-      if (!can_compute(Conv2dAlgorithm::Winograd4x4Int16, pass, integers)) continue;
+      if (choose_conv2d(pass, integers) == choose_conv2d(pass, layer.shape(16))) continue;
       register_case(pass, std::string(pass_name) + "_int16", layer, 16, 2, Products::Integers);
     }
     for (const ConvLayer& layer : kResNet50) register_case(pass, pass_name, layer, 16, 2);

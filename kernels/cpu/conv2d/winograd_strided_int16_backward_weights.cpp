@@ -4,8 +4,8 @@
 // of at most 64 tiles (winograd_int16.h).
 //
 //   for each block of at most 8 runs
-//     for each run, and 32 channels of x or of dy                                      one task
-//       their transformed tiles, in floats           [25][tiles, up to 4 * 32], 663 KB, L2
+//     for each run, and 16 channels of x or of dy                                      one task
+//       their transformed tiles, in floats           [25][tiles, up to 4 * 16], 332 KB, L2
 //       V[point], Y[point]: the same as integers     [25][tiles / 2, up to 4 * C or K][2]
 //     for each 48 filters, 64 channels and phase                                       one task
 //       dU[point] += Y[point]^T * V[point] for each run     [up to 25][48, 64] f32, L2
@@ -32,10 +32,7 @@ using winograd_tiles::SortedTiles;
 using winograd_tiles::TiledImages;
 using winograd_tiles::TileLayout;
 
-// Channels transformed together: with fewer, finding a tile's pixels costs as much as its
-// transform.
-constexpr std::int64_t kChannels = 32;
-constexpr std::int64_t kGroup = QuantizedColumns::kGroup;
+constexpr std::int64_t kGroup = QuantizedColumns::kGroup;  // channels transformed together
 
 // Runs of tiles, as equal as possible, in blocks of up to 8.
 struct Runs {
@@ -82,22 +79,11 @@ struct Operands {
   const float* dy;
 };
 
-// Channels of more than one group.
-void set_groups(const Operands& o, std::int64_t run, const QuantizedColumns& columns,
-                QuantizedColumns::Channels channels) {
-  for (std::int64_t left = channels.count; left > 0; left -= kGroup) {
-    channels.count = std::min(kGroup, left);
-    columns.set(o.int16, run, channels);
-    channels.channel += kGroup;
-    channels.x += kGroup;
-  }
-}
-
 void transform_input(const Operands& o, const SortedTiles& tiles, std::int64_t run,
                      std::int64_t channel, const QuantizedColumns& v) {
   const Conv2dShape& s = o.shape;
-  const std::int64_t count = std::min(kChannels, s.c - channel);
-  const TileLayout layout(tiles.count(), kStridedPhases * kChannels, kStridedPoints);
+  const std::int64_t count = std::min(kGroup, s.c - channel);
+  const TileLayout layout(tiles.count(), kStridedPhases * kGroup, kStridedPoints);
   float* floats = thread_scratch(layout.floats());
   WinogradInputBlock block =
       TiledImages{s.h, s.w, s.c}.block(o.x + channel, tiles.all(), floats, layout);
@@ -106,14 +92,14 @@ void transform_input(const Operands& o, const SortedTiles& tiles, std::int64_t r
   for (std::int64_t point = 0; point < kStridedPoints; ++point) {
     const SortedTiles::Range range = tiles_needing(tiles, point);
     for (std::int64_t rank = 0; rank < strided_phases(point); ++rank) {
-      set_groups(o, run, v,
-                 {.point = point,
-                  .channel = rank * phase_channels(s) + channel,
-                  .count = count,
-                  .tiles = range.end - range.begin,
-                  .x = floats + point * layout.point_stride + range.begin * layout.tile_stride +
-                       rank * count,
-                  .stride = layout.tile_stride});
+      v.set(o.int16, run,
+            {.point = point,
+             .channel = rank * phase_channels(s) + channel,
+             .count = count,
+             .tiles = range.end - range.begin,
+             .x = floats + point * layout.point_stride + range.begin * layout.tile_stride +
+                  rank * count,
+             .stride = layout.tile_stride});
     }
   }
 }
@@ -121,22 +107,22 @@ void transform_input(const Operands& o, const SortedTiles& tiles, std::int64_t r
 void transform_gradient(const Operands& o, const SortedTiles& tiles, std::int64_t run,
                         std::int64_t channel, const QuantizedColumns& y) {
   const Conv2dShape& s = o.shape;
-  const TileLayout layout(tiles.count(), kChannels, kStridedPoints);
+  const TileLayout layout(tiles.count(), kGroup, kStridedPoints);
   float* floats = thread_scratch(layout.floats());
   WinogradInputBlock block =
       TiledImages{s.p(), s.q(), s.k}.block(o.dy + channel, tiles.all(), floats, layout);
-  block.columns = std::min(kChannels, s.k - channel);
+  block.columns = std::min(kGroup, s.k - channel);
   block.fetch_x = true;
   o.kernels.winograd_strided.gradient_transform(block);
   for (std::int64_t point = 0; point < kStridedPoints; ++point) {
     const SortedTiles::Range range = tiles_needing(tiles, point);
-    set_groups(o, run, y,
-               {.point = point,
-                .channel = channel,
-                .count = block.columns,
-                .tiles = range.end - range.begin,
-                .x = floats + point * layout.point_stride + range.begin * layout.tile_stride,
-                .stride = layout.tile_stride});
+    y.set(o.int16, run,
+          {.point = point,
+           .channel = channel,
+           .count = block.columns,
+           .tiles = range.end - range.begin,
+           .x = floats + point * layout.point_stride + range.begin * layout.tile_stride,
+           .stride = layout.tile_stride});
   }
 }
 
@@ -190,18 +176,18 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
   y.lie_at(scope.take_array<float>(y.floats()));
   float* du =
       all_runs.blocks() > 1 ? scope.take_array<float>(pieces.count() * pieces.floats()) : nullptr;
-  const std::int64_t x_parts = divide_up(s.c, kChannels);
-  const std::int64_t parts = x_parts + divide_up(s.k, kChannels);
+  const std::int64_t x_groups = divide_up(s.c, kGroup);
+  const std::int64_t groups = x_groups + divide_up(s.k, kGroup);
   for (std::int64_t b = 0; b < all_runs.blocks(); ++b) {
     const std::vector<SortedTiles> runs = all_runs.block(b);
-    context.pool.run(static_cast<std::int64_t>(runs.size()) * parts, [&](std::int64_t task) {
-      const std::int64_t run = task / parts;
-      const std::int64_t part = task % parts;
+    context.pool.run(static_cast<std::int64_t>(runs.size()) * groups, [&](std::int64_t task) {
+      const std::int64_t run = task / groups;
+      const std::int64_t group = task % groups;
       const SortedTiles& tiles = runs[static_cast<std::size_t>(run)];
-      if (part < x_parts) {
-        transform_input(operands, tiles, run, part * kChannels, v);
+      if (group < x_groups) {
+        transform_input(operands, tiles, run, group * kGroup, v);
       } else {
-        transform_gradient(operands, tiles, run, (part - x_parts) * kChannels, y);
+        transform_gradient(operands, tiles, run, (group - x_groups) * kGroup, y);
       }
     });
     context.pool.run(pieces.count(), [&](std::int64_t task) {
