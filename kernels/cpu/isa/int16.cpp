@@ -37,12 +37,6 @@ int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 // The magnitudes' bits, which order as the magnitudes do, NaN above infinity.
 inline IntVec magnitude_bits(Vec v) { return (IntVec)v & 0x7fffffff; }
 
-inline float as_float(int32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 inline IntVec magnitude(IntVec v) { return larger(v, -v); }
 
 struct Scale {
