@@ -124,8 +124,8 @@ TEST_F(Conv2dInt16, ChannelsOfOneGradientDoNotShareAScale) {
 }
 
 TEST(Conv2dInt16Choice, InputGradientsNeedEnoughTilesToPayForPacking) {
-  const Conv2dShape few = conv3x3(16, 512, 7, 7, 512);  // 4 tiles an image
-  const Conv2dShape enough = conv3x3(32, 512, 7, 7, 512);
+  const Conv2dShape few = conv3x3(12, 512, 7, 7, 512);  // 4 tiles an image
+  const Conv2dShape enough = conv3x3(16, 512, 7, 7, 512);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, few), Conv2dAlgorithm::Winograd4x4);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, enough), Conv2dAlgorithm::Winograd4x4Int16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, few), Conv2dAlgorithm::Winograd4x4Int16);

@@ -60,9 +60,9 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
     const bool small = s.c * s.k <= 256 * 256 && pass != Conv2dPass::BackwardWeights;
     const std::int64_t tiles = batch * tiles_of_image(pass, s);
     if (possible(Conv2dAlgorithm::Winograd4x4) && tiles >= (small ? 4 : 12)) {
-      // The input's gradient packs its weights at every step: with 512 channels and 64 tiles that
-      // takes longer than the integers save (8.4 ms in place of 6.7).
-      const bool pays = pass != Conv2dPass::BackwardData || tiles >= 96;
+      // The input's gradient packs its weights at every step: with 512 channels that takes as long
+      // as the products of 64 tiles, together four fifths of the time in floats.
+      const bool pays = pass != Conv2dPass::BackwardData || tiles >= 64;
       if (pays && possible(Conv2dAlgorithm::Winograd4x4Int16)) {
         return Conv2dAlgorithm::Winograd4x4Int16;
       }
