@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 
 constexpr std::size_t kLeastSegment = 2 * kMebibyte;
+/// Segments of at least this size hold the tensors of a whole step.
+constexpr std::size_t kSegmentOfAStep = 256 * kMebibyte;
 
 std::size_t round_up(std::size_t bytes, std::size_t unit) {
   return std::max(unit, (bytes + unit - 1) / unit * unit);
@@ -67,14 +69,23 @@ void CachingAllocator::deallocate(void* pointer) noexcept {
   free_list(*block).emplace(block->size, block);
 }
 
-/// The best-fitting free block, split to size; null if there is none.
+/// The first free block that fits, or the best-fitting one, split to size; null if there is none.
 CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool small, int pool) {
   FreeList& list = free_[{pool, small}];
-  const auto found = list.lower_bound({size, nullptr});
-  const bool splits = source_->segment_bytes(small) > 0;
+  auto found = list.lower_bound({size, nullptr});
+  const std::size_t segment = source_->segment_bytes(small);
+  const bool splits = segment > 0;
   // Without splitting, a block may be up to an eighth larger.
   if (found == list.end()) return nullptr;
   if (!splits && found->first > size + size / 8) return nullptr;
+  if (segment >= kSegmentOfAStep) {
+    const auto place = [](const auto& entry) {
+      return std::pair(entry.second->segment, entry.second->data);
+    };
+    for (auto other = found; other != list.end(); ++other) {
+      if (place(*other) < place(*found)) found = other;
+    }
+  }
   Block* block = found->second;
   list.erase(found);
   block->free = false;
@@ -111,6 +122,7 @@ CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool sm
   auto block = std::make_unique<Block>();
   block->data = static_cast<char*>(data);
   block->size = size;
+  block->segment = ++segments_;
   block->small = small;
   block->pool = pool;
   return (blocks_[data] = std::move(block)).get();
@@ -123,6 +135,7 @@ void CachingAllocator::split(Block& block, std::size_t size) {
   auto rest = std::make_unique<Block>();
   rest->data = block.data + size;
   rest->size = block.size - size;
+  rest->segment = block.segment;
   rest->free = true;
   rest->small = block.small;
   rest->pool = block.pool;

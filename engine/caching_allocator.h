@@ -3,15 +3,17 @@
 // in its first iteration.
 //
 // Memory is allocated in segments, which are split into blocks; a freed block is merged with its
-// free neighbours, so that what held four small images can hold a large one next. Best fit and a
-// fixed rounding give a step's requests the same blocks each time. Small requests (below 1 MiB)
-// have their own segments, so that they do not fragment large ones, or none where the system has a
-// good allocator for them (CPU).
+// free neighbours, so that what held four small images can hold a large one next. A request gets
+// the best-fitting block or, where a whole step fits into a segment (CPU), the first that fits: so
+// the segment's far end stays untouched. Either way a step's requests get the same blocks each
+// time. Small requests (below 1 MiB) have their own segments, so that they do not fragment large
+// ones, or none where the system has a good allocator for them (CPU).
 //
 // On CUDA a block is reused while the device may still be working on its old content. This is safe
 // because all tensors are read and written on one stream, in order.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -55,6 +57,7 @@ class CachingAllocator final : public Allocator {
   struct Block {
     char* data = nullptr;
     std::size_t size = 0;
+    std::uint64_t segment = 0;  // in order of their allocation
     bool free = false;
     bool small = false;
     int pool = 0;
@@ -79,6 +82,7 @@ class CachingAllocator final : public Allocator {
   std::map<std::pair<int, bool>, FreeList> free_;             // by pool and smallness
   MemoryStatistics statistics_;
   int pools_ = 0;
+  std::uint64_t segments_ = 0;  // allocated so far
 };
 
 }  // namespace hanok

@@ -35,11 +35,18 @@ std::size_t Workspace::bytes() const {
 }
 
 Workspace::Scope::Scope(Workspace& workspace)
-    : workspace_(workspace), saved_chunk_(workspace.chunk_), saved_offset_(workspace.offset_) {}
+    : workspace_(workspace),
+      saved_chunk_(workspace.chunk_),
+      saved_offset_(workspace.offset_),
+      saved_in_use_(workspace.in_use_) {}
 
 Workspace::Scope::~Scope() {
   workspace_.chunk_ = saved_chunk_;
   workspace_.offset_ = saved_offset_;
+  workspace_.in_use_ = saved_in_use_;
+  // A need that grew piece by piece left several chunks, the rest of each unused: the next one gets
+  // one chunk for all of it.
+  if (saved_in_use_ == 0 && workspace_.chunks_.size() > 1) workspace_.release_all();
 }
 
 void* Workspace::Scope::take(std::size_t bytes) {
@@ -59,12 +66,14 @@ void* Workspace::Scope::take(std::size_t bytes) {
       w.release_(w.chunks_.back().data, w.chunks_.back().bytes);
       w.chunks_.pop_back();
     }
-    const std::size_t size = std::max(bytes, kSmallestChunk);
+    const std::size_t size = std::max({bytes, kSmallestChunk, w.chunk_ == 0 ? w.most_ : 0});
     w.chunks_.reserve(w.chunks_.size() + 1);
     w.chunks_.push_back({static_cast<char*>(w.acquire_(size)), size});
   }
   void* result = w.chunks_[w.chunk_].data + w.offset_;
   w.offset_ += bytes;
+  w.in_use_ += bytes;
+  w.most_ = std::max(w.most_, w.in_use_);
   return result;
 }
 

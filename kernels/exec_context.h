@@ -40,6 +40,7 @@ class Workspace {
     Workspace& workspace_;
     std::size_t saved_chunk_;
     std::size_t saved_offset_;
+    std::size_t saved_in_use_;
   };
 
   /// Releases all memory. Only outside scopes.
@@ -58,6 +59,8 @@ class Workspace {
   std::vector<Chunk> chunks_;
   std::size_t chunk_ = 0;   // index of the chunk in use
   std::size_t offset_ = 0;  // bytes used of it
+  std::size_t in_use_ = 0;  // bytes taken by the scopes that live
+  std::size_t most_ = 0;    // the largest in_use_ so far
 };
 
 struct ExecContext {

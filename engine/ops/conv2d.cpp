@@ -2,6 +2,7 @@
 #include "hanok/engine/ops/conv2d.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <fmt/format.h>
 #include <mutex>
 
@@ -180,15 +181,34 @@ void Conv2dBackward::save(const Node& node, const Tensor& x, const Tensor& weigh
   if (node.needs(0)) weight_ = weight;
 }
 
+ConstView images_of(const ConstView& images, std::int64_t first, std::int64_t count) {
+  Shape sizes = images.shape;
+  const std::int64_t elements = images.numel() / sizes[0];
+  sizes[0] = count;
+  const auto* data =
+      images.as<std::byte>() + first * elements * static_cast<std::int64_t>(size_of(images.dtype));
+  return {data, images.dtype, sizes};
+}
+
+Tensor Conv2dBackward::weight_gradient(const Node& node, const Tensor& dz,
+                                       std::int64_t first) const {
+  Conv2dShape part = shape_;
+  part.n = dz.size(0);
+  if (part.nominal_n == 0) part.nominal_n = shape_.n;
+  Tensor dw = empty_on(dz, shape_.weight_shape());
+  const Target target(dz);
+  target.run(Conv2dBackwardWeights{.shape = part,
+                                   .x = images_of(x_.get(node.name()).view(), first, part.n),
+                                   .dy = dz.view(),
+                                   .dw = dw.mutable_view()});
+  return dw;
+}
+
 std::vector<Tensor> Conv2dBackward::run(const Node& node, const Tensor& dz) const {
   Tensor dx, dw, dbias;
   const Target target(dz);
   if (node.needs(1)) {
-    dw = empty_on(dz, shape_.weight_shape());
-    target.run(Conv2dBackwardWeights{.shape = shape_,
-                                     .x = x_.get(node.name()).view(),
-                                     .dy = dz.view(),
-                                     .dw = dw.mutable_view()});
+    dw = weight_gradient(node, dz, 0);
   }
   if (node.needs(2)) {
     dbias = empty_on(dz, {shape_.k});

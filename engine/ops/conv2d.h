@@ -31,6 +31,9 @@ Tensor conv2d_in_bf16(const Tensor& x, const Tensor& weight, bool trained, const
 std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shape,
                                         const Tensor& weight, bool trained);
 
+/// Images [first, first + count) of a dense tensor of images.
+ConstView images_of(const ConstView& images, std::int64_t first, std::int64_t count);
+
 /// What the backward of z = conv2d(x, weight) + bias keeps, and what it computes from dz:
 ///   dx[n,c,h,w] = sum over k,r,s of dz[n,k,p,q] weight[k,c,r,s]
 ///   dw[k,c,r,s] = sum over n,p,q of dz[n,k,p,q] x[n,c,h,w]
@@ -44,6 +47,8 @@ class Conv2dBackward {
   void save(const Node& node, const Tensor& x, const Tensor& weight, const Conv2dShape& shape);
   /// {dx, dw, dbias}
   std::vector<Tensor> run(const Node& node, const Tensor& dz) const;
+  /// dw of some of the images, from `first` on: dz is theirs.
+  Tensor weight_gradient(const Node& node, const Tensor& dz, std::int64_t first) const;
   void release();
   const Conv2dShape& shape() const { return shape_; }
 

@@ -57,11 +57,12 @@ class NormRecomputation final : public Recomputation {
  protected:
   Tensor make(const char* op) const override {
     const Tensor z = z_.get(op);
-    const Tensor residual = residual_.get_operand(op);
+    Tensor residual = residual_.get_operand(op);
     BatchNormState bn;
     bn.weight = gamma_.get(op);
     bn.bias = beta_.get(op);
-    Tensor y = empty_on(z, z.shape(), dtype_);
+    // Over a residual that was recomputed for this.
+    Tensor y = residual.defined() ? empty_over({&residual}) : empty_on(z, z.shape(), dtype_);
     apply_batch_norm(z, {mean_.get(op), invstd_.get(op)}, bn, residual, activation_, y);
     return y;
   }

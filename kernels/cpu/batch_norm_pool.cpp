@@ -93,9 +93,10 @@ void run_forward(const Call& call, const BatchNormMaxPool& op) {
       },
       [&](const NormTap<X>* taps, std::int64_t count, std::int64_t at) {
         std::uint8_t* numbers = op.indices.defined() ? op.indices.as<std::uint8_t>() + at : nullptr;
+        std::uint16_t* kept = op.kept.defined() ? op.kept.as<std::uint16_t>() + at : nullptr;
         kernels_of(call.isa).batch_norm_pool.passes<X>().apply(
             taps, count, op.pool.c, k, op.norm.activation == Activation::Relu, op.norm.y.f32() + at,
-            numbers);
+            numbers, kept);
       });
 }
 
@@ -106,7 +107,16 @@ void run_backward(const Call& call, const BatchNormMaxPoolBackward& op) {
   BatchNormChannels k =
       scale_and_shift(op.norm.mean, op.norm.invstd, op.norm.gamma, op.norm.beta, scale);
   const bool centred = op.norm.dx.defined() && !op.norm.frozen_statistics;
-  if (centred || op.norm.dgamma.defined() || op.norm.dbeta.defined()) {
+  float* offset = scale + 2 * op.pool.c;
+  float* slope = offset + op.pool.c;
+  if (op.batch.dgamma.defined()) {
+    const auto rows = static_cast<double>(op.batch.images * op.pool.h * op.pool.w);
+    for (std::int64_t c = 0; c < op.pool.c; ++c) {
+      const double invstd = op.norm.invstd.f32()[c];
+      offset[c] = static_cast<float>(op.batch.dbeta.f32()[c] / rows);
+      slope[c] = static_cast<float>(op.batch.dgamma.f32()[c] * invstd / rows);
+    }
+  } else if (centred || op.norm.dgamma.defined() || op.norm.dbeta.defined()) {
     const std::int64_t line = std::max<std::int64_t>(op.pool.q() * op.pool.c, 1);
     const std::int64_t block_lines = std::max<std::int64_t>(16384 / line, 1);
     const std::int64_t lines = op.pool.n * op.pool.p();
@@ -117,14 +127,12 @@ void run_backward(const Call& call, const BatchNormMaxPoolBackward& op) {
       double* sum_g = partial + begin / block_lines * 2 * op.pool.c;
       sums(begin, end, sum_g, sum_g + op.pool.c);
     });
-    float* offset = scale + 2 * op.pool.c;
-    float* slope = offset + op.pool.c;
     combine_backward_sums(call.ctx, op.norm, partial, blocks, op.pool.n * op.pool.h * op.pool.w,
                           offset, slope);
-    if (centred) {
-      k.offset = offset;
-      k.slope = slope;
-    }
+  }
+  if (centred) {
+    k.offset = offset;
+    k.slope = slope;
   }
   if (!op.norm.dx.defined()) {
     return;

@@ -36,7 +36,7 @@ struct BatchNormApply {
   ConstView gamma{}, beta{};  // undefined: 1 and 0
   ConstView residual{};       // undefined: none
   Activation activation = Activation::None;
-  View y;  // may be an x of its type (in place)
+  View y;  // may be residual or an x of its type (in place)
 
   static void operands(auto& op, const auto& visit) {
     visit.reads(op.x, Elements::DataOrBf16);
@@ -95,10 +95,12 @@ struct BatchNormMaxPool {
   Pool2dShape pool;
   View indices{};  // undefined: not wanted; as MaxPool2d's, 255 where the activation let nothing
                    // pass
+  View kept{};     // bf16 of y's shape, undefined: not wanted; then y, too, is rounded to it
 
   static void operands(auto& op, const auto& visit) {
     BatchNormApply::operands(op.norm, visit);
     visit.writes(op.indices, Elements::U8);
+    visit.writes(op.kept, Elements::DataOrBf16);
   }
   double flop() const {
     return 3 * count_of(norm.x) + count_of(norm.y) * static_cast<double>(pool.r * pool.s);
@@ -113,10 +115,19 @@ struct BatchNormMaxPoolBackward {
   BatchNormBackward norm;
   Pool2dShape pool;
   ConstView indices;
+  /// Where the call's images are some of a batch: what an earlier call for all of them gave, and
+  /// how many they are. Then norm.dgamma and norm.dbeta are undefined.
+  struct Batch {
+    std::int64_t images = 0;
+    ConstView dgamma{}, dbeta{};
+  };
+  Batch batch{};
 
   static void operands(auto& op, const auto& visit) {
     BatchNormBackward::operands(op.norm, visit);
     visit.reads(op.indices, Elements::U8);
+    visit.reads(op.batch.dgamma, Elements::F32);
+    visit.reads(op.batch.dbeta, Elements::F32);
   }
   double flop() const {
     return 4 * count_of(norm.dy) + (norm.dx.defined() ? 5 : 0) * count_of(norm.x);

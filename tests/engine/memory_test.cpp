@@ -96,10 +96,12 @@ TEST(Allocator, ThreadsMayAllocateAtOnce) {
   EXPECT_EQ(allocator().statistics().in_use, before);
 }
 
-/// Memory as a GPU's is dealt with: in segments, of which there are `capacity` bytes at most.
+/// Memory in segments, small as a GPU's unless said otherwise, of which there are `capacity` bytes
+/// at most.
 class LimitedMemory final : public MemorySource {
  public:
-  explicit LimitedMemory(std::size_t capacity) : capacity_(capacity) {}
+  explicit LimitedMemory(std::size_t capacity, std::size_t segment = 2 * kMebibyte)
+      : capacity_(capacity), segment_(segment) {}
   void* take(std::size_t bytes) override {
     if (bytes > capacity_) return nullptr;
     capacity_ -= bytes;
@@ -113,10 +115,10 @@ class LimitedMemory final : public MemorySource {
     ::operator delete (pointer, std::align_val_t{64});
   }
   std::size_t alignment() const override { return 64; }
-  std::size_t segment_bytes(bool) const override { return 2 * kMebibyte; }
+  std::size_t segment_bytes(bool) const override { return segment_; }
 
  private:
-  std::size_t capacity_;
+  std::size_t capacity_, segment_;
   std::map<void*, std::size_t> sizes_;
 };
 
@@ -153,6 +155,26 @@ TEST(Allocator, ASmallRequestIsServedFromLargeSegmentsWhereThereIsNothingElse) {
   EXPECT_EQ(allocator.statistics().in_use, 0U);
   allocator.release_cached();
   EXPECT_EQ(allocator.statistics().cached, 0U) << "the pieces are whole segments again";
+}
+
+// A freed block at the front is used before a smaller one behind it, so that what lies behind can
+// merge with the untouched rest of the segment; small segments are searched for the best fit.
+TEST(Allocator, SegmentsOfAWholeStepAreFilledFromTheFront) {
+  for (const std::size_t segment : {512 * kMebibyte, 2 * kMebibyte}) {
+    CachingAllocator allocator(std::make_unique<LimitedMemory>(1024 * kMebibyte, segment),
+                               1024 * kMebibyte);
+    void* large = allocator.allocate(8 * kMebibyte, "test");
+    void* between = allocator.allocate(2 * kMebibyte, "test");
+    void* fitting = allocator.allocate(4 * kMebibyte, "test");
+    void* behind = allocator.allocate(2 * kMebibyte, "test");
+    allocator.deallocate(large);
+    allocator.deallocate(fitting);
+    void* again = allocator.allocate(4 * kMebibyte, "test");
+    EXPECT_EQ(again, segment > 2 * kMebibyte ? large : fitting);
+    for (void* pointer : {between, behind, again}) allocator.deallocate(pointer);
+    allocator.release_cached();
+    EXPECT_EQ(allocator.statistics().cached, 0U);
+  }
 }
 
 TEST(Allocator, APoolsBlocksAreItsOwnUntilItIsDropped) {

@@ -135,6 +135,20 @@ TEST(Workspace, GrowsToTheLargestNeedAndReleasesAll) {
   EXPECT_EQ(source.workspace.bytes(), 0U);
 }
 
+TEST(Workspace, HoldsOneChunkOfTheLargestNeedOnceItWasMet) {
+  Source source;
+  for (int round = 0; round < 2; ++round) {
+    for (const std::size_t last : {3'000'000U, 4'000'000U, 1'000U}) {
+      Workspace::Scope scope(source.workspace);
+      scope.take(1'000'000);
+      Workspace::Scope inner(source.workspace);
+      inner.take(last);
+    }
+  }
+  EXPECT_EQ(source.held.size(), 1U);
+  EXPECT_LT(source.workspace.bytes(), 5'100'000U);
+}
+
 TEST(Workspace, StaysUsableAfterARefusedRequest) {
   Source source;
   source.limit = 1'000'000;

@@ -148,6 +148,68 @@ TEST_P(BatchNormPool, OfBf16HasTheBitsOfItsValues) {
                       [&](const std::vector<float>& all) { EXPECT_EQ(all, want.at(path++)); });
 }
 
+TEST_P(BatchNormPool, KeepsABf16ToWhichTheResultIsRounded) {
+  for (const auto& backend : test::testable_backends()) {
+    if (!backend->fuses_batch_norm_max_pool()) continue;
+    test::KernelContext context;
+    std::vector<float> plain(outputs);
+    std::vector<float> y(outputs);
+    std::vector<std::uint16_t> kept(outputs);
+    BatchNormMaxPool op{apply(plain, shape.output_shape()), shape};
+    backend->run(context, op);
+    op.norm.y = test::view_of(y, shape.output_shape());
+    op.kept = {kept.data(), DType::BF16, shape.output_shape()};
+    backend->run(context, op);
+    for (std::size_t i = 0; i < outputs; ++i) {
+      ASSERT_EQ(kept[i], to_bf16(plain[i]).bits) << i;
+      ASSERT_EQ(y[i], to_float(BF16{kept[i]})) << i;
+    }
+  }
+}
+
+// One image after the other, with the sums over all of them.
+TEST_P(BatchNormPool, BackwardOfSomeImagesIsThatOfTheBatch) {
+  const std::vector<float>& values = x;
+  const auto channels = static_cast<std::size_t>(shape.c);
+  test::on_every_path(
+      [&](Backend& backend, ExecContext& context) {
+        if (!backend.fuses_batch_norm_max_pool()) return std::vector<float>();
+        std::vector<std::uint8_t> indices = fused_indices(backend, context);
+        std::vector<float> whole(inputs);
+        std::vector<float> parts(inputs);
+        std::vector<float> sums(2 * channels);
+        BatchNormMaxPoolBackward op;
+        op.pool = shape;
+        op.norm.x = test::view_of(values, shape.input_shape());
+        op.norm.dy = test::view_of(dy, shape.output_shape());
+        op.norm.mean = test::view_of(mean, {shape.c});
+        op.norm.invstd = test::view_of(invstd, {shape.c});
+        op.norm.gamma = test::view_of(gamma, {shape.c});
+        op.norm.activation = Activation::Relu;
+        op.norm.dx = test::view_of(whole, shape.input_shape());
+        op.norm.dgamma = {sums.data(), DType::F32, Shape{shape.c}};
+        op.norm.dbeta = {sums.data() + channels, DType::F32, Shape{shape.c}};
+        op.indices = {indices.data(), DType::U8, shape.output_shape()};
+        backend.run(context, op);
+        op.batch = {shape.n, op.norm.dgamma, op.norm.dbeta};
+        op.norm.dgamma = op.norm.dbeta = View();
+        op.pool.n = 1;
+        const std::size_t image = inputs / static_cast<std::size_t>(shape.n);
+        const std::size_t pooled = outputs / static_cast<std::size_t>(shape.n);
+        for (std::size_t n = 0; n < static_cast<std::size_t>(shape.n); ++n) {
+          op.norm.x = {values.data() + n * image, DType::F32, op.pool.input_shape()};
+          op.norm.dy = {dy.data() + n * pooled, DType::F32, op.pool.output_shape()};
+          op.norm.dx = {parts.data() + n * image, DType::F32, op.pool.input_shape()};
+          op.indices = {indices.data() + n * pooled, DType::U8, op.pool.output_shape()};
+          backend.run(context, op);
+        }
+        // But for the sums' rounding to f32.
+        test::expect_near(parts, {whole.begin(), whole.end()}, 4e-6);
+        return parts;
+      },
+      [](const std::vector<float>&) {});
+}
+
 TEST_P(BatchNormPool, BackwardMatchesLoopsInDouble) {
   const auto channels = static_cast<std::size_t>(shape.c);
   const double rows = static_cast<double>(shape.n * shape.h * shape.w);

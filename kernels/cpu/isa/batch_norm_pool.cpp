@@ -25,7 +25,8 @@ inline int64_t over_strips(int64_t channels, const Strip& strip) {
 
 template <int kVectors, typename X>
 inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
-                        const BatchNormChannels& k, bool relu, float* y, uint8_t* indices) {
+                        const BatchNormChannels& k, bool relu, float* y, uint8_t* indices,
+                        uint16_t* kept) {
   Vec mean[kVectors];
   Vec scale[kVectors];
   Vec shift[kVectors];
@@ -57,6 +58,10 @@ inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
       index[v] = best[v] > 0.0F ? index[v] : broadcast_int(static_cast<int32_t>(kNothingPassed));
       best[v] = best[v] <= 0.0F ? Vec{} : best[v];
     }
+    if (kept != nullptr) {
+      store(kept + at, best[v]);
+      best[v] = load(kept + at);
+    }
     store(y + at, best[v]);
     if (indices != nullptr) {
       store_u8(indices + at, index[v]);
@@ -66,10 +71,11 @@ inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
 
 template <typename X>
 void apply(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchNormChannels& k,
-           bool relu, float* y, uint8_t* indices) {
+           bool relu, float* y, uint8_t* indices, uint16_t* kept) {
   if (count == 0) {  // dilated taps may all lie in the padding, which counts as minus infinity
     for (int64_t c = 0; c < channels; ++c) {
       y[c] = -__builtin_inff();
+      if (kept != nullptr) kept[c] = to_bf16(y[c]);
     }
     if (indices != nullptr) {
       memset(indices, kNothingPassed, static_cast<size_t>(channels));
@@ -77,7 +83,7 @@ void apply(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchN
     return;
   }
   int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
-    apply_strip<kVectors>(taps, count, at, k, relu, y, indices);
+    apply_strip<kVectors>(taps, count, at, k, relu, y, indices, kept);
   });
   for (; c < channels; ++c) {
     float best = (to_float(taps[0].values[c]) - k.mean[c]) * k.scale[c] + k.shift[c];
@@ -92,6 +98,10 @@ void apply(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchN
     if (relu) {
       index = best > 0.0F ? index : kNothingPassed;
       best = best <= 0.0F ? 0.0F : best;
+    }
+    if (kept != nullptr) {
+      kept[c] = to_bf16(best);
+      best = to_float(kept[c]);
     }
     y[c] = best;
     if (indices != nullptr) {
