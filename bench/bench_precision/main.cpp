@@ -58,10 +58,9 @@ void show(const Rows& rows, const std::string& conditions, const Request& reques
   hanok::training::write_file(request.json, json.dump(1) + "\n");
 }
 
-std::string photographs(const NetworkOptions& network, const std::string& how_many) {
-  return fmt::format("{} with weights {}, {} from {} at {} pixels, on {}.", network.model,
-                     network.weights, how_many, network.data, network.image_size,
-                     hanok::backend_of(hanok::Device::cpu()).name());
+std::string conditions_of(const NetworkOptions& network, const std::string& photographs) {
+  return fmt::format("{} with weights {}, {} from {}, on {}.", network.model, network.weights,
+                     photographs, network.data, hanok::backend_of(hanok::Device::cpu()).name());
 }
 
 /// Reads the tensor "images" and writes the tensor "logits" of the first 16, in batches.
@@ -113,8 +112,10 @@ int run(int argc, char** argv, Reporter& reporter) {
 
   layers->callback([&] {
     const auto rows = hanok::bench::measure_layers(network, reporter);
-    show(rows, photographs(network, fmt::format("{} photographs", network.batch_size)), request,
-         reporter);
+    show(rows,
+         conditions_of(network, fmt::format("{} photographs of {} pixels", network.batch_size,
+                                            network.image_size)),
+         request, reporter);
   });
   synthetic->callback([&] {
     show(hanok::bench::measure_synthetic(request.synthetic),
@@ -124,7 +125,7 @@ int run(int argc, char** argv, Reporter& reporter) {
   });
   logits->callback([&] {
     const auto rows = hanok::bench::measure_logits(network, request.exact, reporter);
-    show(rows, photographs(network, "all photographs"), request, reporter);
+    show(rows, conditions_of(network, "all photographs"), request, reporter);
   });
   outputs->callback([&] { write_outputs(request); });
   try {
