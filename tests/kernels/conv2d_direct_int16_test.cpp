@@ -19,7 +19,7 @@ using test::Operands;
 using test::shape_of;
 
 // Over the rms of the output. Operands rounded to bf16 give 2e-2 and 2.3e-3.
-constexpr test::ErrorBounds kBounds{6e-3, 8e-4};
+constexpr test::ErrorBounds kBounds{2e-3, 4e-4};
 
 Conv2dShape allowing_int16(Conv2dShape shape) {
   shape.int16 = 1;

@@ -42,7 +42,8 @@ namespace {
 
 constexpr std::int64_t kMostBlockK = 1024;
 // Weights get 12 bits and a sign, one less than patches: twice as many terms are added before sums
-// go to floats, which is worth more here than the bit (rms errors stay a fifth of bf16's).
+// go to floats, which is worth more here than the bit (errors of normal numbers stay a ninth of
+// bf16's: 2.6e-4 of the output's rms).
 constexpr std::int32_t kMostOfWeights = 4095;
 constexpr std::int64_t kHeaderFloats = 16;  // exact_terms, and the alignment of what follows
 constexpr std::int64_t kGatheredRows = 8;   // patches that are floats at a time, in L1
