@@ -69,12 +69,12 @@ void multiply_patches(ExecContext& context, const IsaKernels& all_kernels, const
   });
 }
 
-constexpr Method kMethod = {0, [](std::int64_t k) { return k * kPanelColumns; }, multiply_patches};
+constexpr Packing kPacking = {0, [](std::int64_t k) { return k * kPanelColumns; }};
 
 }  // namespace
 
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
-  return static_cast<std::size_t>(packed_floats(kMethod, pass, s)) * sizeof(float);
+  return static_cast<std::size_t>(packed_floats(kPacking, pass, s)) * sizeof(float);
 }
 
 void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, const Conv2dShape& s,
@@ -109,11 +109,11 @@ void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, cons
       p.column_stride = 1;
       p.k = kg;
       p.columns = cg;
-      p.out = packed + group * kMethod.group_floats(taps * kg, cg) + tap * kg * kPanelColumns;
+      p.out = packed + group * kPacking.group_floats(taps * kg, cg) + tap * kg * kPanelColumns;
       p.out_panel_stride = taps * kg * kPanelColumns;
       kernels.gemm.pack_panels(p);
     });
-    packed += s.groups * kMethod.group_floats(taps * kg, cg);
+    packed += s.groups * kPacking.group_floats(taps * kg, cg);
   }
 }
 
@@ -121,12 +121,12 @@ namespace {
 
 void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
              const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
-  forward(context, kernels, kMethod, s, x, w.packed, epilogue, y);
+  forward(context, kernels, kPacking, multiply_patches, s, x, w.packed, epilogue, y);
 }
 
 void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                    const float* dy, const Conv2dWeights& w, float* dx) {
-  backward_data(context, kernels, kMethod, s, dy, w.packed, dx);
+  backward_data(context, kernels, kPacking, multiply_patches, s, dy, w.packed, dx);
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {

@@ -33,7 +33,7 @@
 
 namespace hanok::cpu::implicit_gemm_int16 {
 
-using implicit_gemm::Method;
+using implicit_gemm::Packing;
 using implicit_gemm::patch_length;
 using implicit_gemm::patches_are_the_image;
 using implicit_gemm::PatchGemm;
@@ -160,12 +160,10 @@ std::int64_t quantize_panel(const Int16Kernels& kernels, std::int64_t k, const f
   return terms;
 }
 
-void multiply_patches(ExecContext& context, const IsaKernels& kernels, const PatchGemm& g);
-
-constexpr Method kMethod = {kHeaderFloats, panel_floats, multiply_patches};
+constexpr Packing kPacking = {kHeaderFloats, panel_floats};
 
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
-  return static_cast<std::size_t>(packed_floats(kMethod, pass, s)) * sizeof(float);
+  return static_cast<std::size_t>(packed_floats(kPacking, pass, s)) * sizeof(float);
 }
 
 void pack_grid(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
@@ -173,7 +171,7 @@ void pack_grid(ExecContext& context, const IsaKernels& kernels, const Conv2dShap
                float* packed) {
   const Int16Kernels& int16 = int16_kernels_for(kernels);
   const std::int64_t panels = divide_up(columns, kPanelColumns);
-  const std::int64_t group_floats = kMethod.group_floats(k, columns);
+  const std::int64_t group_floats = kPacking.group_floats(k, columns);
   std::vector<std::int64_t> terms(static_cast<std::size_t>(s.groups * panels));
   context.pool.run(k > 0 ? s.groups * panels : 0, [&](std::int64_t task) {
     const std::int64_t group = task / panels;
@@ -200,7 +198,7 @@ void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, cons
   for (const Patches& phase : backward_data_patches(s)) {
     const std::int64_t k = patch_length(phase, s.k_per_group());
     pack_grid(context, kernels, s, &phase, k, s.c_per_group(), w, packed);
-    packed += s.groups * kMethod.group_floats(k, s.c_per_group());
+    packed += s.groups * kPacking.group_floats(k, s.c_per_group());
   }
 }
 
@@ -345,12 +343,12 @@ void multiply_patches(ExecContext& context, const IsaKernels& kernels, const Pat
 
 void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
              const Conv2dWeights& w, const Epilogue& epilogue, float* y) {
-  implicit_gemm::forward(context, kernels, kMethod, s, x, w.packed, epilogue, y);
+  implicit_gemm::forward(context, kernels, kPacking, multiply_patches, s, x, w.packed, epilogue, y);
 }
 
 void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                    const float* dy, const Conv2dWeights& w, float* dx) {
-  implicit_gemm::backward_data(context, kernels, kMethod, s, dy, w.packed, dx);
+  implicit_gemm::backward_data(context, kernels, kPacking, multiply_patches, s, dy, w.packed, dx);
 }
 
 std::size_t workspace_bytes(Conv2dPass pass, const Conv2dShape& s) {

@@ -32,21 +32,22 @@ void take_block_moments(const GemmKernels& kernels, const PatchGemm& g, std::int
                          g.moments.deviations + at);
 }
 
-std::int64_t packed_floats(const Method& method, Conv2dPass pass, const Conv2dShape& s) {
+std::int64_t packed_floats(const Packing& packing, Conv2dPass pass, const Conv2dShape& s) {
   if (pass == Conv2dPass::BackwardWeights) return 0;
   if (pass == Conv2dPass::Forward) {
-    return s.groups * method.group_floats(s.r * s.s * s.c_per_group(), s.k_per_group());
+    return s.groups * packing.group_floats(s.r * s.s * s.c_per_group(), s.k_per_group());
   }
   std::int64_t floats = 0;
   for (const Patches& phase : backward_data_patches(s)) {
-    floats += s.groups * method.group_floats(patch_length(phase, s.k_per_group()), s.c_per_group());
+    floats +=
+        s.groups * packing.group_floats(patch_length(phase, s.k_per_group()), s.c_per_group());
   }
   return floats;
 }
 
-void forward(ExecContext& context, const IsaKernels& kernels, const Method& method,
-             const Conv2dShape& s, const float* x, const float* packed, const Epilogue& epilogue,
-             float* y) {
+void forward(ExecContext& context, const IsaKernels& kernels, const Packing& packing,
+             Multiply multiply, const Conv2dShape& s, const float* x, const float* packed,
+             const Epilogue& epilogue, float* y) {
   const Patches patches = forward_patches(s);
   const std::int64_t pixels = s.n * s.p() * s.q();
   const std::int64_t row_blocks = divide_up(pixels, kBlockRows);
@@ -62,7 +63,7 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Method& meth
     g.batch = s.n;
     g.k = patch_length(patches, s.c_per_group());
     g.columns = s.k_per_group();
-    g.packed = packed + group * method.group_floats(g.k, g.columns);
+    g.packed = packed + group * packing.group_floats(g.k, g.columns);
     g.out = y + channel;
     g.pixel_stride = s.k;
     g.row_stride = s.q() * s.k;
@@ -71,7 +72,7 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Method& meth
     if (moments.mean) {
       g.moments = {moments.mean + channel, moments.deviations + channel, moments.channels};
     }
-    method.multiply(context, kernels, g);
+    multiply(context, kernels, g);
   }
   if (moments.mean) {
     std::vector<std::int64_t> block_rows;
@@ -82,8 +83,9 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Method& meth
   }
 }
 
-void backward_data(ExecContext& context, const IsaKernels& kernels, const Method& method,
-                   const Conv2dShape& s, const float* dy, const float* packed, float* dx) {
+void backward_data(ExecContext& context, const IsaKernels& kernels, const Packing& packing,
+                   Multiply multiply, const Conv2dShape& s, const float* dy, const float* packed,
+                   float* dx) {
   for (const Patches& phase : backward_data_patches(s)) {
     for (std::int64_t group = 0; group < s.groups; ++group) {
       PatchGemm g{};
@@ -96,8 +98,8 @@ void backward_data(ExecContext& context, const IsaKernels& kernels, const Method
       g.pixel_stride = phase.stride_w * s.c;
       g.row_stride = phase.stride_h * s.w * s.c;
       g.image_stride = s.h * s.w * s.c;
-      method.multiply(context, kernels, g);
-      packed += method.group_floats(g.k, g.columns);
+      multiply(context, kernels, g);
+      packed += packing.group_floats(g.k, g.columns);
     }
   }
 }

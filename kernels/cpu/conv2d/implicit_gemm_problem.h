@@ -35,16 +35,18 @@ void fill_row_offsets(const PatchGemm& g, std::int64_t begin, std::int64_t rows,
 void take_block_moments(const GemmKernels& kernels, const PatchGemm& g, std::int64_t i,
                         std::int64_t rows, std::int64_t j, std::int64_t columns);
 
-/// How one kind of products is packed and computed.
-struct Method {
+/// How one kind of products is packed.
+struct Packing {
   std::int64_t header_floats;                    // of a group's packed weights
   std::int64_t (*panel_floats)(std::int64_t k);  // of each panel behind the header
-  void (*multiply)(ExecContext& context, const IsaKernels& kernels, const PatchGemm& g);
 
   std::int64_t group_floats(std::int64_t k, std::int64_t columns) const {
     return header_floats + divide_up(columns, kPanelColumns) * panel_floats(k);
   }
 };
+
+/// Computes one of a pass's products.
+using Multiply = void (*)(ExecContext& context, const IsaKernels& kernels, const PatchGemm& g);
 
 /// Terms of a patch.
 inline std::int64_t patch_length(const Patches& patches, std::int64_t channels) {
@@ -52,14 +54,15 @@ inline std::int64_t patch_length(const Patches& patches, std::int64_t channels) 
 }
 
 /// Floats of the packed weights of all groups (and phases of the stride).
-std::int64_t packed_floats(const Method& method, Conv2dPass pass, const Conv2dShape& shape);
+std::int64_t packed_floats(const Packing& packing, Conv2dPass pass, const Conv2dShape& shape);
 
 /// The passes; `packed` holds packed_floats().
-void forward(ExecContext& context, const IsaKernels& kernels, const Method& method,
-             const Conv2dShape& shape, const float* x, const float* packed,
+void forward(ExecContext& context, const IsaKernels& kernels, const Packing& packing,
+             Multiply multiply, const Conv2dShape& shape, const float* x, const float* packed,
              const Epilogue& epilogue, float* y);
-void backward_data(ExecContext& context, const IsaKernels& kernels, const Method& method,
-                   const Conv2dShape& shape, const float* dy, const float* packed, float* dx);
+void backward_data(ExecContext& context, const IsaKernels& kernels, const Packing& packing,
+                   Multiply multiply, const Conv2dShape& shape, const float* dy,
+                   const float* packed, float* dx);
 
 /// Workspace of the forward pass: the moments of its blocks.
 std::size_t moments_bytes(const Conv2dShape& shape);
