@@ -217,8 +217,8 @@ def run_work(options, model, work, batch, cache):
     with_logits = work == "inference"
     if with_logits:
         write_same_inputs(options, model, cache)
-    peers = [(HanokPeer if system.startswith("hanok") else Peer)(
-        system, model, PEER_WORK.get(work, work), batch, options, cache) for system in systems]
+    peers = [HanokPeer(system, model, work, batch, options, cache) if system.startswith("hanok")
+             else Peer(system, model, PEER_WORK.get(work, work), batch, options, cache) for system in systems]
     rates, hanok = {peer.system: [] for peer in peers}, []
     for pair in range(options.pairs):
         hanok.append(hanok_images_per_second(options, TITLES[model], work, batch, cache))
