@@ -9,8 +9,10 @@
 #include "hanok/kernels/cpu/isa/batch_norm_pool.h"
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
+#include "hanok/kernels/base/error.h"
 #include "hanok/kernels/cpu/batch_norm.h"
 #include "hanok/kernels/cpu/call.h"
 #include "hanok/kernels/cpu/isa/batch_norm_pool.h"
@@ -153,6 +155,10 @@ void run_backward(const Call& call, const BatchNormMaxPoolBackward& op) {
 }  // namespace
 
 void run(const Call& call, const BatchNormMaxPool& op) {
+  if (op.kept.defined() && op.kept.dtype != DType::BF16) {
+    throw DTypeError(std::string(BatchNormMaxPool::kName) + ": what is kept is bf16, not " +
+                     name_of(op.kept.dtype));
+  }
   with_norm_type(op.norm.x, [&]<typename X>() { run_forward<X>(call, op); });
 }
 

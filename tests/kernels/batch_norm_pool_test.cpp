@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <vector>
 
+#include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/half.h"
 #include "tests/kernels/backend_runs.h"
 
@@ -158,6 +159,8 @@ TEST_P(BatchNormPool, KeepsABf16ToWhichTheResultIsRounded) {
     BatchNormMaxPool op{apply(plain, shape.output_shape()), shape};
     backend->run(context, op);
     op.norm.y = test::view_of(y, shape.output_shape());
+    op.kept = op.norm.y;
+    EXPECT_THROW(backend->run(context, op), DTypeError);
     op.kept = {kept.data(), DType::BF16, shape.output_shape()};
     backend->run(context, op);
     for (std::size_t i = 0; i < outputs; ++i) {
