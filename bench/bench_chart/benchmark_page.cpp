@@ -120,7 +120,7 @@ Figures of_google_benchmark(const ordered_json& file) {
     measured[title].add(short_name(name, family),
                         benchmark.at(measure.counter).get<double>() / measure.unit);
   }
-  for (const std::string& title : titles) figures.charts.push_back(to_chart(measured[title]));
+  for (const std::string& title : titles) figures.charts.emplace_back(to_chart(measured[title]));
   return figures;
 }
 

@@ -17,7 +17,6 @@
 namespace hanok {
 namespace {
 
-using test::name;
 using test::Operands;
 using test::shape_of;
 
