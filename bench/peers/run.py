@@ -337,6 +337,7 @@ def main():
     options.precision = options.precision or ("f32" if options.device == "cpu" else "bf16")
     if options.precision == ("bf16" if options.device == "cpu" else "int16"):
         parser.error(f"--precision {options.precision} is not for --device {options.device}")
+    os.makedirs(options.out, exist_ok=True)
     batches = BATCHES if options.device == "cpu" else CUDA_BATCHES
     rows, hanok_errors = [], {}
     with tempfile.TemporaryDirectory() as cache:
