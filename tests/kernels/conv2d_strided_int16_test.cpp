@@ -207,9 +207,11 @@ TEST(Conv2dStridedInt16Choice, PackingPaysForFewTilesOnlyWhereItIsDoneOnce) {
   const Conv2dShape one = strided(1, 256, 14, 14, 512);  // 4 tiles
   const Conv2dShape four = strided(4, 256, 14, 14, 512);
   const Conv2dShape many = strided(12, 256, 14, 14, 512);
-  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, one), Conv2dAlgorithm::ImplicitGemmInt16);
-  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, four), Conv2dAlgorithm::WinogradStridedInt16);
-  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, many), Conv2dAlgorithm::WinogradStridedInt16);
+  const Conv2dShape shallow = strided(4, 128, 14, 14, 256);
+  const Conv2dShape shallow_one = strided(1, 128, 14, 14, 256);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, shallow_one), Conv2dAlgorithm::ImplicitGemmInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, shallow), Conv2dAlgorithm::WinogradStridedInt16);
+  EXPECT_EQ(choose_conv2d(Conv2dPass::Forward, many), Conv2dAlgorithm::ImplicitGemmInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, one), Conv2dAlgorithm::ImplicitGemmInt16);
   EXPECT_NE(choose_conv2d(Conv2dPass::BackwardData, four), Conv2dAlgorithm::WinogradStridedInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, many), Conv2dAlgorithm::WinogradStridedInt16);
