@@ -1,6 +1,5 @@
 // Forward and backward-data convolution by implicit GEMM, with products in dynamic fixed point
-// (isa/int16.cpp): the loops of implicit_gemm.cpp, where gathering a patch also makes integers of
-// it.
+// (isa/int16.cpp): the loops of implicit_gemm.cpp, where a gathered patch is also quantised.
 //
 //   for each 144 output pixels                                              one task
 //     for each <= 1024 of the patch length (taps x channels)
@@ -15,9 +14,9 @@
 // Blocks of k are long because both operands may stream from L2 (8 bytes a cycle of the 32 that it
 // delivers), while shorter ones read an image's rows in pieces and C several times.
 //
-// Where there are few pixels, a task for 144 of them would leave threads without work, and tasks
-// that share pixels would quantise them again. There the patches become integers first, all of
-// them in the workspace, and tasks are some output channels.
+// Few pixels are fewer tasks of 144 than threads, and tasks of some output channels each would
+// quantise the same patches again. There all patches are quantised into the workspace first; then
+// a task computes some output channels.
 //
 // Weights: [group] of [a header, K/16 panels of [blocks of k][16 scales, k/2 pairs of 16 columns]].
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
@@ -204,7 +203,7 @@ void pack(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, cons
 
 // ---- products ----
 
-// Patches [i, i + a.rows), terms [a.k0, a.k0 + a.k), become integers.
+// Quantises patches [i, i + a.rows), terms [a.k0, a.k0 + a.k).
 void quantize(const IsaKernels& kernels, const Int16Kernels& int16, const PatchGemm& g,
               std::int64_t i, const QuantizedBlock& a, float* gathered) {
   Int16Rows rows{.x = g.source.data + i * g.source.pixel_stride + a.k0,
@@ -232,7 +231,7 @@ void quantize(const IsaKernels& kernels, const Int16Kernels& int16, const PatchG
 struct Cut {
   std::int64_t row_blocks, block_k;
   std::int64_t columns;  // of a task
-  bool staged;           // all patches become integers before the products
+  bool staged;           // all patches are quantised before the products
 
   Cut(std::int64_t pixels, std::int64_t k, std::int64_t all_columns)
       : row_blocks(divide_up(pixels, kBlockRows)),

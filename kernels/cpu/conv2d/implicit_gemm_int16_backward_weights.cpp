@@ -4,7 +4,7 @@
 // The loops of implicit_gemm_backward_weights.cpp. The sum runs over pixels, so that a scale
 // belongs to a channel over a run of 64 pixels, and pairs are neighbouring pixels (Int16Columns). A
 // run's 64 products are exact where the magnitudes of each column of patches sum to at most 32 *
-// 8191, which is known when it becomes integers; else the run is cut in two.
+// 8191, which is known once it is quantised; else the run is cut in two.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -21,7 +21,7 @@ using implicit_gemm::TaskRows;
 using implicit_gemm::WeightsCut;
 using implicit_gemm::WeightsTask;
 
-constexpr TaskRows kTaskRows = {384, 12};  // larger than of floats: less is made integers twice
+constexpr TaskRows kTaskRows = {384, 12};  // larger than of floats, to quantise less of dy twice
 constexpr std::int64_t kRunPixels = 64;    // that share scales
 
 // Columns of a run of pixels as integers: pairs of pixels [32][columns][2], and a scale for each.

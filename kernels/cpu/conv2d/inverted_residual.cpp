@@ -15,8 +15,8 @@
 // Every sum runs in the same order as in the three convolutions alone: the same bits, whatever the
 // strips and bands.
 //
-// In --precision int16 the products take integers: their rows become integers in scratch, before
-// each block of them.
+// In --precision int16 the products are those of integers: each block of rows is quantised into
+// scratch first.
 //
 // Roofline: only x, y and the weights are moved, so the FMA units are the limit.
 #include "hanok/kernels/cpu/conv2d/inverted_residual.h"
@@ -250,7 +250,7 @@ bool fuses_inverted_residual(const InvertedResidualShape& s) {
   if (s.expands && !uses_product(s.expand())) return false;
   if (choose_conv2d(Conv2dPass::Forward, s.depthwise()) != Conv2dAlgorithm::Depthwise) return false;
   if (!uses_product(s.project())) return false;
-  // A single task would leave the other threads without work.
+  // A single task would leave the other threads idle.
   return s.stride <= 2 && s.n * Cut(s).strips >= 2;
 }
 

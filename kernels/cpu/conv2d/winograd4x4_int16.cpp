@@ -1,6 +1,6 @@
 // Winograd F(4x4, 3x3) with products in dynamic fixed point: the schedule of winograd4x4.cpp with
 // one step more. A tile is transformed in floats, in L1; then each of its 36 points, a row of C
-// numbers, becomes integers with a scale of its own:
+// numbers, is quantised with a scale of its own:
 //
 //   V[point] = transformed inputs   [36][tiles, C] i16, scales [36][tiles]
 //   M[point] = V[point] * U[point]  [36][tiles, K] f32  U: packed weights, i16, a scale for each

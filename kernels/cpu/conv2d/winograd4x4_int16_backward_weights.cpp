@@ -5,7 +5,7 @@
 // The sum runs over tiles, so that a scale cannot belong to one tile as in the other passes: it
 // belongs to a channel of a point over a run of at most 64 tiles, and pairs are neighbouring tiles.
 // A run of 64 products is exact where the magnitudes of each transformed input's column sum to at
-// most 32 * 8191, which is known when the column becomes integers; else it is cut in two.
+// most 32 * 8191, which is known once the column is quantised; else it is cut in two.
 //
 //   for 16 channels of x, then of dy, at a time              one cache line of a pixel
 //     V[point] = their transformed tiles, in floats          [36][tiles, 16], 147 KB for 64 tiles

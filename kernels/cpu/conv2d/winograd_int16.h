@@ -79,7 +79,7 @@ constexpr std::int64_t kRunTiles = 64;
 /// [points][runs][channels] and how many terms of a sum are exact [points][runs][channels / 16].
 class QuantizedColumns {
  public:
-  static constexpr std::int64_t kGroup = kPanelColumns;  // channels that become integers together
+  static constexpr std::int64_t kGroup = kPanelColumns;  // channels that are quantised together
 
   QuantizedColumns(std::int64_t runs, std::int64_t channels, std::int64_t points = kWinogradPoints)
       : layout_(runs * kRunTiles / 2, channels, points),

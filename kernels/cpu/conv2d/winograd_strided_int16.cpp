@@ -1,6 +1,6 @@
 // 3x3 convolutions with stride 2 by Winograd over phases, with products in dynamic fixed point: the
 // schedule of winograd_strided.cpp with one step more. A tile is transformed in floats; then each
-// of its 25 points becomes integers with one scale for all of the point's phases and channels.
+// of its 25 points is quantised with one scale for all of the point's phases and channels.
 //
 // Forward:
 //   for each block of about 128 tiles (a tile is 4x4 outputs)
