@@ -48,8 +48,8 @@ Conv2dAlgorithm fastest(Conv2dPass pass, const Conv2dShape& s) {
     const std::int64_t strided_tiles = batch * ((s.p() + 3) / 4) * ((s.q() + 3) / 4);
     // With few channels the weights' gradient is limited by its transforms.
     const bool suits = pass != Conv2dPass::BackwardWeights || s.c + s.k > 256;
-    // Heavy tails of 256 channels cost twice the error of operands in bf16 (bench_precision
-    // synthetic), and packing as much time as is saved.
+    // One scale over 256 channels of four phases is too coarse for heavy tails; and packing takes
+    // as much time as is saved.
     const bool direct = direct_int16 && pass == Conv2dPass::Forward && s.c >= 256;
     if (suits && !direct && possible(Conv2dAlgorithm::WinogradStridedInt16) &&
         strided_tiles >= (pass == Conv2dPass::Forward ? 8 : 48)) {

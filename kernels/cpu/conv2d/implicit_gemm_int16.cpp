@@ -23,11 +23,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
-#include <limits>
 #include <vector>
 
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_problem.h"
+#include "hanok/kernels/cpu/conv2d/quantized.h"
 #include "hanok/kernels/cpu/isa/int16.h"
 
 namespace hanok::cpu::implicit_gemm_int16 {
@@ -36,6 +35,8 @@ using implicit_gemm::Packing;
 using implicit_gemm::patch_length;
 using implicit_gemm::patches_are_the_image;
 using implicit_gemm::PatchGemm;
+using quantized::kTermsFloats;
+using quantized::multiply;
 
 namespace {
 
@@ -44,8 +45,7 @@ constexpr std::int64_t kMostBlockK = 1024;
 // go to floats, which is worth more here than the bit (errors of normal numbers stay a ninth of
 // bf16's: 2.6e-4 of the output's rms).
 constexpr std::int32_t kMostOfWeights = 4095;
-constexpr std::int64_t kHeaderFloats = 16;  // exact_terms, and the alignment of what follows
-constexpr std::int64_t kGatheredRows = 8;   // patches that are floats at a time, in L1
+constexpr std::int64_t kGatheredRows = 8;  // patches that are floats at a time, in L1
 // Fewer blocks of pixels than this, and the tasks are cut by output channels.
 constexpr std::int64_t kEnoughRowBlocks = kWantedTasks;
 
@@ -62,12 +62,6 @@ std::int64_t block_offset(std::int64_t k, std::int64_t k0) {
   return k0 / k_block_size(k) * kPanelColumns + k0 * kPanelColumns / 2;
 }
 
-std::int64_t exact_terms(const float* packed) {
-  std::int64_t terms = 0;
-  std::memcpy(&terms, packed, sizeof terms);
-  return terms;
-}
-
 }  // namespace
 
 std::int64_t k_block_size(std::int64_t k) {
@@ -80,11 +74,11 @@ std::int64_t q_stride(std::int64_t block_k) { return round_up(block_k, kPanelCol
 Int16Block block_of(const QuantizedBlock& a, const float* packed, std::int64_t k,
                     std::int64_t column) {
   const std::int64_t panel = panel_floats(k);
-  const float* b = packed + kHeaderFloats + column / kPanelColumns * panel + block_offset(k, a.k0);
+  const float* b = packed + kTermsFloats + column / kPanelColumns * panel + block_offset(k, a.k0);
   Int16Block block{};
   block.rows = a.rows;
   block.k = even(a.k);
-  block.exact_terms = exact_terms(packed);
+  block.exact_terms = quantized::load_terms(packed);
   block.a = a.q;
   block.a_row_stride = q_stride(a.k);
   block.a_scale = a.scale;
@@ -94,11 +88,6 @@ Int16Block block_of(const QuantizedBlock& a, const float* packed, std::int64_t k
   block.b_scale_stride = panel;
   block.accumulate = a.k0 > 0;
   return block;
-}
-
-void multiply(const Int16Kernels& kernels, const Int16Block& block) {
-  const bool vnni = kernels.multiply_vnni != nullptr && has_vnni();
-  (vnni ? kernels.multiply_vnni : kernels.multiply)(block);
 }
 
 namespace {
@@ -148,18 +137,13 @@ std::int64_t quantize_panel(const Int16Kernels& kernels, std::int64_t k, const f
                             .q = q,
                             .scale = scales,
                             .most = kMostOfWeights});
-    std::int64_t proven = kInt16SafeTerms;
-    while (proven < rows && proven < terms &&
-           kInt16Most * kernels.largest_sum(q, rows, 2 * proven) <=
-               std::numeric_limits<std::int32_t>::max()) {
-      proven *= 2;
-    }
+    const std::int64_t proven = quantized::proven_terms(kernels, q, rows, std::min(rows, terms));
     if (proven < rows) terms = std::min(terms, proven);
   }
   return terms;
 }
 
-constexpr Packing kPacking = {kHeaderFloats, panel_floats};
+constexpr Packing kPacking = {kTermsFloats, panel_floats};
 
 std::size_t packed_bytes(Conv2dPass pass, const Conv2dShape& s) {
   return static_cast<std::size_t>(packed_floats(kPacking, pass, s)) * sizeof(float);
@@ -179,12 +163,11 @@ void pack_grid(ExecContext& context, const IsaKernels& kernels, const Conv2dShap
     pack_floats(kernels.gemm, s, phase, group, panel * kPanelColumns, w, floats);
     std::fill_n(floats + k * kPanelColumns, (even(k) - k) * kPanelColumns, 0.0F);
     terms[static_cast<std::size_t>(task)] = quantize_panel(
-        int16, k, floats, packed + group * group_floats + kHeaderFloats + panel * panel_floats(k));
+        int16, k, floats, packed + group * group_floats + kTermsFloats + panel * panel_floats(k));
   });
   for (std::int64_t group = 0; group < s.groups; ++group) {
     const auto first = terms.begin() + group * panels;
-    const std::int64_t fewest = *std::min_element(first, first + panels);
-    std::memcpy(packed + group * group_floats, &fewest, sizeof fewest);
+    quantized::store_terms({first, first + panels}, packed + group * group_floats);
   }
 }
 

@@ -30,8 +30,6 @@ std::int64_t q_stride(std::int64_t block_k);
 Int16Block block_of(const QuantizedBlock& a, const float* packed, std::int64_t k,
                     std::int64_t column);
 
-void multiply(const Int16Kernels& kernels, const Int16Block& block);
-
 // In implicit_gemm_int16_backward_weights.cpp.
 std::size_t backward_weights_workspace_bytes(const Conv2dShape& shape);
 void backward_weights(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& shape,

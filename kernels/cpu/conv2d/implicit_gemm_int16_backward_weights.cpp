@@ -7,12 +7,12 @@
 // 8191, which is known once it is quantised; else the run is cut in two.
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_problem.h"
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_weights_cut.h"
 #include "hanok/kernels/cpu/conv2d/patches.h"
+#include "hanok/kernels/cpu/conv2d/quantized.h"
 
 namespace hanok::cpu::implicit_gemm_int16 {
 namespace {
@@ -20,36 +20,10 @@ namespace {
 using implicit_gemm::TaskRows;
 using implicit_gemm::WeightsCut;
 using implicit_gemm::WeightsTask;
+using quantized::Columns;
+using quantized::kRunRows;
 
 constexpr TaskRows kTaskRows = {384, 12};  // larger than of floats, to quantise less of dy twice
-constexpr std::int64_t kRunPixels = 64;    // that share scales
-
-// Columns of a run of pixels as integers: pairs of pixels [32][columns][2], and a scale for each.
-struct Columns {
-  std::int64_t stride;  // integers from a pair to the next
-  std::int16_t* q;
-  float* scale;
-
-  static std::int64_t floats(std::int64_t columns) {
-    return packed_row_stride(columns) * (kRunPixels / 2 + 1);
-  }
-  Columns(std::int64_t columns, float* memory)
-      : stride(2 * packed_row_stride(columns)),
-        q(reinterpret_cast<std::int16_t*>(memory)),
-        scale(memory + packed_row_stride(columns) * kRunPixels / 2) {}
-
-  // From x [rows, columns]; returns the largest sum of a column's magnitudes.
-  std::int64_t quantize(const Int16Kernels& kernels, const float* x, std::int64_t x_stride,
-                        std::int64_t rows, std::int64_t columns) const {
-    return kernels.quantize_columns({.x = x,
-                                     .rows = rows,
-                                     .columns = columns,
-                                     .x_stride = x_stride,
-                                     .q = q,
-                                     .q_stride = stride,
-                                     .scale = scale});
-  }
-};
 
 }  // namespace
 
@@ -74,11 +48,12 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
     // Rows of floats are copied first: in the image, a column's numbers lie a page apart.
     const std::int64_t x_stride = packed_row_stride(cut.columns);
     const std::int64_t dy_stride = packed_row_stride(cut.rows);
-    const std::int64_t floats = kRunPixels * std::max(x_stride, dy_stride);
-    float* copied =
-        thread_scratch(floats + Columns::floats(cut.rows) + Columns::floats(cut.columns));
-    const Columns a(cut.rows, copied + floats);
-    const Columns b(cut.columns, copied + floats + Columns::floats(cut.rows));
+    const std::int64_t floats = kRunRows * std::max(x_stride, dy_stride);
+    Columns a(1, cut.rows, 1);
+    Columns b(1, cut.columns, 1);
+    float* copied = thread_scratch(floats + a.floats() + b.floats());
+    a.lie_at(copied + floats);
+    b.lie_at(copied + floats + a.floats());
     std::array<std::int64_t, kTaskRows.most> row_offsets;
     for (std::int64_t r = 0; r < task.rows; ++r) {
       row_offsets[static_cast<std::size_t>(r)] = r * cut.filter;
@@ -86,30 +61,18 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
     Int16Block block{};
     block.rows = task.rows;
     block.columns = task.columns;
-    block.a = a.q;
-    block.a_scale = a.scale;
-    block.b = b.q;
-    block.b_scale = b.scale;
-    block.a_row_stride = 2;
-    block.a_pair_stride = a.stride;
-    block.b_panel_stride = 2 * kPanelColumns;
-    block.b_pair_stride = b.stride;
-    block.b_scale_stride = kPanelColumns;
     block.c = task.dw;
     block.c_row_offset = row_offsets.data();
     const float* gradient = dy + task.group * s.k_per_group() + task.row;
-    for (std::int64_t m = task.first_pixel; m < task.last_pixel; m += kRunPixels) {
-      const std::int64_t pixels = std::min(kRunPixels, task.last_pixel - m);
+    for (std::int64_t m = task.first_pixel; m < task.last_pixel; m += kRunRows) {
+      const std::int64_t pixels = std::min(kRunRows, task.last_pixel - m);
       kernels.gemm.copy_rows(gradient + m * s.k, s.k, pixels, task.rows, copied, dy_stride);
-      a.quantize(int16, copied, dy_stride, pixels, task.rows);
+      a.set(int16, 0, {.count = task.rows, .rows = pixels, .x = copied, .stride = dy_stride});
       kernels.gemm.gather_patches(source, m, m + pixels, task.column, task.column + task.columns,
                                   copied, x_stride);
-      const std::int64_t sum = b.quantize(int16, copied, x_stride, pixels, task.columns);
-      const bool exact = kInt16Most * sum <= std::numeric_limits<std::int32_t>::max();
-      block.k = round_up(pixels, 2);
-      block.exact_terms = exact ? kRunPixels : kInt16SafeTerms;
+      b.set(int16, 0, {.count = task.columns, .rows = pixels, .x = copied, .stride = x_stride});
       block.accumulate = m > task.first_pixel;
-      multiply(int16, block);
+      Columns::multiply(int16, 0, pixels, {a, 0, 0}, {b, 0, 0}, block);
     }
   });
 }

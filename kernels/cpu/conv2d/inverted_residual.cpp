@@ -29,6 +29,7 @@
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 #include "hanok/kernels/cpu/conv2d/depthwise.h"
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
+#include "hanok/kernels/cpu/conv2d/quantized.h"
 #include "hanok/kernels/cpu/gemm.h"
 
 namespace hanok::cpu {
@@ -116,7 +117,7 @@ void multiply_int16(const Int16Kernels& kernels, const Pointwise& g, float* quan
       block.c = c;
       block.c_row_offset = row_offsets.data();
       block.epilogue = a.k0 + a.k >= g.k ? &g.layer.epilogue : nullptr;
-      int16::multiply(kernels, block);
+      quantized::multiply(kernels, block);
     }
   }
 }

@@ -24,7 +24,7 @@
 namespace hanok::cpu::winograd4x4_int16 {
 namespace {
 
-using winograd_int16::multiply;
+using quantized::multiply;
 using winograd_int16::QuantizedFilters;
 using winograd_int16::QuantizedTiles;
 using winograd_tiles::fetch_share;

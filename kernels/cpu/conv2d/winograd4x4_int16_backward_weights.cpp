@@ -19,9 +19,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "hanok/kernels/cpu/conv2d/quantized.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4_weights_cut.h"
-#include "hanok/kernels/cpu/conv2d/winograd_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd_tiles.h"
 #include "hanok/kernels/cpu/gemm.h"
 #include "hanok/kernels/cpu/isa/int16.h"
@@ -30,8 +30,8 @@
 namespace hanok::cpu::winograd4x4_int16 {
 namespace {
 
-using winograd_int16::kRunTiles;
-using winograd_int16::QuantizedColumns;
+using quantized::Columns;
+using quantized::kRunRows;
 using winograd_tiles::fetch_share;
 using winograd_tiles::kPieceColumns;
 using winograd_tiles::kPieceFloats;
@@ -44,21 +44,23 @@ using winograd_tiles::TiledImages;
 using winograd_tiles::TileLayout;
 using winograd_tiles::WeightsCut;
 
-constexpr std::int64_t kBlockTiles = 256;                  // of a block in deep layers
-constexpr std::int64_t kGroup = QuantizedColumns::kGroup;  // channels transformed together
+constexpr std::int64_t kBlockTiles = 256;         // of a block in deep layers
+constexpr std::int64_t kGroup = Columns::kGroup;  // channels transformed together
 
 WeightsCut cut_work(const Conv2dShape& s) {
-  return s.c + s.k <= 256 ? winograd_tiles::cut_into_slices(s, kRunTiles)
+  return s.c + s.k <= 256 ? winograd_tiles::cut_into_slices(s, kRunRows)
                           : winograd_tiles::cut_into_pieces(s, kBlockTiles);
 }
 
-std::int64_t runs_of(const WeightsCut& cut) { return divide_up(cut.step_tiles, kRunTiles); }
+Columns columns_of(const WeightsCut& cut, std::int64_t channels) {
+  return {divide_up(cut.step_tiles, kRunRows), channels, kWinogradPoints};
+}
 // Of the tiles that need a point: runs of 64, and tiles of one of them.
 std::int64_t runs_of(SortedTiles::Range tiles) {
-  return divide_up(tiles.end - tiles.begin, kRunTiles);
+  return divide_up(tiles.end - tiles.begin, kRunRows);
 }
 std::int64_t tiles_of_run(SortedTiles::Range tiles, std::int64_t run) {
-  return std::min(tiles.end - tiles.begin - run * kRunTiles, kRunTiles);
+  return std::min(tiles.end - tiles.begin - run * kRunRows, kRunRows);
 }
 
 struct Operands {
@@ -80,7 +82,7 @@ struct Group {
 };
 
 void transform(const Operands& o, const SortedTiles& tiles, Group part, float* floats,
-               const QuantizedColumns& out) {
+               const Columns& out) {
   const TileLayout layout(tiles.count(), kGroup);
   const std::int64_t channel = part.group * kGroup;
   const TiledImages images = part.of_x ? o.inputs() : o.gradients();
@@ -98,12 +100,12 @@ void transform(const Operands& o, const SortedTiles& tiles, Group part, float* f
   for (std::int64_t point = 0; point < kWinogradPoints; ++point) {
     const auto needing = tiles.needing(point / kWinogradInput, point % kWinogradInput);
     for (std::int64_t run = 0; run < runs_of(needing); ++run) {
-      const std::int64_t first = needing.begin + run * kRunTiles;
+      const std::int64_t first = needing.begin + run * kRunRows;
       out.set(o.int16, run,
               {.point = point,
                .channel = channel,
                .count = block.columns,
-               .tiles = tiles_of_run(needing, run),
+               .rows = tiles_of_run(needing, run),
                .x = floats + point * layout.point_stride + first * layout.tile_stride,
                .stride = layout.tile_stride});
     }
@@ -113,13 +115,12 @@ void transform(const Operands& o, const SortedTiles& tiles, Group part, float* f
 // dU[point] (+)= G[point]^T V[point] over the tiles that need the point; `block` holds dU's address
 // and whether it has sums already.
 void multiply_point(const Operands& o, std::int64_t point, SortedTiles::Range tiles,
-                    const Piece& piece, const QuantizedColumns& v, const QuantizedColumns& g,
-                    Int16Block block) {
+                    const Piece& piece, const Columns& v, const Columns& g, Int16Block block) {
   block.rows = piece.rows;
   block.columns = piece.columns;
   for (std::int64_t run = 0; run < std::max<std::int64_t>(runs_of(tiles), 1); ++run) {
-    QuantizedColumns::multiply(o.int16, run, tiles_of_run(tiles, run), {g, point, piece.row},
-                               {v, point, piece.column}, block);
+    Columns::multiply(o.int16, run, tiles_of_run(tiles, run), {g, point, piece.row},
+                      {v, point, piece.column}, block);
     block.accumulate = true;
     block.fetch_count = 0;
   }
@@ -131,8 +132,8 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
   const auto row_offset = row_offsets(s.k, s.c);
   const Piece whole{0, s.k, 0, s.c};
   context.pool.run(cut.slices, [&](std::int64_t slice) {
-    QuantizedColumns v(runs_of(cut), s.c);
-    QuantizedColumns g(runs_of(cut), s.k);
+    Columns v = columns_of(cut, s.c);
+    Columns g = columns_of(cut, s.k);
     const TileLayout layout(cut.step_tiles, kGroup);
     float* floats = thread_scratch(layout.floats() + v.floats() + g.floats());
     v.lie_at(floats + layout.floats());
@@ -167,8 +168,8 @@ void run_sliced(ExecContext& context, const Operands& o, float* du) {
 
 // `du` holds the pieces one after the other; null where there is one block: then they need no
 // memory but scratch.
-void run_staged(ExecContext& context, const Operands& o, const QuantizedColumns& v,
-                const QuantizedColumns& g, float* du, float* dw) {
+void run_staged(ExecContext& context, const Operands& o, const Columns& v, const Columns& g,
+                float* du, float* dw) {
   const WeightsCut& cut = o.cut;
   const Conv2dShape& s = o.shape;
   const auto row_offset = row_offsets(kPieceRows, kPieceColumns);
@@ -203,8 +204,7 @@ std::size_t backward_weights_workspace_bytes(const Conv2dShape& s) {
   const WeightsCut cut = cut_work(s);
   std::int64_t floats = cut.slices * cut.du_floats;
   if (!cut.sliced) {
-    floats +=
-        QuantizedColumns(runs_of(cut), s.c).floats() + QuantizedColumns(runs_of(cut), s.k).floats();
+    floats += columns_of(cut, s.c).floats() + columns_of(cut, s.k).floats();
   }
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
@@ -223,8 +223,8 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
     run_sliced(context, o, du);
     winograd_tiles::finish_slices(context, kernels, s, cut, du, dw);
   } else {
-    QuantizedColumns v(runs_of(cut), s.c);
-    QuantizedColumns g(runs_of(cut), s.k);
+    Columns v = columns_of(cut, s.c);
+    Columns g = columns_of(cut, s.k);
     v.lie_at(scope.take_array<float>(v.floats()));
     g.lie_at(scope.take_array<float>(g.floats()));
     run_staged(context, o, v, g, du, dw);

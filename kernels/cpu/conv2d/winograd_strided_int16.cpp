@@ -27,7 +27,7 @@
 namespace hanok::cpu::winograd_strided_int16 {
 namespace {
 
-using winograd_int16::multiply;
+using quantized::multiply;
 using winograd_int16::QuantizedFilters;
 using winograd_int16::QuantizedTiles;
 using winograd_strided::kTransformTiles;

@@ -1,7 +1,7 @@
 // Weight gradient of 3x3 convolutions with stride 2 by Winograd over phases, with products in
 // dynamic fixed point: the schedule of winograd_strided_backward_weights.cpp with one step more.
 // The sum runs over tiles, so that a scale belongs to a channel of a point (and phase) over a run
-// of at most 64 tiles (winograd_int16.h).
+// of at most 64 tiles (quantized.h).
 //
 //   for each block of at most 8 runs
 //     for each run, and 16 channels of x or of dy                                      one task
@@ -13,7 +13,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "hanok/kernels/cpu/conv2d/winograd_int16.h"
+#include "hanok/kernels/cpu/conv2d/quantized.h"
 #include "hanok/kernels/cpu/conv2d/winograd_strided.h"
 #include "hanok/kernels/cpu/conv2d/winograd_strided_int16.h"
 #include "hanok/kernels/cpu/gemm.h"
@@ -21,8 +21,8 @@
 namespace hanok::cpu::winograd_strided_int16 {
 namespace {
 
-using winograd_int16::kRunTiles;
-using winograd_int16::QuantizedColumns;
+using quantized::Columns;
+using quantized::kRunRows;
 using winograd_strided::channels_of;
 using winograd_strided::Pieces;
 using winograd_strided::TileBlocks;
@@ -32,7 +32,7 @@ using winograd_tiles::SortedTiles;
 using winograd_tiles::TiledImages;
 using winograd_tiles::TileLayout;
 
-constexpr std::int64_t kGroup = QuantizedColumns::kGroup;  // channels transformed together
+constexpr std::int64_t kGroup = Columns::kGroup;  // channels transformed together
 
 // Runs of tiles, as equal as possible, in blocks of up to 8.
 struct Runs {
@@ -56,7 +56,7 @@ Runs runs_of(const Conv2dShape& s) {
     const std::int64_t parts = std::max<std::int64_t>(divide_up(count, most), 1);
     return std::max<std::int64_t>(divide_up(count, parts), 1);
   };
-  runs.tiles.block_tiles = equal_parts(runs.tiles.count, kRunTiles);
+  runs.tiles.block_tiles = equal_parts(runs.tiles.count, kRunRows);
   runs.block_runs = equal_parts(runs.tiles.blocks(), kMostRuns);
   return runs;
 }
@@ -64,12 +64,10 @@ Runs runs_of(const Conv2dShape& s) {
 // Channels of a phase in V: whole groups.
 std::int64_t phase_channels(const Conv2dShape& s) { return round_up(s.c, kGroup); }
 
-QuantizedColumns inputs_of(const Conv2dShape& s) {
+Columns inputs_of(const Conv2dShape& s) {
   return {runs_of(s).block_runs, kStridedPhases * phase_channels(s), kStridedPoints};
 }
-QuantizedColumns gradients_of(const Conv2dShape& s) {
-  return {runs_of(s).block_runs, s.k, kStridedPoints};
-}
+Columns gradients_of(const Conv2dShape& s) { return {runs_of(s).block_runs, s.k, kStridedPoints}; }
 
 struct Operands {
   const IsaKernels& kernels;
@@ -80,7 +78,7 @@ struct Operands {
 };
 
 void transform_input(const Operands& o, const SortedTiles& tiles, std::int64_t run,
-                     std::int64_t channel, const QuantizedColumns& v) {
+                     std::int64_t channel, const Columns& v) {
   const Conv2dShape& s = o.shape;
   const std::int64_t count = std::min(kGroup, s.c - channel);
   const TileLayout layout(tiles.count(), kStridedPhases * kGroup, kStridedPoints);
@@ -96,7 +94,7 @@ void transform_input(const Operands& o, const SortedTiles& tiles, std::int64_t r
             {.point = point,
              .channel = rank * phase_channels(s) + channel,
              .count = count,
-             .tiles = range.end - range.begin,
+             .rows = range.end - range.begin,
              .x = floats + point * layout.point_stride + range.begin * layout.tile_stride +
                   rank * count,
              .stride = layout.tile_stride});
@@ -105,7 +103,7 @@ void transform_input(const Operands& o, const SortedTiles& tiles, std::int64_t r
 }
 
 void transform_gradient(const Operands& o, const SortedTiles& tiles, std::int64_t run,
-                        std::int64_t channel, const QuantizedColumns& y) {
+                        std::int64_t channel, const Columns& y) {
   const Conv2dShape& s = o.shape;
   const TileLayout layout(tiles.count(), kGroup, kStridedPoints);
   float* floats = thread_scratch(layout.floats());
@@ -120,7 +118,7 @@ void transform_gradient(const Operands& o, const SortedTiles& tiles, std::int64_
           {.point = point,
            .channel = channel,
            .count = block.columns,
-           .tiles = range.end - range.begin,
+           .rows = range.end - range.begin,
            .x = floats + point * layout.point_stride + range.begin * layout.tile_stride,
            .stride = layout.tile_stride});
   }
@@ -128,8 +126,8 @@ void transform_gradient(const Operands& o, const SortedTiles& tiles, std::int64_
 
 // dU's piece (+)= Y^T V over the block's tiles.
 void multiply_piece(const Operands& o, const std::vector<SortedTiles>& runs, const Pieces& pieces,
-                    const Pieces::Piece& piece, const QuantizedColumns& v,
-                    const QuantizedColumns& y, Int16Block block) {
+                    const Pieces::Piece& piece, const Columns& v, const Columns& y,
+                    Int16Block block) {
   block.rows = piece.rows;
   block.columns = piece.columns;
   const bool accumulate = block.accumulate;
@@ -141,8 +139,8 @@ void multiply_piece(const Operands& o, const std::vector<SortedTiles>& runs, con
       block.accumulate = accumulate;
       for (std::size_t run = 0; run < runs.size(); ++run) {
         const SortedTiles::Range range = tiles_needing(runs[run], point);
-        QuantizedColumns::multiply(o.int16, static_cast<std::int64_t>(run), range.end - range.begin,
-                                   {y, point, piece.row}, {v, point, channel}, block);
+        Columns::multiply(o.int16, static_cast<std::int64_t>(run), range.end - range.begin,
+                          {y, point, piece.row}, {v, point, channel}, block);
         block.accumulate = true;
       }
       block.c += pieces.point_floats();
@@ -170,8 +168,8 @@ void backward_weights(ExecContext& context, const IsaKernels& kernels, const Con
   const auto row_offset = row_offsets(Pieces::kRows, pieces.row_stride());
   const Operands operands{kernels, int16_kernels_for(kernels), s, x, dy};
   Workspace::Scope scope(context.workspace);
-  QuantizedColumns v = inputs_of(s);
-  QuantizedColumns y = gradients_of(s);
+  Columns v = inputs_of(s);
+  Columns y = gradients_of(s);
   v.lie_at(scope.take_array<float>(v.floats()));
   y.lie_at(scope.take_array<float>(y.floats()));
   float* du =
