@@ -7,7 +7,7 @@
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/layer_scope.h"
 #include "hanok/engine/runtime.h"
-#include "hanok/kernels/backend.h"
+#include "hanok/kernels/forwarding_backend.h"
 
 namespace hanok {
 namespace {
@@ -27,12 +27,9 @@ const char* name_of(KernelCall::Pass pass) {
   }
 }
 
-/// The backend that passes every call on and records it.
-class Profiler::Recorder final : public EachPrimitive<Recorder> {
+/// Records every call.
+class Profiler::Recorder final : public ForwardingBackend<Recorder> {
  public:
-  void set_inner(std::unique_ptr<Backend> inner) { inner_ = std::move(inner); }
-  std::unique_ptr<Backend> take_inner() { return std::move(inner_); }
-
   double now() const { return std::chrono::duration<double>(Clock::now() - origin_).count(); }
   const std::vector<KernelCall>& calls() const { return calls_; }
   void set_recording(bool on) {
@@ -43,7 +40,7 @@ class Profiler::Recorder final : public EachPrimitive<Recorder> {
   template <Primitive Op>
   void each(ExecContext& context, const Op& op) {
     const double start = now();
-    inner_->run(context, op);
+    inner().run(context, op);
     const double seconds = now() - start;
     const std::lock_guard lock(mutex_);
     if (!recording_) return;
@@ -52,35 +49,12 @@ class Profiler::Recorder final : public EachPrimitive<Recorder> {
     call.start = start;
     call.seconds = seconds;
     call.flop = op.flop();
-    call.bytes = traffic_of(op, *inner_);
+    call.bytes = traffic_of(op, inner());
     call.shape = op.shape_text();
-    call.variant = variant_of(op, *inner_);
+    call.variant = variant_of(op, inner());
     constexpr bool kUpdates = requires { Op::kUpdatesParameters; };
     record(std::move(call), kUpdates);
   }
-
-  Device device() const override { return inner_->device(); }
-  const char* name() const override { return inner_->name(); }
-  std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_workspace_bytes(pass, shape);
-  }
-  const char* conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_algorithm(pass, shape);
-  }
-  std::size_t conv2d_packed_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_packed_bytes(pass, shape);
-  }
-  Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_pack_key(pass, shape);
-  }
-  bool conv2d_stores_bf16(const Conv2dShape& shape) const override {
-    return inner_->conv2d_stores_bf16(shape);
-  }
-  bool fuses_relu6() const override { return inner_->fuses_relu6(); }
-  bool fuses_inverted_residual(const InvertedResidualShape& shape) const override {
-    return inner_->fuses_inverted_residual(shape);
-  }
-  bool fuses_batch_norm_max_pool() const override { return inner_->fuses_batch_norm_max_pool(); }
 
  private:
   /// Adds where the call came from and what memory holds now. With mutex_ held.
@@ -90,11 +64,10 @@ class Profiler::Recorder final : public EachPrimitive<Recorder> {
     call.pass = updates_parameters ? KernelCall::Pass::Update
                 : current.backward ? KernelCall::Pass::Backward
                                    : KernelCall::Pass::Forward;
-    call.memory = allocator_of(inner_->device()).statistics().in_use_by_tag;
+    call.memory = allocator_of(device()).statistics().in_use_by_tag;
     calls_.push_back(std::move(call));
   }
 
-  std::unique_ptr<Backend> inner_;
   const Clock::time_point origin_ = Clock::now();
   std::mutex mutex_;  // guards what follows
   bool recording_ = true;

@@ -9,41 +9,16 @@
 
 #include "bench/bench_precision/conv2d_errors.h"
 #include "hanok/engine/runtime.h"
-#include "hanok/kernels/backend.h"
+#include "hanok/kernels/forwarding_backend.h"
 
 namespace hanok::bench {
 
-/// Passes everything on to the backend whose place it takes while it lives; `Derived` changes some
-/// of it. The fused block of MobileNetV2 is not used: its convolutions come one by one, which gives
-/// the same bits.
+/// In front of the CPU's backend. MobileNetV2's fused block is not used: its convolutions come one
+/// by one, which gives the same bits.
 template <typename Derived>
-class Front : public EachPrimitive<Derived> {
+class Front : public ForwardingBackend<Derived> {
  public:
-  void set_inner(std::unique_ptr<Backend> inner) { inner_ = std::move(inner); }
-  std::unique_ptr<Backend> take_inner() { return std::move(inner_); }
-
-  Device device() const override { return inner_->device(); }
-  const char* name() const override { return inner_->name(); }
-  std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_workspace_bytes(pass, shape);
-  }
-  const char* conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_algorithm(pass, shape);
-  }
-  std::size_t conv2d_packed_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_packed_bytes(pass, shape);
-  }
-  Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_pack_key(pass, shape);
-  }
-  bool fuses_relu6() const override { return inner_->fuses_relu6(); }
-  bool fuses_batch_norm_max_pool() const override { return inner_->fuses_batch_norm_max_pool(); }
-
- protected:
-  Backend& inner() { return *inner_; }
-
- private:
-  std::unique_ptr<Backend> inner_;
+  bool fuses_inverted_residual(const InvertedResidualShape& /*shape*/) const final { return false; }
 };
 
 /// While alive, a Front takes the place of the CPU's backend.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "hanok/kernels/forwarding_backend.h"
 #include "tests/cuda/kernels/staging.h"
 
 namespace hanok::test {
@@ -24,9 +25,9 @@ void give_extents(Gemm& op) {
   op.epilogue.residual.shape = op.c.shape;
 }
 
-class StagingBackend final : public EachPrimitive<StagingBackend> {
+class StagingBackend final : public ForwardingBackend<StagingBackend> {
  public:
-  explicit StagingBackend(std::unique_ptr<Backend> backend) : inner_(std::move(backend)) {}
+  using ForwardingBackend::ForwardingBackend;
 
   template <Primitive Op>
   void each(ExecContext& host, const Op& op) {
@@ -37,28 +38,9 @@ class StagingBackend final : public EachPrimitive<StagingBackend> {
     for_each_operand(staged, [&](auto& view, Access access, Elements) {
       view = staging.stage(view, access != Access::Read);
     });
-    inner_->run(context, staged);
+    inner().run(context, staged);
     staging.finish();
   }
-
-  Device device() const override { return inner_->device(); }
-  const char* name() const override { return inner_->name(); }
-  bool fuses_relu6() const override { return inner_->fuses_relu6(); }
-  std::size_t conv2d_workspace_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_workspace_bytes(pass, shape);
-  }
-  const char* conv2d_algorithm(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_algorithm(pass, shape);
-  }
-  std::size_t conv2d_packed_bytes(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_packed_bytes(pass, shape);
-  }
-  Conv2dPackKey conv2d_pack_key(Conv2dPass pass, const Conv2dShape& shape) const override {
-    return inner_->conv2d_pack_key(pass, shape);
-  }
-
- private:
-  std::unique_ptr<Backend> inner_;
 };
 
 }  // namespace
