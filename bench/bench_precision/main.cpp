@@ -1,5 +1,6 @@
 // How accurate --precision int16 is.
 //   bench_precision layers --model M --data DIR     every convolution of a training step
+//   bench_precision gradients --model M --data DIR  the gradients of a training step
 //   bench_precision synthetic                       convolutions of ResNet18 over drawn operands
 //   bench_precision logits --model M --data DIR     a whole network's outputs
 //   bench_precision outputs ...                     outputs of a network for given inputs, for
@@ -66,7 +67,7 @@ std::string conditions_of(const NetworkOptions& network, const std::string& phot
 /// Reads the tensor "images" and writes the tensor "logits" of the first 16, in batches.
 void write_outputs(const Request& request) {
   constexpr std::int64_t kImages = 16;
-  const hanok::training::LoadedModel loaded = hanok::bench::network_to_ask(request.network);
+  const hanok::training::LoadedModel loaded = hanok::bench::network_to_evaluate(request.network);
   loaded.model->eval();
   const hanok::NoGrad no_grad;
   const hanok::PrecisionScope precision(hanok::precision_of(request.precision));
@@ -90,6 +91,8 @@ int run(int argc, char** argv, Reporter& reporter) {
   NetworkOptions& network = request.network;
   CLI::App* layers = app.add_subcommand("layers", "every convolution of one training step");
   add_photographs(*layers, request);
+  CLI::App* gradients = app.add_subcommand("gradients", "the gradients of one training step");
+  add_photographs(*gradients, request);
   CLI::App* synthetic = app.add_subcommand("synthetic", "ResNet18's over drawn operands");
   synthetic->add_option("--batch-size", request.synthetic.batch_size, "images")
       ->capture_default_str();
@@ -110,12 +113,16 @@ int run(int argc, char** argv, Reporter& reporter) {
   outputs->add_option("--precision", request.precision, "f32 or int16")->capture_default_str();
   outputs->add_option("--out", request.outputs, "safetensors file to write")->required();
 
+  const auto conditions_of_step = [&] {
+    return conditions_of(network, fmt::format("{} photographs of {} pixels", network.batch_size,
+                                              network.image_size));
+  };
   layers->callback([&] {
-    const auto rows = hanok::bench::measure_layers(network, reporter);
-    show(rows,
-         conditions_of(network, fmt::format("{} photographs of {} pixels", network.batch_size,
-                                            network.image_size)),
-         request, reporter);
+    show(hanok::bench::measure_layers(network, reporter), conditions_of_step(), request, reporter);
+  });
+  gradients->callback([&] {
+    show(hanok::bench::measure_gradients(network, reporter), conditions_of_step(), request,
+         reporter);
   });
   synthetic->callback([&] {
     show(hanok::bench::measure_synthetic(request.synthetic),

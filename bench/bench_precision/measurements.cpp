@@ -21,27 +21,54 @@ void report_notes(const training::LoadedModel& loaded, training::Reporter& repor
   for (const std::string& note : loaded.notes) reporter.print("note: " + note + "\n");
 }
 
+/// A network and one batch of photographs to train it on.
+struct TrainingStep {
+  data::Dataset dataset;
+  training::LoadedModel loaded;
+  data::Batch batch;
+
+  TrainingStep(const NetworkOptions& options, training::Reporter& reporter)
+      : dataset(data::load_dataset(options.data)),
+        loaded(network_to_train(options, static_cast<std::int64_t>(dataset.class_names.size()))) {
+    report_notes(loaded, reporter);
+    data::Loader loader(dataset, plain_loader(loaded.card, options));
+    loader.start_epoch(0, spread(dataset, options.batch_size));
+    if (!loader.next(batch)) throw ValueError(options.data + ": has no photographs");
+  }
+  void run() { ops::cross_entropy((*loaded.model)(batch.images), batch.labels).backward(); }
+};
+
 }  // namespace
 
 std::vector<NamedErrors> measure_layers(const NetworkOptions& options,
                                         training::Reporter& reporter) {
-  const data::Dataset dataset = data::load_dataset(options.data);
-  const training::LoadedModel loaded =
-      network_to_train(options, static_cast<std::int64_t>(dataset.class_names.size()));
-  report_notes(loaded, reporter);
-  data::Loader loader(dataset, plain_loader(loaded.card, options));
-  loader.start_epoch(0, spread(dataset, options.batch_size));
-  data::Batch batch;
-  if (!loader.next(batch)) throw ValueError(options.data + ": has no photographs");
+  TrainingStep step(options, reporter);
   std::map<const void*, std::string> names;
-  for (const auto& [name, module] : loaded.model->named_modules()) names.emplace(module, name);
+  for (const auto& [name, module] : step.loaded.model->named_modules()) names.emplace(module, name);
   std::vector<NamedErrors> named;
   InFront<ConvolutionMeter> meter;
-  ops::cross_entropy((*loaded.model)(batch.images), batch.labels).backward();
+  step.run();
   for (const ConvolutionMeter::Measured& measured : meter->measured()) {
     named.push_back({.name = names[measured.layer], .errors = measured.errors});
   }
   return named;
+}
+
+GradientError measure_gradients(const NetworkOptions& options, training::Reporter& reporter) {
+  const auto gradients = [&](Precision precision) {
+    TrainingStep step(options, reporter);  // the same weights each time
+    const PrecisionScope scope(precision);
+    step.run();
+    std::vector<float> all;
+    for (const Tensor& parameter : step.loaded.model->parameters()) {
+      const std::vector<float> values = parameter.grad().to_vector();
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  };
+  const std::vector<float> right = gradients(Precision::F32);
+  return {.numbers = static_cast<std::int64_t>(right.size()),
+          .error = error_of(gradients(Precision::Int16), {right.begin(), right.end()})};
 }
 
 // ---- drawn operands ----
@@ -114,11 +141,11 @@ struct Logits {
   }
 };
 
-class Asker {
+class Evaluator {
  public:
-  Asker(const NetworkOptions& options, training::Reporter& reporter)
+  Evaluator(const NetworkOptions& options, training::Reporter& reporter)
       : dataset_(data::load_dataset(options.data)),
-        loaded_(network_to_ask(options)),
+        loaded_(network_to_evaluate(options)),
         loader_(dataset_, plain_loader(loaded_.card, options)) {
     report_notes(loaded_, reporter);
     loaded_.model->eval();
@@ -162,17 +189,19 @@ LogitError compared(const std::string& name, const Logits& got, const Logits& ri
 
 std::vector<LogitError> measure_logits(const NetworkOptions& options, std::int64_t exact,
                                        training::Reporter& reporter) {
-  Asker asker(options, reporter);
-  const std::vector<std::int64_t> all = spread(asker.dataset(), 0);
-  std::vector<LogitError> errors = {compared(
-      "int16 against f32", asker.logits(all, Precision::Int16), asker.logits(all, Precision::F32))};
+  Evaluator evaluator(options, reporter);
+  const std::vector<std::int64_t> all = spread(evaluator.dataset(), 0);
+  std::vector<LogitError> errors = {compared("int16 against f32",
+                                             evaluator.logits(all, Precision::Int16),
+                                             evaluator.logits(all, Precision::F32))};
   if (exact <= 0) return errors;
-  const std::vector<std::int64_t> some = spread(asker.dataset(), exact);
-  const Logits right = asker.exact_logits(some, OperandsAre::F32);
-  errors.push_back(compared("f32 against double", asker.logits(some, Precision::F32), right));
-  errors.push_back(compared("int16 against double", asker.logits(some, Precision::Int16), right));
+  const std::vector<std::int64_t> some = spread(evaluator.dataset(), exact);
+  const Logits right = evaluator.exact_logits(some, OperandsAre::F32);
+  errors.push_back(compared("f32 against double", evaluator.logits(some, Precision::F32), right));
+  errors.push_back(
+      compared("int16 against double", evaluator.logits(some, Precision::Int16), right));
   errors.push_back(compared("operands in bf16 against double",
-                            asker.exact_logits(some, OperandsAre::Bf16), right));
+                            evaluator.exact_logits(some, OperandsAre::Bf16), right));
   return errors;
 }
 

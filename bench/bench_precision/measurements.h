@@ -21,6 +21,13 @@ struct NamedErrors {
 std::vector<NamedErrors> measure_layers(const NetworkOptions& options,
                                         training::Reporter& reporter);
 
+struct GradientError {
+  std::int64_t numbers = 0;  // of all parameters
+  RelativeError error{};     // over the rms of all gradients
+};
+/// Gradients of all parameters after one training step in integers, against those in f32.
+GradientError measure_gradients(const NetworkOptions& options, training::Reporter& reporter);
+
 struct SyntheticOptions {
   std::int64_t batch_size = 2;
   std::int64_t largest_channels = 512;  // layers with more are left out

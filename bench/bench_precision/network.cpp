@@ -40,7 +40,7 @@ training::LoadedModel network_to_train(const NetworkOptions& options, std::int64
   return loaded;
 }
 
-training::LoadedModel network_to_ask(const NetworkOptions& options) {
+training::LoadedModel network_to_evaluate(const NetworkOptions& options) {
   const std::string file = file_of(options);
   if (weights::load(file).metadata.contains("hanok.preprocessing")) {
     return training::load_model(file);

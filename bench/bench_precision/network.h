@@ -25,7 +25,7 @@ struct NetworkOptions {
 training::LoadedModel network_to_train(const NetworkOptions& options, std::int64_t classes);
 
 /// The network as the file has it.
-training::LoadedModel network_to_ask(const NetworkOptions& options);
+training::LoadedModel network_to_evaluate(const NetworkOptions& options);
 
 /// `count` samples spread evenly over the data set; 0: all.
 std::vector<std::int64_t> spread(const data::Dataset& dataset, std::int64_t count);

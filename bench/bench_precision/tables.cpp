@@ -81,6 +81,11 @@ std::string to_text(const std::vector<LogitError>& rows) {
   return out;
 }
 
+std::string to_text(const GradientError& gradients) {
+  return fmt::format("Gradients of {} numbers, int16 against f32: {} of their rms (worst number)\n",
+                     gradients.numbers, in_figures(gradients.error));
+}
+
 ordered_json to_json(const std::vector<NamedErrors>& rows, const std::string& conditions) {
   ordered_json out = {{"conditions", conditions}, {"convolutions", ordered_json::array()}};
   for (const auto& [name, errors] : rows) {
@@ -105,6 +110,11 @@ ordered_json to_json(const std::vector<LogitError>& rows, const std::string& con
                              {"agreement", row.agreement}});
   }
   return out;
+}
+
+ordered_json to_json(const GradientError& gradients, const std::string& conditions) {
+  return {{"conditions", conditions},
+          {"gradients", {{"numbers", gradients.numbers}, {"error", figures(gradients.error)}}}};
 }
 
 }  // namespace hanok::bench

@@ -13,9 +13,11 @@ namespace hanok::bench {
 /// all of them: whether each error is at most that of bf16. In Markdown.
 std::string to_text(const std::vector<NamedErrors>& rows);
 std::string to_text(const std::vector<LogitError>& rows);
+std::string to_text(const GradientError& gradients);
 
 /// What bench_chart reads; `conditions` says how and where it was measured.
 nlohmann::ordered_json to_json(const std::vector<NamedErrors>& rows, const std::string& conditions);
 nlohmann::ordered_json to_json(const std::vector<LogitError>& rows, const std::string& conditions);
+nlohmann::ordered_json to_json(const GradientError& gradients, const std::string& conditions);
 
 }  // namespace hanok::bench

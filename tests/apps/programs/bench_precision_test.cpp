@@ -63,6 +63,17 @@ TEST_F(BenchPrecision, MeasuresEveryConvolutionOfAStep) {
   EXPECT_THAT(printed_, HasSubstr("- forward: "));
 }
 
+TEST_F(BenchPrecision, MeasuresTheGradientsOfAStep) {
+  const std::string photos = draw_photos(folder_ / "photos");
+  const nlohmann::json gradients =
+      measure({"gradients", "--model", "resnet18", "--weights", "none", "--data", photos,
+               "--image-size", "64", "--batch-size", "8"})["gradients"];
+  EXPECT_EQ(gradients["numbers"], 11178051);  // of a ResNet18 with three classes
+  EXPECT_GT(gradients["error"]["rms"], 1e-3);
+  EXPECT_LT(gradients["error"]["rms"], 1);
+  EXPECT_THAT(printed_, HasSubstr("Gradients of 11178051 numbers, int16 against f32: "));
+}
+
 TEST_F(BenchPrecision, MeasuresDrawnOperands) {
   const nlohmann::json rows =
       measure({"synthetic", "--batch-size", "1", "--largest-channels", "64"})["convolutions"];
