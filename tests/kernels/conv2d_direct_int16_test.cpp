@@ -179,20 +179,7 @@ TEST_F(Conv2dDirectInt16, ZerosStayZero) {
 TEST_F(Conv2dDirectInt16, ImagesDoNotDependOnTheirBatch) {
   for (const Conv2dShape& batch :
        {conv(20, 72, 13, 13, 72, 1), conv(20, 40, 13, 13, 72, 3, 1, {.pad_h = 1})}) {
-    Conv2dShape single = batch;
-    single.n = 1;
-    const Operands all(batch);
-    Operands one(single);
-    one.w = all.w;
-    std::copy_n(all.x.begin() + static_cast<std::ptrdiff_t>(one.x.size()), one.x.size(),
-                one.x.begin());
-    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
-      const std::vector<float> want = test::forward(batch, all, isa);
-      const std::vector<float> got = test::forward(single, one, isa);
-      EXPECT_TRUE(std::equal(got.begin(), got.end(),
-                             want.begin() + static_cast<std::ptrdiff_t>(got.size())))
-          << name(batch);
-    }
+    test::expect_same_bits_for_a_single_image(batch);
   }
 }
 

@@ -143,21 +143,7 @@ TEST_F(Conv2dInt16, IsForThoseAloneThatAllowIt) {
 // Scales belong to tiles: an image's result does not depend on the images beside it.
 TEST_F(Conv2dInt16, ImagesDoNotDependOnTheirBatch) {
   for (const std::int64_t c : {64, 264}) {
-    const Conv2dShape batch = conv3x3(3, c, 13, 13, 40);
-    Conv2dShape single = batch;
-    single.n = 1;
-    const Operands all(batch);
-    Operands one(single);
-    one.w = all.w;
-    std::copy_n(all.x.begin() + static_cast<std::ptrdiff_t>(one.x.size()), one.x.size(),
-                one.x.begin());
-    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
-      const std::vector<float> want = test::forward(batch, all, isa);
-      const std::vector<float> got = test::forward(single, one, isa);
-      EXPECT_TRUE(std::equal(got.begin(), got.end(),
-                             want.begin() + static_cast<std::ptrdiff_t>(got.size())))
-          << name(batch);
-    }
+    test::expect_same_bits_for_a_single_image(conv3x3(3, c, 13, 13, 40));
   }
 }
 

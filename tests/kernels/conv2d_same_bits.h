@@ -1,7 +1,8 @@
-// What must not change a bit of a convolution: the number of threads, and whether its weights come
-// packed.
+// What must not change a bit of a convolution: the number of threads, whether its weights come
+// packed, and the images beside one.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <gtest/gtest.h>
 #include <vector>
@@ -30,6 +31,29 @@ inline void expect_same_bits_for_any_thread_count(const std::vector<Conv2dShape>
         EXPECT_EQ(backward_weights(s, o, isa, threads), dw) << name(s);
       }
     }
+  }
+}
+
+/// Of the last image of a batch, in both passes that have a result for each.
+inline void expect_same_bits_for_a_single_image(const Conv2dShape& batch) {
+  Conv2dShape single = batch;
+  single.n = 1;
+  const Operands all(batch);
+  Operands one(single);
+  one.w = all.w;
+  const auto last = [](const std::vector<float>& images, std::vector<float>& image) {
+    std::copy(images.end() - static_cast<std::ptrdiff_t>(image.size()), images.end(),
+              image.begin());
+  };
+  last(all.x, one.x);
+  last(all.dy, one.dy);
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+    std::vector<float> want(one.dy.size());
+    last(forward(batch, all, isa), want);
+    EXPECT_EQ(forward(single, one, isa), want) << name(batch);
+    want.resize(one.x.size());
+    last(backward_data(batch, all, isa), want);
+    EXPECT_EQ(backward_data(single, one, isa), want) << name(batch);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -163,25 +164,7 @@ TEST_F(Conv2dStridedInt16, WeightGradientOfNoImagesIsZero) {
 
 // Scales belong to tiles: an image's result does not depend on the images beside it.
 TEST_F(Conv2dStridedInt16, ImagesDoNotDependOnTheirBatch) {
-  const Conv2dShape batch = strided(40, 40, 27, 27, 40);
-  Conv2dShape single = batch;
-  single.n = 1;
-  const Operands all(batch);
-  Operands one(single);
-  one.w = all.w;
-  // The last image.
-  std::copy(all.x.end() - static_cast<std::ptrdiff_t>(one.x.size()), all.x.end(), one.x.begin());
-  std::copy(all.dy.end() - static_cast<std::ptrdiff_t>(one.dy.size()), all.dy.end(),
-            one.dy.begin());
-  for (const Conv2dPass pass : {Conv2dPass::Forward, Conv2dPass::BackwardData}) {
-    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
-      const std::vector<float> want = test::computed(pass, batch, all, isa);
-      const std::vector<float> got = test::computed(pass, single, one, isa);
-      EXPECT_TRUE(
-          std::equal(got.begin(), got.end(), want.end() - static_cast<std::ptrdiff_t>(got.size())))
-          << cpu::name_of(isa);
-    }
-  }
+  test::expect_same_bits_for_a_single_image(strided(40, 40, 27, 27, 40));
 }
 
 // Where a NaN or an infinity takes part in an output, the output is not finite; zeros stay zeros.
@@ -217,6 +200,19 @@ TEST(Conv2dStridedInt16Choice, PackingPaysForFewTilesOnlyWhereItIsDoneOnce) {
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardData, many), Conv2dAlgorithm::WinogradStridedInt16);
   EXPECT_EQ(choose_conv2d(Conv2dPass::BackwardWeights, many),
             Conv2dAlgorithm::WinogradStridedInt16);
+}
+
+// The logarithm of the scale is normal: too wide for one scale over the channels of four phases.
+TEST(Conv2dStridedInt16Choice, HeavyTailsOf256ChannelsKeepTheErrorOfBf16) {
+  const Conv2dShape s = strided(2, 256, 14, 14, 512);
+  Operands o(s);
+  std::mt19937 generator(1);
+  std::normal_distribution<float> normal;
+  for (float& x : o.x) x = normal(generator) * std::exp(1.5F * normal(generator));
+  const std::vector<double> want = test::forward_reference(s, o);
+  for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+    EXPECT_LE(test::rms_error_over_rms(test::forward(s, o, isa), want), 2.2e-3);
+  }
 }
 
 TEST(Conv2dStridedInt16Choice, GradientsOfFewWeightsStayInFloats) {
