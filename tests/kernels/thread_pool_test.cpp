@@ -30,6 +30,28 @@ TEST(ThreadPool, RunsEachTaskOnce) {
   }
 }
 
+// What a thread wrote in one kernel it finds in its caches in the next.
+TEST(ThreadPool, GivesAThreadTheSameShareOfEveryJob) {
+  constexpr int kThreads = 3;
+  constexpr std::int64_t kShare = 4;
+  ThreadPool pool(kThreads);
+  const auto threads_of_shares = [&] {
+    std::vector<std::thread::id> threads(kThreads);
+    std::atomic<int> begun{0};
+    pool.run(kThreads * kShare, [&](std::int64_t i) {
+      if (i % kShare != 0) return;
+      threads[static_cast<std::size_t>(i / kShare)] = std::this_thread::get_id();
+      // Nobody finishes the first task of a share, and helps others, before all have begun theirs.
+      ++begun;
+      while (begun.load() < kThreads) std::this_thread::yield();
+    });
+    return threads;
+  };
+  const std::vector<std::thread::id> first = threads_of_shares();
+  EXPECT_EQ(first[0], std::this_thread::get_id());
+  for (int job = 0; job < 100; ++job) EXPECT_EQ(threads_of_shares(), first);
+}
+
 TEST(ThreadPool, ManyShortJobsInARow) {
   ThreadPool pool(3);
   std::atomic<std::int64_t> sum{0};

@@ -152,7 +152,7 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape&
   const std::int64_t panels = divide_up(s.k, kPanelColumns);
   context.pool.run(panels, [&](std::int64_t panel) {
     float* m = thread_scratch(m_layout.floats());
-    const std::int64_t next = std::min(panel + context.pool.threads(), panels - 1);
+    const std::int64_t next = std::min(panel + 1, panels - 1);
     multiply_panel(run, packed + panel * panel_floats(s), packed + next * panel_floats(s), m,
                    m_layout, m_row_offset);
     const std::int64_t column = panel * kPanelColumns;

@@ -82,8 +82,7 @@ void run_fused_blocks(ThreadPool& pool, const Problem& p, const F& run_block) {
   const std::int64_t length = std::clamp<std::int64_t>(p.blocks() / kFewestTasks, 1, kMostBlocks);
   pool.run_blocks(p.blocks(), length, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
-      const bool last = b + 1 == end;
-      run_block(b, last ? begin + pool.threads() * length : b + 1);
+      run_block(b, b + 1);
     }
   });
 }

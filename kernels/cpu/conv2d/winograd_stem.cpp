@@ -267,8 +267,7 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape&
                         tile_epilogue(epilogue),
                         take_moments(scope, epilogue, blocks(s), s.k)};
   const Run run{kernels, s, cells, x, w.packed, outputs};
-  context.pool.run(s.n * cells.tiles_h(),
-                   [&](std::int64_t task) { run_row(run, task, task + context.pool.threads()); });
+  context.pool.run(s.n * cells.tiles_h(), [&](std::int64_t task) { run_row(run, task, task + 1); });
   if (outputs.moments.mean) {
     combine_moments(outputs.moments, block_pixels(cells, outputs.images),
                     epilogue.bn_mean_var.f32());
