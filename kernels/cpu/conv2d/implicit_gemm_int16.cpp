@@ -196,7 +196,8 @@ void quantize(const IsaKernels& kernels, const Int16Kernels& int16, const PatchG
                  .q = a.q,
                  .q_stride = q_stride(a.k),
                  .scale = a.scale,
-                 .scale_stride = 1};
+                 .scale_stride = 1,
+                 .stream = a.shared};
   if (patches_are_the_image(g.source)) return int16.quantize_rows(rows);
   rows.x = gathered;
   rows.x_stride = q_stride(a.k);
@@ -303,6 +304,7 @@ void multiply_patches(ExecContext& context, const IsaKernels& kernels, const Pat
     QuantizedBlock a = staged_block(row_block, task / pieces % k_blocks);
     const std::int64_t first = task % pieces * kGatheredRows;
     a.rows = std::min(kGatheredRows, a.rows - first);
+    a.shared = context.pool.threads() > 1;
     if (a.rows <= 0) return;
     a.q += first * q_stride(a.k);
     a.scale += first;

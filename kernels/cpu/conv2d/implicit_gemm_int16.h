@@ -14,10 +14,11 @@ extern const Conv2dDriver driver;
 /// Rows of A as integers: one block of rows times one block of k.
 struct QuantizedBlock {
   std::int64_t rows;
-  std::int64_t k;   // terms of the block
-  std::int64_t k0;  // the first of them
-  std::int16_t* q;  // [rows][q_stride(k)]
-  float* scale;     // [rows]
+  std::int64_t k;       // terms of the block
+  std::int64_t k0;      // the first of them
+  std::int16_t* q;      // [rows][q_stride(k)]
+  float* scale;         // [rows]
+  bool shared = false;  // several threads read q: Int16Rows::stream
 };
 
 /// Terms of k that share a scale: blocks of equal size, the last one perhaps smaller.

@@ -37,14 +37,19 @@ using winograd_tiles::TileLayout;
 using winograd_tiles::Tiles;
 
 constexpr std::int64_t kFusedTiles = 24;
+// Where there are few: one register tile, so that threads have equal shares.
+constexpr std::int64_t kFewFusedTiles = 12;
+constexpr std::int64_t kEnoughFusedTiles = 32 * kFusedTiles;
 constexpr std::int64_t kFusedColumns = 64;
 constexpr std::int64_t kPanelsOfTask = 2;  // of 16 output channels, in the schedule Panels
 
 Problem problem_of(Conv2dPass pass, const Conv2dShape& shape) {
-  return winograd_tiles::problem_of(
+  Problem p = winograd_tiles::problem_of(
       pass, shape,
       choose_schedule(Conv2dAlgorithm::Winograd4x4Int16, pass, shape, WeightsAre::Packed),
       kFusedTiles);
+  if (p.tiles() < kEnoughFusedTiles) p.fused_tiles = kFewFusedTiles;
+  return p;
 }
 
 QuantizedFilters filters_of(const Problem& p) {
@@ -172,7 +177,8 @@ void run_panels(ExecContext& context, const Run& run) {
   const std::vector<std::int64_t> m_row_offset = row_offsets(p.block_tiles(), m_layout.tile_stride);
   Workspace::Scope scope(context.workspace);
   QuantizedTiles inputs(p.block_tiles(), p.in_channels);
-  inputs.lie_at(scope.take_array<float>(inputs.floats()));
+  auto* memory = scope.take_array<float>(inputs.floats());
+  p.blocks() == 1 ? inputs.lie_at_shared(context.pool, memory) : inputs.lie_at(memory);
   for (std::int64_t b = 0; b < p.blocks(); ++b) {
     const SortedTiles tiles(p.block(b));
     context.pool.run_blocks(tiles.count(), kStagedGroup,

@@ -33,6 +33,11 @@ class QuantizedTiles {
     v_ = reinterpret_cast<std::int16_t*>(memory);
     scales_ = memory + layout_.floats();
   }
+  /// As lie_at, for few tiles, which all threads read.
+  void lie_at_shared(ThreadPool& pool, float* memory) {
+    lie_at(memory);
+    shared_ = pool.threads() > 1;
+  }
 
   /// Points of a tile's transform that lie side by side: point `first` + i is
   /// x[i * stride .. + channels).
@@ -49,7 +54,8 @@ class QuantizedTiles {
                            .q = row(points.first, tile),
                            .q_stride = 2 * layout_.point_stride,
                            .scale = scales_ + points.first * tiles_ + tile,
-                           .scale_stride = tiles_});
+                           .scale_stride = tiles_,
+                           .stream = shared_});
   }
 
   /// Makes some tiles' point the left factor of a product.
@@ -68,6 +74,7 @@ class QuantizedTiles {
 
   winograd_tiles::TileLayout layout_;  // in pairs of integers, as large as a float
   std::int64_t tiles_;
+  bool shared_ = false;
   std::int16_t* v_ = nullptr;
   float* scales_ = nullptr;
 };

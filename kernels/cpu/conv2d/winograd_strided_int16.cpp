@@ -122,8 +122,8 @@ struct Run {
   const TileLayout m_layout;
   const std::vector<std::int64_t> m_row_offset;
 
-  Run(const IsaKernels& kernels, Conv2dPass pass, const Conv2dShape& s, const float* packed,
-      Workspace::Scope& scope)
+  Run(ExecContext& context, const IsaKernels& kernels, Conv2dPass pass, const Conv2dShape& s,
+      const float* packed, Workspace::Scope& scope)
       : kernels(kernels),
         int16(int16_kernels_for(kernels)),
         shape(s),
@@ -133,7 +133,8 @@ struct Run {
         v(tiles_of(pass, s)),
         m_layout(blocks.block_tiles, kTaskColumns, kStridedPoints),
         m_row_offset(row_offsets(blocks.block_tiles, m_layout.tile_stride)) {
-    v.lie_at(scope.take_array<float>(v.floats()));
+    auto* memory = scope.take_array<float>(v.floats());
+    blocks.blocks() == 1 ? v.lie_at_shared(context.pool, memory) : v.lie_at(memory);
   }
 };
 
@@ -209,7 +210,7 @@ std::int64_t groups_per_block(const TileBlocks& blocks) {
 void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s, const float* x,
              const Conv2dWeights& weights, const Epilogue& epilogue, float* y) {
   Workspace::Scope scope(context.workspace);
-  const Run run(kernels, Conv2dPass::Forward, s, weights.packed, scope);
+  const Run run(context, kernels, Conv2dPass::Forward, s, weights.packed, scope);
   const TileBlocks& blocks = run.blocks;
   const std::int64_t groups = groups_per_block(blocks);
   const Outputs outputs{{s.p(), s.q(), s.k},
@@ -249,7 +250,7 @@ void forward(ExecContext& context, const IsaKernels& kernels, const Conv2dShape&
 void backward_data(ExecContext& context, const IsaKernels& kernels, const Conv2dShape& s,
                    const float* dy, const Conv2dWeights& weights, float* dx) {
   Workspace::Scope scope(context.workspace);
-  const Run run(kernels, Conv2dPass::BackwardData, s, weights.packed, scope);
+  const Run run(context, kernels, Conv2dPass::BackwardData, s, weights.packed, scope);
   const Outputs outputs{{s.h, s.w, s.c}, dx, {}, {}};
   const std::int64_t parts = divide_up(s.c, kTaskColumns);
   for (std::int64_t b = 0; b < run.blocks.blocks(); ++b) {

@@ -64,7 +64,13 @@ inline IntVec rounded(Vec v) {
   return (IntVec)(v + broadcast(kShift)) - 0x4b400000;
 }
 
-void quantize_rows(const Int16Rows& r) {
+template <bool kStream>
+void store_row(int16_t* q, IntVec v) {
+  kStream ? stream_i16(q, v) : store_i16(q, v);
+}
+
+template <bool kStream>
+void quantize_rows_to(const Int16Rows& r) {
   for (int64_t i = 0; i < r.rows; ++i) {
     const float* x = r.x + i * r.x_stride;
     int16_t* q = r.q + i * r.q_stride;
@@ -77,10 +83,14 @@ void quantize_rows(const Int16Rows& r) {
     r.scale[i * r.scale_stride] = scale.scale[0];
     const bool zeros = scale.inverse[0] == 0;
     for (int64_t j = 0; j < whole; j += kLanes) {
-      store_i16(q + j, zeros ? IntVec{} : rounded(load(x + j) * scale.inverse));
+      store_row<kStream>(q + j, zeros ? IntVec{} : rounded(load(x + j) * scale.inverse));
     }
-    if (rest) store_i16(q + whole, zeros ? IntVec{} : rounded(last * scale.inverse));
+    if (rest) store_row<kStream>(q + whole, zeros ? IntVec{} : rounded(last * scale.inverse));
   }
+}
+
+void quantize_rows(const Int16Rows& r) {
+  r.stream ? quantize_rows_to<true>(r) : quantize_rows_to<false>(r);
 }
 
 // Two rows as pairs; returns the sums of their magnitudes. Of NaN any integer becomes: such a

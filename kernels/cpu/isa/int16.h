@@ -23,6 +23,11 @@ struct Int16Rows {
   int64_t q_stride;  // integers from a row to the next; whole vectors of 16 are written, with zeros
   float* scale;
   int64_t scale_stride;
+  // Whether the integers go past the caches: for memory that more than one thread reads. A core
+  // that writes a line which others hold has to ask them all first, one line after the other (27 ns
+  // each, where the cores share no cache); streamed lines do not wait. q and q_stride: multiples of
+  // 16 then.
+  bool stream = false;
 };
 
 /// A panel of 16 columns, x [rows, 16] -> pairs of neighbouring rows side by side,

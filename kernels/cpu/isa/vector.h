@@ -369,6 +369,20 @@ template <bool kVnni>
 #endif
 }
 
+/// As store_i16, past the caches to memory; p: a multiple of a stored vector. Other threads see it
+/// after an atomic operation of this one that they wait for, as the thread pool's.
+[[maybe_unused]] inline void stream_i16(int16_t* p, IntVec v) {
+#if defined(HANOK_ISA_avx2)
+  const __m128i low = _mm256_castsi256_si128((__m256i)v);
+  const __m128i high = _mm256_extracti128_si256((__m256i)v, 1);
+  _mm_stream_si128((__m128i*)p, _mm_packs_epi32(low, high));
+#elif defined(HANOK_ISA_avx512)
+  _mm256_stream_si256((__m256i*)p, _mm512_cvtepi32_epi16((__m512i)v));
+#else
+  store_i16(p, v);
+#endif
+}
+
 /// Lane i of the result is lane (i + kBy) % kLanes.
 template <int kBy>
 [[maybe_unused]] inline IntVec rotate_lanes(IntVec v) {
