@@ -23,8 +23,9 @@ enum class Conv2dAlgorithm {
   Winograd4x4Int16,   // Winograd4x4 with products of 16-bit integers, where the shape allows them
   ImplicitGemmInt16,  // ImplicitGemm likewise
   WinogradStridedInt16,  // WinogradStrided likewise
+  Winograd2x2Int16,      // Winograd2x2 likewise
 };
-inline constexpr Conv2dAlgorithm kLastConv2dAlgorithm = Conv2dAlgorithm::WinogradStridedInt16;
+inline constexpr Conv2dAlgorithm kLastConv2dAlgorithm = Conv2dAlgorithm::Winograd2x2Int16;
 
 /// Images count as shape.nominal_n where that is given, as shape.n otherwise.
 Conv2dAlgorithm choose_conv2d(Conv2dPass pass, const Conv2dShape& shape);
@@ -58,7 +59,7 @@ bool can_compute(Conv2dAlgorithm algorithm, Conv2dPass pass, const Conv2dShape& 
 
 /// "implicit_gemm", "few_channels", "winograd4x4", "winograd2x2", "winograd_strided",
 /// "winograd_stem", "depthwise", "winograd4x4_int16", "implicit_gemm_int16",
-/// "winograd_strided_int16"
+/// "winograd_strided_int16", "winograd2x2_int16"
 const char* name_of(Conv2dAlgorithm algorithm);
 
 }  // namespace hanok

@@ -7,6 +7,7 @@
 #include "hanok/kernels/cpu/conv2d/implicit_gemm.h"
 #include "hanok/kernels/cpu/conv2d/implicit_gemm_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd2x2.h"
+#include "hanok/kernels/cpu/conv2d/winograd2x2_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4.h"
 #include "hanok/kernels/cpu/conv2d/winograd4x4_int16.h"
 #include "hanok/kernels/cpu/conv2d/winograd_stem.h"
@@ -21,7 +22,7 @@ struct Row {
   const cpu::Conv2dDriver* driver;
 };
 
-constexpr std::array<Row, 10> kTable = {{
+constexpr std::array<Row, 11> kTable = {{
     {Conv2dAlgorithm::ImplicitGemm, &cpu::implicit_gemm::driver},
     {Conv2dAlgorithm::FewChannels, &cpu::few_channels::driver},
     {Conv2dAlgorithm::Winograd4x4, &cpu::winograd4x4::driver},
@@ -32,6 +33,7 @@ constexpr std::array<Row, 10> kTable = {{
     {Conv2dAlgorithm::Winograd4x4Int16, &cpu::winograd4x4_int16::driver},
     {Conv2dAlgorithm::ImplicitGemmInt16, &cpu::implicit_gemm_int16::driver},
     {Conv2dAlgorithm::WinogradStridedInt16, &cpu::winograd_strided_int16::driver},
+    {Conv2dAlgorithm::Winograd2x2Int16, &cpu::winograd2x2_int16::driver},
 }};
 
 constexpr bool in_order_of_the_enumeration() {
