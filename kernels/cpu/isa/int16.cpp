@@ -255,7 +255,7 @@ void run_tile(const Tile& t, int64_t column) {
 #pragma GCC unroll 2
       for (int h = 0; h < kVectors; ++h) {
         const int64_t at = t.c_row_offset[i] + column + h * kLanes;
-        __builtin_prefetch(g.c + at);
+        fetch_to_write(g.c + at);
         if (g.epilogue && g.epilogue->residual) __builtin_prefetch(g.epilogue->residual + at);
       }
     }

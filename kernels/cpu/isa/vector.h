@@ -383,6 +383,16 @@ template <bool kVnni>
 #endif
 }
 
+/// Prefetches a line to be written: no other core may keep it. (Read first, it is another core's as
+/// well, which must be asked again before the write: 27 ns a line, where cores share no cache.)
+[[maybe_unused]] __attribute__((always_inline)) inline void fetch_to_write(const float* p) {
+#if defined(__x86_64__)
+  asm volatile("prefetchw %0" : : "m"(*p));  // __builtin_prefetch(p, 1) reads without -mprfchw
+#else
+  __builtin_prefetch(p, 1);
+#endif
+}
+
 /// Lane i of the result is lane (i + kBy) % kLanes.
 template <int kBy>
 [[maybe_unused]] inline IntVec rotate_lanes(IntVec v) {
