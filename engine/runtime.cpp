@@ -105,6 +105,10 @@ std::unique_ptr<Backend>& backend_slot(Device device) {
 
 thread_local std::int64_t nominal_batch_here = 0;
 
+/// A layer's packed filters may need more scratch memory than all others: between calls it serves
+/// tensors. On a GPU the workspace stays where a recorded graph found it.
+constexpr std::size_t kKeptByCpu = (std::size_t{1} << 20) - 1;
+
 }  // namespace
 
 void require_cuda(Device device) {
@@ -126,7 +130,8 @@ ExecContext& context_of(Device device) { return thread_context(device).get(); }
 std::unique_ptr<Workspace> make_workspace(Device device) {
   return std::make_unique<Workspace>(
       [device](std::size_t bytes) { return allocator_of(device).allocate(bytes, "workspace"); },
-      [device](void* data, std::size_t) { allocator_of(device).deallocate(data); });
+      [device](void* data, std::size_t) { allocator_of(device).deallocate(data); },
+      device.is_cpu() ? kKeptByCpu : Workspace::kKeepsAll);
 }
 
 OwnWorkspace::OwnWorkspace(Device device, Workspace& workspace)

@@ -12,8 +12,8 @@ constexpr std::size_t kSmallestChunk = 256 * 1024;
 }  // namespace
 
 Workspace::Workspace(std::function<void*(std::size_t)> acquire,
-                     std::function<void(void*, std::size_t)> release)
-    : acquire_(std::move(acquire)), release_(std::move(release)) {}
+                     std::function<void(void*, std::size_t)> release, std::size_t kept)
+    : acquire_(std::move(acquire)), release_(std::move(release)), kept_(kept) {}
 
 Workspace::~Workspace() { release_all(); }
 
@@ -46,7 +46,10 @@ Workspace::Scope::~Scope() {
   workspace_.in_use_ = saved_in_use_;
   // A need that grew piece by piece left several chunks, the rest of each unused: the next one gets
   // one chunk for all of it.
-  if (saved_in_use_ == 0 && workspace_.chunks_.size() > 1) workspace_.release_all();
+  const bool in_pieces = workspace_.chunks_.size() > 1;
+  if (saved_in_use_ == 0 && (in_pieces || workspace_.bytes() > workspace_.kept_)) {
+    workspace_.release_all();
+  }
 }
 
 void* Workspace::Scope::take(std::size_t bytes) {
@@ -66,7 +69,8 @@ void* Workspace::Scope::take(std::size_t bytes) {
       w.release_(w.chunks_.back().data, w.chunks_.back().bytes);
       w.chunks_.pop_back();
     }
-    const std::size_t size = std::max({bytes, kSmallestChunk, w.chunk_ == 0 ? w.most_ : 0});
+    const bool for_all = w.chunk_ == 0 && w.most_ <= w.kept_;
+    const std::size_t size = std::max({bytes, kSmallestChunk, for_all ? w.most_ : 0});
     w.chunks_.reserve(w.chunks_.size() + 1);
     w.chunks_.push_back({static_cast<char*>(w.acquire_(size)), size});
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -14,10 +15,13 @@ namespace hanok {
 /// free.
 class Workspace {
  public:
+  static constexpr std::size_t kKeepsAll = SIZE_MAX;
+
   /// `acquire(bytes)` returns memory aligned to 64 bytes or throws OutOfMemory; `release(p, bytes)`
-  /// gives it back.
+  /// gives it back. More than `kept` bytes are given back whenever no scope is left: for a source
+  /// that lends what one call needs to other users between calls.
   Workspace(std::function<void*(std::size_t)> acquire,
-            std::function<void(void*, std::size_t)> release);
+            std::function<void(void*, std::size_t)> release, std::size_t kept = kKeepsAll);
   ~Workspace();
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
@@ -56,6 +60,7 @@ class Workspace {
   };
   std::function<void*(std::size_t)> acquire_;
   std::function<void(void*, std::size_t)> release_;
+  std::size_t kept_;
   std::vector<Chunk> chunks_;
   std::size_t chunk_ = 0;   // index of the chunk in use
   std::size_t offset_ = 0;  // bytes used of it

@@ -75,8 +75,10 @@ TEST(Error, OutOfMemoryCarriesItsNumbers) {
 
 /// Counts what a workspace holds.
 struct Source {
+  explicit Source(std::size_t kept_bytes = Workspace::kKeepsAll) : kept(kept_bytes) {}
   std::set<void*> held;
   std::size_t limit = SIZE_MAX;
+  std::size_t kept;
   Workspace workspace{[this](std::size_t bytes) {
                         if (bytes > limit) {
                           throw OutOfMemory(bytes, 0, limit);
@@ -88,7 +90,8 @@ struct Source {
                       [this](void* p, std::size_t) {
                         EXPECT_EQ(held.erase(p), 1U);
                         std::free(p);
-                      }};
+                      },
+                      kept};
 };
 
 TEST(Workspace, ReusesMemoryAfterAScope) {
@@ -147,6 +150,22 @@ TEST(Workspace, HoldsOneChunkOfTheLargestNeedOnceItWasMet) {
   }
   EXPECT_EQ(source.held.size(), 1U);
   EXPECT_LT(source.workspace.bytes(), 5'100'000U);
+}
+
+TEST(Workspace, GivesBackWhatIsMoreThanItKeeps) {
+  Source source(/*kept_bytes=*/1'000'000);
+  for (const std::size_t bytes : {3'000'000U, 1'000U, 600'000U}) {
+    Workspace::Scope scope(source.workspace);
+    scope.take(bytes);
+    Workspace::Scope inner(source.workspace);
+    inner.take(bytes);
+    EXPECT_GE(source.workspace.bytes(), 2 * bytes);
+  }
+  EXPECT_EQ(source.workspace.bytes(), 0U) << "1.2 MB in two pieces";
+  { Workspace::Scope(source.workspace).take(900'000); }
+  EXPECT_EQ(source.workspace.bytes(), 900'032U) << "the same for the next call";
+  { Workspace::Scope(source.workspace).take(5'000'000); }
+  EXPECT_TRUE(source.held.empty());
 }
 
 TEST(Workspace, StaysUsableAfterARefusedRequest) {
