@@ -72,6 +72,7 @@ Allocator& cuda_allocator(int device) {
 }
 
 thread_local const char* current_tag = "other";
+thread_local bool short_lived = false;
 thread_local const MemoryPool::Scope* innermost_scope = nullptr;
 
 }  // namespace
@@ -101,5 +102,9 @@ int MemoryPool::Scope::current(const Allocator& allocator) {
 MemoryTag::MemoryTag(const char* tag) : saved_(current_tag) { current_tag = tag; }
 MemoryTag::~MemoryTag() { current_tag = saved_; }
 const char* MemoryTag::current() { return current_tag; }
+
+ShortLived::ShortLived(bool value) : saved_(std::exchange(short_lived, value)) {}
+ShortLived::~ShortLived() { short_lived = saved_; }
+bool ShortLived::current() { return short_lived; }
 
 }  // namespace hanok

@@ -88,5 +88,20 @@ class MemoryTag {
   const char* saved_;
 };
 
+/// While alive, what this thread allocates is taken for short-lived (or, with false, for lasting):
+/// not kept from the forward pass to the backward pass, or for the step's end. The CPU's allocator
+/// keeps the two apart.
+class ShortLived {
+ public:
+  explicit ShortLived(bool value = true);
+  ~ShortLived();
+  ShortLived(const ShortLived&) = delete;
+  ShortLived& operator=(const ShortLived&) = delete;
+  static bool current();
+
+ private:
+  bool saved_;
+};
+
 }  // namespace hanok
 #pragma GCC visibility pop

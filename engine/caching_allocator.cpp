@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kMebibyte = std::size_t{1} << 20;
 
+/// Sizes of large blocks are multiples of this.
+constexpr std::size_t kLargeUnit = std::size_t{64} << 10;
 constexpr std::size_t kLeastSegment = 2 * kMebibyte;
 /// Segments of at least this size hold the tensors of a whole step.
 constexpr std::size_t kSegmentOfAStep = 256 * kMebibyte;
@@ -26,7 +28,7 @@ CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source, std::si
 
 /// Similar requests share blocks: sizes are rounded up to the alignment, above 1 MiB to 64 KiB.
 std::size_t CachingAllocator::block_size(std::size_t bytes) const {
-  return round_up(bytes, bytes >= kMebibyte ? std::size_t{64} << 10 : source_->alignment());
+  return round_up(bytes, bytes >= kMebibyte ? kLargeUnit : source_->alignment());
 }
 
 void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
@@ -34,13 +36,16 @@ void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   const bool small = size < kMebibyte;
   const int pool = MemoryPool::Scope::current(*this);
   const std::lock_guard lock(mutex_);
-  Block* block = take_cached(size, small, pool);
+  Block* block = ShortLived::current() && !small ? take_last(size, pool) : nullptr;
+  if (block == nullptr) block = take_cached(size, small, pool);
   if (block == nullptr) block = take_segment(size, small, pool);
   if (block == nullptr && small) {
     block = take_cached(size, /*small=*/false, pool);  // all is in large segments
   }
   if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
   block->tag = tag;
+  char*& end = used_until_[block->segment];
+  end = std::max(end, block->data + block->size);
   statistics_.in_use += block->size;
   statistics_.in_use_by_tag[tag] += block->size;
   if (statistics_.in_use > statistics_.peak) {
@@ -94,6 +99,38 @@ CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool sm
   return block;
 }
 
+/// The end of the last free block that fits, of what has been used before of segments that hold a
+/// whole step; null if there is none.
+CachingAllocator::Block* CachingAllocator::take_last(std::size_t size, int pool) {
+  if (source_->segment_bytes(/*small=*/false) < kSegmentOfAStep) return nullptr;
+  FreeList& list = free_[{pool, false}];
+  const auto used_end = [this](const Block& block) {
+    return std::min(block.data + block.size, used_until_[block.segment]);
+  };
+  const auto place = [](const Block& block) { return std::pair(block.segment, block.data); };
+  Block* last = nullptr;
+  for (auto it = list.lower_bound({size, nullptr}); it != list.end(); ++it) {
+    Block* block = it->second;
+    if (used_end(*block) < block->data + size) continue;
+    if (last != nullptr && last->size == size && block->size > size) break;  // one fits exactly
+    if (last == nullptr || place(*block) > place(*last)) last = block;
+  }
+  if (last == nullptr) return nullptr;
+  list.erase({last->size, last});
+  statistics_.cached -= last->size;
+  split(*last, static_cast<std::size_t>(used_end(*last) - last->data));
+  if (last->size >= size + kLargeUnit) {  // its front stays free
+    split(*last, last->size - size);
+    list.emplace(last->size, last);
+    statistics_.cached += last->size;
+    last = last->after;
+    list.erase({last->size, last});
+    statistics_.cached -= last->size;
+  }
+  last->free = false;
+  return last;
+}
+
 /// A new block from the source, within the budget. Frees cached memory to make room if needed.
 CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool small, int pool) {
   const auto held = [this] { return statistics_.in_use + statistics_.cached; };
@@ -130,7 +167,7 @@ CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool sm
 
 /// Splits off what `block` has beyond `size`, if that is large enough to be a block.
 void CachingAllocator::split(Block& block, std::size_t size) {
-  const std::size_t least = block.small ? source_->alignment() : kMebibyte;
+  const std::size_t least = block.small ? source_->alignment() : kLargeUnit;
   if (block.size < size + least) return;
   auto rest = std::make_unique<Block>();
   rest->data = block.data + size;
@@ -170,6 +207,7 @@ void CachingAllocator::free_segments() {
       it = list.erase(it);
       statistics_.cached -= block->size;
       source_->give_back(block->data);
+      used_until_.erase(block->segment);
       blocks_.erase(block->data);
     }
   }

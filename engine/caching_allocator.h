@@ -5,9 +5,10 @@
 // Memory is allocated in segments, which are split into blocks; a freed block is merged with its
 // free neighbours, so that what held four small images can hold a large one next. A request gets
 // the best-fitting block or, where a whole step fits into a segment (CPU), the first that fits: so
-// the segment's far end stays untouched. Either way a step's requests get the same blocks each
-// time. Small requests (below 1 MiB) have their own segments, so that they do not fragment large
-// ones, or none where the system has a good allocator for them (CPU).
+// the segment's far end stays untouched. There short-lived blocks are taken from the end of what is
+// used already, so that they leave no gaps between those that last. Either way a step's requests
+// get the same blocks each time. Small requests (below 1 MiB) have their own segments, so that they
+// do not fragment large ones, or none where the system has a good allocator for them (CPU).
 //
 // On CUDA a block is reused while the device may still be working on its old content. This is safe
 // because all tensors are read and written on one stream, in order.
@@ -70,6 +71,7 @@ class CachingAllocator final : public Allocator {
   std::size_t block_size(std::size_t bytes) const;
   FreeList& free_list(const Block& block) { return free_[{block.pool, block.small}]; }
   Block* take_cached(std::size_t size, bool small, int pool);
+  Block* take_last(std::size_t size, int pool);
   Block* take_segment(std::size_t size, bool small, int pool);
   Block* new_segment(std::size_t size, bool small, int pool);
   void split(Block& block, std::size_t size);
@@ -82,7 +84,8 @@ class CachingAllocator final : public Allocator {
   std::map<std::pair<int, bool>, FreeList> free_;             // by pool and smallness
   MemoryStatistics statistics_;
   int pools_ = 0;
-  std::uint64_t segments_ = 0;  // allocated so far
+  std::uint64_t segments_ = 0;                           // allocated so far
+  std::unordered_map<std::uint64_t, char*> used_until_;  // by segment: the end of its used bytes
 };
 
 }  // namespace hanok

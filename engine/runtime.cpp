@@ -129,7 +129,10 @@ ExecContext& context_of(Device device) { return thread_context(device).get(); }
 
 std::unique_ptr<Workspace> make_workspace(Device device) {
   return std::make_unique<Workspace>(
-      [device](std::size_t bytes) { return allocator_of(device).allocate(bytes, "workspace"); },
+      [device](std::size_t bytes) {
+        const ShortLived scratch;
+        return allocator_of(device).allocate(bytes, "workspace");
+      },
       [device](void* data, std::size_t) { allocator_of(device).deallocate(data); },
       device.is_cpu() ? kKeptByCpu : Workspace::kKeepsAll);
 }

@@ -1,6 +1,7 @@
 // Matrix products.
 #include <fmt/format.h>
 
+#include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/ops/cast.h"
@@ -87,6 +88,7 @@ class LinearNode final : public Node {
       dense_gemm(1, rows_, in_, out_, dy, false, weight_.get(name()), false, {}, dx);
     }
     if (needs(1)) {
+      const ShortLived lasting(false);
       dw = empty_on(dy, {out_, in_});
       dense_gemm(1, out_, in_, rows_, dy, true, x_.get(name()), false, {}, dw);
     }

@@ -177,6 +177,47 @@ TEST(Allocator, SegmentsOfAWholeStepAreFilledFromTheFront) {
   }
 }
 
+// What passes is placed at the end of what is used already, or into a hole of its size: so it
+// leaves no gaps between blocks that last.
+TEST(Allocator, ShortLivedBlocksOfAStepAreTakenFromTheEnd) {
+  CachingAllocator allocator(std::make_unique<LimitedMemory>(1024 * kMebibyte, 512 * kMebibyte),
+                             1024 * kMebibyte);
+  const auto place = [&](std::size_t mebibytes) {
+    return static_cast<char*>(allocator.allocate(mebibytes * kMebibyte, "test"));
+  };
+  char* const begin = place(8);
+  char* const first = place(1);
+  char* const hole = place(3);
+  char* const second = place(1);
+  char* const end = place(8);
+  char* const third = place(1);
+  char* const tail = place(6);
+  for (char* pointer : {begin, hole, end, tail}) allocator.deallocate(pointer);
+  {
+    const ShortLived passing;
+    char* const last = place(2);
+    EXPECT_EQ(last, tail + 4 * kMebibyte);
+    char* const exact = place(3);
+    EXPECT_EQ(exact, hole);
+    char* const larger = place(5);
+    EXPECT_EQ(larger, end + 3 * kMebibyte);
+    {
+      const ShortLived lasting(false);
+      char* const other = place(1);
+      EXPECT_EQ(other, begin);
+      allocator.deallocate(other);
+    }
+    char* const nowhere = place(9);
+    EXPECT_EQ(nowhere, tail + 6 * kMebibyte) << "after all that is used";
+    for (char* pointer : {last, exact, larger, nowhere}) allocator.deallocate(pointer);
+  }
+  EXPECT_FALSE(ShortLived::current());
+  for (char* pointer : {first, second, third}) allocator.deallocate(pointer);
+  EXPECT_EQ(allocator.statistics().in_use, 0U);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.statistics().cached, 0U) << "the pieces are one segment again";
+}
+
 TEST(Allocator, APoolsBlocksAreItsOwnUntilItIsDropped) {
   CachingAllocator limited = limited_allocator();
   auto pool = std::make_unique<MemoryPool>(limited);
