@@ -271,6 +271,13 @@ Tensor gradient_of(const TensorImpl& leaf) {
   return leaf.grad;
 }
 
+/// Node numbers begin with 1.
+std::uint64_t number_of(const Edge& edge) { return edge.node != nullptr ? edge.node->number : 0; }
+
+void make_owned_alone(Tensor& tensor) {
+  if (!is_owned_alone(tensor)) tensor = tensor.clone();
+}
+
 void check_count(const Node& node, std::size_t count) {
   if (count == node.edges.size()) return;
   throw AutogradError(std::string(node.name()) +
@@ -321,6 +328,7 @@ void Tensor::backward(const Tensor& gradient) const {
   }
   const NoGrad no_grad;
   const MemoryTag tag("gradients");
+  const ShortLived passing;  // but for gradients of parameters
   const LayerScope outside(/*layer=*/nullptr, /*backward=*/true);
   if (is_leaf()) {
     const Tensor sum = accumulate_leaf(*impl_, seed);
@@ -350,7 +358,15 @@ void Tensor::backward(const Tensor& gradient) const {
           ": backward runs a second time through a graph whose saved tensors are freed");
     }
     const LayerScope layer(node.layer, /*backward=*/true);
+    if (const std::size_t input = node.adds_gradient_of(); input != Node::kNoInput) {
+      const auto target = pending.find(number_of(node.edges[input]));
+      if (target != pending.end()) {
+        make_owned_alone(target->second.grad);
+        node.sum = target->second.grad;
+      }
+    }
     std::vector<Tensor> grads = node.backward(current.grad);
+    node.sum = Tensor();
     check_count(node, grads.size());
     if (!node.runs_again()) node.release_saved();
     current.grad = Tensor();
@@ -378,7 +394,7 @@ void Tensor::backward(const Tensor& gradient) const {
       if (target.node == nullptr) {
         target = {edge.node, std::move(grad)};
       } else {
-        if (!is_owned_alone(target.grad)) target.grad = target.grad.clone();
+        make_owned_alone(target.grad);
         add_in_place(target.grad, grad);
       }
     }

@@ -94,6 +94,9 @@ class Node {
   /// false. Another number, or a gradient of another shape, type or device than its input's, is an
   /// AutogradError in the pass.
   virtual std::vector<Tensor> backward(const Tensor& grad_output) = 0;
+  /// The input whose gradient backward() may add to `sum` instead of returning it, for which a pass
+  /// sets `sum` before; kNoInput: none. The op returns that gradient where `sum` is undefined.
+  virtual std::size_t adds_gradient_of() const { return kNoInput; }
   /// Drops saved tensors. Called right after backward().
   virtual void release_saved() = 0;
   /// True if backward() reads nothing that release_saved() drops. Such a node runs in any number of
@@ -102,6 +105,10 @@ class Node {
 
   /// True if input i needs a gradient; only then compute it and save anything for it.
   bool needs(std::size_t i) const { return edges[i].needs_grad(); }
+
+  static constexpr std::size_t kNoInput = SIZE_MAX;
+  /// What the ops that read the same tensor gave as its gradient so far; undefined: nothing yet.
+  Tensor sum;
 
   std::vector<Edge> edges;
   std::uint64_t number = 0;  // increases with each node recorded in this process

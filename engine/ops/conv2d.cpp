@@ -133,6 +133,7 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
     }
   }
   const MemoryTag tag("packed weights");
+  const ShortLived lasting(false);
   auto storage = std::make_shared<Storage>(bytes, weight.device());
   target.run(
       Conv2dPack{.pass = pass, .shape = shape, .w = weight.view(), .packed = storage->data()});
@@ -142,36 +143,76 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
 
 namespace {
 
-Tensor convolve(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
-                const Epilogue& epilogue, DType dtype) {
-  Tensor y = empty_on(x, shape.output_shape(), dtype);
-  const Target target(x);
+Shape sizes_of(const Shape& images, std::int64_t count) {
+  Shape sizes = images;
+  sizes[0] = count;
+  return sizes;
+}
+
+std::int64_t bytes_of_an_image(const ConstView& images) {
+  return images.numel() / images.shape[0] * static_cast<std::int64_t>(size_of(images.dtype));
+}
+
+/// The shape of a pass over some of the batch's images, computed as if they were all.
+Conv2dShape part_of(const Conv2dShape& whole, std::int64_t images) {
+  Conv2dShape part = whole;
+  part.n = images;
+  if (part.nominal_n == 0) part.nominal_n = whole.n;
+  return part;
+}
+
+}  // namespace
+
+ConstView images_of(const ConstView& images, std::int64_t first, std::int64_t count) {
+  return {images.as<std::byte>() + first * bytes_of_an_image(images), images.dtype,
+          sizes_of(images.shape, count)};
+}
+
+View images_of(const View& images, std::int64_t first, std::int64_t count) {
+  return {images.as<std::byte>() + first * bytes_of_an_image(images), images.dtype,
+          sizes_of(images.shape, count)};
+}
+
+namespace {
+
+void convolve(const ConstView& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
+              const Epilogue& epilogue, Tensor& y) {
+  const Target target(weight);
   const std::shared_ptr<Storage> packed =
       packed_weights(Conv2dPass::Forward, shape, weight, trained);
   target.run(Conv2dForward{.shape = shape,
-                           .x = x.view(),
+                           .x = x,
                            .w = weight.view(),
                            .packed = packed ? packed->data() : nullptr,
                            .epilogue = epilogue,
                            .y = y.mutable_view()});
-  return y;
 }
 
 }  // namespace
 
 Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                             const Conv2dShape& shape, const Epilogue& epilogue) {
-  return convolve(x, weight, trained, shape, epilogue, x.dtype());
+  Tensor y = empty_on(x, shape.output_shape(), x.dtype());
+  convolve(x.view(), weight, trained, shape, epilogue, y);
+  return y;
 }
 
-Tensor conv2d_in_bf16(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
-                      const Epilogue& epilogue) {
+Tensor conv2d_in_bf16(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& whole,
+                      const Epilogue& epilogue, const ImageRange& images) {
+  const bool all = images.count == 0 || images.count == whole.n;
+  const Conv2dShape shape = all ? whole : part_of(whole, images.count);
+  const ConstView input = all ? x.view() : images_of(x.view(), images.first, images.count);
   const Target target(x);
+  Tensor y = empty_on(x, shape.output_shape(), DType::BF16);
   if (target.backend.conv2d_stores_bf16(shape)) {
-    return convolve(x, weight, trained, shape, epilogue, DType::BF16);
+    convolve(input, weight, trained, shape, epilogue, y);
+    return y;
   }
-  const NoGrad no_grad;
-  return cast(conv2d_with_epilogue(x, weight, trained, shape, epilogue), DType::BF16);
+  const ShortLived passing;
+  Tensor wide = empty_on(x, shape.output_shape());
+  convolve(input, weight, trained, shape, epilogue, wide);
+  target.run(Cast{y.mutable_view(), wide.view()});
+  return y;
 }
 
 void Conv2dBackward::save(const Node& node, const Tensor& x, const Tensor& weight,
@@ -181,20 +222,10 @@ void Conv2dBackward::save(const Node& node, const Tensor& x, const Tensor& weigh
   if (node.needs(0)) weight_ = weight;
 }
 
-ConstView images_of(const ConstView& images, std::int64_t first, std::int64_t count) {
-  Shape sizes = images.shape;
-  const std::int64_t elements = images.numel() / sizes[0];
-  sizes[0] = count;
-  const auto* data =
-      images.as<std::byte>() + first * elements * static_cast<std::int64_t>(size_of(images.dtype));
-  return {data, images.dtype, sizes};
-}
-
 Tensor Conv2dBackward::weight_gradient(const Node& node, const Tensor& dz,
                                        std::int64_t first) const {
-  Conv2dShape part = shape_;
-  part.n = dz.size(0);
-  if (part.nominal_n == 0) part.nominal_n = shape_.n;
+  const Conv2dShape part = part_of(shape_, dz.size(0));
+  const ShortLived lasting(false);
   Tensor dw = empty_on(dz, shape_.weight_shape());
   const Target target(dz);
   target.run(Conv2dBackwardWeights{.shape = part,
@@ -204,29 +235,67 @@ Tensor Conv2dBackward::weight_gradient(const Node& node, const Tensor& dz,
   return dw;
 }
 
-std::vector<Tensor> Conv2dBackward::run(const Node& node, const Tensor& dz) const {
-  Tensor dx, dw, dbias;
+namespace {
+
+constexpr std::int64_t kParts = 4;
+
+/// Whether a sum of dx is worth a part's overhead: its weights may be packed for each.
+bool adds_in_parts(const Conv2dShape& shape, const Tensor& dz) {
+  constexpr std::int64_t kLeast = std::int64_t{1} << 20;  // elements
+  const std::int64_t elements = shape.input_shape().numel();
+  return dz.device().is_cpu() && shape.n >= 2 * kParts && elements >= kLeast &&
+         elements >= 8 * shape.weight_shape().numel();
+}
+
+}  // namespace
+
+Tensor Conv2dBackward::input_gradient(const Node& node, const Tensor& weight,
+                                      const ConstView& dz) const {
+  const Conv2dShape part = dz.shape[0] == shape_.n ? shape_ : part_of(shape_, dz.shape[0]);
+  Tensor dx = empty_on(weight, part.input_shape(), dz.dtype);
+  const std::shared_ptr<Storage> packed =
+      packed_weights(Conv2dPass::BackwardData, part, weight, node.needs(1));
+  const Target target(weight);
+  target.run(Conv2dBackwardData{.shape = part,
+                                .dy = dz,
+                                .w = weight.view(),
+                                .packed = packed ? packed->data() : nullptr,
+                                .dx = dx.mutable_view()});
+  return dx;
+}
+
+void Conv2dBackward::add_input_gradient(const Node& node, const Tensor& weight,
+                                        const Tensor& dz) const {
+  Tensor sum = node.sum;
+  const View all = sum.mutable_view();
   const Target target(dz);
-  if (node.needs(1)) {
-    dw = weight_gradient(node, dz, 0);
+  const std::int64_t images = (shape_.n + kParts - 1) / kParts;
+  for (std::int64_t first = 0; first < shape_.n; first += images) {
+    const std::int64_t count = std::min(images, shape_.n - first);
+    const Tensor dx = input_gradient(node, weight, images_of(dz.view(), first, count));
+    target.run(AddScaled{.alpha = 1, .x = dx.view(), .y = images_of(all, first, count)});
   }
+}
+
+std::vector<Tensor> Conv2dBackward::run(const Node& node, const Tensor& dz) {
+  Tensor dx, dw, dbias;
+  if (node.needs(1)) dw = weight_gradient(node, dz, 0);
+  x_.release();  // makes room for dx
   if (node.needs(2)) {
     dbias = empty_on(dz, {shape_.k});
+    const Target target(dz);
     target.run(SumRows{.x = dz.view(),
                        .rows = shape_.n * shape_.p() * shape_.q(),
                        .channels = shape_.k,
                        .out = dbias.mutable_view()});
   }
   if (node.needs(0)) {
-    dx = empty_on(dz, shape_.input_shape(), dz.dtype());
     const Tensor weight = weight_.get(node.name());
-    const std::shared_ptr<Storage> packed =
-        packed_weights(Conv2dPass::BackwardData, shape_, weight, node.needs(1));
-    target.run(Conv2dBackwardData{.shape = shape_,
-                                  .dy = dz.view(),
-                                  .w = weight.view(),
-                                  .packed = packed ? packed->data() : nullptr,
-                                  .dx = dx.mutable_view()});
+    if (node.sum.defined() && adds_in_parts(shape_, dz)) {
+      add_input_gradient(node, weight, dz);
+    } else {
+      dx = input_gradient(node, weight, dz.view());
+    }
   }
   return {dx, dw, dbias};
 }
@@ -249,6 +318,7 @@ class Conv2dNode final : public Node {
     conv_.save(*this, x, weight, shape);
   }
   std::vector<Tensor> backward(const Tensor& dy) override { return conv_.run(*this, dy); }
+  std::size_t adds_gradient_of() const override { return 0; }
   void release_saved() override { conv_.release(); }
 
  private:

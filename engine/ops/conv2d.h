@@ -20,10 +20,15 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
 /// weight have one type (cast.h); `trained`: the weight changes every step.
 Tensor conv2d_with_epilogue(const Tensor& x, const Tensor& weight, bool trained,
                             const Conv2dShape& shape, const Epilogue& epilogue);
+/// Images [first, first + count) of a batch; count 0: all.
+struct ImageRange {
+  std::int64_t first = 0, count = 0;
+};
 /// The same in bf16, outside the graph: stored so by the convolution where it can, else rounded
-/// afterwards. The epilogue's moments are those of the values before they are rounded.
+/// afterwards. The epilogue's moments are those of the values before they are rounded. Of some
+/// images, each gives the bits that it gives among all.
 Tensor conv2d_in_bf16(const Tensor& x, const Tensor& weight, bool trained, const Conv2dShape& shape,
-                      const Epilogue& epilogue);
+                      const Epilogue& epilogue, const ImageRange& images = {});
 
 /// The weights in the order that this pass reads them, kept with the parameter; null where the
 /// kernel decides by itself whether to pack. A weight that is being trained changes every step:
@@ -33,6 +38,7 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
 
 /// Images [first, first + count) of a dense tensor of images.
 ConstView images_of(const ConstView& images, std::int64_t first, std::int64_t count);
+View images_of(const View& images, std::int64_t first, std::int64_t count);
 
 /// What the backward of z = conv2d(x, weight) + bias keeps, and what it computes from dz:
 ///   dx[n,c,h,w] = sum over k,r,s of dz[n,k,p,q] weight[k,c,r,s]
@@ -42,17 +48,26 @@ ConstView images_of(const ConstView& images, std::int64_t first, std::int64_t co
 ///
 /// Inputs 0, 1, 2 of the node are x, weight, bias; nothing is kept or computed for those that need
 /// no gradient. x, weight, dz and dx have one type; dw and dbias are f32.
+///
+/// A large dx is made for a few images at a time where node.sum is given, to which it is added: its
+/// memory is then that of a part. An image's dx does not depend on the others, so the bits are the
+/// same.
 class Conv2dBackward {
  public:
   void save(const Node& node, const Tensor& x, const Tensor& weight, const Conv2dShape& shape);
-  /// {dx, dw, dbias}
-  std::vector<Tensor> run(const Node& node, const Tensor& dz) const;
+  /// {dx, dw, dbias}; no dx if it was added to node.sum. Releases x.
+  std::vector<Tensor> run(const Node& node, const Tensor& dz);
   /// dw of some of the images, from `first` on: dz is theirs.
   Tensor weight_gradient(const Node& node, const Tensor& dz, std::int64_t first) const;
   void release();
   const Conv2dShape& shape() const { return shape_; }
 
  private:
+  /// dx of the images of dz, which are the first or some of the batch.
+  Tensor input_gradient(const Node& node, const Tensor& weight, const ConstView& dz) const;
+  /// Adds dx to node.sum.
+  void add_input_gradient(const Node& node, const Tensor& weight, const Tensor& dz) const;
+
   Conv2dShape shape_;
   SavedTensor x_, weight_;
 };

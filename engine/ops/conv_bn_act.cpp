@@ -1,10 +1,12 @@
 // Convolution, batch norm, residual and activation as one op.
+#include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/ops/cast.h"
 #include "hanok/engine/ops/common.h"
 #include "hanok/engine/ops/conv2d.h"
 #include "hanok/engine/ops/norm.h"
+#include "hanok/engine/ops/norm_recomputation.h"
 #include "hanok/engine/storage.h"
 
 namespace hanok::ops {
@@ -27,59 +29,13 @@ namespace {
 //   running statistics otherwise: batch norm is a scale and a shift of the convolution's epilogue,
 //     z is never stored. dz = scale g needs only y.
 
-/// y = activation(batch norm of z + residual). Recomputing a residual that is recomputed itself,
-/// and so on to the front of a long stage, would take longer with every block: such chains end
-/// after kLongest.
-class NormRecomputation final : public Recomputation {
- public:
-  static constexpr int kLongest = 2;
-
-  NormRecomputation(const Tensor& z, const NormStatistics& statistics, const BatchNormState& bn,
-                    const Tensor& residual, DType dtype, Activation activation)
-      : Recomputation(residual.defined() && activation == Activation::Relu ? Held::Yes : Held::No),
-        length_(chain_length(residual)),
-        dtype_(dtype),
-        activation_(activation),
-        z_(z),
-        mean_(statistics.mean),
-        invstd_(statistics.invstd),
-        gamma_(bn.weight),
-        beta_(bn.bias),
-        residual_(residual) {}
-
-  /// Residuals to be added, one after the other, for an output with this one.
-  static int chain_length(const Tensor& residual) {
-    if (!residual.defined()) return 0;
-    const auto before = std::dynamic_pointer_cast<NormRecomputation>(Recomputation::of(residual));
-    return before == nullptr ? 1 : before->length_ + 1;
-  }
-
- protected:
-  Tensor make(const char* op) const override {
-    const Tensor z = z_.get(op);
-    Tensor residual = residual_.get_operand(op);
-    BatchNormState bn;
-    bn.weight = gamma_.get(op);
-    bn.bias = beta_.get(op);
-    // Over a residual that was recomputed for this.
-    Tensor y = residual.defined() ? empty_over({&residual}) : empty_on(z, z.shape(), dtype_);
-    apply_batch_norm(z, {mean_.get(op), invstd_.get(op)}, bn, residual, activation_, y);
-    return y;
-  }
-
- private:
-  int length_;
-  DType dtype_;
-  Activation activation_;
-  SavedTensor z_, mean_, invstd_, gamma_, beta_, residual_;
-};
-
 class ConvBnActNode final : public Node {
  public:
   enum Input : std::size_t { kX, kWeight, kBias, kGamma, kBeta, kResidual };
 
   ConvBnActNode(Activation activation, bool frozen) : activation_(activation), frozen_(frozen) {}
   const char* name() const override { return "conv_bn_act"; }
+  std::size_t adds_gradient_of() const override { return kX; }
 
   bool needs_conv() const { return needs(kX) || needs(kWeight) || needs(kBias); }
 
@@ -196,12 +152,18 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
 
   NormStatistics statistics;
   Tensor z, y;
+  // With a residual y costs a pass to recompute, so that it is kept where memory is not short.
+  const bool recomputed =
+      recorded && !folded &&
+      (!residual.defined() ||
+       (in_bf16 && NormRecomputation::chain_length(residual) <= NormRecomputation::kLongest));
   if (folded) {
     if (recorded) statistics = running_statistics(bn);
     y = convolved;
   } else {
     z = convolved;
     statistics = from_batch ? batch_statistics(mean_var, rows, bn) : running_statistics(bn);
+    const ShortLived passing(recomputed);
     y = recorded ? empty_on(x, z.shape(), x.dtype()) : z;
     apply_batch_norm(z, statistics, bn, residual, activation, y);
   }
@@ -210,11 +172,6 @@ Tensor conv_bn_act(const Tensor& input, const Conv2dArguments& conv, const Batch
     auto node = std::make_shared<ConvBnActNode>(activation, !from_batch);
     set_inputs(*node, inputs);
     record(y, node);
-    // With a residual y costs a pass to recompute, so that it is kept where memory is not short.
-    const bool recomputed =
-        !folded && (!residual.defined() ||
-                    (z.dtype() == DType::BF16 &&
-                     NormRecomputation::chain_length(residual) <= NormRecomputation::kLongest));
     if (recomputed) {
       auto recomputation =
           std::make_shared<NormRecomputation>(z, statistics, bn, residual, y.dtype(), activation);

@@ -95,10 +95,10 @@ void run_forward(const Call& call, const BatchNormMaxPool& op) {
       },
       [&](const NormTap<X>* taps, std::int64_t count, std::int64_t at) {
         std::uint8_t* numbers = op.indices.defined() ? op.indices.as<std::uint8_t>() + at : nullptr;
-        std::uint16_t* kept = op.kept.defined() ? op.kept.as<std::uint16_t>() + at : nullptr;
+        X* chosen = op.chosen.defined() ? op.chosen.as<X>() + at : nullptr;
         kernels_of(call.isa).batch_norm_pool.passes<X>().apply(
             taps, count, op.pool.c, k, op.norm.activation == Activation::Relu, op.norm.y.f32() + at,
-            numbers, kept);
+            numbers, chosen);
       });
 }
 
@@ -155,9 +155,9 @@ void run_backward(const Call& call, const BatchNormMaxPoolBackward& op) {
 }  // namespace
 
 void run(const Call& call, const BatchNormMaxPool& op) {
-  if (op.kept.defined() && op.kept.dtype != DType::BF16) {
-    throw DTypeError(std::string(BatchNormMaxPool::kName) + ": what is kept is bf16, not " +
-                     name_of(op.kept.dtype));
+  if (op.chosen.defined() && op.chosen.dtype != op.norm.x.dtype) {
+    throw DTypeError(std::string(BatchNormMaxPool::kName) + ": chosen has x's type, " +
+                     name_of(op.norm.x.dtype) + ", not " + name_of(op.chosen.dtype));
   }
   with_norm_type(op.norm.x, [&]<typename X>() { run_forward<X>(call, op); });
 }

@@ -95,12 +95,13 @@ struct BatchNormMaxPool {
   Pool2dShape pool;
   View indices{};  // undefined: not wanted; as MaxPool2d's, 255 where the activation let nothing
                    // pass
-  View kept{};     // bf16 of y's shape, undefined: not wanted; then y, too, is rounded to it
+  View chosen{};   // undefined: not wanted; x of each window's maximum, of y's shape and x's type:
+                   // y is the batch norm of it, unless dilated taps all lie in the padding
 
   static void operands(auto& op, const auto& visit) {
     BatchNormApply::operands(op.norm, visit);
     visit.writes(op.indices, Elements::U8);
-    visit.writes(op.kept, Elements::DataOrBf16);
+    visit.writes(op.chosen, Elements::DataOrBf16);
   }
   double flop() const {
     return 3 * count_of(norm.x) + count_of(norm.y) * static_cast<double>(pool.r * pool.s);

@@ -149,23 +149,52 @@ TEST_P(BatchNormPool, OfBf16HasTheBitsOfItsValues) {
                       [&](const std::vector<float>& all) { EXPECT_EQ(all, want.at(path++)); });
 }
 
-TEST_P(BatchNormPool, KeepsABf16ToWhichTheResultIsRounded) {
+// Batch norm and ReLU of the chosen x, and their sums backward, are those of the whole.
+TEST_P(BatchNormPool, ChoosesTheXOfEachMaximum) {
+  if (shape.window.dilation_h > 1) return;  // a window may lie in the padding
+  std::vector<std::uint16_t> bf16;
+  for (const float value : x) bf16.push_back(to_bf16(value).bits);
+  const auto channels = static_cast<std::size_t>(shape.c);
   for (const auto& backend : test::testable_backends()) {
     if (!backend->fuses_batch_norm_max_pool()) continue;
     test::KernelContext context;
-    std::vector<float> plain(outputs);
-    std::vector<float> y(outputs);
-    std::vector<std::uint16_t> kept(outputs);
-    BatchNormMaxPool op{apply(plain, shape.output_shape()), shape};
+    std::vector<float> pooled(outputs);
+    std::vector<float> again(outputs);
+    std::vector<std::uint8_t> indices(outputs);
+    std::vector<std::uint16_t> chosen(outputs);
+    BatchNormMaxPool op{apply(pooled, shape.output_shape()),
+                        shape,
+                        {indices.data(), DType::U8, shape.output_shape()}};
+    op.norm.x = {bf16.data(), DType::BF16, shape.input_shape()};
+    op.chosen = test::view_of(again, shape.output_shape());
+    EXPECT_THROW(backend->run(context, op), DTypeError) << "of another type than x";
+    op.chosen = {chosen.data(), DType::BF16, shape.output_shape()};
     backend->run(context, op);
-    op.norm.y = test::view_of(y, shape.output_shape());
-    op.kept = op.norm.y;
-    EXPECT_THROW(backend->run(context, op), DTypeError);
-    op.kept = {kept.data(), DType::BF16, shape.output_shape()};
-    backend->run(context, op);
-    for (std::size_t i = 0; i < outputs; ++i) {
-      ASSERT_EQ(kept[i], to_bf16(plain[i]).bits) << i;
-      ASSERT_EQ(y[i], to_float(BF16{kept[i]})) << i;
+    BatchNormApply norm = apply(again, shape.output_shape());
+    norm.x = op.chosen;
+    backend->run(context, norm);
+    EXPECT_TRUE(test::equal_bits(again, pooled));
+
+    std::vector<float> want(2 * channels);
+    std::vector<float> got(2 * channels);
+    BatchNormBackward sums;
+    sums.dy = test::view_of(dy, shape.output_shape());
+    sums.mean = norm.mean;
+    sums.invstd = norm.invstd;
+    sums.gamma = norm.gamma;
+    sums.beta = norm.beta;
+    sums.activation = Activation::Relu;
+    const auto into = [&](std::vector<float>& out, const ConstView& operand) {
+      sums.x = operand;
+      sums.dgamma = {out.data(), DType::F32, Shape{shape.c}};
+      sums.dbeta = {out.data() + channels, DType::F32, Shape{shape.c}};
+    };
+    into(want, op.norm.x);
+    backend->run(context, BatchNormMaxPoolBackward{sums, shape, op.indices});
+    into(got, op.chosen);
+    backend->run(context, sums);
+    for (std::size_t c = 0; c < got.size(); ++c) {
+      EXPECT_NEAR(got[c], want[c], 1e-5 * (1 + std::abs(want[c]))) << c;
     }
   }
 }

@@ -26,7 +26,7 @@ inline int64_t over_strips(int64_t channels, const Strip& strip) {
 template <int kVectors, typename X>
 inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
                         const BatchNormChannels& k, bool relu, float* y, uint8_t* indices,
-                        uint16_t* kept) {
+                        X* chosen) {
   Vec mean[kVectors];
   Vec scale[kVectors];
   Vec shift[kVectors];
@@ -52,15 +52,20 @@ inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
       index[v] = better ? number : index[v];
     }
   }
+  for (int v = 0; chosen != nullptr && v < kVectors; ++v) {
+    const int64_t at = c + v * kLanes;
+    Vec x = load(taps[0].values + at);
+    for (int64_t t = 1; t < count; ++t) {
+      const IntVec mine = index[v] == static_cast<int32_t>(taps[t].number);
+      x = mine ? load(taps[t].values + at) : x;
+    }
+    store(chosen + at, x);
+  }
   for (int v = 0; v < kVectors; ++v) {
     const int64_t at = c + v * kLanes;
     if (relu) {
       index[v] = best[v] > 0.0F ? index[v] : broadcast_int(static_cast<int32_t>(kNothingPassed));
       best[v] = best[v] <= 0.0F ? Vec{} : best[v];
-    }
-    if (kept != nullptr) {
-      store(kept + at, best[v]);
-      best[v] = load(kept + at);
     }
     store(y + at, best[v]);
     if (indices != nullptr) {
@@ -71,11 +76,10 @@ inline void apply_strip(const NormTap<X>* taps, int64_t count, int64_t c,
 
 template <typename X>
 void apply(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchNormChannels& k,
-           bool relu, float* y, uint8_t* indices, uint16_t* kept) {
+           bool relu, float* y, uint8_t* indices, X* chosen) {
   if (count == 0) {  // dilated taps may all lie in the padding, which counts as minus infinity
     for (int64_t c = 0; c < channels; ++c) {
       y[c] = -__builtin_inff();
-      if (kept != nullptr) kept[c] = to_bf16(y[c]);
     }
     if (indices != nullptr) {
       memset(indices, kNothingPassed, static_cast<size_t>(channels));
@@ -83,27 +87,28 @@ void apply(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchN
     return;
   }
   int64_t c = over_strips(channels, [&]<int kVectors>(int64_t at) {
-    apply_strip<kVectors>(taps, count, at, k, relu, y, indices, kept);
+    apply_strip<kVectors>(taps, count, at, k, relu, y, indices, chosen);
   });
   for (; c < channels; ++c) {
     float best = (to_float(taps[0].values[c]) - k.mean[c]) * k.scale[c] + k.shift[c];
     uint8_t index = taps[0].number;
+    X x = taps[0].values[c];
     for (int64_t t = 1; t < count; ++t) {
       const float value = (to_float(taps[t].values[c]) - k.mean[c]) * k.scale[c] + k.shift[c];
       if (value > best || value != value) {
         best = value;
         index = taps[t].number;
+        x = taps[t].values[c];
       }
     }
     if (relu) {
       index = best > 0.0F ? index : kNothingPassed;
       best = best <= 0.0F ? 0.0F : best;
     }
-    if (kept != nullptr) {
-      kept[c] = to_bf16(best);
-      best = to_float(kept[c]);
-    }
     y[c] = best;
+    if (chosen != nullptr) {
+      chosen[c] = x;
+    }
     if (indices != nullptr) {
       indices[c] = index;
     }

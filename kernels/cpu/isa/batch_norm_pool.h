@@ -31,10 +31,10 @@ struct PooledWindow {
 template <typename X>
 struct BatchNormPoolPasses {
   /// y[c] = activation(maximum over taps of (x - mean) * scale + shift); indices[c] = the tap's
-  /// number, kNothingPassed where ReLU made it 0 (`indices` may be null). kept[c] = y in bf16, to
-  /// which y is then rounded (null: not wanted).
+  /// number, kNothingPassed where ReLU made it 0 (`indices` may be null). chosen[c] = x of the
+  /// maximum (null: not wanted).
   void (*apply)(const NormTap<X>* taps, int64_t count, int64_t channels, const BatchNormChannels& k,
-                bool relu, float* y, uint8_t* indices, uint16_t* kept);
+                bool relu, float* y, uint8_t* indices, X* chosen);
   /// sum_g[c] += dy, sum_gx[c] += dy * (x - mean) over the maxima of up to 16 windows.
   void (*backward_sums)(const PooledWindow<X>* windows, int64_t count, int64_t channels,
                         const float* mean, double* sum_g, double* sum_gx);
