@@ -366,7 +366,7 @@ void Tensor::backward(const Tensor& gradient) const {
       }
     }
     std::vector<Tensor> grads = node.backward(current.grad);
-    node.sum = Tensor();
+    if (node.sum.defined()) node.sum = Tensor();
     check_count(node, grads.size());
     if (!node.runs_again()) node.release_saved();
     current.grad = Tensor();

@@ -44,8 +44,10 @@ void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   }
   if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
   block->tag = tag;
-  char*& end = used_until_[block->segment];
-  end = std::max(end, block->data + block->size);
+  if (!block->small) {
+    char*& end = used_until_[block->segment];
+    end = std::max(end, block->data + block->size);
+  }
   statistics_.in_use += block->size;
   statistics_.in_use_by_tag[tag] += block->size;
   if (statistics_.in_use > statistics_.peak) {

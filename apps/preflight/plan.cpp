@@ -19,7 +19,10 @@ namespace {
 
 constexpr double kMebibyte = 1 << 20;
 
-double mebibytes(std::size_t bytes) { return static_cast<double>(bytes) / kMebibyte; }
+template <typename Bytes>
+double mebibytes(Bytes bytes) {
+  return static_cast<double>(bytes) / kMebibyte;
+}
 
 /// Rehearsals by the set of trained parameters: modes share them.
 class Stages {
@@ -70,7 +73,8 @@ class Stages {
 struct Course {
   double seconds = 0, first_epoch_extra = 0;
   std::int64_t epochs = 0;
-  MemoryStatistics memory;
+  MemoryStatistics memory;    // of tensors
+  std::int64_t resident = 0;  // of the process
   double mean() const { return seconds / static_cast<double>(epochs); }
 };
 
@@ -83,6 +87,7 @@ Course rehearse_course(const Options& options, Stages& stages) {
     ++course.epochs;
     if (epoch == 0) course.first_epoch_extra = now.first_epoch_extra;
     if (now.memory.peak > course.memory.peak) course.memory = now.memory;
+    course.resident = std::max(course.resident, now.resident);
   }
   return course;
 }
@@ -106,9 +111,13 @@ std::string memory_table(const std::vector<std::pair<std::string, Course>>& cour
     }
     out += "\n";
   }
-  out += fmt::format("{:<24}", "all");
+  out += fmt::format("{:<24}", "all tensors");
   for (const auto& [name, course] : courses) {
     out += fmt::format("{:>20.2f}", mebibytes(course.memory.peak));
+  }
+  out += fmt::format("\n{:<24}", "the process");
+  for (const auto& [name, course] : courses) {
+    out += fmt::format("{:>20.2f}", mebibytes(course.resident));
   }
   return out + "\n";
 }
@@ -134,13 +143,18 @@ std::string plan_text(const Options& options, const ExperimentData& data,
     courses.emplace_back(name_of(mode), rehearse_course(other, stages));
   }
   const Course& all = courses.back().second;
+  // On a GPU the process's memory is not what runs out.
+  const bool on_cpu = choose_device(options.device).is_cpu();
+  const auto peak = [on_cpu](const Course& course) {
+    return on_cpu ? mebibytes(course.resident) : mebibytes(course.memory.peak);
+  };
   std::string out = fmt::format("{:<24}{:>16}{:>14}{:>18}{:>14}\n", "mode", "seconds/epoch",
                                 "saved", "peak memory MiB", "saved");
   for (const auto& [name, course] : courses) {
     const auto saved = [](double part, double whole) { return 100 * (1 - part / whole); };
-    out += fmt::format("{:<24}{:>16.4f}{:>13.0f}%{:>18.1f}{:>13.0f}%\n", name, course.mean(),
-                       saved(course.mean(), all.mean()), mebibytes(course.memory.peak),
-                       saved(mebibytes(course.memory.peak), mebibytes(all.memory.peak)));
+    out +=
+        fmt::format("{:<24}{:>16.4f}{:>13.0f}%{:>18.1f}{:>13.0f}%\n", name, course.mean(),
+                    saved(course.mean(), all.mean()), peak(course), saved(peak(course), peak(all)));
   }
   const Course& own = courses.front().second;
   out += fmt::format(

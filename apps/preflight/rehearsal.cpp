@@ -5,6 +5,7 @@
 
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/run/fold_result.h"
 #include "hanok/apps/training/device/late_results.h"
 #include "hanok/apps/training/evaluation.h"
 #include "hanok/apps/training/features/feature_cache_plan.h"
@@ -124,6 +125,7 @@ class ShortTraining {
 Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
   const Options& options = job.options;
   const NominalBatch nominal_batch(options.batch_size);
+  forget_peak_memory();
   ShortTraining training(job);
   const FoldSamples& samples = training.samples();
   TrainingSetup& setup = training.setup();
@@ -169,6 +171,7 @@ Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
     result.first_epoch_extra += std::max(0.0, first_steps - steps_seconds) * steps / kBatches;
   }
   result.memory = allocator.statistics();
+  result.resident = peak_memory_bytes();
   return result;
 }
 

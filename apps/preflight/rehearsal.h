@@ -15,6 +15,7 @@ struct Rehearsal {
   double epoch_seconds = 0;      // of a whole epoch, validation included
   double first_epoch_extra = 0;  // seconds for what later epochs need not do again
   MemoryStatistics memory;       // with the peak of tensors
+  std::int64_t resident = 0;     // the process's peak memory in bytes
 };
 
 /// Measures what training as in `epoch` takes. Builds what the job's training would build and runs

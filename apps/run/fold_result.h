@@ -51,8 +51,10 @@ std::string final_table(const std::vector<FoldResult>& folds);
 /// All folds' predictions in one matrix.
 nn::ConfusionMatrix pooled(const std::vector<FoldResult>& folds);
 
-/// Highest resident memory of this process so far.
+/// Highest resident memory of this process so far, or since forget_peak_memory().
 std::int64_t peak_memory_bytes();
+/// Has no effect where the system does not let a process forget its peak.
+void forget_peak_memory();
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

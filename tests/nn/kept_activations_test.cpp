@@ -39,11 +39,11 @@ Memory memory_of_step(Precision precision) {
           static_cast<double>(allocator.statistics().peak - before)};
 }
 
-TEST(KeptActivations, OfIntegersTakeLessThanHalf) {
+TEST(KeptActivations, OfIntegersTakeLessThanAThird) {
   const Memory floats = memory_of_step(Precision::F32);
   const Memory integers = memory_of_step(Precision::Int16);
-  EXPECT_LT(integers.kept, 0.48 * floats.kept);
-  EXPECT_LT(integers.peak, 0.62 * floats.peak);
+  EXPECT_LT(integers.kept, 0.31 * floats.kept);
+  EXPECT_LT(integers.peak, 0.56 * floats.peak);
   RecordProperty("kept", std::to_string(integers.kept / floats.kept));
   RecordProperty("peak", std::to_string(integers.peak / floats.peak));
 }

@@ -64,9 +64,13 @@ TEST_P(Plan, ForeseesMemoryAndTimeAndWritesNothing) {
   ASSERT_FALSE(measured.empty());
   const std::vector<double> own = numbers_of(plan.output, "as configured");
   ASSERT_EQ(own.size(), 4U);  // seconds, saved, MiB, saved
-  EXPECT_NEAR(own[2], measured[0], 0.05 * measured[0]) << plan.output << run.output;
-  const std::vector<double> all = numbers_of(plan.output, "all");
-  EXPECT_NEAR(all[0], own[2], 0.1);
+  const std::vector<double> tensors = numbers_of(plan.output, "all tensors");
+  EXPECT_NEAR(tensors[0], measured[0], 0.05 * measured[0]) << plan.output << run.output;
+  // The process holds more than its tensors: the program, what decoders and threads need, gaps.
+  const auto peak = read_json(folder_ / "run" + "/summary.json")["peak_memory_bytes"].get<double>();
+  EXPECT_NEAR(own[2], peak / (1 << 20), 0.1 * own[2]) << plan.output << run.output;
+  EXPECT_GT(own[2], tensors[0]);
+  EXPECT_NEAR(numbers_of(plan.output, "the process")[0], own[2], 0.1);
 
   // Freezing saves gradients and moments of the frozen.
   const std::vector<double> head = numbers_of(plan.output, "feature-extraction");
