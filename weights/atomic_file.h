@@ -19,6 +19,8 @@ class AtomicFile {
 
   /// Appends bytes to the temporary file.
   void write(const void* data, std::size_t bytes);
+  /// Replaces bytes that were written, `at` bytes behind the file's beginning.
+  void overwrite(std::size_t at, const void* data, std::size_t bytes);
   /// Makes the content visible under the target's name.
   void commit();
 

@@ -1,5 +1,7 @@
 #include "hanok/weights/mapped_file.h"
 
+#include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -11,6 +13,50 @@
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::weights {
+namespace {
+
+/// What a signal handler can read: where a file is mapped.
+struct Mapping {
+  std::atomic<const unsigned char*> begin{nullptr};
+  std::atomic<std::size_t> size{0};
+  std::atomic<const char*> path{nullptr};
+};
+constexpr std::size_t kMappings = 64;  // of those beyond, no error tells the name
+std::array<Mapping, kMappings> mappings;
+
+void remember(const unsigned char* begin, std::size_t size, const char* path) {
+  for (Mapping& mapping : mappings) {
+    const unsigned char* free = nullptr;
+    if (!mapping.begin.compare_exchange_strong(free, begin)) continue;
+    mapping.path = path;
+    mapping.size = size;
+    return;
+  }
+}
+
+void forget(const unsigned char* begin) {
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin != begin) continue;
+    mapping.size = 0;
+    mapping.path = nullptr;
+    mapping.begin = nullptr;
+    return;
+  }
+}
+
+}  // namespace
+
+const char* MappedFile::path_at(const void* address) noexcept {
+  const auto* byte = static_cast<const unsigned char*>(address);
+  for (const Mapping& mapping : mappings) {
+    const unsigned char* begin = mapping.begin;
+    const std::size_t size = mapping.size;
+    if (begin != nullptr && size > 0 && byte >= begin && byte < begin + size) {
+      return mapping.path;
+    }
+  }
+  return nullptr;
+}
 
 std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   // O_NONBLOCK: opening a pipe would wait for a writer.
@@ -39,11 +85,14 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
   file->path_ = path;
   file->data_ = static_cast<const unsigned char*>(data);
   file->size_ = static_cast<std::size_t>(status.st_size);
+  if (file->data_ != nullptr) remember(file->data_, file->size_, file->path_.c_str());
   return file;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<unsigned char*>(data_), size_);
+  if (data_ == nullptr) return;
+  forget(data_);
+  ::munmap(const_cast<unsigned char*>(data_), size_);
 }
 
 }  // namespace hanok::weights

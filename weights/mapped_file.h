@@ -21,6 +21,11 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  /// The path of the file whose mapping holds `address`; null if none does. May be called from a
+  /// signal handler: a page that was cut off from its file, or that its disk fails to read, raises
+  /// SIGBUS.
+  static const char* path_at(const void* address) noexcept;
+
   const std::string& path() const { return path_; }
   Bytes bytes() const { return {data_, size_}; }
 

@@ -7,6 +7,7 @@
 
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/atomic_file.h"
+#include "hanok/weights/file_checksum.h"
 #include "hanok/weights/quoted.h"
 #include "hanok/weights/safetensors_names.h"
 #include "hanok/weights/tensor_window.h"
@@ -66,24 +67,36 @@ std::string make_header(const std::string& path, const std::vector<nn::StateDict
 }  // namespace
 
 void save_safetensors(const std::string& path, const nn::StateDict& tensors,
-                      const std::map<std::string, std::string>& metadata) {
+                      const std::map<std::string, std::string>& metadata, Checksum checksum) {
   const std::vector<nn::StateDict::Entry> entries(tensors.begin(), tensors.end());
   const std::vector<std::size_t> order = order_of_data(entries);
-  const std::string header = make_header(path, entries, order, metadata);
+  std::map<std::string, std::string> all = metadata;
+  const std::string zeros = Crc32().hex();
+  if (checksum == Checksum::Yes) all[std::string(kChecksumKey)] = zeros;
+  const std::string header = make_header(path, entries, order, all);
 
   AtomicFile file(path);
+  Crc32 sum;
+  const auto write = [&](const void* data, std::size_t bytes) {
+    file.write(data, bytes);
+    if (checksum == Checksum::Yes) sum.add(data, bytes);
+  };
   unsigned char length[8];
   for (std::size_t i = 0; i < 8; ++i) {
     length[i] = static_cast<unsigned char>(std::uint64_t{header.size()} >> (8 * i));
   }
-  file.write(length, sizeof(length));
-  file.write(header.data(), header.size());
+  write(length, sizeof(length));
+  write(header.data(), header.size());
   std::vector<unsigned char> logical;
   for (const std::size_t i : order) {
     const Tensor tensor = entries[i].second.to(Device::cpu());
     logical.resize(tensor.bytes());
     copy_logical_order(tensor, logical.data());
-    file.write(logical.data(), logical.size());
+    write(logical.data(), logical.size());
+  }
+  if (checksum == Checksum::Yes) {
+    const std::string digits = sum.hex();
+    file.overwrite(sizeof(length) + find_checksum(header), digits.data(), digits.size());
   }
   file.commit();
 }

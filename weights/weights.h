@@ -43,10 +43,13 @@ void rename_tensors(nn::StateDict& tensors, const std::vector<Rename>& renames);
 WeightFile load(const std::string& path, const std::vector<Rename>& renames = {});
 
 /// Writes the file atomically (temporary name, sync, rename). Rank-4 tensors are written in logical
-/// order, as other readers expect. Throws IoError (file name first), or ValueError for a name or
-/// metadata that is not UTF-8.
+/// order, as other readers expect. With a checksum the metadata get one of the whole file, which
+/// verify_checksum() (file_checksum.h) reads. Throws IoError (file name first), or ValueError for a
+/// name or metadata that is not UTF-8.
+enum class Checksum { No, Yes };
 void save_safetensors(const std::string& path, const nn::StateDict& tensors,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {},
+                      Checksum checksum = Checksum::No);
 
 /// The same tensors with f16, bf16 and f64 values converted to f32, the models' type; counters of
 /// batch norm (num_batches_tracked) of any type as i64 scalars; other types unchanged.

@@ -14,6 +14,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
+#include "hanok/apps/cli/signals.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
@@ -115,6 +116,7 @@ double TerminalReporter::progress_interval() const {
 
 int run_program(const std::string& name, const std::function<int(Reporter&)>& body) {
   occupy_standard_streams();
+  watch_for_lost_files(name.c_str());
   try {
     TerminalReporter reporter;
     return body(reporter);

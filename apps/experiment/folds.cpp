@@ -86,6 +86,7 @@ std::optional<FoldResult> train_fold(const Run& run, const Written& written, int
     if (!result->shuffled_labels_macro_f1) return {};
   }
   write_file(run.folder.fold_result(fold), to_json_text(*result));
+  run.folder.remove_previous(fold);
   return result;
 }
 

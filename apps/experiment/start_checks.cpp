@@ -211,8 +211,9 @@ DiskNeed disk_need(const Options& options, const data::Dataset& dataset) {
       moments(options.optimizer) * trainable_parameters(*model) * static_cast<int>(sizeof(float));
   const std::int64_t last = weights * (options.ema > 0 ? 2 : 1) + moment_bytes;
   DiskNeed need;
-  // best.safetensors and last/ of each fold; and a new last/ beside the old one.
-  need.checkpoints = fold_count(options, dataset) * (weights + last) + last;
+  // best.safetensors and last/ of each fold; and while one trains the state before that, and a new
+  // one beside both.
+  need.checkpoints = fold_count(options, dataset) * (weights + last) + 2 * last;
   if (options.cache_images == Caching::Yes) {
     const std::int64_t image = 3 * options.image_size * options.image_size;
     need.image_cache =

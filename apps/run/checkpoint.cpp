@@ -13,6 +13,7 @@
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/models/registry.h"
+#include "hanok/weights/file_checksum.h"
 #include "hanok/weights/fit_names.h"
 #include "hanok/weights/imagenet_classes.h"
 #include "hanok/weights/weights.h"
@@ -176,10 +177,11 @@ void save_model(const std::string& path, nn::Module& model, const ModelCard& car
                 const std::map<std::string, std::string>& notes) {
   std::map<std::string, std::string> metadata = to_metadata(card);
   for (const auto& [key, value] : notes) metadata["hanok." + key] = value;
-  weights::save_safetensors(path, model.state_dict(), metadata);
+  weights::save_safetensors(path, model.state_dict(), metadata, weights::Checksum::Yes);
 }
 
 LoadedModel load_model(const std::string& path) {
+  weights::verify_checksum(path);
   const weights::WeightFile file = weights::load(path);
   LoadedModel loaded{
       .card = card_from_metadata(path, file.metadata), .model = nullptr, .metadata = file.metadata};
@@ -257,10 +259,12 @@ void save_state(const std::string& path, const nn::State& state) {
                             {{"hanok.state_version", std::to_string(kStateVersion)},
                              {"hanok.numbers", json(state.numbers).dump()},
                              {"hanok.integers", json(state.integers).dump()},
-                             {"hanok.texts", json(state.texts).dump()}});
+                             {"hanok.texts", json(state.texts).dump()}},
+                            weights::Checksum::Yes);
 }
 
 nn::State load_state(const std::string& path) {
+  weights::verify_checksum(path);
   const weights::WeightFile file = weights::load(path);
   const std::string& version = need(path, file.metadata, "hanok.state_version");
   if (version != std::to_string(kStateVersion)) {

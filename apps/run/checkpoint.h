@@ -48,7 +48,8 @@ struct LoadedModel {
   std::map<std::string, std::string> metadata;
   std::vector<std::string> notes{};  // of load_bare_model
 };
-/// Builds the network that the card names and loads it. Throws FormatError or IoError.
+/// Builds the network that the card names and loads it. Throws IoError, or FormatError where the
+/// file does not fit its checksum or its card.
 LoadedModel load_model(const std::string& path);
 
 /// A bare state_dict file, as PyTorch writes it, by the names of torchvision or of a code base that
@@ -71,7 +72,9 @@ struct StartReport {
 /// shape.
 StartReport start_from(nn::Module& network, const std::string& model, const StartFile& file);
 
-/// Everything by name in one safetensors file: tensors as they are, the rest as JSON metadata.
+/// Everything by name in one safetensors file with a checksum: tensors as they are, the rest as
+/// JSON metadata. Reading throws IoError, or FormatError (file name first) where anything is
+/// damaged.
 void save_state(const std::string& path, const nn::State& state);
 nn::State load_state(const std::string& path);
 

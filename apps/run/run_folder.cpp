@@ -57,6 +57,19 @@ EpochMetrics from_json(const ordered_json& value) {
   return m;
 }
 
+/// A file or folder in a run's own folder.
+bool is_run_file(const std::string& name) {
+  static const std::set<std::string> kNames = {
+      "config.toml",     "folds.csv",       "unreadable.csv",
+      "corrections.csv", "predictions.csv", "summary.json",
+      "per_class.csv",   "metrics.jsonl",   "confusion_matrix.csv",
+      "metrics.csv",     "profile.json",    "conv2d_choices.csv",
+      "cudnn_plans",     "profile.txt",     "cudnn_plans.txt",
+      "report.html",     "faces.csv",       "tensorboard",
+      "labels.html",     "suspects.csv"};
+  return kNames.count(name) != 0 || fold_number(name);
+}
+
 }  // namespace
 
 std::optional<int> fold_number(const std::string& name) {
@@ -86,21 +99,13 @@ void RunFolder::check_free(const std::string& path) {
 std::vector<std::string> RunFolder::own_files() const { return run_files(path_); }
 
 std::vector<std::string> run_files(const std::string& folder) {
-  static const std::set<std::string> kNames = {
-      "config.toml",     "folds.csv",       "unreadable.csv",
-      "corrections.csv", "predictions.csv", "summary.json",
-      "per_class.csv",   "metrics.jsonl",   "confusion_matrix.csv",
-      "metrics.csv",     "profile.json",    "conv2d_choices.csv",
-      "cudnn_plans",     "profile.txt",     "cudnn_plans.txt",
-      "report.html",     "faces.csv",       "tensorboard",
-      "labels.html",     "suspects.csv"};
   std::vector<std::string> found;
   std::error_code error;
   std::filesystem::directory_iterator entry(folder, error);
   if (error == std::errc::no_such_file_or_directory) return {};
   for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (kNames.count(name) != 0 || fold_number(name)) found.push_back(name);
+    if (is_run_file(name)) found.push_back(name);
   }
   if (error) throw IoError(fmt::format("{}: {}", folder, error.message()));
   std::sort(found.begin(), found.end());
@@ -110,7 +115,10 @@ std::vector<std::string> run_files(const std::string& folder) {
 bool RunFolder::holds_checkpoint() const {
   for (const std::string& name : own_files()) {
     const std::optional<int> k = fold_number(name);
-    if (k && (exists(last(*k)) || exists(best(*k)) || exists(fold_result(*k)))) return true;
+    if (!k) continue;
+    for (const std::string& file : {last(*k), previous(*k), best(*k), fold_result(*k)}) {
+      if (exists(file)) return true;
+    }
   }
   return false;
 }
@@ -137,14 +145,23 @@ void RunFolder::remove_leftovers() const {
        entry.increment(error)) {
     const std::string below = entry->path().lexically_relative(path_).string();
     const bool temporary = entry->path().extension() == ".tmp";
-    const bool own = below.rfind("fold_", 0) == 0 || below.rfind("tensorboard/", 0) == 0;
-    if (temporary && own) leftovers.push_back(entry->path());
+    // "metrics.csv.24008-0.tmp", or something below "fold_0".
+    const bool at_top = below.find('/') == std::string::npos;
+    const std::string owner =
+        at_top ? entry->path().stem().stem().string() : below.substr(0, below.find('/'));
+    if (temporary && is_run_file(owner)) leftovers.push_back(entry->path());
   }
   if (error) throw IoError(fmt::format("{}: {}", path_, error.message()));
   for (const std::filesystem::path& file : leftovers) {
     std::filesystem::remove(file, error);
     if (error) throw IoError(fmt::format("{}: {}", file.string(), error.message()));
   }
+}
+
+void RunFolder::remove_previous(int k) const {
+  std::error_code error;
+  std::filesystem::remove(previous(k), error);
+  if (error) throw IoError(fmt::format("{}: {}", previous(k), error.message()));
 }
 
 MetricsLog::MetricsLog(const RunFolder& folder) : folder_(folder) {

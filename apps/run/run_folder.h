@@ -10,6 +10,7 @@
 //   cudnn_plans/, cudnn_plans.txt      on a GPU: the kernels chosen for each convolution
 //   fold_K/best.safetensors      the best epoch's weights with the model card
 //   fold_K/last/state.safetensors  full state for exact resume
+//   fold_K/last/previous.safetensors  the state before that, until the fold is done
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
 //   fold_K/steps.csv   with --log-steps
 //   predictions.csv, summary.json, per_class.csv, confusion_matrix.csv    of all folds
@@ -44,8 +45,10 @@ class RunFolder {
   /// True if a fold has saved something from which the run can be resumed.
   bool holds_checkpoint() const;
 
-  /// Removes what a killed process left half-written of the folds' files.
+  /// Removes what a killed process left half-written of the run's files.
   void remove_leftovers() const;
+  /// Removes a finished fold's state before the last one.
+  void remove_previous(int k) const;
 
   const std::string& path() const { return path_; }
   std::string config() const { return path_ + "/config.toml"; }
@@ -71,6 +74,7 @@ class RunFolder {
   std::string fold(int k) const { return path_ + "/fold_" + std::to_string(k); }
   std::string best(int k) const { return fold(k) + "/best.safetensors"; }
   std::string last(int k) const { return fold(k) + "/last/state.safetensors"; }
+  std::string previous(int k) const { return fold(k) + "/last/previous.safetensors"; }
   std::string steps(int k) const { return fold(k) + "/steps.csv"; }
   std::string fold_result(int k) const { return fold(k) + "/result.json"; }
   std::string fold_predictions(int k) const { return fold(k) + "/predictions.csv"; }

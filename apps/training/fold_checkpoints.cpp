@@ -8,6 +8,9 @@
 #include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/engine/allocator.h"
+#include "hanok/kernels/base/error.h"
+#include "hanok/weights/atomic_file.h"
+#include "hanok/weights/file_checksum.h"
 #include "hanok/weights/weights.h"
 
 namespace hanok::training {
@@ -64,10 +67,18 @@ void FoldCheckpoints::save_last(const FoldState& fold) {
   state.merge("early_stopping", fold.early_stopping.state());
   if (setup_.ema) state.merge("ema", setup_.ema->state());
   if (setup_.scaler) state.merge("grad_scaler", setup_.scaler->state());
-  const std::string path = job_.folder->last(job_.fold);
-  make_folder(std::filesystem::path(path).parent_path().string());
-  save_state(path, state);
-  saved_ = true;
+  const std::string last = job_.folder->last(job_.fold);
+  make_folder(std::filesystem::path(last).parent_path().string());
+  if (last_is_whole_) {
+    // A process killed between the two renames leaves the previous state alone.
+    const std::string next = last + ".tmp";
+    save_state(next, state);
+    weights::rename_durably(last, job_.folder->previous(job_.fold));
+    weights::rename_durably(next, last);
+  } else {
+    save_state(last, state);
+  }
+  saved_ = last_is_whole_ = true;
   last_saved_ = Clock::now();
   save_seconds_ = seconds_since(start);
 }
@@ -88,15 +99,45 @@ void FoldCheckpoints::check_freezing(const std::string& path, const nn::State& s
       path, job_.options.model, before, now, job_.folder->config()));
 }
 
+std::optional<nn::State> FoldCheckpoints::read_newest() {
+  const std::string last = job_.folder->last(job_.fold);
+  const std::string previous = job_.folder->previous(job_.fold);
+  std::string damage;
+  if (exists(last)) {
+    try {
+      nn::State state = load_state(last);
+      last_is_whole_ = true;
+      return state;
+    } catch (const FormatError& error) {
+      damage = error.what();
+    } catch (const IoError& error) {
+      damage = error.what();
+    }
+    if (!exists(previous)) {
+      throw FormatError(
+          fmt::format("{}\n  no earlier state is kept; to train fold {} anew remove the folder {}",
+                      damage, job_.fold, job_.folder->fold(job_.fold)));
+    }
+    job_.reporter.warn(fmt::format("{}; going on from the state before it, {}", damage, previous));
+  }
+  if (!exists(previous)) return {};
+  return load_state(previous);
+}
+
 FoldState FoldCheckpoints::load() {
   const Options& options = job_.options;
   FoldState fold{.progress = {.parts = options.accumulate},
                  .early_stopping = EarlyStopping::for_monitor(options.monitor, options.patience,
                                                               options.min_delta)};
   if (job_.folder == nullptr) return fold;
-  const std::string path = job_.folder->last(job_.fold);
-  if (!exists(path)) return fold;
-  const nn::State state = load_state(path);
+  const std::optional<nn::State> state = read_newest();
+  if (state) load_into_setup(*state, fold);
+  return fold;
+}
+
+void FoldCheckpoints::load_into_setup(const nn::State& state, FoldState& fold) {
+  const std::string path =
+      last_is_whole_ ? job_.folder->last(job_.fold) : job_.folder->previous(job_.fold);
   state.check_version("training state", kStateVersion);
   if (state.integer("fold") != job_.fold) {
     throw FormatError(fmt::format("{}: is the state of fold {}, expected fold {}", path,
@@ -112,12 +153,13 @@ FoldState FoldCheckpoints::load() {
   if (setup_.ema) setup_.ema->load_state(state.sub("ema"));
   if (setup_.scaler) setup_.scaler->load_state(state.sub("grad_scaler"));
   if (fold.early_stopping.best_epoch() >= 0) {
-    for (const auto& [name, tensor] : weights::load(job_.folder->best(job_.fold)).tensors) {
+    const std::string best = job_.folder->best(job_.fold);
+    weights::verify_checksum(best);
+    for (const auto& [name, tensor] : weights::load(best).tensors) {
       fold.best_weights.insert(name, tensor.clone());
     }
   }
   resumed_ = saved_ = true;
-  return fold;
 }
 
 }  // namespace hanok::training

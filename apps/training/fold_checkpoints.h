@@ -2,8 +2,13 @@
 //
 // Order matters when the process may die between two writes: best.safetensors, then the epoch's
 // metrics, then last/state.safetensors. A resume starts from last/ and repeats what came after it,
-// bit by bit, so that files which were ahead are overwritten with what they already held.
+// bit by bit, so that files which were ahead are overwritten with what they already held. So it may
+// as well start from the state before the last one, which is kept until the fold is done: a disk
+// that damages the newest file costs some minutes, no training.
 #pragma once
+
+#include <optional>
+#include <string>
 
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/run/checkpoint.h"
@@ -22,7 +27,8 @@ class FoldCheckpoints {
   FoldCheckpoints(const FoldJob& job, const FoldSamples& samples, TrainingSetup& setup);
 
   /// The fold's progress: that of its last checkpoint, which is loaded into the setup, or the
-  /// start. Throws FormatError, ValueError or IoError for a checkpoint that cannot be read.
+  /// start. Of a damaged one a warning names the file and the damage, and the one before is loaded.
+  /// Throws FormatError, ValueError or IoError where none can be read.
   FoldState load();
   /// True if load() found a checkpoint.
   bool resumed() const { return resumed_; }
@@ -35,6 +41,9 @@ class FoldCheckpoints {
 
  private:
   ModelCard card() const;
+  /// The newest state that can be read, or none. Sets last_is_whole_.
+  std::optional<nn::State> read_newest();
+  void load_into_setup(const nn::State& state, FoldState& fold);
   /// Throws FormatError where --mode gradual would go on with other stages than `state` was trained
   /// with.
   void check_freezing(const std::string& path, const nn::State& state) const;
@@ -43,7 +52,8 @@ class FoldCheckpoints {
   const FoldSamples& samples_;
   TrainingSetup& setup_;
   bool resumed_ = false;
-  bool saved_ = false;  // last/ exists
+  bool saved_ = false;          // last/ exists
+  bool last_is_whole_ = false;  // its newest file is no damaged one
   Clock::time_point last_saved_;
   double save_seconds_ = 0;  // what the last save took
 };

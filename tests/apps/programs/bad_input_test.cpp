@@ -252,9 +252,11 @@ TEST_F(BadInput, BesideResumeNothingIsIgnored) {
 TEST_F(BadInput, AResumeClearsAwayWhatAKilledRunLeftHalfWritten) {
   ASSERT_EQ(run({}).exit_code, 0);
   write_text(folder_ / "run/fold_0/last/state.safetensors.7-0.tmp", "half");
+  write_text(folder_ / "run/metrics.csv.7-0.tmp", "half");
   write_text(folder_ / "run/notes.tmp", "mine");
   EXPECT_EQ(finetune({"--resume", folder_ / "run"}).exit_code, 0);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "run/fold_0/last/state.safetensors.7-0.tmp"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "run/metrics.csv.7-0.tmp"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "run/notes.tmp"));
 }
 

@@ -1,15 +1,21 @@
 // What a fold's checkpoint keeps, and where none is kept.
 #include "hanok/apps/training/fold_checkpoints.h"
 
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <gmock/gmock.h>
+#include <string>
 
+#include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/apps/fold.h"
 
 namespace hanok::test {
 namespace {
 
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
 using training::FoldJob;
 using training::RunFolder;
 
@@ -44,6 +50,90 @@ TEST_F(Checkpoints, BringBackWeightsProgressAndTheBestEpoch) {
   }
 }
 
+/// Turns one bit of a file's byte.
+void damage(const std::string& path, std::int64_t at) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(at);
+  const int byte = file.get();
+  file.seekp(at);
+  file.put(static_cast<char>(byte ^ 4));
+}
+
+TEST_F(Checkpoints, ADamagedOneIsNamedAndTheOneBeforeIsUsed) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  std::string hash;
+  {
+    Fold fold(job_in(folder));
+    fold.checkpoints.save_last(fold.state);
+    hash = fold.hash();
+    EXPECT_FALSE(training::exists(folder.previous(0)));
+    ASSERT_TRUE(fold.loop.run());
+    EXPECT_NE(fold.hash(), hash);
+  }
+  EXPECT_TRUE(training::exists(folder.previous(0)));
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(folder.last(0)));
+  for (const std::int64_t at : {std::int64_t{20}, size / 2, size - 1}) {
+    damage(folder.last(0), at);
+    reporter_.text.clear();
+    Fold again(job_in(folder));
+    EXPECT_TRUE(again.checkpoints.resumed());
+    EXPECT_THAT(reporter_.text, HasSubstr("warning: " + folder.last(0)));
+    EXPECT_THAT(reporter_.text,
+                HasSubstr("going on from the state before it, " + folder.previous(0)));
+    damage(folder.last(0), at);
+  }
+}
+
+TEST_F(Checkpoints, ADamagedOneNeverReplacesTheOneBefore) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  {
+    Fold fold(job_in(folder));
+    fold.checkpoints.save_last(fold.state);
+    fold.checkpoints.save_last(fold.state);
+  }
+  damage(folder.last(0), 100);
+  Fold again(job_in(folder));
+  const std::string before = training::read_file(folder.previous(0));
+  again.checkpoints.save_last(again.state);
+  EXPECT_EQ(training::read_file(folder.previous(0)), before);
+  EXPECT_NO_THROW(training::load_state(folder.last(0)));
+}
+
+TEST_F(Checkpoints, AreFoundAfterAKillBetweenTheTwoRenames) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  Fold fold(job_in(folder));
+  fold.checkpoints.save_last(fold.state);
+  std::filesystem::rename(folder.last(0), folder.previous(0));
+  EXPECT_TRUE(folder.holds_checkpoint());
+  EXPECT_TRUE(Fold(job_in(folder)).checkpoints.resumed());
+}
+
+TEST_F(Checkpoints, AreRefusedWhereBothAreDamaged) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  Fold fold(job_in(folder));
+  fold.checkpoints.save_last(fold.state);
+  damage(folder.last(0), 100);
+  try {
+    Fold again(job_in(folder));
+    FAIL() << "nothing can be read";
+  } catch (const FormatError& error) {
+    EXPECT_THAT(error.what(), StartsWith(folder.last(0)));
+    EXPECT_THAT(error.what(),
+                HasSubstr("to train fold 0 anew remove the folder " + folder.fold(0)));
+  }
+}
+
+TEST_F(Checkpoints, OfTheBestEpochAreCheckedToo) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  {
+    Fold fold(job_in(folder));
+    ASSERT_TRUE(fold.loop.run());
+  }
+  damage(folder.best(0), 5000);
+  EXPECT_THROW(Fold(job_in(folder)), FormatError);
+  EXPECT_THROW(training::load_model(folder.best(0)), FormatError);
+}
+
 TEST_F(Checkpoints, OfAnotherFoldAreRejected) {
   const RunFolder folder = RunFolder::create(folder_ / "run");
   Fold fold(job_in(folder));
@@ -54,7 +144,7 @@ TEST_F(Checkpoints, OfAnotherFoldAreRejected) {
     Fold other(job_in(folder, 1));
     FAIL() << "the checkpoint is of fold 0";
   } catch (const FormatError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("is the state of fold 0, expected fold 1"));
+    EXPECT_THAT(error.what(), HasSubstr("is the state of fold 0, expected fold 1"));
   }
 }
 
@@ -77,9 +167,9 @@ TEST_F(Checkpoints, OfOtherStagesOfGradualAreRejected) {
     Fold other(job_in(folder));
     FAIL() << "the checkpoint was trained in three stages";
   } catch (const FormatError& error) {
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("trains mobilenet_v2 in 3 stages; this one has "
-                                                   "20, so it cannot be resumed"));
-    EXPECT_THAT(error.what(), ::testing::HasSubstr("--config " + folder.config() + " --out NEW"));
+    EXPECT_THAT(error.what(), HasSubstr("trains mobilenet_v2 in 3 stages; this one has "
+                                        "20, so it cannot be resumed"));
+    EXPECT_THAT(error.what(), HasSubstr("--config " + folder.config() + " --out NEW"));
   }
 }
 
