@@ -174,7 +174,8 @@ class TensorMaker {
   /// True for a counter of batch norm in a signed integer type that hanok does not have.
   static bool is_short_counter(const std::string& name, const TensorRef& reference) {
     if (!name.ends_with(kCounter) || reference.storage == nullptr || reference.storage->dtype ||
-        reference.negated || !reference.unsupported.empty()) {
+        reference.storage->element_size == 0 || reference.negated ||
+        !reference.unsupported.empty()) {
       return false;
     }
     const std::string& type = reference.storage->type;
@@ -294,6 +295,7 @@ void take_entry(const std::string& path, const std::string& prefix, const pickle
                 const pickle::Value& value, TensorMaker& maker, WeightFile& result) {
   const auto* text = key.as<std::string>();
   const TensorRef* tensor = as_tensor(value);
+  if (text != nullptr) check_name_length(path, *text);
   const std::string name = text == nullptr ? "" : prefix + *text;
   const auto* object = value.as<pickle::Opaque>();
   if (text == nullptr || (tensor == nullptr && object == nullptr)) {
@@ -354,10 +356,20 @@ void rename_and_unwrap(WeightFile& result, const std::vector<Rename>& renames) {
 
 }  // namespace
 
+void check_name_length(const std::string& path, const std::string& name) {
+  if (name.size() <= kLongestName) return;
+  throw FormatError(fmt::format("{}: the name {} has {} bytes; at most {} are allowed", path,
+                                in_quotes(name), name.size(), kLongestName));
+}
+
 void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const MappedFile>& file,
                         const StorageBytes& storage_bytes, const std::vector<Rename>& renames,
                         WeightFile& result) {
   const Survey found = survey(root);
+  if (found.more_dictionaries > 0) {
+    throw FormatError(fmt::format("{}: holds more than {} dictionaries of tensors", file->path(),
+                                  kMostDictionaries));
+  }
   const Choice choice = choose(root, found, renames);
   const auto module = std::find_if(found.objects.begin(), found.objects.end(),
                                    [](const OpaqueObject& object) { return object.is_module; });

@@ -17,6 +17,10 @@ namespace {
 // one value of some 50 bytes and consumes at least one byte, so this limits time and memory.
 constexpr std::size_t kMostInstructions = 4'000'000;
 
+// A few bytes can name a global again by texts that the memo keeps, and each time its name is
+// copied; so it must be short. Python's and PyTorch's own have at most some 80 bytes.
+constexpr std::size_t kLongestGlobal = 500;
+
 enum Opcode : unsigned char {
   kMark = '(',
   kStop = '.',
@@ -256,7 +260,7 @@ void Machine::step(unsigned char opcode) {
       return read_global(module, take_line());
     }
     case kStackGlobal: {
-      const std::string name = pop_text();
+      const std::string& name = pop_text();
       return read_global(pop_text(), name);
     }
     case kReduce:
@@ -279,6 +283,9 @@ void Machine::step(unsigned char opcode) {
 }
 
 void Machine::read_global(const std::string& module, const std::string& name) {
+  if (module.size() + name.size() > kLongestGlobal) {
+    fail(fmt::format("names a global of more than {} bytes", kLongestGlobal));
+  }
   std::string global = module + "." + name;
   resolver_.check(global);
   push(Global{std::move(global)});
@@ -386,7 +393,7 @@ std::string Machine::take_line() {
   return line;
 }
 
-std::string Machine::pop_text() {
+const std::string& Machine::pop_text() {
   const auto* text = pop()->as<std::string>();
   if (text == nullptr) fail("names a global by an object that is not text");
   return *text;

@@ -128,7 +128,7 @@ class Machine {
   template <typename T>
   T take_integer();
   std::string take_line();
-  std::string pop_text();
+  const std::string& pop_text();
   /// The list or set that elements are appended to; null if the object is none.
   List* elements_of(Value& value);
   /// The dictionary that items are set in; null if the object is none.

@@ -26,6 +26,11 @@ WeightFile read_pth_tar(const std::shared_ptr<const MappedFile>& file,
 /// All bytes of a storage (not of a view of it): numel * element_size of them, which is checked.
 using StorageBytes = std::function<Bytes(const StorageRef& storage)>;
 
+/// Names are copied where prefixes are removed and dictionaries joined, so a long one that a few
+/// bytes refer to again and again would take any time. Throws FormatError beyond this length.
+inline constexpr std::size_t kLongestName = 1000;
+void check_name_length(const std::string& path, const std::string& name);
+
 /// Finds the state_dict in the object of a .pth file's pickle, makes its tensors and renames them.
 /// Entries that are not tensors are ignored with a note.
 void collect_state_dict(const pickle::Value& root, const std::shared_ptr<const MappedFile>& file,

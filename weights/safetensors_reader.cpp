@@ -232,7 +232,10 @@ WeightFile read_safetensors(const std::shared_ptr<const MappedFile>& file) {
   const Bytes data = bytes.subspan(kLengthSize + header_size);
   const Checker checker(path, data.size());
   std::vector<Located> tensors;
-  for (const HeaderEntry& entry : header.entries) tensors.push_back(checker.check(entry));
+  for (const HeaderEntry& entry : header.entries) {
+    check_name_length(path, entry.name);
+    tensors.push_back(checker.check(entry));
+  }
   checker.check_layout(tensors);
 
   WeightFile result;

@@ -79,6 +79,10 @@ class Walk {
       }
     }
     if (tensors == 0) return;
+    if (result_.dictionaries.size() == kMostDictionaries) {
+      ++result_.more_dictionaries;
+      return;
+    }
     CheckpointPath path = path_of(at);
     const bool may_be_weights =
         std::none_of(path.steps.begin(), path.steps.end(), [](const CheckpointPath::Step& step) {

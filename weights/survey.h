@@ -45,11 +45,14 @@ struct OpaqueObject {
 };
 
 struct Survey {
-  std::vector<TensorDictionary> dictionaries;  // the outer ones first
+  std::vector<TensorDictionary> dictionaries;  // the outer ones first: see kMostDictionaries
+  std::size_t more_dictionaries = 0;           // those beyond
   std::vector<OpaqueObject> objects;           // the first of them: see kMostObjects
   std::size_t more_objects = 0;                // those beyond
 };
 inline constexpr std::size_t kMostObjects = 100;
+/// Each costs its path and is compared with the others; a dictionary takes ten bytes of a pickle.
+inline constexpr std::size_t kMostDictionaries = 10'000;
 
 /// Looks into dictionaries, lists and tuples (also those of classes derived from them), at most
 /// eight deep; each is visited once, so cycles end.

@@ -30,6 +30,10 @@ constexpr std::uint16_t kEncryptedFlag = 0x0001;
 constexpr std::uint16_t kStored = 0, kDeflate = 8;  // methods
 // Deflate cannot make more bytes of one: a length of 258 takes at least two bits.
 constexpr std::uint64_t kMostExpansion = 1032;
+// Weights are mostly noise: what is read may be so many times its stored size and no more, beyond
+// a size that is harmless in any case.
+constexpr std::uint64_t kMostReadExpansion = 64;
+constexpr std::uint64_t kAlwaysReadBytes = 16 << 20;
 
 /// Position of the central directory and number of its entries.
 struct Directory {
@@ -276,6 +280,10 @@ std::vector<unsigned char> ZipReader::read(const ZipEntry& entry) const {
   // zlib counts in 32 bits.
   if (entry.size > kLargest32 || entry.stored_size > kLargest32) {
     fail(entry, "is compressed and has 4 GB or more");
+  }
+  if (entry.size > kAlwaysReadBytes && entry.size / kMostReadExpansion > entry.stored_size) {
+    fail(entry, fmt::format("its {} bytes make {}, more than {} times as many", entry.stored_size,
+                            entry.size, kMostReadExpansion));
   }
   std::vector<unsigned char> bytes(entry.size);
   z_stream stream{};

@@ -40,7 +40,8 @@ class ZipReader {
   /// A stored entry's data in the mapping, checksum verified. Throws FormatError naming the entry
   /// if it is wrong.
   Bytes checked_bytes(const ZipEntry& entry) const;
-  /// A copy of any entry's data, uncompressed, checksum verified. Throws FormatError as above.
+  /// A copy of any entry's data, uncompressed, checksum verified. Throws FormatError as above, and
+  /// for one of more than 16 MiB that takes less than a 64th of that in the file.
   std::vector<unsigned char> read(const ZipEntry& entry) const;
   const std::shared_ptr<const MappedFile>& file() const { return file_; }
 
