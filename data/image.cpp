@@ -90,6 +90,22 @@ void check_pixel_limit(std::int64_t width, std::int64_t height, const std::strin
   }
 }
 
+void check_decoding_cost(const DecodingCost& cost, const std::string& name,
+                         const DecodeLimits& limits) {
+  constexpr std::uint64_t kStored = 4, kMemory = 7;
+  const auto pixels = static_cast<std::uint64_t>(limits.max_pixels);
+  if (cost.stored > kStored * pixels) {
+    throw FormatError(name + ": stores " + std::to_string(cost.stored) +
+                      " bytes of pixels, more than the limit of " +
+                      std::to_string(kStored * pixels));
+  }
+  if (cost.memory > kMemory * pixels) {
+    throw FormatError(name + ": takes " + std::to_string(cost.memory) +
+                      " bytes of memory to decode, more than the limit of " +
+                      std::to_string(kMemory * pixels));
+  }
+}
+
 void cmyk_to_rgb(const std::uint8_t* ink, std::uint8_t black, std::uint8_t* rgb) {
   const unsigned light = 255U - black;
   for (int c = 0; c < 3; ++c) {

@@ -15,6 +15,17 @@ namespace hanok::data {
 void check_pixel_limit(std::int64_t width, std::int64_t height, const std::string& name,
                        const DecodeLimits& limits);
 
+/// What decoding takes for an image of limits.max_pixels in 8-bit RGB, with a copy that is turned
+/// upright, and a little more. Other kinds may take as much, and so have fewer pixels.
+struct DecodingCost {
+  std::uint64_t stored = 0;  // bytes of all samples as they are stored, uncompressed
+  std::uint64_t memory = 0;  // bytes of all that is in memory at a time
+};
+/// Throws FormatError, starting with `name`, for more than 4 stored bytes or 7 bytes of memory for
+/// each of limits.max_pixels.
+void check_decoding_cost(const DecodingCost& cost, const std::string& name,
+                         const DecodeLimits& limits);
+
 Image decode_jpeg(const std::uint8_t* bytes, std::size_t size, const std::string& name,
                   const DecodeLimits& limits);
 Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string& name,

@@ -1,5 +1,6 @@
 // JPEG through libjpeg-turbo with Pillow's settings (accurate integer DCT, fancy chroma
 // upsampling).
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
@@ -53,13 +54,17 @@ void on_message(j_common_ptr info, int level) {
 }
 
 /// A few kilobytes can declare thousands of progressive scans, each of which is a full pass over
-/// the image.
+/// the image. Programs write some ten, so that the largest image may have three times as many.
 void limit_scans(j_common_ptr info) {
   constexpr int kMaxScans = 500;
+  constexpr std::uint64_t kMaxPixelsOfAllScans = std::uint64_t{1} << 32;
   auto* decoder = reinterpret_cast<j_decompress_ptr>(info);
-  if (decoder->input_scan_number > kMaxScans) {
+  const auto scans = static_cast<std::uint64_t>(std::max(decoder->input_scan_number, 0));
+  const std::uint64_t pixels = std::uint64_t{decoder->image_width} * decoder->image_height;
+  if (decoder->input_scan_number > kMaxScans || scans * pixels > kMaxPixelsOfAllScans) {
     auto* errors = reinterpret_cast<ErrorManager*>(info->err);
-    std::snprintf(errors->message, sizeof errors->message, "more than %d scans", kMaxScans);
+    std::snprintf(errors->message, sizeof errors->message, "more than %d scans",
+                  decoder->input_scan_number - 1);
     std::longjmp(errors->jump, 1);
   }
 }
@@ -98,6 +103,19 @@ int orientation_of(const jpeg_decompress_struct& info) {
     }
   }
   return record.orientation();
+}
+
+/// The image; and of a file of several scans the coefficients of all of them, two bytes each.
+DecodingCost cost_of(jpeg_decompress_struct& info) {
+  DecodingCost cost;
+  cost.memory = std::uint64_t{3} * info.image_width * info.image_height;
+  if (!jpeg_has_multiple_scans(&info)) return cost;
+  for (int c = 0; c < info.num_components; ++c) {
+    const jpeg_component_info& component = info.comp_info[c];
+    cost.memory +=
+        std::uint64_t{2} * DCTSIZE2 * component.width_in_blocks * component.height_in_blocks;
+  }
+  return cost;
 }
 
 /// Returns false and sets errors.message if libjpeg failed.
@@ -193,6 +211,7 @@ Image decode_jpeg(const std::uint8_t* bytes, std::size_t size, const std::string
   if (!read_header(decoder, bytes, size)) throw_error(decoder, name);
   jpeg_decompress_struct& info = decoder.info;
   check_pixel_limit(info.image_width, info.image_height, name, limits);
+  check_decoding_cost(cost_of(info), name, limits);
   const int orientation = orientation_of(info);
   decoder.image.width = static_cast<int>(info.image_width);
   decoder.image.height = static_cast<int>(info.image_height);
@@ -213,6 +232,7 @@ Image decode_jpeg(const std::uint8_t* bytes, std::size_t size, const std::string
   }
   decoder.image.pixels.resize(std::size_t{3} * info.image_width * info.image_height);
   if (!read_pixels(decoder)) throw_error(decoder, name);
+  jpeg_destroy_decompress(&info);  // its memory is not needed beside a second image
   return apply_orientation(std::move(decoder.image), orientation);
 }
 

@@ -52,6 +52,9 @@ Reader::Reader(const std::uint8_t* data, std::size_t size) : bytes(data), left(s
   if (png) info = png_create_info_struct(png);
   if (!info) throw Error("decode_png: libpng has no memory");
   png_set_read_fn(png, this, read_bytes);
+  // A chunk of text may decompress to 8 MB, and libpng keeps a thousand of them.
+  constexpr png_uint_32 kMostTexts = 32;
+  png_set_chunk_cache_max(png, kMostTexts);
 }
 
 bool read_header(Reader& reader) {
@@ -155,6 +158,8 @@ Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string&
   const png_uint_32 height = png_get_image_height(reader.png, reader.info);
   check_pixel_limit(width, height, name, limits);
   check_compression(reader, size, name);
+  check_decoding_cost({.stored = std::uint64_t{png_get_rowbytes(reader.png, reader.info)} * height},
+                      name, limits);
   if (!request_rgb(reader)) throw_error(reader, name);
   if (png_get_rowbytes(reader.png, reader.info) != std::size_t{3} * width) {
     throw FormatError(name + ": unsupported PNG format");
@@ -170,6 +175,7 @@ Image decode_png(const std::uint8_t* bytes, std::size_t size, const std::string&
   if (!read_pixels(reader)) throw_error(reader, name);
 
   const int orientation = orientation_of(reader);
+  png_destroy_read_struct(&reader.png, &reader.info, nullptr);  // texts, before a second image
   return apply_orientation(std::move(reader.image), orientation);
 }
 

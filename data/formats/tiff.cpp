@@ -158,16 +158,28 @@ class TiffReader {
     refuse_camera_raw();
     choose_colours();
     check_kind();
+    check_cost(page_.width, page_.height, limits);
     if (TIFFIsTiled(tiff_.get())) {
       std::uint32_t width = 0;
       std::uint32_t height = 0;
       TIFFGetField(tiff_.get(), TIFFTAG_TILEWIDTH, &width);
       TIFFGetField(tiff_.get(), TIFFTAG_TILELENGTH, &height);
       check_pixel_limit(width, height, name_ + ": a tile", limits);
+      // A tile may exceed the image, and is decoded whole.
+      const auto padded = [](std::uint64_t side, std::uint64_t tile) {
+        return (side + tile - 1) / tile * tile;
+      };
+      check_cost(padded(page_.width, width), padded(page_.height, height), limits);
       if (TIFFTileSize64(tiff_.get()) > static_cast<std::uint64_t>(limits.max_bytes)) {
         refuse("tiles of " + std::to_string(TIFFTileSize64(tiff_.get())) + " bytes");
       }
     }
+  }
+
+  /// Of an image of this size.
+  void check_cost(std::uint64_t width, std::uint64_t height, const DecodeLimits& limits) const {
+    const std::uint64_t samples = std::uint64_t{page_.samples} * page_.bits;
+    check_decoding_cost({.stored = (width * samples + 7) / 8 * height}, name_, limits);
   }
 
   /// The first page of a DNG is a thumbnail.
@@ -326,8 +338,9 @@ class TiffReader {
     }
     image.pixels.resize(image.row_offset(image.height));
     const std::vector<std::uint8_t> palette = colour_map();
+    const std::vector<std::uint8_t> samples = std::move(kept_);  // freed before a second image
     const auto kept = static_cast<std::size_t>(page_.kept());
-    const std::uint8_t* in = kept_.data();
+    const std::uint8_t* in = samples.data();
     std::uint8_t* out = image.pixels.data();
     for (; out < image.pixels.data() + image.pixels.size(); in += kept, out += 3) {
       if (page_.photometric == PHOTOMETRIC_SEPARATED) {
