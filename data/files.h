@@ -51,9 +51,4 @@ std::optional<FileId> file_id(const std::string& path);
 /// "photos/a_01.jpg" -> "a_01"
 std::string file_stem(const std::string& path);
 
-/// The problem with a path from a table ("path '../a' leaves the data folder"); empty if it is
-/// relative and stays in `root`. "a/../b" is what the system takes it for: where a is a link to
-/// another folder, ".." is above that one.
-std::string path_problem(const std::string& root, const std::string& path);
-
 }  // namespace hanok::data

@@ -1,4 +1,4 @@
-// Which files are images, by their names, and the images of a folder.
+// Which files are images, by their names, the images of a folder, and paths that may not leave it.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +30,11 @@ struct ImageFiles {
 /// The image files below `folder` at any depth. Links are followed, cycles are not; hidden files
 /// and those with other extensions are skipped. Throws IoError for a folder that cannot be read.
 ImageFiles image_files(const std::string& folder);
+
+/// The problem with a path from a table ("path '../a' leaves the data folder"); empty if it is
+/// relative and stays in `root`. "a/../b" is what the system takes it for: where a is a link to
+/// another folder, ".." is above that one.
+std::string path_problem(const std::string& root, const std::string& path);
 
 }  // namespace hanok::data
 #pragma GCC visibility pop

@@ -46,8 +46,13 @@ void add_csv(ImageList& list, const std::string& path) {
   const fs::path beside = fs::path(path).parent_path();
   std::error_code error;
   const fs::path images = fs::is_directory(beside / "images", error) ? beside / "images" : beside;
-  for (const std::vector<std::string>& row : csv.rows) {
-    add(list, (images / row[column]).string(), row[column]);
+  for (std::size_t row = 0; row < csv.rows.size(); ++row) {
+    const std::string& name = csv.rows[row][column];
+    const std::string wrong = data::path_problem(images.string(), name);
+    if (!wrong.empty()) {
+      throw FormatError(fmt::format("{}:{}: {}", path, csv.lines[row], wrong));
+    }
+    add(list, (images / name).string(), name);
   }
   list.submission = true;
   list.tables.push_back(path);

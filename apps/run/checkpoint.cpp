@@ -26,6 +26,7 @@ using nlohmann::json;
 constexpr int kCardVersion = 2;
 constexpr int kCardVersionWithoutFaces = 1;
 constexpr int kStateVersion = 1;
+constexpr int kMostPixels = 8192;  // of a side; --image-size takes 4096
 
 const std::string& need(const std::string& path, const std::map<std::string, std::string>& metadata,
                         const char* key) {
@@ -71,6 +72,10 @@ data::Preprocessing preprocessing_from_json(const std::string& path, const json&
   data::Preprocessing p;
   p.resize = value.at("resize").get<int>();
   p.image_size = value.at("image_size").get<int>();
+  if (p.image_size < 1 || p.image_size > kMostPixels || p.resize < 0 || p.resize > kMostPixels) {
+    throw FormatError(fmt::format("{}: images of {} pixels, resized to {}; at most {} are read",
+                                  path, p.image_size, p.resize, kMostPixels));
+  }
   p.mean = value.at("mean").get<std::array<float, 3>>();
   p.stddev = value.at("stddev").get<std::array<float, 3>>();
   p.grayscale = value.value("grayscale", false);
@@ -99,6 +104,32 @@ weights::AlignedTensors align_bare(const std::string& path, const weights::Weigh
         file, {.model = model, .head = nn::head_name(model), .tensors = network->state_dict()});
   } catch (const ValueError& error) {
     throw FormatError(fmt::format("{}: {} (convert takes --rename)", path, error.what()));
+  }
+}
+
+/// Throws FormatError for a record of more units than the file can have weights for: the network is
+/// made before they are compared.
+void check_sizes(const std::string& path, const ModelCard& card, const nn::StateDict& tensors) {
+  std::int64_t values = 0;
+  for (const auto& [name, tensor] : tensors) values += tensor.numel();
+  std::vector<std::int64_t> units = card.hidden;
+  units.push_back(static_cast<std::int64_t>(card.class_names.size()));
+  std::int64_t before = 1;
+  for (const std::int64_t count : units) {
+    if (count < 1 || count > values / before) {
+      throw FormatError(
+          fmt::format("{}: its record has a layer of {} units, but its tensors have "
+                      "{} values",
+                      path, count, values));
+    }
+    before = count;
+  }
+  const std::int64_t side = card.preprocessing.image_size;
+  if (nn::model_info(card.model).fixed_image_size && side > values / side) {
+    throw FormatError(
+        fmt::format("{}: its record has images of {} pixels, but its tensors have {} "
+                    "values",
+                    path, side, values));
   }
 }
 
@@ -186,6 +217,7 @@ LoadedModel load_model(const std::string& path) {
   LoadedModel loaded{
       .card = card_from_metadata(path, file.metadata), .model = nullptr, .metadata = file.metadata};
   try {
+    check_sizes(path, loaded.card, file.tensors);
     loaded.model =
         make_network(loaded.card.model, static_cast<std::int64_t>(loaded.card.class_names.size()),
                      loaded.card.preprocessing.image_size, loaded.card.hidden);

@@ -108,7 +108,10 @@ void check_can_be_written(const std::string& path) {
 }
 
 std::string read_file(const std::string& path) {
-  if (S_ISDIR(status_of(path).st_mode)) fail_to_read(path, "it is a folder");
+  // A device such as /dev/zero has no end.
+  constexpr std::size_t kMostOfDevice = std::size_t{256} << 20;
+  const struct stat status = status_of(path);
+  if (S_ISDIR(status.st_mode)) fail_to_read(path, "it is a folder");
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.number() < 0) fail_to_read(path, std::strerror(errno));
   std::string content;
@@ -118,6 +121,10 @@ std::string read_file(const std::string& path) {
     if (count == 0) return content;
     if (count > 0) content.append(part, static_cast<std::size_t>(count));
     if (count < 0 && errno != EINTR) fail_to_read(path, std::strerror(errno));
+    if (!S_ISREG(status.st_mode) && content.size() > kMostOfDevice) {
+      fail_to_read(path,
+                   fmt::format("it is a pipe or device of more than {} bytes", kMostOfDevice));
+    }
   }
 }
 

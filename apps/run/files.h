@@ -22,7 +22,7 @@ void grow_file(const std::string& path, const std::string& content);
 /// Writes a temporary file beside it and removes it: permissions do not tell of a read-only disk.
 void check_can_be_written(const std::string& path);
 
-/// The whole file. Throws IoError.
+/// The whole file; of a pipe or device at most 256 MiB. Throws IoError.
 std::string read_file(const std::string& path);
 
 /// Throws IoError if the file is missing, a folder, or may not be read.

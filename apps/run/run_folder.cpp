@@ -12,10 +12,12 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/weights/atomic_file.h"
 
 namespace hanok::training {
 namespace {
 
+namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 ordered_json to_json(const EpochMetrics& m) {
@@ -32,6 +34,27 @@ ordered_json to_json(const EpochMetrics& m) {
           {"seconds", m.seconds},
           {"images_per_second", m.images_per_second},
           {"best", m.best}};
+}
+
+/// Throws FormatError if the file, or one below the folder `at`, is a link out of the run.
+void refuse_links_out(const std::string& run, const fs::path& at) {
+  std::error_code error;
+  if (fs::is_symlink(at, error)) {
+    // Where writing would make a file if there is none yet.
+    const fs::path target = fs::weakly_canonical(weights::link_target(at.string()), error);
+    const fs::path from_run = target.lexically_relative(fs::canonical(run, error));
+    if (error || from_run.empty() || *from_run.begin() == "..") {
+      throw FormatError(fmt::format(
+          "{}: is a link that leads out of the run's folder, to {}; put the file itself there",
+          at.string(), target.string()));
+    }
+    return;
+  }
+  if (!fs::is_directory(at, error)) return;
+  for (fs::directory_iterator entry(at, error), end; !error && entry != end;
+       entry.increment(error)) {
+    refuse_links_out(run, entry->path());
+  }
 }
 
 /// A number that JSON cannot hold (infinity, NaN) was written as null.
@@ -134,6 +157,7 @@ RunFolder RunFolder::open(const std::string& path) {
   if (!exists(folder.config())) {
     throw UsageError(fmt::format("{}: holds no run (no config.toml)", path));
   }
+  for (const std::string& name : folder.own_files()) refuse_links_out(path, fs::path(path) / name);
   return folder;
 }
 

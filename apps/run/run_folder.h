@@ -37,7 +37,8 @@ class RunFolder {
   static void check_free(const std::string& path);
   /// Makes a new run folder. Throws as check_free. NewRun (new_run.h) is the careful way.
   static RunFolder create(const std::string& path);
-  /// Throws UsageError if `path` holds no run.
+  /// Throws UsageError if `path` holds no run; FormatError if something that a run writes is a link
+  /// out of the folder there, so that reading and writing it would touch what was not named.
   static RunFolder open(const std::string& path);
 
   /// Names of what is in the folder and called as a run calls its files and folders.

@@ -197,7 +197,12 @@ ordered_json sparse_matrix_to_json(const nn::ConfusionMatrix& matrix) {
 
 nn::ConfusionMatrix matrix_from_json(const ordered_json& value) {
   if (value.is_object()) {
-    nn::ConfusionMatrix matrix(value.at("classes").get<std::int64_t>());
+    const auto classes = value.at("classes").get<std::int64_t>();
+    if (classes > kMostClassesOfFile) {
+      throw ValueError(fmt::format("confusion_matrix: {} classes, at most {} are read", classes,
+                                   kMostClassesOfFile));
+    }
+    nn::ConfusionMatrix matrix(classes);
     for (const ordered_json& entry : value.at("counts")) {
       std::istringstream text(entry.get<std::string>());
       std::int64_t truth = 0, answer = 0, count = 0;
@@ -206,6 +211,9 @@ nn::ConfusionMatrix matrix_from_json(const ordered_json& value) {
       matrix.add(truth, answer, count);
     }
     return matrix;
+  }
+  for (const ordered_json& row : value) {  // before so many squared counts are made
+    if (row.size() != value.size()) throw ValueError("confusion_matrix: is not square");
   }
   nn::ConfusionMatrix matrix(static_cast<std::int64_t>(value.size()));
   for (std::size_t t = 0; t < value.size(); ++t) {

@@ -59,7 +59,10 @@ struct ScoreFiles {
 nlohmann::ordered_json matrix_to_json(const nn::ConfusionMatrix& matrix);
 /// The counts above 0 alone, a text "truth answer count" each: {"classes": 1000, "counts": [...]}.
 nlohmann::ordered_json sparse_matrix_to_json(const nn::ConfusionMatrix& matrix);
-/// Reads both forms. Throws a JSON exception, or ValueError for a class out of range.
+/// The matrix has the square of so many counts, of which a file may name none.
+constexpr std::int64_t kMostClassesOfFile = 10'000;
+/// Reads both forms. Throws a JSON exception, or ValueError for a class out of range, more than
+/// kMostClassesOfFile, or a matrix that is not square.
 nn::ConfusionMatrix matrix_from_json(const nlohmann::ordered_json& value);
 /// macro_f1, macro_precision, macro_recall, accuracy, images.
 nlohmann::ordered_json scores_json(const nn::ConfusionMatrix& matrix);

@@ -9,6 +9,7 @@
 #include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/files.h"
+#include "hanok/data/image_files.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {

@@ -9,6 +9,7 @@
 #include "hanok/data/csv.h"
 #include "hanok/data/dataset.h"
 #include "hanok/data/files.h"
+#include "hanok/data/image_files.h"
 #include "hanok/data/layouts/class_names.h"
 #include "hanok/data/layouts/table_columns.h"
 #include "hanok/data/layouts/table_images.h"

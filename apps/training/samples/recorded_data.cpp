@@ -15,6 +15,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/training/samples/experiment_split.h"
+#include "hanok/data/image_files.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/weights/weights.h"
 
@@ -23,6 +24,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
+
+constexpr int kMostFolds = 10'000;  // that a file may record: there is a result for each
 
 /// Empty if it cannot be found out.
 std::optional<std::int64_t> file_size(const std::string& path) {
@@ -247,6 +250,14 @@ std::optional<RecordedData> recorded_in_toml(const std::string& config_path) {
     }
     if (recorded.layout.empty()) throw damaged("layout is missing");
     if (recorded.folds < 1) throw damaged("folds is missing");
+    if (recorded.folds > kMostFolds) {
+      throw damaged(fmt::format("{} folds, at most {} are read", recorded.folds, kMostFolds));
+    }
+    if (!recorded.data_in_run.empty()) {
+      const std::string folder = fs::path(config_path).parent_path().string();
+      const std::string wrong = data::path_problem(folder, recorded.data_in_run);
+      if (!wrong.empty()) throw damaged("data_in_run: " + wrong);
+    }
     if (recorded.class_names.size() < 2) throw damaged("classes are missing");
     return recorded;
   } catch (const toml::parse_error& error) {
@@ -293,10 +304,17 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
       throw FormatError(fmt::format("{}:{}: class \"{}\" is no longer in {}", path, csv.lines[i],
                                     row[label_column], options.data));
     }
+    const std::string wrong = data::path_problem(data.dataset.root, row[path_column]);
+    if (!wrong.empty()) throw FormatError(fmt::format("{}:{}: {}", path, csv.lines[i], wrong));
     data.dataset.samples.push_back(
         {.path = row[path_column], .label = label->second, .group = row[group_column]});
     for (std::size_t r = 0; r < fold_columns.size(); ++r) {
-      data.repeats[r].push_back(static_cast<int>(number_in(csv, i, fold_columns[r])));
+      const std::int64_t fold = number_in(csv, i, fold_columns[r]);
+      if (fold >= kMostFolds) {
+        throw FormatError(fmt::format("{}:{}: fold {}, at most {} are read", path, csv.lines[i],
+                                      fold, kMostFolds));
+      }
+      data.repeats[r].push_back(static_cast<int>(fold));
       highest = std::max(highest, data.repeats[r].back());
     }
   }
