@@ -52,7 +52,9 @@ class ByteSource {
 /// `value` in so many bytes, the lowest first.
 inline std::string little_endian(std::uint64_t value, int bytes) {
   std::string text;
-  for (int i = 0; i < bytes; ++i) text += static_cast<char>(value >> (8 * i) & 0xFF);
+  for (int i = 0; i < bytes; ++i) {
+    text += static_cast<char>(i < 8 ? value >> (8 * i) & 0xFF : 0);
+  }
   return text;
 }
 

@@ -23,8 +23,8 @@ for target in "$@"; do
   mkdir -p "$found/$target"
   log=$found/$target.log
   status=0
-  "$program" "$target" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 -artifact_prefix="$found/fault-$target-" \
-    "$found/$target" "$source_dir/corpus/$target" >"$log" 2>&1 || status=$?
+  "$program" "$target" "${limits[@]}" -max_total_time="$seconds" -print_final_stats=1 \
+    -artifact_prefix="$found/fault-$target-" "$found/$target" "$source_dir/corpus/$target" >"$log" 2>&1 || status=$?
   last=$(grep -a 'cov: ' "$log" | tail -n 1 || true)
   value() { sed -n "s/.* $1: \([0-9]*\).*/\1/p" <<<"$last"; }
   stat() { sed -n "s/^stat::$1: *//p" "$log"; }

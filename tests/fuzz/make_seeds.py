@@ -97,8 +97,8 @@ write("orientation", "exif", short(block) + xmp)
 write("orientation", "raw", short(block[6:]) + b"\nexif\n 8\n4d4d002a00000008\n")
 for name in ["html", "json", "svg"]:
     write("orientation", name, {"html": "<!DOCTYPE html><html>", "json": '{"a": 1}', "svg": "<?xml?><svg>"}[name])
-for target, name in [("jpeg", "plain"), ("jpeg", "progressive"), ("png", "rgb"), ("webp", "lossy"), ("webp", "lossless"),
-                     ("webp", "animation"), ("gif", "plain"), ("tiff", "raw"), ("bmp", "rgb")]:
+for target, name in [("jpeg", "plain"), ("jpeg", "progressive"), ("png", "rgb"), ("webp", "lossy"),
+                     ("webp", "lossless"), ("webp", "animation"), ("gif", "plain"), ("tiff", "raw"), ("bmp", "rgb")]:
     write("image_header", f"{target}_{name}", (out / target / name).read_bytes())
 
 # ---- weights ----
@@ -125,7 +125,8 @@ write("wheel", "whole", bytes(17) + struct.pack("<Q", 60)
 names = ["conv1.weight", "bn1.weight", "layer1.0.conv1.weight", "fc.weight", "fc.bias", "head.fc.weight"]
 write("names", "plain", "\0" + "\n".join(names))
 write("names", "prefix", "\1" + "\n".join("module.encoder." + name for name in names))
-write("names", "timm", "\5" + "\n".join(["conv_stem.weight", "bn1.weight", "blocks.0.0.conv_dw.weight", "classifier.weight"]))
+timm = ["conv_stem.weight", "bn1.weight", "blocks.0.0.conv_dw.weight", "classifier.weight"]
+write("names", "timm", "\5" + "\n".join(timm))
 
 # ---- tables ----
 write("csv", "plain", 'path,label\n"a,b.png",cat\r\n1.png,"do""g"\n')
@@ -139,29 +140,34 @@ write("labels", "people", "\1id,gender,race,age,path\n000001,female,Asian,45,000
 rows = ["cat/1.png,0", "cat/2.png,1", "dog/1.png,0", "./dog/2.png,1"]
 write("folds", "folds", "\0path,fold\n" + "\n".join(rows))
 write("folds", "groups", "\1path,group\n" + "\n".join(rows))
-write("corrections", "all", "path,label,action,new_label\ncat/1.png,cat,keep,\ncat/2.png,cat,relabel,dog\ndog/1.png,dog,drop,\n")
+write("corrections", "all", "path,label,action,new_label\n"
+      "cat/1.png,cat,keep,\ncat/2.png,cat,relabel,dog\ndog/1.png,dog,drop,\n")
 
 # ---- TOML ----
-write("config", "options", 'model = "resnet18"\nepochs = 3\nseed = "18446744073709551615"\nfold = 0\nlearning-rate = 1e-3\n'
-      'report-subset = ["a*", "b"]\nema = 0.9\nmixup = 0.2\n')
-write("config", "recorded", '[recorded]\nlayout = "folder"\nclasses = ["a", "b"]\nfolds = 2\ngrouped = true\ndata_in_run = "x"\n')
+write("config", "options", 'model = "resnet18"\nepochs = 3\nseed = "18446744073709551615"\nfold = 0\n'
+      'learning-rate = 1e-3\nreport-subset = ["a*", "b"]\nema = 0.9\nmixup = 0.2\n')
+write("config", "recorded", '[recorded]\nlayout = "folder"\nclasses = ["a", "b"]\nfolds = 2\ngrouped = true\n'
+      'data_in_run = "x"\n')
 write("config", "transforms", 'augment = "mine"\n[[transform]]\nname = "rotate"\nprobability = 0.5\n')
 write("config", "nested", "a = " + "[" * 50 + "]" * 50)
 write("augmentation", "two", '[[transform]]\nname = "flip"\n[[transform]]\nname = "rotate"\ndegrees = [-10, 10.5]\n')
 write("augmentation", "inline", 'transform = [{name = "brightness", probability = 1, factor = [0.5, 1.5]}]\n')
 
 # ---- run folders, checkpoints, standard input ----
-confusion = '{"fold":0,"best_epoch":1,"epochs":1,"steps":2,"val_loss":0.5,"confusion_matrix":[[1,0],[1,0]],"subsets":{},' \
-            '"majority_macro_f1":0.3,"weights_hash":"a","last_weights_hash":"b","seconds":1,"training_seconds":1,' \
+confusion = '{"fold":0,"best_epoch":1,"epochs":1,"steps":2,"val_loss":0.5,' \
+            '"confusion_matrix":[[1,0],[1,0]],"subsets":{},"majority_macro_f1":0.3,"weights_hash":"a","last_weights_hash":"b","seconds":1,"training_seconds":1,' \
             '"images_trained":2,"peak_memory_bytes":1}'
 epoch = '{"fold":0,"epoch":1,"step":1,"loss":1,"accuracy":0.5,"val_loss":1,"val_accuracy":0.5,"val_macro_f1":0.3,' \
         '"learning_rate":0.1,"trainable_parameters":10,"seconds":1,"images_per_second":2,"best":true}\n'
-write("run_folder", "fold", b"P\4" + short(confusion) + b"\2" + short(epoch) + b"\3" + short('{"class_names":["cat","dog"]}'))
-write("run_folder", "sparse", b"\0" b"\4" + short(confusion.replace('[[1,0],[1,0]]', '{"classes":2,"counts":["0 0 1"]}')))
-write("run_folder", "unreadable", b"\0" b"\6" + short("path,reason\ndog/3.png,damaged\n") + b"\7"
+summary = '{"class_names":["cat","dog"]}'
+write("run_folder", "fold", b"P\4" + short(confusion) + b"\2" + short(epoch) + b"\3" + short(summary))
+sparse = confusion.replace("[[1,0],[1,0]]", '{"classes":2,"counts":["0 0 1"]}')
+write("run_folder", "sparse", b"\0\4" + short(sparse))
+write("run_folder", "unreadable", b"\0\6" + short("path,reason\ndog/3.png,damaged\n") + b"\7"
       + short("path,label,action,new_label\ncat/1.png,cat,drop,\n"))
-write("run_folder", "steps", b"\0" b"\11" + short("epoch,step,loss,learning_rate,gradient_norm\n1,1,1,1,1\n1,20,1,1,1\n"))
-write("run_folder", "choices", b"\0" b"\12" + short(
+steps = "epoch,step,loss,learning_rate,gradient_norm\n1,1,1,1,1\n1,20,1,1,1\n"
+write("run_folder", "steps", b"\0\11" + short(steps))
+write("run_folder", "choices", b"\0\12" + short(
     "pass,algorithm,n,h,w,c,k,r,s,stride,padding,dilation,groups\nforward,direct,1,8,8,3,8,3,3,1,1,1,1\n"))
 card = '{"resize":0,"image_size":32,"mean":[0,0,0],"stddev":[1,1,1],"grayscale":false,"filter":"bilinear"}'
 write("checkpoint", "card", b"\0\3" + short("[8,4]") + b"\4" + short(card))
