@@ -34,8 +34,9 @@ def programs(torture):
     return {
         "finetune": lambda folder: torture.finetune("folds", folder / "run"),
         "finetune --resume": in_copy_of_run(lambda copy: ["finetune", "--resume", copy]),
-        "predict": lambda folder: ["predict", "--checkpoint", checkpoint, "--csv", folder / "p.csv", *photographs],
-        "evaluate": lambda folder: ["evaluate", "--checkpoint", checkpoint, "--data", torture.data, "--csv",
+        "predict": lambda folder: ["predict", "--checkpoint", checkpoint, "--out", folder / "p.csv", "--images",
+                                   *photographs],
+        "evaluate": lambda folder: ["evaluate", "--checkpoint", checkpoint, "--data", torture.data, "--out",
                                     folder / "e.csv"],
         "explain": lambda folder: ["explain", "--checkpoint", checkpoint, "--out", folder / "e.png", photographs[0]],
         "convert": lambda folder: ["convert", checkpoint, folder / "c.safetensors"],

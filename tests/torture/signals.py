@@ -57,6 +57,7 @@ def interrupt_twice(torture, count):
         process = torture.start(torture.finetune("folds", out))
         time.sleep(torture.random.uniform(0.05, seconds))
         process.send_signal(torture.random.choice([signal.SIGINT, signal.SIGTERM]))
+        time.sleep(0.02)
         process.send_signal(torture.random.choice([signal.SIGINT, signal.SIGTERM]))
         begin = time.monotonic()
         process.communicate(timeout=30)
