@@ -104,7 +104,8 @@ def attacks(torture, short):
     kinds = ["enospc"] if short else list(CAUSES)
     for name, make_command in programs(torture).items():
         every = 23 if short else 1
-        yield (promise, f"every file operation of {name} fails ({', '.join(kinds)})" + (" (every 23rd)" if short else ""),
+        which = "every 23rd" if short else "every"
+        yield (promise, f"{which} file operation of {name} fails ({', '.join(kinds)})",
                lambda name=name, make=make_command: fail_every_operation(torture, name, make, kinds, every))
     if not short:
         yield (promise, "writes that take half of their bytes (every 7th operation)",
