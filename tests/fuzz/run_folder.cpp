@@ -63,7 +63,8 @@ void run_run_folder(Bytes bytes) {
   ByteSource source(bytes);
   const bool make_page = source.byte() == 'P';
   const std::string folder = write_run(source);
-  expect_refusal_or_result(folder, [&] {
+  // Of errors the name is not compared: some are about the data that config.toml names.
+  expect_refusal_or_result("", [&] {
     const run_report::RunRecord run = run_report::read_run(folder);
     if (make_page) run_report::run_page(run);
   });

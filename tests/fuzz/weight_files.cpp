@@ -31,6 +31,8 @@ void load(const std::string& path) {
     }
     if (sum == 0xFFFFFFFF) std::abort();  // so that the sum is computed
     weights::with_f32_values(file.tensors);
+    weights::load(path, {{"module", ""}, {"", "net"}});
+    weights::load(path, {{"model.ema", "net"}});
   });
 }
 

@@ -284,6 +284,7 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
     data.grouped = data.dataset.has_groups = recorded->grouped;
     data.folds = recorded->folds;
   } else {
+    if (options.data.empty()) throw FormatError(path + ": the run's config.toml names no data");
     data.dataset = data::load_dataset(options.data, dataset_options(options));
     Names labels;
     for (const std::vector<std::string>& row : csv.rows) labels.push_back(row[label_column]);

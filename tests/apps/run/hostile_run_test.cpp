@@ -75,6 +75,11 @@ TEST_F(HostileRun, IsReadWhereNothingIsWrong) {
   EXPECT_EQ(run_report::read_run(run()).predictions.size(), 1U);
 }
 
+TEST_F(HostileRun, NamesTheFileThatNamesNoData) {
+  write("config.toml", "");
+  EXPECT_THAT(refused(), HasSubstr("folds.csv: the run's config.toml names no data"));
+}
+
 TEST_F(HostileRun, NoPathLeavesTheDataFolder) {
   for (const char* path : {"../secret.png", "/etc/secret.png", "a/../../secret.png"}) {
     write("folds.csv", kFolds + path + ",cat,a,0,1\ndog/1.png,dog,b,1,1\n");
