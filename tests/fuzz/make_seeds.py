@@ -155,7 +155,8 @@ write("augmentation", "inline", 'transform = [{name = "brightness", probability 
 
 # ---- run folders, checkpoints, standard input ----
 confusion = '{"fold":0,"best_epoch":1,"epochs":1,"steps":2,"val_loss":0.5,' \
-            '"confusion_matrix":[[1,0],[1,0]],"subsets":{},"majority_macro_f1":0.3,"weights_hash":"a","last_weights_hash":"b","seconds":1,"training_seconds":1,' \
+            '"confusion_matrix":[[1,0],[1,0]],"subsets":{},"majority_macro_f1":0.3,' \
+            '"weights_hash":"a","last_weights_hash":"b","seconds":1,"training_seconds":1,' \
             '"images_trained":2,"peak_memory_bytes":1}'
 epoch = '{"fold":0,"epoch":1,"step":1,"loss":1,"accuracy":0.5,"val_loss":1,"val_accuracy":0.5,"val_macro_f1":0.3,' \
         '"learning_rate":0.1,"trainable_parameters":10,"seconds":1,"images_per_second":2,"best":true}\n'

@@ -71,7 +71,8 @@ std::string bodies_named(const std::string& name, const std::string& source,
 }  // namespace
 
 std::vector<std::string> pages() {
-  std::vector<std::string> found = {"README.md", "CONTRIBUTING.md", "SECURITY.md", "THIRD_PARTY.md"};
+  std::vector<std::string> found = {"README.md", "CONTRIBUTING.md", "SECURITY.md",
+                                    "THIRD_PARTY.md"};
   std::vector<std::string> folders = rooms();
   folders.insert(folders.end(), {"tests", "bench", "docs"});
   for (const std::string& folder : folders) {
