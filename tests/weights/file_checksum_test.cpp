@@ -22,8 +22,7 @@ class FileChecksum : public ::testing::Test {
   FileChecksum() {
     nn::StateDict tensors;
     tensors.insert("fc.weight", Tensor::from_vector(kValues, {2, 3}));
-    save_safetensors(path_, tensors, {{"note", "\"hanok.crc32\":\"12345678\""}},
-                              Checksum::Yes);
+    save_safetensors(path_, tensors, {{"note", "\"hanok.crc32\":\"12345678\""}}, Checksum::Yes);
   }
 
   TemporaryFolder folder_;

@@ -200,14 +200,14 @@ TEST_F(Start, WhatARunWritesIsKnownBeforehand) {
   dataset.samples.resize(100);
   constexpr std::int64_t kWeights = 4 * 61326;  // of LeNet for two classes
   const training::DiskNeed adam = training::disk_need(options, dataset);
-  EXPECT_EQ(adam.checkpoints, 3 * (kWeights + 3 * kWeights) + 3 * kWeights);
+  EXPECT_EQ(adam.checkpoints, 3 * (kWeights + 3 * kWeights) + 2 * 3 * kWeights);
   EXPECT_EQ(adam.image_cache, 0);
   options.optimizer = training::OptimizerKind::Sgd;
   options.fold = 1;
   options.cache_images = training::Caching::Yes;
   options.image_budget = 0;
   const training::DiskNeed sgd = training::disk_need(options, dataset);
-  EXPECT_EQ(sgd.checkpoints, (kWeights + 2 * kWeights) + 2 * kWeights);
+  EXPECT_EQ(sgd.checkpoints, (kWeights + 2 * kWeights) + 2 * 2 * kWeights);
   EXPECT_EQ(sgd.image_cache, 100 * 3 * 32 * 32);
 }
 
@@ -307,7 +307,7 @@ TEST_F(Start, AnswersThatAreNoNumbersAreAnError) {
     const bool real = tensor.dtype() == DType::F32;
     damaged.insert(name, real ? Tensor::full(tensor.shape(), std::nanf("")) : tensor);
   }
-  weights::save_safetensors(best, damaged, file.metadata);
+  weights::save_safetensors(best, damaged, file.metadata, weights::Checksum::Yes);
   const Outcome outcome = predict(
       {"--run", folder_ / "run", "--images", folder_ / "photos", "--out", folder_ / "a.csv"});
   EXPECT_EQ(outcome.exit_code, 1);
