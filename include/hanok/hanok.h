@@ -62,6 +62,7 @@
 #include "hanok/weights/atomic_file.h"
 #include "hanok/weights/catalogue.h"
 #include "hanok/weights/download.h"
+#include "hanok/weights/file_checksum.h"
 #include "hanok/weights/fit_names.h"
 #include "hanok/weights/imagenet_classes.h"
 #include "hanok/weights/mapped_file.h"

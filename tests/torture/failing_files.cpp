@@ -9,8 +9,9 @@
 //   HANOK_FAULT_COUNT=FILE    at the end the number of operations is written there
 //   HANOK_FAULT_SLOW=MICROSECONDS    each operation waits so long first: a slow disk
 //
-// Operations: opening or making a file, write, fsync, close (of what was opened for writing), rename,
-// unlink, mkdir, ftruncate, posix_fallocate. One that fails does nothing, but a failing close closes.
+// Operations: opening or making a file, write, fsync, close (of what was opened for writing),
+// rename, unlink, mkdir, ftruncate, posix_fallocate. One that fails does nothing, but a failing
+// close closes.
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -106,8 +107,8 @@ enum class Fate { Done, Fails, Shortened };
 Fate begin() {
   const long number = ++operations;
   if (plan().slow > 0) ::usleep(plan().slow);
-  const bool hit =
-      plan().lasting ? number >= plan().operation && plan().operation > 0 : number == plan().operation;
+  const bool hit = plan().lasting ? number >= plan().operation && plan().operation > 0
+                                  : number == plan().operation;
   if (!hit) return Fate::Done;
   if (plan().kill_before) ::raise(SIGKILL);
   if (plan().error != 0) {
