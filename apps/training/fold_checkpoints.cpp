@@ -110,8 +110,6 @@ std::optional<nn::State> FoldCheckpoints::read_newest() {
       return state;
     } catch (const FormatError& error) {
       damage = error.what();
-    } catch (const IoError& error) {
-      damage = error.what();
     }
     if (!exists(previous)) {
       throw FormatError(

@@ -3,7 +3,7 @@
 import shutil
 
 from failing_files import count_operations
-from runs import ADDRESS_SPACE, RECIPES, Broken, expect_whole_files, kill_after
+from runs import RECIPES, Broken, expect_whole_files, kill_after
 
 KILLS = 50  # of each recipe
 SHORT_KILLS = 2
@@ -13,7 +13,6 @@ def at_random_moments(torture, recipe, kills):
     """(attacks, killed): `kills` kills, spread over runs that are each killed once or more."""
     _, seconds = torture.unbroken_run(recipe)
     attacks = killed = 0
-    space = ADDRESS_SPACE.get(recipe, 0)
     while attacks < kills and torture.time_left() > 0:
         out = torture.new_folder("killed")
         moment = torture.random.uniform(0, seconds)
@@ -21,7 +20,7 @@ def at_random_moments(torture, recipe, kills):
         repeat = f"\"{recipe}\" killed after {moment:.3f} s, {out}"
         while True:
             attacks += 1
-            if not kill_after(torture.start(command, address_space=space), moment):
+            if not kill_after(torture.start(command), moment):
                 break
             killed += 1
             expect_whole_files(out)

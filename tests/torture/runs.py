@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -16,7 +15,6 @@ SECONDS_AT_MOST = 120  # for any single program
 TIMES = ("seconds", "images_per_second")  # columns of metrics.csv that differ from run to run
 SMALL = ["--weights", "none", "--threads", "1", "--workers", "1"]
 BASE = [*SMALL, "--image-size", "32", "--batch-size", "16"]
-SPLIT = [*SMALL, "--image-size", "96", "--batch-size", "28", "--model", "resnet18"]
 LENET = [*BASE, "--model", "lenet", "--epochs", "3"]
 ONE_FOLD = [*LENET, "--val-fraction", "0.3"]
 MOBILENET = [*BASE, "--model", "mobilenet_v3_small", "--epochs", "3", "--val-fraction", "0.3"]
@@ -30,10 +28,7 @@ RECIPES = {
     "feature cache on disk": [*MOBILENET, "--mode", "feature-extraction", "--augment", "none",
                               "--cache-features", "yes", "--cache-budget", "0"],
     "repeats": [*LENET, "--folds", "2", "--repeats", "2"],
-    "split for want of memory": [*SPLIT, "--epochs", "2", "--val-fraction", "0.3"],
 }
-# Address space in MiB under which a recipe's batches do not fit as a whole.
-ADDRESS_SPACE = {"split for want of memory": 700}
 
 
 class Broken(Exception):
@@ -58,15 +53,11 @@ class Torture:
         self.numbers += 1
         return self.folder / f"{name}-{self.numbers}"
 
-    def start(self, command, environment=None, address_space=0, **arguments):
-        def limit():
-            if address_space:
-                resource.setrlimit(resource.RLIMIT_AS, (address_space << 20, address_space << 20))
-
+    def start(self, command, environment=None, **arguments):
         whole = dict(os.environ, **(environment or {}))
         arguments = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **arguments}
         return subprocess.Popen([str(self.programs / command[0]), *map(str, command[1:])], env=whole,
-                                preexec_fn=limit, text=True, errors="replace", **arguments)
+                                text=True, errors="replace", **arguments)
 
     def run(self, command, **arguments):
         """The exit code and what was printed. Broken if the program hangs."""
@@ -93,7 +84,7 @@ class Torture:
         if recipe not in self.unbroken:
             out = self.new_folder("unbroken")
             begin = time.monotonic()
-            code, text = self.run(self.finetune(recipe, out), address_space=ADDRESS_SPACE.get(recipe, 0))
+            code, text = self.run(self.finetune(recipe, out))
             if code != 0:
                 raise Broken(f"the unbroken run of \"{recipe}\" ends with {code}:\n{text}")
             self.unbroken[recipe] = out, time.monotonic() - begin
@@ -101,11 +92,10 @@ class Torture:
 
     def finish(self, recipe, out):
         """Resumes the run, or starts it anew where nothing was begun, and compares its end."""
-        space = ADDRESS_SPACE.get(recipe, 0)
-        code, text = self.run(["finetune", "--resume", out], address_space=space)
+        code, text = self.run(["finetune", "--resume", out])
         if code == 2 and not (out / "config.toml").exists():
             shutil.rmtree(out, ignore_errors=True)
-            code, text = self.run(self.finetune(recipe, out), address_space=space)
+            code, text = self.run(self.finetune(recipe, out))
         if code != 0:
             raise Broken(f"cannot be resumed, exit code {code}: {out}\n{text}")
         expect_same_end(self.unbroken_run(recipe)[0], out)
