@@ -67,19 +67,21 @@ std::string make_header(const std::string& path, const std::vector<nn::StateDict
 }  // namespace
 
 void save_safetensors(const std::string& path, const nn::StateDict& tensors,
-                      const std::map<std::string, std::string>& metadata, Checksum checksum) {
+                      const std::map<std::string, std::string>& metadata, Checksum wanted) {
   const std::vector<nn::StateDict::Entry> entries(tensors.begin(), tensors.end());
   const std::vector<std::size_t> order = order_of_data(entries);
   std::map<std::string, std::string> all = metadata;
-  const std::string zeros = Crc32().hex();
-  if (checksum == Checksum::Yes) all[std::string(kChecksumKey)] = zeros;
+  // Metadata of another file may hold that file's.
+  const std::string key(kChecksumKey);
+  const bool summed = wanted == Checksum::Yes || all.count(key) != 0;
+  if (summed) all[key] = Crc32().hex();
   const std::string header = make_header(path, entries, order, all);
 
   AtomicFile file(path);
   Crc32 sum;
   const auto write = [&](const void* data, std::size_t bytes) {
     file.write(data, bytes);
-    if (checksum == Checksum::Yes) sum.add(data, bytes);
+    if (summed) sum.add(data, bytes);
   };
   unsigned char length[8];
   for (std::size_t i = 0; i < 8; ++i) {
@@ -94,7 +96,7 @@ void save_safetensors(const std::string& path, const nn::StateDict& tensors,
     copy_logical_order(tensor, logical.data());
     write(logical.data(), logical.size());
   }
-  if (checksum == Checksum::Yes) {
+  if (summed) {
     const std::string digits = sum.hex();
     file.overwrite(sizeof(length) + find_checksum(header), digits.data(), digits.size());
   }

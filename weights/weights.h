@@ -43,9 +43,9 @@ void rename_tensors(nn::StateDict& tensors, const std::vector<Rename>& renames);
 WeightFile load(const std::string& path, const std::vector<Rename>& renames = {});
 
 /// Writes the file atomically (temporary name, sync, rename). Rank-4 tensors are written in logical
-/// order, as other readers expect. With a checksum the metadata get one of the whole file, which
-/// verify_checksum() (file_checksum.h) reads. Throws IoError (file name first), or ValueError for a
-/// name or metadata that is not UTF-8.
+/// order, as other readers expect. With a checksum, or where the metadata hold one already, they
+/// get that of the whole file, which verify_checksum() (file_checksum.h) reads. Throws IoError
+/// (file name first), or ValueError for a name or metadata that is not UTF-8.
 enum class Checksum { No, Yes };
 void save_safetensors(const std::string& path, const nn::StateDict& tensors,
                       const std::map<std::string, std::string>& metadata = {},

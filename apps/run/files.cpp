@@ -63,7 +63,7 @@ std::string obstacle_in(const std::string& folder) {
   std::string probe = folder + "/.hanok-probe-XXXXXX";
   const Descriptor file(::mkstemp(probe.data()));
   if (file.number() < 0) return std::strerror(errno);
-  const bool written = ::write(file.number(), "probe", 5) == 5;
+  const bool written = ::write(file.number(), "probe", 5) > 0;
   const int error = errno;
   ::unlink(probe.c_str());
   return written ? "" : std::strerror(error);

@@ -135,12 +135,17 @@ void RunLock::forget_records() {
 void RunLock::write_text() const {
   std::string text = fmt::format("process {}\nhost {}\n", ::getpid(), host_name());
   for (const std::string& name : records_) text += fmt::format("made {}\n", name);
-  const auto size = static_cast<ssize_t>(text.size());
-  if (::pwrite(descriptor_, text.data(), text.size(), 0) != size ||
-      ::ftruncate(descriptor_, size) != 0) {
+  const auto refuse = [this] {
     throw IoError(
         fmt::format("{}: nothing can be written in it: {}", folder_, std::strerror(errno)));
+  };
+  for (std::size_t done = 0; done < text.size();) {  // a write may take a part
+    const ssize_t written =
+        ::pwrite(descriptor_, text.data() + done, text.size() - done, static_cast<off_t>(done));
+    if (written < 0 && errno != EINTR) refuse();
+    if (written > 0) done += static_cast<std::size_t>(written);
   }
+  if (::ftruncate(descriptor_, static_cast<off_t>(text.size())) != 0) refuse();
 }
 
 std::string process_at_work(const std::string& folder) {

@@ -42,7 +42,8 @@ def programs(torture):
         "convert": lambda folder: ["convert", checkpoint, folder / "c.safetensors"],
         "inspect data --report": lambda folder: ["inspect", "data", torture.data, "--report", folder / "d.html"],
         "report": in_copy_of_run(lambda copy: ["report", copy]),
-        "labels": in_copy_of_run(lambda copy: ["labels", copy]),
+        "labels": in_copy_of_run(lambda copy: ["labels", copy, "--report", copy.parent / "l.html", "--out",
+                                               copy.parent / "l.csv"]),
     }
 
 

@@ -51,7 +51,9 @@ def interrupt(torture, recipes, count):
 def interrupt_twice(torture, count):
     """(attacks, ended): a second signal ends the process at once."""
     hit = 0
-    for _ in range(count):
+    for number in range(count):
+        if torture.time_left() <= 0:
+            return number, hit
         _, seconds = torture.unbroken_run("folds")
         out = torture.new_folder("interrupted")
         process = torture.start(torture.finetune("folds", out))
@@ -72,7 +74,9 @@ def interrupt_twice(torture, count):
 
 def stop_and_continue(torture, count):
     """(attacks, stopped): SIGSTOP, and SIGCONT a moment later: nothing changes."""
-    for _ in range(count):
+    for number in range(count):
+        if torture.time_left() <= 0:
+            return number, number
         _, seconds = torture.unbroken_run("folds")
         out = torture.new_folder("stopped")
         process = torture.start(torture.finetune("folds", out))

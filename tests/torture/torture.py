@@ -27,7 +27,7 @@ def main():
     parser.add_argument("attacks", nargs="*", metavar="ATTACK", help=f"{', '.join(ATTACKS)}; without: all")
     parser.add_argument("--short", action="store_true", help="a sample of each attack, some minutes in all")
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (0)")
-    parser.add_argument("--seconds", type=float, default=7200, help="attacks end after so long (7200)")
+    parser.add_argument("--seconds", type=float, default=7200, help="in all; each attack has an equal share (7200)")
     parser.add_argument("--keep", action="store_true", help="keep the folders of runs")
     options = parser.parse_intermixed_args()
     unknown = [name for name in options.attacks if name not in ATTACKS]
@@ -35,28 +35,28 @@ def main():
         parser.error(f"unknown attack {unknown[0]}; there are {', '.join(ATTACKS)}")
 
     folder = tempfile.mkdtemp(prefix="hanok-torture-")
-    torture = Torture(options.programs, options.preload, folder, options.seed, options.seconds)
+    torture = Torture(options.programs, options.preload, folder, options.seed)
     broken = 0
     print("| promise | attacked by | attacks | of them hit | outcome | seconds |")
     print("| --- | --- | --- | --- | --- | --- |", flush=True)
+    end = time.monotonic() + options.seconds
     try:
         torture.make_data()
-        for name in options.attacks or ATTACKS:
-            for promise, fault, attack in ATTACKS[name].attacks(torture, options.short):
-                if torture.time_left() <= 0:
-                    print(f"| {promise} | {fault} | 0 | 0 | not tried: no time left | 0 |", flush=True)
-                    continue
-                begin = time.monotonic()
-                try:
-                    count, hit = attack()
-                    outcome = "held"
-                except Broken as problem:
-                    count = hit = "?"
-                    outcome = "BROKEN"
-                    broken += 1
-                    print(f"broken: {problem}", file=sys.stderr, flush=True)
-                print(f"| {promise} | {fault} | {count} | {hit} | {outcome} | {time.monotonic() - begin:.0f} |",
-                      flush=True)
+        attacks = [attack for name in options.attacks or ATTACKS
+                   for attack in ATTACKS[name].attacks(torture, options.short)]
+        for number, (promise, fault, attack) in enumerate(attacks):
+            begin = time.monotonic()
+            # Each has an equal share of what is left.
+            torture.end = begin + (end - begin) / (len(attacks) - number)
+            try:
+                count, hit = attack()
+                outcome = "held" if count else "not tried: no time left"
+            except Broken as problem:
+                count = hit = "?"
+                outcome = "BROKEN"
+                broken += 1
+                print(f"broken: {problem}", file=sys.stderr, flush=True)
+            print(f"| {promise} | {fault} | {count} | {hit} | {outcome} | {time.monotonic() - begin:.0f} |", flush=True)
     finally:
         if not options.keep and broken == 0:
             shutil.rmtree(folder, ignore_errors=True)

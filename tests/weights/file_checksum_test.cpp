@@ -63,6 +63,15 @@ TEST_F(FileChecksum, FindsEverySingleDamagedBitOfWhatIsRead) {
   EXPECT_LE(unseen, static_cast<int>(8 * kChecksumKey.size()));
 }
 
+TEST_F(FileChecksum, IsComputedAnewWhereMetadataAreCopied) {
+  const WeightFile file = load(path_);
+  nn::StateDict other;
+  other.insert("fc.bias", Tensor::from_vector(kValues, {6}));
+  save_safetensors(path_, other, file.metadata);
+  EXPECT_NO_THROW(verify_checksum(path_));
+  EXPECT_NE(load(path_).metadata.at("hanok.crc32"), file.metadata.at("hanok.crc32"));
+}
+
 TEST_F(FileChecksum, FilesWithoutOneAreTaken) {
   save_safetensors(path_, {}, {{"note", "none"}});
   EXPECT_NO_THROW(verify_checksum(path_));
