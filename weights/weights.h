@@ -42,11 +42,13 @@ void rename_tensors(nn::StateDict& tensors, const std::vector<Rename>& renames);
 /// pickle global is named), or ValueError as rename_tensors().
 WeightFile load(const std::string& path, const std::vector<Rename>& renames = {});
 
+/// Whether a file's metadata hold the sum of all its bytes (file_checksum.h).
+enum class Checksum { No, Yes };
+
 /// Writes the file atomically (temporary name, sync, rename). Rank-4 tensors are written in logical
 /// order, as other readers expect. With a checksum, or where the metadata hold one already, they
 /// get that of the whole file, which verify_checksum() (file_checksum.h) reads. Throws IoError
 /// (file name first), or ValueError for a name or metadata that is not UTF-8.
-enum class Checksum { No, Yes };
 void save_safetensors(const std::string& path, const nn::StateDict& tensors,
                       const std::map<std::string, std::string>& metadata = {},
                       Checksum checksum = Checksum::No);

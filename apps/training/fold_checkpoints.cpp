@@ -111,15 +111,23 @@ std::optional<nn::State> FoldCheckpoints::read_newest() {
     } catch (const FormatError& error) {
       damage = error.what();
     }
-    if (!exists(previous)) {
-      throw FormatError(
-          fmt::format("{}\n  no earlier state is kept; to train fold {} anew remove the folder {}",
-                      damage, job_.fold, job_.folder->fold(job_.fold)));
-    }
-    job_.reporter.warn(fmt::format("{}; going on from the state before it, {}", damage, previous));
   }
-  if (!exists(previous)) return {};
-  return load_state(previous);
+  if (exists(previous)) {
+    try {
+      nn::State state = load_state(previous);
+      if (!damage.empty()) {
+        job_.reporter.warn(
+            fmt::format("{}; going on from the state before it, {}", damage, previous));
+      }
+      return state;
+    } catch (const FormatError& error) {
+      damage += (damage.empty() ? "" : "\n  ") + std::string(error.what());
+    }
+  }
+  if (damage.empty()) return {};
+  throw FormatError(
+      fmt::format("{}\n  no other state is kept; to train fold {} anew remove the folder {}",
+                  damage, job_.fold, job_.folder->fold(job_.fold)));
 }
 
 FoldState FoldCheckpoints::load() {

@@ -3,11 +3,10 @@
 //
 //   HANOK_FAULT_BELOW=DIR     the folder; files elsewhere are left alone
 //   HANOK_FAULT=KIND:K        what happens to the K-th operation (1 is the first):
-//     enospc, eio, eacces, erofs   it fails with that error; with "+" (enospc+) so do all after it
+//     enospc, eio, erofs   it fails with that error; with "+" (enospc+) so do all after it
 //     short                        a write takes only half of its bytes; other operations succeed
 //     kill, killed                 SIGKILL before it, or right after it
 //   HANOK_FAULT_COUNT=FILE    at the end the number of operations is written there
-//   HANOK_FAULT_SLOW=MICROSECONDS    each operation waits so long first: a slow disk
 //
 // Operations: opening or making a file, write, fsync, close (of what was opened for writing),
 // rename, unlink, mkdir, ftruncate, posix_fallocate. One that fails does nothing, but a failing
@@ -35,16 +34,12 @@ struct Plan {
   int error = 0;
   bool lasting = false, shortened = false, kill_before = false, kill_after = false;
   long operation = 0;
-  useconds_t slow = 0;
 };
 
 Plan read_plan() {
   Plan plan;
   const char* below = std::getenv("HANOK_FAULT_BELOW");
   if (below != nullptr) plan.below = below;
-  if (const char* slow = std::getenv("HANOK_FAULT_SLOW")) {
-    plan.slow = static_cast<useconds_t>(std::atol(slow));
-  }
   const char* fault = std::getenv("HANOK_FAULT");
   if (fault == nullptr) return plan;
   std::string kind = fault;
@@ -56,11 +51,7 @@ Plan read_plan() {
     plan.lasting = true;
     kind.pop_back();
   }
-  plan.error = kind == "enospc"   ? ENOSPC
-               : kind == "eio"    ? EIO
-               : kind == "eacces" ? EACCES
-               : kind == "erofs"  ? EROFS
-                                  : 0;
+  plan.error = kind == "enospc" ? ENOSPC : kind == "eio" ? EIO : kind == "erofs" ? EROFS : 0;
   plan.shortened = kind == "short";
   plan.kill_before = kind == "kill";
   plan.kill_after = kind == "killed";
@@ -106,7 +97,6 @@ enum class Fate { Done, Fails, Shortened };
 /// Counts an operation. Fails: errno is set.
 Fate begin() {
   const long number = ++operations;
-  if (plan().slow > 0) ::usleep(plan().slow);
   const bool hit = plan().lasting ? number >= plan().operation && plan().operation > 0
                                   : number == plan().operation;
   if (!hit) return Fate::Done;

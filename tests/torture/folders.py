@@ -29,13 +29,10 @@ def two_runs(torture, count):
 def vanishing(torture, count):
     """(attacks, noticed): the run folder is moved away in the middle: an error names it, nothing is half-written."""
     noticed = 0
-    _, seconds = torture.unbroken_run("folds")
     for number in range(count):
         if torture.time_left() <= 0:
             return number, noticed
-        out = torture.new_folder("vanishing")
-        process = torture.start(torture.finetune("folds", out))
-        time.sleep(torture.random.uniform(0.05, seconds))
+        out, process = torture.start_for_a_while("folds", "vanishing")
         gone = out.with_suffix(".gone")
         if out.exists():
             out.rename(gone)  # at once, where removing takes a while

@@ -1,7 +1,5 @@
 """SIGKILL at random moments and at every file operation: a resumed run ends as the unbroken one."""
 
-import shutil
-
 from failing_files import count_operations
 from runs import RECIPES, Broken, expect_whole_files, kill_after
 
@@ -29,10 +27,9 @@ def at_random_moments(torture, recipe, kills):
             command = ["finetune", "--resume", out]
             moment = torture.random.uniform(0, seconds)
         try:
-            torture.finish(recipe, out)
+            torture.expect_unbroken(recipe, out)
         except Broken as broken:
             raise Broken(f"{repeat}: {broken}") from None
-        shutil.rmtree(out)
     return attacks, killed
 
 
@@ -53,11 +50,9 @@ def at_every_file_operation(torture, recipe, every):
             if code not in (0, -9):
                 raise Broken(f"{environment['HANOK_FAULT']}: ends with {code}: {text}")
             try:
-                expect_whole_files(out)
-                torture.finish(recipe, out)
+                torture.expect_unbroken(recipe, out)
             except Broken as broken:
                 raise Broken(f"HANOK_FAULT={kind}:{operation} of \"{recipe}\": {broken}") from None
-            shutil.rmtree(out)
     return attacks, killed
 
 

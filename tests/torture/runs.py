@@ -90,6 +90,20 @@ class Torture:
             self.unbroken[recipe] = out, time.monotonic() - begin
         return self.unbroken[recipe]
 
+    def start_for_a_while(self, recipe, name, earliest=0.05):
+        """A run's folder and its process, after a moment that is drawn from the time of an unbroken run."""
+        _, seconds = self.unbroken_run(recipe)
+        out = self.new_folder(name)
+        process = self.start(self.finetune(recipe, out))
+        time.sleep(self.random.uniform(earliest, max(earliest, seconds)))
+        return out, process
+
+    def expect_unbroken(self, recipe, out):
+        """Nothing in the folder is half-written, and the run ends as the unbroken one; the folder is removed."""
+        expect_whole_files(out)
+        self.finish(recipe, out)
+        shutil.rmtree(out)
+
     def finish(self, recipe, out):
         """Resumes the run, or starts it anew where nothing was begun, and compares its end."""
         code, text = self.run(["finetune", "--resume", out])

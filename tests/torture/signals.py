@@ -2,12 +2,11 @@
 
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import time
 
-from runs import RECIPES, Broken, expect_whole_files
+from runs import RECIPES, Broken
 
 SECONDS_TO_END = 2
 INTERRUPTED = 3
@@ -20,13 +19,9 @@ def interrupt(torture, recipes, count):
         if torture.time_left() <= 0:
             return number, hit
         recipe = recipes[number % len(recipes)]
-        _, seconds = torture.unbroken_run(recipe)
         kind = torture.random.choice([signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-        moment = torture.random.uniform(0.05, seconds)
-        out = torture.new_folder("interrupted")
-        where = f"{kind.name} after {moment:.3f} s of \"{recipe}\", {out}"
-        process = torture.start(torture.finetune(recipe, out))
-        time.sleep(moment)
+        out, process = torture.start_for_a_while(recipe, "interrupted")
+        where = f"{kind.name} of \"{recipe}\", {out}"
         process.send_signal(kind)
         begin = time.monotonic()
         try:
@@ -42,9 +37,7 @@ def interrupt(torture, recipes, count):
         if process.returncode not in (0, INTERRUPTED) and not early:
             raise Broken(f"{where}: exit code {process.returncode}: {text}")
         hit += process.returncode == INTERRUPTED
-        expect_whole_files(out)
-        torture.finish(recipe, out)
-        shutil.rmtree(out)
+        torture.expect_unbroken(recipe, out)
     return count, hit
 
 
@@ -54,10 +47,7 @@ def interrupt_twice(torture, count):
     for number in range(count):
         if torture.time_left() <= 0:
             return number, hit
-        _, seconds = torture.unbroken_run("folds")
-        out = torture.new_folder("interrupted")
-        process = torture.start(torture.finetune("folds", out))
-        time.sleep(torture.random.uniform(0.05, seconds))
+        out, process = torture.start_for_a_while("folds", "interrupted")
         process.send_signal(torture.random.choice([signal.SIGINT, signal.SIGTERM]))
         time.sleep(0.02)
         process.send_signal(torture.random.choice([signal.SIGINT, signal.SIGTERM]))
@@ -66,9 +56,7 @@ def interrupt_twice(torture, count):
         if process.returncode < 0 and time.monotonic() - begin > 0.5:
             raise Broken(f"a second signal took {time.monotonic() - begin:.1f} s")
         hit += process.returncode < 0
-        expect_whole_files(out)
-        torture.finish("folds", out)
-        shutil.rmtree(out)
+        torture.expect_unbroken("folds", out)
     return count, hit
 
 
@@ -88,8 +76,7 @@ def stop_and_continue(torture, count):
         text, _ = process.communicate(timeout=60)
         if process.returncode != 0:
             raise Broken(f"stopped and continued, it ends with {process.returncode}: {text}")
-        torture.finish("folds", out)
-        shutil.rmtree(out)
+        torture.expect_unbroken("folds", out)
     return count, count
 
 
@@ -124,9 +111,7 @@ def lost_output(torture):
             raise Broken(f"standard output is {name}: exit code {code}: {text}")
         if code == 1 and "standard output" not in text:
             raise Broken(f"standard output is {name}: the error does not say so: {text}")
-        expect_whole_files(out)
-        torture.finish("folds", out)
-        shutil.rmtree(out)
+        torture.expect_unbroken("folds", out)
     return len(cases), hit
 
 

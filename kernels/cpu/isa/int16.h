@@ -24,8 +24,8 @@ struct Int16Rows {
   float* scale;
   int64_t scale_stride;
   // Whether the integers go past the caches: for memory that more than one thread reads. A core
-  // that writes a line which others hold has to ask them all first, one line after the other (27 ns
-  // each, where the cores share no cache); streamed lines do not wait. q and q_stride: multiples of
+  // that writes a line which others hold has to ask them all first, one line after the other;
+  // streamed lines do not wait. q and q_stride: multiples of
   // 16 then.
   bool stream = false;
 };

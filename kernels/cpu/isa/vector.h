@@ -369,8 +369,9 @@ template <bool kVnni>
 #endif
 }
 
-/// As store_i16, past the caches to memory; p: a multiple of a stored vector. Other threads see it
-/// after an atomic operation of this one that they wait for, as the thread pool's.
+/// As store_i16, past the caches to memory; p: a multiple of a stored vector. Such stores are not
+/// ordered as others are: another thread may read them once this one has made an atomic
+/// read-modify-write, as the thread pool does after every task.
 [[maybe_unused]] inline void stream_i16(int16_t* p, IntVec v) {
 #if defined(HANOK_ISA_avx2)
   const __m128i low = _mm256_castsi256_si128((__m256i)v);
@@ -384,7 +385,7 @@ template <bool kVnni>
 }
 
 /// Prefetches a line to be written: no other core may keep it. (Read first, it is another core's as
-/// well, which must be asked again before the write: 27 ns a line, where cores share no cache.)
+/// well, which must be asked again before the write.)
 [[maybe_unused]] __attribute__((always_inline)) inline void fetch_to_write(const float* p) {
 #if defined(__x86_64__)
   asm volatile("prefetchw %0" : : "m"(*p));  // __builtin_prefetch(p, 1) reads without -mprfchw

@@ -112,12 +112,15 @@ TEST_F(Checkpoints, AreRefusedWhereBothAreDamaged) {
   const RunFolder folder = RunFolder::create(folder_ / "run");
   Fold fold(job_in(folder));
   fold.checkpoints.save_last(fold.state);
+  fold.checkpoints.save_last(fold.state);
   damage(folder.last(0), 100);
+  damage(folder.previous(0), 100);
   try {
     Fold again(job_in(folder));
     FAIL() << "nothing can be read";
   } catch (const FormatError& error) {
     EXPECT_THAT(error.what(), StartsWith(folder.last(0)));
+    EXPECT_THAT(error.what(), HasSubstr("\n  " + folder.previous(0)));
     EXPECT_THAT(error.what(),
                 HasSubstr("to train fold 0 anew remove the folder " + folder.fold(0)));
   }
