@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <system_error>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
@@ -73,8 +74,14 @@ void FoldCheckpoints::save_last(const FoldState& fold) {
     // A process killed between the two renames leaves the previous state alone.
     const std::string next = last + ".tmp";
     save_state(next, state);
-    weights::rename_durably(last, job_.folder->previous(job_.fold));
-    weights::rename_durably(next, last);
+    try {
+      weights::rename_durably(last, job_.folder->previous(job_.fold));
+      weights::rename_durably(next, last);
+    } catch (const IoError&) {
+      std::error_code ignored;
+      std::filesystem::remove(next, ignored);
+      throw;
+    }
   } else {
     save_state(last, state);
   }

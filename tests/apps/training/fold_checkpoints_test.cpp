@@ -99,6 +99,16 @@ TEST_F(Checkpoints, ADamagedOneNeverReplacesTheOneBefore) {
   EXPECT_NO_THROW(training::load_state(folder.last(0)));
 }
 
+TEST_F(Checkpoints, LeaveNothingBehindWhereOneCannotBeRenamed) {
+  const RunFolder folder = RunFolder::create(folder_ / "run");
+  Fold fold(job_in(folder));
+  fold.checkpoints.save_last(fold.state);
+  std::filesystem::create_directories(folder.previous(0) + "/in the way");
+  EXPECT_THROW(fold.checkpoints.save_last(fold.state), IoError);
+  EXPECT_FALSE(training::exists(folder.last(0) + ".tmp"));
+  EXPECT_NO_THROW(training::load_state(folder.last(0)));
+}
+
 TEST_F(Checkpoints, AreFoundAfterAKillBetweenTheTwoRenames) {
   const RunFolder folder = RunFolder::create(folder_ / "run");
   Fold fold(job_in(folder));
