@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,9 @@ class Allocator {
   virtual void set_budget(std::size_t bytes) = 0;
   /// Returns cached blocks to the system.
   virtual void release_cached() = 0;
+  /// For tests: the `number`-th request from now on (1: the next) throws OutOfMemory as if memory
+  /// had run out; 0: none does. Returns whether one was still to be refused.
+  virtual bool refuse_request(std::int64_t number) = 0;
 
   // A pool's blocks, in use or free, serve only requests to the pool until it is dropped: a
   // captured graph keeps reading and writing the addresses of its capture. See MemoryPool.
@@ -71,8 +75,8 @@ class MemoryPool {
 };
 
 /// The process-wide allocator of a device. The CPU's default budget is 80% of the memory available
-/// to the control group or the machine, a GPU's 80% of its free memory. Throws DeviceError if the
-/// device is missing.
+/// to the process (engine/available_memory.h), a GPU's 80% of its free memory. Throws DeviceError
+/// if the device is missing.
 Allocator& allocator_of(Device device);
 
 /// While alive, tags what this thread allocates: "activations", "parameters", "gradients", ...

@@ -1,8 +1,11 @@
 #include "hanok/engine/available_memory.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <limits>
+#include <sstream>
+#include <unistd.h>
 
 namespace hanok {
 namespace {
@@ -62,11 +65,50 @@ std::size_t left_along(std::string path, const std::string& root, const GroupFil
   return left;
 }
 
+/// /proc/self/statm, in bytes.
+struct ProcessSize {
+  std::size_t mapped = 0, resident = 0, data = 0;  // data: private and writable, stacks included
+};
+
+ProcessSize process_size(const std::string& root) {
+  std::ifstream file(root + "/proc/self/statm");
+  std::array<std::size_t, 6> pages{};  // size, resident, shared, text, 0, data
+  for (std::size_t& number : pages) file >> number;
+  if (!file) return {};
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return {.mapped = pages[0] * page, .resident = pages[1] * page, .data = pages[5] * page};
+}
+
+/// A limit of this process by its name in /proc/self/limits; kUnknown if it has none.
+std::size_t limit_of_process(const std::string& root, const std::string& name) {
+  std::ifstream file(root + "/proc/self/limits");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with(name)) continue;
+    std::istringstream rest(line.substr(name.size()));
+    std::size_t value = 0;
+    return rest >> value ? value : kUnknown;  // "unlimited"
+  }
+  return kUnknown;
+}
+
+std::size_t left_of(std::size_t limit, std::size_t used) {
+  return limit == kUnknown ? kUnknown : limit - std::min(limit, used);
+}
+
 }  // namespace
+
+std::size_t available_address_space(const std::string& root) {
+  const ProcessSize size = process_size(root);
+  return std::min(left_of(limit_of_process(root, "Max address space"), size.mapped),
+                  left_of(limit_of_process(root, "Max data size"), size.data));
+}
+
+std::size_t resident_memory(const std::string& root) { return process_size(root).resident; }
 
 std::size_t available_memory(const std::string& root) {
   const std::size_t kibibytes = sum_of(root + "/proc/meminfo", "MemAvailable:", "");
   std::size_t available = kibibytes == 0 ? kUnknown : kibibytes << 10;
+  available = std::min(available, available_address_space(root));
   // Lines "number:controllers:/path"; version 2 has number 0 and names no controllers.
   std::ifstream groups(root + "/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {

@@ -1,6 +1,7 @@
 #include "hanok/engine/caching_allocator.h"
 
 #include <algorithm>
+#include <new>
 
 #include "hanok/kernels/base/error.h"
 
@@ -24,6 +25,7 @@ std::size_t round_up(std::size_t bytes, std::size_t unit) {
 CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source, std::size_t budget)
     : source_(std::move(source)) {
   statistics_.budget = budget;
+  for (const bool small : {false, true}) free_[{0, small}];
 }
 
 /// Similar requests share blocks: sizes are rounded up to the alignment, above 1 MiB to 64 KiB.
@@ -31,54 +33,113 @@ std::size_t CachingAllocator::block_size(std::size_t bytes) const {
   return round_up(bytes, bytes >= kMebibyte ? kLargeUnit : source_->alignment());
 }
 
+/// Throws where tests want a request refused.
+void CachingAllocator::count_request(std::size_t bytes) {
+  if (requests_until_refusal_ == 0 || --requests_until_refusal_ > 0) return;
+  throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
+}
+
+/// Takes the memory that the bookkeeping of one request may need: a segment, and what is split off.
+void CachingAllocator::prepare_spares() {
+  constexpr std::size_t kMostOfARequest = 3;
+  spares_.reserve(kMostOfARequest);
+  while (spares_.size() < kMostOfARequest) {
+    FreeList entries;
+    entries.emplace(0, nullptr);
+    Blocks blocks;
+    blocks[nullptr].entry = entries.extract(entries.begin());
+    spares_.push_back(blocks.extract(blocks.begin()));
+  }
+}
+
+CachingAllocator::Block& CachingAllocator::insert_spare(char* data, std::size_t size) {
+  Blocks::node_type node = std::move(spares_.back());
+  spares_.pop_back();
+  node.key() = data;
+  Block& block = blocks_.insert(std::move(node)).position->second;
+  block.data = data;
+  block.size = size;
+  return block;
+}
+
+/// A block that is put back is in the free list and counted as cached.
+void CachingAllocator::put_back(Block& block) {
+  block.free = true;
+  block.entry.value() = {block.size, &block};
+  free_list(block).insert(std::move(block.entry));
+  statistics_.cached += block.size;
+}
+
+void CachingAllocator::take_out(Block& block) {
+  FreeList& list = free_list(block);
+  block.entry = list.extract(list.find({block.size, &block}));
+  block.free = false;
+  statistics_.cached -= block.size;
+}
+
 void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   const std::size_t size = block_size(bytes);
   const bool small = size < kMebibyte;
   const int pool = MemoryPool::Scope::current(*this);
   const std::lock_guard lock(mutex_);
-  Block* block = ShortLived::current() && !small ? take_last(size, pool) : nullptr;
-  if (block == nullptr) block = take_cached(size, small, pool);
-  if (block == nullptr) block = take_segment(size, small, pool);
-  if (block == nullptr && small) {
-    block = take_cached(size, /*small=*/false, pool);  // all is in large segments
+  count_request(bytes);
+  prepare_spares();
+  for (const bool of_small : {false, true}) free_[{pool, of_small}];
+  Block* block = nullptr;
+  if (statistics_.in_use + size <= statistics_.budget) {
+    if (ShortLived::current() && !small) block = take_last(size, pool);
+    if (block == nullptr) block = take_cached(size, small, pool);
+    if (block == nullptr) block = take_segment(size, small, pool);
+    if (block == nullptr && small) {
+      block = take_cached(size, /*small=*/false, pool);  // all is in large segments
+    }
   }
-  if (block == nullptr) throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
-  block->tag = tag;
+  if (block == nullptr) {
+    free_segments();
+    throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
+  }
+  try {
+    statistics_.peak_by_tag[tag];
+    block->in_use_of_tag = &statistics_.in_use_by_tag[tag];
+  } catch (const std::bad_alloc&) {
+    put_back_merged(*block);
+    throw;
+  }
   if (!block->small) {
-    char*& end = used_until_[block->segment];
+    char*& end = used_until_.find(block->segment)->second;
     end = std::max(end, block->data + block->size);
   }
   statistics_.in_use += block->size;
-  statistics_.in_use_by_tag[tag] += block->size;
-  if (statistics_.in_use > statistics_.peak) {
-    statistics_.peak = statistics_.in_use;
-    statistics_.peak_by_tag = statistics_.in_use_by_tag;
-  }
+  *block->in_use_of_tag += block->size;
+  if (statistics_.in_use > statistics_.peak) note_peak();
   return block->data;
+}
+
+void CachingAllocator::note_peak() {
+  statistics_.peak = statistics_.in_use;
+  for (const auto& [tag, bytes] : statistics_.in_use_by_tag) {
+    statistics_.peak_by_tag.find(tag)->second = bytes;
+  }
 }
 
 void CachingAllocator::deallocate(void* pointer) noexcept {
   const std::lock_guard lock(mutex_);
-  Block* block = blocks_.at(pointer).get();
+  Block* block = &blocks_.find(pointer)->second;
   statistics_.in_use -= block->size;
-  statistics_.in_use_by_tag[block->tag] -= block->size;
-  statistics_.cached += block->size;
-  block->free = true;
-  if (block->after != nullptr && block->after->free) {
-    free_list(*block).erase({block->after->size, block->after});
-    merge_with_next(*block);
-  }
-  if (block->before != nullptr && block->before->free) {
-    block = block->before;
-    free_list(*block).erase({block->size, block});
-    merge_with_next(*block);
-  }
-  free_list(*block).emplace(block->size, block);
+  *block->in_use_of_tag -= block->size;
+  put_back_merged(*block);
+}
+
+void CachingAllocator::put_back_merged(Block& block) {
+  Block* before = block.before;
+  put_back(block);
+  if (block.after != nullptr && block.after->free) merge_with_next(block);
+  if (before != nullptr && before->free) merge_with_next(*before);
 }
 
 /// The first free block that fits, or the best-fitting one, split to size; null if there is none.
 CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool small, int pool) {
-  FreeList& list = free_[{pool, small}];
+  FreeList& list = free_.find({pool, small})->second;
   auto found = list.lower_bound({size, nullptr});
   const std::size_t segment = source_->segment_bytes(small);
   const bool splits = segment > 0;
@@ -94,9 +155,7 @@ CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool sm
     }
   }
   Block* block = found->second;
-  list.erase(found);
-  block->free = false;
-  statistics_.cached -= block->size;
+  take_out(*block);
   if (splits) split(*block, size);
   return block;
 }
@@ -105,9 +164,9 @@ CachingAllocator::Block* CachingAllocator::take_cached(std::size_t size, bool sm
 /// whole step; null if there is none.
 CachingAllocator::Block* CachingAllocator::take_last(std::size_t size, int pool) {
   if (source_->segment_bytes(/*small=*/false) < kSegmentOfAStep) return nullptr;
-  FreeList& list = free_[{pool, false}];
+  FreeList& list = free_.find({pool, false})->second;
   const auto used_end = [this](const Block& block) {
-    return std::min(block.data + block.size, used_until_[block.segment]);
+    return std::min(block.data + block.size, used_until_.find(block.segment)->second);
   };
   const auto place = [](const Block& block) { return std::pair(block.segment, block.data); };
   Block* last = nullptr;
@@ -118,18 +177,14 @@ CachingAllocator::Block* CachingAllocator::take_last(std::size_t size, int pool)
     if (last == nullptr || place(*block) > place(*last)) last = block;
   }
   if (last == nullptr) return nullptr;
-  list.erase({last->size, last});
-  statistics_.cached -= last->size;
+  take_out(*last);
   split(*last, static_cast<std::size_t>(used_end(*last) - last->data));
   if (last->size >= size + kLargeUnit) {  // its front stays free
     split(*last, last->size - size);
-    list.emplace(last->size, last);
-    statistics_.cached += last->size;
+    put_back(*last);
     last = last->after;
-    list.erase({last->size, last});
-    statistics_.cached -= last->size;
+    take_out(*last);
   }
-  last->free = false;
   return last;
 }
 
@@ -156,50 +211,52 @@ CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool s
 }
 
 CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool small, int pool) {
+  const auto end = used_until_.emplace(segments_ + 1, nullptr).first;
   void* data = source_->take(size);
-  if (data == nullptr) return nullptr;
-  auto block = std::make_unique<Block>();
-  block->data = static_cast<char*>(data);
-  block->size = size;
-  block->segment = ++segments_;
-  block->small = small;
-  block->pool = pool;
-  return (blocks_[data] = std::move(block)).get();
+  if (data == nullptr) {
+    used_until_.erase(end);
+    return nullptr;
+  }
+  Block& block = insert_spare(static_cast<char*>(data), size);
+  block.segment = ++segments_;
+  block.small = small;
+  block.pool = pool;
+  return &block;
 }
 
-/// Splits off what `block` has beyond `size`, if that is large enough to be a block.
+/// Splits off what `block`, which is not in the free list, has beyond `size`, if that is large
+/// enough to be a block.
 void CachingAllocator::split(Block& block, std::size_t size) {
   const std::size_t least = block.small ? source_->alignment() : kLargeUnit;
   if (block.size < size + least) return;
-  auto rest = std::make_unique<Block>();
-  rest->data = block.data + size;
-  rest->size = block.size - size;
-  rest->segment = block.segment;
-  rest->free = true;
-  rest->small = block.small;
-  rest->pool = block.pool;
-  rest->before = &block;
-  rest->after = block.after;
-  if (block.after != nullptr) block.after->before = rest.get();
-  block.after = rest.get();
+  Block& rest = insert_spare(block.data + size, block.size - size);
+  rest.segment = block.segment;
+  rest.small = block.small;
+  rest.pool = block.pool;
+  rest.before = &block;
+  rest.after = block.after;
+  if (block.after != nullptr) block.after->before = &rest;
+  block.after = &rest;
   block.size = size;
-  statistics_.cached += rest->size;
-  free_list(*rest).emplace(rest->size, rest.get());
-  blocks_[rest->data] = std::move(rest);
+  put_back(rest);
 }
 
+/// Of two free blocks.
 void CachingAllocator::merge_with_next(Block& block) {
   Block* next = block.after;
+  take_out(*next);
+  take_out(block);
   block.size += next->size;
   block.after = next->after;
   if (block.after != nullptr) block.after->before = &block;
-  blocks_.erase(next->data);
+  blocks_.erase(blocks_.find(next->data));
+  put_back(block);
 }
 
 /// Returns segments of the shared pool that are entirely free to the source.
 void CachingAllocator::free_segments() {
   for (const bool small : {false, true}) {
-    FreeList& list = free_[{0, small}];
+    FreeList& list = free_.find({0, small})->second;
     for (auto it = list.begin(); it != list.end();) {
       Block* block = it->second;
       if (block->before != nullptr || block->after != nullptr) {
@@ -210,7 +267,7 @@ void CachingAllocator::free_segments() {
       statistics_.cached -= block->size;
       source_->give_back(block->data);
       used_until_.erase(block->segment);
-      blocks_.erase(block->data);
+      blocks_.erase(blocks_.find(block->data));
     }
   }
 }
@@ -231,6 +288,11 @@ void CachingAllocator::set_budget(std::size_t bytes) {
   statistics_.budget = bytes;
 }
 
+bool CachingAllocator::refuse_request(std::int64_t number) {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(requests_until_refusal_, number) > 0;
+}
+
 void CachingAllocator::release_cached() {
   const std::lock_guard lock(mutex_);
   free_segments();
@@ -243,12 +305,14 @@ int CachingAllocator::make_pool() {
 
 void CachingAllocator::drop_pool(int pool) {
   const std::lock_guard lock(mutex_);
-  for (const auto& [address, block] : blocks_) {
-    if (block->pool == pool) block->pool = 0;
+  for (auto& [address, block] : blocks_) {
+    if (block.pool == pool) block.pool = 0;
   }
   for (const bool small : {false, true}) {
-    free_[{0, small}].merge(free_[{pool, small}]);
-    free_.erase({pool, small});
+    const auto own = free_.find({pool, small});
+    if (own == free_.end()) continue;
+    free_.find({0, small})->second.merge(own->second);
+    free_.erase(own);
   }
 }
 

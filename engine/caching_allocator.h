@@ -10,6 +10,9 @@
 // get the same blocks each time. Small requests (below 1 MiB) have their own segments, so that they
 // do not fragment large ones, or none where the system has a good allocator for them (CPU).
 //
+// Bookkeeping memory is taken before anything changes: a request that fails, also for want of that
+// memory, leaves everything as it was, and freeing never fails.
+//
 // On CUDA a block is reused while the device may still be working on its old content. This is safe
 // because all tensors are read and written on one stream, in order.
 #pragma once
@@ -19,8 +22,8 @@
 #include <memory>
 #include <mutex>
 #include <set>
-#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "hanok/engine/allocator.h"
 
@@ -50,11 +53,14 @@ class CachingAllocator final : public Allocator {
   void reset_peak() override;
   void set_budget(std::size_t bytes) override;
   void release_cached() override;
+  bool refuse_request(std::int64_t number) override;
 
   int make_pool() override;
   void drop_pool(int pool) override;
 
  private:
+  struct Block;
+  using FreeList = std::set<std::pair<std::size_t, Block*>>;
   struct Block {
     char* data = nullptr;
     std::size_t size = 0;
@@ -62,14 +68,22 @@ class CachingAllocator final : public Allocator {
     bool free = false;
     bool small = false;
     int pool = 0;
-    const char* tag = "";
-    Block* before = nullptr;  // neighbours within the segment
+    std::size_t* in_use_of_tag = nullptr;  // while in use
+    Block* before = nullptr;               // neighbours within the segment
     Block* after = nullptr;
+    FreeList::node_type entry;  // of the free list, kept while in use: freeing needs no memory
   };
-  using FreeList = std::set<std::pair<std::size_t, Block*>>;
+  using Blocks = std::map<void*, Block>;
 
   std::size_t block_size(std::size_t bytes) const;
-  FreeList& free_list(const Block& block) { return free_[{block.pool, block.small}]; }
+  void count_request(std::size_t bytes);
+  void prepare_spares();
+  Block& insert_spare(char* data, std::size_t size);
+  void note_peak();
+  FreeList& free_list(const Block& block) { return free_.find({block.pool, block.small})->second; }
+  void take_out(Block& block);
+  void put_back(Block& block);
+  void put_back_merged(Block& block);
   Block* take_cached(std::size_t size, bool small, int pool);
   Block* take_last(std::size_t size, int pool);
   Block* take_segment(std::size_t size, bool small, int pool);
@@ -80,12 +94,14 @@ class CachingAllocator final : public Allocator {
 
   std::unique_ptr<MemorySource> source_;
   mutable std::mutex mutex_;
-  std::unordered_map<void*, std::unique_ptr<Block>> blocks_;  // in use or cached, by address
-  std::map<std::pair<int, bool>, FreeList> free_;             // by pool and smallness
+  Blocks blocks_;                                  // in use or cached, by address
+  std::vector<Blocks::node_type> spares_;          // for new blocks
+  std::map<std::pair<int, bool>, FreeList> free_;  // by pool and smallness
   MemoryStatistics statistics_;
   int pools_ = 0;
-  std::uint64_t segments_ = 0;                           // allocated so far
-  std::unordered_map<std::uint64_t, char*> used_until_;  // by segment: the end of its used bytes
+  std::int64_t requests_until_refusal_ = 0;    // 0: none is refused
+  std::uint64_t segments_ = 0;                 // allocated so far
+  std::map<std::uint64_t, char*> used_until_;  // by segment: the end of its used bytes
 };
 
 }  // namespace hanok

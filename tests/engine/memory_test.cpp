@@ -268,6 +268,8 @@ class FakeSystem {
     std::ofstream(root_ + path) << text;
   }
   std::size_t available() const { return available_memory(root_); }
+  std::size_t addresses() const { return available_address_space(root_); }
+  std::size_t resident() const { return resident_memory(root_); }
 
  private:
   std::string root_;
@@ -314,6 +316,60 @@ TEST(AvailableMemory, KnowsTheFirstVersionOfControlGroups) {
   system.write("/sys/fs/cgroup/memory/job/memory.stat",
                "inactive_file 1\ntotal_inactive_file 600\ntotal_active_file 400\n");
   EXPECT_EQ(system.available(), 4000U);
+}
+
+TEST(AvailableMemory, EndsAtTheLimitsOfTheProcess) {
+  const FakeSystem system;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  const auto limits = [&](const std::string& data, const std::string& addresses) {
+    system.write("/proc/self/limits",
+                 "Limit                     Soft Limit           Hard Limit           Units     \n"
+                 "Max data size             " +
+                     data +
+                     "            unlimited            bytes     \n"
+                     "Max address space         " +
+                     addresses + "            unlimited      bytes     \n");
+  };
+  system.write("/proc/meminfo", "MemAvailable: 1000000 kB\n");
+  system.write("/proc/self/statm", "300 100 50 10 0 200 0\n");
+  limits("unlimited", "unlimited");
+  EXPECT_EQ(system.available(), std::size_t{1000000} << 10);
+  EXPECT_EQ(system.addresses(), std::numeric_limits<std::size_t>::max());
+  EXPECT_EQ(system.resident(), 100 * page);
+  limits("unlimited", std::to_string(1000 * page));
+  EXPECT_EQ(system.available(), 700 * page);
+  EXPECT_EQ(system.addresses(), 700 * page);
+  limits(std::to_string(500 * page), std::to_string(1000 * page));
+  EXPECT_EQ(system.available(), 300 * page);
+  limits(std::to_string(100 * page), "unlimited");
+  EXPECT_EQ(system.available(), 0U) << "more is in use than the limit that was set later";
+}
+
+TEST(Allocator, UseStaysWithinABudgetThatWasLoweredBelowItsSegments) {
+  CachingAllocator allocator(std::make_unique<LimitedMemory>(1024 * kMebibyte, 512 * kMebibyte),
+                             1024 * kMebibyte);
+  void* first = allocator.allocate(8 * kMebibyte, "test");
+  allocator.set_budget(16 * kMebibyte);
+  EXPECT_THROW(allocator.allocate(9 * kMebibyte, "test"), OutOfMemory);
+  void* second = allocator.allocate(8 * kMebibyte, "test");
+  EXPECT_EQ(allocator.statistics().in_use, 16 * kMebibyte);
+  allocator.deallocate(second);
+  allocator.deallocate(first);
+  allocator.release_cached();
+}
+
+TEST(Allocator, RefusesTheRequestThatATestNames) {
+  CachingAllocator allocator = limited_allocator();
+  allocator.refuse_request(2);
+  void* first = allocator.allocate(1000, "test");
+  EXPECT_THROW(allocator.allocate(1000, "test"), OutOfMemory);
+  void* third = allocator.allocate(1000, "test");
+  EXPECT_FALSE(allocator.refuse_request(1));
+  EXPECT_TRUE(allocator.refuse_request(0));
+  allocator.deallocate(first);
+  allocator.deallocate(third);
+  EXPECT_EQ(allocator.statistics().in_use, 0U);
+  allocator.release_cached();
 }
 
 TEST(Allocator, OnlyTheCpuIsThere) { EXPECT_THROW(allocator_of(Device::cuda(0)), DeviceError); }
