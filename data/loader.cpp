@@ -9,6 +9,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -20,6 +21,7 @@
 #include "hanok/data/image_cache.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
+#include "hanok/engine/reclaim.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/thread_pool.h"
 
@@ -97,8 +99,20 @@ struct Loader::Impl {
 
   /// Not in the constructor: if that threw, the destructor would not run and join the threads.
   void start_workers() {
+    workers.reserve(static_cast<std::size_t>(options.workers));
+    const auto start_missing = [this] {
+      while (static_cast<int>(workers.size()) < options.workers) {
+        workers.emplace_back([this] { work(); });
+      }
+    };
     try {
-      for (int i = 0; i < options.workers; ++i) workers.emplace_back([this] { work(); });
+      start_missing();
+      return;
+    } catch (const std::system_error&) {
+      reclaim_memory();  // a thread's stack needs room, too
+    }
+    try {
+      start_missing();
     } catch (const std::system_error& error) {
       throw Error("Loader: the system started " + std::to_string(workers.size()) + " of " +
                   std::to_string(options.workers) + " workers (" + error.code().message() +
@@ -150,7 +164,10 @@ struct Loader::Impl {
     batch = Batch();  // releases the old tensors, so that they can be reused
     fill_window();
     std::unique_lock lock(mutex);
-    if (slots.empty()) return false;
+    if (slots.empty()) {
+      handed_out.clear();  // not kept while others work between epochs
+      return false;
+    }
     Slot& front = *slots.front();
     if (options.workers == 0) {
       lock.unlock();
@@ -158,26 +175,56 @@ struct Loader::Impl {
       lock.lock();
     }
     batch_finished.wait(lock, [&] { return front.unfinished == 0; });
+    if (front.error) {
+      const std::exception_ptr error = front.error;
+      if (!restart_after_lack_of_memory(front)) slots.pop_front();
+      lock.unlock();
+      if (options.workers > 0) work_available.notify_all();
+      std::rethrow_exception(error);
+    }
     const std::unique_ptr<Slot> finished = std::move(slots.front());
     slots.pop_front();
     lock.unlock();
-    if (finished->error) std::rethrow_exception(finished->error);
     batch = std::move(finished->batch);
     return true;
   }
 
-  /// Keeps `prefetch` batches in preparation while any are left.
+  /// If the batch failed for want of memory alone, prepares it anew. Needs the mutex.
+  static bool restart_after_lack_of_memory(Slot& slot) {
+    try {
+      std::rethrow_exception(slot.error);
+    } catch (const OutOfMemory&) {
+    } catch (const std::bad_alloc&) {
+    } catch (...) {
+      return false;
+    }
+    slot.error = nullptr;
+    slot.taken = 0;
+    slot.unfinished = slot.size();
+    return true;
+  }
+
+  /// Keeps `prefetch` batches in preparation while any are left, or as many as memory suffices for
+  /// if that is at least one.
   void fill_window() {
     while (next_to_prepare < batch_count) {
+      std::size_t in_preparation = 0;
       {
         const std::lock_guard lock(mutex);
-        if (static_cast<int>(slots.size()) >= options.prefetch) return;
+        in_preparation = slots.size();
       }
-      std::unique_ptr<Slot> slot = make_slot(next_to_prepare);
-      ++next_to_prepare;
-      {
+      if (static_cast<int>(in_preparation) >= options.prefetch) return;
+      try {
+        std::unique_ptr<Slot> slot = make_slot(next_to_prepare);
         const std::lock_guard lock(mutex);
         slots.push_back(std::move(slot));
+        ++next_to_prepare;
+      } catch (const OutOfMemory&) {
+        if (in_preparation == 0) throw;
+        return;
+      } catch (const std::bad_alloc&) {
+        if (in_preparation == 0) throw;
+        return;
       }
       work_available.notify_all();
     }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <new>
 #include <sstream>
 #include <unordered_map>
 #include <unordered_set>
@@ -122,7 +123,12 @@ Node::~Node() {
   const bool outermost = queue == nullptr;
   if (outermost) queue = &own;
   for (Edge& edge : edges) {
-    if (edge.node != nullptr) queue->push_back(std::move(edge.node));
+    if (edge.node == nullptr) continue;
+    try {
+      queue->push_back(std::move(edge.node));
+    } catch (const std::bad_alloc&) {
+      edge.node.reset();  // without memory for the queue by recursion
+    }
   }
   if (!outermost) return;
   while (!own.empty()) {

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <fmt/format.h>
 #include <mutex>
+#include <new>
+#include <variant>
 
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/ops/cast.h"
@@ -13,10 +15,49 @@
 #include "hanok/engine/precision.h"
 #include "hanok/engine/storage.h"
 #include "hanok/engine/tensor_impl.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok {
+namespace {
+
+/// Whether packed weights are kept, and the tensors that have some.
+struct Packed {
+  std::mutex mutex;  // two threads may evaluate one model
+  bool keep = true;
+  std::vector<std::weak_ptr<TensorImpl>> weights;
+};
+
+Packed& packed() {
+  static auto* instance = new Packed();  // NOLINT(cppcoreguidelines-owning-memory)
+  return *instance;
+}
+
+/// Converted weights, which are packs as well, are needed: only copies for convolutions go.
+bool drop_packs_of_convolutions(TensorImpl& weight) {
+  return std::erase_if(weight.packs, [](const PackedWeights& pack) {
+           return std::holds_alternative<Conv2dPackKey>(pack.key);
+         }) > 0;
+}
+
+}  // namespace
 
 void drop_packed_weights(const Tensor& weight) { weight.impl().packs.clear(); }
+
+bool drop_all_packed_weights() {
+  const std::lock_guard lock(packed().mutex);
+  bool dropped = false;
+  for (const std::weak_ptr<TensorImpl>& known : packed().weights) {
+    const std::shared_ptr<TensorImpl> weight = known.lock();
+    if (weight != nullptr) dropped |= drop_packs_of_convolutions(*weight);
+  }
+  packed().weights.clear();
+  return dropped;
+}
+
+void keep_packed_weights(bool keep) {
+  const std::lock_guard lock(packed().mutex);
+  packed().keep = keep;
+}
 
 }  // namespace hanok
 
@@ -112,15 +153,40 @@ Conv2dShape check_conv2d(const char* op, const Tensor& x, const Conv2dArguments&
   return shape;
 }
 
+namespace {
+
+/// Null where it cannot be had.
+std::shared_ptr<Storage> memory_for_packing(std::size_t bytes, Device device) {
+  const MemoryTag tag("packed weights");
+  const ShortLived lasting(false);
+  try {
+    return std::make_shared<Storage>(bytes, device);
+  } catch (const OutOfMemory&) {
+    return nullptr;
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+void remember_packed(const Tensor& weight) {
+  std::vector<std::weak_ptr<TensorImpl>>& weights = packed().weights;
+  if (weights.size() == weights.capacity()) {
+    std::erase_if(weights, [](const std::weak_ptr<TensorImpl>& known) { return known.expired(); });
+  }
+  weights.push_back(weight.impl_pointer());
+}
+
+}  // namespace
+
 std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shape,
                                         const Tensor& weight, bool trained) {
-  static std::mutex mutex;  // two threads may evaluate one model
-  const std::lock_guard lock(mutex);
+  const std::lock_guard lock(packed().mutex);
   std::vector<PackedWeights>& packs = weight.impl().packs;
   if (trained) {
     packs.clear();
     return nullptr;
   }
+  if (!packed().keep) return nullptr;
   const Target target(weight);
   const std::size_t bytes = target.backend.conv2d_packed_bytes(pass, shape);
   if (bytes == 0) return nullptr;
@@ -132,11 +198,11 @@ std::shared_ptr<Storage> packed_weights(Conv2dPass pass, const Conv2dShape& shap
       return pack.bytes;
     }
   }
-  const MemoryTag tag("packed weights");
-  const ShortLived lasting(false);
-  auto storage = std::make_shared<Storage>(bytes, weight.device());
+  std::shared_ptr<Storage> storage = memory_for_packing(bytes, weight.device());
+  if (storage == nullptr) return nullptr;
   target.run(
       Conv2dPack{.pass = pass, .shape = shape, .w = weight.view(), .packed = storage->data()});
+  if (packs.empty()) remember_packed(weight);
   packs.push_back({key, weight.version(), storage});
   return storage;
 }

@@ -28,6 +28,7 @@
 #include "hanok/engine/packed_weights.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/profiler.h"
+#include "hanok/engine/reclaim.h"
 #include "hanok/engine/recording.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/engine/tensor.h"

@@ -5,6 +5,8 @@
 #include <set>
 
 #include "hanok/data/sampler.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/reclaim.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
 #include "tests/support/little_address_space.h"
@@ -67,6 +69,47 @@ TEST_F(LoaderTest, SaysHowManyWorkersTheSystemStarted) {
   const hanok::test::LittleAddressSpace room(rlim_t{5} << 29);  // space for two and a half stacks
   EXPECT_THAT(message_of<Error>([&] { const Loader loader(dataset_, options_); }),
               HasSubstr("the system started 2 of 50 workers"));
+}
+
+// Wherever memory was refused, the batch comes when it is asked for again, with the same bits.
+TEST_F(LoaderTest, AfterALackOfMemoryTheSameBatchIsNext) {
+  Allocator& allocator = allocator_of(Device::cpu());
+  for (const int workers : {0, 2}) {
+    options_.workers = workers;
+    options_.cache.budget = 1 << 20;
+    const Output expected = run(options_, 1);
+    for (std::int64_t request = 1; request < 40; ++request) {
+      Loader loader(dataset_, options_);
+      Output output;
+      allocator.refuse_request(request);
+      for (bool started = false;;) {
+        try {
+          if (!started) loader.start_epoch(0, shuffled(23, 1, 0));
+          started = true;
+          drain(loader, output);
+          break;
+        } catch (const OutOfMemory&) {
+        }
+      }
+      EXPECT_TRUE(output == expected) << "request " << request << ", workers " << workers;
+      if (allocator.refuse_request(0)) break;  // there were fewer
+      ASSERT_LT(request, 39);
+    }
+  }
+}
+
+TEST_F(LoaderTest, ImagesAreDecodedAgainOnceTheirCacheWasGivenBack) {
+  options_.cache.budget = 1 << 20;
+  const Output expected = run(options_);
+  Loader loader(dataset_, options_);
+  Output output;
+  loader.start_epoch(0, shuffled(23, 1, 0));
+  drain(loader, output);
+  EXPECT_TRUE(reclaim_memory());
+  EXPECT_FALSE(reclaim_memory());
+  loader.start_epoch(1, shuffled(23, 1, 1));
+  drain(loader, output);
+  EXPECT_TRUE(output == expected);
 }
 
 TEST_F(LoaderTest, DeliversNormalisedImagesInOrder) {
