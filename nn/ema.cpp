@@ -79,10 +79,16 @@ void Ema::swap() {
 }
 
 State Ema::state() const {
+  State state = shared_state();
+  for (auto& [name, tensor] : state.tensors) tensor = tensor.clone();
+  return state;
+}
+
+State Ema::shared_state() const {
   if (swapped_) throw ValueError("Ema: state() while the averages are swapped in");
   State state;
   state.integers["version"] = kStateVersion;
-  for (const auto& [name, average] : averages_) state.tensors["average." + name] = average.clone();
+  for (const auto& [name, average] : averages_) state.tensors["average." + name] = average;
   return state;
 }
 

@@ -24,6 +24,8 @@ class Ema {
 
   /// A snapshot (copies) of the averages.
   State state() const;
+  /// The same without copies, to be written at once: the next update changes it.
+  State shared_state() const;
   /// Throws ValueError or ShapeError, without changing anything, if `state` belongs to another
   /// module.
   void load_state(const State& state);

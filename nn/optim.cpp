@@ -186,6 +186,12 @@ void Optimizer::count_step() {
 // Keys: "steps", "group.G.learning_rate", "group.G.base_learning_rate",
 // "parameter.G.I.{step,a,b}" for parameters that were updated at least once.
 State Optimizer::state() const {
+  State state = shared_state();
+  for (auto& [name, tensor] : state.tensors) tensor = tensor.clone();
+  return state;
+}
+
+State Optimizer::shared_state() const {
   if (skip_.defined()) read_steps();
   State state;
   state.integers["version"] = kStateVersion;
@@ -202,8 +208,8 @@ State Optimizer::state() const {
       if (moments.step == 0) continue;
       const std::string parameter = fmt::format("parameter.{}.{}.", g, i);
       state.integers[parameter + "step"] = moments.step;
-      if (moments.a.defined()) state.tensors[parameter + "a"] = moments.a.clone();
-      if (moments.b.defined()) state.tensors[parameter + "b"] = moments.b.clone();
+      if (moments.a.defined()) state.tensors[parameter + "a"] = moments.a;
+      if (moments.b.defined()) state.tensors[parameter + "b"] = moments.b;
     }
   }
   return state;

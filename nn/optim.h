@@ -72,6 +72,8 @@ class Optimizer {
   /// A snapshot (copies) of moments, step counts and learning rates; parameters are identified by
   /// position.
   State state() const;
+  /// The same without copies, to be written at once: the next step changes it.
+  State shared_state() const;
   /// Throws ValueError or ShapeError, without changing anything, if `state` is another optimiser's.
   void load_state(const State& state);
   virtual std::string type_name() const = 0;

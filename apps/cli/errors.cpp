@@ -6,11 +6,14 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <ios>
+#include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <system_error>
 #include <typeinfo>
+
+#include "hanok/engine/available_memory.h"
 
 namespace hanok::training {
 namespace {
@@ -23,6 +26,22 @@ std::string type_name(const std::exception& error) {
       abi::__cxa_demangle(mangled, nullptr, nullptr, &status), &std::free);
   return status == 0 ? name.get() : mangled;
 }
+
+std::string refused_by_system() {
+  constexpr double kMebibyte = 1 << 20;
+  std::string text = fmt::format("the system refused memory with {:.0f} MiB in use by this process",
+                                 static_cast<double>(resident_memory()) / kMebibyte);
+  const std::size_t left = available_address_space();
+  if (left < std::numeric_limits<std::size_t>::max()) {
+    text += fmt::format(" and {:.0f} MiB left of its limits (ulimit -v, -d)",
+                        static_cast<double>(left) / kMebibyte);
+  }
+  return text;
+}
+
+constexpr const char* kLessMemory =
+    "nothing is left to divide or to give back: allow more memory (--memory, or the system's "
+    "limit), or try a smaller --batch-size, --image-size or --model";
 
 std::string text_of(const std::filesystem::filesystem_error& error) {
   const std::string path = error.path1().string();
@@ -47,6 +66,16 @@ void require_between(const char* option, std::int64_t value, std::int64_t low, s
   }
 }
 
+LackOfMemory lack_of_memory() {
+  try {
+    throw;
+  } catch (const OutOfMemory& error) {
+    return {.message = error.what()};
+  } catch (const std::bad_alloc&) {
+    return {.message = refused_by_system(), .of_system = true};
+  }
+}
+
 Failure current_failure() {
   try {
     throw;
@@ -54,11 +83,13 @@ Failure current_failure() {
     return {.exit_code = kUsage, .message = error.what()};
   } catch (const NonFiniteLoss& error) {
     return {.exit_code = kNonFinite, .message = error.what()};
+  } catch (const OutOfMemory& error) {
+    return {.exit_code = kFailure, .message = fmt::format("{}; {}", error.what(), kLessMemory)};
   } catch (const Error& error) {
     return {.exit_code = kFailure, .message = error.what()};
   } catch (const std::bad_alloc&) {
     return {.exit_code = kFailure,
-            .message = "the system has no memory left; try a smaller --batch-size"};
+            .message = fmt::format("{}; {}", refused_by_system(), kLessMemory)};
   } catch (const std::length_error&) {  // of a container that should hold more than can exist
     return {.exit_code = kFailure,
             .message =

@@ -32,6 +32,15 @@ class NonFiniteLoss : public Error {
 /// Throws UsageError unless the option's value lies in [low, high].
 void require_between(const char* option, std::int64_t value, std::int64_t low, std::int64_t high);
 
+/// That memory was refused, by hanok's own budget or by the system.
+struct LackOfMemory {
+  std::string message;
+  bool of_system = false;
+};
+/// Only inside a catch block: what the exception that is being handled (OutOfMemory,
+/// std::bad_alloc) says of memory. Rethrows any other exception.
+LackOfMemory lack_of_memory();
+
 /// What a program prints and returns after an exception.
 struct Failure {
   int exit_code = kFailure;

@@ -112,7 +112,7 @@ std::optional<Features> compute_features(LoadedModel& model, data::Loader& loade
   std::int64_t parts = 1;
   batches.start_epoch(0, samples);
   data::Batch batch;
-  while (batches.next(batch)) {
+  while (next_batch(batches, batch)) {
     if (interrupted()) return {};
     const Tensor rows = forward_in_parts(features_of, batch.images, parts, listeners.reporter);
     const std::vector<float> values = rows.to_vector();

@@ -102,6 +102,7 @@ class ShortTraining {
 
   /// Seconds per image of validation.
   double validate() {
+    setup_.optimizer->zero_grad();
     const double seconds = timed([this] {
       evaluate(*setup_.model, *batches_.validation, validation_, samples_.classes(),
                setup_.class_weights);
@@ -137,17 +138,12 @@ Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
 
   const double read_seconds = training.read();
   // What an epoch does, in its order and with its memory: steps, validation beside the best weights
-  // so far (a run's last validation is always so), a checkpoint, which copies the optimiser's
-  // state, and the next epoch's steps.
+  // so far (a run's last validation is always so), and the next epoch's steps.
   const bool caching = training.caches_features();
   const double first_steps = timed([&] { training.train(caching ? kBatches : 1); });
   const nn::StateDict best_weights = copy_state_dict(*setup.model);
   double validation_seconds = training.validate();
   if (caching) validation_seconds = training.validate();
-  {
-    const MemoryTag tag("checkpoint");
-    setup.optimizer->state();
-  }
   std::int64_t steps_timed = 0;
   const double steps_seconds = timed([&] { steps_timed = training.train(kBatches); });
   const double step_seconds =

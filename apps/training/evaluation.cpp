@@ -53,7 +53,7 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
   std::int64_t parts = 1;
   batches.start_epoch(0, samples);
   data::Batch batch;
-  while (batches.next(batch)) {
+  while (next_batch(batches, batch)) {
     if (interrupted()) return {};
     const Tensor logits = forward_in_parts(forward, batch.images, parts, batches.reporter());
     append(evaluation.logits, logits);

@@ -64,9 +64,9 @@ void FoldCheckpoints::save_last(const FoldState& fold) {
   for (const auto& [name, tensor] : setup_.model->state_dict()) {
     state.tensors["model." + name] = tensor;
   }
-  state.merge("optimizer", setup_.optimizer->state());
+  state.merge("optimizer", setup_.optimizer->shared_state());
   state.merge("early_stopping", fold.early_stopping.state());
-  if (setup_.ema) state.merge("ema", setup_.ema->state());
+  if (setup_.ema) state.merge("ema", setup_.ema->shared_state());
   if (setup_.scaler) state.merge("grad_scaler", setup_.scaler->state());
   const std::string last = job_.folder->last(job_.fold);
   make_folder(std::filesystem::path(last).parent_path().string());

@@ -2,8 +2,21 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
+
+#include "hanok/engine/reclaim.h"
 
 namespace hanok::training {
+
+bool make_room(const LackOfMemory& lack, bool& tried_again, Reporter& reporter) {
+  if (reclaim_memory()) {
+    reporter.print(fmt::format(
+        "{}: cached images and packed weights are given back, and not kept from here on\n",
+        lack.message));
+    return true;
+  }
+  return lack.of_system && !std::exchange(tried_again, true);
+}
 
 std::int64_t MemoryFitting::parts_of(std::int64_t images) const {
   return std::clamp<std::int64_t>(parts_, 1, std::max<std::int64_t>(1, images / 2));

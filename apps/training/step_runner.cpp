@@ -42,17 +42,21 @@ StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& positi
   const TrainingSetup& setup = context_.setup;
   // An image gives the same bits in a short last batch as in a full one.
   const NominalBatch nominal_batch(options.batch_size);
-  Generator::global().begin_step(position.epoch, position.step_in_epoch);
-  setup.schedule->apply(*setup.optimizer, position.step);
-
-  StepOutcome outcome{.position = position,
-                      .samples = batch.samples,
-                      .labels = batch.labels.to_int_vector(),
-                      .learning_rate = setup.optimizer->learning_rate()};
+  std::string where;
+  StepOutcome outcome = fitting_.whole([&] {
+    where = describe(position);
+    setup.schedule->apply(*setup.optimizer, position.step);
+    return StepOutcome{.position = position,
+                       .samples = batch.samples,
+                       .labels = batch.labels.to_int_vector(),
+                       .learning_rate = setup.optimizer->learning_rate()};
+  });
   const std::int64_t images = batch.labels.numel();
   // Full batches come again; the short one at an epoch's end is alone of its kind.
   const bool full = images == std::min(options.batch_size, context_.samples.images_per_epoch);
   const auto compute = [&](std::int64_t parts) {
+    // A repeated step draws the same numbers.
+    Generator::global().begin_step(position.epoch, position.step_in_epoch);
     const StepRequest request{
         .parts = parts,
         .with_gradient_norm = norm == GradientNorm::Compute,
@@ -60,7 +64,7 @@ StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& positi
     return graph_.run(inputs_of(batch, position), request,
                       full ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
   };
-  outcome.results = fitting_.in_parts(images, describe(position), compute);
+  outcome.results = fitting_.in_parts(images, where, compute);
   if (norm == GradientNorm::Skip) outcome.results.gradient_norm = Tensor();
   return outcome;
 }

@@ -73,9 +73,12 @@ bool TrainingLoop::train_epoch() {
 
   context_.setup.model->train();
   if (progress_.step_in_epoch < samples.steps_per_epoch) {
-    batches.start_epoch(augmentation_draw(options, progress_.epoch),
-                        training_order(options, samples.dataset, samples.training, progress_.epoch),
-                        progress_.step_in_epoch);
+    context_.step.fitting().whole([&] {
+      batches.start_epoch(
+          augmentation_draw(options, progress_.epoch),
+          training_order(options, samples.dataset, samples.training, progress_.epoch),
+          progress_.step_in_epoch);
+    });
     context_.step.check_model(batches.cut());
     const double seconds_before = progress_.epoch_seconds;
     const Clock::time_point start = Clock::now();
@@ -145,6 +148,7 @@ void TrainingLoop::count(const StepOutcome& outcome) {
 }
 
 std::optional<Evaluation> TrainingLoop::validate() {
+  context_.setup.optimizer->zero_grad();  // makes room: the next step would drop them
   return context_.step.fitting().whole([&] {
     return evaluate(*context_.setup.model, *context_.batches.validation,
                     context_.samples.validation, context_.samples.classes(),
@@ -179,9 +183,11 @@ bool TrainingLoop::finish_epoch() {
 
   if (metrics.best) {
     nn::StateDict& best_weights = context_.state.best_weights;
-    best_weights = nn::StateDict();  // never two copies at once
-    best_weights = copy_state_dict(model);
-    context_.checkpoints.save_best(context_.state);
+    context_.step.fitting().whole([&] {
+      best_weights = nn::StateDict();  // never two copies at once
+      best_weights = copy_state_dict(model);
+      context_.checkpoints.save_best(context_.state);
+    });
   }
   if (context_.job.log != nullptr) {
     context_.job.log->append(metrics);
@@ -233,7 +239,7 @@ EpochMetrics TrainingLoop::metrics_of(const Evaluation& evaluation) const {
 
 void TrainingLoop::save_last() {
   step_log_.save();
-  context_.checkpoints.save_last(context_.state);
+  context_.step.fitting().whole([this] { context_.checkpoints.save_last(context_.state); });
 }
 
 }  // namespace hanok::training

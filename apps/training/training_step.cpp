@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
+#include "hanok/apps/cli/errors.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/recording.h"
-#include "hanok/kernels/base/error.h"
 #include "hanok/nn/gradients.h"
 
 namespace hanok::training {
@@ -57,13 +57,13 @@ void TrainingStep::update(StepTransaction& transaction) const {
     if (context_.scaler != nullptr) context_.scaler->update();
     transaction.commit();
     if (context_.ema != nullptr) context_.ema->update();
-  } catch (const OutOfMemory& error) {
-    // Only an optimiser composed of ops takes memory here.
+  } catch (...) {
+    // Tensors are taken only by an optimiser composed of ops, little else by any.
     if (recording) throw;
     throw ValueError(fmt::format(
         "{} while weights were being changed: the step cannot be repeated. Try a smaller "
         "--batch-size",
-        error.what()));
+        lack_of_memory().message));
   }
   if (!recording) optimizer.count_step();
 }

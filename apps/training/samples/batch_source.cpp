@@ -5,9 +5,9 @@
 #include <utility>
 
 #include "hanok/apps/options/device_option.h"
+#include "hanok/apps/training/memory_fitting.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
-#include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
 
@@ -20,6 +20,7 @@ Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, con
                         std::int64_t& parts, Reporter& reporter) {
   const NoGrad no_grad;
   const std::int64_t images = inputs.size(0);
+  bool tried_again = false;
   for (;;) {
     try {
       const std::int64_t count =
@@ -31,12 +32,26 @@ Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, con
             forward(ops::slice(inputs, 0, images * part / count, images * (part + 1) / count)));
       }
       return ops::concat(results, 0);
-    } catch (const OutOfMemory& error) {
+    } catch (...) {
+      const LackOfMemory lack = lack_of_memory();
+      if (make_room(lack, tried_again, reporter)) continue;
       if (parts >= images) throw;
       parts *= 2;
+      tried_again = false;
       reporter.print(fmt::format(
           "{}: from here on {} images go through the frozen or evaluated network in {} parts\n",
-          error.what(), images, std::min(parts, images)));
+          lack.message, images, std::min(parts, images)));
+    }
+  }
+}
+
+bool next_batch(BatchSource& batches, data::Batch& batch) {
+  bool tried_again = false;
+  for (;;) {
+    try {
+      return batches.next(batch);
+    } catch (...) {
+      if (!make_room(lack_of_memory(), tried_again, batches.reporter())) throw;
     }
   }
 }

@@ -26,8 +26,8 @@ class BatchSource {
   /// As data::Loader::start_epoch; `draw` keys the augmentation.
   virtual void start_epoch(std::int64_t draw, std::vector<std::int64_t> order,
                            std::int64_t first_batch = 0) = 0;
-  /// False at the end. `batch.images` is what forward() takes: images, or what a frozen beginning
-  /// of the network made of them.
+  /// After OutOfMemory or std::bad_alloc the same batch is next. False at the end. `batch.images`
+  /// is what forward() takes: images, or what a frozen beginning of the network made of them.
   virtual bool next(data::Batch& batch) = 0;
   /// The logits of a batch, or of a part of it.
   virtual Tensor forward(const Tensor& inputs) = 0;
@@ -45,6 +45,9 @@ class BatchSource {
 /// Without gradients.
 Tensor forward_in_parts(const std::function<Tensor(const Tensor&)>& forward, const Tensor& inputs,
                         std::int64_t& parts, Reporter& reporter);
+
+/// batches.next(batch); where memory does not suffice for it, again once caches are given back.
+bool next_batch(BatchSource& batches, data::Batch& batch);
 
 /// A loader's batches on the device where the model is.
 class DeviceBatches {

@@ -18,8 +18,18 @@ data::Preprocessing preprocessing(const Options& options) {
   return result;
 }
 
+int prefetched_batches(std::int64_t batch_size, std::int64_t image_size) {
+  constexpr std::size_t kShare = 16, kMost = 4, kInUse = 2;
+  const std::int64_t floats = batch_size * 3 * image_size * image_size;
+  const auto bytes = static_cast<std::size_t>(floats) * sizeof(float);
+  const std::size_t budget = allocator_of(Device::cpu()).statistics().budget;
+  const std::size_t held = std::clamp(budget / kShare / bytes, kInUse + 1, kInUse + kMost);
+  return static_cast<int>(held - kInUse);
+}
+
 data::LoaderOptions evaluation_loader(const Options& options) {
   data::LoaderOptions loader;
+  loader.prefetch = prefetched_batches(options.batch_size, options.image_size);
   loader.preprocessing = preprocessing(options);
   loader.batch_size = options.batch_size;
   loader.workers = static_cast<int>(options.workers);

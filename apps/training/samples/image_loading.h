@@ -17,6 +17,9 @@ data::Preprocessing preprocessing(const Options& options);
 data::LoaderOptions training_loader(const Options& options, bool drop_last);
 /// Of images that are evaluated: as they are, all of them.
 data::LoaderOptions evaluation_loader(const Options& options);
+/// How many batches a loader prepares ahead: 1 to 4, as many as a small part of the memory for
+/// tensors holds.
+int prefetched_batches(std::int64_t batch_size, std::int64_t image_size);
 /// What --cache-images means for a loader that reads `images` of the `all` images of a fold: its
 /// share of the memory (at most a quarter of what tensors have left, all loaders together).
 data::ImageCacheOptions image_cache(const Options& options, std::int64_t images, std::int64_t all,
