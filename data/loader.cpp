@@ -21,7 +21,6 @@
 #include "hanok/data/image_cache.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
-#include "hanok/engine/reclaim.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/thread_pool.h"
 
@@ -109,7 +108,7 @@ struct Loader::Impl {
       start_missing();
       return;
     } catch (const std::system_error&) {
-      reclaim_memory();  // a thread's stack needs room, too
+      allocator_of(Device::cpu()).release_cached();  // a stack needs room, too
     }
     try {
       start_missing();

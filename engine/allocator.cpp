@@ -29,7 +29,8 @@ class SystemMemory final : public MemorySource {
     const std::size_t aligned = bytes >= kHugePage ? kHugePage : kAlignment;
     void* pointer = nullptr;
     if (posix_memalign(&pointer, aligned, bytes) != 0) return nullptr;
-    if (aligned == kHugePage) madvise(pointer, bytes, MADV_HUGEPAGE);
+    // Only whole huge pages: a larger one at the end would hold memory that nobody uses.
+    if (aligned == kHugePage) madvise(pointer, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     return pointer;
   }
   void give_back(void* pointer) noexcept override { std::free(pointer); }

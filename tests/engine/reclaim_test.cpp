@@ -3,6 +3,7 @@
 
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
+#include "hanok/engine/generator.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/packed_weights.h"
 #include "tests/engine/op_check.h"
