@@ -13,6 +13,7 @@
 #include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/memory_limit.h"
 #include "hanok/apps/run/new_run.h"
 #include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/training/samples/cropped_data.h"
@@ -24,9 +25,16 @@
 namespace hanok::training {
 namespace {
 
+/// `decoding`: bytes that reading all images needed for itself, where that is known.
+void keep_to_memory(const Options& options, std::int64_t decoding = 0) {
+  limit_memory(options.memory.bytes,
+               {.threads = options.threads, .workers = options.workers, .decoding = decoding});
+}
+
 /// The precision to compute in.
 Precision use_machine(const Options& options) {
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  keep_to_memory(options);
   const Device device = choose_device(options.device);  // throws before the data are read
   if (options.profile) check_profile_device(device);
   use_cudnn_plans(device, {.autotune = options.autotune});
@@ -77,7 +85,9 @@ ExperimentData data_without_run(const Options& options, Reporter& reporter,
     check_before_decoding(options, dataset);
     check_temporary_files(options, static_cast<std::int64_t>(dataset.class_names.size()));
   };
+  const PeakMeter meter;
   std::optional<ExperimentData> data = prepare_cropped_data(options, reporter, make_finder, check);
+  keep_to_memory(options, meter.given_back());
   if (!data) throw Error("interrupted; nothing was trained, nothing written");
   return *std::move(data);
 }
@@ -123,8 +133,10 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
     check_before_decoding(options, dataset);
     reporter.print(check_room(out, disk_need(options, dataset)));
   };
+  const PeakMeter meter;
   const std::optional<ExperimentData> prepared =
       prepare_cropped_data(options, reporter, make_finder, check);
+  keep_to_memory(options, meter.given_back());
   if (prepared) reporter.print(describe(*prepared));
   if (!prepared || interrupted()) {
     reporter.print("interrupted; nothing was trained yet\n");

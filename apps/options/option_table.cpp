@@ -288,6 +288,13 @@ void add_machine_options(OptionTable& table) {
                &Options::cache_budget, {.low = 0, .high = std::int64_t{1} << 30})
       .free_on_resume = true;
   table
+      .value({"memory", "SIZE"},
+             "what the whole process may hold in main memory, e.g. 700M or 2G; auto: what the "
+             "machine, its control group and `ulimit` leave. What does not fit is computed in "
+             "parts, as with --accumulate",
+             &Options::memory, parse_memory)
+      .free_on_resume = true;
+  table
       .toggle("profile",
               "profile the first steps into profile.json (a trace for Perfetto) and "
               "profile.txt (a table). The result does not depend on it",

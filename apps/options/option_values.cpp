@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <string_view>
+#include <utility>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/options/augmentation_toml.h"
@@ -139,6 +141,33 @@ AugmentChoice parse_augment(const std::string& text) {
 }
 
 std::string text_of(const AugmentChoice& augment) { return augment.name; }
+
+MemorySize parse_memory(const std::string& text) {
+  if (text == "auto") return {};
+  constexpr std::string_view kUnits = "KMGT";  // 2^10, 2^20, ...
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  const std::size_t unit = stop == end ? std::string_view::npos : kUnits.find(*stop);
+  const std::string_view rest(stop, static_cast<std::size_t>(end - stop));
+  const bool known = unit != std::string_view::npos &&
+                     (rest.size() == 1 || rest.substr(1) == "B" || rest.substr(1) == "iB");
+  const double bytes = known ? std::ldexp(number, 10 * (static_cast<int>(unit) + 1)) : 0;
+  if (error != std::errc() || !(bytes >= 1 << 20) || bytes > std::ldexp(1.0, 50)) {
+    throw UsageError(fmt::format(
+        "--memory: expects auto or a size from 1M on, e.g. 700M or 2G; got \"{}\"", text));
+  }
+  return {.bytes = static_cast<std::int64_t>(bytes)};
+}
+
+std::string text_of(const MemorySize& memory) {
+  if (memory.bytes == 0) return "auto";
+  for (const auto& [unit, bits] : {std::pair('G', 30), std::pair('M', 20)}) {
+    const std::int64_t whole = memory.bytes >> bits;
+    if (whole << bits == memory.bytes) return fmt::format("{}{}", whole, unit);
+  }
+  return fmt::format("{}K", (memory.bytes + 1023) >> 10);
+}
 
 DeviceChoice parse_device(const std::string& text) {
   using Kind = DeviceChoice::Kind;

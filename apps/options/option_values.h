@@ -82,6 +82,14 @@ struct AugmentChoice {
 AugmentChoice parse_augment(const std::string& text);
 std::string text_of(const AugmentChoice& augment);
 
+/// --memory: what the whole process may hold resident.
+struct MemorySize {
+  std::int64_t bytes = 0;  // 0: auto, what the system leaves
+};
+/// Throws UsageError unless `text` is auto or a size such as 700M, 2G or 1.5G (powers of 1024).
+MemorySize parse_memory(const std::string& text);
+std::string text_of(const MemorySize& memory);
+
 /// --device
 struct DeviceChoice {
   enum class Kind { Auto, Cpu, Cuda };

@@ -91,6 +91,7 @@ struct Options {
   std::int64_t image_budget = 512;  // MiB
   Caching cache_features = Caching::Auto;
   std::int64_t cache_budget = 1024;  // MiB
+  MemorySize memory{};               // auto
   bool profile = false;
   bool autotune = false;
 };

@@ -29,6 +29,10 @@ void add_reading_options(CLI::App& app, ReadingOptions& options) {
       [&options](const std::string& text) { options.precision = parse_precision(text); },
       "in what convolutions and products compute: f32; on the CPU also int16; on a GPU also tf32, "
       "bf16 and f16");
+  app.add_option_function<std::string>(
+         "--memory", [&options](const std::string& text) { options.memory = parse_memory(text); },
+         "what the whole process may hold in main memory, e.g. 700M; auto: what the system leaves")
+      ->type_name("SIZE");
   app.add_option("--workers", options.workers, "threads that read images ahead");
 }
 

@@ -19,6 +19,7 @@ struct ReadingOptions {
   std::int64_t batch_size = 32, threads = 0, workers = 2;
   DeviceChoice device{};
   Precision precision = Precision::F32;
+  MemorySize memory{};  // auto
 };
 
 /// --layout, --path-column and --label-column: how a data set is laid out.

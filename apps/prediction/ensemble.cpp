@@ -12,6 +12,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/run/run_lock.h"
+#include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::training {
@@ -122,6 +123,7 @@ data::LoaderOptions answering_loader(const std::vector<LoadedModel>& models,
   data::LoaderOptions loader;
   loader.preprocessing = models.front().card.preprocessing;
   loader.batch_size = options.batch_size;
+  loader.prefetch = prefetched_batches(options.batch_size, loader.preprocessing.image_size);
   loader.as_bytes = !device_of(*models.front().model).is_cpu();  // a GPU normalises by itself
   loader.workers = static_cast<int>(options.workers);
   if (models.size() == 1) loader.cache.budget = 0;  // each image is read once

@@ -16,6 +16,7 @@
 #include "hanok/apps/prediction/trained_crops.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/memory_limit.h"
 #include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/run/scores.h"
 #include "hanok/apps/run/unreadable.h"
@@ -210,6 +211,7 @@ std::string score_text(const Evaluation& answers, const Names& class_names, doub
 void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   if (!options.out.empty()) check_can_be_written(options.out);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  limit_memory(options.memory.bytes, {.threads = options.threads, .workers = options.workers});
   const std::vector<std::string> networks = options.run.empty()
                                                 ? std::vector<std::string>{options.checkpoint}
                                                 : checkpoints_of_run(options.run);
@@ -221,7 +223,11 @@ void evaluate_data(const EvaluateOptions& options, Reporter& reporter) {
   for (LoadedModel& loaded : models) loaded.model->to(device);
   TrainedCrops crops(models, options.make_finder, reporter);
   std::vector<data::BadImage> bad;
+  const PeakMeter meter;
   const data::Dataset found = read_data(options, models.front().card, bad);
+  limit_memory(
+      options.memory.bytes,
+      {.threads = options.threads, .workers = options.workers, .decoding = meter.given_back()});
   report_data(found, bad, options, reporter);
   const ScoreFiles files = files_beside(options.out);
   if (needs_files(options, found.class_names)) {

@@ -16,6 +16,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/memory_limit.h"
 #include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/run/unreadable.h"
 #include "hanok/data/loader.h"
@@ -209,6 +210,7 @@ std::vector<std::string> inputs_of(const PredictOptions& options, const ImageLis
 PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
   check_can_be_written(options.out);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  limit_memory(options.memory.bytes, {.threads = options.threads, .workers = options.workers});
   const Device device = choose_device(options.device);
   check_precision(options.precision, device);
   const PrecisionScope precision(options.precision);
@@ -230,8 +232,12 @@ PredictSummary predict(const PredictOptions& options, Reporter& reporter) {
     refuse_to_overwrite(options.out + ".profile.txt", inputs);
   }
   report_listing(images, reporter);
+  const PeakMeter meter;
   const std::vector<data::BadImage> bad = data::find_unreadable(
       images.dataset, static_cast<int>(options.workers), largest_preprocessing(models));
+  limit_memory(
+      options.memory.bytes,
+      {.threads = options.threads, .workers = options.workers, .decoding = meter.given_back()});
   const Problems problems = find_problems(images, bad);
   PredictSummary summary;
   summary.networks = static_cast<std::int64_t>(models.size());

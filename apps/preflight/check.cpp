@@ -17,6 +17,7 @@
 #include "hanok/apps/preflight/overfit_trial.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/memory_limit.h"
 #include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/apps/training/samples/recorded_data.h"
@@ -200,6 +201,7 @@ int check_recipe(const Options& options, Reporter& reporter,
                  const faces::MakeFaceFinder& make_finder) {
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
+  limit_memory(options.memory.bytes, {.threads = options.threads, .workers = options.workers});
   check_precision(options.precision, choose_device(options.device));
   const PrecisionScope precision(options.precision);
   start_weights(options);  // a missing file is reported before the data are read

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ SECONDS_AT_MOST = 120  # for any single program
 TIMES = ("seconds", "images_per_second")  # columns of metrics.csv that differ from run to run
 SMALL = ["--weights", "none", "--threads", "1", "--workers", "1"]
 BASE = [*SMALL, "--image-size", "32", "--batch-size", "16"]
+SPLIT = [*SMALL, "--image-size", "96", "--batch-size", "28", "--model", "resnet18", "--memory", "290M"]
 LENET = [*BASE, "--model", "lenet", "--epochs", "3"]
 ONE_FOLD = [*LENET, "--val-fraction", "0.3"]
 MOBILENET = [*BASE, "--model", "mobilenet_v3_small", "--epochs", "3", "--val-fraction", "0.3"]
@@ -28,6 +30,7 @@ RECIPES = {
     "feature cache on disk": [*MOBILENET, "--mode", "feature-extraction", "--augment", "none",
                               "--cache-features", "yes", "--cache-budget", "0"],
     "repeats": [*LENET, "--folds", "2", "--repeats", "2"],
+    "split for want of memory": [*SPLIT, "--epochs", "2", "--val-fraction", "0.3"],
 }
 
 
@@ -53,11 +56,15 @@ class Torture:
         self.numbers += 1
         return self.folder / f"{name}-{self.numbers}"
 
-    def start(self, command, environment=None, **arguments):
+    def start(self, command, environment=None, address_space=0, **arguments):
+        def limit():
+            if address_space:
+                resource.setrlimit(resource.RLIMIT_AS, (address_space << 20, address_space << 20))
+
         whole = dict(os.environ, **(environment or {}))
         arguments = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **arguments}
         return subprocess.Popen([str(self.programs / command[0]), *map(str, command[1:])], env=whole,
-                                text=True, errors="replace", **arguments)
+                                preexec_fn=limit, text=True, errors="replace", **arguments)
 
     def run(self, command, **arguments):
         """The exit code and what was printed. Broken if the program hangs."""

@@ -14,10 +14,11 @@ import time
 import failing_files
 import folders
 import kills
+import memory
 import signals
 from runs import Broken, Torture
 
-ATTACKS = {"kills": kills, "files": failing_files, "folders": folders, "signals": signals}
+ATTACKS = {"kills": kills, "files": failing_files, "folders": folders, "signals": signals, "memory": memory}
 
 
 def main():

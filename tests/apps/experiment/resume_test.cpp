@@ -149,7 +149,7 @@ TEST_F(Resume, TakesNoOptionThatWouldChangeTheResult) {
   EXPECT_THAT(outcome.output, ::testing::HasSubstr("found --lr"));
   const Outcome free = finetune({"--resume", run, "--threads", "1", "--workers", "1", "--device",
                                  "cpu", "--cache-images", "no", "--image-budget", "1",
-                                 "--cache-features", "no", "--cache-budget", "1", "--profile"});
+                                 "--cache-features", "no", "--cache-budget", "1", "--memory", "900M", "--profile"});
   EXPECT_EQ(free.exit_code, 0) << free.output;
   EXPECT_EQ(finetune({"--resume", folder_ / "photos"}).exit_code, 2);
 }

@@ -381,6 +381,7 @@ TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
   // tests/apps/training/feature_cache_test.cpp has the cases in which features are cached.
   expect_same_weights({"--cache-features", "auto"}, {"--cache-features", "no"});
   expect_same_weights({"--cache-budget", "0"}, {"--cache-budget", "100"});
+  expect_same_weights({"--memory", "auto"}, {"--memory", "900M"});
 }
 
 TEST_F(Flags, CachingImagesLeavesTheWeightsAlone) {
@@ -406,6 +407,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "mode", "freeze", "epochs", "batch-size", "optimizer", "lr", "scheduler", "augment",
       "weight-decay", "max-steps", "image-size", "patience", "min-delta", "monitor",
       "class-weights", "baselines", "seed", "threads", "workers", "device", "report-subset",
+      "memory",      // in tests/apps/run/memory_limit_test.cpp
       "cuda-graph",  // in tests/cuda/apps/cuda_graph_test.cpp
       "precision",   // in int16_test.cpp and tests/cuda/apps/finetune_test.cpp
       // in tests/apps/training/experiment_split_test.cpp

@@ -345,6 +345,8 @@ TEST_F(Flags, BadValuesAreRefusedBeforeAnythingIsWritten) {
       {{"--augment", "wild"}, "--augment: expects one of none, light"},
       {{"--cache-images", "always"}, "--cache-images"},
       {{"--image-budget", "-1"}, "--image-budget"},
+      {{"--memory", "700"}, "--memory: expects auto or a size"},
+      {{"--memory", "5M"}, "--memory: 5 MiB is too little"},
       {{"--mixup", "0.01"}, "--mixup"},
       {{"--mixup", "0.2", "--cutmix", "1"}, "give one of them"},
       {{"--cutmix", "-1"}, "--cutmix"},

@@ -1,0 +1,79 @@
+"""Peak resident memory of whole processes against --memory, and runs under limits of the system."""
+
+import os
+import re
+import shutil
+
+from runs import SMALL, Broken
+
+TOLERANCE = 1.1
+RESNET = [*SMALL, "--model", "resnet18", "--epochs", "2", "--val-fraction", "0.3", "--batch-size", "28"]
+# Sizes in MiB, by pixels of a side.
+SIZES = {96: (270, 290, 310, 350, 420, 650), 224: (320, 350, 450, 600, 800)}
+SHORT_SIZES = {96: (280, 420), 224: (450,)}
+ADDRESS_SPACE = {96: (420, 480, 540, 600, 700), 224: (480, 560, 620, 700, 900)}
+SHORT_ADDRESS_SPACE = {96: (480,), 224: (620,)}
+
+
+def run_and_measure(torture, command, address_space=0):
+    """The exit code, what was printed, and the highest resident memory in MiB."""
+    text = torture.folder / "output"
+    with open(text, "w", encoding="utf-8") as output:
+        process = torture.start(command, address_space=address_space, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, text.read_text(encoding="utf-8", errors="replace"), usage.ru_maxrss / 1024
+
+
+def parts_of(text):
+    """The largest number of parts that a batch was divided into."""
+    return max([1, *(int(number) for number in re.findall(r"is computed in (\d+) parts", text))])
+
+
+def finetune(torture, pixels, out, *more):
+    return ["finetune", "--data", torture.data, *RESNET, "--image-size", pixels, "--out", out, *more]
+
+
+def within_memory(torture, sizes):
+    """(attacks, split): the peak stays within 10% of --memory, or the program says that it is too little."""
+    attacks = split = 0
+    for pixels, of_these in sizes.items():
+        for size in of_these:
+            if torture.time_left() <= 0:
+                return attacks, split
+            out = torture.new_folder("memory")
+            command = finetune(torture, pixels, out, "--memory", f"{size}M")
+            code, text, peak = run_and_measure(torture, command)
+            attacks += 1
+            split += parts_of(text) > 1
+            if peak > TOLERANCE * size:
+                raise Broken(f"--memory {size}M at {pixels} pixels: the peak is {peak:.0f} MiB\n{text}")
+            if code != 0:
+                raise Broken(f"--memory {size}M at {pixels} pixels ends with {code}:\n{text}")
+            shutil.rmtree(out)
+    return attacks, split
+
+
+def under_limits(torture, spaces):
+    """(attacks, split): under a limit of the address space a run is split as far as is needed."""
+    attacks = split = 0
+    for pixels, of_these in spaces.items():
+        for space in of_these:
+            if torture.time_left() <= 0:
+                return attacks, split
+            out = torture.new_folder("limited")
+            code, text, _ = run_and_measure(torture, finetune(torture, pixels, out), address_space=space)
+            attacks += 1
+            split += parts_of(text) > 1
+            if code != 0:
+                raise Broken(f"ulimit -v of {space} MiB at {pixels} pixels ends with {code}:\n{text}")
+            shutil.rmtree(out)
+    return attacks, split
+
+
+def attacks(torture, short):
+    """Yields (promise, fault, function that attacks)."""
+    yield ("the process stays within --memory", "ResNet18 under sizes down to the least",
+           lambda: within_memory(torture, SHORT_SIZES if short else SIZES))
+    yield ("what does not fit is split", "ResNet18 under limits of the address space",
+           lambda: under_limits(torture, SHORT_ADDRESS_SPACE if short else ADDRESS_SPACE))
