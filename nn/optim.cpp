@@ -215,7 +215,10 @@ State Optimizer::shared_state() const {
   return state;
 }
 
-void Optimizer::load_state(const State& state) {
+void Optimizer::load_state(const State& state) { load_state(State(state)); }
+
+// NOLINTNEXTLINE(cppcoreguidelines-rvalue-reference-param-not-moved): taken piece by piece
+void Optimizer::load_state(State&& state) {
   state.check_version("optimizer", kStateVersion);
   if (state.text("type") != type_name()) {
     throw ValueError(
@@ -228,7 +231,8 @@ void Optimizer::load_state(const State& state) {
   // Everything is read and checked before anything changes, so that an error leaves the optimiser
   // unchanged.
   const auto moment = [&](const std::string& key, const Tensor& parameter) {
-    const Tensor& saved = state.tensor(key);
+    const Tensor saved = state.tensor(key);
+    state.tensors.erase(key);
     if (!(saved.shape() == parameter.shape())) {
       throw ShapeError(fmt::format("optimizer: state '{}' has shape {}, its parameter {}", key,
                                    saved.shape().to_string(), parameter.shape().to_string()));

@@ -76,6 +76,8 @@ class Optimizer {
   State shared_state() const;
   /// Throws ValueError or ShapeError, without changing anything, if `state` is another optimiser's.
   void load_state(const State& state);
+  /// The same, each tensor freed once it is copied, so that there are never two of all.
+  void load_state(State&& state);
   virtual std::string type_name() const = 0;
 
  protected:

@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <fmt/format.h>
+#include <map>
 #include <system_error>
+#include <utility>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
@@ -143,12 +145,12 @@ FoldState FoldCheckpoints::load() {
                  .early_stopping = EarlyStopping::for_monitor(options.monitor, options.patience,
                                                               options.min_delta)};
   if (job_.folder == nullptr) return fold;
-  const std::optional<nn::State> state = read_newest();
-  if (state) load_into_setup(*state, fold);
+  std::optional<nn::State> state = read_newest();
+  if (state) load_into_setup(*std::move(state), fold);
   return fold;
 }
 
-void FoldCheckpoints::load_into_setup(const nn::State& state, FoldState& fold) {
+void FoldCheckpoints::load_into_setup(nn::State state, FoldState& fold) {
   const std::string path =
       last_is_whole_ ? job_.folder->last(job_.fold) : job_.folder->previous(job_.fold);
   state.check_version("training state", kStateVersion);
@@ -158,10 +160,18 @@ void FoldCheckpoints::load_into_setup(const nn::State& state, FoldState& fold) {
   }
   check_freezing(path, state);
   fold.progress.load(state);
-  nn::StateDict tensors;
-  for (const auto& [name, tensor] : state.sub("model").tensors) tensors.insert(name, tensor);
-  setup_.model->load_state_dict(tensors);
-  setup_.optimizer->load_state(state.sub("optimizer"));
+  const auto take = [&state](const std::string& part) {  // memory may not suffice for two of all
+    nn::State taken = state.sub(part);
+    std::erase_if(state.tensors,
+                  [&part](const auto& entry) { return entry.first.starts_with(part + "."); });
+    return taken;
+  };
+  {
+    nn::StateDict tensors;
+    for (const auto& [name, tensor] : take("model").tensors) tensors.insert(name, tensor);
+    setup_.model->load_state_dict(tensors);
+  }
+  setup_.optimizer->load_state(take("optimizer"));
   fold.early_stopping.load_state(state.sub("early_stopping"));
   if (setup_.ema) setup_.ema->load_state(state.sub("ema"));
   if (setup_.scaler) setup_.scaler->load_state(state.sub("grad_scaler"));

@@ -43,7 +43,7 @@ class FoldCheckpoints {
   ModelCard card() const;
   /// The newest state that can be read, or none. Sets last_is_whole_.
   std::optional<nn::State> read_newest();
-  void load_into_setup(const nn::State& state, FoldState& fold);
+  void load_into_setup(nn::State state, FoldState& fold);
   /// Throws FormatError where --mode gradual would go on with other stages than `state` was trained
   /// with.
   void check_freezing(const std::string& path, const nn::State& state) const;
