@@ -64,7 +64,8 @@ class Loader {
   void start_epoch(std::int64_t epoch, std::vector<std::int64_t> order,
                    std::int64_t first_batch = 0);
   /// False at the end of the epoch. `batch` does not depend on the number of workers. An unreadable
-  /// image throws FormatError or IoError. After OutOfMemory or std::bad_alloc the same batch is next.
+  /// image throws FormatError or IoError. After OutOfMemory or std::bad_alloc the same batch is
+  /// next.
   bool next(Batch& batch);
   /// Batches of the current epoch, including those skipped by `first_batch`.
   std::int64_t batch_count() const;

@@ -24,8 +24,8 @@ class Reclaimable {
 
 /// Gives back what this process can do without in main memory: every Reclaimable, packed weights,
 /// which are not kept again (keep_packed_weights), and free blocks of the CPU's allocator. Results
-/// do not change. Returns whether any cache was given back, so that trying again may help. Not while
-/// ops run on this thread.
+/// do not change. Returns whether any cache was given back, so that trying again may help. Not
+/// while ops run on this thread.
 bool reclaim_memory();
 
 }  // namespace hanok

@@ -147,9 +147,10 @@ TEST_F(Resume, TakesNoOptionThatWouldChangeTheResult) {
   const Outcome outcome = finetune({"--resume", run, "--lr", "0.5"});
   EXPECT_EQ(outcome.exit_code, 2);
   EXPECT_THAT(outcome.output, ::testing::HasSubstr("found --lr"));
-  const Outcome free = finetune({"--resume", run, "--threads", "1", "--workers", "1", "--device",
-                                 "cpu", "--cache-images", "no", "--image-budget", "1",
-                                 "--cache-features", "no", "--cache-budget", "1", "--memory", "900M", "--profile"});
+  const Outcome free =
+      finetune({"--resume", run, "--threads", "1", "--workers", "1", "--device", "cpu",
+                "--cache-images", "no", "--image-budget", "1", "--cache-features", "no",
+                "--cache-budget", "1", "--memory", "900M", "--profile"});
   EXPECT_EQ(free.exit_code, 0) << free.output;
   EXPECT_EQ(finetune({"--resume", folder_ / "photos"}).exit_code, 2);
 }
