@@ -172,19 +172,20 @@ Tensor mean(const Tensor& x, const std::vector<int>& dims, bool keep_dims) {
   return reduce("mean", ReduceOp::Mean, x, dims, keep_dims);
 }
 
-// Composed, so its gradient 2 (x - mean) / (count - correction) comes from its parts.
+// Composed, so its gradient 2 (x - mean) / (count - correction) comes from its parts. The mean of
+// the squares first: their sum may leave f32 where the variance does not.
 Tensor var(const Tensor& input, const std::vector<int>& dims, bool keep_dims, double correction) {
   const Tensor x = widened(input);
   check_f32("var", {{"input", x}});
   const Tensor centred = sub(x, reduce("var", ReduceOp::Mean, x, dims, true));
-  const Tensor total = reduce("var", ReduceOp::Sum, square(centred), dims, keep_dims);
-  const double count = static_cast<double>(x.numel()) / static_cast<double>(total.numel());
+  const Tensor biased = reduce("var", ReduceOp::Mean, square(centred), dims, keep_dims);
+  const double count = static_cast<double>(x.numel()) / static_cast<double>(biased.numel());
   if (!(count > correction)) {
     throw_shape_error(
         "var", fmt::format("{} elements are too few for a correction of {}", count, correction),
         {{"input", x}});
   }
-  return affine(total, static_cast<float>(1.0 / (count - correction)), 0);
+  return affine(biased, static_cast<float>(count / (count - correction)), 0);
 }
 
 Tensor std(const Tensor& x, const std::vector<int>& dims, bool keep_dims, double correction) {
