@@ -22,6 +22,7 @@
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/thread_delays.h"
 #include "hanok/kernels/base/thread_pool.h"
 
 namespace hanok::data {
@@ -299,7 +300,9 @@ struct Loader::Impl {
       if (stopping) return;
       const std::int64_t position = slot->taken++;
       lock.unlock();
+      if (delays != nullptr) delays->wait();
       prepare(*slot, position);
+      if (delays != nullptr) delays->wait();
       lock.lock();
     }
   }
@@ -352,6 +355,7 @@ struct Loader::Impl {
   const Dataset& dataset;
   const LoaderOptions options;
   const NormalizationTable table;
+  const ThreadDelays* delays = ThreadDelays::from_environment();
   ImageCache cache;
 
   // Set by the consumer while no worker is active.

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "hanok/kernels/base/error.h"
+#include "hanok/kernels/base/thread_delays.h"
 
 #if defined(__SSE2__)
 #include <xmmintrin.h>
@@ -73,6 +74,7 @@ struct ThreadPool::Impl {
   explicit Impl(int threads) : shares(static_cast<std::size_t>(std::max(threads, 1))) {}
 
   std::vector<std::thread> workers;
+  const ThreadDelays* delays = ThreadDelays::from_environment();
 
   std::mutex submit;  // held by the caller whose job is on the pool
   std::mutex mutex;   // guards open, error and changes of the atomics below
@@ -109,7 +111,9 @@ struct ThreadPool::Impl {
     inside_task = true;
     try {
       for (std::size_t i = 0; i < shares.size(); ++i) {
+        if (delays != nullptr) delays->wait();
         run_share(shares[(thread + i) % shares.size()]);
+        if (delays != nullptr) delays->wait();
       }
     } catch (...) {
       for (Share& share : shares) {  // no further task starts

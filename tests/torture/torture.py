@@ -15,10 +15,12 @@ import failing_files
 import folders
 import kills
 import memory
+import same_bits
 import signals
 from runs import Broken, Torture
 
-ATTACKS = {"kills": kills, "files": failing_files, "folders": folders, "signals": signals, "memory": memory}
+ATTACKS = {"kills": kills, "files": failing_files, "folders": folders, "signals": signals, "memory": memory,
+           "same_bits": same_bits}
 
 
 def main():
