@@ -120,7 +120,10 @@ class AnomalyDetector::Checker final : public ForwardingBackend<Checker> {
   void check(const Op& op) const {
     std::optional<Operand> made;
     for_each_operand(op, [&](const auto& view, Access access, Elements) {
-      if (access != Access::Read && !made) made = not_finite(view);
+      if (access == Access::Read) return;
+      // The main result, not the sums that a convolution makes of it on the way.
+      auto found = not_finite(view);
+      if (found && (!made || found->shape.numel() > made->shape.numel())) made = std::move(found);
     });
     if (!made) return;
     const LayerScope::Current current = LayerScope::current();

@@ -27,7 +27,7 @@ struct Anomaly {
   std::string shape{};          // of the main operands
   const void* layer = nullptr;  // see layer_scope.h; null: outside all layers
   KernelCall::Pass pass = KernelCall::Pass::Forward;
-  Operand made{};  // the first result that is not finite
+  Operand made{};  // the largest result that is not finite
   /// Of the operands those that were not finite before: values of the caller, as the kernels' own
   /// were checked. Empty: the kernel made it of finite values. What a kernel overwrites is not
   /// seen.

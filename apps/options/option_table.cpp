@@ -300,6 +300,13 @@ void add_machine_options(OptionTable& table) {
               "profile.txt (a table). The result does not depend on it",
               &Options::profile)
       .free_on_resume = true;
+  table
+      .toggle(
+          "detect-anomaly",
+          "check every kernel's results and end at the first value that is not finite, naming "
+          "layer, op, shape and pass. On the CPU only; slower. The result does not depend on it",
+          &Options::detect_anomaly)
+      .free_on_resume = true;
   table.toggle("autotune",
                "measure which algorithm (on a GPU: which of cuDNN's kernels) computes each "
                "convolution fastest on this machine, keep the choices with the run and use them, "

@@ -101,6 +101,9 @@ void check_options(const Options& options) {
   if (options.warmup > 0 && options.scheduler == ScheduleKind::OneCycle) {
     throw UsageError("--warmup: one-cycle warms up by itself; take --scheduler cosine or constant");
   }
+  if (options.detect_anomaly && options.profile) {
+    throw UsageError("--detect-anomaly: would count in the times of --profile; give one of them");
+  }
   if (options.accumulate > options.batch_size) {
     throw UsageError(fmt::format("--accumulate: {} parts of a batch of {} images",
                                  options.accumulate, options.batch_size));

@@ -93,6 +93,7 @@ struct Options {
   std::int64_t cache_budget = 1024;  // MiB
   MemorySize memory{};               // auto
   bool profile = false;
+  bool detect_anomaly = false;
   bool autotune = false;
 };
 

@@ -31,10 +31,29 @@ StepRunner::StepRunner(const Context& context)
              {.device = context.setup.device,
               .enabled = context.job.options.cuda_graph == YesNo::Yes,
               .with_gradient_norm = context.job.options.log_steps > 0}),
-      fitting_(context.parts, context.job.reporter, [this](const std::string& why) {
-        context_.setup.optimizer->zero_grad();  // the gradients of the step that was broken off
-        return graph_.give_up(why);
-      }) {}
+      fitting_(
+          context.parts, context.job.reporter,
+          [this](const std::string& why) {
+            context_.setup.optimizer->zero_grad();  // the gradients of the step that was broken off
+            return graph_.give_up(why);
+          }),
+      anomalies_(context.job.options, *context.setup.model) {}
+
+template <typename Work>
+auto StepRunner::watched(const StepPosition& position, const std::vector<std::int64_t>& samples,
+                         const Work& work) const {
+  const AnomalyDetector::Scope scope(anomalies_.detector());
+  try {
+    return work();
+  } catch (const AnomalyError& error) {
+    throw failure(position, samples, anomalies_.explain(error.anomaly()));
+  }
+}
+
+bool StepRunner::next(data::Batch& batch, const StepPosition& position) {
+  return watched(position, {},
+                 [&] { return fitting_.whole([&] { return context_.batches.next(batch); }); });
+}
 
 StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& position,
                             GradientNorm norm) {
@@ -64,7 +83,8 @@ StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& positi
     return graph_.run(inputs_of(batch, position), request,
                       full ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
   };
-  outcome.results = fitting_.in_parts(images, where, compute);
+  outcome.results = watched(position, batch.samples,
+                            [&] { return fitting_.in_parts(images, where, compute); });
   if (norm == GradientNorm::Skip) outcome.results.gradient_norm = Tensor();
   return outcome;
 }
@@ -92,15 +112,24 @@ void StepRunner::check_finite(const StepOutcome& outcome) const {
 void StepRunner::check_finite(double loss, const StepPosition& position,
                               const std::vector<std::int64_t>& samples) const {
   if (std::isfinite(loss)) return;
-  std::string names;
+  throw failure(
+      position, samples,
+      fmt::format("the loss is {}. --detect-anomaly (beside --resume too) names the layer "
+                  "that made the first such value",
+                  loss));
+}
+
+NonFiniteLoss StepRunner::failure(const StepPosition& position,
+                                  const std::vector<std::int64_t>& samples,
+                                  const std::string& what) const {
+  std::string images = samples.empty() ? "" : ". Images of this batch:";
   for (const std::int64_t i : samples) {
-    names += "\n  " + context_.samples.dataset.samples[static_cast<std::size_t>(i)].path;
+    images += "\n  " + context_.samples.dataset.samples[static_cast<std::size_t>(i)].path;
   }
-  throw NonFiniteLoss(fmt::format(
-      "{}: the loss is {}; {}. Try a lower --lr. Images of this batch:{}", describe(position), loss,
-      context_.setup.device.is_cpu() ? "nothing of this step was kept"
-                                     : "nothing since the last checkpoint was kept",
-      names));
+  const char* kept = context_.setup.device.is_cpu() ? "nothing of this step was kept"
+                                                    : "nothing since the last checkpoint was kept";
+  return NonFiniteLoss(
+      fmt::format("{}: {}\n{}. Try a lower --lr{}", describe(position), what, kept, images));
 }
 
 }  // namespace hanok::training

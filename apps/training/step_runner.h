@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/cli/errors.h"
+#include "hanok/apps/training/anomaly_watch.h"
 #include "hanok/apps/training/device/device_upload.h"
 #include "hanok/apps/training/fold_job.h"
 #include "hanok/apps/training/memory_fitting.h"
@@ -30,6 +32,10 @@ class StepRunner {
   };
   explicit StepRunner(const Context& context);
 
+  /// The next batch, for the step at `position`; false at the epoch's end. Throws NonFiniteLoss
+  /// where --detect-anomaly finds something in a frozen beginning of the network.
+  bool next(data::Batch& batch, const StepPosition& position);
+
   enum class GradientNorm { Skip, Compute };
   /// One step on `batch`: weights, moments and statistics change, or, if it throws, nothing does
   /// (on a GPU, a loss that is not finite is found only later: see check_finite()). The results are
@@ -46,7 +52,14 @@ class StepRunner {
   std::string describe_graph() const { return graph_.describe(); }
 
  private:
+  /// work(), with --detect-anomaly watched; `samples`: of the batch, for the message.
+  template <typename Work>
+  auto watched(const StepPosition& position, const std::vector<std::int64_t>& samples,
+               const Work& work) const;
   StepInputs inputs_of(const data::Batch& batch, const StepPosition& position);
+  /// Where a training ends by a value that is not finite.
+  NonFiniteLoss failure(const StepPosition& position, const std::vector<std::int64_t>& samples,
+                        const std::string& what) const;
   void check_finite(double loss, const StepPosition& position,
                     const std::vector<std::int64_t>& samples) const;
 
@@ -54,6 +67,7 @@ class StepRunner {
   DeviceUpload upload_;
   StepGraph graph_;
   MemoryFitting fitting_;
+  AnomalyWatch anomalies_;
 };
 
 }  // namespace hanok::training

@@ -377,6 +377,7 @@ TEST_F(Flags, MachineOptionsLeaveTheWeightsAlone) {
   // The CPU is the only device of this build, so auto takes it.
   expect_same_weights({"--device", "auto"}, {"--device", "cpu"});
   expect_same_weights({}, {"--profile"});
+  expect_same_weights({}, {"--detect-anomaly"});
   expect_same_weights({}, {"--tensorboard"});
   // tests/apps/training/feature_cache_test.cpp has the cases in which features are cached.
   expect_same_weights({"--cache-features", "auto"}, {"--cache-features", "no"});
@@ -424,7 +425,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "cutmix", "log-steps",
       // in test_feature_cache.cpp, test_profile.cpp and test_autotune.cpp
       "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
-      "profile", "autotune"};
+      "profile", "autotune", "detect-anomaly"};  // also in tests/apps/training/step_runner_test.cpp
   std::set<std::string> keys;
   for (const std::string& line : lines_of(finetune({"--print-config"}).output)) {
     const std::size_t equals = line.find(" = ");

@@ -1,6 +1,7 @@
 // A training step from a batch to changed weights, or to an error that changes nothing.
 #include "hanok/apps/training/step_runner.h"
 
+#include <algorithm>
 #include <gmock/gmock.h>
 #include <limits>
 
@@ -88,6 +89,76 @@ TEST_F(StepRunner, ALossThatIsNotFiniteNamesItsImagesAndChangesNothing) {
   }
   EXPECT_EQ(fold.hash(), before);
   EXPECT_EQ(fold.setup.optimizer->steps(), 0);
+}
+
+/// Sets one value of a parameter or buffer, or all of a vector's.
+void plant(Fold& fold, const std::string& name, float value) {
+  for (auto& [found, tensor] : fold.setup.model->state_dict()) {
+    if (found != name) continue;
+    std::vector<float> values = tensor.to_vector();
+    if (tensor.rank() == 1) std::fill(values.begin(), values.end(), value);
+    values[values.size() / 2] = value;
+    Tensor planted = tensor;
+    planted.copy_from(Tensor::from_vector(values, tensor.shape()));
+    return;
+  }
+  FAIL() << name;
+}
+
+/// What --detect-anomaly says of the first step.
+std::string anomaly_of(Fold& fold, const data::Batch& batch) {
+  try {
+    fold.step.run(batch, {.epoch = 4, .step_in_epoch = 1}, Norm::Skip);
+  } catch (const training::NonFiniteLoss& error) {
+    return error.what();
+  }
+  return "the step found nothing";
+}
+
+TEST_F(StepRunner, DetectAnomalyNamesTheLayerOfAPlantedValue) {
+  options_.detect_anomaly = true;
+  options_.model = "resnet18";
+  Fold fold(job());
+  const data::Batch batch = first_batch(fold);
+  plant(fold, "layer2.0.conv2.weight", std::numeric_limits<float>::quiet_NaN());
+  const std::string before = fold.hash();
+  const std::string text = anomaly_of(fold, batch);
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("fold 0, epoch 5, step 2: layer2.0.conv2, forward: "),
+                    HasSubstr("its result [6,128,4,4]"),
+                    HasSubstr("computed from layer2.0.conv2.weight [128,128,3,3]: 1 of its values"),
+                    HasSubstr("nothing of this step was kept"), HasSubstr(".png")));
+  EXPECT_EQ(fold.hash(), before);
+}
+
+TEST_F(StepRunner, DetectAnomalyNamesAnOverflowOfFiniteWeights) {
+  options_.detect_anomaly = true;
+  Fold fold(job());
+  const data::Batch batch = first_batch(fold);
+  plant(fold, "fc2.weight", 3e38F);
+  plant(fold, "fc1.bias", 1e30F);
+  EXPECT_THAT(anomaly_of(fold, batch), AllOf(HasSubstr("step 2: fc2, forward: "),
+                                             HasSubstr("all that it was computed from is finite")));
+}
+
+TEST_F(StepRunner, DetectAnomalyNamesTheUpdateOfAHugeLearningRate) {
+  options_.detect_anomaly = true;
+  options_.optimizer = training::OptimizerKind::Sgd;
+  options_.lr = 3e38;
+  options_.weight_decay = 1;
+  Fold fold(job());
+  const data::Batch batch = first_batch(fold);
+  plant(fold, "fc1.weight", 100);
+  EXPECT_THAT(anomaly_of(fold, batch), AllOf(HasSubstr("step 2: the optimizer, update: sgd_step"),
+                                             HasSubstr("\n  the result is ")));
+}
+
+TEST_F(StepRunner, WithoutDetectAnomalyItsMessageNamesTheOption) {
+  Fold fold(job());
+  const data::Batch batch = first_batch(fold);
+  plant(fold, "fc1.weight", std::numeric_limits<float>::quiet_NaN());
+  EXPECT_THAT(anomaly_of(fold, batch),
+              AllOf(HasSubstr("the loss is nan"), HasSubstr("--detect-anomaly")));
 }
 
 }  // namespace
