@@ -9,14 +9,6 @@
 namespace hanok::training {
 namespace {
 
-std::string compiler() {
-#if defined(__clang__)
-  return fmt::format("clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
-#else
-  return fmt::format("g++ {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
-#endif
-}
-
 const char* optimisation() {
 #if defined(__OPTIMIZE__)
   return "optimised";
@@ -27,10 +19,20 @@ const char* optimisation() {
 
 }  // namespace
 
+std::string hanok_version() { return kVersion; }
+
+std::string compiler_text() {
+#if defined(__clang__)
+  return fmt::format("clang {}.{}.{}", __clang_major__, __clang_minor__, __clang_patchlevel__);
+#else
+  return fmt::format("g++ {}.{}.{}", __GNUC__, __GNUC_MINOR__, __GNUC_PATCHLEVEL__);
+#endif
+}
+
 std::string version_text(const std::string& program) {
   return fmt::format(
       "{} of hanok {}\ncompiler: {}, {}\nCUDA: {}\nCPU kernels: {} (built: portable, avx2)\n",
-      program, kVersion, compiler(), optimisation(),
+      program, kVersion, compiler_text(), optimisation(),
       cuda_runtime() == nullptr ? "no (this build has no CUDA backend)" : "yes",
       backend_of(Device::cpu()).name());
 }

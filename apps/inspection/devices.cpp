@@ -1,30 +1,18 @@
 // inspect devices: the devices that ops can run on here, as the system reports them.
 #include <cstdlib>
 #include <fmt/format.h>
-#include <fstream>
 #include <string>
 #include <thread>
 #include <unistd.h>
 
 #include "hanok/apps/inspection/inspect.h"
+#include "hanok/apps/run/environment.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::inspection {
 namespace {
-
-/// The value of the first line "KEY : VALUE" of a file; empty if there is none.
-std::string value_of(const char* path, const std::string& key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string::npos || line.rfind(key, 0) != 0) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return "";
-}
 
 std::string cache_text(int name) {
   const long bytes = ::sysconf(name);
@@ -36,7 +24,7 @@ double gibibytes(std::size_t bytes) { return static_cast<double>(bytes) / (1U <<
 }  // namespace
 
 void inspect_devices(Reporter& reporter) {
-  const std::string name = value_of("/proc/cpuinfo", "model name");
+  const std::string name = training::cpu_info("model name");
   const char* forced = std::getenv("HANOK_ISA");
   reporter.print(fmt::format("cpu: {}\n", name.empty() ? "unknown processor" : name));
   reporter.print(fmt::format("  cores: {} for this process, of {} in the machine\n", num_threads(),

@@ -33,7 +33,8 @@ ordered_json to_json(const EpochMetrics& m) {
           {"trainable_parameters", m.trainable_parameters},
           {"seconds", m.seconds},
           {"images_per_second", m.images_per_second},
-          {"best", m.best}};
+          {"best", m.best},
+          {"hash_chain", m.hash_chain}};
 }
 
 /// Throws FormatError if the file, or one below the folder `at`, is a link out of the run.
@@ -77,6 +78,7 @@ EpochMetrics from_json(const ordered_json& value) {
   value.at("seconds").get_to(m.seconds);
   value.at("images_per_second").get_to(m.images_per_second);
   value.at("best").get_to(m.best);
+  m.hash_chain = value.value("hash_chain", "");
   return m;
 }
 
@@ -89,7 +91,7 @@ bool is_run_file(const std::string& name) {
       "metrics.csv",     "profile.json",    "conv2d_choices.csv",
       "cudnn_plans",     "profile.txt",     "cudnn_plans.txt",
       "report.html",     "faces.csv",       "tensorboard",
-      "labels.html",     "suspects.csv"};
+      "labels.html",     "suspects.csv",    "environment.json"};
   return kNames.count(name) != 0 || fold_number(name);
 }
 

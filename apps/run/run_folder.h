@@ -1,5 +1,6 @@
 // A run is a folder:
 //   config.toml        every option: `finetune --config` repeats the run
+//   environment.json   versions, kernels and CPU: what it was computed with (environment.h)
 //   folds.csv          path,label,group,fold
 //   faces.csv          with --crop face: the faces that were found
 //   unreadable.csv     path,reason of the images left out; only if there are any
@@ -53,6 +54,7 @@ class RunFolder {
 
   const std::string& path() const { return path_; }
   std::string config() const { return path_ + "/config.toml"; }
+  std::string environment() const { return path_ + "/environment.json"; }
   std::string folds() const { return path_ + "/folds.csv"; }
   std::string faces() const { return path_ + "/faces.csv"; }
   std::string unreadable() const { return path_ + "/unreadable.csv"; }
@@ -103,6 +105,9 @@ struct EpochMetrics {
   std::int64_t trainable_parameters = 0;
   double seconds = 0, images_per_second = 0;
   bool best = false;  // the monitored value's best so far
+  /// Of the weights after this epoch and those before (weights_chain.h); empty in runs of versions
+  /// that recorded none.
+  std::string hash_chain{};
 };
 
 /// metrics.jsonl and metrics.csv, rewritten whole after each epoch.
