@@ -1,17 +1,18 @@
 #include "hanok/apps/experiment/experiment.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <optional>
 #include <utility>
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/experiment/folds.h"
+#include "hanok/apps/experiment/machine.h"
 #include "hanok/apps/experiment/start_checks.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/plan.h"
-#include "hanok/apps/profiling/profile.h"
-#include "hanok/apps/run/cudnn_plans.h"
+#include "hanok/apps/run/environment.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/memory_limit.h"
 #include "hanok/apps/run/new_run.h"
@@ -24,23 +25,6 @@
 
 namespace hanok::training {
 namespace {
-
-/// `decoding`: bytes that reading all images needed for itself, where that is known.
-void keep_to_memory(const Options& options, std::int64_t decoding = 0) {
-  limit_memory(options.memory.bytes,
-               {.threads = options.threads, .workers = options.workers, .decoding = decoding});
-}
-
-/// The precision to compute in.
-Precision use_machine(const Options& options) {
-  if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
-  keep_to_memory(options);
-  const Device device = choose_device(options.device);  // throws before the data are read
-  if (options.profile) check_profile_device(device);
-  use_cudnn_plans(device, {.autotune = options.autotune});
-  check_precision(options.precision, device);
-  return options.precision;
-}
 
 Options with_absolute_paths(Options options) {
   options.data = absolute_path(options.data);
@@ -113,6 +97,15 @@ bool is_finished(const Options& options, const RunFolder& folder,
   return true;
 }
 
+/// Where a resumed run goes on with other kernels or libraries.
+void warn_of_changes(const RunFolder& folder, Device device, Reporter& reporter) {
+  const std::vector<std::string> found = record_environment(folder, environment_of(device));
+  if (found.empty()) return;
+  reporter.warn(fmt::format(
+      "{}: the result may differ in its last bits from that of the run without an interruption",
+      fmt::join(found, "; ")));
+}
+
 }  // namespace
 
 int start_run(Options options, const std::string& out, Reporter& reporter,
@@ -153,6 +146,8 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   if (draw_data) record.data_in_run = "data";
   options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
   write_file(run.make("config.toml"), to_toml(options, to_toml(record)));
+  run.make("environment.json");
+  record_environment(run.folder(), environment_of(choose_device(options.device)));
   run.keep();
   try {
     return train_folds(
@@ -192,6 +187,7 @@ int resume_run(const std::string& path, Reporter& reporter,
     saved.data = options.data;
     write_file(folder.config(), to_toml(saved, record ? to_toml(*record) : ""));
   }
+  if (!finished) warn_of_changes(folder, choose_device(options.device), reporter);
   reporter.print(describe(data));
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
 }

@@ -9,6 +9,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/signals.h"
+#include "hanok/apps/experiment/verify.h"
 #include "hanok/apps/inspection/inspect.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/options/reading_options.h"
@@ -26,6 +27,7 @@ struct Request {
   DataOptions data;
   ModelOptions model;
   std::string weights;
+  training::VerifyOptions verify;
   AugmentOptions augment;
   std::int64_t threads = 0;
 };
@@ -175,6 +177,32 @@ CLI::App* add_transforms(CLI::App& app) {
   return command;
 }
 
+CLI::App* add_verify(CLI::App& app, Request& request) {
+  CLI::App* command = app.add_subcommand(
+      "verify",
+      "Trains epochs of a run again, on this machine, and says whether they are the same bits.\n"
+      "Changes nothing in the run's folder.");
+  command->add_option("RUN", request.verify.run, "a run's folder; it may still be training")
+      ->required();
+  command
+      ->add_option("--epoch", request.verify.epoch,
+                   "repeat up to this epoch, from the newest checkpoint before it or from the "
+                   "start weights; without: the epochs after the checkpoints at hand, else the "
+                   "first")
+      ->type_name("N");
+  command->add_option("--fold", request.verify.fold, "the fold; without: the first one")
+      ->type_name("I");
+  command->add_option("--threads", request.threads, "compute threads; 0: one per CPU");
+  command->footer(
+      "Compared are the hash chain of the weights, losses and scores in metrics.jsonl. Where they\n"
+      "differ: the first epoch (with --log-steps: step) that does, what has changed since\n"
+      "(environment.json), and whether this machine repeats itself, else the first op that "
+      "differs.\n"
+      "Exit codes: 0 the same bits, 1 others.\n"
+      "Example: inspect verify runs/first --epoch 3");
+  return command;
+}
+
 void check(const Request& request) {
   require_between("--threads", request.threads, 0, training::kMostThreads);
   require_between("--classes", request.model.classes, 1, 1'000'000);
@@ -193,8 +221,7 @@ void check(const Request& request) {
 
 int inspect_command(training::Arguments arguments, Reporter& reporter) {
   Request request;
-  CLI::App app("Shows what is in data, networks, weight files and this machine; trains nothing.\n",
-               "inspect");
+  CLI::App app("Shows what is in data, networks, weight files and this machine.\n", "inspect");
   app.require_subcommand(1);
   // The chosen command's report: made when the whole line has been parsed and checked.
   std::function<void()> report;
@@ -213,6 +240,11 @@ int inspect_command(training::Arguments arguments, Reporter& reporter) {
   on_choice(add_weights(app, request), [&] { inspect_weights(request.weights, reporter); });
   on_choice(add_devices(app), [&] { inspect_devices(reporter); });
   on_photographs(add_augment(app, request), [&] { inspect_augment(request.augment, reporter); });
+  int exit_code = training::kSuccess;
+  on_photographs(add_verify(app, request), [&] {
+    request.verify.threads = request.threads;
+    if (!training::verify_run(request.verify, reporter)) exit_code = training::kFailure;
+  });
   on_choice(add_transforms(app), [&] { inspect_transforms(reporter); });
   app.footer("inspect COMMAND --help explains each. Exit codes: 0 done, 1 failure, 2 usage.");
   training::add_manual_options(app, reporter);
@@ -220,7 +252,7 @@ int inspect_command(training::Arguments arguments, Reporter& reporter) {
   check(request);
   if (request.threads > 0) set_num_threads(static_cast<int>(request.threads));
   report();
-  return training::kSuccess;
+  return exit_code;
 }
 
 }  // namespace hanok::inspection

@@ -1,6 +1,7 @@
 // What is to be trained: one fold of the data with the run's options.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -31,6 +32,7 @@ struct FoldJob {
   std::string start_weights{};  // file to start from; empty: random weights
   TrainingLabels labels = TrainingLabels::AsGiven;
   StepProfile* profile = nullptr;  // of the first steps; null: none
+  std::int64_t last_epoch = 0;     // ends the training after it (1 is the first); 0: options' end
 };
 
 }  // namespace hanok::training

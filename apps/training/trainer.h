@@ -27,6 +27,9 @@ class Trainer {
   /// interrupted; everything is saved then. Throws NonFiniteLoss.
   std::optional<FoldResult> run();
 
+  /// The first part of run(): trains, and evaluates nothing afterwards. False if interrupted.
+  bool train() { return loop_.run(); }
+
   nn::Module& model() const { return *setup_.model; }
   const FreezingPlan& freezing() const { return *setup_.freezing; }
   /// Where training starts: weights and cached features, or the checkpoint. For the user.

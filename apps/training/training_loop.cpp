@@ -36,7 +36,9 @@ TrainingLoop::TrainingLoop(const Context& context)
 
 bool TrainingLoop::finished() const {
   const Options& options = context_.job.options;
-  return progress_.epoch >= options.epochs || context_.state.early_stopping.should_stop() ||
+  const std::int64_t last_epoch = context_.job.last_epoch;
+  return progress_.epoch >= options.epochs || (last_epoch > 0 && progress_.epoch >= last_epoch) ||
+         context_.state.early_stopping.should_stop() ||
          (options.max_steps > 0 && progress_.step >= options.max_steps);
 }
 
@@ -106,10 +108,16 @@ bool TrainingLoop::next_batch(data::Batch& batch) {
   StepProfile* profile = context_.job.profile;
   const std::int64_t steps_left = context_.samples.total_steps - progress_.step;
   if (profile != nullptr) profile->begin_step(steps_left - 1);
-  const bool found =
-      context_.step.fitting().whole([&] { return context_.batches.training->next(batch); });
+  const bool found = context_.step.next(batch, position());
   if (!found && profile != nullptr) profile->abandon_step();
   return found;
+}
+
+StepPosition TrainingLoop::position() const {
+  return {.fold = context_.job.fold,
+          .epoch = progress_.epoch,
+          .step_in_epoch = progress_.step_in_epoch,
+          .step = progress_.step};
 }
 
 void TrainingLoop::train_on(const data::Batch& batch) {
@@ -120,11 +128,7 @@ void TrainingLoop::train_on(const data::Batch& batch) {
   }
   const bool logged = log_steps > 0 && (progress_.step + 1) % log_steps == 0;
   StepOutcome outcome = context_.step.run(
-      batch,
-      {.fold = context_.job.fold,
-       .epoch = progress_.epoch,
-       .step_in_epoch = progress_.step_in_epoch,
-       .step = progress_.step},
+      batch, position(),
       logged ? StepRunner::GradientNorm::Compute : StepRunner::GradientNorm::Skip);
   ++progress_.step_in_epoch;
   ++progress_.step;
@@ -159,6 +163,7 @@ std::optional<Evaluation> TrainingLoop::validate() {
 bool TrainingLoop::finish_epoch() {
   const Clock::time_point start = Clock::now();
   nn::Module& model = *context_.setup.model;
+  const std::string hash_chain = next_link();  // of the weights, not of their averages
   // With --ema the averages are what is validated and kept.
   const std::unique_ptr<nn::EmaScope> averages =
       context_.setup.ema ? std::make_unique<nn::EmaScope>(*context_.setup.ema) : nullptr;
@@ -171,6 +176,7 @@ bool TrainingLoop::finish_epoch() {
   metrics.best = context_.state.early_stopping.update(
       progress_.epoch,
       context_.job.options.monitor == Monitor::ValLoss ? metrics.val_loss : metrics.val_macro_f1);
+  metrics.hash_chain = hash_chain;
   metrics.seconds = progress_.epoch_seconds + seconds_since(start);
   const std::int64_t epochs = context_.job.options.epochs;
   context_.job.reporter.print(fmt::format(
@@ -195,6 +201,16 @@ bool TrainingLoop::finish_epoch() {
   }
   progress_.finish_epoch();
   return true;
+}
+
+/// Of the hash chain; empty where no log is kept.
+std::string TrainingLoop::next_link() {
+  if (context_.job.log == nullptr) return "";
+  std::string before;
+  for (const EpochMetrics& line : context_.job.log->lines()) {
+    if (line.fold == context_.job.fold && line.epoch == progress_.epoch) before = line.hash_chain;
+  }
+  return chain_.link(*context_.setup.model, before);
 }
 
 /// Once: that the loss or the monitored value of validation is no number, and why.

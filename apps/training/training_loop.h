@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "hanok/apps/run/step_log.h"
+#include "hanok/apps/run/weights_chain.h"
 #include "hanok/apps/training/device/late_results.h"
 #include "hanok/apps/training/evaluation.h"
 #include "hanok/apps/training/fold_checkpoints.h"
@@ -45,11 +46,14 @@ class TrainingLoop {
   /// The steps of one epoch from progress.step_in_epoch on; false if interrupted.
   bool train_epoch();
   bool next_batch(data::Batch& batch);
+  /// Of the next step.
+  StepPosition position() const;
   void train_on(const data::Batch& batch);
   /// Adds the results of a step, which are on the CPU, to the epoch's.
   void count(const StepOutcome& outcome);
   /// Validation, the epoch's line, early stopping; false if interrupted.
   bool finish_epoch();
+  std::string next_link();
   EpochMetrics metrics_of(const Evaluation& evaluation) const;
   void warn_of_useless_validation(const EpochMetrics& metrics, const Evaluation& evaluation);
   void save_last();
@@ -58,6 +62,7 @@ class TrainingLoop {
   TrainingProgress& progress_;  // of the state
   LateResults results_;
   StepLog step_log_;
+  WeightsChain chain_;
   bool warned_ = false;  // of a validation that cannot be used
 };
 

@@ -321,6 +321,19 @@ TEST_F(BadInput, NonFiniteLossNamesTheBatch) {
               AllOf(HasSubstr("the loss is"), HasSubstr("class"), HasSubstr(".png")));
 }
 
+TEST_F(BadInput, DetectAnomalyNamesLayerOpAndStep) {
+  const Outcome outcome = run({"--lr", "1e30", "--scheduler", "constant", "--optimizer", "sgd",
+                               "--detect-anomaly", "--device", "cpu"});
+  EXPECT_EQ(outcome.exit_code, 4) << outcome.output;
+  EXPECT_THAT(outcome.output,
+              AllOf(::testing::ContainsRegex(
+                        "fold 0, epoch [0-9]+, step [0-9]+: [a-z0-9]+, (forward|backward)"),
+                    HasSubstr("are not finite, the first is"), HasSubstr(".png")));
+  const Outcome both = run({"--detect-anomaly", "--profile"});
+  EXPECT_EQ(both.exit_code, 2);
+  EXPECT_THAT(both.output, HasSubstr("give one of them"));
+}
+
 TEST_F(BadInput, NoSpaceLeftKeepsTheOldFilesAndCanGoOn) {
   // A limit on file sizes makes the same write fail that a full disk would.
   Process process("finetune", command() + Arguments{"--data", folder_ / "photos"}, 20000);
