@@ -49,7 +49,7 @@ std::string Trainer::start_note() const {
 }
 
 std::optional<FoldResult> Trainer::run() {
-  if (!train()) return {};
+  if (!loop_.run()) return {};
   const Clock::time_point start = Clock::now();
   const std::string last_hash = weights_hash(*setup_.model);
   take_best_weights();

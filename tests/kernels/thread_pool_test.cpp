@@ -1,8 +1,10 @@
 #include "hanok/kernels/base/thread_pool.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
@@ -50,6 +52,28 @@ TEST(ThreadPool, GivesAThreadTheSameShareOfEveryJob) {
   const std::vector<std::thread::id> first = threads_of_shares();
   EXPECT_EQ(first[0], std::this_thread::get_id());
   for (int job = 0; job < 100; ++job) EXPECT_EQ(threads_of_shares(), first);
+}
+
+TEST(ThreadPool, WithDelaysRunsEachTaskOnce) {
+  ASSERT_EQ(::setenv("HANOK_THREAD_DELAYS", "7", 1), 0);
+  ThreadPool pool(3);
+  ::unsetenv("HANOK_THREAD_DELAYS");
+  const auto begin = std::chrono::steady_clock::now();
+  for (int job = 0; job < 100; ++job) {
+    std::vector<std::atomic<int>> calls(10);
+    pool.run(10, [&](std::int64_t i) { ++calls[static_cast<std::size_t>(i)]; });
+    for (const auto& n : calls) EXPECT_EQ(n.load(), 1);
+  }
+  // 600 waits and more by the caller alone, half of them some 50 us.
+  EXPECT_GT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(5));
+}
+
+TEST(ThreadPool, DelaysTakeASeed) {
+  for (const char* text : {"x", "1x", "-1", "1.5", " 1", "99999999999999999999"}) {
+    ASSERT_EQ(::setenv("HANOK_THREAD_DELAYS", text, 1), 0);
+    EXPECT_THROW(ThreadPool(2), ValueError) << text;
+  }
+  ::unsetenv("HANOK_THREAD_DELAYS");
 }
 
 TEST(ThreadPool, ManyShortJobsInARow) {

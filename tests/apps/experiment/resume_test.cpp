@@ -164,13 +164,13 @@ TEST_F(Resume, LeavesNoTemporaryFilesBehind) {
       files.push_back(std::filesystem::relative(entry.path(), run).string());
     }
   }
-  EXPECT_THAT(files,
-              ::testing::UnorderedElementsAre(
-                  "config.toml", "folds.csv", "metrics.jsonl", "metrics.csv", "predictions.csv",
-                  "summary.json", "report.html", "per_class.csv", "confusion_matrix.csv",
-                  "fold_0/best.safetensors", "fold_0/last/state.safetensors", "fold_0/result.json",
-                  "fold_0/predictions.csv", "fold_1/best.safetensors",
-                  "fold_1/last/state.safetensors", "fold_1/result.json", "fold_1/predictions.csv"));
+  EXPECT_THAT(
+      files, ::testing::UnorderedElementsAre(
+                 "config.toml", "environment.json", "folds.csv", "metrics.jsonl", "metrics.csv",
+                 "predictions.csv", "summary.json", "report.html", "per_class.csv",
+                 "confusion_matrix.csv", "fold_0/best.safetensors", "fold_0/last/state.safetensors",
+                 "fold_0/result.json", "fold_0/predictions.csv", "fold_1/best.safetensors",
+                 "fold_1/last/state.safetensors", "fold_1/result.json", "fold_1/predictions.csv"));
 }
 
 TEST(SameBits, ForOneAndTwoThreadsAfterTwentyStepsOfResnet18) {
