@@ -12,8 +12,8 @@ namespace hanok::training {
 /// where that is known.
 void keep_to_memory(const Options& options, std::int64_t decoding = 0);
 
-/// Threads, memory and device of this process from now on; returns the precision to compute in. Throws
-/// UsageError or DeviceError for what this machine cannot do.
+/// Threads, memory and device of this process from now on; returns the precision to compute in.
+/// Throws UsageError or DeviceError for what this machine cannot do.
 Precision use_machine(const Options& options);
 
 }  // namespace hanok::training

@@ -6,12 +6,24 @@
 #include <string_view>
 
 #include "hanok/apps/training/trainer.h"
+#include "hanok/engine/generator.h"
 
 namespace hanok::training {
+
+namespace {
+
+/// Makes what otherwise the first draws of a process make. A training sets its seed afterwards.
+void make_generator_ready() {
+  Generator::global().next(RandomStream::Init, Device::cpu());
+  Generator::global().position(Device::cpu());
+}
+
+}  // namespace
 
 bool train_again(const FoldJob& job) { return Trainer(job).train(); }
 
 std::vector<NamedOp> train_traced(const FoldJob& job) {
+  make_generator_ready();
   const OpTrace trace;
   Trainer trainer(job);
   trainer.train();
@@ -20,12 +32,14 @@ std::vector<NamedOp> train_traced(const FoldJob& job) {
     names[entry.module] = entry.name.empty() ? entry.module->type_name() : entry.name;
   }
   std::vector<NamedOp> ops;
-  std::int64_t steps = 0;
+  std::int64_t step = 1;
+  bool updated = false;  // updates end a step
   for (const TracedOp& op : trace.ops()) {
     const auto name = names.find(op.layer);
     const bool updates = op.pass == KernelCall::Pass::Update;
-    ops.push_back({.op = op, .layer = name == names.end() ? "" : name->second, .step = steps + 1});
-    if (updates) ++steps;  // an update ends its step
+    if (updated && !updates) ++step;
+    updated = updates;
+    ops.push_back({.op = op, .layer = name == names.end() ? "" : name->second, .step = step});
   }
   return ops;
 }

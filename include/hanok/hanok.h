@@ -22,6 +22,7 @@
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/anomaly_detector.h"
 #include "hanok/engine/autograd.h"
+#include "hanok/engine/available_memory.h"
 #include "hanok/engine/counter.h"
 #include "hanok/engine/device_copy.h"
 #include "hanok/engine/generator.h"
