@@ -22,6 +22,7 @@ namespace hanok {
 namespace {
 
 thread_local bool recording = true;
+thread_local bool leaf_gradients_wanted = true;
 std::atomic<std::uint64_t> next_node_number{1};
 /// Number of registered hooks in this process; if 0, backward need not count the uses of leaves.
 std::atomic<std::int64_t> hook_count{0};
@@ -141,6 +142,14 @@ Node::~Node() {
 bool grad_enabled() { return recording; }
 NoGrad::NoGrad() : saved_(recording) { recording = false; }
 NoGrad::~NoGrad() { recording = saved_; }
+EnableGrad::EnableGrad() : saved_(recording) { recording = true; }
+EnableGrad::~EnableGrad() { recording = saved_; }
+
+WithoutLeafGradients::WithoutLeafGradients() : saved_(leaf_gradients_wanted) {
+  leaf_gradients_wanted = false;
+}
+WithoutLeafGradients::~WithoutLeafGradients() { leaf_gradients_wanted = saved_; }
+bool Edge::leaf_gradients() { return leaf_gradients_wanted; }
 
 bool any_requires_grad(std::initializer_list<Tensor> inputs) {
   if (!recording) return false;
@@ -184,6 +193,24 @@ void record(Tensor& output, std::shared_ptr<Node> node) {
 }
 
 std::shared_ptr<Node> node_of(const Tensor& tensor) { return tensor.impl().node; }
+
+class GraphInput::Sink final : public Node {
+ public:
+  const char* name() const override { return "graph_input"; }
+  std::vector<Tensor> backward(const Tensor& grad_output) override {
+    gradient = grad_output;
+    return {};
+  }
+  void release_saved() override {}
+
+  Tensor gradient;
+};
+
+GraphInput::GraphInput(const Tensor& x) : sink_(std::make_shared<Sink>()), tensor_(x.detach()) {
+  record(tensor_, sink_);
+}
+
+Tensor GraphInput::take_gradient() { return std::move(sink_->gradient); }
 
 // ---- the tensor's part ----
 

@@ -25,7 +25,10 @@ namespace hanok {
 struct Edge {
   std::shared_ptr<Node> node;
   std::shared_ptr<TensorImpl> leaf;
-  bool needs_grad() const { return node != nullptr || leaf != nullptr; }
+  bool needs_grad() const { return node != nullptr || (leaf != nullptr && leaf_gradients()); }
+
+ private:
+  static bool leaf_gradients();  // false inside WithoutLeafGradients
 };
 
 /// Recomputes an op's output, bit for bit, from what the op's node saves anyway, so that other
@@ -134,6 +137,31 @@ class NoGrad {
   bool saved_;
 };
 
+/// While alive, ops on this thread record, within NoGrad and a backward pass, too.
+class EnableGrad {
+ public:
+  EnableGrad();
+  ~EnableGrad();
+  EnableGrad(const EnableGrad&) = delete;
+  EnableGrad& operator=(const EnableGrad&) = delete;
+
+ private:
+  bool saved_;
+};
+
+/// While alive, ops and backward passes on this thread give leaves no gradients; what ops make
+/// still depends on the leaves that need one. For passes that pursue the gradients between ops.
+class WithoutLeafGradients {
+ public:
+  WithoutLeafGradients();
+  ~WithoutLeafGradients();
+  WithoutLeafGradients(const WithoutLeafGradients&) = delete;
+  WithoutLeafGradients& operator=(const WithoutLeafGradients&) = delete;
+
+ private:
+  bool saved_;
+};
+
 /// True if recording is on and any input needs a gradient.
 bool any_requires_grad(std::initializer_list<Tensor> inputs);
 bool any_requires_grad(const std::vector<Tensor>& inputs);
@@ -145,6 +173,22 @@ bool any_requires_grad(const std::vector<Tensor>& inputs);
 ///     record(y, std::move(node)); }
 void set_inputs(Node& node, const std::vector<Tensor>& inputs);
 void record(Tensor& output, std::shared_ptr<Node> node);
+
+/// Where a graph begins: a tensor outside all graphs whose gradient can be had after a backward
+/// pass. Unlike a leaf's it is of any type, and no other pass adds to it.
+class GraphInput {
+ public:
+  /// The elements of `x`.
+  explicit GraphInput(const Tensor& x);
+  const Tensor& tensor() const { return tensor_; }
+  /// Undefined if nothing gave one. Releases it here.
+  Tensor take_gradient();
+
+ private:
+  class Sink;
+  std::shared_ptr<Sink> sink_;
+  Tensor tensor_;
+};
 
 /// The node that made a tensor, or null.
 std::shared_ptr<Node> node_of(const Tensor& tensor);

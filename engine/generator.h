@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "hanok/engine/tensor.h"
@@ -23,6 +24,9 @@ class Generator {
   void begin_step(std::int64_t epoch, std::int64_t step);
   std::int64_t epoch() const { return epoch_; }
   std::int64_t step() const { return step_; }
+  /// Draws so far by stream: of this step (Init: since set_seed()).
+  using Draws = std::array<std::uint32_t, 16>;
+  const Draws& draws() const { return draws_; }
 
   /// The next draw of a stream in this step, for an op on `device`. The Init stream ignores steps:
   /// its draws count from set_seed() on.
@@ -33,11 +37,25 @@ class Generator {
   /// The default generator of ops.
   static Generator& global();
 
+  /// While alive, the generator draws once more what it drew from `draws` on.
+  class Replay {
+   public:
+    Replay(Generator& generator, const Draws& draws)
+        : generator_(generator), saved_(std::exchange(generator.draws_, draws)) {}
+    ~Replay() { generator_.draws_ = saved_; }
+    Replay(const Replay&) = delete;
+    Replay& operator=(const Replay&) = delete;
+
+   private:
+    Generator& generator_;
+    Draws saved_;
+  };
+
  private:
   std::uint64_t seed_ = 0;
   std::int64_t epoch_ = 0;
   std::int64_t step_ = 0;
-  std::array<std::uint32_t, 16> draws_{};  // by stream
+  Draws draws_{};
   std::vector<Tensor> positions_;  // (epoch, step): i64 [2], one per device that requested it
   Tensor origin_;                  // i64 [2]: zeros
 };

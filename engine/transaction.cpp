@@ -7,7 +7,8 @@
 namespace hanok {
 namespace {
 thread_local StepTransaction* open_transaction = nullptr;
-}
+thread_local bool discarding = false;
+}  // namespace
 
 StepTransaction::StepTransaction() {
   if (open_transaction != nullptr) {
@@ -27,11 +28,15 @@ void StepTransaction::commit() {
 void StepTransaction::rollback() { actions_.clear(); }
 
 void StepTransaction::write(std::function<void()> action) {
+  if (discarding) return;
   if (open_transaction == nullptr) {
     action();
   } else {
     open_transaction->actions_.push_back(std::move(action));
   }
 }
+
+StepTransaction::Discard::Discard() : saved_(discarding) { discarding = true; }
+StepTransaction::Discard::~Discard() { discarding = saved_; }
 
 }  // namespace hanok

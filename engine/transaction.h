@@ -23,8 +23,20 @@ class StepTransaction {
   void rollback();
 
   /// Ops call this for a persistent write: deferred inside a transaction, performed immediately
-  /// outside.
+  /// outside, not at all inside Discard.
   static void write(std::function<void()> action);
+
+  /// While alive, this thread's writes are dropped: for computing again what has been computed.
+  class Discard {
+   public:
+    Discard();
+    ~Discard();
+    Discard(const Discard&) = delete;
+    Discard& operator=(const Discard&) = delete;
+
+   private:
+    bool saved_;
+  };
 
  private:
   std::vector<std::function<void()>> actions_;

@@ -52,37 +52,54 @@ void Sequential::append(std::unique_ptr<Module> module) {
 
 Module& Sequential::operator[](std::size_t i) const { return module_at(*this, slots_, i); }
 
-// Fuses the modules from i on into one op if they are a convolution, a batch norm, optionally ReLU
-// or ReLU6, and a max-pool after a ReLU; returns how many modules it ran.
-std::size_t Sequential::run_fused(std::size_t i, Tensor& y) const {
+// Fuses the modules from i on if they are a convolution, a batch norm, optionally ReLU or ReLU6,
+// and a max-pool after a ReLU.
+Sequential::Group Sequential::group_at(std::size_t i) const {
   const auto is = [&](std::size_t at, const std::type_info& type) {
     const Module* module = at < size() ? slots_[at]->module() : nullptr;
     return module != nullptr && typeid(*module) == type;
   };
-  if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return 0;
+  if (!is(i, typeid(Conv2d)) || !is(i + 1, typeid(BatchNorm2d))) return {.begin = i};
   const bool hooked = i + 2 < size() && (*this)[i + 2].has_forward_hooks();
-  const Activation activation = hooked                     ? Activation::None
-                                : is(i + 2, typeid(ReLU))  ? Activation::Relu
-                                : is(i + 2, typeid(ReLU6)) ? Activation::Relu6
-                                                           : Activation::None;
+  if (!hooked && is(i + 2, typeid(ReLU))) {
+    const bool pooled = is(i + 3, typeid(MaxPool2d));
+    return {.begin = i, .count = pooled ? 4U : 3U, .activation = Activation::Relu};
+  }
+  if (!hooked && is(i + 2, typeid(ReLU6))) {
+    return {.begin = i, .count = 3, .activation = Activation::Relu6};
+  }
+  return {.begin = i, .count = 2};
+}
+
+Tensor Sequential::run(const Group& group, const Tensor& x) const {
+  const std::size_t i = group.begin;
+  if (group.count == 1) return (*this)[i](x);
   auto& conv = static_cast<Conv2d&>((*this)[i]);
   auto& norm = static_cast<BatchNorm2d&>((*this)[i + 1]);
-  if (activation == Activation::Relu && is(i + 3, typeid(MaxPool2d))) {
-    y = conv_bn_relu_max_pool(y, conv, norm, static_cast<MaxPool2d&>((*this)[i + 3]));
-    return 4;
+  if (group.count == 4) {
+    return conv_bn_relu_max_pool(x, conv, norm, static_cast<MaxPool2d&>((*this)[i + 3]));
   }
-  y = conv_bn_act(y, conv, norm, {}, activation);
-  return activation == Activation::None ? 2 : 3;
+  return conv_bn_act(x, conv, norm, {}, group.activation);
 }
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   for (std::size_t i = 0; i < size();) {
-    const std::size_t fused = run_fused(i, y);
-    if (fused == 0) y = (*this)[i](y);
-    i += std::max<std::size_t>(fused, 1);
+    const Group group = group_at(i);
+    y = run(group, y);
+    i += group.count;
   }
   return y;
+}
+
+std::vector<std::function<Tensor(const Tensor&)>> Sequential::blocks() const {
+  std::vector<std::function<Tensor(const Tensor&)>> blocks;
+  for (std::size_t i = 0; i < size();) {
+    const Group group = group_at(i);
+    blocks.emplace_back([this, group](const Tensor& x) { return run(group, x); });
+    i += group.count;
+  }
+  return blocks;
 }
 
 std::unique_ptr<Module> Sequential::clone() const {

@@ -1,10 +1,13 @@
 // Containers: modules with a numbered list of submodules.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "hanok/kernels/epilogue.h"
 #include "hanok/nn/module.h"
 
 #pragma GCC visibility push(default)
@@ -22,11 +25,20 @@ class Sequential : public Module {
   /// Throws ValueError if i is out of range.
   Module& operator[](std::size_t i) const;
   Tensor forward(const Tensor& x) override;
+  /// Functions that are forward(), one after the other: of each module, or of modules that are
+  /// fused. Not longer than the modules live.
+  std::vector<std::function<Tensor(const Tensor&)>> blocks() const;
   std::unique_ptr<Module> clone() const override;
   std::string type_name() const override { return "Sequential"; }
 
  private:
-  std::size_t run_fused(std::size_t i, Tensor& y) const;
+  /// Modules from `begin` on that run as one op, or a single one.
+  struct Group {
+    std::size_t begin = 0, count = 1;
+    Activation activation = Activation::None;
+  };
+  Group group_at(std::size_t i) const;
+  Tensor run(const Group& group, const Tensor& x) const;
   std::vector<std::unique_ptr<Child<Module>>> slots_;
 };
 

@@ -9,6 +9,19 @@
 
 namespace hanok::nn {
 
+Stage stage_of(const Child<Sequential>& layers) {
+  return {.children = {&layers},
+          .run = [&layers](const Tensor& x) { return layers(x); },
+          .blocks = layers ? layers->blocks() : std::vector<Block>()};
+}
+
+Stage followed_by(const Stage& stage, const Block& block) {
+  Stage both = stage;
+  both.run = [run = stage.run, block](const Tensor& x) { return block(run(x)); };
+  if (!both.blocks.empty()) both.blocks.push_back(block);
+  return both;
+}
+
 Tensor StagedModule::forward(const Tensor& x) {
   Tensor y = x;
   for (const Stage& stage : stages()) y = stage.run(y);
@@ -26,6 +39,26 @@ Tensor StagedModule::forward_stages(const Tensor& x, std::size_t first, std::siz
   Tensor y = x;
   for (std::size_t i = first; i < last; ++i) y = all[i].run(y);
   return y;
+}
+
+std::vector<Block> StagedModule::blocks(std::size_t first) {
+  const std::vector<Stage> all = stages();
+  std::vector<Block> blocks;
+  const auto add = [this, &blocks](const Block& block) {
+    blocks.emplace_back([this, block](const Tensor& x) {
+      const LayerScope layer(this);
+      const MemoryTag tag("activations");
+      return block(x);
+    });
+  };
+  for (std::size_t i = first; i < all.size(); ++i) {
+    if (all[i].blocks.empty() || i + 1 == all.size()) {
+      add(all[i].run);
+    } else {
+      for (const Block& block : all[i].blocks) add(block);
+    }
+  }
+  return blocks;
 }
 
 std::size_t StagedModule::frozen_stages() {

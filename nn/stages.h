@@ -4,16 +4,27 @@
 #include <functional>
 #include <vector>
 
+#include "hanok/nn/containers.h"
 #include "hanok/nn/module.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::nn {
 
+/// A part of a network: a function of its input and of the parameters of some layers.
+using Block = std::function<Tensor(const Tensor&)>;
+
 /// One stage: its function, and the children it uses.
 struct Stage {
   std::vector<const ChildSlot*> children;
-  std::function<Tensor(const Tensor&)> run;
+  Block run;
+  /// Blocks that are `run`, one after the other; empty: run cannot be cut.
+  std::vector<Block> blocks{};
 };
+
+/// A stage that runs all modules of a Sequential.
+Stage stage_of(const Child<Sequential>& layers);
+/// `stage`, and then `block`, which has no parameters.
+Stage followed_by(const Stage& stage, const Block& block);
 
 /// A model whose forward() runs its stages in order. Only the last stage may draw random numbers,
 /// so a frozen stage's output for an image never changes.
@@ -26,6 +37,11 @@ class StagedModule : public Module {
   /// Runs stages `first` to `last` - 1 of 0..stages().size(); forward() is forward_stages(x, 0,
   /// all). Throws ValueError if the range is invalid.
   Tensor forward_stages(const Tensor& x, std::size_t first, std::size_t last);
+  /// The stages from `first` on, cut as fine as they can be but for the last stage, which is the
+  /// last block: one after the other they are forward_stages(x, first, all). Each sets the
+  /// LayerScope and the MemoryTag that it needs. Forward hooks of a chain that is cut are not
+  /// called.
+  std::vector<Block> blocks(std::size_t first = 0);
   /// Number of leading stages that freeze() froze, parameters and statistics alike; the last stage
   /// never counts.
   std::size_t frozen_stages();

@@ -44,6 +44,7 @@ class ConvBnActNode final : public Node {
             const Tensor& y, const NormStatistics& statistics, const BatchNormState& bn,
             bool with_residual) {
     conv_.save(*this, x, weight, shape);
+    whole_ = statistics.whole;
     if (z.defined()) z_ = z;
     if (z.defined()) mean_ = statistics.mean;
     const bool gated = activation_ == Activation::Relu;
@@ -78,11 +79,12 @@ class ConvBnActNode final : public Node {
     call.activation = activation_;
     call.frozen_statistics = frozen_;
     if (needs(kResidual)) call.dresidual = (dresidual = empty_over({&dy})).mutable_view();
-    if (needs_conv()) call.dx = (dz = empty_over({&dy, &z, &y})).mutable_view();
+    const Tensor none;
+    const Tensor& over_z = whole_ == nullptr ? z : none;
+    if (needs_conv()) call.dx = (dz = empty_over({&dy, &over_z, &y})).mutable_view();
     if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
     if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
-    const Target target(dy);
-    target.run(call);
+    run_backward(Target(dy), call, whole_);
     z = y = Tensor();  // makes room for the convolution's gradients
 
     std::vector<Tensor> gradients(3);
@@ -94,12 +96,14 @@ class ConvBnActNode final : public Node {
   void release_saved() override {
     for (SavedTensor* saved : {&z_, &y_, &mean_, &invstd_, &gamma_, &beta_}) saved->release();
     recomputation_.reset();
+    whole_.reset();
     conv_.release();
   }
 
  private:
   Activation activation_;
   bool frozen_;
+  std::shared_ptr<WholeBatchNorm> whole_;
   Conv2dBackward conv_;
   SavedTensor z_, y_, mean_, invstd_, gamma_, beta_;
   std::shared_ptr<Recomputation> recomputation_;  // of y

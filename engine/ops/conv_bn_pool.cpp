@@ -10,6 +10,7 @@
 #include "hanok/engine/ops/norm.h"
 #include "hanok/engine/ops/norm_recomputation.h"
 #include "hanok/engine/ops/pool.h"
+#include "hanok/engine/virtual_batch.h"
 
 namespace hanok::ops {
 
@@ -214,8 +215,10 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   const bool in_bf16 = recorded && from_batch && keeps_bf16(x);
   // A dilated window may lie in the padding, so that no z is its maximum.
   const bool dilated = window.dilation_h > 1 || window.dilation_w > 1;
-  // A folded batch norm is part of the convolution, so fusing the pooling would save no tensor.
-  if (folded || !target.backend.fuses_batch_norm_max_pool() || (in_bf16 && dilated)) {
+  // A folded batch norm is part of the convolution, so fusing the pooling would save no tensor. And
+  // the parts of a virtual batch are combined within a batch norm.
+  if (folded || VirtualBatchNorms::active() || !target.backend.fuses_batch_norm_max_pool() ||
+      (in_bf16 && dilated)) {
     return max_pool2d(conv_bn_act(x, conv, bn), kernel_h, kernel_w, window);
   }
 

@@ -10,9 +10,11 @@
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/counter.h"
 #include "hanok/engine/ops/common.h"
+#include "hanok/engine/ops/whole_batch_norm.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/tensor_impl.h"
 #include "hanok/engine/transaction.h"
+#include "hanok/engine/virtual_batch.h"
 
 namespace hanok::ops {
 
@@ -48,7 +50,7 @@ void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, st
   if (!(state.epsilon >= 0)) {
     throw_value_error(op, fmt::format("epsilon is {}, expected >= 0", state.epsilon), operands);
   }
-  if (state.training && rows < 2) {
+  if (state.training && rows < 2 && !VirtualBatchNorms::active()) {  // there the whole batch counts
     throw_value_error(op, fmt::format("training needs more than {} value a channel", rows),
                       operands);
   }
@@ -104,16 +106,36 @@ void schedule_running_update(const BatchNormState& state, const Tensor& mean,
 
 NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
                                 const BatchNormState& state) {
+  if (std::shared_ptr<WholeBatchNorm> whole = VirtualBatchNorms::next()) {
+    NormStatistics statistics = whole->statistics(mean_var, rows, state);
+    statistics.whole = std::move(whole);
+    return statistics;
+  }
   const NoGrad no_grad;
-  const Tensor mean = squeeze(slice(mean_var, 0, 0, 1), 0);
-  const Tensor var = squeeze(slice(mean_var, 0, 1, 2), 0);
+  return batch_statistics(squeeze(slice(mean_var, 0, 0, 1), 0),
+                          squeeze(slice(mean_var, 0, 1, 2), 0), rows, state);
+}
+
+NormStatistics batch_statistics(const Tensor& mean, const Tensor& var, std::int64_t rows,
+                                const BatchNormState& state) {
+  const NoGrad no_grad;
   schedule_running_update(state, mean, var, rows);
-  return {mean, invstd_of(var, state.epsilon)};
+  return {.mean = mean, .invstd = invstd_of(var, state.epsilon)};
 }
 
 NormStatistics running_statistics(const BatchNormState& state) {
   const NoGrad no_grad;
-  return {state.running_mean.detach(), invstd_of(state.running_var, state.epsilon)};
+  return {.mean = state.running_mean.detach(),
+          .invstd = invstd_of(state.running_var, state.epsilon)};
+}
+
+void run_backward(const Target& target, const BatchNormBackward& call,
+                  const std::shared_ptr<WholeBatchNorm>& whole) {
+  if (whole != nullptr) {
+    whole->run_backward(target, call);
+  } else {
+    target.run(call);
+  }
 }
 
 }  // namespace hanok::ops
@@ -209,8 +231,9 @@ class BatchNormNode final : public Node {
   const char* name() const override { return "batch_norm"; }
 
   void save(const Tensor& x, const NormStatistics& statistics, const Tensor& gamma) {
+    whole_ = statistics.whole;
     // With frozen statistics only dgamma reads x.
-    if (needs(1) || (needs(0) && !frozen_)) {
+    if (needs(1) || (needs(0) && !frozen_) || whole_ != nullptr) {
       x_ = x;
       mean_ = statistics.mean;
     }
@@ -232,19 +255,20 @@ class BatchNormNode final : public Node {
     if (needs(0)) call.dx = (dx = empty_over({&dy})).mutable_view();
     if (needs(1)) call.dgamma = (dgamma = empty_on(dy, channels_)).mutable_view();
     if (needs(2)) call.dbeta = (dbeta = empty_on(dy, channels_)).mutable_view();
-    const Target target(dy);
-    target.run(call);
+    run_backward(Target(dy), call, whole_);
     return {dx, dgamma, dbeta};
   }
 
   void release_saved() override {
     for (SavedTensor* saved : {&x_, &mean_, &invstd_, &gamma_}) saved->release();
+    whole_.reset();
   }
 
  private:
   bool frozen_;
   Shape channels_;
   SavedTensor x_, mean_, invstd_, gamma_;
+  std::shared_ptr<WholeBatchNorm> whole_;
 };
 
 }  // namespace

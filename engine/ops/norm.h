@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 
 #include "hanok/engine/ops.h"
+#include "hanok/engine/ops/common.h"
 #include "hanok/kernels/backend.h"
 
 namespace hanok::ops {
@@ -15,14 +17,21 @@ void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, st
 /// True if the batch's own statistics are used; then gradients flow through them.
 bool uses_batch_statistics(const BatchNormState& state);
 
+class WholeBatchNorm;
+
 /// Per-channel statistics in the form that the kernels take, f32 [C]: invstd = 1 / sqrt(var +
 /// epsilon).
 struct NormStatistics {
-  Tensor mean, invstd;
+  Tensor mean{}, invstd{};
+  /// Where x is a part of a batch whose statistics these are: for run_backward().
+  std::shared_ptr<WholeBatchNorm> whole{};
 };
 /// From mean and biased variance [2,C] of a batch of `rows` pixels; also schedules the update of
 /// the running statistics if state.training.
 NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
+                                const BatchNormState& state);
+/// The same from mean and biased variance, each [C].
+NormStatistics batch_statistics(const Tensor& mean, const Tensor& var, std::int64_t rows,
                                 const BatchNormState& state);
 /// From the running statistics.
 NormStatistics running_statistics(const BatchNormState& state);
@@ -34,6 +43,10 @@ struct FoldedNorm {
   Tensor scale, shift;
 };
 FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias);
+
+/// Runs a batch norm's backward kernel; `whole`: of its statistics. With it call.dx must not be x.
+void run_backward(const Target& target, const BatchNormBackward& call,
+                  const std::shared_ptr<WholeBatchNorm>& whole);
 
 /// Whether z, a convolution of x that a recorded op normalises by the batch's statistics, is kept
 /// for the backward pass in bf16, rounded before it is normalised (kernels/cpu/isa/batch_norm.h):

@@ -130,7 +130,8 @@ EfficientNet::EfficientNet(const EfficientNetOptions& given)
       classifier(this, "classifier", make_classifier(options)) {}
 
 std::vector<Stage> EfficientNet::stages() {
-  return {{{&features}, [this](const Tensor& x) { return ops::flatten(avgpool(features(x)), 1); }},
+  return {followed_by(stage_of(features),
+                      [this](const Tensor& x) { return ops::flatten(avgpool(x), 1); }),
           {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 

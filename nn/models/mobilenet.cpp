@@ -89,10 +89,9 @@ MobileNetV2::MobileNetV2(std::int64_t classes)
       classifier(this, "classifier", make_classifier(classes)) {}
 
 std::vector<Stage> MobileNetV2::stages() {
-  return {{{&features},
-           [this](const Tensor& x) {
-             return ops::flatten(ops::adaptive_avg_pool2d(features(x), 1, 1), 1);
-           }},
+  return {followed_by(
+              stage_of(features),
+              [](const Tensor& x) { return ops::flatten(ops::adaptive_avg_pool2d(x, 1, 1), 1); }),
           {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 

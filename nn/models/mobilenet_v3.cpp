@@ -111,7 +111,8 @@ MobileNetV3::MobileNetV3(std::int64_t classes)
       classifier(this, "classifier", make_classifier(classes)) {}
 
 std::vector<Stage> MobileNetV3::stages() {
-  return {{{&features}, [this](const Tensor& x) { return ops::flatten(avgpool(features(x)), 1); }},
+  return {followed_by(stage_of(features),
+                      [this](const Tensor& x) { return ops::flatten(avgpool(x), 1); }),
           {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 

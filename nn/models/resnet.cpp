@@ -149,14 +149,11 @@ Tensor ResNet::stem(const Tensor& images) {
 Tensor ResNet::pool(const Tensor& x) { return ops::flatten(avgpool(x), 1); }
 
 std::vector<Stage> ResNet::stages() {
-  const auto one = [](Child<Sequential>& layer) {
-    return Stage{{&layer}, [&layer](const Tensor& x) { return layer(x); }};
-  };
   return {{{&conv1, &bn1}, [this](const Tensor& x) { return stem(x); }},
-          one(layer1),
-          one(layer2),
-          one(layer3),
-          {{&layer4}, [this](const Tensor& x) { return pool(layer4(x)); }},
+          stage_of(layer1),
+          stage_of(layer2),
+          stage_of(layer3),
+          followed_by(stage_of(layer4), [this](const Tensor& x) { return pool(x); }),
           {{&fc}, [this](const Tensor& x) { return fc(x); }}};
 }
 

@@ -49,7 +49,8 @@ Vgg::Vgg(std::int64_t classes)
       classifier(this, "classifier", make_classifier(classes)) {}
 
 std::vector<Stage> Vgg::stages() {
-  return {{{&features}, [this](const Tensor& x) { return ops::flatten(avgpool(features(x)), 1); }},
+  return {followed_by(stage_of(features),
+                      [this](const Tensor& x) { return ops::flatten(avgpool(x), 1); }),
           {{&classifier}, [this](const Tensor& x) { return classifier(x); }}};
 }
 
