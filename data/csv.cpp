@@ -1,10 +1,13 @@
 #include "hanok/data/csv.h"
 
+#include <cstdint>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <optional>
 #include <sstream>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "hanok/data/unicode.h"
@@ -16,10 +19,17 @@ namespace {
 std::string read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(path + ": cannot be opened");
+  std::error_code error;  // of a pipe, which has no size
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
   std::ostringstream text;
   text << file.rdbuf();
   if (file.bad()) throw IoError(path + ": cannot be read");
-  return std::move(text).str();
+  std::string bytes = std::move(text).str();
+  if (!error && bytes.size() < size) {
+    throw IoError(fmt::format("{}: cannot be read to the end: {} of {} bytes came", path,
+                              bytes.size(), size));
+  }
+  return bytes;
 }
 
 bool starts_with(const std::string& text, std::string_view start) {

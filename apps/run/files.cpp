@@ -118,7 +118,7 @@ std::string read_file(const std::string& path) {
   char part[1 << 16];
   while (true) {
     const ssize_t count = ::read(file.number(), part, sizeof part);
-    if (count == 0) return content;
+    if (count == 0) break;
     if (count > 0) content.append(part, static_cast<std::size_t>(count));
     if (count < 0 && errno != EINTR) fail_to_read(path, std::strerror(errno));
     if (!S_ISREG(status.st_mode) && content.size() > kMostOfDevice) {
@@ -126,6 +126,11 @@ std::string read_file(const std::string& path) {
                    fmt::format("it is a pipe or device of more than {} bytes", kMostOfDevice));
     }
   }
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (S_ISREG(status.st_mode) && content.size() < size) {
+    fail_to_read(path, fmt::format("only {} of {} bytes came", content.size(), size));
+  }
+  return content;
 }
 
 void check_can_be_read(const std::string& path) {

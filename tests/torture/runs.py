@@ -16,7 +16,8 @@ SECONDS_AT_MOST = 120  # for any single program
 TIMES = ("seconds", "images_per_second")  # columns of metrics.csv that differ from run to run
 SMALL = ["--weights", "none", "--threads", "1", "--workers", "1"]
 BASE = [*SMALL, "--image-size", "32", "--batch-size", "16"]
-SPLIT = [*SMALL, "--image-size", "96", "--batch-size", "28", "--model", "resnet18", "--memory", "290M"]
+TIGHT = [*SMALL, "--image-size", "96", "--batch-size", "28", "--model", "resnet18", "--epochs", "2",
+         "--val-fraction", "0.3"]
 LENET = [*BASE, "--model", "lenet", "--epochs", "3"]
 ONE_FOLD = [*LENET, "--val-fraction", "0.3"]
 MOBILENET = [*BASE, "--model", "mobilenet_v3_small", "--epochs", "3", "--val-fraction", "0.3"]
@@ -30,7 +31,10 @@ RECIPES = {
     "feature cache on disk": [*MOBILENET, "--mode", "feature-extraction", "--augment", "none",
                               "--cache-features", "yes", "--cache-budget", "0"],
     "repeats": [*LENET, "--folds", "2", "--repeats", "2"],
-    "split for want of memory": [*SPLIT, "--epochs", "2", "--val-fraction", "0.3"],
+    "recomputed for want of memory": [*TIGHT, "--memory", "300M"],
+    "split for want of memory": [*TIGHT, "--memory", "270M"],
+    "a virtual batch": [*BASE, "--model", "mobilenet_v2", "--epochs", "2", "--val-fraction", "0.3",
+                        "--accumulate", "2", "--virtual-batch"],
 }
 
 
@@ -48,6 +52,10 @@ class Torture:
         self.data = self.folder / "faces"
         self.unbroken = {}
         self.numbers = 0
+
+    def preload_beside(self, name):
+        """Another library to be preloaded, built into the same folder."""
+        return Path(self.preload).with_name(name)
 
     def time_left(self):
         return self.end - time.monotonic()
@@ -113,13 +121,17 @@ class Torture:
 
     def finish(self, recipe, out):
         """Resumes the run, or starts it anew where nothing was begun, and compares its end."""
+        return self.finish_beside(self.unbroken_run(recipe)[0], out, self.finetune(recipe, out))
+
+    def finish_beside(self, unbroken, out, command):
+        """The same for a run that this command starts, beside its unbroken one."""
         code, text = self.run(["finetune", "--resume", out])
         if code == 2 and not (out / "config.toml").exists():
             shutil.rmtree(out, ignore_errors=True)
-            code, text = self.run(self.finetune(recipe, out))
+            code, text = self.run(command)
         if code != 0:
             raise Broken(f"cannot be resumed, exit code {code}: {out}\n{text}")
-        expect_same_end(self.unbroken_run(recipe)[0], out)
+        expect_same_end(unbroken, out)
         return text
 
 

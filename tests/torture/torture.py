@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+import changing_files
+import endurance
 import failing_files
 import folders
 import kills
@@ -20,7 +22,7 @@ import signals
 from runs import Broken, Torture
 
 ATTACKS = {"kills": kills, "files": failing_files, "folders": folders, "signals": signals, "memory": memory,
-           "same_bits": same_bits}
+           "same_bits": same_bits, "changing_files": changing_files, "endurance": endurance}
 
 
 def main():
