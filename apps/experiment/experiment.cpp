@@ -11,6 +11,7 @@
 #include "hanok/apps/experiment/machine.h"
 #include "hanok/apps/experiment/start_checks.h"
 #include "hanok/apps/options/device_option.h"
+#include "hanok/apps/preflight/batch_size.h"
 #include "hanok/apps/preflight/plan.h"
 #include "hanok/apps/run/environment.h"
 #include "hanok/apps/run/files.h"
@@ -62,8 +63,14 @@ Precision ready_to_read(const Options& options) {
   return precision;
 }
 
+void choose_batch_size_if_auto(Options& options, const ExperimentData& data, Reporter& reporter) {
+  if (options.batch_size > 0) return;
+  options.batch_size = choose_batch_size(options, data, start_weights(options), reporter);
+  check_options(options);
+}
+
 /// Of jobs that write nothing.
-ExperimentData data_without_run(const Options& options, Reporter& reporter,
+ExperimentData data_without_run(Options& options, Reporter& reporter,
                                 const faces::MakeFaceFinder& make_finder) {
   const auto check = [&options](const data::Dataset& dataset) {
     check_before_decoding(options, dataset);
@@ -73,6 +80,7 @@ ExperimentData data_without_run(const Options& options, Reporter& reporter,
   std::optional<ExperimentData> data = prepare_cropped_data(options, reporter, make_finder, check);
   keep_to_memory(options, meter.given_back());
   if (!data) throw Error("interrupted; nothing was trained, nothing written");
+  choose_batch_size_if_auto(options, *data, reporter);
   return *std::move(data);
 }
 
@@ -136,6 +144,7 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
     return kInterrupted;
   }
   const ExperimentData& data = *prepared;
+  choose_batch_size_if_auto(options, data, reporter);
   write_file(run.make("folds.csv"), folds_to_csv(data));
   if (!data.bad.empty()) write_file(run.make("unreadable.csv"), unreadable_to_csv(data.bad));
   if (!options.corrections.empty()) {
@@ -192,7 +201,7 @@ int resume_run(const std::string& path, Reporter& reporter,
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
 }
 
-void dry_run(const Options& options, Reporter& reporter, const faces::MakeFaceFinder& make_finder) {
+void dry_run(Options options, Reporter& reporter, const faces::MakeFaceFinder& make_finder) {
   const PrecisionScope precision(ready_to_read(options));
   const ExperimentData data = data_without_run(options, reporter, make_finder);
   reporter.print(describe(data));
@@ -211,8 +220,7 @@ void dry_run(const Options& options, Reporter& reporter, const faces::MakeFaceFi
   reporter.print("\ndry run: nothing was trained, nothing written\n");
 }
 
-void plan_run(const Options& options, Reporter& reporter,
-              const faces::MakeFaceFinder& make_finder) {
+void plan_run(Options options, Reporter& reporter, const faces::MakeFaceFinder& make_finder) {
   const PrecisionScope precision(ready_to_read(options));
   const ExperimentData data = data_without_run(options, reporter, make_finder);
   reporter.print(fmt::format("{}\n{}, batch {}, {} px, {} threads\n", describe(data), options.model,

@@ -31,11 +31,11 @@ int resume_run(const std::string& path, Reporter& reporter,
                const std::function<void(Options&)>& adjust = {});
 
 /// Reads and checks the data, builds the network, prints what would be done. Writes nothing.
-void dry_run(const Options& options, Reporter& reporter,
+void dry_run(Options options, Reporter& reporter,
              const faces::MakeFaceFinder& make_finder = faces::make_mtcnn);
 
 /// Measures a few steps in each freezing mode and prints what a run would take. Writes nothing.
-void plan_run(const Options& options, Reporter& reporter,
+void plan_run(Options options, Reporter& reporter,
               const faces::MakeFaceFinder& make_finder = faces::make_mtcnn);
 
 }  // namespace hanok::training

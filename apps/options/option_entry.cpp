@@ -108,6 +108,26 @@ template OptionEntry& OptionTable::integer(const char*, const char*, std::int64_
 template OptionEntry& OptionTable::integer(const char*, const char*, std::uint64_t Options::*,
                                            Range<std::uint64_t>);
 
+OptionEntry& OptionTable::integer_or_auto(const char* name, const char* help,
+                                          std::int64_t Options::*member,
+                                          Range<std::int64_t> range) {
+  OptionEntry& entry = integer(name, help, member, range);
+  entry.kind = Kind::TextOrInteger;
+  entry.get = [member, number = entry.get](const Options& options) {
+    return options.*member == 0 ? Texts{"auto"} : number(options);
+  };
+  entry.set = [member, option = entry.name, number = entry.set](Options& options,
+                                                                const Texts& values) {
+    if (values == Texts{"auto"}) {
+      options.*member = 0;
+      return;
+    }
+    parse_number<std::int64_t>(option, single_value(option, values), "a whole number or auto");
+    number(options, values);
+  };
+  return entry;
+}
+
 OptionEntry& OptionTable::real(const char* name, const char* help, double Options::*member,
                                Range<double> range) {
   OptionEntry& entry = add({name, "X"}, help, Kind::Real);

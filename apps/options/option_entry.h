@@ -52,6 +52,9 @@ class OptionTable {
   template <typename Number>
   OptionEntry& integer(const char* name, const char* help, Number Options::*member,
                        std::type_identity_t<Range<Number>> range);
+  /// A whole number in `range`, or "auto" for 0.
+  OptionEntry& integer_or_auto(const char* name, const char* help, std::int64_t Options::*member,
+                               Range<std::int64_t> range);
   /// A finite number.
   OptionEntry& real(const char* name, const char* help, double Options::*member,
                     Range<double> range);

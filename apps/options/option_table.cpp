@@ -108,8 +108,10 @@ void add_training_options(OptionTable& table) {
   table.section("Training");
   table.integer("epochs", "passes over the training images", &Options::epochs,
                 {.low = 1, .high = kMostEpochs});
-  table.integer("batch-size", "images per step", &Options::batch_size,
-                {.low = 1, .high = kMostImages});
+  table.integer_or_auto("batch-size",
+                        "images per step; auto: what this machine computes fastest of what fits "
+                        "its memory, measured before the first epoch and recorded with the run",
+                        &Options::batch_size, {.low = 1, .high = kMostImages});
   table.choice({"optimizer", "O"}, "update rule (sgd has Nesterov momentum 0.9)",
                &Options::optimizer);
   table.real("lr", "learning rate (its highest value, under a schedule)", &Options::lr,
@@ -163,6 +165,11 @@ void add_training_options(OptionTable& table) {
                 "compute each batch in N parts, whose gradients add up: less memory, "
                 "the same mean",
                 &Options::accumulate, {.low = 1, .high = 4096});
+  table.toggle("virtual-batch",
+               "where a batch is computed in parts (--accumulate, or memory was short), batch norm "
+               "uses the statistics of all of it: the result of the whole batch, to rounding, in "
+               "three to four times the time",
+               &Options::virtual_batch);
   table.integer("max-steps", "end each fold after N steps; 0: no limit", &Options::max_steps,
                 {.low = 0});
 }
@@ -290,8 +297,8 @@ void add_machine_options(OptionTable& table) {
   table
       .value({"memory", "SIZE"},
              "what the whole process may hold in main memory, e.g. 700M or 2G; auto: what the "
-             "machine, its control group and `ulimit` leave. What does not fit is computed in "
-             "parts, as with --accumulate",
+             "machine, its control group and `ulimit` leave. What does not fit is computed twice "
+             "instead of kept, then in parts, as with --accumulate",
              &Options::memory, parse_memory)
       .free_on_resume = true;
   table

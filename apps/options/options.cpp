@@ -74,7 +74,7 @@ void check_loss(const Options& options) {
   }
   const double part = static_cast<double>(options.batch_size) /
                       static_cast<double>(std::max<std::int64_t>(1, options.accumulate));
-  if (options.noise_robust == NoiseRobust::Trim && options.trim_share * part < 0.5) {
+  if (options.noise_robust == NoiseRobust::Trim && part > 0 && options.trim_share * part < 0.5) {
     throw UsageError(
         fmt::format("--trim-share: {} of {:.0f} images is none; {}", options.trim_share, part,
                     options.accumulate > 1 ? "each of --accumulate's parts of a batch is trimmed"
@@ -104,7 +104,7 @@ void check_options(const Options& options) {
   if (options.detect_anomaly && options.profile) {
     throw UsageError("--detect-anomaly: would count in the times of --profile; give one of them");
   }
-  if (options.accumulate > options.batch_size) {
+  if (options.batch_size > 0 && options.accumulate > options.batch_size) {
     throw UsageError(fmt::format("--accumulate: {} parts of a batch of {} images",
                                  options.accumulate, options.batch_size));
   }

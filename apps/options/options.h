@@ -41,7 +41,7 @@ struct Options {
   std::vector<std::int64_t> hidden{};
   // training
   std::int64_t epochs = 12;
-  std::int64_t batch_size = 32;
+  std::int64_t batch_size = 32;  // 0: auto, until it is chosen
   OptimizerKind optimizer = OptimizerKind::AdamW;
   double lr = 1e-3;
   double head_lr = 0;
@@ -61,6 +61,7 @@ struct Options {
   double clip_norm = 0;
   double ema = 0;
   std::int64_t accumulate = 1;
+  bool virtual_batch = false;
   std::int64_t max_steps = 0;
   // images
   std::int64_t image_size = 224;

@@ -26,6 +26,7 @@ class ProfiledBatches final : public BatchSource {
                    std::int64_t first_batch = 0) override;
   bool next(data::Batch& batch) override;
   Tensor forward(const Tensor& inputs) override { return batches_.forward(inputs); }
+  std::vector<nn::Block> blocks() override { return batches_.blocks(); }
   std::int64_t batch_size() const override { return batches_.batch_size(); }
 
  private:

@@ -197,8 +197,10 @@ void check_predict(Lines& lines, const OverfitTrial& trial, const ExperimentData
 
 }  // namespace
 
-int check_recipe(const Options& options, Reporter& reporter,
+int check_recipe(const Options& given, Reporter& reporter,
                  const faces::MakeFaceFinder& make_finder) {
+  Options options = given;
+  if (options.batch_size == 0) options.batch_size = Options().batch_size;  // not what is checked
   check_options(options);
   if (options.threads > 0) set_num_threads(static_cast<int>(options.threads));
   limit_memory(options.memory.bytes, {.threads = options.threads, .workers = options.workers});

@@ -69,7 +69,7 @@ OverfitTrial::OverfitTrial(const FoldJob& job)
              .samples = samples_,
              .setup = setup_,
              .batches = batches_,
-             .parts = options_.accumulate}),
+             .cut = first_cut(options_)}),
       images_(pick_images(samples_, options_.batch_size)) {
   setup_.freezing->apply(*setup_.model, options_.epochs - 1);
   batches_.start_epoch(0, images_);

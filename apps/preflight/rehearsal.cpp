@@ -66,12 +66,17 @@ class ShortTraining {
                .samples = samples_,
                .setup = setup_,
                .batches = *batches_.training,
-               .parts = job.options.accumulate}),
+               .cut = first_cut(job.options)}),
         training_(first(samples_.training, kBatches * job.options.batch_size)),
         validation_(first(samples_.validation, kBatches * job.options.batch_size)) {}
 
   const FoldSamples& samples() const { return samples_; }
   TrainingSetup& setup() { return setup_; }
+  /// Whether all steps so far computed batches as the options say.
+  bool fitted() {
+    const MemoryFitting& fitting = step_.fitting();
+    return fitting.recomputed() == 0 && fitting.parts() == job_.options.accumulate;
+  }
   bool caches_features() { return batches_.training->would_cache(); }
 
   /// Seconds per image that reading takes.
@@ -166,6 +171,10 @@ Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
   if (caching) {
     result.first_epoch_extra += std::max(0.0, first_steps - steps_seconds) * steps / kBatches;
   }
+  const auto timed_images =
+      std::min(training_images, static_cast<double>(steps_timed * options.batch_size));
+  result.images_per_second = timed_images / std::max(steps_seconds, 1e-9);
+  result.whole = training.fitted();
   result.memory = allocator.statistics();
   result.resident = peak_memory_bytes();
   return result;

@@ -12,6 +12,8 @@ namespace hanok::training {
 /// What a few steps and a part of validation measured.
 struct Rehearsal {
   std::int64_t trainable = 0;    // parameters that are trained
+  double images_per_second = 0;  // of steps
+  bool whole = false;            // batches fitted as they are: none was recomputed or divided
   double epoch_seconds = 0;      // of a whole epoch, validation included
   double first_epoch_extra = 0;  // seconds for what later epochs need not do again
   MemoryStatistics memory;       // with the peak of tensors

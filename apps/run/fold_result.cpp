@@ -61,6 +61,7 @@ ordered_json fold_json(const FoldResult& fold, Matrices matrices) {
                       {"peak_memory_bytes", fold.peak_memory_bytes}};
   if (matrices == Matrices::Whole) out["confusion_matrix"] = kept_matrix(fold.confusion);
   if (fold.split_into > 0) out["split_into"] = fold.split_into;
+  if (fold.recomputed_blocks > 0) out["recomputed_blocks"] = fold.recomputed_blocks;
   if (!fold.cuda_graph.empty()) out["cuda_graph"] = fold.cuda_graph;
   if (fold.shuffled_labels_macro_f1) {
     out["shuffled_labels_macro_f1"] = *fold.shuffled_labels_macro_f1;
@@ -109,6 +110,7 @@ FoldResult fold_result_from_json(const std::string& path, const std::string& tex
     value.at("images_trained").get_to(result.images_trained);
     value.at("peak_memory_bytes").get_to(result.peak_memory_bytes);
     result.split_into = value.value("split_into", std::int64_t{0});
+    result.recomputed_blocks = value.value("recomputed_blocks", std::int64_t{0});
     result.cuda_graph = value.value("cuda_graph", "");
     if (value.contains("shuffled_labels_macro_f1")) {
       result.shuffled_labels_macro_f1 = value.at("shuffled_labels_macro_f1").get<double>();

@@ -32,7 +32,9 @@ struct FoldResult {
   std::int64_t images_trained = 0;
   std::int64_t peak_memory_bytes = 0;
   std::int64_t split_into = 0;  // parts of a batch, if memory was too short for --accumulate's
-  std::string cuda_graph;       // what --cuda-graph did in this process; empty on the CPU
+  std::int64_t recomputed_blocks =
+      0;                   // of the network, if memory was too short for all activations
+  std::string cuda_graph;  // what --cuda-graph did in this process; empty on the CPU
 };
 
 std::string to_json_text(const FoldResult& result);

@@ -23,7 +23,7 @@ constexpr std::int64_t kMebibyte = std::int64_t{1} << 20;
 /// Measured: blocks of a kernel's tiles, the code that is run, lists of samples, results.
 constexpr std::int64_t kOfAThread = 2 * kMebibyte;
 constexpr std::int64_t kOfAWorker = 2 * kMebibyte;
-constexpr std::int64_t kOfTheProcess = 20 * kMebibyte;
+constexpr std::int64_t kOfTheProcess = 14 * kMebibyte;
 constexpr std::int64_t kLeastForTensors = 4 * kMebibyte;
 constexpr std::int64_t kLoaders = 2;  // for training and for validation
 

@@ -162,10 +162,16 @@ Blocks cost_section(const RunRecord& run) {
                                         images_per_second(images, training_seconds))},
                   {"memory", mebibytes(peak) + " at most (the process)"}};
     for (const FoldResult& fold : run.folds) {
-      if (fold.split_into == 0) continue;
-      facts.rows.emplace_back(
-          fmt::format("fold {}", fold.fold),
-          fmt::format("memory was short: batches were computed in {} parts", fold.split_into));
+      std::string how;
+      if (fold.recomputed_blocks > 0) {
+        how += fmt::format("activations of {} blocks were computed twice", fold.recomputed_blocks);
+      }
+      if (fold.split_into > 0) {
+        how += fmt::format("{}batches were computed in {} parts", how.empty() ? "" : ", ",
+                           fold.split_into);
+      }
+      if (how.empty()) continue;
+      facts.rows.emplace_back(fmt::format("fold {}", fold.fold), "memory was short: " + how);
     }
   }
   const training::RunFolder folder = training::RunFolder::open(run.path);

@@ -1,7 +1,9 @@
 // Repeats work that ran out of memory in a way that needs less. First what can be spared is given
-// back: the memory of the recorded step (StepGraph), then caches (engine/reclaim.h). Then batches
-// are computed in more parts, as with --accumulate: losses and gradients add up to the batch's,
-// batch norm sees fewer images at a time.
+// back: the memory of the recorded step (StepGraph), then caches (engine/reclaim.h). Then more and
+// more blocks of the network keep nothing but their inputs, and are computed a second time in the
+// backward pass: the same bits. Then batches are computed in more parts, as with --accumulate:
+// losses and gradients add up to the batch's, and batch norm sees fewer images at a time, but for
+// the parts of a virtual batch.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +13,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/apps/training/batch_cut.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {
@@ -26,16 +29,22 @@ class MemoryFitting {
   /// (more) to free.
   using GiveUp = std::function<bool(const std::string& why)>;
 
-  /// `parts`: in how many a batch is computed at first, 1 or more.
-  MemoryFitting(std::int64_t parts, Reporter& reporter, GiveUp give_up)
-      : parts_(parts), reporter_(reporter), give_up_(std::move(give_up)) {}
+  struct Context {
+    BatchCut cut{};  // of a batch at first
+    Reporter& reporter;
+    GiveUp give_up;
+    /// How many blocks can be recomputed now. None by default.
+    std::function<std::int64_t()> blocks{};
+  };
+  explicit MemoryFitting(Context context) : cut_(context.cut), context_(std::move(context)) {}
 
-  std::int64_t parts() const { return parts_; }
-  /// Parts of a batch of `images`: no part has a single image, which has no batch statistics worth
-  /// the name.
-  std::int64_t parts_of(std::int64_t images) const;
+  std::int64_t parts() const { return cut_.parts; }
+  std::int64_t recomputed() const { return cut_.recomputed; }
+  /// That of a batch of `images`: no part has a single image, which has no batch statistics worth
+  /// the name, unless they are those of a virtual batch.
+  BatchCut cut_of(std::int64_t images) const;
 
-  /// compute(parts), until it fits; an attempt that throws OutOfMemory or std::bad_alloc leaves
+  /// compute(cut), until it fits; an attempt that throws OutOfMemory or std::bad_alloc leaves
   /// nothing behind. `where` names the step in the report: "fold 0, epoch 1, step 3". Rethrows
   /// where `images` can't be divided further.
   template <typename Compute>
@@ -43,11 +52,11 @@ class MemoryFitting {
     bool tried_again = false;
     for (;;) {
       try {
-        return compute(parts_of(images));
+        return compute(cut_of(images));
       } catch (...) {
         const LackOfMemory lack = lack_of_memory();
         if (spare(lack, tried_again)) continue;
-        if (!divide(images, where, lack.message)) throw;
+        if (!recompute_more(where, lack.message) && !divide(images, where, lack.message)) throw;
         tried_again = false;
       }
     }
@@ -69,14 +78,15 @@ class MemoryFitting {
 
  private:
   bool spare(const LackOfMemory& lack, bool& tried_again) {
-    return give_up_(lack.message) || make_room(lack, tried_again, reporter_);
+    return context_.give_up(lack.message) || make_room(lack, tried_again, context_.reporter);
   }
+  /// Twice as many blocks, or a first one; reports it. False if there are no more.
+  bool recompute_more(const std::string& where, const std::string& why);
   /// Doubles the parts and reports it; false if `images` have as many as they can.
   bool divide(std::int64_t images, const std::string& where, const std::string& why);
 
-  std::int64_t parts_;
-  Reporter& reporter_;
-  GiveUp give_up_;
+  BatchCut cut_;
+  Context context_;
 };
 
 }  // namespace hanok::training

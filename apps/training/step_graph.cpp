@@ -28,8 +28,9 @@ StepGraph::~StepGraph() = default;
 
 StepResults StepGraph::run(const StepInputs& inputs, const StepRequest& request, Shapes shapes) {
   if (settings_.enabled && shapes == Shapes::Repeat && why_not_.empty()) {
-    const Kind kind{inputs.images.shape(),  inputs.targets.shape(), inputs.images.dtype(),
-                    inputs.targets.dtype(), request.parts,          inputs.phase};
+    const Kind kind{inputs.images.shape(), inputs.targets.shape(),
+                    inputs.images.dtype(), inputs.targets.dtype(),
+                    request.cut,           inputs.phase};
     if (!is_recorded(kind)) {
       recorded_.reset();
       if (warm_ != nullptr && *warm_ == kind) record(kind, inputs);
@@ -70,9 +71,8 @@ void StepGraph::record(const Kind& kind, const StepInputs& inputs) {
       versions.emplace_back(tensor, tensor.version());
     }
     recorded->recording = std::make_unique<Recording>(device, [&] {
-      recorded->results =
-          step_(recorded->inputs,
-                {.parts = kind.parts, .with_gradient_norm = settings_.with_gradient_norm});
+      recorded->results = step_(
+          recorded->inputs, {.cut = kind.cut, .with_gradient_norm = settings_.with_gradient_norm});
     });
     for (const auto& [tensor, version] : versions) {
       if (tensor.version() != version) recorded->written.push_back(tensor);

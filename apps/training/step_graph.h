@@ -50,7 +50,7 @@ class StepGraph {
   struct Kind {
     Shape images, targets;
     DType images_type = DType::F32, targets_type = DType::I64;
-    std::int64_t parts = 1;
+    BatchCut cut{};
     LossPhase phase = LossPhase::WarmUp;
     bool operator==(const Kind&) const = default;
   };

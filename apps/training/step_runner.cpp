@@ -7,6 +7,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/engine/generator.h"
 #include "hanok/engine/runtime.h"
+#include "hanok/nn/layers.h"
 
 namespace hanok::training {
 namespace {
@@ -24,6 +25,10 @@ TrainingStep make_step(const StepRunner::Context& context) {
 
 }  // namespace
 
+BatchCut first_cut(const Options& options) {
+  return {.parts = options.accumulate, .virtual_batch = options.virtual_batch};
+}
+
 StepRunner::StepRunner(const Context& context)
     : context_(context),
       upload_(context.setup.device),
@@ -31,13 +36,39 @@ StepRunner::StepRunner(const Context& context)
              {.device = context.setup.device,
               .enabled = context.job.options.cuda_graph == YesNo::Yes,
               .with_gradient_norm = context.job.options.log_steps > 0}),
-      fitting_(
-          context.parts, context.job.reporter,
-          [this](const std::string& why) {
-            context_.setup.optimizer->zero_grad();  // the gradients of the step that was broken off
-            return graph_.give_up(why);
-          }),
-      anomalies_(context.job.options, *context.setup.model) {}
+      fitting_({.cut = context.cut,
+                .reporter = context.job.reporter,
+                .give_up =
+                    [this](const std::string& why) {
+                      // The gradients of the step that was broken off.
+                      context_.setup.optimizer->zero_grad();
+                      return graph_.give_up(why);
+                    },
+                .blocks =
+                    [this] {
+                      const auto blocks =
+                          static_cast<std::int64_t>(context_.batches.blocks().size());
+                      return std::max<std::int64_t>(0, blocks - 1);
+                    }}),
+      anomalies_(context.job.options, *context.setup.model) {
+  if (context_.cut.virtual_batch) check_virtual_batch();
+}
+
+void StepRunner::check_virtual_batch() const {
+  const auto refuse = [this](const std::string& why) {
+    throw UsageError(fmt::format("--virtual-batch: --model {} {}; leave the option out",
+                                 context_.job.options.model, why));
+  };
+  if (context_.batches.blocks().empty()) {
+    refuse("has no blocks that could be computed one after the other");
+  }
+  for (nn::Module* module : context_.setup.model->modules()) {
+    const auto* depth = dynamic_cast<const nn::StochasticDepth*>(module);
+    if (depth != nullptr && depth->p > 0) {
+      refuse("leaves out random blocks (stochastic depth), in each part of a batch others");
+    }
+  }
+}
 
 template <typename Work>
 auto StepRunner::watched(const StepPosition& position, const std::vector<std::int64_t>& samples,
@@ -73,18 +104,19 @@ StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& positi
   const std::int64_t images = batch.labels.numel();
   // Full batches come again; the short one at an epoch's end is alone of its kind.
   const bool full = images == std::min(options.batch_size, context_.samples.images_per_epoch);
-  const auto compute = [&](std::int64_t parts) {
+  const auto compute = [&](const BatchCut& cut) {
     // A repeated step draws the same numbers.
     Generator::global().begin_step(position.epoch, position.step_in_epoch);
     const StepRequest request{
-        .parts = parts,
+        .cut = cut,
         .with_gradient_norm = norm == GradientNorm::Compute,
         .on_loss = [&](double loss) { check_finite(loss, position, batch.samples); }};
-    return graph_.run(inputs_of(batch, position), request,
-                      full ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
+    return graph_.run(
+        inputs_of(batch, position), request,
+        full && !cut.virtual_batch ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
   };
-  outcome.results = watched(position, batch.samples,
-                            [&] { return fitting_.in_parts(images, where, compute); });
+  outcome.results =
+      watched(position, batch.samples, [&] { return fitting_.in_parts(images, where, compute); });
   if (norm == GradientNorm::Skip) outcome.results.gradient_norm = Tensor();
   return outcome;
 }

@@ -20,6 +20,9 @@
 #pragma GCC visibility push(default)
 namespace hanok::training {
 
+/// As the options say, before memory runs short.
+BatchCut first_cut(const Options& options);
+
 class StepRunner {
  public:
   /// All of it outlives the runner.
@@ -27,8 +30,8 @@ class StepRunner {
     const FoldJob& job;
     const FoldSamples& samples;
     TrainingSetup& setup;
-    BatchSource& batches;    // of setup.model: where the batches come from
-    std::int64_t parts = 1;  // of a batch at first
+    BatchSource& batches;  // of setup.model: where the batches come from
+    BatchCut cut{};        // of a batch at first
   };
   explicit StepRunner(const Context& context);
 
@@ -49,6 +52,7 @@ class StepRunner {
   void check_model(std::size_t cut) { graph_.check_model(cut); }
 
   MemoryFitting& fitting() { return fitting_; }
+  const MemoryFitting& fitting() const { return fitting_; }
   std::string describe_graph() const { return graph_.describe(); }
 
  private:
@@ -56,6 +60,8 @@ class StepRunner {
   template <typename Work>
   auto watched(const StepPosition& position, const std::vector<std::int64_t>& samples,
                const Work& work) const;
+  /// Throws UsageError where the model cannot be computed so.
+  void check_virtual_batch() const;
   StepInputs inputs_of(const data::Batch& batch, const StepPosition& position);
   /// Where a training ends by a value that is not finite.
   NonFiniteLoss failure(const StepPosition& position, const std::vector<std::int64_t>& samples,

@@ -1,11 +1,17 @@
 #include "hanok/apps/training/training_step.h"
 
+#include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/engine/allocator.h"
+#include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
+#include "hanok/engine/recompute.h"
 #include "hanok/engine/recording.h"
 #include "hanok/nn/gradients.h"
+#include "hanok/nn/virtual_batch.h"
 
 namespace hanok::training {
 
@@ -14,9 +20,13 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
   StepResults results;
   context_.optimizer.zero_grad();
   const std::int64_t images = inputs.targets.size(0);
-  for (std::int64_t part = 0; part < request.parts; ++part) {
-    compute_part(inputs, images * part / request.parts, images * (part + 1) / request.parts,
-                 request, results);
+  const std::int64_t parts = request.cut.parts;
+  if (request.cut.virtual_batch && parts > 1) {
+    compute_virtual_batch(inputs, request, results);
+  } else {
+    for (std::int64_t part = 0; part < parts; ++part) {
+      compute_part(inputs, images * part / parts, images * (part + 1) / parts, request, results);
+    }
   }
   results.gradient_norm = finish_gradients(request.with_gradient_norm);
   update(transaction);
@@ -25,7 +35,43 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
 
 void TrainingStep::compute_part(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
                                 const StepRequest& request, StepResults& results) const {
-  const Tensor logits = context_.batches.forward(ops::slice(inputs.images, 0, begin, end));
+  const Tensor images = ops::slice(inputs.images, 0, begin, end);
+  learn(forward(images, request.cut.recomputed), inputs, begin, end, request, results);
+}
+
+Tensor TrainingStep::forward(const Tensor& images, std::int64_t recomputed) const {
+  if (recomputed == 0) return context_.batches.forward(images);
+  const std::vector<nn::Block> blocks = context_.batches.blocks();
+  const std::int64_t body = static_cast<std::int64_t>(blocks.size()) - 1;
+  Tensor y = images;
+  for (std::int64_t i = 0; i <= body; ++i) {
+    const nn::Block& block = blocks[static_cast<std::size_t>(i)];
+    y = i < std::min(recomputed, body) ? recompute(y, block) : block(y);
+  }
+  return y;
+}
+
+/// The last block, which is small and may draw random numbers, and the loss see the whole batch.
+void TrainingStep::compute_virtual_batch(const StepInputs& inputs, const StepRequest& request,
+                                         StepResults& results) const {
+  std::vector<nn::Block> blocks = context_.batches.blocks();
+  const nn::Block last = std::move(blocks.back());
+  blocks.pop_back();
+  nn::VirtualBatch body(blocks);
+  const Tensor features = body.forward(inputs.images, request.cut.parts);
+  const std::int64_t images = inputs.targets.size(0);
+  if (!body.learns()) {
+    learn(last(features), inputs, 0, images, request, results);
+    return;
+  }
+  GraphInput input(features);
+  learn(last(input.tensor()), inputs, 0, images, request, results);
+  const MemoryTag tag("gradients");
+  body.backward(input.take_gradient());
+}
+
+void TrainingStep::learn(const Tensor& logits, const StepInputs& inputs, std::int64_t begin,
+                         std::int64_t end, const StepRequest& request, StepResults& results) const {
   const Tensor loss = context_.loss(logits, ops::slice(inputs.targets, 0, begin, end),
                                     {.denominator = inputs.denominator,
                                      .denominator_tensor = inputs.denominator_tensor,

@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "hanok/apps/training/batch_cut.h"
 #include "hanok/apps/training/loss.h"
 #include "hanok/apps/training/samples/batch_source.h"
 #include "hanok/engine/transaction.h"
@@ -25,7 +26,7 @@ struct StepInputs {
 
 /// How a step is to be computed.
 struct StepRequest {
-  std::int64_t parts = 1;           // of the batch: their losses and gradients add up to its own
+  BatchCut cut{};
   bool with_gradient_norm = false;  // computed for clipping in any case
   /// On the CPU: called with the loss of the parts so far, before their backward pass. What it
   /// throws ends the step. May be empty.
@@ -69,6 +70,13 @@ class TrainingStep {
   /// Adds the gradients of images [begin,end) to the parameters', and their loss to `results`.
   void compute_part(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
                     const StepRequest& request, StepResults& results) const;
+  /// The same of the whole batch, by a virtual batch.
+  void compute_virtual_batch(const StepInputs& inputs, const StepRequest& request,
+                             StepResults& results) const;
+  Tensor forward(const Tensor& images, std::int64_t recomputed) const;
+  /// Adds the loss of images [begin,end) to `results` and runs its backward pass.
+  void learn(const Tensor& logits, const StepInputs& inputs, std::int64_t begin, std::int64_t end,
+             const StepRequest& request, StepResults& results) const;
   /// Unscales and clips the gradients; their norm, undefined if neither clipping nor `with_norm`.
   Tensor finish_gradients(bool with_norm) const;
   /// The optimiser's update, and with it all that was deferred until the step is sure to succeed.

@@ -60,7 +60,7 @@ struct Fold {
               .samples = samples,
               .setup = setup,
               .batches = *batches.training,
-              .parts = state.progress.parts}),
+              .cut = {.parts = state.progress.parts}}),
         loop({.job = job,
               .samples = samples,
               .setup = setup,

@@ -135,6 +135,10 @@ void FeatureCache::recall(const std::vector<std::int64_t>& samples, data::Batch&
   batch.samples = samples;
 }
 
+std::vector<nn::Block> FeatureCache::blocks() {
+  return staged_ != nullptr ? staged_->blocks(cut_) : std::vector<nn::Block>();
+}
+
 Tensor FeatureCache::forward(const Tensor& inputs) {
   if (cut_ == 0) return model_(inputs);
   return staged_->forward_stages(inputs, cut_, staged_->stages().size());

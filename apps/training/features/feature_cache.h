@@ -40,6 +40,7 @@ class FeatureCache final : public BatchSource {
                    std::int64_t first_batch = 0) override;
   bool next(data::Batch& batch) override;
   Tensor forward(const Tensor& inputs) override;
+  std::vector<nn::Block> blocks() override;
   std::int64_t batch_size() const override { return options_.batch_size; }
 
   /// True if this epoch keeps or uses features: the model has a frozen beginning.

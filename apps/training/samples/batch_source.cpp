@@ -78,4 +78,9 @@ bool DeviceBatches::next(data::Batch& batch) {
 
 Tensor DeviceBatches::on_device(const Tensor& host) { return feed_ ? (*feed_)(host) : host; }
 
+std::vector<nn::Block> ImageBatches::blocks() {
+  auto* staged = dynamic_cast<nn::StagedModule*>(&model_);
+  return staged != nullptr ? staged->blocks() : std::vector<nn::Block>();
+}
+
 }  // namespace hanok::training

@@ -11,6 +11,7 @@
 #include "hanok/apps/training/device/device_feed.h"
 #include "hanok/data/loader.h"
 #include "hanok/nn/module.h"
+#include "hanok/nn/stages.h"
 
 #pragma GCC visibility push(default)
 namespace hanok::training {
@@ -31,6 +32,9 @@ class BatchSource {
   virtual bool next(data::Batch& batch) = 0;
   /// The logits of a batch, or of a part of it.
   virtual Tensor forward(const Tensor& inputs) = 0;
+  /// Blocks that are forward(), one after the other (nn::StagedModule::blocks); none if the network
+  /// cannot be cut.
+  virtual std::vector<nn::Block> blocks() = 0;
   /// Images of a full batch.
   virtual std::int64_t batch_size() const = 0;
 
@@ -79,6 +83,7 @@ class ImageBatches final : public BatchSource {
   }
   bool next(data::Batch& batch) override { return batches_.next(batch); }
   Tensor forward(const Tensor& inputs) override { return model_(inputs); }
+  std::vector<nn::Block> blocks() override;
   std::int64_t batch_size() const override { return batches_.batch_size(); }
 
  private:

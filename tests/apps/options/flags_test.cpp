@@ -421,8 +421,8 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       // in test_flags_training.cpp
       "repeats", "folds-file", "corrections", "unfreeze-at", "hidden", "head-lr", "lr-group",
       "warmup", "loss", "focal-gamma", "noise-robust", "gce-q", "bootstrap-beta", "trim-share",
-      "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "crop", "grayscale", "mixup",
-      "cutmix", "log-steps",
+      "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "virtual-batch", "crop",
+      "grayscale", "mixup", "cutmix", "log-steps",
       // in test_feature_cache.cpp, test_profile.cpp and test_autotune.cpp
       "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
       "profile", "autotune", "detect-anomaly"};  // also in tests/apps/training/step_runner_test.cpp

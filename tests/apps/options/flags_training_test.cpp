@@ -254,6 +254,32 @@ TEST_F(Flags, AccumulateAddsUpToTheWholeBatch) {
   }
 }
 
+TEST_F(Flags, AVirtualBatchGivesTheResultOfTheWholeOne) {
+  const Arguments base = {"--model",     "resnet18", "--image-size", "64", "--lr", "0.0003",
+                          "--max-steps", "3",        "--log-steps",  "1"};
+  const auto losses = [&](const Arguments& more) {
+    std::vector<double> losses;
+    for (const auto& row : steps_of(run(base + more))) losses.push_back(std::stod(row[2]));
+    return losses;
+  };
+  const std::vector<double> whole = losses({});
+  const std::vector<double> parts = losses({"--accumulate", "3"});
+  const std::vector<double> virtual_batch = losses({"--accumulate", "3", "--virtual-batch"});
+  ASSERT_EQ(whole.size(), 3U);
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    EXPECT_NEAR(virtual_batch.at(i), whole[i], 1e-4 * std::pow(10, i)) << "step " << i;
+  }
+  EXPECT_GT(std::abs(parts.at(0) - whole[0]), 1e-3);  // batch norm by the images of each part
+}
+
+TEST_F(Flags, AVirtualBatchNeedsBlocks) {
+  const Outcome outcome =
+      finetune({"--data", folder_ / "photos", "--model", "convnext_tiny", "--weights", "none",
+                "--image-size", "32", "--virtual-batch", "--out", folder_ / "none"});
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.output, HasSubstr("--virtual-batch: --model convnext_tiny has no blocks"));
+}
+
 TEST_F(Flags, CropAndGrayscaleTravelWithTheCheckpoint) {
   expect_other_weights({"--crop", "none"}, {"--crop", "center"});
   const FinishedRun gray = run({"--grayscale"});
