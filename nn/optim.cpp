@@ -132,9 +132,7 @@ void Optimizer::prepare_step() {
   }
   for (Sweep& sweep : sweeps) {
     for (std::size_t i = 0; i < sweep.moments.size(); ++i) {
-      Moments& moments = *sweep.moments[i];
-      if (moment_count() > 0 && !moments.a.defined()) moments.a = zeros_like(sweep.parameters[i]);
-      if (moment_count() > 1 && !moments.b.defined()) moments.b = zeros_like(sweep.parameters[i]);
+      allocate(*sweep.moments[i], sweep.parameters[i]);
     }
     const Device device = sweep.parameters.front().device();
     sweep.learning_rate = Tensor::empty({1}, {DType::F32, device});
@@ -143,6 +141,21 @@ void Optimizer::prepare_step() {
   }
   sweeps_ = std::move(sweeps);
   ++choice_;
+}
+
+void Optimizer::allocate(Moments& moments, const Tensor& parameter) const {
+  if (moment_count() > 0 && !moments.a.defined()) moments.a = zeros_like(parameter);
+  if (moment_count() > 1 && !moments.b.defined()) moments.b = zeros_like(parameter);
+}
+
+void Optimizer::allocate_moments() {
+  const MemoryTag tag("optimizer");
+  for (std::size_t g = 0; g < groups_.size(); ++g) {
+    for (std::size_t i = 0; i < groups_[g].parameters.size(); ++i) {
+      const Tensor& parameter = groups_[g].parameters[i];
+      if (parameter.requires_grad()) allocate(moments_[g][i], parameter);
+    }
+  }
 }
 
 void Optimizer::read_steps() const {

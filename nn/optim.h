@@ -37,6 +37,9 @@ class Optimizer {
   /// Each replay calls write_rates() before it and count_step() after it. prepare_step() selects
   /// the parameters to update and allocates all memory.
   void prepare_step();
+  /// Allocates now what the first step would allocate for parameters that require a gradient:
+  /// memory that stays should not lie among memory that passes.
+  void allocate_moments();
   /// Copies the groups' learning rates to the device, as kernel arguments and without
   /// synchronising.
   void write_rates();
@@ -92,6 +95,7 @@ class Optimizer {
     std::int64_t step = 0;
   };
   virtual int moment_count() const = 0;
+  void allocate(Moments& moments, const Tensor& parameter) const;
   virtual void update(std::size_t group, const std::vector<Tensor>& parameters,
                       std::vector<Moments*>& moments, const Tensor& learning_rate,
                       const Tensor& step) = 0;

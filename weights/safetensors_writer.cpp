@@ -90,6 +90,9 @@ void save_safetensors(const std::string& path, const nn::StateDict& tensors,
   write(length, sizeof(length));
   write(header.data(), header.size());
   std::vector<unsigned char> logical;
+  std::size_t largest = 0;
+  for (const auto& entry : entries) largest = std::max(largest, entry.second.bytes());
+  logical.reserve(largest);  // at once: a buffer that grows holds its contents twice
   for (const std::size_t i : order) {
     const Tensor tensor = entries[i].second.to(Device::cpu());
     logical.resize(tensor.bytes());

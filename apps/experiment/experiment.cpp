@@ -22,6 +22,7 @@
 #include "hanok/apps/training/samples/experiment_split.h"
 #include "hanok/apps/training/samples/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
+#include "hanok/engine/allocator.h"
 #include "hanok/engine/runtime.h"
 
 namespace hanok::training {
@@ -105,6 +106,17 @@ bool is_finished(const Options& options, const RunFolder& folder,
   return true;
 }
 
+/// What of --memory tensors may take; 0 without the option.
+std::int64_t tensor_budget(const Options& options) {
+  if (options.memory.bytes == 0) return 0;
+  return static_cast<std::int64_t>(allocator_of(Device::cpu()).statistics().budget);
+}
+
+void use_tensor_budget(const Options& options, const RecordedData& record) {
+  if (record.tensor_budget <= 0 || record.tensor_budget >= options.memory.bytes) return;
+  allocator_of(Device::cpu()).set_budget(static_cast<std::size_t>(record.tensor_budget));
+}
+
 /// Where a resumed run goes on with other kernels or libraries.
 void warn_of_changes(const RunFolder& folder, Device device, Reporter& reporter) {
   const std::vector<std::string> found = record_environment(folder, environment_of(device));
@@ -153,6 +165,7 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   if (data.faces) write_file(run.make("faces.csv"), faces::to_csv(*data.faces, data.dataset));
   RecordedData record = recorded(data);
   if (draw_data) record.data_in_run = "data";
+  record.tensor_budget = tensor_budget(options);
   options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
   write_file(run.make("config.toml"), to_toml(options, to_toml(record)));
   run.make("environment.json");
@@ -184,6 +197,7 @@ int resume_run(const std::string& path, Reporter& reporter,
   check_texts(options);
   const PrecisionScope precision(use_machine(options));
   const std::optional<RecordedData> record = recorded_in_toml(folder.config());
+  if (record && options.memory.bytes == saved.memory.bytes) use_tensor_budget(options, *record);
   const bool finished = is_finished(options, folder, record);  // then nothing is read but results
   if (!finished) {
     locate_data(options, folder, record);

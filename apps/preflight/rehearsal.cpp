@@ -142,11 +142,12 @@ Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
   result.trainable = trainable_parameters(*setup.model);
 
   const double read_seconds = training.read();
-  // What an epoch does, in its order and with its memory: steps, validation beside the best weights
-  // so far (a run's last validation is always so), and the next epoch's steps.
+  // What an epoch does, in its order and with its memory: steps, validation, the next epoch's
+  // steps.
+  setup.optimizer->allocate_moments();
+  const nn::StateDict best_weights = copy_state_dict(*setup.model);
   const bool caching = training.caches_features();
   const double first_steps = timed([&] { training.train(caching ? kBatches : 1); });
-  const nn::StateDict best_weights = copy_state_dict(*setup.model);
   double validation_seconds = training.validate();
   if (caching) validation_seconds = training.validate();
   std::int64_t steps_timed = 0;

@@ -334,4 +334,11 @@ nn::StateDict copy_state_dict(nn::Module& model) {
   return copy;
 }
 
+void copy_state_dict(nn::Module& model, nn::StateDict& copy) {
+  for (const auto& [name, tensor] : model.state_dict()) {
+    Tensor to = copy.at(name);
+    to.copy_from(tensor.to(Device::cpu()));
+  }
+}
+
 }  // namespace hanok::training

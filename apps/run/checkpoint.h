@@ -84,6 +84,8 @@ std::string weights_hash(nn::Module& model);
 
 /// A deep copy of the values.
 nn::StateDict copy_state_dict(nn::Module& model);
+/// The same into a copy of the same model.
+void copy_state_dict(nn::Module& model, nn::StateDict& copy);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

@@ -52,7 +52,6 @@ class StepRunner {
   void check_model(std::size_t cut) { graph_.check_model(cut); }
 
   MemoryFitting& fitting() { return fitting_; }
-  const MemoryFitting& fitting() const { return fitting_; }
   std::string describe_graph() const { return graph_.describe(); }
 
  private:

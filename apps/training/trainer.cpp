@@ -20,7 +20,9 @@ Trainer::Trainer(const FoldJob& job)
              .samples = samples_,
              .setup = setup_,
              .batches = *batches_.training,
-             .cut = {.parts = state_.progress.parts, .virtual_batch = job_.options.virtual_batch}}),
+             .cut = {.parts = state_.progress.parts,
+                     .recomputed = state_.progress.recomputed,
+                     .virtual_batch = job_.options.virtual_batch}}),
       loop_({.job = job_,
              .samples = samples_,
              .setup = setup_,
@@ -98,7 +100,7 @@ FoldResult Trainer::make_result(const Evaluation& evaluation) const {
   result.images_trained = progress.images_trained;
   result.peak_memory_bytes = peak_memory_bytes();
   if (progress.parts != job_.options.accumulate) result.split_into = progress.parts;
-  result.recomputed_blocks = step_.fitting().recomputed();
+  result.recomputed_blocks = progress.recomputed;
   result.cuda_graph = step_.describe_graph();
   return result;
 }

@@ -49,6 +49,7 @@ bool TrainingLoop::run() {
   const Clock::time_point start = Clock::now();
   while (progress_.epoch_trained || !finished()) {
     context_.setup.freezing->apply(*context_.setup.model, progress_.epoch);
+    take_lasting_memory();
     const bool whole = (progress_.epoch_trained || train_epoch()) && finish_epoch();
     progress_.seconds = seconds_before + seconds_since(start);
     if (!whole) {
@@ -59,6 +60,16 @@ bool TrainingLoop::run() {
   }
   save_last();
   return true;
+}
+
+/// Before the first step: later it would lie among activations, and a resumed run, which loads this
+/// first, would have another amount of memory left.
+void TrainingLoop::take_lasting_memory() {
+  context_.step.fitting().whole([this] {
+    context_.setup.optimizer->allocate_moments();
+    nn::StateDict& best_weights = context_.state.best_weights;
+    if (best_weights.empty()) best_weights = copy_state_dict(*context_.setup.model);
+  });
 }
 
 bool TrainingLoop::train_epoch() {
@@ -133,6 +144,7 @@ void TrainingLoop::train_on(const data::Batch& batch) {
   ++progress_.step_in_epoch;
   ++progress_.step;
   progress_.parts = context_.step.fitting().parts();
+  progress_.recomputed = context_.step.fitting().recomputed();
   results_.add(std::move(outcome));
   if (context_.job.profile != nullptr) context_.job.profile->end_step();
 }
@@ -190,8 +202,7 @@ bool TrainingLoop::finish_epoch() {
   if (metrics.best) {
     nn::StateDict& best_weights = context_.state.best_weights;
     context_.step.fitting().whole([&] {
-      best_weights = nn::StateDict();  // never two copies at once
-      best_weights = copy_state_dict(model);
+      copy_state_dict(model, best_weights);
       context_.checkpoints.save_best(context_.state);
     });
   }

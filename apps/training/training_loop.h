@@ -43,6 +43,7 @@ class TrainingLoop {
 
  private:
   bool finished() const;
+  void take_lasting_memory();
   /// The steps of one epoch from progress.step_in_epoch on; false if interrupted.
   bool train_epoch();
   bool next_batch(data::Batch& batch);

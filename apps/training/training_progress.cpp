@@ -16,6 +16,7 @@ void TrainingProgress::save(nn::State& state) const {
   state.integers["step_in_epoch"] = step_in_epoch;
   state.integers["step"] = step;
   state.integers["parts"] = parts;
+  state.integers["recomputed_blocks"] = recomputed;
   state.integers["epoch_trained"] = epoch_trained ? 1 : 0;
   state.integers["correct"] = counts.correct;
   state.integers["seen"] = counts.seen;
@@ -31,6 +32,9 @@ void TrainingProgress::load(const nn::State& state) {
   step_in_epoch = state.integer("step_in_epoch");
   step = state.integer("step");
   if (state.integers.count("parts") != 0) parts = state.integer("parts");
+  if (state.integers.count("recomputed_blocks") != 0) {
+    recomputed = state.integer("recomputed_blocks");
+  }
   epoch_trained = state.integer("epoch_trained") != 0;
   counts.correct = state.integer("correct");
   counts.seen = state.integer("seen");

@@ -16,6 +16,7 @@ struct TrainingProgress {
   std::int64_t step_in_epoch = 0;
   std::int64_t step = 0;        // of the whole fold
   std::int64_t parts = 1;       // of a full batch: --accumulate, or more where memory was short
+  std::int64_t recomputed = 0;  // blocks of the network, where memory was short
   bool epoch_trained = false;   // the epoch's steps are done, its validation is not
   EpochCounts counts{};         // of this epoch
   double epoch_seconds = 0;     // of this epoch's training steps
@@ -27,8 +28,8 @@ struct TrainingProgress {
   void finish_epoch();
   /// Adds a key for each field to `state`.
   void save(nn::State& state) const;
-  /// What save() added. Throws ValueError naming a key that is missing; `parts` alone may be, and
-  /// then keeps its value.
+  /// What save() added. Throws ValueError naming a key that is missing; `parts` and
+  /// `recomputed` alone may be, and then keep their values.
   void load(const nn::State& state);
 };
 
@@ -36,7 +37,7 @@ struct TrainingProgress {
 struct FoldState {
   TrainingProgress progress;
   EarlyStopping early_stopping;
-  nn::StateDict best_weights{};  // of the best epoch; empty before one
+  nn::StateDict best_weights{};  // of the best epoch; before one, of the start
 };
 
 }  // namespace hanok::training

@@ -224,6 +224,7 @@ std::string to_toml(const RecordedData& recorded) {
                     {"folds", recorded.folds},
                     {"grouped", recorded.grouped}};
   if (!recorded.data_in_run.empty()) table.insert("data_in_run", recorded.data_in_run);
+  if (recorded.tensor_budget > 0) table.insert("tensor_budget", recorded.tensor_budget);
   std::ostringstream out;
   out << "\n# ---- What the run found in the data: --resume goes by it, --config ignores it ----\n"
       << toml::table{{"recorded", std::move(table)}} << "\n";
@@ -243,6 +244,7 @@ std::optional<RecordedData> recorded_in_toml(const std::string& config_path) {
     recorded.folds = table->at_path("folds").value_or(0);
     recorded.grouped = table->at_path("grouped").value_or(false);
     recorded.data_in_run = table->at_path("data_in_run").value_or(std::string());
+    recorded.tensor_budget = table->at_path("tensor_budget").value_or(std::int64_t{0});
     if (const toml::array* classes = table->at_path("classes").as_array()) {
       for (const toml::node& name : *classes) {
         recorded.class_names.push_back(name.value_or(std::string()));

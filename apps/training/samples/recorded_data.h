@@ -31,6 +31,9 @@ struct RecordedData {
   bool grouped = false;
   /// Where the data lie if it is in the run folder, relative to it: they move with it.
   std::string data_in_run{};
+  /// With --memory: what of it was left for tensors, in bytes. A resumed run divides its batches at
+  /// the same steps only with the same memory.
+  std::int64_t tensor_budget = 0;
 };
 RecordedData recorded(const ExperimentData& data);
 std::string to_toml(const RecordedData& recorded);

@@ -29,6 +29,7 @@ TrainingProgress somewhere() {
           .step_in_epoch = 7,
           .step = 67,
           .parts = 4,
+          .recomputed = 5,
           .epoch_trained = true,
           .counts = {.loss_sum = 12.625, .correct = 30, .seen = 41},
           .epoch_seconds = 1.5,
@@ -46,6 +47,7 @@ TEST(TrainingProgress, IsTheSameAfterSavingAndLoading) {
   EXPECT_EQ(again.step_in_epoch, 7);
   EXPECT_EQ(again.step, 67);
   EXPECT_EQ(again.parts, 4);
+  EXPECT_EQ(again.recomputed, 5);
   EXPECT_TRUE(again.epoch_trained);
   EXPECT_EQ(again.counts.loss_sum, 12.625);
   EXPECT_EQ(again.counts.correct, 30);
@@ -64,17 +66,19 @@ TEST(TrainingProgress, KeepsTheKeysOfOlderCheckpoints) {
   for (const auto& [key, value] : state.integers) integers.insert(key);
   for (const auto& [key, value] : state.numbers) numbers.insert(key);
   EXPECT_THAT(integers, ElementsAre("correct", "epoch", "epoch_trained", "images_trained", "parts",
-                                    "seen", "step", "step_in_epoch"));
+                                    "recomputed_blocks", "seen", "step", "step_in_epoch"));
   EXPECT_THAT(numbers, ElementsAre("epoch_seconds", "loss_sum", "seconds", "training_seconds"));
 }
 
-TEST(TrainingProgress, NamesAMissingKeyAndToleratesTheOneThatCameLater) {
+TEST(TrainingProgress, NamesAMissingKeyAndToleratesThoseThatCameLater) {
   nn::State state;
   somewhere().save(state);
   state.integers.erase("parts");
-  TrainingProgress again{.parts = 2};
+  state.integers.erase("recomputed_blocks");
+  TrainingProgress again{.parts = 2, .recomputed = 1};
   again.load(state);
   EXPECT_EQ(again.parts, 2);
+  EXPECT_EQ(again.recomputed, 1);
   state.numbers.erase("loss_sum");
   try {
     again.load(state);
