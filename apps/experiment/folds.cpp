@@ -20,6 +20,7 @@
 #include "hanok/apps/run_report/tensorboard.h"
 #include "hanok/apps/training/start_weights.h"
 #include "hanok/engine/allocator.h"
+#include "hanok/engine/runtime.h"
 
 namespace hanok::training {
 namespace {
@@ -153,6 +154,9 @@ int train_missing_folds(const Run& run) {
     results.push_back(*std::move(result));
     report.fold_done(results.back());
   }
+  // What training freed makes room for what reports need beside tensors.
+  context_of(Device::cpu()).workspace.release_all();
+  allocator_of(Device::cpu()).release_cached();
   report_results(run, results);
   // A run that was finished before has its page: `report RUN` renews it.
   std::error_code error;

@@ -11,7 +11,7 @@ RESNET = [*SMALL, "--model", "resnet18", "--epochs", "2", "--val-fraction", "0.3
 # Sizes in MiB, by pixels of a side.
 SIZES = {96: (256, 270, 290, 310, 350, 420, 650), 224: (300, 320, 350, 450, 600, 800)}
 SHORT_SIZES = {96: (256, 420)}
-ADDRESS_SPACE = {96: (420, 480, 540, 600, 700), 224: (480, 560, 620, 700, 900)}
+ADDRESS_SPACE = {96: (440, 480, 540, 600, 700), 224: (500, 560, 620, 700, 900)}
 SHORT_ADDRESS_SPACE = {96: (480,)}
 
 
