@@ -13,7 +13,6 @@ namespace {
 using ::testing::HasSubstr;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr double kPi = 3.14159265358979323846;
 constexpr double kSmallest = std::numeric_limits<float>::min();  // of the normal numbers
 

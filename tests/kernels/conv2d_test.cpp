@@ -1,6 +1,7 @@
 #include "hanok/kernels/cpu/conv2d/conv2d.h"
 
 #include <algorithm>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <string>
 
@@ -154,6 +155,22 @@ TEST(Conv2d, MorePaddingAtTheEndMatchesReferenceInEveryAlgorithm) {
     }
   }
   EXPECT_GE(cases, 13 * static_cast<int>(conv2d_algorithms().size()));
+}
+
+TEST(Conv2d, AnEmptyBatchHasNoMomentsAndNoGradient) {
+  for (Conv2dShape s : shapes_of_every_algorithm()) {
+    s.n = 0;
+    const Operands o(s);
+    for (const cpu::Isa isa : cpu::isas_of_this_cpu()) {
+      std::vector<float> moments(static_cast<std::size_t>(2 * s.k), -7.0F);
+      Epilogue e;
+      e.bn_mean_var = test::view_of(moments, {2, s.k});
+      EXPECT_THAT(forward(s, o, isa, e), ::testing::IsEmpty()) << name(s);
+      EXPECT_THAT(moments, ::testing::Each(0.0F)) << name(s);
+      EXPECT_THAT(backward_data(s, o, isa), ::testing::IsEmpty()) << name(s);
+      EXPECT_THAT(backward_weights(s, o, isa), ::testing::Each(0.0F)) << name(s);
+    }
+  }
 }
 
 TEST(Conv2d, EpilogueInEveryCombination) {

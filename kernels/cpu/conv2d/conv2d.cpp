@@ -80,23 +80,31 @@ void run(const Call& call, const Conv2dPack& op) {
               static_cast<float*>(op.packed));
 }
 
+// An empty batch is no driver's work: its images lie nowhere, and nothing may be added to a null
+// pointer.
 void run(const Call& call, const Conv2dForward& op) {
   const Conv2dDriver& driver = driver_for(Conv2dPass::Forward, op.shape);
-  Workspace::Scope scope(call.ctx.workspace);
-  const Conv2dWeights weights =
-      weights_of_call(call, driver, Conv2dPass::Forward, op.shape, op.w, op.packed, scope);
   Epilogue epilogue = op.epilogue;
   const bool bf16 = op.y.dtype == DType::BF16;
   if (bf16 && !driver.stores_bf16) {
     throw DTypeError(std::string(Conv2dForward::kName) + ": " + driver.name +
                      " stores f32, not bf16");
   }
+  if (op.shape.n == 0) {
+    const View moments = epilogue.bn_mean_var;
+    if (moments.defined()) std::fill_n(moments.f32(), moments.numel(), 0.0F);
+    return;
+  }
+  Workspace::Scope scope(call.ctx.workspace);
+  const Conv2dWeights weights =
+      weights_of_call(call, driver, Conv2dPass::Forward, op.shape, op.w, op.packed, scope);
   if (bf16) epilogue.bf16 = op.y;
   driver.forward(call.ctx, kernels_of(call.isa), op.shape, op.x.f32(), weights, epilogue,
                  bf16 ? nullptr : op.y.f32());
 }
 
 void run(const Call& call, const Conv2dBackwardData& op) {
+  if (op.shape.n == 0) return;
   const Conv2dDriver& driver = driver_for(Conv2dPass::BackwardData, op.shape);
   Workspace::Scope scope(call.ctx.workspace);
   const Conv2dWeights weights =
@@ -105,6 +113,10 @@ void run(const Call& call, const Conv2dBackwardData& op) {
 }
 
 void run(const Call& call, const Conv2dBackwardWeights& op) {
+  if (op.shape.n == 0) {
+    std::fill_n(op.dw.f32(), op.dw.numel(), 0.0F);
+    return;
+  }
   const Conv2dDriver& driver = driver_for(Conv2dPass::BackwardWeights, op.shape);
   driver.backward_weights(call.ctx, kernels_of(call.isa), op.shape, op.x.f32(), op.dy.f32(),
                           op.dw.f32());
