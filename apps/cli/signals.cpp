@@ -1,6 +1,7 @@
 #include "hanok/apps/cli/signals.h"
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstring>
 #include <unistd.h>
@@ -13,10 +14,12 @@ namespace {
 
 constexpr std::array kSignals = {SIGINT, SIGTERM, SIGHUP};
 
-volatile std::sig_atomic_t flag = 0;
+// Atomic, as the system may run the handler on any thread.
+std::atomic<bool> flag{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a handler must not wait");
 
 extern "C" void note_interrupt(int) {
-  flag = 1;
+  flag.store(true);
   for (const int number : kSignals) std::signal(number, SIG_DFL);
 }
 
@@ -63,8 +66,8 @@ void watch_for_interrupts() {
   }
 }
 
-bool interrupted() { return flag != 0; }
+bool interrupted() { return flag.load(); }
 
-void clear_interrupt() { flag = 0; }
+void clear_interrupt() { flag.store(false); }
 
 }  // namespace hanok::training
