@@ -21,6 +21,14 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
   return pointer;
 }
 
+void* allocate_or_null(std::size_t bytes, std::size_t alignment) noexcept {
+  try {
+    return allocate(bytes, alignment);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
 void release(void* pointer) {
   if (pointer == nullptr) return;
   blocks.fetch_sub(1, std::memory_order_relaxed);
@@ -43,16 +51,52 @@ std::int64_t live_blocks() { return blocks.load(); }
 
 }  // namespace hanok::test
 
-// The array and nothrow forms call these.
+// All forms, as those that are left out are a sanitizer's own, whose blocks only it may free.
 void* operator new(std::size_t bytes) {
   return hanok::test::allocate(bytes, alignof(std::max_align_t));
 }
+void* operator new[](std::size_t bytes) { return operator new(bytes); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
   return hanok::test::allocate(bytes, static_cast<std::size_t>(alignment));
 }
+void* operator new[](std::size_t bytes, std::align_val_t alignment) {
+  return operator new(bytes, alignment);
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return hanok::test::allocate_or_null(bytes, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t& nothrow) noexcept {
+  return operator new(bytes, nothrow);
+}
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return hanok::test::allocate_or_null(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new[](std::size_t bytes, std::align_val_t alignment,
+                     const std::nothrow_t& nothrow) noexcept {
+  return operator new(bytes, alignment, nothrow);
+}
+
 void operator delete(void* pointer) noexcept { hanok::test::release(pointer); }
+void operator delete[](void* pointer) noexcept { hanok::test::release(pointer); }
 void operator delete(void* pointer, std::size_t) noexcept { hanok::test::release(pointer); }
+void operator delete[](void* pointer, std::size_t) noexcept { hanok::test::release(pointer); }
 void operator delete(void* pointer, std::align_val_t) noexcept { hanok::test::release(pointer); }
+void operator delete[](void* pointer, std::align_val_t) noexcept { hanok::test::release(pointer); }
 void operator delete(void* pointer, std::size_t, std::align_val_t) noexcept {
+  hanok::test::release(pointer);
+}
+void operator delete[](void* pointer, std::size_t, std::align_val_t) noexcept {
+  hanok::test::release(pointer);
+}
+void operator delete(void* pointer, const std::nothrow_t&) noexcept {
+  hanok::test::release(pointer);
+}
+void operator delete[](void* pointer, const std::nothrow_t&) noexcept {
+  hanok::test::release(pointer);
+}
+void operator delete(void* pointer, std::align_val_t, const std::nothrow_t&) noexcept {
+  hanok::test::release(pointer);
+}
+void operator delete[](void* pointer, std::align_val_t, const std::nothrow_t&) noexcept {
   hanok::test::release(pointer);
 }
