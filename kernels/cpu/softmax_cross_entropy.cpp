@@ -120,6 +120,7 @@ void for_samples(ExecContext& ctx, Isa isa, const CrossEntropyLoss& loss, const 
 void run(const Call& call, const Softmax& op) {
   const std::int64_t length = op.lanes.length;
   const std::int64_t inner = op.lanes.inner;
+  if (length == 0) return;  // nothing to add offsets to
   call.ctx.pool.run_blocks(
       op.lanes.outer * inner, rows_per_task(length), [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> row(static_cast<std::size_t>(inner > 1 ? length : 0));
@@ -139,11 +140,12 @@ void run(const Call& call, const Softmax& op) {
 void run(const Call& call, const SoftmaxBackward& op) {
   const std::int64_t length = op.lanes.length;
   const std::int64_t inner = op.lanes.inner;
+  if (length == 0) return;  // nothing to add offsets to
   call.ctx.pool.run_blocks(
       op.lanes.outer * inner, rows_per_task(length), [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> rows(static_cast<std::size_t>(inner > 1 ? 2 * length : 0));
         float* row_y = rows.data();
-        float* row_dy = rows.data() + length;
+        float* row_dy = rows.data() + rows.size() / 2;
         for (std::int64_t i = begin; i < end; ++i) {
           const std::int64_t at = i / inner * length * inner + i % inner;
           if (inner == 1) {

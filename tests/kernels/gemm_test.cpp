@@ -9,6 +9,7 @@
 #include "hanok/kernels/base/error.h"
 #include "tests/kernels/backend_runs.h"
 #include "tests/kernels/gemm_reference.h"
+#include "tests/support/sanitized.h"
 
 namespace hanok {
 namespace {
@@ -167,9 +168,7 @@ TEST(Gemm, RefusesOtherTypesAndShortRows) {
 }
 
 TEST(ThreadScratch, IsThereAgainAfterARefusedRequest) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "sanitizers end a program that asks for too much";
-#endif
+  if (test::kSanitized) GTEST_SKIP() << "sanitizers end a program that asks for too much";
   ASSERT_NE(cpu::thread_scratch(1000), nullptr);
   // Far beyond any memory, and no multiplication overflows on the way.
   EXPECT_THROW(cpu::thread_scratch(std::int64_t{1} << 58), std::bad_alloc);

@@ -8,23 +8,15 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "tests/support/sanitized.h"
+
 namespace hanok::test {
 
 inline constexpr double kMostSeconds = 5;
 inline constexpr long kMostMemory = 1'000'000;  // kB
 
 // Sanitizers keep what was freed, and take several times as long.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr double kSanitizerFactor = 5;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-inline constexpr double kSanitizerFactor = 5;
-#else
-inline constexpr double kSanitizerFactor = 1;
-#endif
-#else
-inline constexpr double kSanitizerFactor = 1;
-#endif
+inline constexpr double kSanitizerFactor = kSanitized ? 5 : 1;
 
 /// kB of a line of /proc/self/status ("VmHWM"); 0 where there is none.
 inline long memory_line(const std::string& name) {
