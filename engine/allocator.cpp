@@ -12,6 +12,13 @@
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/cuda_runtime.h"
 
+#if __has_include(<sanitizer/asan_interface.h>)
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(pointer, bytes) ((void)(pointer), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(pointer, bytes) ((void)(pointer), (void)(bytes))
+#endif
+
 namespace hanok {
 namespace {
 
@@ -34,6 +41,13 @@ class SystemMemory final : public MemorySource {
     return pointer;
   }
   void give_back(void* pointer) noexcept override { std::free(pointer); }
+  // These do nothing in a build without the address sanitizer.
+  void note_use(void* pointer, std::size_t bytes) noexcept override {
+    ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
+  }
+  void note_free(void* pointer, std::size_t bytes) noexcept override {
+    ASAN_POISON_MEMORY_REGION(pointer, bytes);
+  }
   std::size_t alignment() const override { return kAlignment; }
   std::size_t segment_bytes(bool small) const override { return small ? 0 : kCpuSegment; }
 };

@@ -112,6 +112,7 @@ void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
   statistics_.in_use += block->size;
   *block->in_use_of_tag += block->size;
   if (statistics_.in_use > statistics_.peak) note_peak();
+  source_->note_use(block->data, bytes);
   return block->data;
 }
 
@@ -127,6 +128,7 @@ void CachingAllocator::deallocate(void* pointer) noexcept {
   Block* block = &blocks_.find(pointer)->second;
   statistics_.in_use -= block->size;
   *block->in_use_of_tag -= block->size;
+  source_->note_free(block->data, block->size);
   put_back_merged(*block);
 }
 
@@ -217,6 +219,7 @@ CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool sm
     used_until_.erase(end);
     return nullptr;
   }
+  source_->note_free(data, size);
   Block& block = insert_spare(static_cast<char*>(data), size);
   block.segment = ++segments_;
   block.small = small;
@@ -265,6 +268,7 @@ void CachingAllocator::free_segments() {
       }
       it = list.erase(it);
       statistics_.cached -= block->size;
+      source_->note_use(block->data, block->size);
       source_->give_back(block->data);
       used_until_.erase(block->segment);
       blocks_.erase(blocks_.find(block->data));

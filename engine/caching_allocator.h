@@ -36,6 +36,10 @@ class MemorySource {
   /// Null if the source is out of memory.
   virtual void* take(std::size_t bytes) = 0;
   virtual void give_back(void* pointer) noexcept = 0;
+  /// Told which bytes are handed out and which are free, for a sanitizer: it does not see what
+  /// happens within a segment.
+  virtual void note_use(void* /*pointer*/, std::size_t /*bytes*/) noexcept {}
+  virtual void note_free(void* /*pointer*/, std::size_t /*bytes*/) noexcept {}
   /// Sizes are rounded up to a multiple of this, and addresses are aligned to it.
   virtual std::size_t alignment() const = 0;
   /// Segment sizes are multiples of this for small or large requests, or of a quarter of a small

@@ -1,4 +1,5 @@
 // The caching allocator: budget, statistics, tags.
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -11,6 +12,7 @@
 #include "hanok/engine/available_memory.h"
 #include "hanok/engine/caching_allocator.h"
 #include "tests/engine/op_check.h"
+#include "tests/support/sanitized.h"
 
 namespace hanok::testing {
 namespace {
@@ -98,7 +100,7 @@ TEST(Allocator, ThreadsMayAllocateAtOnce) {
 
 /// Memory in segments, small as a GPU's unless said otherwise, of which there are `capacity` bytes
 /// at most.
-class LimitedMemory final : public MemorySource {
+class LimitedMemory : public MemorySource {
  public:
   explicit LimitedMemory(std::size_t capacity, std::size_t segment = 2 * kMebibyte)
       : capacity_(capacity), segment_(segment) {}
@@ -121,6 +123,43 @@ class LimitedMemory final : public MemorySource {
   std::size_t capacity_, segment_;
   std::map<void*, std::size_t> sizes_;
 };
+
+/// Notes the bytes of each block that is in use.
+class WatchedMemory final : public LimitedMemory {
+ public:
+  explicit WatchedMemory(std::map<const void*, std::size_t>& used)
+      : LimitedMemory(4 * kMebibyte), used_(used) {}
+  void note_use(void* pointer, std::size_t bytes) noexcept override { used_[pointer] = bytes; }
+  void note_free(void* pointer, std::size_t) noexcept override { used_.erase(pointer); }
+
+ private:
+  std::map<const void*, std::size_t>& used_;
+};
+
+TEST(Allocator, TellsItsSourceWhichBytesAreInUse) {
+  std::map<const void*, std::size_t> used;
+  CachingAllocator watched(std::make_unique<WatchedMemory>(used), 64 * kMebibyte);
+  void* first = watched.allocate(100, "test");
+  void* second = watched.allocate(1000, "test");
+  EXPECT_EQ(used, (std::map<const void*, std::size_t>{{first, 100}, {second, 1000}}));
+  watched.deallocate(first);
+  EXPECT_EQ(used, (std::map<const void*, std::size_t>{{second, 1000}}));
+  EXPECT_EQ(watched.allocate(90, "test"), first);
+  EXPECT_EQ(used.at(first), 90U);
+  watched.deallocate(first);
+  watched.deallocate(second);
+  EXPECT_TRUE(used.empty());
+  watched.release_cached();
+  EXPECT_EQ(used.size(), 1U) << "all of a segment that goes back";
+}
+
+TEST(Allocator, SanitizersSeeAReadBeyondATensor) {
+  if (!test::kAddressSanitizer) GTEST_SKIP() << "only the address sanitizer sees it";
+  const Tensor x = Tensor::zeros({33});
+  const volatile float* values = x.data<float>();
+  EXPECT_EQ(values[32], 0.0F);
+  EXPECT_DEATH(std::exit(values[33] == 0.0F ? 0 : 1), "use-after-poison");
+}
 
 /// The budget is more than there is: the source's null is what ends it.
 CachingAllocator limited_allocator() {
