@@ -346,7 +346,7 @@ struct Loader::Impl {
     }
     const std::lock_guard lock(mutex);
     if (error && (!slot.error || position < slot.failed_position)) {
-      slot.error = error;
+      slot.error = std::move(error);  // its reader is the last that holds it
       slot.failed_position = position;
     }
     if (--slot.unfinished == 0) batch_finished.notify_all();
