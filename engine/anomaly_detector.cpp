@@ -7,8 +7,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "hanok/engine/backend_front.h"
 #include "hanok/engine/layer_scope.h"
-#include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/half.h"
 #include "hanok/kernels/base/strided.h"
 #include "hanok/kernels/forwarding_backend.h"
@@ -126,15 +126,11 @@ class AnomalyDetector::Checker final : public ForwardingBackend<Checker> {
       if (found && (!made || found->shape.numel() > made->shape.numel())) made = std::move(found);
     });
     if (!made) return;
-    const LayerScope::Current current = LayerScope::current();
-    constexpr bool kUpdates = requires { Op::kUpdatesParameters; };
     Anomaly anomaly{.kernel = Op::kName,
                     .variant = variant_of(op, inner()),
                     .shape = op.shape_text(),
-                    .layer = current.layer,
-                    .pass = kUpdates           ? KernelCall::Pass::Update
-                            : current.backward ? KernelCall::Pass::Backward
-                                               : KernelCall::Pass::Forward,
+                    .layer = LayerScope::current().layer,
+                    .pass = pass_of<Op>(),
                     .made = *made};
     for_each_operand(op, [&](const auto& view, Access access, Elements) {
       if (access != Access::Read || view.data == made->data) return;
@@ -149,13 +145,10 @@ AnomalyDetector::AnomalyDetector(Device device) : device_(device) {
     throw DeviceError("anomaly detector: reads results on the CPU only, not on " +
                       device.to_string());
   }
-  // As the profiler: in empty, then given what it replaced.
-  auto checker = std::make_unique<Checker>();
-  checker_ = checker.get();
-  checker_->set_inner(exchange_backend(device, std::move(checker)));
+  checker_ = install_front(device, std::make_unique<Checker>());
 }
 
-AnomalyDetector::~AnomalyDetector() { exchange_backend(device_, checker_->take_inner()); }
+AnomalyDetector::~AnomalyDetector() { remove_front(device_, checker_); }
 
 AnomalyDetector::Scope::Scope(AnomalyDetector* detector) : saved_(checks_here) {
   checks_here = detector != nullptr;

@@ -6,8 +6,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "hanok/engine/backend_front.h"
 #include "hanok/engine/layer_scope.h"
-#include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/content_hash.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/strided.h"
@@ -50,13 +50,8 @@ class OpTrace::Recorder final : public ForwardingBackend<Recorder> {
 
   template <Primitive Op>
   void each(ExecContext& context, const Op& op) {
-    const LayerScope::Current current = LayerScope::current();
-    constexpr bool kUpdates = requires { Op::kUpdatesParameters; };
-    TracedOp traced{.kernel = Op::kName,
-                    .layer = current.layer,
-                    .pass = kUpdates           ? KernelCall::Pass::Update
-                            : current.backward ? KernelCall::Pass::Backward
-                                               : KernelCall::Pass::Forward};
+    TracedOp traced{
+        .kernel = Op::kName, .layer = LayerScope::current().layer, .pass = pass_of<Op>()};
     // Before the call: a kernel may compute in place.
     for_each_operand(op, [&](const auto& view, Access access, Elements) {
       if (access == Access::Read) traced.read = hash_of(view, traced.read);
@@ -81,13 +76,10 @@ OpTrace::OpTrace(Device device) : device_(device) {
   if (!device.is_cpu()) {
     throw DeviceError("op trace: reads results on the CPU only, not on " + device.to_string());
   }
-  // As the profiler: in empty, then given what it replaced.
-  auto recorder = std::make_unique<Recorder>();
-  recorder_ = recorder.get();
-  recorder_->set_inner(exchange_backend(device, std::move(recorder)));
+  recorder_ = install_front(device, std::make_unique<Recorder>());
 }
 
-OpTrace::~OpTrace() { exchange_backend(device_, recorder_->take_inner()); }
+OpTrace::~OpTrace() { remove_front(device_, recorder_); }
 
 const std::vector<TracedOp>& OpTrace::ops() const { return recorder_->ops(); }
 

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "hanok/engine/allocator.h"
+#include "hanok/engine/backend_front.h"
 #include "hanok/engine/layer_scope.h"
-#include "hanok/engine/runtime.h"
 #include "hanok/kernels/forwarding_backend.h"
 
 namespace hanok {
@@ -52,18 +52,14 @@ class Profiler::Recorder final : public ForwardingBackend<Recorder> {
     call.bytes = traffic_of(op, inner());
     call.shape = op.shape_text();
     call.variant = variant_of(op, inner());
-    constexpr bool kUpdates = requires { Op::kUpdatesParameters; };
-    record(std::move(call), kUpdates);
+    call.pass = pass_of<Op>();
+    record(std::move(call));
   }
 
  private:
   /// Adds where the call came from and what memory holds now. With mutex_ held.
-  void record(KernelCall call, bool updates_parameters) {
-    const LayerScope::Current current = LayerScope::current();
-    call.layer = current.layer;
-    call.pass = updates_parameters ? KernelCall::Pass::Update
-                : current.backward ? KernelCall::Pass::Backward
-                                   : KernelCall::Pass::Forward;
+  void record(KernelCall call) {
+    call.layer = LayerScope::current().layer;
     call.memory = allocator_of(device()).statistics().in_use_by_tag;
     calls_.push_back(std::move(call));
   }
@@ -74,15 +70,10 @@ class Profiler::Recorder final : public ForwardingBackend<Recorder> {
   std::vector<KernelCall> calls_;
 };
 
-Profiler::Profiler(Device device) : device_(device) {
-  // The backend that works is reachable only by putting another in its place: the recorder goes in
-  // empty and gets it afterwards.
-  auto recorder = std::make_unique<Recorder>();
-  recorder_ = recorder.get();
-  recorder_->set_inner(exchange_backend(device, std::move(recorder)));
-}
+Profiler::Profiler(Device device)
+    : device_(device), recorder_(install_front(device, std::make_unique<Recorder>())) {}
 
-Profiler::~Profiler() { exchange_backend(device_, recorder_->take_inner()); }
+Profiler::~Profiler() { remove_front(device_, recorder_); }
 
 void Profiler::set_recording(bool on) { recorder_->set_recording(on); }
 double Profiler::now() const { return recorder_->now(); }

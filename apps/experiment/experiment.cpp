@@ -22,7 +22,7 @@
 #include "hanok/apps/training/samples/experiment_split.h"
 #include "hanok/apps/training/samples/recorded_data.h"
 #include "hanok/apps/training/start_weights.h"
-#include "hanok/engine/allocator.h"
+#include "hanok/engine/packed_weights.h"
 #include "hanok/engine/runtime.h"
 
 namespace hanok::training {
@@ -67,6 +67,7 @@ Precision ready_to_read(const Options& options) {
 void choose_batch_size_if_auto(Options& options, const ExperimentData& data, Reporter& reporter) {
   if (options.batch_size > 0) return;
   options.batch_size = choose_batch_size(options, data, start_weights(options), reporter);
+  keep_packed_weights(true);  // a size that did not fit may have given them up
   check_options(options);
 }
 
@@ -104,17 +105,6 @@ bool is_finished(const Options& options, const RunFolder& folder,
     if (!exists(folder.fold_result(fold))) return false;
   }
   return true;
-}
-
-/// What of --memory tensors may take; 0 without the option.
-std::int64_t tensor_budget(const Options& options) {
-  if (options.memory.bytes == 0) return 0;
-  return static_cast<std::int64_t>(allocator_of(Device::cpu()).statistics().budget);
-}
-
-void use_tensor_budget(const Options& options, const RecordedData& record) {
-  if (record.tensor_budget <= 0 || record.tensor_budget >= options.memory.bytes) return;
-  allocator_of(Device::cpu()).set_budget(static_cast<std::size_t>(record.tensor_budget));
 }
 
 /// Where a resumed run goes on with other kernels or libraries.

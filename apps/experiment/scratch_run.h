@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "hanok/apps/run/scratch_folder.h"
 #include "hanok/apps/training/fold_job.h"
 
 #pragma GCC visibility push(default)
@@ -22,10 +23,6 @@ class ScratchRun {
   };
   /// Copies what a resume needs. Throws IoError.
   explicit ScratchRun(const From& from);
-  /// Removes the folder.
-  ~ScratchRun();
-  ScratchRun(const ScratchRun&) = delete;
-  ScratchRun& operator=(const ScratchRun&) = delete;
 
   const RunFolder& folder() const { return *folder_; }
   /// The fold's training up to the end of `epoch` (1 is the first). The arguments and this object
@@ -34,7 +31,7 @@ class ScratchRun {
               std::int64_t epoch) const;
 
  private:
-  std::string path_;
+  ScratchFolder scratch_;
   int fold_ = 0;
   std::optional<RunFolder> folder_;
   std::unique_ptr<MetricsLog> log_;

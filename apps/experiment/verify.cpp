@@ -239,6 +239,7 @@ bool verify_run(const VerifyOptions& request, Reporter& reporter) {
   Options options = options_of(folder, request);
   const PrecisionScope precision(use_machine(options));
   const std::optional<RecordedData> record = recorded_in_toml(folder.config());
+  if (record) use_tensor_budget(options, *record);
   locate_data(options, folder, record);
   ExperimentData data = data_of_run(options, folder, record);
   compare_with_files(data, options, folder, reporter);

@@ -168,7 +168,7 @@ void add_training_options(OptionTable& table) {
   table.toggle("virtual-batch",
                "where a batch is computed in parts (--accumulate, or memory was short), batch norm "
                "uses the statistics of all of it: the result of the whole batch, to rounding, in "
-               "three to four times the time",
+               "several times the time",
                &Options::virtual_batch);
   table.integer("max-steps", "end each fold after N steps; 0: no limit", &Options::max_steps,
                 {.low = 0});

@@ -18,6 +18,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/memory_limit.h"
+#include "hanok/apps/run/scratch_folder.h"
 #include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/apps/training/samples/recorded_data.h"
@@ -49,28 +50,6 @@ class Lines {
  private:
   Reporter& reporter_;
   bool all_hold_ = true;
-};
-
-/// A temporary folder, deleted with the object.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::string pattern = temporary_folder() + "/finetune-check-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) {
-      throw IoError(fmt::format("{}: cannot be made: {}", pattern, std::strerror(errno)));
-    }
-    path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  std::string operator/(const char* name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
 };
 
 const data::Sample& sample_at(const data::Dataset& dataset, std::int64_t i) {
@@ -207,7 +186,7 @@ int check_recipe(const Options& given, Reporter& reporter,
   check_precision(options.precision, choose_device(options.device));
   const PrecisionScope precision(options.precision);
   start_weights(options);  // a missing file is reported before the data are read
-  const ScratchFolder scratch;
+  const ScratchFolder scratch("finetune-check");
   const std::optional<ExperimentData> prepared =
       prepare_cropped_data(options, reporter, make_finder);
   if (!prepared) throw Error("interrupted");

@@ -12,6 +12,8 @@ struct BatchCut {
   std::int64_t recomputed = 0;
   /// The parts are those of a virtual batch (nn/virtual_batch.h): batch norm sees all of it.
   bool virtual_batch = false;
+
+  bool is_virtual() const { return virtual_batch && parts > 1; }
   bool operator==(const BatchCut&) const = default;
 };
 

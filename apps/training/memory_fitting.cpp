@@ -27,7 +27,7 @@ BatchCut MemoryFitting::cut_of(std::int64_t images) const {
 
 bool MemoryFitting::recompute_more(const std::string& where, const std::string& why) {
   // The blocks of a virtual batch in parts are computed again in any case.
-  if (!context_.blocks || (cut_.virtual_batch && cut_.parts > 1)) return false;
+  if (!context_.blocks || cut_.is_virtual()) return false;
   const std::int64_t most = context_.blocks();
   if (cut_.recomputed >= most) return false;
   cut_.recomputed = std::min(most, std::max<std::int64_t>(1, 2 * cut_.recomputed));

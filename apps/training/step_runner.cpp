@@ -113,7 +113,7 @@ StepOutcome StepRunner::run(const data::Batch& batch, const StepPosition& positi
         .on_loss = [&](double loss) { check_finite(loss, position, batch.samples); }};
     return graph_.run(
         inputs_of(batch, position), request,
-        full && !cut.virtual_batch ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
+        full && !cut.is_virtual() ? StepGraph::Shapes::Repeat : StepGraph::Shapes::Once);
   };
   outcome.results =
       watched(position, batch.samples, [&] { return fitting_.in_parts(images, where, compute); });

@@ -21,7 +21,7 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
   context_.optimizer.zero_grad();
   const std::int64_t images = inputs.targets.size(0);
   const std::int64_t parts = request.cut.parts;
-  if (request.cut.virtual_batch && parts > 1) {
+  if (request.cut.is_virtual()) {
     compute_virtual_batch(inputs, request, results);
   } else {
     for (std::int64_t part = 0; part < parts; ++part) {

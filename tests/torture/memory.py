@@ -34,39 +34,26 @@ def finetune(torture, pixels, out, *more):
     return ["finetune", "--data", torture.data, *RESNET, "--image-size", pixels, "--out", out, *more]
 
 
-def within_memory(torture, sizes):
-    """(attacks, of which memory was short): the peak stays within 10% of --memory."""
+def train_in(torture, sizes, limit):
+    """(attacks, of which memory was short): runs within `sizes` MiB by pixels come to their end.
+
+    limit: "--memory", whose peak must stay within 10%, or "ulimit -v".
+    """
     attacks = short = 0
     for pixels, of_these in sizes.items():
         for size in of_these:
             if torture.time_left() <= 0:
                 return attacks, short
             out = torture.new_folder("memory")
-            command = finetune(torture, pixels, out, "--memory", f"{size}M")
-            code, text, peak = run_and_measure(torture, command)
+            option = limit == "--memory"
+            command = finetune(torture, pixels, out, *(["--memory", f"{size}M"] if option else []))
+            code, text, peak = run_and_measure(torture, command, address_space=0 if option else size)
             attacks += 1
             short += did_not_fit(text)
-            if peak > TOLERANCE * size:
+            if option and peak > TOLERANCE * size:
                 raise Broken(f"--memory {size}M at {pixels} pixels: the peak is {peak:.0f} MiB\n{text}")
             if code != 0:
-                raise Broken(f"--memory {size}M at {pixels} pixels ends with {code}:\n{text}")
-            shutil.rmtree(out)
-    return attacks, short
-
-
-def under_limits(torture, spaces):
-    """(attacks, of which memory was short): a run under a limit of the address space comes to its end."""
-    attacks = short = 0
-    for pixels, of_these in spaces.items():
-        for space in of_these:
-            if torture.time_left() <= 0:
-                return attacks, short
-            out = torture.new_folder("limited")
-            code, text, _ = run_and_measure(torture, finetune(torture, pixels, out), address_space=space)
-            attacks += 1
-            short += did_not_fit(text)
-            if code != 0:
-                raise Broken(f"ulimit -v of {space} MiB at {pixels} pixels ends with {code}:\n{text}")
+                raise Broken(f"{limit} of {size} MiB at {pixels} pixels ends with {code}:\n{text}")
             shutil.rmtree(out)
     return attacks, short
 
@@ -74,6 +61,6 @@ def under_limits(torture, spaces):
 def attacks(torture, short):
     """Yields (promise, fault, function that attacks)."""
     yield ("the process stays within --memory", "ResNet18 under sizes down to the least",
-           lambda: within_memory(torture, SHORT_SIZES if short else SIZES))
+           lambda: train_in(torture, SHORT_SIZES if short else SIZES, "--memory"))
     yield ("what does not fit is recomputed and split", "ResNet18 under limits of the address space",
-           lambda: under_limits(torture, SHORT_ADDRESS_SPACE if short else ADDRESS_SPACE))
+           lambda: train_in(torture, SHORT_ADDRESS_SPACE if short else ADDRESS_SPACE, "ulimit -v"))

@@ -122,6 +122,10 @@ TEST_F(MemoryOption, AndThenSplit) {
   const Trained tight = train("262M");
   expect_peak_within(tight, 262);
   EXPECT_GT(tight.fold.value("split_into", 0), 1) << tight.output;
+  // A repetition divides batches at the same steps, with the budget that the run recorded.
+  const Outcome repeated =
+      run_program("inspect", {"verify", folder_ / "run262M", "--epoch", "2", "--threads", "1"});
+  EXPECT_EQ(repeated.exit_code, 0) << repeated.output;
 }
 
 }  // namespace
