@@ -23,6 +23,7 @@
 #include "hanok/engine/anomaly_detector.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/available_memory.h"
+#include "hanok/engine/communicator.h"
 #include "hanok/engine/counter.h"
 #include "hanok/engine/device_copy.h"
 #include "hanok/engine/generator.h"
