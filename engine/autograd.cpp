@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <optional>
 #include <sstream>
 #include <unordered_map>
 #include <unordered_set>
@@ -23,6 +24,7 @@ namespace {
 
 thread_local bool recording = true;
 thread_local bool leaf_gradients_wanted = true;
+thread_local LeafGradients* taker_here = nullptr;
 std::atomic<std::uint64_t> next_node_number{1};
 /// Number of registered hooks in this process; if 0, backward need not count the uses of leaves.
 std::atomic<std::int64_t> hook_count{0};
@@ -148,6 +150,8 @@ EnableGrad::~EnableGrad() { recording = saved_; }
 WithoutLeafGradients::WithoutLeafGradients() : saved_(leaf_gradients_wanted) {
   leaf_gradients_wanted = false;
 }
+LeafGradients::Scope::Scope(LeafGradients& taker) : saved_(std::exchange(taker_here, &taker)) {}
+LeafGradients::Scope::~Scope() { taker_here = saved_; }
 WithoutLeafGradients::~WithoutLeafGradients() { leaf_gradients_wanted = saved_; }
 bool Edge::leaf_gradients() { return leaf_gradients_wanted; }
 
@@ -264,8 +268,10 @@ void Tensor::register_grad_hook(std::function<void(const Tensor&)> hook) {
 
 namespace {
 
-/// Number of edges to each leaf with hooks, over the whole graph of `root`.
-std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
+enum class Leaves { WithHooks, All };
+
+/// Number of edges to each leaf, over the whole graph of `root`.
+std::unordered_map<TensorImpl*, std::int64_t> count_uses(Node& root, Leaves leaves) {
   std::unordered_map<TensorImpl*, std::int64_t> uses;
   std::unordered_set<Node*> seen{&root};
   std::vector<Node*> unvisited{&root};
@@ -273,7 +279,9 @@ std::unordered_map<TensorImpl*, std::int64_t> count_hooked_uses(Node& root) {
     Node* node = unvisited.back();
     unvisited.pop_back();
     for (const Edge& edge : node->edges) {
-      if (edge.leaf != nullptr && !edge.leaf->grad_hooks.empty()) ++uses[edge.leaf.get()];
+      if (edge.leaf != nullptr && (leaves == Leaves::All || !edge.leaf->grad_hooks.empty())) {
+        ++uses[edge.leaf.get()];
+      }
       if (edge.node != nullptr && seen.insert(edge.node.get()).second) {
         unvisited.push_back(edge.node.get());
       }
@@ -298,6 +306,47 @@ Tensor accumulate_leaf(TensorImpl& leaf, Tensor grad) {
   }
   return leaf.grad;
 }
+
+/// The gradients of leaves that a pass hands on, each when it is complete.
+class HandedOn {
+ public:
+  HandedOn(LeafGradients& taker, Node& root)
+      : taker_(taker), uses_(count_uses(root, Leaves::All)) {}
+  /// One more use of `leaf` has run; `gradient` may be undefined.
+  void add(const std::shared_ptr<TensorImpl>& leaf, Tensor gradient) {
+    if (gradient.defined()) {
+      const auto [place, is_new] = places_.emplace(leaf.get(), sums_.size());
+      if (is_new) {
+        sums_.push_back({leaf, is_owned_alone(gradient) ? gradient : gradient.clone()});
+      } else {
+        add_in_place(sums_[place->second].gradient, gradient);
+      }
+    }
+    if (--uses_[leaf.get()] > 0) return;
+    const auto place = places_.find(leaf.get());
+    if (place != places_.end()) hand_on(sums_[place->second]);
+  }
+  /// Of leaves with uses that no gradient reached.
+  void finish() {
+    for (Sum& sum : sums_) {
+      if (sum.gradient.defined()) hand_on(sum);
+    }
+  }
+
+ private:
+  struct Sum {
+    std::shared_ptr<TensorImpl> leaf;
+    Tensor gradient;
+  };
+  void hand_on(Sum& sum) {
+    taker_.take(Tensor::from_impl(sum.leaf), std::exchange(sum.gradient, Tensor()));
+  }
+
+  LeafGradients& taker_;
+  std::unordered_map<TensorImpl*, std::int64_t> uses_;
+  std::unordered_map<TensorImpl*, std::size_t> places_;
+  std::vector<Sum> sums_;  // in the order of their first term
+};
 
 Tensor gradient_of(const TensorImpl& leaf) {
   const std::lock_guard lock(lock_of(leaf));
@@ -364,13 +413,19 @@ void Tensor::backward(const Tensor& gradient) const {
   const ShortLived passing;  // but for gradients of parameters
   const LayerScope outside(/*layer=*/nullptr, /*backward=*/true);
   if (is_leaf()) {
+    if (taker_here != nullptr) {
+      taker_here->take(*this, seed.clone());
+      return;
+    }
     const Tensor sum = accumulate_leaf(*impl_, seed);
     for (const auto& hook : impl_->grad_hooks) hook(sum);
     return;
   }
 
   std::unordered_map<TensorImpl*, std::int64_t> hooked_uses;
-  if (hook_count > 0) hooked_uses = count_hooked_uses(*impl_->node);
+  if (hook_count > 0) hooked_uses = count_uses(*impl_->node, Leaves::WithHooks);
+  std::optional<HandedOn> handed_on;
+  if (taker_here != nullptr) handed_on.emplace(*taker_here, *impl_->node);
 
   // An op's number is higher than those of the ops that made its inputs. So "highest number first"
   // visits each node after all its consumers and fixes the order in which gradients are summed.
@@ -412,8 +467,12 @@ void Tensor::backward(const Tensor& gradient) const {
         if (!leaf.requires_grad) continue;  // switched off since the forward pass
         if (grad.defined()) {
           check_gradient(node, grad, leaf.shape, leaf.dtype, leaf.storage->device());
-          accumulate_leaf(leaf, std::move(grad));
         }
+        if (handed_on) {
+          handed_on->add(edge.leaf, std::move(grad));
+          continue;
+        }
+        if (grad.defined()) accumulate_leaf(leaf, std::move(grad));
         const auto uses = hooked_uses.find(&leaf);
         if (uses != hooked_uses.end() && --uses->second == 0) {
           for (const auto& hook : leaf.grad_hooks) hook(gradient_of(leaf));
@@ -432,6 +491,7 @@ void Tensor::backward(const Tensor& gradient) const {
       }
     }
   }
+  if (handed_on) handed_on->finish();
 }
 
 // ---- graph pictures ----

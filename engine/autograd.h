@@ -162,6 +162,31 @@ class WithoutLeafGradients {
   bool saved_;
 };
 
+/// Who gets the gradients of leaves in place of the leaves, pass by pass.
+class LeafGradients {
+ public:
+  LeafGradients() = default;
+  virtual ~LeafGradients() = default;
+  LeafGradients(const LeafGradients&) = delete;
+  LeafGradients& operator=(const LeafGradients&) = delete;
+  /// `gradient` is all that a backward pass gives `leaf`: called as soon as it is complete, while
+  /// the pass goes on. A pass within another (recompute.h) is a pass of its own.
+  virtual void take(const Tensor& leaf, Tensor gradient) = 0;
+
+  /// While alive, backward passes on this thread give the leaves' gradients to `taker`, which
+  /// outlives it.
+  class Scope {
+   public:
+    explicit Scope(LeafGradients& taker);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    LeafGradients* saved_;
+  };
+};
+
 /// True if recording is on and any input needs a gradient.
 bool any_requires_grad(std::initializer_list<Tensor> inputs);
 bool any_requires_grad(const std::vector<Tensor>& inputs);

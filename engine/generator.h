@@ -27,6 +27,8 @@ class Generator {
   /// Draws so far by stream: of this step (Init: since set_seed()).
   using Draws = std::array<std::uint32_t, 16>;
   const Draws& draws() const { return draws_; }
+  /// Goes on from there.
+  void set_draws(const Draws& draws) { draws_ = draws; }
 
   /// The next draw of a stream in this step, for an op on `device`. The Init stream ignores steps:
   /// its draws count from set_seed() on.

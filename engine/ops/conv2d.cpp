@@ -216,7 +216,8 @@ Shape sizes_of(const Shape& images, std::int64_t count) {
 }
 
 std::int64_t bytes_of_an_image(const ConstView& images) {
-  return images.numel() / images.shape[0] * static_cast<std::int64_t>(size_of(images.dtype));
+  const std::int64_t count = std::max<std::int64_t>(images.shape[0], 1);  // an empty batch has none
+  return images.numel() / count * static_cast<std::int64_t>(size_of(images.dtype));
 }
 
 /// The shape of a pass over some of the batch's images, computed as if they were all.

@@ -79,9 +79,7 @@ class ConvBnActNode final : public Node {
     call.activation = activation_;
     call.frozen_statistics = frozen_;
     if (needs(kResidual)) call.dresidual = (dresidual = empty_over({&dy})).mutable_view();
-    const Tensor none;
-    const Tensor& over_z = whole_ == nullptr ? z : none;
-    if (needs_conv()) call.dx = (dz = empty_over({&dy, &over_z, &y})).mutable_view();
+    if (needs_conv()) call.dx = (dz = empty_over({&dy, &z, &y})).mutable_view();
     if (needs(kGamma)) call.dgamma = (dgamma = empty_on(dy, channels)).mutable_view();
     if (needs(kBeta)) call.dbeta = (dbeta = empty_on(dy, channels)).mutable_view();
     run_backward(Target(dy), call, whole_);

@@ -217,7 +217,7 @@ Tensor conv_bn_relu_max_pool2d(const Tensor& input, const Conv2dArguments& conv,
   const bool dilated = window.dilation_h > 1 || window.dilation_w > 1;
   // A folded batch norm is part of the convolution, so fusing the pooling would save no tensor. And
   // the parts of a virtual batch are combined within a batch norm.
-  if (folded || VirtualBatchNorms::active() || !target.backend.fuses_batch_norm_max_pool() ||
+  if (folded || is_part_of_batch() || !target.backend.fuses_batch_norm_max_pool() ||
       (in_bf16 && dilated)) {
     return max_pool2d(conv_bn_act(x, conv, bn), kernel_h, kernel_w, window);
   }

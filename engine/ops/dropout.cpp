@@ -5,6 +5,7 @@
 #include "hanok/engine/generator.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/ops/common.h"
+#include "hanok/engine/sliced_batch.h"
 
 namespace hanok::ops {
 
@@ -45,6 +46,27 @@ Tensor copy_of(const ConstView& view, Device device) {
   return copy;
 }
 
+/// x is a slice of a batch, whose images get the mask that they have in the whole of it.
+Tensor dropout_of_slice(const Tensor& x, float p, const RandomCall& call,
+                        const SlicedBatch& batch) {
+  const SlicedBatch::Slice& slice = SlicedBatch::current_slice();
+  Shape whole = x.shape();
+  if (whole.rank() == 0 || whole[0] != slice.images()) {
+    throw_value_error("dropout", fmt::format("within a slice of {} images", slice.images()),
+                      {{"input", x}});
+  }
+  whole[0] = batch.images();
+  Tensor mask;
+  {
+    const NoGrad no_grad;
+    const Tensor ones = Tensor::ones(whole, {x.dtype(), x.device()});
+    mask = empty_like(ones);
+    Target(ones).run(Dropout{.call = call, .p = p, .x = ones.view(), .y = mask.mutable_view()});
+    mask = ops::slice(mask, 0, slice.begin, slice.end);
+  }
+  return mul(x, mask);
+}
+
 }  // namespace
 
 Tensor dropout(const Tensor& x, float p, bool training) {
@@ -57,6 +79,8 @@ Tensor dropout(const Tensor& x, float p, bool training) {
   if (p == 1) return affine(x, 0, 0);
 
   const RandomCall call = Generator::global().next(RandomStream::Dropout, x.device());
+  const SlicedBatch* batch = SlicedBatch::current();
+  if (batch != nullptr) return dropout_of_slice(x, p, call, *batch);
   Tensor y = empty_like(x);
   const Target target(x);
   target.run(Dropout{.call = call, .p = p, .x = x.view(), .y = y.mutable_view()});

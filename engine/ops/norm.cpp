@@ -12,11 +12,18 @@
 #include "hanok/engine/ops/common.h"
 #include "hanok/engine/ops/whole_batch_norm.h"
 #include "hanok/engine/precision.h"
+#include "hanok/engine/sliced_batch.h"
 #include "hanok/engine/tensor_impl.h"
 #include "hanok/engine/transaction.h"
 #include "hanok/engine/virtual_batch.h"
 
 namespace hanok::ops {
+
+bool is_part_of_batch() {
+  const SlicedBatch* slices = SlicedBatch::current();
+  return VirtualBatchNorms::active() ||
+         (slices != nullptr && slices->norms() == NormsOver::Batch);
+}
 
 void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, std::int64_t rows,
                       const BatchNormState& state) {
@@ -50,7 +57,7 @@ void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, st
   if (!(state.epsilon >= 0)) {
     throw_value_error(op, fmt::format("epsilon is {}, expected >= 0", state.epsilon), operands);
   }
-  if (state.training && rows < 2 && !VirtualBatchNorms::active()) {  // there the whole batch counts
+  if (state.training && rows < 2 && !is_part_of_batch()) {  // there the whole batch counts
     throw_value_error(op, fmt::format("training needs more than {} value a channel", rows),
                       operands);
   }
@@ -106,6 +113,13 @@ void schedule_running_update(const BatchNormState& state, const Tensor& mean,
 
 NormStatistics batch_statistics(const Tensor& mean_var, std::int64_t rows,
                                 const BatchNormState& state) {
+  const SlicedBatch* slices = SlicedBatch::current();
+  if (slices != nullptr && slices->norms() == NormsOver::Batch) {
+    auto whole = std::make_shared<WholeBatchNorm>();
+    NormStatistics statistics = whole->statistics_over_slices(mean_var, rows, state);
+    statistics.whole = std::move(whole);
+    return statistics;
+  }
   if (std::shared_ptr<WholeBatchNorm> whole = VirtualBatchNorms::next()) {
     NormStatistics statistics = whole->statistics(mean_var, rows, state);
     statistics.whole = std::move(whole);

@@ -14,6 +14,9 @@ namespace hanok::ops {
 void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, std::int64_t rows,
                       const BatchNormState& state);
 
+/// True if this thread computes a part or a slice of a batch whose batch norms see all of it.
+bool is_part_of_batch();
+
 /// True if the batch's own statistics are used; then gradients flow through them.
 bool uses_batch_statistics(const BatchNormState& state);
 
@@ -44,7 +47,7 @@ struct FoldedNorm {
 };
 FoldedNorm folded_norm(const BatchNormState& bn, const Tensor& bias);
 
-/// Runs a batch norm's backward kernel; `whole`: of its statistics. With it call.dx must not be x.
+/// Runs a batch norm's backward kernel; `whole`: of its statistics.
 void run_backward(const Target& target, const BatchNormBackward& call,
                   const std::shared_ptr<WholeBatchNorm>& whole);
 

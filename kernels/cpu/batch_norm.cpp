@@ -161,9 +161,9 @@ void run_backward(const Call& call, const BatchNormBackward& op) {
     per_channel.shift = nullptr;
   }
 
-  const bool sums_needed =
-      op.dgamma.defined() || op.dbeta.defined() || (op.dx.defined() && !op.frozen_statistics);
-  if (sums_needed) {
+  const bool centred = op.dx.defined() && !op.frozen_statistics;
+  const bool of_batch = op.batch_offset.defined();
+  if (op.dgamma.defined() || op.dbeta.defined() || (centred && !of_batch)) {
     auto* partial = scope.take_array<double>(blocks * 2 * channels);
     call.ctx.pool.run_blocks(rows, block_rows, [&](std::int64_t begin, std::int64_t end) {
       double* sum_g = partial + begin / block_rows * 2 * channels;
@@ -178,9 +178,9 @@ void run_backward(const Call& call, const BatchNormBackward& op) {
   if (!op.dx.defined()) {  // dresidual alone is 1 * g
     std::fill(scale, scale + channels, 1.0F);
   }
-  if (op.dx.defined() && !op.frozen_statistics) {
-    per_channel.offset = offset;
-    per_channel.slope = slope;
+  if (centred) {
+    per_channel.offset = of_batch ? op.batch_offset.f32() : offset;
+    per_channel.slope = of_batch ? op.batch_slope.f32() : slope;
   }
   // Last block first: its operands are what the sums left in the caches.
   call.ctx.pool.run(blocks, [&](std::int64_t task) {

@@ -69,11 +69,15 @@ struct BatchNormBackward {
   View dx{};               // undefined: not wanted; may be dy, y or an x of its type (in place)
   View dgamma{}, dbeta{};  // undefined: not wanted
   View dresidual{};        // undefined: not wanted; may be dy unless dx is
+  /// Where the rows are some of a batch whose statistics these are: dbeta / rows and invstd *
+  /// dgamma / rows of that batch, [C] each, from which dx is computed. Undefined: of these rows.
+  ConstView batch_offset{}, batch_slope{};
 
   static void operands(auto& op, const auto& visit) {
     visit.reads(op.x, Elements::DataOrBf16);
     for (auto* view : {&op.y, &op.dy}) visit.reads(*view);
-    for (auto* view : {&op.mean, &op.invstd, &op.gamma, &op.beta}) {
+    for (auto* view : {&op.mean, &op.invstd, &op.gamma, &op.beta, &op.batch_offset,
+                       &op.batch_slope}) {
       visit.reads(*view, Elements::F32);
     }
     visit.writes(op.dx);

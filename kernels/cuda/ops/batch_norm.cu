@@ -43,8 +43,8 @@ struct BackwardPointers {
   const T *dy, *y, *x;                 // y and x may be null
   const float *gamma, *invstd, *mean;  // gamma may be null; mean is read with x
   GateFromX gate;                      // with x
-  bool centred;  // dx includes the gradients of the statistics
-  Coefficients coefficients;           // read if centred
+  bool centred;                        // dx includes the gradients of the statistics
+  const float *offset, *slope;         // read if centred
   T *dx, *dresidual;                   // either may be null; dx may be an operand, dresidual dy
 };
 
@@ -63,8 +63,8 @@ __global__ void batch_norm_backward_kernel(BackwardPointers<T> p, ColumnTiles ti
     if (p.x) mean[i] = p.mean[c + i];
     if (p.gate.wanted) shift[i] = p.gate.shift(c + i);
     if (p.centred) {
-      offset[i] = p.coefficients.offset[c + i];
-      slope[i] = p.coefficients.slope[c + i];
+      offset[i] = p.offset[c + i];
+      slope[i] = p.slope[c + i];
     }
   }
   for (std::int64_t row = place.row; row < place.row_end; row += blockDim.y) {
@@ -129,8 +129,8 @@ void run(ExecContext& ctx, const BatchNormBackward& op) {
   for (const ConstView& view : {op.x, op.y, ConstView(op.dx), ConstView(op.dresidual)}) {
     check_dtype(name, "an activation or its gradient", view, storage_type);
   }
-  for (const ConstView& view :
-       {op.mean, op.invstd, op.gamma, op.beta, ConstView(op.dgamma), ConstView(op.dbeta)}) {
+  for (const ConstView& view : {op.mean, op.invstd, op.gamma, op.beta, ConstView(op.dgamma),
+                                ConstView(op.dbeta), op.batch_offset, op.batch_slope}) {
     check_dtype(name, "a parameter of the channels", view, DType::F32);
   }
   const bool gated = op.activation == Activation::Relu;
@@ -140,7 +140,8 @@ void run(ExecContext& ctx, const BatchNormBackward& op) {
   Workspace::Scope scope(ctx.workspace);
   const Coefficients coefficients{scope.take_array<float>(channels),
                                   scope.take_array<float>(channels)};
-  if (op.dgamma.defined() || op.dbeta.defined() || centred) {
+  const bool of_batch = op.batch_offset.defined();
+  if (op.dgamma.defined() || op.dbeta.defined() || (centred && !of_batch)) {
     ColumnSums sums;
     sums.dy = op.dy;
     if (gated) sums.y = op.y;
@@ -163,7 +164,8 @@ void run(ExecContext& ctx, const BatchNormBackward& op) {
                                 op.mean.f32(),
                                 gate,
                                 centred,
-                                coefficients,
+                                of_batch ? op.batch_offset.f32() : coefficients.offset,
+                                of_batch ? op.batch_slope.f32() : coefficients.slope,
                                 op.dx.as<T>(),
                                 op.dresidual.as<T>()};
     if (packets_fit<T>(channels, p.dy, p.y, p.x, p.dx, p.dresidual)) {
