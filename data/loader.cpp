@@ -10,6 +10,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <numeric>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -82,12 +83,13 @@ struct Loader::Impl {
   struct Slot {
     Batch batch;
     std::int64_t begin = 0;  // index of its first sample in the epoch's order
+    std::vector<std::int64_t> positions;  // in the batch, of the images to read
     View images;             // view of batch.images; taken once, since taking it counts as a write
     std::int64_t taken = 0;  // samples that a worker has started
     std::int64_t unfinished = 0;       // samples that are not written yet
     std::int64_t failed_position = 0;  // position of `error`: the lowest in the batch, so that the
     std::exception_ptr error;          // reported error does not depend on timing
-    std::int64_t size() const { return static_cast<std::int64_t>(batch.samples.size()); }
+    std::int64_t size() const { return static_cast<std::int64_t>(positions.size()); }
   };
 
   Impl(const Dataset& data, LoaderOptions opts)
@@ -237,9 +239,15 @@ struct Loader::Impl {
     auto slot = std::make_unique<Slot>();
     slot->batch.samples.assign(order.begin() + begin, order.begin() + begin + size);
     slot->begin = begin;
-    slot->unfinished = size;
+    if (options.share) {
+      slot->positions = options.share(size);
+    } else {
+      slot->positions.resize(static_cast<std::size_t>(size));
+      std::iota(slot->positions.begin(), slot->positions.end(), 0);
+    }
+    slot->unfinished = slot->size();
     const std::int64_t side = options.preprocessing.image_size;
-    slot->batch.images = reusable({size, 3, side, side});
+    slot->batch.images = reusable({slot->size(), 3, side, side});
     slot->images = slot->batch.images.mutable_view();
     std::vector<std::int64_t> labels;
     for (const std::int64_t sample : slot->batch.samples) {
@@ -332,13 +340,14 @@ struct Loader::Impl {
   void prepare(Slot& slot, std::int64_t position) {
     std::exception_ptr error;
     try {
-      const std::int64_t sample = slot.batch.samples[static_cast<std::size_t>(position)];
+      const std::int64_t in_batch = slot.positions[static_cast<std::size_t>(position)];
+      const std::int64_t sample = slot.batch.samples[static_cast<std::size_t>(in_batch)];
       const Image fixed = cache.get(sample, [&] { return read(sample); });
       if (options.augmentation.empty()) {
         write(fixed, slot.images, position);
       } else {
         write(augment(fixed, options.augmentation, options.seed, epoch, sample,
-                      occurrence[static_cast<std::size_t>(slot.begin + position)]),
+                      occurrence[static_cast<std::size_t>(slot.begin + in_batch)]),
               slot.images, position);
       }
     } catch (...) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,7 +17,8 @@
 namespace hanok::data {
 
 struct Batch {
-  Tensor images;                      // [N,3,S,S]: f32, normalised, or u8 (as_bytes)
+  Tensor images;                      // [N,3,S,S]: f32, normalised, or u8 (as_bytes); of a share
+                                      // (LoaderOptions::share) those alone
   Tensor labels;                      // i64 [N]
   std::vector<std::int64_t> samples;  // indices into the data set
 };
@@ -40,6 +42,9 @@ struct LoaderOptions {
   std::uint64_t seed = 0;
   ImageCacheOptions cache{};
   bool drop_last = false;
+  /// Of a batch of that many images, the positions of those to read, in this order; all if empty.
+  /// Labels and samples are the whole batch's.
+  std::function<std::vector<std::int64_t>(std::int64_t images)> share{};
   /// Images are unnormalised u8, for a device that normalises them itself.
   bool as_bytes = false;
 };

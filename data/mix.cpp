@@ -16,6 +16,7 @@ namespace {
 template <typename Mix>
 void with_previous(Tensor& images, const Mix& mix) {
   const std::int64_t count = images.size(0);
+  if (count == 0) return;
   const std::int64_t values = images.numel() / count;
   float* data = images.mutable_data<float>();
   const std::vector<float> last(data + (count - 1) * values, data + count * values);
@@ -28,6 +29,7 @@ void with_previous(Tensor& images, const Mix& mix) {
 template <typename Mix>
 void with_previous_on_device(const Tensor& images, Tensor& mixed, const Mix& mix) {
   const std::int64_t count = images.size(0);
+  if (count == 0) return;
   const std::int64_t values = images.numel() / count;
   const float* from = images.view().f32();
   float* to = mixed.mutable_view().f32();
@@ -98,7 +100,8 @@ Tensor one_hot(const Tensor& labels, std::int64_t classes) {
 
 Tensor mixup_by(Batch& batch, std::int64_t classes, float own) {
   Tensor targets = mixed_targets(batch.labels, classes, own);
-  const std::int64_t values = batch.images.numel() / batch.images.size(0);
+  const std::int64_t values =
+      batch.images.numel() / std::max<std::int64_t>(batch.images.size(0), 1);
   const Device device = batch.images.device();
   if (!device.is_cpu()) {
     Backend& backend = backend_of(device);

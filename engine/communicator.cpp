@@ -1,8 +1,9 @@
 #include "hanok/engine/communicator.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <string_view>
+#include <initializer_list>
 #include <utility>
 
 #include "hanok/engine/ranks/mpi_transport.h"
@@ -84,20 +85,36 @@ std::vector<std::string> all_gather(Communicator& communicator, const std::strin
 
 std::unique_ptr<Communicator> single_rank() { return std::make_unique<SingleRank>(); }
 
+namespace {
+
+/// Of the first variable that is set to a number; -1 if none is.
+int number_of(std::initializer_list<const char*> variables) {
+  for (const char* variable : variables) {
+    if (const char* text = std::getenv(variable)) return std::max(0, std::atoi(text));
+  }
+  return -1;
+}
+
+}  // namespace
+
 Launch launch_of_environment() {
-  const auto number = [](const char* variable) {
-    const char* text = std::getenv(variable);
-    return text != nullptr ? std::max(1, std::atoi(text)) : 0;
+  const auto launch = [](int ranks, const char* variable) {
+    Launch found{.ranks = std::max(1, ranks), .launcher = variable};
+    found.local_rank = std::max(
+        0, number_of({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}));
+    found.local_ranks = std::max(
+        1, number_of({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"}));
+    return found;
   };
   for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {
-    if (const int ranks = number(variable); ranks > 0) return {ranks, variable};
+    if (const int ranks = number_of({variable}); ranks > 0) return launch(ranks, variable);
   }
   // PMIx tells a process its rank, and no size before MPI begins; Slurm does.
   if (std::getenv("PMIX_RANK") != nullptr) {
-    return {std::max(1, number("SLURM_STEP_NUM_TASKS")), "PMIX_RANK"};
+    return launch(number_of({"SLURM_STEP_NUM_TASKS"}), "PMIX_RANK");
   }
-  if (const int tasks = number("SLURM_STEP_NUM_TASKS"); tasks > 1) {
-    return {tasks, "SLURM_STEP_NUM_TASKS"};
+  if (const int tasks = number_of({"SLURM_STEP_NUM_TASKS"}); tasks > 1) {
+    return launch(tasks, "SLURM_STEP_NUM_TASKS");
   }
   return {};
 }
@@ -116,7 +133,7 @@ std::unique_ptr<Communicator> launched_ranks() {
                 " tasks that know nothing of each other; start them with srun --mpi=pmix (srun "
                 "--mpi=list says what there is), or with mpirun");
   }
-  if (launch.ranks == 1) return single_rank();
+  if (launch.ranks == 1 && launch.launcher != "PMIX_RANK") return single_rank();
   std::unique_ptr<ranks::Transport> transport = ranks::open_mpi_transport();
   if (transport->size() == 1) return single_rank();
   return std::make_unique<ranks::TreeCommunicator>(std::move(transport),

@@ -75,6 +75,8 @@ std::unique_ptr<Communicator> single_rank();
 struct Launch {
   int ranks = 1;
   std::string launcher{};  // the variable that says so; empty: none did
+  int local_rank = 0;      // among the ranks of this machine,
+  int local_ranks = 1;     // of which there are so many
 };
 Launch launch_of_environment();
 

@@ -1,8 +1,10 @@
 #include "hanok/apps/experiment/experiment.h"
 
+#include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <optional>
+#include <system_error>
 #include <utility>
 
 #include "hanok/apps/cli/errors.h"
@@ -15,8 +17,10 @@
 #include "hanok/apps/preflight/plan.h"
 #include "hanok/apps/run/environment.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/fnv_hash.h"
 #include "hanok/apps/run/memory_limit.h"
 #include "hanok/apps/run/new_run.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/training/samples/cropped_data.h"
 #include "hanok/apps/training/samples/experiment_split.h"
@@ -107,6 +111,50 @@ bool is_finished(const Options& options, const RunFolder& folder,
   return true;
 }
 
+/// Every rank must have started with the same.
+void check_same_start(const Options& options, const ExperimentData& data) {
+  if (!has_other_ranks()) return;
+  const Environment environment = environment_of(choose_device(options.device));
+  FnvHash program;
+  program.add(read_file("/proc/self/exe"));
+  FnvHash files;
+  for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
+    const data::Sample& sample = data.dataset.samples[i];
+    std::error_code error;
+    files.add(fmt::format("{} {} {}\n", sample.path, sample.label,
+                          std::filesystem::file_size(data.dataset.full_path(i), error)));
+  }
+  check_same_on_ranks({{"version", environment.hanok},
+                       {"program", program.hex()},
+                       {"path of kernels (HANOK_ISA=portable runs on all)", environment.kernels},
+                       {"set of options", to_toml(options)},
+                       {"data set", files.hex()}});
+}
+
+/// What the ranks but the first report goes to the run's folder.
+void open_log(const RunFolder& folder, Reporter& reporter) {
+  if (auto* log = dynamic_cast<RankLog*>(&reporter)) log->open(folder);
+}
+
+/// The run's folder, which the first rank makes.
+RunFolder wait_for_run(const std::string& out) {
+  ranks().barrier();
+  try {
+    return RunFolder::open(out);
+  } catch (const Error& error) {
+    throw IoError(fmt::format(
+        "{}\nrank {} cannot see the run's folder that rank 0 has made: --out must lie where all "
+        "machines see it",
+        error.what(), ranks().rank()));
+  }
+}
+
+int train_in(const RunFolder& folder, const Options& options, const ExperimentData& data,
+             Reporter& reporter) {
+  open_log(folder, reporter);
+  return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
+}
+
 /// Where a resumed run goes on with other kernels or libraries.
 void warn_of_changes(const RunFolder& folder, Device device, Reporter& reporter) {
   const std::vector<std::string> found = record_environment(folder, environment_of(device));
@@ -123,52 +171,57 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   if (draw_data) options.data = out + "/data";
   check_options(options);
   check_apart(options.data, out);
-  NewRun run(out);
+  std::optional<NewRun> run;  // of the first rank
+  if (is_first_rank()) run.emplace(out);
   options = with_absolute_paths(options);
   check_texts(options);
   const PrecisionScope precision(use_machine(options));
   if (draw_data) {
     start_weights(options);  // throws before any face is drawn
-    draw_data(run.make("data"));
+    if (run) draw_data(run->make("data"));
+    ranks().barrier();
   }
   check_named_files(options);
   const auto check = [&](const data::Dataset& dataset) {
     check_before_decoding(options, dataset);
-    reporter.print(check_room(out, disk_need(options, dataset)));
+    if (run) reporter.print(check_room(out, disk_need(options, dataset)));
   };
   const PeakMeter meter;
   const std::optional<ExperimentData> prepared =
       prepare_cropped_data(options, reporter, make_finder, check);
   keep_to_memory(options, meter.given_back());
   if (prepared) reporter.print(describe(*prepared));
-  if (!prepared || interrupted()) {
+  if (any_rank(!prepared || interrupted())) {
     reporter.print("interrupted; nothing was trained yet\n");
     return kInterrupted;
   }
   const ExperimentData& data = *prepared;
+  check_same_start(options, data);
   choose_batch_size_if_auto(options, data, reporter);
-  write_file(run.make("folds.csv"), folds_to_csv(data));
-  if (!data.bad.empty()) write_file(run.make("unreadable.csv"), unreadable_to_csv(data.bad));
+  options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
+  if (!run) return train_in(wait_for_run(out), options, data, reporter);
+  write_file(run->make("folds.csv"), folds_to_csv(data));
+  if (!data.bad.empty()) write_file(run->make("unreadable.csv"), unreadable_to_csv(data.bad));
   if (!options.corrections.empty()) {
-    write_file(run.make("corrections.csv"), read_file(options.corrections));
+    write_file(run->make("corrections.csv"), read_file(options.corrections));
   }
-  if (data.faces) write_file(run.make("faces.csv"), faces::to_csv(*data.faces, data.dataset));
+  if (data.faces) write_file(run->make("faces.csv"), faces::to_csv(*data.faces, data.dataset));
   RecordedData record = recorded(data);
   if (draw_data) record.data_in_run = "data";
   record.tensor_budget = tensor_budget(options);
-  options.folds = resolved_folds(options, data.dataset);  // --resume goes by them
-  write_file(run.make("config.toml"), to_toml(options, to_toml(record)));
-  run.make("environment.json");
-  record_environment(run.folder(), environment_of(choose_device(options.device)));
-  run.keep();
+  write_file(run->make("config.toml"), to_toml(options, to_toml(record)));
+  run->make("environment.json");
+  record_environment(run->folder(), environment_of(choose_device(options.device)));
+  run->keep();
+  ranks().barrier();
   try {
     return train_folds(
-        {.options = options, .data = data, .folder = run.folder(), .reporter = reporter});
+        {.options = options, .data = data, .folder = run->folder(), .reporter = reporter});
   } catch (const IoError&) {
     throw;  // says how the run can continue
   } catch (...) {
     // Steps that were logged may show what went wrong.
-    if (options.log_steps == 0) run.discard_unless_saved();
+    if (options.log_steps == 0) run->discard_unless_saved();
     throw;
   }
 }
@@ -176,8 +229,13 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
 int resume_run(const std::string& path, Reporter& reporter,
                const std::function<void(Options&)>& adjust) {
   const RunFolder folder = RunFolder::open(path);
-  const RunLock lock(path);
-  folder.remove_leftovers();
+  open_log(folder, reporter);
+  std::optional<RunLock> lock;
+  if (is_first_rank()) {
+    lock.emplace(path);
+    folder.remove_leftovers();
+  }
+  ranks().barrier();
   Options saved;
   apply_toml_file(saved, folder.config());
   Options options = saved;
@@ -195,12 +253,15 @@ int resume_run(const std::string& path, Reporter& reporter,
   }
   ExperimentData data = data_of_run(options, folder, record);
   if (!finished) compare_with_files(data, options, folder, reporter);
-  if (!finished && options.data != saved.data) {
+  check_same_start(options, data);
+  if (!finished && options.data != saved.data && is_first_rank()) {
     reporter.print(fmt::format("data: {} (before: {})\n", options.data, saved.data));
     saved.data = options.data;
     write_file(folder.config(), to_toml(saved, record ? to_toml(*record) : ""));
   }
-  if (!finished) warn_of_changes(folder, choose_device(options.device), reporter);
+  if (!finished && is_first_rank()) {
+    warn_of_changes(folder, choose_device(options.device), reporter);
+  }
   reporter.print(describe(data));
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
 }

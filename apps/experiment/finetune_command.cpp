@@ -11,6 +11,7 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/manual.h"
 #include "hanok/apps/cli/signals.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/experiment/demo.h"
 #include "hanok/apps/experiment/experiment.h"
 #include "hanok/apps/options/options.h"
@@ -168,12 +169,26 @@ int start(const CommandLine& command, Reporter& reporter) {
   });
 }
 
+/// Several processes train; nothing else.
+void check_ranks(const CommandLine& command) {
+  if (!has_other_ranks()) return;
+  const std::string other = command.check                     ? "--check"
+                            : command.dry_run                 ? "--dry-run"
+                            : command.plan                    ? "--plan"
+                            : command.print_config            ? "--print-config"
+                            : !command.write_synthetic.empty() ? "--write-synthetic"
+                                                               : "";
+  if (other.empty()) return;
+  throw UsageError(fmt::format("{}: runs in one process; start it without mpirun", other));
+}
+
 }  // namespace
 
 int finetune_command(Arguments arguments, Reporter& reporter) {
   const std::optional<CommandLine> parsed = parse(arguments, reporter);
   if (!parsed) return kSuccess;
   const CommandLine& command = *parsed;
+  check_ranks(command);
   watch_for_interrupts();
   if (!command.write_synthetic.empty()) {
     draw_demo_data(command.write_synthetic, command.people, command.options.seed);

@@ -16,6 +16,7 @@
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/run_report/run_page.h"
 #include "hanok/apps/run_report/tensorboard.h"
 #include "hanok/apps/training/start_weights.h"
@@ -114,6 +115,30 @@ int find_label_errors(const Run& run) {
   return kInterrupted;
 }
 
+/// Whether the fold has its result, as the first rank finds it.
+bool is_done(const Run& run, int fold) {
+  const bool done = exists(run.folder.fold_result(fold));
+  return has_other_ranks() ? first_rank_says(done) : done;
+}
+
+/// What the ranks but the first do: they train the same folds with it, and write nothing.
+int train_beside_first(const Run& run) {
+  for (const int fold : selected_folds(run.options, run.data.fold_count)) {
+    if (is_done(run, fold)) continue;
+    run.reporter.print(fmt::format("fold {}\n", fold));
+    const FoldJob job{.options = run.options,
+                      .data = run.data,
+                      .reporter = run.reporter,
+                      .fold = fold,
+                      .folder = &run.folder,
+                      .start_weights = start_weights(run.options)};
+    if (!Trainer(job).run()) return kInterrupted;
+    if (run.options.baselines && !shuffled_labels_macro_f1(job)) return kInterrupted;
+  }
+  run.reporter.print("done\n");
+  return kSuccess;
+}
+
 /// Trains the folds that are not done yet, then reports on all of them.
 int train_missing_folds(const Run& run) {
   MetricsLog log(run.folder);
@@ -129,7 +154,7 @@ int train_missing_folds(const Run& run) {
   std::optional<FirstFold> first = first_fold(run);
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
     const std::string done = run.folder.fold_result(fold);
-    if (exists(done)) {
+    if (is_done(run, fold)) {
       if (tensorboard && !exists(run.folder.events(fold))) tensorboard->write(fold, log.lines());
       results.push_back(fold_result_from_json(done, read_file(done)));
       report.fold_done(results.back());
@@ -187,12 +212,13 @@ int train_folds(const Run& run) {
   use_cudnn_plans(device, {.run_plans = run.folder.cudnn_plans(), .autotune = options.autotune});
   Conv2dChoices choices;
   if (options.autotune && device.is_cpu()) {
-    if (!exists(run.folder.conv2d_choices())) autotune(run);
+    if (is_first_rank() && !exists(run.folder.conv2d_choices())) autotune(run);
+    ranks().barrier();
     choices = read_conv2d_choices(run.folder.conv2d_choices());
   }
   const UseConv2dChoices use(choices);
   try {
-    return train_missing_folds(run);
+    return is_first_rank() ? train_missing_folds(run) : train_beside_first(run);
   } catch (const IoError& error) {
     throw IoError(fmt::format("{}\nwhat was saved before is intact: continue with --resume {}",
                               error.what(), run.folder.path()));

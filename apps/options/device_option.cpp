@@ -3,17 +3,20 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/engine/communicator.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/cuda_runtime.h"
 
 namespace hanok::training {
 namespace {
 
-/// The first GPU that can be used, else the CPU.
+/// The first GPU that can be used, of several ranks on a machine each its own; else the CPU.
 Device best_device() {
   if (cuda_runtime() == nullptr) return Device::cpu();
   try {
-    return Device::cuda(cuda_runtime()->devices().front().index);
+    const auto devices = cuda_runtime()->devices();
+    const auto local = static_cast<std::size_t>(launch_of_environment().local_rank);
+    return Device::cuda(devices[local % devices.size()].index);
   } catch (const DeviceError&) {
     return Device::cpu();
   }

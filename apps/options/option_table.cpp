@@ -170,6 +170,14 @@ void add_training_options(OptionTable& table) {
                "uses the statistics of all of it: the result of the whole batch, to rounding, in "
                "several times the time",
                &Options::virtual_batch);
+  table.integer("slices",
+                "cut each batch into N slices, whose sums are made along one fixed tree: the same "
+                "bits on 1, 2, 4, ... N processes that mpirun starts; 0: one slice a process",
+                &Options::slices, {.low = 0, .high = 4096});
+  table.toggle("local-batch-norm",
+               "with several processes: batch norm sees the images of its own process alone, which "
+               "saves messages and gives another result for each number of them",
+               &Options::local_batch_norm);
   table.integer("max-steps", "end each fold after N steps; 0: no limit", &Options::max_steps,
                 {.low = 0});
 }

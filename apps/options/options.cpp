@@ -6,6 +6,8 @@
 #include <numeric>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/ranks.h"
+#include "hanok/engine/sliced_batch.h"
 #include "hanok/nn/state_dict.h"
 
 namespace hanok::training {
@@ -91,6 +93,38 @@ void check_loss(const Options& options) {
   }
 }
 
+void check_slices(const Options& options) {
+  const bool ranked = has_other_ranks();
+  const std::string where = ranked ? "with several processes" : "with --slices";
+  const auto refuse = [&where](const std::string& option, const std::string& why) {
+    throw UsageError(fmt::format("{}: not {}: {}", option, where, why));
+  };
+  if (!ranked && options.slices <= 1) return;
+  if (options.slices > 0) {
+    try {
+      SlicedBatch::check(options.slices, ranks().size());
+    } catch (const ValueError& error) {
+      throw UsageError(fmt::format("--slices: {}", error.what()));
+    }
+  }
+  if (options.virtual_batch) refuse("--virtual-batch", "slices meet at batch norm anyway");
+  if (options.noise_robust == NoiseRobust::Trim) {
+    refuse("--noise-robust trim", "the largest losses of the whole batch are not known in a slice");
+  }
+  if (options.detect_anomaly) refuse("--detect-anomaly", "run the epoch again in one process");
+  if (options.accumulate > 1 && (options.mixup > 0 || options.cutmix > 0) && ranked) {
+    refuse("--accumulate beside --mixup and --cutmix", "a part's images mix with another part's");
+  }
+  if (!ranked) return;
+  if (options.batch_size == 0) refuse("--batch-size auto", "give the size of all processes' batch");
+  if (options.cache_features == Caching::Yes) {
+    refuse("--cache-features yes", "every epoch gives a process other images");
+  }
+  if (options.local_batch_norm && options.slices > ranks().size()) {
+    refuse("--local-batch-norm beside --slices", "it normalises over one slice a process");
+  }
+}
+
 }  // namespace
 
 void check_options(const Options& options) {
@@ -104,6 +138,7 @@ void check_options(const Options& options) {
   if (options.detect_anomaly && options.profile) {
     throw UsageError("--detect-anomaly: would count in the times of --profile; give one of them");
   }
+  check_slices(options);
   if (options.batch_size > 0 && options.accumulate > options.batch_size) {
     throw UsageError(fmt::format("--accumulate: {} parts of a batch of {} images",
                                  options.accumulate, options.batch_size));

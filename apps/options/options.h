@@ -62,6 +62,8 @@ struct Options {
   double ema = 0;
   std::int64_t accumulate = 1;
   bool virtual_batch = false;
+  std::int64_t slices = 0;  // 0: one a rank
+  bool local_batch_norm = false;
   std::int64_t max_steps = 0;
   // images
   std::int64_t image_size = 224;

@@ -13,6 +13,7 @@
 #include "hanok/apps/run/fold_result.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/available_memory.h"
+#include "hanok/engine/communicator.h"
 #include "hanok/engine/packed_weights.h"
 #include "hanok/engine/runtime.h"
 
@@ -33,6 +34,11 @@ std::int64_t stack_bytes() {
   constexpr std::int64_t kUsual = 8 * kMebibyte;
   if (getrlimit(RLIMIT_STACK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return kUsual;
   return static_cast<std::int64_t>(limit.rlim_cur);
+}
+
+/// Processes that share this machine's memory.
+std::size_t local_ranks() {
+  return static_cast<std::size_t>(launch_of_environment().local_ranks);
 }
 
 /// An arena for each thread, and freed blocks that are kept, would hold memory for nobody.
@@ -61,7 +67,8 @@ void limit_memory(std::int64_t bytes, const OtherMemory& other) {
   const std::int64_t outside =
       kOfTheProcess + threads * kOfAThread + workers * kOfAWorker + other.decoding;
   auto budget = static_cast<std::int64_t>(
-      std::min<std::size_t>(available_memory() / 5 * 4, std::size_t{1} << 60) + tensors.in_use);
+      std::min<std::size_t>(available_memory() / 5 * 4 / local_ranks(), std::size_t{1} << 60) +
+      tensors.in_use);
   if (limited) {
     const std::int64_t stacks = workers * stack_bytes();  // compute threads have theirs
     budget = std::min(budget, static_cast<std::int64_t>(addresses) + held - outside - stacks);

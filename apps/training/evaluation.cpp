@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <string>
 
-#include "hanok/apps/cli/signals.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/runtime.h"
@@ -38,6 +40,25 @@ struct LossSum {
   }
 };
 
+/// Of a rank's share, which may be empty.
+Tensor logits_of(const std::function<Tensor(const Tensor&)>& forward, const Tensor& images,
+                 std::int64_t classes, std::int64_t& parts, Reporter& reporter) {
+  if (images.size(0) == 0) return Tensor::empty({0, classes}, {DType::F32, images.device()});
+  return forward_in_parts(forward, images, parts, reporter);
+}
+
+/// The logits of the batch's `images`: those of rank 0 first.
+Tensor gather_over_ranks(const Tensor& logits, std::int64_t images, std::int64_t classes) {
+  if (!has_other_ranks()) return logits;
+  const std::vector<float> own = logits.to_vector();
+  const std::string bytes(reinterpret_cast<const char*>(own.data()), own.size() * sizeof(float));
+  std::string all;
+  for (const std::string& of_rank : all_gather(ranks(), bytes)) all += of_rank;
+  std::vector<float> values(all.size() / sizeof(float));
+  std::memcpy(values.data(), all.data(), all.size());
+  return Tensor::from_vector(values, {images, classes}).to(logits.device());
+}
+
 }  // namespace
 
 std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
@@ -54,8 +75,10 @@ std::optional<Evaluation> evaluate(nn::Module& model, BatchSource& batches,
   batches.start_epoch(0, samples);
   data::Batch batch;
   while (next_batch(batches, batch)) {
-    if (interrupted()) return {};
-    const Tensor logits = forward_in_parts(forward, batch.images, parts, batches.reporter());
+    if (interrupted_on_any_rank()) return {};
+    const Tensor logits =
+        gather_over_ranks(logits_of(forward, batch.images, classes, parts, batches.reporter()),
+                          batch.labels.numel(), classes);
     append(evaluation.logits, logits);
     append(evaluation.probabilities, ops::softmax(logits, 1));
     const std::vector<std::int64_t> predicted = ops::argmax(logits, 1).to_int_vector();

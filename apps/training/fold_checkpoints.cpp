@@ -37,7 +37,7 @@ ModelCard FoldCheckpoints::card() const {
 }
 
 void FoldCheckpoints::save_best(const FoldState& state) const {
-  if (job_.folder == nullptr) return;
+  if (!job_.writes()) return;
   make_folder(job_.folder->fold(job_.fold));
   save_model(job_.folder->best(job_.fold), *setup_.model, card(),
              {{"epoch", std::to_string(state.progress.epoch + 1)},
@@ -53,7 +53,7 @@ bool FoldCheckpoints::last_is_due() const {
 }
 
 void FoldCheckpoints::save_last(const FoldState& fold) {
-  if (job_.folder == nullptr) return;
+  if (!job_.writes()) return;
   const Clock::time_point start = Clock::now();
   const MemoryTag tag("checkpoint");
   nn::State state;

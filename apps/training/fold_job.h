@@ -7,6 +7,7 @@
 
 #include "hanok/apps/cli/reporter.h"
 #include "hanok/apps/options/options.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/training/samples/experiment_data.h"
 
@@ -25,7 +26,8 @@ struct FoldJob {
   const ExperimentData& data;
   Reporter& reporter;
   int fold = 0;
-  const RunFolder* folder = nullptr;  // null: nothing is written and nothing resumed
+  /// Null: nothing is written and nothing resumed. Of several ranks, the first alone writes.
+  const RunFolder* folder = nullptr;
   MetricsLog* log = nullptr;          // of the folder; null without one
   /// Called when the log has got a line more; may be empty.
   std::function<void(const MetricsLog&)> after_epoch{};
@@ -33,6 +35,8 @@ struct FoldJob {
   TrainingLabels labels = TrainingLabels::AsGiven;
   StepProfile* profile = nullptr;  // of the first steps; null: none
   std::int64_t last_epoch = 0;     // ends the training after it (1 is the first); 0: options' end
+
+  bool writes() const { return folder != nullptr && is_first_rank(); }
 };
 
 }  // namespace hanok::training

@@ -29,7 +29,8 @@ class TrainingLoss {
   TrainingLoss(const Options& options, std::int64_t classes, Tensor class_weights);
 
   /// The targets of one batch: its labels, or with --mixup and --cutmix soft targets f32 [N,C],
-  /// for which the images are mixed in place.
+  /// for which the images are mixed in place; those of a rank's share (training_positions()) lose
+  /// the one before them.
   Tensor targets(data::Batch& batch, std::int64_t epoch, std::int64_t step) const;
   /// What the batch's mean divides by. Parts of a batch, each divided by the whole's, add up to the
   /// whole's loss and gradients.

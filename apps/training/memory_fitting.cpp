@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "hanok/apps/training/rank_share.h"
 #include "hanok/engine/reclaim.h"
 
 namespace hanok::training {
@@ -20,8 +21,9 @@ bool make_room(const LackOfMemory& lack, bool& tried_again, Reporter& reporter) 
 
 BatchCut MemoryFitting::cut_of(std::int64_t images) const {
   BatchCut cut = cut_;
-  const std::int64_t most = cut.virtual_batch ? images : images / 2;
-  cut.parts = std::clamp<std::int64_t>(cut.parts, 1, std::max<std::int64_t>(1, most));
+  cut.parts = cut.virtual_batch
+                  ? std::clamp<std::int64_t>(cut.parts, 1, std::max<std::int64_t>(1, images))
+                  : parts_of(images, cut.parts);
   return cut;
 }
 

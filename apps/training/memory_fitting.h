@@ -35,6 +35,8 @@ class MemoryFitting {
     GiveUp give_up;
     /// How many blocks can be recomputed now. None by default.
     std::function<std::int64_t()> blocks{};
+    /// Other ranks compute the same batch: the cut stays as it is.
+    bool fixed = false;
   };
   explicit MemoryFitting(Context context) : cut_(context.cut), context_(std::move(context)) {}
 
@@ -55,6 +57,7 @@ class MemoryFitting {
         return compute(cut_of(images));
       } catch (...) {
         const LackOfMemory lack = lack_of_memory();
+        if (context_.fixed) throw;  // the others wait within the step
         if (spare(lack, tried_again)) continue;
         if (!recompute_more(where, lack.message) && !divide(images, where, lack.message)) throw;
         tried_again = false;

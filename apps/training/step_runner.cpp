@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/ranks.h"
+#include "hanok/apps/training/rank_share.h"
 #include "hanok/engine/generator.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/nn/layers.h"
@@ -20,7 +22,8 @@ TrainingStep make_step(const StepRunner::Context& context) {
                        .optimizer = *setup.optimizer,
                        .ema = setup.ema.get(),
                        .clip_norm = context.job.options.clip_norm,
-                       .scaler = setup.scaler.get()});
+                       .scaler = setup.scaler.get(),
+                       .options = &context.job.options});
 }
 
 }  // namespace
@@ -34,7 +37,8 @@ StepRunner::StepRunner(const Context& context)
       upload_(context.setup.device),
       graph_(make_step(context), context.job.reporter,
              {.device = context.setup.device,
-              .enabled = context.job.options.cuda_graph == YesNo::Yes,
+              .enabled = context.job.options.cuda_graph == YesNo::Yes &&
+                              !is_sliced(context.job.options),
               .with_gradient_norm = context.job.options.log_steps > 0}),
       fitting_({.cut = context.cut,
                 .reporter = context.job.reporter,
@@ -49,7 +53,8 @@ StepRunner::StepRunner(const Context& context)
                       const auto blocks =
                           static_cast<std::int64_t>(context_.batches.blocks().size());
                       return std::max<std::int64_t>(0, blocks - 1);
-                    }}),
+                    },
+                .fixed = has_other_ranks()}),
       anomalies_(context.job.options, *context.setup.model) {
   if (context_.cut.virtual_batch) check_virtual_batch();
 }

@@ -29,7 +29,13 @@ Trainer::Trainer(const FoldJob& job)
              .batches = batches_,
              .step = step_,
              .checkpoints = checkpoints_,
-             .state = state_}) {}
+             .state = state_}) {
+  if (!has_other_ranks()) return;
+  // Also: the first rank saves nothing before all have read what is there.
+  check_same_on_ranks({{fmt::format("network at the start of fold {}", job_.fold),
+                        weights_hash(*setup_.model)},
+                       {"step to go on from", std::to_string(state_.progress.step)}});
+}
 
 std::string Trainer::start_note() const {
   const TrainingProgress& progress = state_.progress;
@@ -60,7 +66,7 @@ std::optional<FoldResult> Trainer::run() {
   state_.progress.seconds += seconds_since(start);
   FoldResult result = make_result(*evaluation);
   result.last_weights_hash = last_hash;
-  if (job_.folder != nullptr) {
+  if (job_.writes()) {
     const std::string rows = predictions_csv(*evaluation, samples_.dataset, job_.fold);
     write_file(job_.folder->fold_predictions(job_.fold), rows);
   }

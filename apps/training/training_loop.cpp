@@ -7,8 +7,9 @@
 #include <utility>
 
 #include "hanok/apps/cli/progress.h"
-#include "hanok/apps/cli/signals.h"
 #include "hanok/apps/profiling/profile.h"
+#include "hanok/apps/run/checkpoint.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/training/features/feature_cache_plan.h"
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/engine/runtime.h"
@@ -17,7 +18,7 @@ namespace hanok::training {
 namespace {
 
 std::string step_log_path(const FoldJob& job) {
-  const bool logged = job.folder != nullptr && job.options.log_steps > 0;
+  const bool logged = job.writes() && job.options.log_steps > 0;
   return logged ? job.folder->steps(job.fold) : "";
 }
 
@@ -30,7 +31,7 @@ TrainingLoop::TrainingLoop(const Context& context)
                [this](const StepOutcome& outcome) { count(outcome); }),
       step_log_(context.job.reporter, step_log_path(context.job), progress_.step) {
   const FoldJob& job = context_.job;
-  if (job.log != nullptr) job.log->drop_from(job.fold, progress_.epoch + 1);
+  if (job.log != nullptr && job.writes()) job.log->drop_from(job.fold, progress_.epoch + 1);
   if (job.profile != nullptr) job.profile->add_model(*context_.setup.model);
 }
 
@@ -101,7 +102,7 @@ bool TrainingLoop::train_epoch() {
       progress_.epoch_seconds = seconds_before + seconds_since(start);
       bar.advance(batch.labels.numel(), images_after);
       if (options.max_steps > 0 && progress_.step >= options.max_steps) break;
-      if (interrupted()) {
+      if (interrupted_on_any_rank()) {
         results_.finish();
         return false;
       }
@@ -175,6 +176,7 @@ std::optional<Evaluation> TrainingLoop::validate() {
 bool TrainingLoop::finish_epoch() {
   const Clock::time_point start = Clock::now();
   nn::Module& model = *context_.setup.model;
+  check_weights_of_ranks();
   const std::string hash_chain = next_link();  // of the weights, not of their averages
   // With --ema the averages are what is validated and kept.
   const std::unique_ptr<nn::EmaScope> averages =
@@ -212,6 +214,13 @@ bool TrainingLoop::finish_epoch() {
   }
   progress_.finish_epoch();
   return true;
+}
+
+/// Ranks whose weights came apart must not go on.
+void TrainingLoop::check_weights_of_ranks() {
+  if (!has_other_ranks()) return;
+  check_same_on_ranks({{fmt::format("network after epoch {}", progress_.epoch + 1),
+                        weights_hash(*context_.setup.model)}});
 }
 
 /// Of the hash chain; empty where no log is kept.

@@ -54,6 +54,7 @@ class TrainingLoop {
   void count(const StepOutcome& outcome);
   /// Validation, the epoch's line, early stopping; false if interrupted.
   bool finish_epoch();
+  void check_weights_of_ranks();
   std::string next_link();
   EpochMetrics metrics_of(const Evaluation& evaluation) const;
   void warn_of_useless_validation(const EpochMetrics& metrics, const Evaluation& evaluation);

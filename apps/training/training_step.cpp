@@ -1,19 +1,39 @@
 #include "hanok/apps/training/training_step.h"
 
 #include <algorithm>
+#include <cstring>
 #include <fmt/format.h>
+#include <string>
 #include <utility>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/run/ranks.h"
+#include "hanok/apps/training/rank_share.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/recompute.h"
 #include "hanok/engine/recording.h"
+#include "hanok/engine/sliced_batch.h"
+#include "hanok/nn/gradient_reduction.h"
 #include "hanok/nn/gradients.h"
 #include "hanok/nn/virtual_batch.h"
 
 namespace hanok::training {
+namespace {
+
+/// The classes of all images of a part, in their order: those of rank 0 first.
+Tensor gather_over_ranks(const std::vector<std::int64_t>& classes) {
+  const std::string bytes(reinterpret_cast<const char*>(classes.data()),
+                          classes.size() * sizeof(std::int64_t));
+  std::string all;
+  for (const std::string& of_rank : all_gather(ranks(), bytes)) all += of_rank;
+  std::vector<std::int64_t> values(all.size() / sizeof(std::int64_t));
+  std::memcpy(values.data(), all.data(), all.size());
+  return Tensor::from_vector(values, {static_cast<std::int64_t>(values.size())});
+}
+
+}  // namespace
 
 StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest& request) const {
   StepTransaction transaction;
@@ -21,7 +41,18 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
   context_.optimizer.zero_grad();
   const std::int64_t images = inputs.targets.size(0);
   const std::int64_t parts = request.cut.parts;
-  if (request.cut.is_virtual()) {
+  const bool sliced = context_.options != nullptr && is_sliced(*context_.options);
+  if (sliced) {
+    std::int64_t offset = 0;
+    const std::vector<ImageRange> share = training_share(*context_.options, images);
+    for (std::int64_t part = 0; part < parts; ++part) {
+      compute_slices(inputs, images * part / parts, images * (part + 1) / parts, offset, request,
+                     results);
+      if (static_cast<std::size_t>(part) < share.size()) {
+        offset += share[static_cast<std::size_t>(part)].images();
+      }
+    }
+  } else if (request.cut.is_virtual()) {
     compute_virtual_batch(inputs, request, results);
   } else {
     for (std::int64_t part = 0; part < parts; ++part) {
@@ -30,6 +61,7 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
   }
   results.gradient_norm = finish_gradients(request.with_gradient_norm);
   update(transaction);
+  if (sliced && context_.options->local_batch_norm) average_statistics();
   return results;
 }
 
@@ -37,6 +69,70 @@ void TrainingStep::compute_part(const StepInputs& inputs, std::int64_t begin, st
                                 const StepRequest& request, StepResults& results) const {
   const Tensor images = ops::slice(inputs.images, 0, begin, end);
   learn(forward(images, request.cut.recomputed), inputs, begin, end, request, results);
+}
+
+void TrainingStep::compute_slices(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
+                                  std::int64_t offset, const StepRequest& request,
+                                  StepResults& results) const {
+  const Options& options = *context_.options;
+  SlicedBatch batch(ranks(), slices_of(options), end - begin,
+                    options.local_batch_norm ? NormsOver::Slice : NormsOver::Batch);
+  nn::GradientReduction reduction(context_.model.parameters(), ranks(), batch);
+  const std::int64_t first = SlicedBatch::slice(batch.first(), slices_of(options),
+                                                end - begin).begin;
+  std::vector<std::int64_t> predicted;
+  double total = 0;
+  batch.run([&](const SlicedBatch::Slice& slice) {
+    const LeafGradients::Scope gradients(reduction);
+    const std::int64_t place = offset - first;
+    const Tensor images = ops::slice(inputs.images, 0, place + slice.begin, place + slice.end);
+    const Tensor logits = forward(images, request.cut.recomputed);
+    const Tensor targets =
+        ops::slice(inputs.targets, 0, begin + slice.begin, begin + slice.end);
+    const Tensor loss = context_.loss(logits, targets,
+                                      {.denominator = inputs.denominator,
+                                       .denominator_tensor = inputs.denominator_tensor,
+                                       .phase = inputs.phase});
+    std::vector<double> sum{loss.item()};
+    batch.sum(sum);
+    total = sum[0];
+    if (request.on_loss) {
+      double so_far = total;
+      for (const Tensor& part : results.losses) so_far += part.item();
+      request.on_loss(so_far);
+    }
+    loss.backward(context_.scaler != nullptr ? context_.scaler->scale() : Tensor());
+    const std::vector<std::int64_t> classes = ops::argmax(logits.detach(), 1).to_int_vector();
+    predicted.insert(predicted.end(), classes.begin(), classes.end());
+  });
+  reduction.finish();
+  results.losses.push_back(Tensor::full({}, total, {DType::F64}));
+  results.predicted.push_back(gather_over_ranks(predicted));
+}
+
+void TrainingStep::average_statistics() const {
+  if (!has_other_ranks()) return;
+  std::vector<float> all;
+  const std::vector<nn::NamedTensor> buffers = context_.model.named_buffers();
+  for (const nn::NamedTensor& buffer : buffers) {
+    if (buffer.tensor.dtype() != DType::F32) continue;
+    const std::vector<float> values = buffer.tensor.to_vector();
+    all.insert(all.end(), values.begin(), values.end());
+  }
+  const auto count = static_cast<std::int64_t>(all.size());
+  ranks().all_reduce({all.data(), DType::F32, {count}});
+  const auto divisor = static_cast<float>(ranks().size());
+  for (float& value : all) value /= divisor;
+  std::int64_t at = 0;
+  for (const nn::NamedTensor& buffer : buffers) {
+    if (buffer.tensor.dtype() != DType::F32) continue;
+    Tensor tensor = buffer.tensor;
+    const std::int64_t next = at + tensor.numel();
+    tensor.copy_from(Tensor::from_vector(std::vector<float>(all.begin() + at, all.begin() + next),
+                                         tensor.shape())
+                         .to(tensor.device()));
+    at = next;
+  }
 }
 
 Tensor TrainingStep::forward(const Tensor& images, std::int64_t recomputed) const {

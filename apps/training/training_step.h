@@ -18,7 +18,7 @@ namespace hanok::training {
 
 /// What a step reads: all of it on the model's device.
 struct StepInputs {
-  Tensor images, targets;
+  Tensor images, targets;       // of a rank's share the images, and all targets
   double denominator = 1;       // of the loss
   Tensor denominator_tensor{};  // f32 [] with the same value, where a step may be recorded
   LossPhase phase = LossPhase::WarmUp;
@@ -53,6 +53,7 @@ class TrainingStep {
     nn::Ema* ema = nullptr;            // null: no moving average
     double clip_norm = 0;              // 0: gradients stay as they are
     nn::GradScaler* scaler = nullptr;  // of the loss; null: none
+    const Options* options = nullptr;  // null: batches are not sliced
   };
   explicit TrainingStep(const Context& context) : context_(context) {}
 
@@ -70,6 +71,12 @@ class TrainingStep {
   /// Adds the gradients of images [begin,end) to the parameters', and their loss to `results`.
   void compute_part(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
                     const StepRequest& request, StepResults& results) const;
+  /// The same of a part, by slices, with those of other ranks; `offset` is the place of this rank's
+  /// first image of it in inputs.images.
+  void compute_slices(const StepInputs& inputs, std::int64_t begin, std::int64_t end,
+                      std::int64_t offset, const StepRequest& request, StepResults& results) const;
+  /// After a step without synchronised batch norm: running statistics become their mean over ranks.
+  void average_statistics() const;
   /// The same of the whole batch, by a virtual batch.
   void compute_virtual_batch(const StepInputs& inputs, const StepRequest& request,
                              StepResults& results) const;

@@ -9,7 +9,7 @@ namespace {
 
 /// The folder for files without a name while the fold is trained; empty if none are `needed`.
 std::string spill_folder(const FoldJob& job, bool needed) {
-  if (job.folder == nullptr) return needed ? temporary_folder() : "";
+  if (!job.writes()) return needed ? temporary_folder() : "";
   std::string folder = job.folder->fold(job.fold);
   make_folder(folder);
   return needed ? folder : "";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hanok/apps/run/network.h"
+#include "hanok/apps/training/rank_share.h"
 #include "hanok/data/sampler.h"
 #include "hanok/engine/allocator.h"
 
@@ -34,6 +35,7 @@ data::LoaderOptions evaluation_loader(const Options& options) {
   loader.batch_size = options.batch_size;
   loader.workers = static_cast<int>(options.workers);
   loader.seed = options.seed;
+  loader.share = evaluation_positions();
   return loader;
 }
 
@@ -41,6 +43,7 @@ data::LoaderOptions training_loader(const Options& options, bool drop_last) {
   data::LoaderOptions loader = evaluation_loader(options);
   loader.augmentation = options.augment.transforms;
   loader.drop_last = drop_last;
+  loader.share = training_positions(options);
   return loader;
 }
 
