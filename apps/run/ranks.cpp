@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -25,10 +26,18 @@ Communicator*& ranks_here() {
   return here;
 }
 
-/// A text for the user, who sees a hash of a long one.
-std::string shown(const std::string& value) {
-  constexpr std::size_t kLong = 60;
-  return value.size() <= kLong && value.find('\n') == std::string::npos ? " (" + value + ")" : "";
+/// The first line in which two texts differ, of each.
+std::pair<std::string, std::string> first_difference(const std::string& one,
+                                                     const std::string& other) {
+  std::istringstream of_one(one), of_other(other);
+  std::string line, other_line;
+  do {
+    line.clear();
+    other_line.clear();
+    std::getline(of_one, line);
+    std::getline(of_other, other_line);
+  } while (line == other_line && (of_one || of_other));
+  return {line, other_line};
 }
 
 }  // namespace
@@ -70,10 +79,11 @@ void check_same_on_ranks(const std::vector<SameOnRanks>& things) {
     const std::vector<std::string> all = all_gather(ranks(), thing.value);
     for (std::size_t rank = 1; rank < all.size(); ++rank) {
       if (all[rank] == all[0]) continue;
+      const auto [here, there] = first_difference(all[0], all[rank]);
       throw UsageError(fmt::format(
-          "rank {} has another {}{} than rank 0{}: all ranks must be started with the same "
-          "program, options and data",
-          rank, thing.name, shown(all[rank]), shown(all[0])));
+          "rank {} has another {} than rank 0 ('{}' there, '{}' here): all ranks must be started "
+          "with the same program, options and data",
+          rank, thing.name, there, here));
     }
   }
 }
@@ -113,7 +123,7 @@ int run_ranked_program(const std::string& name, const std::function<int(Reporter
     } catch (...) {
       // What all ranks find, rank 0 says for all.
       const Failure failure = current_failure();
-      if (!is_first_rank()) std::this_thread::sleep_for(std::chrono::seconds(1));
+      if (!is_first_rank()) std::this_thread::sleep_for(std::chrono::seconds(3));
       const std::string line = fmt::format("{}: rank {}: {}\n", name, ranks().rank(),
                                            failure.message);
       std::fwrite(line.data(), 1, line.size(), stderr);

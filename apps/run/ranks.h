@@ -46,7 +46,7 @@ struct SameOnRanks {
   std::string value;
 };
 /// Every rank calls it. Throws UsageError on all of them if one has something else than rank 0,
-/// naming the rank, the thing and, where both are short, what they are.
+/// naming the rank, the thing and the first lines that differ.
 void check_same_on_ranks(const std::vector<SameOnRanks>& things);
 
 /// What the ranks but the first report: a short log in the run's folder, RUN/ranks/1.log, once it
