@@ -36,7 +36,7 @@ TemporaryFolder::~TemporaryFolder() {
 
 Process::Process(const std::string& program, const std::vector<std::string>& arguments,
                  std::int64_t file_size_limit) {
-  const std::string path = binary_dir() + "/bin/" + program;
+  const std::string path = program.starts_with("/") ? program : binary_dir() + "/bin/" + program;
   const std::string log = folder_ / "output";
   pid_ = fork();
   if (pid_ < 0) throw std::runtime_error("fork failed");
