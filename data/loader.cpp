@@ -19,6 +19,7 @@
 #endif
 
 #include "hanok/data/image_cache.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/kernels/base/error.h"
@@ -67,6 +68,9 @@ void check_options(const LoaderOptions& options) {
   demand(options.batch_size >= 1, "batch_size", options.batch_size, ">= 1");
   demand(options.workers >= 0, "workers", options.workers, ">= 0");
   demand(options.prefetch >= 1, "prefetch", options.prefetch, ">= 1");
+  demand(options.slice.ranks >= 1, "slice.ranks", options.slice.ranks, ">= 1");
+  demand(options.slice.rank >= 0 && options.slice.rank < options.slice.ranks, "slice.rank",
+         options.slice.rank, "0 to ranks - 1");
   demand(options.cache.budget >= 0, "cache.budget", options.cache.budget, ">= 0");
   demand(options.preprocessing.image_size >= 1, "image_size", options.preprocessing.image_size,
          ">= 1");
@@ -231,9 +235,12 @@ struct Loader::Impl {
   }
 
   std::unique_ptr<Slot> make_slot(std::int64_t index) {
-    const std::int64_t begin = index * options.batch_size;
+    const std::int64_t whole_begin = index * options.batch_size;
+    const std::int64_t whole =
+        std::min(options.batch_size, static_cast<std::int64_t>(order.size()) - whole_begin);
+    const std::int64_t begin = whole_begin + whole * options.slice.rank / options.slice.ranks;
     const std::int64_t size =
-        std::min(options.batch_size, static_cast<std::int64_t>(order.size()) - begin);
+        whole_begin + whole * (options.slice.rank + 1) / options.slice.ranks - begin;
     auto slot = std::make_unique<Slot>();
     slot->batch.samples.assign(order.begin() + begin, order.begin() + begin + size);
     slot->begin = begin;
@@ -395,14 +402,13 @@ const Preprocessing& Loader::preprocessing() const { return impl_->options.prepr
 std::int64_t Loader::batch_size() const { return impl_->options.batch_size; }
 
 Image decode_sample(const Dataset& dataset, std::size_t sample) {
-  const std::string path = dataset.full_path(sample);
-  Image image = decode_image_file(path);
+  Image image = decode_whole_sample(dataset, sample);
   const std::optional<Rectangle>& part = dataset.samples[sample].crop;
   if (!part) return image;
   try {
     return crop(image, *part);
   } catch (const ValueError& error) {
-    throw FormatError(path + ": " + error.what());
+    throw FormatError(dataset.full_path(sample) + ": " + error.what());
   }
 }
 
@@ -414,7 +420,7 @@ std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers,
     const std::size_t i = static_cast<std::size_t>(index);
     const std::string path = dataset.full_path(i);
     try {
-      const Image image = decode_image_file(path);
+      const Image image = decode_whole_sample(dataset, i);
       check_shape(image, preprocessing);
     } catch (const ValueError& error) {
       reasons[i] = path + ": " + error.what();

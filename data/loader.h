@@ -31,6 +31,12 @@ struct ImageCacheOptions {
   std::int64_t images = 0;
 };
 
+/// The part of each batch that this process reads: of `count` samples those from
+/// count*rank/ranks on, up to count*(rank+1)/ranks. All ranks are given one order.
+struct Slice {
+  int rank = 0, ranks = 1;
+};
+
 struct LoaderOptions {
   Preprocessing preprocessing{};
   Augmentation augmentation{};
@@ -42,6 +48,7 @@ struct LoaderOptions {
   bool drop_last = false;
   /// Images are unnormalised u8, for a device that normalises them itself.
   bool as_bytes = false;
+  Slice slice{};
 };
 
 /// A file that could not be read, and the reason.
@@ -69,7 +76,7 @@ class Loader {
   bool next(Batch& batch);
   /// Batches of the current epoch, including those skipped by `first_batch`.
   std::int64_t batch_count() const;
-  /// Images per batch; the last one may have fewer.
+  /// Images per batch, of all slices together; the last one may have fewer.
   std::int64_t batch_size() const;
   /// The preprocessing given to the constructor.
   const Preprocessing& preprocessing() const;
@@ -80,7 +87,7 @@ class Loader {
 };
 
 /// The image of a sample, or the part of it that is used (Sample::crop). Throws as
-/// decode_image_file; FormatError (file name first) if the part exceeds the image.
+/// decode_whole_sample; FormatError (file name first) if the part exceeds the image.
 Image decode_sample(const Dataset& dataset, std::size_t sample);
 
 /// Decodes every sample in parallel; returns those that cannot be read, or whose shape cannot be

@@ -107,12 +107,14 @@ std::vector<std::int64_t> ExperimentData::training(int fold) const { return memb
 data::DatasetOptions dataset_options(const Options& options) {
   return {.layout = name_of(options.layout),
           .path_column = options.path_column,
-          .label_column = options.label_column};
+          .label_column = options.label_column,
+          .allow_damaged_shards = options.allow_bad};
 }
 
 ExperimentData prepare_data(const Options& options,
                             const std::function<void(const data::Dataset&)>& before_decoding) {
-  const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv;
+  const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv ||
+                     options.layout == Layout::Shards;
   std::error_code error;
   if (!std::filesystem::is_directory(options.data, error) &&
       !(table && std::filesystem::is_regular_file(options.data, error))) {
