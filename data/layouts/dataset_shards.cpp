@@ -49,11 +49,15 @@ class ShardFolder {
   ShardFolder(Dataset& dataset, bool allow_damaged)
       : dataset_(dataset), allow_damaged_(allow_damaged) {}
 
-  /// Fills the data set's shards and samples, and their labels.
-  void read(std::vector<ShardLabel>& labels) {
+  /// Fills the data set's shards and samples, and their labels. `table` is the file beside them
+  /// that labels them; empty: none.
+  void read(std::vector<ShardLabel>& labels, const std::string& table) {
     std::vector<std::string> compressed;
     std::vector<std::string> shards = list_shards(dataset_.root, dataset_.skipped, compressed);
     if (!compressed.empty()) refuse_compressed(dataset_.root, compressed);
+    for (const std::string& name : {std::string(kShardIndex), std::string(kShardClasses), table}) {
+      forget_skipped(name);
+    }
     if (shards.empty()) {
       throw ValueError(dataset_.root + ": contains no shards (tar archives *.tar)");
     }
@@ -70,6 +74,13 @@ class ShardFolder {
   }
 
  private:
+  /// A file of the root that is read is not skipped.
+  void forget_skipped(const std::string& name) {
+    if (name.empty() || !is_file(dataset_.root + "/" + name)) return;
+    const auto found = dataset_.skipped.find("extension " + fs::path(name).extension().string());
+    if (found != dataset_.skipped.end() && --found->second == 0) dataset_.skipped.erase(found);
+  }
+
   /// Takes the shards of a split's test out.
   void find_splits(std::vector<std::string>& shards) {
     std::map<std::string, std::string> folder_of;  // by split
@@ -224,8 +235,9 @@ Dataset load_shards(const std::string& root, const DatasetOptions& options) {
   if (!fs::is_directory(dataset.root, error)) throw IoError(dataset.root + ": no such folder");
   dataset.layout = "shards";
   std::vector<ShardLabel> labels;
-  ShardFolder(dataset, options.allow_damaged_shards).read(labels);
   if (table.empty() && is_file(dataset.root + "/labels.csv")) table = dataset.root + "/labels.csv";
+  ShardFolder(dataset, options.allow_damaged_shards)
+      .read(labels, fs::path(table).filename().string());
   if (table.empty()) {
     label_samples(dataset, labels);
   } else {

@@ -360,6 +360,7 @@ TEST_F(DamagedShards, ThatLieAboutSizesAreNamed) {
   expect_named(tar_archive(good_), "'1.jpg' has 8589934591 bytes");
   good_[0].size = "\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
   expect_named(tar_archive(good_), "bad.tar");
+  good_[0].content += std::string(600, 'x');
   good_[0].size = "00000000001";
   expect_named(tar_archive(good_), "bad.tar");
 }
@@ -496,6 +497,7 @@ Dataset made_up(std::size_t shards, std::size_t members) {
       dataset.samples.push_back(
           {.path = "x",
            .label = 0,
+           .group = "x",
            .member = ShardMember{.shard = s, .offset = 512 * static_cast<int>(m + 1), .bytes = 1}});
     }
   }
@@ -561,7 +563,9 @@ TEST(ShardOrder, ReadsShardsInAnotherOrderEveryEpoch) {
     const auto order = in_shard_order(dataset, all_of(dataset), {.epoch = epoch, .buffer = 1});
     first.insert(dataset.samples[static_cast<std::size_t>(order[0])].member->shard);
     for (std::size_t i = 1; i < order.size(); ++i) {
-      if (i % 5 != 0) EXPECT_EQ(order[i], order[i - 1] + 1);
+      if (i % 5 != 0) {
+        EXPECT_EQ(order[i], order[i - 1] + 1);
+      }
     }
   }
   EXPECT_THAT(first, SizeIs(10));

@@ -162,14 +162,14 @@ def tar(name, content):
 
 tiny = saved(Image.new("RGB", (2, 2)), format="PNG")
 sample = member("a/1.png", tiny) + member("a/1.cls", "0") + member("a/1.json", '{"label": "cat", "group": 7}')
-write("shards", "members", b"\1" + sample + member("2.png", tiny) + member("2.cls", "dog") + b"\0\0\0\0\2")
+write("shards", "members", b"\1" + sample + member("2.png", tiny) + member("2.cls", "dog"))
 write("shards", "links", b"\1" + member("1.png", "", 9, b"2", b"\4/etc") + member("d/", "", 1, b"5"))
 write("shards", "gnu", b"\1" + member("././@LongLink", "n" * 130 + ".png\0", 1, b"L") + member("n", tiny))
 write("shards", "pax", b"\1" + member("x", "20 path=\u00e9/long.png\n", 1, b"x") + member("n", tiny))
 write("shards", "size", b"\1" + member("1.png", tiny, 2, b"\x0b77777777777"))
 write("shards", "sparse", b"\1" + member("1.png", tiny, 1, b"S"))
 write("shards", "names", b"\1" + member("../1.png", tiny) + member("/1.png", tiny))
-write("shards", "table", b"\xc1" + sample + member("b/1.png", tiny) + b"\0\0\0\0\2")
+write("shards", "table", b"\xc1" + sample + member("b/1.png", tiny) + b"\0\0\0")
 many = {"a/1.png": tiny, "a/1.cls": b"0", "b" * 120 + "/2.png": tiny, "b" * 120 + "/2.cls": b"1"}
 write("shards", "python_gnu", b"\0" + tar(tarfile.GNU_FORMAT, many))
 write("shards", "python_pax", b"\0" + tar(tarfile.PAX_FORMAT, many))

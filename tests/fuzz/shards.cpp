@@ -18,6 +18,7 @@ std::string archive_from(ByteSource& source) {
   for (int i = 0; i < 12 && !source.empty(); ++i) {
     test::TarEntry entry;
     entry.name = source.text();
+    if (entry.name.empty()) break;
     const unsigned char what = source.byte();
     if ((what & 1) != 0) entry.type = static_cast<char>(source.byte());
     if ((what & 2) != 0) entry.size = source.text();
@@ -26,7 +27,8 @@ std::string archive_from(ByteSource& source) {
     entry.content = text_of(source.take(source.number(2)));
     archive += test::tar_entry(entry);
   }
-  return archive + std::string(512 * source.below(4), '\0') + text_of(source.rest());
+  const std::size_t zeros = (2 + std::size_t{source.byte()}) % 4;  // blocks; two are right
+  return archive + std::string(512 * zeros, '\0') + text_of(source.rest());
 }
 
 /// Everything that is done with a data set that was found.
