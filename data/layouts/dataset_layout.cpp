@@ -120,7 +120,7 @@ Dataset detect(const std::string& root, const DatasetOptions& options) {
     return beside_shards ? load_shards(root, options) : load_csv_dataset(root, options);
   }
   if (!is_folder(root)) throw IoError(root + ": no such folder");
-  if (holds_shards(root)) return load_shards(root, options);
+  if (train_table(root).empty() && holds_shards(root)) return load_shards(root, options);
   const bool columns_named = !options.path_column.empty() || !options.label_column.empty();
   if (columns_named) return load_csv_dataset(table_of(root), options);
   const std::string train = train_table(root);

@@ -38,9 +38,11 @@ std::string first_folder(const std::string& shard) {
 [[noreturn]] void refuse_compressed(const std::string& root,
                                     const std::vector<std::string>& compressed) {
   throw FormatError(fmt::format(
-      "{}/{}: is compressed ({} such archive{}): images are read at their places in a shard, which "
-      "must be uncompressed (photographs are compressed already)",
-      root, compressed[0], compressed.size(), compressed.size() == 1 ? "" : "s"));
+      "{}/{}: is a compressed archive{}, in which no image can be read at its place: make it a "
+      ".tar "
+      "(gunzip, unzstd, ...; photographs are compressed already), or unpack it into folders",
+      root, compressed[0],
+      compressed.size() == 1 ? "" : fmt::format(" as {} others are", compressed.size() - 1)));
 }
 
 /// Reads the shards of a folder; what is damaged is kept until all of them were looked at.

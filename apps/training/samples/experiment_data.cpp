@@ -51,8 +51,10 @@ void check_classes(const data::Dataset& dataset) {
         "{}: the class name '{}' is not UTF-8 text, which files of weights and scores require; {} "
         "turns Latin-1 into UTF-8)",
         dataset.root, name,
-        dataset.layout == "csv" ? "save the table in UTF-8 (iconv -f latin1 -t utf8 TABLE"
-                                : "rename it (convmv -f latin1 -t utf8 --notest FOLDER"));
+        dataset.layout == "csv"      ? "save the table in UTF-8 (iconv -f latin1 -t utf8 TABLE"
+        : dataset.layout == "shards" ? "name it in UTF-8 in a table labels.csv (iconv -f latin1 -t "
+                                       "utf8 TABLE"
+                                     : "rename it (convmv -f latin1 -t utf8 --notest FOLDER"));
   }
   const std::vector<std::int64_t> counts = dataset.class_counts();
   const auto filled =

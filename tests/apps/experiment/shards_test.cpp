@@ -31,9 +31,10 @@ class TrainingFromShards : public ::testing::Test {
     EXPECT_THAT(outcome.output, HasSubstr("4 shards, 60 images"));
   }
 
-  Arguments command(const std::string& data, const std::string& out) const {
+  Arguments command(const std::string& data, const std::string& out,
+                    const std::string& epochs = "12") const {
     return {"--data",       folder_ / data, "--model",      "lenet", "--weights", "none",
-            "--epochs",     "12",           "--batch-size", "4",     "--folds",   "2",
+            "--epochs",     epochs,         "--batch-size", "4",     "--folds",   "2",
             "--image-size", "32",           "--threads",    "1",     "--lr",      "0.003",
             "--augment",    "light",        "--patience",   "0",     "--out",     folder_ / out};
   }
@@ -110,11 +111,12 @@ TEST_F(TrainingFromShards, PredictionsOfShardsAreThoseOfTheirFiles) {
     return rest_of;
   };
   const auto of_files = answers("photos");
-  EXPECT_EQ(of_files.size(), 61U);  // and the header
+  EXPECT_EQ(of_files.size(), 60U);
   auto of_shards = answers("shards");
   EXPECT_EQ(of_shards.size(), of_files.size());
   for (const auto& [path, rest] : of_files) {
-    if (path.ends_with(".png")) EXPECT_EQ(of_shards[path], rest) << path;
+    if (!path.ends_with(".png")) continue;
+    EXPECT_EQ(of_shards[path], rest) << path;
   }
   EXPECT_LT(answers("shards/shard-000000.tar").size(), 20U);
 }
@@ -134,24 +136,13 @@ TEST_F(TrainingFromShards, BrokenInTheMiddleOfAnEpochEndsBitwiseEqual) {
   }
 }
 
-TEST_F(TrainingFromShards, StoppedAtAStepEndsBitwiseEqual) {
-  // 30 training images in batches of 4: an epoch has 8 steps.
-  ASSERT_EQ(finetune(command("shards", "whole")).exit_code, 0);
-  const std::string part = folder_ / "part";
-  ASSERT_EQ(finetune(command("shards", "part") + Arguments{"--fold", "0"}).exit_code, 0);
-  const nlohmann::json whole = read_json(folder_ / "whole/summary.json");
-  EXPECT_EQ(read_json(part + "/summary.json").at("folds")[0].at("last_weights_hash"),
-            whole.at("folds")[0].at("last_weights_hash"));
-}
-
 TEST_F(TrainingFromShards, ADamagedShardIsNamedAndLeftOutOnlyIfAllowed) {
   fs::resize_file(folder_ / "shards/shard-000002.tar", 3000);
   const Outcome refused = finetune(command("shards", "refused"));
   EXPECT_EQ(refused.exit_code, 1);
   EXPECT_THAT(refused.output, AllOf(HasSubstr("shard-000002.tar: was cut off"),
                                     HasSubstr("--allow-bad"), HasSubstr("1 of 4 shards")));
-  const Arguments more = {"--allow-bad", "--epochs", "2"};
-  const Outcome allowed = finetune(command("shards", "allowed") + more);
+  const Outcome allowed = finetune(command("shards", "allowed", "2") + Arguments{"--allow-bad"});
   ASSERT_EQ(allowed.exit_code, 0) << allowed.output;
   EXPECT_THAT(allowed.output,
               AllOf(HasSubstr("shard-000002.tar: was cut off"), HasSubstr("45 images")));
@@ -161,7 +152,7 @@ TEST_F(TrainingFromShards, ADamagedShardIsNamedAndLeftOutOnlyIfAllowed) {
 TEST_F(TrainingFromShards, ADamagedImageIsListedAsUnreadable) {
   const data::Dataset dataset = data::load_dataset(folder_ / "shards");
   flip_byte(dataset.file_of(5), dataset.samples[5].member->offset + 40);
-  const Outcome outcome = finetune(command("shards", "run") + Arguments{"--epochs", "1"});
+  const Outcome outcome = finetune(command("shards", "run", "1"));
   ASSERT_EQ(outcome.exit_code, 0) << outcome.output;
   EXPECT_THAT(read_text(folder_ / "run/unreadable.csv"),
               AllOf(HasSubstr(dataset.samples[5].path), HasSubstr("checksum")));
@@ -179,8 +170,9 @@ TEST_F(TrainingFromShards, ResumeRefusesShardsThatWereWrittenAnew) {
   fs::rename(folder_ / "away.tar", folder_ / "shards/shard-000000.tar");
   // One photograph changes, and the shards are written anew.
   fs::remove_all(folder_ / "shards");
-  fs::copy_file(folder_ / "photos/class0/p0_0.png", folder_ / "photos/class1/p0_0.png",
-                fs::copy_options::overwrite_existing);
+  const std::string one = fs::directory_iterator(folder_ / "photos/class0")->path();
+  const std::string other = fs::directory_iterator(folder_ / "photos/class1")->path();
+  fs::copy_file(one, other, fs::copy_options::overwrite_existing);
   ASSERT_EQ(
       run_program("convert", {folder_ / "photos", folder_ / "shards", "--shards", "4"}).exit_code,
       0);
