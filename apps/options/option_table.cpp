@@ -41,7 +41,7 @@ void add_data_options(OptionTable& table) {
       {"layout", "L"},
       "how the folder is laid out: a folder per class, the mask competition's train.csv, a "
       "labels.csv with columns path, label and perhaps group (--data may name the file), or shards "
-      "(tar archives that `convert --shards` or webdataset wrote)",
+      "(tar archives that `convert` or webdataset wrote)",
       &Options::layout);
   table.text({"path-column", "NAME"},
              "the table's column with image files; without it: path, image, filename, id_code, ...",
