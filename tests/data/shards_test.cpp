@@ -11,6 +11,7 @@
 #include "hanok/data/loader.h"
 #include "hanok/kernels/base/error.h"
 #include "tests/data/support.h"
+#include "tests/support/bounded.h"
 #include "tests/support/tar_archive.h"
 
 namespace hanok::data {
@@ -382,6 +383,27 @@ TEST_F(DamagedShards, WithTwoImagesOrScatteredFilesOfASampleAreNamed) {
                "\"label\" is neither text nor an integer");
   expect_named(tar_archive({image("1.jpg"), {.name = "1.cls", .content = std::string(5000, '1')}}),
                "5000 bytes, at most 4096");
+}
+
+TEST_F(DamagedShards, OfAMegabyteTakeLittleTimeAndMemory) {
+  const std::string nested(std::size_t{1} << 20, '[');
+  const std::string long_name = "30000000 path=" + std::string(1000, 'x') + "\n";
+  std::vector<TarEntry> many(2000, {.name = "1.txt"});
+  std::string extensions;
+  for (int i = 0; i < 900; ++i) {
+    extensions +=
+        tar_archive({{.name = "x", .content = "12 a=" + std::string(6, 'y') + "\n", .type = 'x'}});
+    extensions.resize(extensions.size() - 1024);
+  }
+  for (const std::string& archive :
+       {tar_archive({image("1.jpg"), {.name = "1.json", .content = nested}}),
+        tar_archive({{.name = "x", .content = long_name, .type = 'x', .size = "77777777777"}}),
+        tar_archive({{.name = "x", .content = long_name, .type = 'x'}}),
+        tar_archive({{.name = "L", .content = std::string(900'000, 'n'), .type = 'L'}}),
+        tar_archive(many), extensions + tar_archive({image("1.jpg")})}) {
+    folder_.write("bad.tar", archive);
+    hanok::test::expect_bounded([&] { load_dataset(path(), {.allow_damaged_shards = true}); });
+  }
 }
 
 TEST_F(DamagedShards, ThatAreJoinedAreNamed) {
