@@ -415,9 +415,10 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "path-column", "label-column",
       // in tests/apps/run/start_from_test.cpp
       "rename",
-      "face-margin",  // in tests/apps/faces/face_crop_test.cpp
-      "tensorboard",  // in tests/apps/run_report/tensorboard_test.cpp
-      "find-labels",  // in tests/apps/label_errors/planted_errors_test.cpp
+      "shuffle-buffer",  // in tests/apps/experiment/shards_test.cpp
+      "face-margin",     // in tests/apps/faces/face_crop_test.cpp
+      "tensorboard",     // in tests/apps/run_report/tensorboard_test.cpp
+      "find-labels",     // in tests/apps/label_errors/planted_errors_test.cpp
       // in test_flags_training.cpp
       "repeats", "folds-file", "corrections", "unfreeze-at", "hidden", "head-lr", "lr-group",
       "warmup", "loss", "focal-gamma", "noise-robust", "gce-q", "bootstrap-beta", "trim-share",
