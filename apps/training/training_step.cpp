@@ -43,14 +43,13 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
   const std::int64_t parts = request.cut.parts;
   const bool sliced = context_.options != nullptr && is_sliced(*context_.options);
   if (sliced) {
+    std::int64_t part = 0;
     std::int64_t offset = 0;
-    const std::vector<ImageRange> share = training_share(*context_.options, images);
-    for (std::int64_t part = 0; part < parts; ++part) {
+    for (const ImageRange& share : training_share(*context_.options, images, parts)) {
       compute_slices(inputs, images * part / parts, images * (part + 1) / parts, offset, request,
                      results);
-      if (static_cast<std::size_t>(part) < share.size()) {
-        offset += share[static_cast<std::size_t>(part)].images();
-      }
+      ++part;
+      offset += share.images();
     }
   } else if (request.cut.is_virtual()) {
     compute_virtual_batch(inputs, request, results);
