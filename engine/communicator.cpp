@@ -126,7 +126,8 @@ RankLimits RankLimits::of_environment() {
           .lag_seconds = seconds_of("HANOK_RANK_LAG", defaults.lag_seconds)};
 }
 
-std::unique_ptr<Communicator> launched_ranks() {
+std::unique_ptr<Communicator> launched_ranks(
+    const std::function<void(const std::string&)>& report) {
   const Launch launch = launch_of_environment();
   if (launch.launcher.empty()) return single_rank();
   if (launch.launcher == "SLURM_STEP_NUM_TASKS") {
@@ -137,8 +138,12 @@ std::unique_ptr<Communicator> launched_ranks() {
   if (launch.ranks == 1 && launch.launcher != "PMIX_RANK") return single_rank();
   std::unique_ptr<ranks::Transport> transport = ranks::open_mpi_transport();
   if (transport->size() == 1) return single_rank();
+  const auto end_job = [report, other = transport.get()](const std::string& message) {
+    report(message);
+    other->end_all(1);
+  };
   return std::make_unique<ranks::TreeCommunicator>(std::move(transport),
-                                                   RankLimits::of_environment());
+                                                   RankLimits::of_environment(), end_job);
 }
 
 }  // namespace hanok

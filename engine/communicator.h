@@ -104,9 +104,11 @@ struct RankLimits {
 };
 
 /// The ranks that the launcher has started; one alone without a launcher. A rank that dies, hangs
-/// or does not come ends the job on all of them, with one message on standard error that names it.
-/// Throws Error if there are several ranks and MPI cannot be used: the message says why.
-std::unique_ptr<Communicator> launched_ranks();
+/// or does not come ends the job on all of them with exit code 1, once `report` was given the
+/// message that names it, on a thread of its own. Throws Error if there are several ranks and MPI
+/// cannot be used: the message says why.
+std::unique_ptr<Communicator> launched_ranks(
+    const std::function<void(const std::string& message)>& report);
 
 }  // namespace hanok
 #pragma GCC visibility pop

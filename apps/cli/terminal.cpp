@@ -114,6 +114,11 @@ double TerminalReporter::progress_interval() const {
   return is_terminal_ ? kBarSeconds : kLineSeconds;
 }
 
+void print_error(const std::string& line) {
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  std::fflush(stderr);
+}
+
 int run_program(const std::string& name, const std::function<int(Reporter&)>& body) {
   occupy_standard_streams();
   watch_for_lost_files(name.c_str());
@@ -122,8 +127,7 @@ int run_program(const std::string& name, const std::function<int(Reporter&)>& bo
     return body(reporter);
   } catch (...) {
     const Failure failure = current_failure();
-    const std::string line = fmt::format("{}: {}\n", name, failure.message);
-    std::fwrite(line.data(), 1, line.size(), stderr);  // where that fails, the exit code remains
+    print_error(fmt::format("{}: {}\n", name, failure.message));
     return failure.exit_code;
   }
 }

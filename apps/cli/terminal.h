@@ -38,6 +38,9 @@ class TerminalReporter final : public Reporter {
   bool bar_drawn_ = false;
 };
 
+/// Writes a line to standard error; where that fails, the exit code remains.
+void print_error(const std::string& line);
+
 /// Runs a program: returns what `body` returns; if it throws, prints the error to stderr as one
 /// message ("finetune: --lr: must be above 0, got 0") and returns its exit code (errors.h). Where
 /// the reader of a pipe has gone ("| head"), the system ends the program without a word.

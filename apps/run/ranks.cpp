@@ -113,7 +113,9 @@ void RankLog::open(const RunFolder& folder) {
 int run_ranked_program(const std::string& name, const std::function<int(Reporter&)>& body) {
   std::unique_ptr<Communicator> launched;
   const int exit_code = run_program(name, [&](Reporter& terminal) {
-    launched = launched_ranks();
+    launched = launched_ranks([&name](const std::string& message) {
+      print_error(fmt::format("{}: {}\n", name, message));
+    });
     const RanksScope scope(*launched);
     if (!has_other_ranks()) return body(terminal);
     try {
@@ -124,10 +126,7 @@ int run_ranked_program(const std::string& name, const std::function<int(Reporter
       // What all ranks find, rank 0 says for all.
       const Failure failure = current_failure();
       if (!is_first_rank()) std::this_thread::sleep_for(std::chrono::seconds(3));
-      const std::string line =
-          fmt::format("{}: rank {}: {}\n", name, ranks().rank(), failure.message);
-      std::fwrite(line.data(), 1, line.size(), stderr);
-      std::fflush(stderr);
+      print_error(fmt::format("{}: rank {}: {}\n", name, ranks().rank(), failure.message));
       launched->end_all(failure.exit_code);
       return failure.exit_code;
     }

@@ -37,13 +37,6 @@ void Waiting::pause() {
 RankLives::RankLives(Transport& transport, const std::atomic<std::int64_t>& begun,
                      const RankLimits& limits, std::function<void(const std::string&)> on_failure)
     : transport_(transport), begun_(begun), limits_(limits), on_failure_(std::move(on_failure)) {
-  if (!on_failure_) {
-    on_failure_ = [this](const std::string& message) {
-      std::fprintf(stderr, "hanok: %s\n", message.c_str());
-      std::fflush(stderr);
-      transport_.end_all(1);
-    };
-  }
   if (transport.rank() != 0) {
     others_.resize(1);
   } else {

@@ -33,11 +33,10 @@ class RankLives;
 class TreeCommunicator final : public Communicator {
  public:
   /// What is done where a rank is given up. It need not return; where it does, the operations of
-  /// this rank throw CommunicationError with this message. By default the message is printed, and
-  /// the job ends with exit code 1.
+  /// this rank throw CommunicationError with this message.
   using OnFailure = std::function<void(const std::string& message)>;
   TreeCommunicator(std::unique_ptr<Transport> transport, const RankLimits& limits,
-                   OnFailure on_failure = {});
+                   OnFailure on_failure);
   /// Ranks that end without an error come here together.
   ~TreeCommunicator() override;
 

@@ -128,7 +128,7 @@ TEST_F(Profile, OfPredictLiesBesideTheAnswers) {
   EXPECT_THAT(read_text(folder_ / "answers.csv.profile.txt"), HasSubstr("conv1"));
 }
 
-TEST(Profile, TellsWhatCommunicationTakesAndHides) {
+TEST(ProfileOfRanks, TellsWhatCommunicationTakesAndHides) {
   training::ProfileData data;
   data.steps = {{0, 1}};
   EXPECT_EQ(communication_text(data), "");
