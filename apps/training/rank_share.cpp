@@ -14,6 +14,10 @@ void append(std::vector<std::int64_t>& positions, const ImageRange& range) {
 
 }  // namespace
 
+bool shares_batches(const Options& options) {
+  return has_other_ranks() && options.spread == Spread::Batches;
+}
+
 std::int64_t slices_of(const Options& options) {
   return options.slices > 0 ? options.slices : ranks().size();
 }
@@ -33,9 +37,8 @@ std::vector<ImageRange> training_share(const Options& options, std::int64_t imag
     const std::int64_t begin = images * part / parts;
     const std::int64_t of_part = images * (part + 1) / parts - begin;
     const std::int64_t first = share * ranks().rank();
-    ranges.push_back(
-        {begin + SlicedBatch::slice(first, slices, of_part).begin,
-         begin + SlicedBatch::slice(first + share - 1, slices, of_part).end});
+    ranges.push_back({begin + SlicedBatch::slice(first, slices, of_part).begin,
+                      begin + SlicedBatch::slice(first + share - 1, slices, of_part).end});
   }
   return ranges;
 }
@@ -56,8 +59,7 @@ std::function<std::vector<std::int64_t>(std::int64_t)> training_positions(const 
 std::function<std::vector<std::int64_t>(std::int64_t)> evaluation_positions() {
   if (!has_other_ranks()) return {};
   return [](std::int64_t images) {
-    const SlicedBatch::Slice slice =
-        SlicedBatch::slice(ranks().rank(), ranks().size(), images);
+    const SlicedBatch::Slice slice = SlicedBatch::slice(ranks().rank(), ranks().size(), images);
     std::vector<std::int64_t> positions;
     append(positions, {slice.begin, slice.end});
     return positions;
