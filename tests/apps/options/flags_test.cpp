@@ -424,6 +424,7 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "virtual-batch", "crop",
       "grayscale", "mixup", "cutmix", "log-steps",
       "slices", "local-batch-norm",  // in tests/apps/programs/ranks_test.cpp
+      "spread",                      // in tests/apps/programs/spread_test.cpp
       // in test_feature_cache.cpp, test_profile.cpp and test_autotune.cpp
       "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
       "profile", "autotune", "detect-anomaly"};  // also in tests/apps/training/step_runner_test.cpp
