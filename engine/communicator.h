@@ -5,6 +5,8 @@
 // tree over the ranks, (0+1)+(2+3) and so on, so every rank gets the same bits, run after run.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +23,14 @@ namespace hanok {
 /// Ranks that do not answer, or that came to different operations. The message names the rank.
 class CommunicationError : public Error {
   using Error::Error;
+};
+
+/// One operation of a rank, from its call to its end, waiting for other ranks included.
+struct Communication {
+  const char* operation = "";  // "all_reduce"
+  std::size_t bytes = 0;       // of the tensor
+  bool in_background = false;  // of start_all_reduce()
+  std::chrono::steady_clock::time_point start{}, end{};
 };
 
 class Communicator {
@@ -56,6 +66,10 @@ class Communicator {
   /// end. Such sums are made one after the other, in the order of these calls, and do not hold up
   /// the operations above.
   virtual std::unique_ptr<Pending> start_all_reduce(const View& x) = 0;
+
+  /// From now on `observer` is told of every operation, on the thread that makes it; empty: nobody.
+  /// Not while an operation is under way.
+  virtual void observe(const std::function<void(const Communication&)>& observer) = 0;
 
   /// Ends the processes of all ranks at once, with this exit code where the launcher passes it on.
   [[noreturn]] virtual void end_all(int exit_code) = 0;

@@ -6,6 +6,7 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/run/files.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/cpu/roofline.h"
 
@@ -36,6 +37,27 @@ StepProfile::StepProfile(Reporter& reporter, std::string path, std::string title
   data_.ceilings = {cpu::measure_fma_peak(pool), cpu::measure_read_bandwidth(pool)};
   profiler_ = std::make_unique<Profiler>();
   profiler_->set_recording(false);
+  if (has_other_ranks()) {
+    ranks().observe([this](const Communication& communication) { record(communication); });
+  }
+}
+
+StepProfile::~StepProfile() {
+  if (!is_done() && has_other_ranks()) ranks().observe({});
+}
+
+void StepProfile::record(const Communication& communication) {
+  const std::lock_guard lock(mutex_);
+  if (!in_step_) return;
+  const auto seconds_ago = [](std::chrono::steady_clock::time_point time) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - time).count();
+  };
+  const double now = profiler_->now();
+  data_.sendings.push_back({.operation = communication.operation,
+                            .start = now - seconds_ago(communication.start),
+                            .end = now - seconds_ago(communication.end),
+                            .bytes = communication.bytes,
+                            .in_background = communication.in_background});
 }
 
 void StepProfile::add_model(nn::Module& model) {
@@ -79,6 +101,7 @@ void StepProfile::finish() {
   for (const KernelCall& call : profiler_->calls()) {
     if (call.start < end) data_.calls.push_back(call);
   }
+  if (has_other_ranks()) ranks().observe({});
   profiler_.reset();
   for (const KernelCall& call : data_.calls) {
     std::size_t sum = 0;
@@ -88,7 +111,7 @@ void StepProfile::finish() {
     data_.peak_memory_by_tag = call.memory;
   }
   if (data_.steps.empty()) return;
-  const std::string table = profile_table(data_);
+  const std::string table = profile_table(data_) + communication_text(data_);
   write_file(path_ + ".json", trace_json(data_));
   write_file(path_ + ".txt", table);
   reporter_.print(fmt::format("\n{}\ntrace: {}.json (open it in Perfetto or chrome://tracing)\n",

@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "hanok/apps/cli/reporter.h"
+#include "hanok/engine/communicator.h"
 #include "hanok/engine/profiler.h"
 #include "hanok/kernels/base/device.h"
 #include "hanok/nn/module.h"
@@ -29,8 +31,16 @@ struct ProfileData {
   struct Step {
     double start = 0, end = 0;  // on the clock of the calls
   };
+  /// What this rank sent and received, waiting for others included.
+  struct Sending {
+    std::string operation;
+    double start = 0, end = 0;  // on the same clock
+    std::size_t bytes = 0;
+    bool in_background = false;  // sums of gradients, beside the backward pass
+  };
   std::string title;  // "finetune resnet18, batch 32"
   std::vector<Step> steps;
+  std::vector<Sending> sendings{};  // none on one rank
   std::vector<KernelCall> calls;
   std::map<const void*, std::string> layer_names;
   std::vector<const void*> layer_order;
@@ -46,6 +56,9 @@ struct ProfileData {
 std::string trace_json(const ProfileData& data);
 /// A row per layer and pass: time, FLOP, bytes, per cent of the roofline; then memory by tag.
 std::string profile_table(const ProfileData& data);
+/// What the ranks' communication takes of a step, and how much of it lies beside kernels. Empty on
+/// one rank.
+std::string communication_text(const ProfileData& data);
 
 /// Throws UsageError unless --profile can measure there: on a GPU kernels run after the call.
 void check_profile_device(Device device);
@@ -61,6 +74,8 @@ class StepProfile {
   /// Names the layers of a network that the steps run through.
   void add_model(nn::Module& model);
 
+  ~StepProfile();
+
   /// Around each step. `remaining`: steps that will follow this one for sure; where there are too
   /// few to warm up, the first ones are recorded.
   void begin_step(std::int64_t remaining);
@@ -72,9 +87,12 @@ class StepProfile {
   void finish();
 
  private:
+  void record(const Communication& communication);
+
   Reporter& reporter_;
   std::string path_;
   ProfileData data_;
+  std::mutex mutex_;  // of data_.sendings
   std::unique_ptr<Profiler> profiler_;
   std::int64_t begun_ = 0;
   bool in_step_ = false;  // a recorded one

@@ -116,4 +116,32 @@ std::string profile_table(const ProfileData& data) {
   return out + line("all kernels", "", all) + "\n" + memory_table(data);
 }
 
+std::string communication_text(const ProfileData& data) {
+  if (data.sendings.empty()) return "";
+  // Of the background's time what lies within kernels is hidden.
+  double waited = 0;
+  double background = 0;
+  double hidden = 0;
+  double bytes = 0;
+  for (const ProfileData::Sending& sending : data.sendings) {
+    if (!sending.in_background) {
+      waited += sending.end - sending.start;
+      continue;
+    }
+    background += sending.end - sending.start;
+    bytes += static_cast<double>(sending.bytes);
+    for (const KernelCall& call : data.calls) {
+      const double begin = std::max(sending.start, call.start);
+      const double end = std::min(sending.end, call.start + call.seconds);
+      hidden += std::max(0.0, end - begin);
+    }
+  }
+  const double steps = static_cast<double>(data.steps.size());
+  return fmt::format(
+      "communication a step: {:.2f} MB of gradients in {:.2f} ms, of which {:.0f}% beside kernels; "
+      "{:.2f} ms of waiting for batch norm, loss and predictions\n",
+      bytes / steps / 1e6, 1e3 * background / steps,
+      background > 0 ? 100 * hidden / background : 100.0, 1e3 * waited / steps);
+}
+
 }  // namespace hanok::training

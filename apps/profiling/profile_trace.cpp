@@ -10,7 +10,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int kStepRow = 1, kKernelRow = 2;
+constexpr int kStepRow = 1, kKernelRow = 2, kWaitingRow = 3, kBackgroundRow = 4;
 constexpr double kMicroseconds = 1e6;
 
 json span(const std::string& name, int row, double start, double end) {
@@ -77,6 +77,17 @@ std::string trace_json(const ProfileData& data) {
                       {"pid", 1},
                       {"ts", end * kMicroseconds},
                       {"args", std::move(memory)}});
+  }
+  if (!data.sendings.empty()) {
+    events.push_back(row_name(kWaitingRow, "messages that a step waits for"));
+    events.push_back(row_name(kBackgroundRow, "gradients, beside the backward pass"));
+  }
+  for (const ProfileData::Sending& sending : data.sendings) {
+    json event = span(sending.operation, sending.in_background ? kBackgroundRow : kWaitingRow,
+                      sending.start, sending.end);
+    event["cat"] = "communication";
+    event["args"] = {{"bytes", sending.bytes}};
+    events.push_back(std::move(event));
   }
   const json trace = {{"traceEvents", std::move(events)},
                       {"displayTimeUnit", "ms"},

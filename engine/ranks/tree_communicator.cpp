@@ -75,6 +75,31 @@ struct TreeCommunicator::Elements {
   }
 };
 
+/// Tells the observer of an operation at its end.
+class TreeCommunicator::Observed {
+ public:
+  Observed(const TreeCommunicator& communicator, const char* operation, const ConstView& x,
+           bool in_background = false)
+      : observer_(communicator.observer_) {
+    if (!observer_) return;
+    communication_ = {.operation = operation,
+                      .bytes = static_cast<std::size_t>(x.numel()) * size_of(x.dtype),
+                      .in_background = in_background,
+                      .start = std::chrono::steady_clock::now()};
+  }
+  ~Observed() {
+    if (!observer_) return;
+    communication_.end = std::chrono::steady_clock::now();
+    observer_(communication_);
+  }
+  Observed(const Observed&) = delete;
+  Observed& operator=(const Observed&) = delete;
+
+ private:
+  const std::function<void(const Communication&)>& observer_;
+  Communication communication_;
+};
+
 /// A sum that the background thread makes.
 struct TreeCommunicator::Job {
   View x;
@@ -128,6 +153,7 @@ void TreeCommunicator::work_in_background() {
     const std::shared_ptr<Job> job = jobs_.front();
     lock.unlock();
     try {
+      const Observed observed(*this, "all_reduce", job->x, true);
       reduce(job->x, Channel::Background);
     } catch (...) {
       job->error = std::current_exception();
@@ -151,11 +177,13 @@ std::unique_ptr<Communicator::Pending> TreeCommunicator::start_all_reduce(const 
 
 void TreeCommunicator::all_reduce(const View& x) {
   ++begun_;
+  const Observed observed(*this, "all_reduce", x);
   reduce(x, Channel::Steps);
 }
 
 void TreeCommunicator::broadcast(const View& x, int root) {
   ++begun_;
+  const Observed observed(*this, "broadcast", x);
   const int ranks = size();
   if (root < 0 || root >= ranks) {
     throw ValueError("broadcast: rank " + std::to_string(root) + " of " + std::to_string(ranks));
@@ -178,6 +206,7 @@ void TreeCommunicator::broadcast(const View& x, int root) {
 
 void TreeCommunicator::all_gather(const ConstView& x, const View& all) {
   ++begun_;
+  const Observed observed(*this, "all_gather", x);
   check_same("all_gather", x.numel() * size(), all.numel());
   if (x.dtype != all.dtype) throw DTypeError("all_gather: the result has another type");
   gather(x.data, static_cast<std::size_t>(x.numel()) * size_of(x.dtype),

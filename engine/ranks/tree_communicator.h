@@ -48,12 +48,16 @@ class TreeCommunicator final : public Communicator {
   void all_gather(const ConstView& x, const View& all) override;
   void barrier() override;
   std::unique_ptr<Pending> start_all_reduce(const View& x) override;
+  void observe(const std::function<void(const Communication&)>& observer) override {
+    observer_ = observer;
+  }
   [[noreturn]] void end_all(int exit_code) override;
 
  private:
   struct Job;
   class PendingJob;
   struct Elements;
+  class Observed;
 
   /// Sends to and receives from another rank at once; either may be empty.
   void exchange(int partner, Channel channel, const void* send, std::size_t send_bytes,
@@ -68,6 +72,7 @@ class TreeCommunicator final : public Communicator {
 
   std::unique_ptr<Transport> transport_;
   std::atomic<std::int64_t> begun_{0};  // operations of the steps' channel
+  std::function<void(const Communication&)> observer_;
   std::vector<std::byte> received_[2];  // of a channel that reduces: what the partner sent
 
   std::mutex mutex_;  // of the jobs

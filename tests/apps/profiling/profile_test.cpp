@@ -126,5 +126,27 @@ TEST_F(Profile, OfPredictLiesBesideTheAnswers) {
   EXPECT_THAT(read_text(folder_ / "answers.csv.profile.txt"), HasSubstr("conv1"));
 }
 
+TEST(Profile, TellsWhatCommunicationTakesAndHides) {
+  ProfileData data;
+  data.steps = {{0, 1}};
+  EXPECT_EQ(communication_text(data), "");
+  KernelCall call;
+  call.kernel = "conv2d_backward_data";
+  call.start = 0.2;
+  call.seconds = 0.4;
+  data.calls = {call};
+  data.ceilings = {1, 1};
+  data.sendings = {{.operation = "all_reduce", .start = 0.1, .end = 0.15, .bytes = 800},
+                   {.operation = "all_reduce",
+                    .start = 0.5,
+                    .end = 0.7,
+                    .bytes = 4'000'000,
+                    .in_background = true}};
+  EXPECT_EQ(communication_text(data),
+            "communication a step: 4.00 MB of gradients in 200.00 ms, of which 50% beside kernels; "
+            "50.00 ms of waiting for batch norm, loss and predictions\n");
+  EXPECT_THAT(trace_json(data), ::testing::HasSubstr("gradients, beside the backward pass"));
+}
+
 }  // namespace
 }  // namespace hanok::test
