@@ -82,7 +82,7 @@ struct Loader::Impl {
   /// A batch being prepared.
   struct Slot {
     Batch batch;
-    std::int64_t begin = 0;  // index of its first sample in the epoch's order
+    std::int64_t begin = 0;               // index of its first sample in the epoch's order
     std::vector<std::int64_t> positions;  // in the batch, of the images to read
     View images;             // view of batch.images; taken once, since taking it counts as a write
     std::int64_t taken = 0;  // samples that a worker has started

@@ -78,8 +78,8 @@ void TrainingStep::compute_slices(const StepInputs& inputs, std::int64_t begin, 
   SlicedBatch batch(ranks(), slices_of(options), end - begin,
                     options.local_batch_norm ? NormsOver::Slice : NormsOver::Batch);
   nn::GradientReduction reduction(context_.model.parameters(), ranks(), batch);
-  const std::int64_t first = SlicedBatch::slice(batch.first(), slices_of(options),
-                                                end - begin).begin;
+  const std::int64_t first =
+      SlicedBatch::slice(batch.first(), slices_of(options), end - begin).begin;
   std::vector<std::int64_t> predicted;
   double total = 0;
   batch.run([&](const SlicedBatch::Slice& slice) {
@@ -87,8 +87,7 @@ void TrainingStep::compute_slices(const StepInputs& inputs, std::int64_t begin, 
     const std::int64_t place = offset - first;
     const Tensor images = ops::slice(inputs.images, 0, place + slice.begin, place + slice.end);
     const Tensor logits = forward(images, request.cut.recomputed);
-    const Tensor targets =
-        ops::slice(inputs.targets, 0, begin + slice.begin, begin + slice.end);
+    const Tensor targets = ops::slice(inputs.targets, 0, begin + slice.begin, begin + slice.end);
     const Tensor loss = context_.loss(logits, targets,
                                       {.denominator = inputs.denominator,
                                        .denominator_tensor = inputs.denominator_tensor,
