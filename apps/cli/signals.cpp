@@ -68,6 +68,8 @@ void watch_for_interrupts() {
 
 bool interrupted() { return flag.load(); }
 
+void request_interrupt() { flag.store(true); }
+
 void clear_interrupt() { flag.store(false); }
 
 }  // namespace hanok::training

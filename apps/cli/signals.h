@@ -13,6 +13,8 @@ void watch_for_interrupts();
 void watch_for_lost_files(const char* program);
 /// True after the first signal.
 bool interrupted();
+/// As a signal would set it: for a job whose processes are interrupted together.
+void request_interrupt();
 /// For programs that run several jobs in one process.
 void clear_interrupt();
 

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/experiment/folds.h"
 #include "hanok/apps/experiment/machine.h"
+#include "hanok/apps/experiment/spread_folds.h"
 #include "hanok/apps/experiment/start_checks.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/batch_size.h"
@@ -68,10 +70,16 @@ Precision ready_to_read(const Options& options) {
   return precision;
 }
 
+/// The first rank measures for all.
 void choose_batch_size_if_auto(Options& options, const ExperimentData& data, Reporter& reporter) {
   if (options.batch_size > 0) return;
-  options.batch_size = choose_batch_size(options, data, start_weights(options), reporter);
-  keep_packed_weights(true);  // a size that did not fit may have given them up
+  if (is_first_rank()) {
+    const std::unique_ptr<Communicator> alone = single_rank();
+    const RanksScope scope(*alone);
+    options.batch_size = choose_batch_size(options, data, start_weights(options), reporter);
+    keep_packed_weights(true);  // a size that did not fit may have given them up
+  }
+  ranks().broadcast({&options.batch_size, DType::I64, {1}}, 0);
   check_options(options);
 }
 
@@ -155,6 +163,8 @@ RunFolder wait_for_run(const std::string& out) {
 int train_in(const RunFolder& folder, const Options& options, const ExperimentData& data,
              Reporter& reporter) {
   open_log(folder, reporter);
+  // Whichever rank trains a fold cuts its batches as rank 0 would.
+  if (const auto record = recorded_in_toml(folder.config())) use_tensor_budget(options, *record);
   return train_folds({.options = options, .data = data, .folder = folder, .reporter = reporter});
 }
 
@@ -223,8 +233,9 @@ int start_run(Options options, const std::string& out, Reporter& reporter,
   } catch (const IoError&) {
     throw;  // says how the run can continue
   } catch (...) {
-    // Steps that were logged may show what went wrong.
-    if (options.log_steps == 0) run->discard_unless_saved();
+    // Steps that were logged may show what went wrong; other ranks may just save their folds.
+    const bool others_write = has_other_ranks() && options.spread == Spread::Folds;
+    if (options.log_steps == 0 && !others_write) run->discard_unless_saved();
     throw;
   }
 }
@@ -236,6 +247,7 @@ int resume_run(const std::string& path, Reporter& reporter,
   std::optional<RunLock> lock;
   if (is_first_rank()) {
     lock.emplace(path);
+    wait_for_lost_ranks(folder, reporter);
     folder.remove_leftovers();
   }
   ranks().barrier();
@@ -243,6 +255,10 @@ int resume_run(const std::string& path, Reporter& reporter,
   apply_toml_file(saved, folder.config());
   Options options = saved;
   if (adjust) adjust(options);
+  if (saved.spread == Spread::Folds && options.spread != saved.spread) {
+    throw UsageError(
+        "--spread batches: the run was started with --spread folds, and would end with other bits");
+  }
   options.data = absolute_path(options.data);
   check_options(options);
   check_texts(options);

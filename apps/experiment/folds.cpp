@@ -1,5 +1,6 @@
 #include "hanok/apps/experiment/folds.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
 #include <memory>
@@ -8,11 +9,11 @@
 #include <vector>
 
 #include "hanok/apps/cli/errors.h"
+#include "hanok/apps/experiment/fold_training.h"
+#include "hanok/apps/experiment/spread_folds.h"
 #include "hanok/apps/label_errors/find_labels.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/autotune.h"
-#include "hanok/apps/preflight/plan.h"
-#include "hanok/apps/profiling/profile.h"
 #include "hanok/apps/run/cudnn_plans.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
@@ -25,81 +26,6 @@
 
 namespace hanok::training {
 namespace {
-
-/// What only the first fold of a process does: it describes the network, and
-/// --profile records its steps, which are enough.
-struct FirstFold {
-  std::unique_ptr<StepProfile> profile;  // null without --profile
-};
-
-/// Macro F1 after training on shuffled labels, which shows what is chance; empty if interrupted.
-std::optional<double> shuffled_labels_macro_f1(FoldJob job) {
-  job.profile = nullptr;
-  job.folder = nullptr;
-  job.log = nullptr;
-  job.labels = TrainingLabels::Shuffled;
-  const std::optional<FoldResult> shuffled = Trainer(job).run();
-  if (!shuffled) return {};
-  return shuffled->confusion.macro_f1();
-}
-
-/// What is written after each epoch, of all folds.
-struct Written {
-  MetricsLog& log;
-  run_report::ProgressReport& report;
-  run_report::TensorBoardLog* tensorboard;  // null without --tensorboard
-
-  void epoch_done(int fold) const {
-    report.epoch_done(log.lines());
-    if (tensorboard != nullptr) tensorboard->write(fold, log.lines());
-  }
-};
-
-/// Trains one fold and its baseline; empty if interrupted. `first` is null but
-/// for the first fold that this process trains.
-std::optional<FoldResult> train_fold(const Run& run, const Written& written, int fold,
-                                     const FirstFold* first) {
-  const Options& options = run.options;
-  const FoldJob job{
-      .options = options,
-      .data = run.data,
-      .reporter = run.reporter,
-      .fold = fold,
-      .folder = &run.folder,
-      .log = &written.log,
-      .after_epoch = [&written, fold](const MetricsLog&) { written.epoch_done(fold); },
-      .start_weights = start_weights(options),
-      .profile = first != nullptr ? first->profile.get() : nullptr};
-  run.reporter.print(fold_classes(options, run.data, fold));
-  Allocator& allocator = allocator_of(choose_device(options.device));
-  allocator.reset_peak();
-  Trainer trainer(job);
-  if (written.tensorboard != nullptr) written.tensorboard->write(fold, written.log.lines());
-  if (first != nullptr) report_network(options, trainer, run.reporter);
-  std::optional<FoldResult> result = trainer.run();
-  if (job.profile != nullptr) job.profile->finish();
-  run.reporter.print(describe_peak(allocator.statistics()) + "\n");
-  if (!result) return {};
-  if (!result->cuda_graph.empty()) {
-    run.reporter.print(fmt::format("CUDA graph of the step: {}\n", result->cuda_graph));
-  }
-  if (options.baselines) {
-    result->shuffled_labels_macro_f1 = shuffled_labels_macro_f1(job);
-    if (!result->shuffled_labels_macro_f1) return {};
-  }
-  write_file(run.folder.fold_result(fold), to_json_text(*result));
-  run.folder.remove_previous(fold);
-  return result;
-}
-
-FirstFold first_fold(const Run& run) {
-  const Options& options = run.options;
-  if (!options.profile) return {};
-  return {.profile = std::make_unique<StepProfile>(
-              run.reporter, run.folder.profile(),
-              fmt::format("finetune {}, batch {}, {} px", options.model, options.batch_size,
-                          options.image_size))};
-}
 
 /// --find-labels. Returns kSuccess or kInterrupted.
 int find_label_errors(const Run& run) {
@@ -121,8 +47,14 @@ bool is_done(const Run& run, int fold) {
   return has_other_ranks() ? first_rank_says(done) : done;
 }
 
-/// What the ranks but the first do: they train the same folds with it, and write nothing.
-int train_beside_first(const Run& run) {
+FoldResult result_of(const Run& run, int fold) {
+  const std::string file = run.folder.fold_result(fold);
+  return fold_result_from_json(file, read_file(file));
+}
+
+/// What the ranks but the first do: they train the same folds with it, and write nothing. False if
+/// interrupted.
+bool train_beside_first(const Run& run) {
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
     if (is_done(run, fold)) continue;
     run.reporter.print(fmt::format("fold {}\n", fold));
@@ -132,37 +64,34 @@ int train_beside_first(const Run& run) {
                       .fold = fold,
                       .folder = &run.folder,
                       .start_weights = start_weights(run.options)};
-    if (!Trainer(job).run()) return kInterrupted;
-    if (run.options.baselines && !shuffled_labels_macro_f1(job)) return kInterrupted;
+    if (!Trainer(job).run()) return false;
+    if (run.options.baselines && !shuffled_labels_macro_f1(job)) return false;
   }
-  run.reporter.print("done\n");
-  return kSuccess;
+  return true;
 }
 
-/// Trains the folds that are not done yet, then reports on all of them.
-int train_missing_folds(const Run& run) {
+/// Trains the folds that are not done yet. False if interrupted.
+bool train_missing_folds(const Run& run) {
   MetricsLog log(run.folder);
+  log.take_over();
   run_report::ProgressReport report(run.folder, run.options, run.data, run.reporter);
   std::optional<run_report::TensorBoardLog> tensorboard;
   if (run.options.tensorboard) {
     tensorboard.emplace(run.folder, run.options, run.data, run.reporter);
   }
-  const Written written{
-      .log = log, .report = report, .tensorboard = tensorboard ? &*tensorboard : nullptr};
-  std::vector<FoldResult> results;
-  bool trained = false;
+  const FoldOutput output{.log = log,
+                          .after_epoch = [&] { report.epoch_done(log.lines()); },
+                          .tensorboard = tensorboard ? &*tensorboard : nullptr};
   std::optional<FirstFold> first = first_fold(run);
   for (const int fold : selected_folds(run.options, run.data.fold_count)) {
-    const std::string done = run.folder.fold_result(fold);
     if (is_done(run, fold)) {
       if (tensorboard && !exists(run.folder.events(fold))) tensorboard->write(fold, log.lines());
-      results.push_back(fold_result_from_json(done, read_file(done)));
-      report.fold_done(results.back());
+      report.fold_done(result_of(run, fold));
       continue;
     }
     std::optional<FoldResult> result;
     try {
-      result = train_fold(run, written, fold, first ? &*first : nullptr);
+      result = train_fold(run, output, fold, first ? &*first : nullptr);
     } catch (...) {
       report.stop(log.lines());  // else its page would say that the run trains
       throw;
@@ -171,17 +100,30 @@ int train_missing_folds(const Run& run) {
     first.reset();
     if (!result) {
       report.stop(log.lines());
-      run.reporter.print(fmt::format("\ninterrupted; saved. Resume with: finetune --resume {}\n",
-                                     run.folder.path()));
-      return kInterrupted;
+      return false;
     }
-    trained = true;
-    results.push_back(*std::move(result));
-    report.fold_done(results.back());
+    report.fold_done(*result);
   }
+  return true;
+}
+
+/// Trains what is missing, with the other ranks; every rank calls it. False if interrupted.
+bool train_all(const Run& run) {
+  if (has_other_ranks() && run.options.spread == Spread::Folds) return train_spread_folds(run);
+  return is_first_rank() ? train_missing_folds(run) : train_beside_first(run);
+}
+
+/// Of all folds, which are done; `trained`: by this job. Returns kSuccess or kInterrupted.
+int report_all(const Run& run, bool trained) {
+  const std::unique_ptr<Communicator> alone = single_rank();
+  const RanksScope scope(*alone);  // the others wait
   // What training freed makes room for what reports need beside tensors.
   context_of(Device::cpu()).workspace.release_all();
   allocator_of(Device::cpu()).release_cached();
+  std::vector<FoldResult> results;
+  for (const int fold : selected_folds(run.options, run.data.fold_count)) {
+    results.push_back(result_of(run, fold));
+  }
   report_results(run, results);
   // A run that was finished before has its page: `report RUN` renews it.
   std::error_code error;
@@ -190,6 +132,27 @@ int train_missing_folds(const Run& run) {
   const bool find_labels =
       run.options.find_labels && (trained || !exists(run.folder.labels_page()));
   return find_labels ? find_label_errors(run) : kSuccess;
+}
+
+/// Whether a fold has no result yet, as this rank finds it.
+bool has_missing_folds(const Run& run) {
+  const std::vector<int> folds = selected_folds(run.options, run.data.fold_count);
+  return std::any_of(folds.begin(), folds.end(),
+                     [&](int fold) { return !exists(run.folder.fold_result(fold)); });
+}
+
+int train_and_report(const Run& run) {
+  const bool to_train = has_missing_folds(run);
+  if (!train_all(run)) {
+    if (is_first_rank()) {
+      run.reporter.print(fmt::format("\ninterrupted; saved. Resume with: finetune --resume {}\n",
+                                     run.folder.path()));
+    }
+    return kInterrupted;
+  }
+  if (is_first_rank()) return report_all(run, to_train);
+  run.reporter.print("done\n");
+  return kSuccess;
 }
 
 /// --autotune on the CPU: measures now, and leaves the choices in the run folder.
@@ -218,7 +181,7 @@ int train_folds(const Run& run) {
   }
   const UseConv2dChoices use(choices);
   try {
-    return is_first_rank() ? train_missing_folds(run) : train_beside_first(run);
+    return train_and_report(run);
   } catch (const IoError& error) {
     throw IoError(fmt::format("{}\nwhat was saved before is intact: continue with --resume {}",
                               error.what(), run.folder.path()));

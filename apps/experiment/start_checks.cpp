@@ -19,6 +19,7 @@
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/network.h"
+#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/training/features/feature_cache_plan.h"
 #include "hanok/apps/training/optimization.h"
 #include "hanok/apps/training/samples/experiment_split.h"
@@ -213,7 +214,10 @@ DiskNeed disk_need(const Options& options, const data::Dataset& dataset) {
   DiskNeed need;
   // best.safetensors and last/ of each fold; and while one trains the state before that, and a new
   // one beside both.
-  need.checkpoints = fold_count(options, dataset) * (weights + last) + 2 * last;
+  const std::int64_t folds = fold_count(options, dataset);
+  const std::int64_t at_once =
+      options.spread == Spread::Folds ? std::min<std::int64_t>(ranks().size(), folds) : 1;
+  need.checkpoints = folds * (weights + last) + 2 * last * at_once;
   if (options.cache_images == Caching::Yes) {
     const std::int64_t image = 3 * options.image_size * options.image_size;
     need.image_cache =

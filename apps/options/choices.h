@@ -34,6 +34,8 @@ enum class Crop { None, Center, Face };
 enum class Monitor { ValLoss, ValF1 };
 /// --cache-images, --cache-features
 enum class Caching { Auto, Yes, No };
+/// --spread: what several processes share.
+enum class Spread { Batches, Folds };
 /// --cuda-graph
 enum class YesNo { Yes, No };
 
@@ -127,6 +129,12 @@ template <>
 struct ChoiceNames<Caching> {
   static constexpr std::array<NamedValue<Caching>, 3> table = {
       {{Caching::Auto, "auto"}, {Caching::Yes, "yes"}, {Caching::No, "no"}}};
+};
+
+template <>
+struct ChoiceNames<Spread> {
+  static constexpr std::array<NamedValue<Spread>, 2> table = {
+      {{Spread::Batches, "batches"}, {Spread::Folds, "folds"}}};
 };
 
 template <>

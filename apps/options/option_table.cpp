@@ -185,6 +185,12 @@ void add_training_options(OptionTable& table) {
                "with several processes: batch norm sees the images of its own process alone, which "
                "saves messages and gives another result for each number of them",
                &Options::local_batch_norm);
+  table
+      .choice({"spread", "WHAT"},
+              "what several processes share: batches: they train each fold together; folds: each "
+              "trains folds of its own, with the bits of one process",
+              &Options::spread)
+      .free_on_resume = true;
   table.integer("max-steps", "end each fold after N steps; 0: no limit", &Options::max_steps,
                 {.low = 0});
 }

@@ -94,6 +94,14 @@ void check_loss(const Options& options) {
 }
 
 void check_slices(const Options& options) {
+  if (options.spread == Spread::Folds) {
+    const char* other = options.slices > 0         ? "slices"
+                        : options.local_batch_norm ? "local-batch-norm"
+                                                   : "";
+    if (*other == '\0') return;
+    throw UsageError(fmt::format(
+        "--{}: not with --spread folds: each process computes whole batches by itself", other));
+  }
   const bool ranked = has_other_ranks();
   const std::string where = ranked ? "with several processes" : "with --slices";
   const auto refuse = [&where](const std::string& option, const std::string& why) {

@@ -65,6 +65,7 @@ struct Options {
   bool virtual_batch = false;
   std::int64_t slices = 0;  // 0: one a rank
   bool local_batch_norm = false;
+  Spread spread = Spread::Batches;
   std::int64_t max_steps = 0;
   // images
   std::int64_t image_size = 224;

@@ -82,6 +82,36 @@ EpochMetrics from_json(const ordered_json& value) {
   return m;
 }
 
+std::vector<EpochMetrics> lines_in(const std::string& text, const std::string& path) {
+  std::vector<EpochMetrics> lines;
+  std::istringstream file(text);
+  std::string line;
+  while (std::getline(file, line)) {
+    try {
+      lines.push_back(from_json(ordered_json::parse(line)));
+    } catch (const ordered_json::exception& error) {
+      throw FormatError(
+          fmt::format("{}: line {} {}; without that line its epoch is missing in the reports, and "
+                      "nothing else",
+                      path, lines.size() + 1, json_problem(error.id)));
+    }
+  }
+  return lines;
+}
+
+std::vector<EpochMetrics> read_lines(const std::string& path) {
+  if (!exists(path)) return {};
+  return lines_in(read_file(path), path);
+}
+
+/// Behind those of the same fold and of folds before it.
+void insert(std::vector<EpochMetrics>& lines, const EpochMetrics& metrics) {
+  const auto behind = std::upper_bound(
+      lines.begin(), lines.end(), metrics,
+      [](const EpochMetrics& a, const EpochMetrics& b) { return a.fold < b.fold; });
+  lines.insert(behind, metrics);
+}
+
 /// A file or folder in a run's own folder.
 bool is_run_file(const std::string& name) {
   static const std::set<std::string> kNames = {
@@ -190,34 +220,64 @@ void RunFolder::remove_previous(int k) const {
   if (error) throw IoError(fmt::format("{}: {}", previous(k), error.message()));
 }
 
-MetricsLog::MetricsLog(const RunFolder& folder) : folder_(folder) {
-  if (!exists(folder.metrics_jsonl())) return;
-  std::istringstream file(read_file(folder.metrics_jsonl()));
-  std::string line;
-  while (std::getline(file, line)) {
-    try {
-      lines_.push_back(from_json(ordered_json::parse(line)));
-    } catch (const ordered_json::exception& error) {
-      throw FormatError(
-          fmt::format("{}: line {} {}; without that line its epoch is missing in the reports, and "
-                      "nothing else",
-                      folder.metrics_jsonl(), lines_.size() + 1, json_problem(error.id)));
-    }
+MetricsLog::MetricsLog(const RunFolder& folder)
+    : folder_(folder), lines_(read_lines(folder.metrics_jsonl())) {
+  read_folds();
+}
+
+MetricsLog::MetricsLog(const RunFolder& folder, int fold) : folder_(folder), fold_(fold) {}
+
+MetricsLog MetricsLog::of_fold(const RunFolder& folder, int fold) {
+  MetricsLog log(folder, fold);
+  const bool begun = exists(folder.fold_metrics(fold));
+  log.lines_ = read_lines(begun ? folder.fold_metrics(fold) : folder.metrics_jsonl());
+  std::erase_if(log.lines_, [fold](const EpochMetrics& m) { return m.fold != fold; });
+  return log;
+}
+
+bool MetricsLog::read_folds() {
+  bool changed = false;
+  for (const std::string& name : folder_.own_files()) {
+    const std::optional<int> fold = fold_number(name);
+    if (!fold || !exists(folder_.fold_metrics(*fold))) continue;
+    const std::string text = read_file(folder_.fold_metrics(*fold));
+    const auto [before, is_new] = gathered_.try_emplace(*fold);
+    if (!is_new && before->second == text) continue;
+    before->second = text;
+    std::erase_if(lines_, [&](const EpochMetrics& m) { return m.fold == *fold; });
+    for (const EpochMetrics& m : lines_in(text, folder_.fold_metrics(*fold))) insert(lines_, m);
+    changed = true;
   }
+  return changed;
+}
+
+bool MetricsLog::gather() {
+  if (!read_folds()) return false;
+  write();
+  return true;
+}
+
+void MetricsLog::take_over() {
+  read_folds();
+  if (gathered_.empty()) return;
+  write();
+  for (const auto& [fold, text] : gathered_) {
+    std::error_code error;
+    std::filesystem::remove(folder_.fold_metrics(fold), error);
+    if (error) throw IoError(fmt::format("{}: {}", folder_.fold_metrics(fold), error.message()));
+  }
+  gathered_.clear();
 }
 
 void MetricsLog::append(const EpochMetrics& metrics) {
-  lines_.push_back(metrics);
+  insert(lines_, metrics);
   write();
 }
 
 void MetricsLog::drop_from(int fold, std::int64_t first_epoch) {
-  const auto end = std::remove_if(lines_.begin(), lines_.end(), [=](const EpochMetrics& m) {
-    return m.fold == fold && m.epoch >= first_epoch;
-  });
-  if (end == lines_.end()) return;
-  lines_.erase(end, lines_.end());
-  write();
+  const auto dropped = std::erase_if(
+      lines_, [=](const EpochMetrics& m) { return m.fold == fold && m.epoch >= first_epoch; });
+  if (dropped > 0) write();
 }
 
 void MetricsLog::write() const {
@@ -234,6 +294,11 @@ void MetricsLog::write() const {
     }
     if (csv.empty()) csv = header + "\n";
     csv += row + "\n";
+  }
+  if (fold_) {
+    make_folder(folder_.fold(*fold_));
+    write_file(folder_.fold_metrics(*fold_), jsonl);
+    return;
   }
   write_file(folder_.metrics_jsonl(), jsonl);
   write_file(folder_.metrics_csv(), csv);

@@ -14,6 +14,7 @@
 //   fold_K/last/previous.safetensors  the state before that, until the fold is done
 //   fold_K/result.json, fold_K/predictions.csv   written when the fold is done
 //   fold_K/steps.csv   with --log-steps
+//   fold_K/metrics.jsonl, fold_K/run.lock   while a rank trains it by itself (--spread folds)
 //   predictions.csv, summary.json, per_class.csv, confusion_matrix.csv    of all folds
 //   report.html        a page to look at: while it trains its curves, at its end everything
 //   labels.html, suspects.csv    with --find-labels: labels that are probably wrong
@@ -24,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -78,6 +80,7 @@ class RunFolder {
   std::string best(int k) const { return fold(k) + "/best.safetensors"; }
   std::string last(int k) const { return fold(k) + "/last/state.safetensors"; }
   std::string previous(int k) const { return fold(k) + "/last/previous.safetensors"; }
+  std::string fold_metrics(int k) const { return fold(k) + "/metrics.jsonl"; }
   std::string steps(int k) const { return fold(k) + "/steps.csv"; }
   std::string fold_result(int k) const { return fold(k) + "/result.json"; }
   std::string fold_predictions(int k) const { return fold(k) + "/predictions.csv"; }
@@ -110,20 +113,33 @@ struct EpochMetrics {
   std::string hash_chain{};
 };
 
-/// metrics.jsonl and metrics.csv, rewritten whole after each epoch.
+/// metrics.jsonl and metrics.csv, rewritten whole after each epoch; the lines of fold 0 come first.
 class MetricsLog {
  public:
-  /// Reads the existing lines. Throws FormatError for a damaged file.
+  /// The run's. Reads the existing lines; those of a fold that has a log of its own from there.
+  /// Throws FormatError for a damaged file.
   explicit MetricsLog(const RunFolder& folder);
+  /// The lines of one fold alone, in fold_K/metrics.jsonl, so that several processes train folds
+  /// of one run. Begins with what is known of the fold.
+  static MetricsLog of_fold(const RunFolder& folder, int fold);
+
   void append(const EpochMetrics& metrics);
   /// Forgets the epochs of `fold` from `first_epoch` on: they come after the checkpoint.
   void drop_from(int fold, std::int64_t first_epoch);
+  /// The run's log reads the folds' own logs anew, and is written if one has changed. True if so.
+  bool gather();
+  /// gather(), and removes the folds' own logs, to which nobody writes any more.
+  void take_over();
   const std::vector<EpochMetrics>& lines() const { return lines_; }
 
  private:
+  MetricsLog(const RunFolder& folder, int fold);
+  bool read_folds();
   void write() const;
   RunFolder folder_;
+  std::optional<int> fold_{};  // of a log of one fold
   std::vector<EpochMetrics> lines_;
+  std::map<int, std::string> gathered_{};  // what the folds' own logs held
 };
 
 }  // namespace hanok::training

@@ -96,7 +96,12 @@ ProgressReport::ProgressReport(const training::RunFolder& folder, const training
   run_.planned = training::selected_folds(options, data.fold_count);
 }
 
-void ProgressReport::fold_done(const training::FoldResult& result) { run_.folds.push_back(result); }
+void ProgressReport::fold_done(const training::FoldResult& result) {
+  const auto behind = std::upper_bound(
+      run_.folds.begin(), run_.folds.end(), result,
+      [](const training::FoldResult& a, const training::FoldResult& b) { return a.fold < b.fold; });
+  run_.folds.insert(behind, result);
+}
 
 void ProgressReport::epoch_done(const std::vector<training::EpochMetrics>& epochs) {
   const double wait = std::max(kLeastSeconds, cost_ / kMostOfTime);

@@ -14,6 +14,10 @@ void append(std::vector<std::int64_t>& positions, const ImageRange& range) {
 
 }  // namespace
 
+bool shares_batches(const Options& options) {
+  return has_other_ranks() && options.spread == Spread::Batches;
+}
+
 std::int64_t slices_of(const Options& options) {
   return options.slices > 0 ? options.slices : ranks().size();
 }

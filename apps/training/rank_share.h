@@ -16,6 +16,8 @@ struct ImageRange {
   std::int64_t images() const { return end - begin; }
 };
 
+/// Whether the ranks compute each batch together.
+bool shares_batches(const Options& options);
 /// The slices of a batch (engine/sliced_batch.h): --slices, or one a rank.
 std::int64_t slices_of(const Options& options);
 /// Whether batches are computed so.

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "hanok/apps/cli/errors.h"
-#include "hanok/apps/run/ranks.h"
+#include "hanok/apps/training/rank_share.h"
 #include "hanok/engine/allocator.h"
 
 namespace hanok::training {
@@ -12,7 +12,7 @@ namespace {
 
 /// Why features cannot be cached; empty if they can.
 std::string obstacle(const Options& options, nn::Module& model) {
-  if (has_other_ranks()) return "every epoch gives a process other images";
+  if (shares_batches(options)) return "every epoch gives a process other images";
   if (!options.augment.transforms.empty() && options.augment_repeats == 0) {
     return "every epoch augments images differently; it needs --augment none or --augment-repeats "
            "N";

@@ -423,8 +423,9 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "repeats", "folds-file", "corrections", "unfreeze-at", "hidden", "head-lr", "lr-group",
       "warmup", "loss", "focal-gamma", "noise-robust", "gce-q", "bootstrap-beta", "trim-share",
       "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "virtual-batch", "crop",
-      "grayscale", "mixup", "cutmix", "log-steps", "slices",
-      "local-batch-norm",  // in tests/apps/programs/ranks_test.cpp
+      "grayscale", "mixup", "cutmix", "log-steps",
+      "spread",                      // in tests/apps/programs/spread_test.cpp
+      "slices", "local-batch-norm",  // in tests/apps/programs/ranks_test.cpp
       // in test_feature_cache.cpp, test_profile.cpp and test_autotune.cpp
       "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
       "profile", "autotune", "detect-anomaly"};  // also in tests/apps/training/step_runner_test.cpp
