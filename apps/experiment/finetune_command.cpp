@@ -103,7 +103,7 @@ void add_program_options(CLI::App& app, CommandLine& command) {
 }
 
 /// `given`: whether --ranks was.
-void check_ranks(const CommandLine& command, bool given) {
+void check_planned_ranks(const CommandLine& command, bool given) {
   if (!given) return;
   constexpr std::int64_t kMost = 1 << 20;
   if (command.ranks < 1 || command.ranks > kMost) {
@@ -137,7 +137,7 @@ std::optional<CommandLine> parse(Arguments arguments, Reporter& reporter) {
   add_manual_options(app, reporter);
   if (!parse_arguments(app, arguments, reporter)) return {};
   if (!command.resume.empty()) check_resume_stands_alone(app);
-  check_ranks(command, app.count("--ranks") > 0);
+  check_planned_ranks(command, app.count("--ranks") > 0);
   if (command.people < 1) {
     throw UsageError(fmt::format("--people: must be at least 1, got {}", command.people));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 
 #include "hanok/kernels/base/error.h"
 
@@ -10,7 +11,8 @@ namespace hanok::training {
 namespace {
 
 constexpr double kMicro = 1e-6, kGiga = 1e9;
-constexpr double kGood = 0.9;          // efficiency from which on nothing is said to limit
+constexpr double kGood = 0.9;  // efficiency from which on nothing is said to limit
+constexpr double kSmallBytes = 16 << 10;
 constexpr double kLossBytes = 64;      // loss, counts, and whether all is finite
 constexpr double kStatisticBytes = 8;  // sums of batch norms are doubles
 
@@ -88,18 +90,15 @@ ScalingPoint point_of(const StepTime& step, double images, std::int64_t ranks, d
 }  // namespace
 
 std::vector<Link> typical_links() {
-  return {
-      {.name = "shared memory", .latency_s = 1 * kMicro, .bytes_per_s = 5 * kGiga, .busy_cores = 1},
-      {.name = "1 Gbit/s",
-       .latency_s = 50 * kMicro,
-       .bytes_per_s = 0.117 * kGiga,
-       .busy_cores = 0.1},
-      {.name = "10 Gbit/s",
-       .latency_s = 25 * kMicro,
-       .bytes_per_s = 1.17 * kGiga,
-       .busy_cores = 0.5},
-      {.name = "100 Gbit/s", .latency_s = 3 * kMicro, .bytes_per_s = 11.7 * kGiga},
-      {.name = "NVLink", .latency_s = 3 * kMicro, .bytes_per_s = 360 * kGiga}};
+  const auto link = [](const char* name, double microseconds, double gigabytes, double cores) {
+    return Link{.name = name,
+                .latency_s = microseconds * kMicro,
+                .bytes_per_s = gigabytes * kGiga,
+                .busy_cores = cores};
+  };
+  return {link("shared memory", 1, 5, 1), link("1 Gbit/s", 50, 0.117, 0.5),
+          link("10 Gbit/s", 25, 1.17, 0.5), link("100 Gbit/s", 3, 11.7, 0.5),
+          link("NVLink", 3, 360, 0)};
 }
 
 Cost cost_between(double images_1, double seconds_1, double images_2, double seconds_2) {
@@ -129,6 +128,9 @@ double all_reduce_seconds(double bytes, std::int64_t ranks, const Link& link) {
   if (ranks == 1) return 0;
   const auto count = static_cast<double>(ranks);
   const double rounds = std::ceil(std::log2(count));
+  if (is_power_of_two(ranks) && bytes <= kSmallBytes) {
+    return rounds * (link.latency_s + bytes / link.bytes_per_s);
+  }
   if (is_power_of_two(ranks)) {
     return 2 * rounds * link.latency_s + 2 * (count - 1) / count * bytes / link.bytes_per_s;
   }
@@ -148,12 +150,14 @@ StepTime predict_step(const StepWork& work, double images, std::int64_t ranks, c
     step.batch_norm += seconds;
     clock.wait(seconds);
   };
+  const Link instant{.latency_s = link.latency_s,
+                     .bytes_per_s = std::numeric_limits<double>::infinity()};
   double bucket = 0;
   const auto send = [&] {
     if (bucket == 0) return;
     step.last_bucket = all_reduce_seconds(bucket, ranks, link);
     step.sending += step.last_bucket;
-    step.bucket_latency += all_reduce_seconds(0, ranks, link);
+    step.bucket_latency += all_reduce_seconds(bucket, ranks, instant);
     clock.send(step.last_bucket);
     bucket = 0;
   };
@@ -165,15 +169,16 @@ StepTime predict_step(const StepWork& work, double images, std::int64_t ranks, c
     for (auto layer = work.layers.rbegin(); layer != work.layers.rend(); ++layer) {
       statistics(layer->batch_norm_channels, 2 * layer->batch_norm_channels);
       clock.compute(layer->backward.of(part_images));
-      if (part < work.parts) continue;  // gradients are complete after the last part
       bucket += exchange.gradient_scale * static_cast<double>(layer->gradient_bytes);
       if (bucket >= static_cast<double>(exchange.bucket_bytes)) send();
     }
+    send();
+    clock.wait(std::max(0.0, clock.link_free() - clock.now()));
+    // The loss, and what was predicted.
+    const double results = 2 * all_reduce_seconds(kLossBytes, ranks, link);
+    step.loss += results;
+    clock.wait(results);
   }
-  send();
-  clock.wait(std::max(0.0, clock.link_free() - clock.now()));
-  step.loss = all_reduce_seconds(kLossBytes, ranks, link);
-  clock.wait(step.loss);
   clock.compute(work.other.of(images));
   step.seconds = clock.now();
   step.compute = compute_seconds(work, images);

@@ -15,8 +15,8 @@ struct Link {
   std::string name{};      // "10 Gbit/s"
   double latency_s = 0;    // of a small message, one way
   double bytes_per_s = 0;  // each way
-  /// Cores of each rank that a transfer keeps from computing: 1 where a core copies, 0 where the
-  /// network card does.
+  /// Cores of each rank that a transfer keeps from computing: 1 where a core copies, about a half
+  /// where the thread that waits for the network card yields to others, 0 between GPUs.
   double busy_cores = 0;
 };
 
@@ -59,9 +59,10 @@ struct Exchange {
   bool synchronised_batch_norm = true;
 };
 
-/// Seconds that summing `bytes` over all ranks takes. A power of two of ranks halves and doubles: 2
-/// log2 R messages, 2 (R-1)/R of the bytes. Others gather what all have: ceil(log2 R) messages, R-1
-/// times the bytes.
+/// Seconds that summing `bytes` over all ranks takes, as engine/communicator.h does it. A power of
+/// two of ranks halves and doubles: 2 log2 R messages one after the other, 2 (R-1)/R of the bytes;
+/// up to 16 KiB it exchanges all of them log2 R times. Others gather what all have: ceil(log2 R)
+/// messages, R-1 times the bytes.
 double all_reduce_seconds(double bytes, std::int64_t ranks, const Link& link);
 
 /// A step of one rank. The parts add up to `seconds`.
@@ -69,7 +70,7 @@ struct StepTime {
   double compute = 0;     // as if alone
   double batch_norm = 0;  // waiting for statistics
   double gradients = 0;   // that computing did not hide
-  double loss = 0;        // waiting for the loss of all ranks
+  double loss = 0;        // waiting for the loss and the predictions of all ranks
   double seconds = 0;
   double sending = 0;         // gradients under way, hidden or not
   double last_bucket = 0;     // of them
@@ -77,7 +78,8 @@ struct StepTime {
 };
 
 /// A step of `images` images a rank on `ranks` ranks. The backward pass goes from the last layer to
-/// the first; buckets follow one another on the link, beside it; statistics do not wait for them.
+/// the first; buckets follow one another on the link, beside it; statistics do not wait for them. A
+/// part of a batch begins when the gradients of the one before have arrived.
 /// Throws ValueError for ranks, images, parts or threads below 1, and for a link without bandwidth.
 StepTime predict_step(const StepWork& work, double images, std::int64_t ranks, const Link& link,
                       const Exchange& exchange = {});

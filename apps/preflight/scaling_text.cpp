@@ -42,12 +42,12 @@ std::string describe_rank(const StepWork& work) {
 }
 
 std::string describe_links(const std::vector<Link>& links) {
-  std::string out = "Assumed, latency and bandwidth each way:";
+  std::string out = "Assumed of a link:\n";
   for (const Link& link : links) {
-    out += fmt::format("{} {} {:.4g} us, {:.4g} GB/s", &link == &links.front() ? "" : ";",
-                       link.name, 1e6 * link.latency_s, link.bytes_per_s / 1e9);
+    out += fmt::format("{:<16}{:>4.4g} us latency, {:>6.4g} GB/s each way\n", link.name,
+                       1e6 * link.latency_s, link.bytes_per_s / 1e9);
   }
-  return out + ".\n";
+  return out;
 }
 
 std::string table(const std::vector<std::int64_t>& counts, const std::vector<Link>& links,

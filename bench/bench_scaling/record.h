@@ -1,0 +1,27 @@
+// What bench_scaling records: the work of networks, and the curves that the model makes of it.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "hanok/apps/preflight/scaling.h"
+
+namespace hanok::bench {
+
+/// A network whose step was measured or computed.
+struct NamedWork {
+  std::string model, device;  // "resnet18", "cpu"
+  std::int64_t shared = 0;    // images of the batch that is shared out
+  training::StepWork work;
+};
+
+nlohmann::json to_json(const NamedWork& named);
+/// Throws FormatError for a record without what it needs.
+NamedWork work_of_json(const nlohmann::json& json);
+
+/// Weak and strong scaling to 1,024 ranks over links between machines and between GPUs. The threads
+/// that wait for messages take nothing from a GPU.
+nlohmann::json curves_of(const NamedWork& named);
+
+}  // namespace hanok::bench
