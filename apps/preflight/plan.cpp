@@ -175,7 +175,8 @@ std::string ranks_text(const Options& options, const ExperimentData& data,
                     .fold = selected_folds(options, data.fold_count).front(),
                     .start_weights = start_weights};
   // The last epoch trains the most parameters.
-  return scaling_text(rehearse_step_work(job, options.epochs - 1), ranks, typical_links());
+  return scaling_text(rehearse_step_work(job, options.epochs - 1), options.batch_size, ranks,
+                      typical_links());
 }
 
 std::string describe_peak(const MemoryStatistics& memory) {

@@ -1,6 +1,7 @@
 #include "hanok/apps/preflight/scaling_text.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <functional>
@@ -34,7 +35,7 @@ std::string describe_rank(const StepWork& work) {
     norms += layer.batch_norm_channels > 0 ? 1 : 0;
   }
   return fmt::format(
-      "Measured, a rank alone: {} images in {:.4f} s (forward {:.4f}, backward {:.4f}, the rest "
+      "A rank alone: {} images in {:.4f} s (forward {:.4f}, backward {:.4f}, the rest "
       "{:.4f}), {} thread{};\n{:.1f} MB of gradients, {} batch norm{}.\n",
       work.batch_size, forward + backward + work.other.of(images), forward, backward,
       work.other.of(images), work.threads, work.threads == 1 ? "" : "s",
@@ -77,39 +78,43 @@ std::optional<std::int64_t> efficient_batch(const Scaling& scaling, std::int64_t
   return {};
 }
 
+/// One kind of scaling, and the run's batch in it.
+struct Case {
+  Scaling scaling;
+  std::int64_t batch_size = 0;
+  bool has_batch_norms = false;
+  std::string batch_name{};  // "--batch-size"
+};
+
 /// What would have to change on `ranks` ranks, and what each change would bring.
-std::string remedies(const Scaling& scaling, const StepWork& work, std::int64_t ranks,
-                     const std::string& batch_name) {
-  const std::int64_t batch_size = work.batch_size;
-  std::vector<std::string> changes;
-  if (const auto size = efficient_batch(scaling, ranks, batch_size)) {
-    changes.push_back(fmt::format("{} {} brings {}", batch_name, *size,
-                                  per_cent(scaling(ranks, *size, {}).efficiency)));
-  } else {
-    changes.push_back(fmt::format("{} {} brings no more than {}", batch_name, kLargest * batch_size,
-                                  per_cent(scaling(ranks, kLargest * batch_size, {}).efficiency)));
-  }
-  const auto with = [&](const Exchange& exchange) {
-    return per_cent(scaling(ranks, batch_size, exchange).efficiency);
+std::string remedies(const Case& own, std::int64_t ranks) {
+  const auto with = [&](std::int64_t batch_size, const Exchange& exchange) {
+    return per_cent(own.scaling(ranks, batch_size, exchange).efficiency);
   };
-  changes.push_back(fmt::format("gradients in 16 bits bring {}", with({.gradient_scale = kHalf})));
-  const bool has_norms =
-      std::any_of(work.layers.begin(), work.layers.end(),
-                  [](const LayerWork& layer) { return layer.batch_norm_channels > 0; });
-  if (has_norms) {
+  std::vector<std::string> changes;
+  if (const auto size = efficient_batch(own.scaling, ranks, own.batch_size)) {
+    changes.push_back(fmt::format("{} {} brings {}", own.batch_name, *size, with(*size, {})));
+  } else {
+    const std::int64_t largest = kLargest * own.batch_size;
     changes.push_back(
-        fmt::format("--local-batch-norm brings {}", with({.synchronised_batch_norm = false})));
+        fmt::format("{} {} brings no more than {}", own.batch_name, largest, with(largest, {})));
+  }
+  changes.push_back(fmt::format("gradients in 16 bits bring {}",
+                                with(own.batch_size, {.gradient_scale = kHalf})));
+  if (own.has_batch_norms) {
+    changes.push_back(fmt::format("--local-batch-norm brings {}",
+                                  with(own.batch_size, {.synchronised_batch_norm = false})));
   }
   return fmt::format("{}", fmt::join(changes, ", "));
 }
 
 std::string advice(const std::string& link, const std::vector<std::int64_t>& counts,
-                   const Scaling& scaling, const StepWork& work, const std::string& batch_name) {
+                   const Case& own) {
   for (const std::int64_t ranks : counts) {
-    const ScalingPoint at = scaling(ranks, work.batch_size, {});
-    if (at.efficiency >= kWanted) continue;
+    const ScalingPoint at = own.scaling(ranks, own.batch_size, {});
+    if (std::round(100 * at.efficiency) >= 100 * kWanted) continue;
     return fmt::format("{}: {} on {} ranks ({}); there, {}.\n", link, per_cent(at.efficiency),
-                       ranks, describe(at.limit), remedies(scaling, work, ranks, batch_name));
+                       ranks, describe(at.limit), remedies(own, ranks));
   }
   return fmt::format("{}: at least {} up to {} ranks.\n", link, per_cent(kWanted), counts.back());
 }
@@ -123,10 +128,14 @@ std::vector<std::int64_t> rank_counts(std::int64_t most) {
   return counts;
 }
 
-std::string scaling_text(const StepWork& work, std::int64_t ranks, const std::vector<Link>& links) {
+std::string scaling_text(const StepWork& work, std::int64_t shared, std::int64_t ranks,
+                         const std::vector<Link>& links) {
   const std::vector<std::int64_t> counts = rank_counts(ranks);
   // More ranks than images have nothing to share out.
-  const std::vector<std::int64_t> shared = rank_counts(std::min(ranks, work.batch_size));
+  const std::vector<std::int64_t> sharers = rank_counts(std::min(ranks, shared));
+  const bool norms =
+      std::any_of(work.layers.begin(), work.layers.end(),
+                  [](const LayerWork& layer) { return layer.batch_norm_channels > 0; });
   std::string out = "Ranks: computed by a model (docs/scaling.md), not run.\n" +
                     describe_rank(work) + describe_links(links);
   out += fmt::format("\nA batch of {} for each rank:\n", work.batch_size);
@@ -134,22 +143,30 @@ std::string scaling_text(const StepWork& work, std::int64_t ranks, const std::ve
     return weak_scaling(work, count, link);
   });
   for (const Link& link : links) {
-    const Scaling scaling = [&](std::int64_t count, std::int64_t batch, const Exchange& exchange) {
+    const Scaling weak = [&](std::int64_t count, std::int64_t batch, const Exchange& exchange) {
       StepWork other = work;
       other.batch_size = batch;
       return weak_scaling(other, count, link, exchange);
     };
-    out += advice(link.name, counts, scaling, work, "--batch-size");
+    out += advice(link.name, counts,
+                  {.scaling = weak,
+                   .batch_size = work.batch_size,
+                   .has_batch_norms = norms,
+                   .batch_name = "--batch-size"});
   }
-  out += fmt::format("\nA batch of {} shared out:\n", work.batch_size);
-  out += table(shared, links, [&work](std::int64_t count, const Link& link) {
-    return strong_scaling(work, work.batch_size, count, link);
+  out += fmt::format("\nA batch of {} shared out:\n", shared);
+  out += table(sharers, links, [&](std::int64_t count, const Link& link) {
+    return strong_scaling(work, shared, count, link);
   });
   for (const Link& link : links) {
-    const Scaling scaling = [&](std::int64_t count, std::int64_t batch, const Exchange& exchange) {
+    const Scaling strong = [&](std::int64_t count, std::int64_t batch, const Exchange& exchange) {
       return strong_scaling(work, batch, count, link, exchange);
     };
-    out += advice(link.name, shared, scaling, work, "a batch of");
+    out += advice(link.name, sharers,
+                  {.scaling = strong,
+                   .batch_size = shared,
+                   .has_batch_norms = norms,
+                   .batch_name = "a batch of"});
   }
   return out;
 }

@@ -13,10 +13,11 @@ namespace hanok::training {
 /// 1, 2, 4, ... up to `most`, which is the last.
 std::vector<std::int64_t> rank_counts(std::int64_t most);
 
-/// What is known of one rank, tables of images/s and efficiency over ranks and links, for a batch a
-/// rank and for one that is shared out, and for each link what would have to change where
-/// efficiency falls below 80%. Throws ValueError for fewer than 1 rank.
-std::string scaling_text(const StepWork& work, std::int64_t ranks, const std::vector<Link>& links);
+/// What is known of one rank; tables of images/s and efficiency over ranks and links, for a batch a
+/// rank and for one of `shared` images that is shared out; and for each link what would have to
+/// change where efficiency falls below 80%. Throws ValueError for fewer than 1 rank.
+std::string scaling_text(const StepWork& work, std::int64_t shared, std::int64_t ranks,
+                         const std::vector<Link>& links);
 
 /// A step that was measured on real ranks, each with `images` images.
 struct MeasuredStep {

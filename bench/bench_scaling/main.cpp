@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <string>
 #include <vector>
 
@@ -36,16 +37,31 @@ struct Request {
   std::vector<std::string> steps;
 };
 
-void write(const Request& request, const std::string& conditions,
-           const std::vector<NamedWork>& works) {
-  json record = {{"conditions", conditions}, {"works", json::array()}, {"curves", json::array()}};
-  for (const NamedWork& named : works) {
-    record["works"].push_back(to_json(named));
-    for (json& curve : hanok::bench::curves_of(named)) {
-      record["curves"].push_back(std::move(curve));
-    }
+/// "key": [ an element a line ]
+std::string lines_of(const std::string& key, const std::vector<json>& elements) {
+  std::vector<std::string> lines;
+  for (const json& element : elements) lines.push_back(element.dump());
+  return fmt::format("\"{}\": [\n{}\n]", key, fmt::join(lines, ",\n"));
+}
+
+/// Writes the curves and prints them as tables.
+void show(const Request& request, const std::string& conditions,
+          const std::vector<NamedWork>& measured, Reporter& reporter) {
+  reporter.print(conditions + "\n");
+  std::vector<json> works;
+  std::vector<json> curves;
+  for (const NamedWork& named : measured) {
+    works.push_back(to_json(named));
+    const NamedWork written = hanok::bench::work_of_json(works.back());  // its numbers are rounded
+    for (const json& curve : hanok::bench::curves_of(written)) curves.push_back(curve);
+    reporter.print(fmt::format(
+        "\n{} on {}\n{}", written.model, written.device,
+        hanok::training::scaling_text(written.work, written.shared, hanok::bench::kMostRanks,
+                                      hanok::bench::links_of(written))));
   }
-  hanok::training::write_file(request.out, record.dump(1) + "\n");
+  hanok::training::write_file(
+      request.out, fmt::format("{{\n\"conditions\": {},\n{},\n{}\n}}\n", json(conditions).dump(),
+                               lines_of("works", works), lines_of("curves", curves)));
 }
 
 void record(const Request& request, Reporter& reporter) {
@@ -56,16 +72,13 @@ void record(const Request& request, Reporter& reporter) {
     measured.h100.batch_size = kGpuBatch;
     works.push_back({.model = model, .device = "cpu", .shared = kShared, .work = measured.cpu});
     works.push_back({.model = model, .device = "h100", .shared = kShared, .work = measured.h100});
-    reporter.print(fmt::format(
-        "{}\n{}\n", model,
-        hanok::training::scaling_text(measured.cpu, 8, hanok::training::typical_links())));
   }
-  write(request,
-        fmt::format("cpu: {} threads, f32, batch {}, {}x{}; h100: computed from its data sheet "
-                    "(bf16, batch {}), not measured",
-                    hanok::num_threads(), request.batch_size, request.image_size,
-                    request.image_size, kGpuBatch),
-        works);
+  show(request,
+       fmt::format("cpu: {} threads, f32, batch {}, {}x{}; h100: computed from its data sheet "
+                   "(bf16, batch {}), not measured",
+                   hanok::num_threads(), request.batch_size, request.image_size, request.image_size,
+                   kGpuBatch),
+       works, reporter);
 }
 
 json read_record(const std::string& path) {
@@ -85,9 +98,9 @@ std::vector<NamedWork> works_of(const json& record, const std::string& path) {
   return works;
 }
 
-void draw(const Request& request) {
+void draw(const Request& request, Reporter& reporter) {
   const json record = read_record(request.from);
-  write(request, record.value("conditions", ""), works_of(record, request.from));
+  show(request, record.value("conditions", ""), works_of(record, request.from), reporter);
 }
 
 /// "4x32:0.81": 4 ranks of 32 images each took 0.81 s a step.
@@ -148,7 +161,7 @@ int run(int argc, char** argv, Reporter& reporter) {
       ->capture_default_str();
   compared->add_option("--step", request.steps, "RANKSxIMAGES:SECONDS; repeatable")->required();
   measured->callback([&] { record(request, reporter); });
-  drawn->callback([&] { draw(request); });
+  drawn->callback([&] { draw(request, reporter); });
   compared->callback([&] { compare(request, reporter); });
   try {
     app.parse(argc, argv);

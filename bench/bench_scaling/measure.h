@@ -13,8 +13,9 @@ struct MeasuredNetwork {
   training::StepWork h100;  // at least as many on an H100 in bf16: computed, not measured
 };
 
-/// Steps of all layers with AdamW on noise, at `batch_size` and a quarter of it. Of several
-/// steps each kernel's fastest call counts: others may use the machine.
+/// Steps of all layers with AdamW on noise, at `batch_size` and a quarter of it. A step takes the
+/// least processor time of several, over the threads: others may use the machine. Its kernels share
+/// it as their fastest calls do.
 MeasuredNetwork measure_network(const std::string& model, std::int64_t batch_size,
                                 std::int64_t image_size);
 

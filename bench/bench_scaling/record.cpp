@@ -1,6 +1,8 @@
 #include "bench/bench_scaling/record.h"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <string>
 
 #include "hanok/apps/preflight/scaling_text.h"
 #include "hanok/kernels/base/error.h"
@@ -15,28 +17,18 @@ using training::Link;
 using training::ScalingPoint;
 using training::StepWork;
 
-constexpr std::int64_t kMostRanks = 1024;
-
-json to_json(const Cost& cost) { return {cost.fixed, cost.per_image}; }
+/// To four digits: a record is no longer than it has to be.
+double rounded(double value) { return std::stod(fmt::format("{:.4g}", value)); }
+json to_json(const Cost& cost) { return {rounded(cost.fixed), rounded(cost.per_image)}; }
 Cost cost_of(const json& json) {
   return {.fixed = json.at(0).get<double>(), .per_image = json.at(1).get<double>()};
 }
 
-/// Ranks of machines and of GPUs: shared memory joins no 1,024 of either.
-std::vector<Link> links_of(const NamedWork& named) {
-  std::vector<Link> links = training::typical_links();
-  links.erase(std::remove_if(links.begin(), links.end(),
-                             [](const Link& link) { return link.name == "shared memory"; }),
-              links.end());
-  if (named.device == "cpu") return links;
-  for (Link& link : links) link.busy_cores = 0;
-  return links;
-}
-
 json point_json(const ScalingPoint& point) {
-  return {{"ranks", point.ranks},           {"images_each", point.images},
-          {"seconds", point.step.seconds},  {"images_per_second", point.images_per_second},
-          {"efficiency", point.efficiency}, {"limit", describe(point.limit)}};
+  return {{"ranks", point.ranks},
+          {"images_per_second", rounded(point.images_per_second)},
+          {"efficiency", rounded(point.efficiency)},
+          {"limit", describe(point.limit)}};
 }
 
 }  // namespace
@@ -77,6 +69,16 @@ NamedWork work_of_json(const json& json) {
   } catch (const nlohmann::json::exception& error) {
     throw FormatError(std::string("a record of bench_scaling was expected: ") + error.what());
   }
+}
+
+std::vector<Link> links_of(const NamedWork& named) {
+  std::vector<Link> links = training::typical_links();
+  links.erase(std::remove_if(links.begin(), links.end(),
+                             [](const Link& link) { return link.name == "shared memory"; }),
+              links.end());
+  if (named.device == "cpu") return links;
+  for (Link& link : links) link.busy_cores = 0;
+  return links;
 }
 
 json curves_of(const NamedWork& named) {

@@ -20,8 +20,13 @@ nlohmann::json to_json(const NamedWork& named);
 /// Throws FormatError for a record without what it needs.
 NamedWork work_of_json(const nlohmann::json& json);
 
-/// Weak and strong scaling to 1,024 ranks over links between machines and between GPUs. The threads
-/// that wait for messages take nothing from a GPU.
+constexpr std::int64_t kMostRanks = 1024;
+
+/// Those that join so many machines or GPUs: not shared memory. The threads that wait for messages
+/// take nothing from a GPU.
+std::vector<training::Link> links_of(const NamedWork& named);
+
+/// Weak and strong scaling over these links.
 nlohmann::json curves_of(const NamedWork& named);
 
 }  // namespace hanok::bench

@@ -16,7 +16,7 @@ FIGURES, TARGET = FOLDER / "scaling.json", FOLDER / "scaling.svg"
 COLOURS = {"1 Gbit/s": WOOD, "10 Gbit/s": CLAY, "100 Gbit/s": SKY, "NVLink": LEAF}
 MODELS = {"resnet18": "ResNet18", "resnet50": "ResNet50"}
 LINKS = {"cpu": ("1 Gbit/s", "10 Gbit/s", "100 Gbit/s"), "h100": ("10 Gbit/s", "100 Gbit/s", "NVLink")}
-WIDTH, PANEL_WIDTH, PANEL_HEIGHT, LEFT, TOP, GAP_X, GAP_Y = 800, 320, 190, 66, 122, 62, 84
+WIDTH, PANEL_WIDTH, PANEL_HEIGHT, LEFT, TOP, GAP_X, GAP_Y = 800, 320, 190, 66, 144, 62, 84
 
 
 def device_text(curve, threads):
@@ -60,12 +60,13 @@ def legend(picture, curves):
         picture.text(at + 18, 55, link, 12)
         at += 40 + text_width(link, 12)
     batches = {curve["device"]: curve["batch_size"] for curve in curves}
-    for dashed, text in ((False, f'{batches["cpu"]} images a rank (GPU: {batches["h100"]})'),
-                         (True, f'{curves[0]["shared"]:,} images shared out')):
+    at = 24
+    for dashed, text in ((False, f'{batches["cpu"]} images for each rank (GPUs: {batches["h100"]})'),
+                         (True, f'one batch of {curves[0]["shared"]:,} images shared out')):
         dash = ' stroke-dasharray="6 4"' if dashed else ""
-        picture.add(f'<path d="M{at:g},51 h26" stroke="{INK}" stroke-width="2"{dash}/>')
-        picture.text(at + 32, 55, text, 12)
-        at += 44 + text_width(text, 12) * 0.92
+        picture.add(f'<path d="M{at:g},74 h26" stroke="{INK}" stroke-width="2"{dash}/>')
+        picture.text(at + 34, 78, text, 12)
+        at += 60 + text_width(text, 12)
 
 
 def draw(record):

@@ -206,7 +206,7 @@ TEST(ScalingText, SaysWhatWouldHaveToChange) {
   EXPECT_THAT(training::rank_counts(8), ElementsAre(1, 2, 4, 8));
   EXPECT_THAT(training::rank_counts(1), ElementsAre(1));
   const std::string text = training::scaling_text(
-      three_layers(), 4,
+      three_layers(), 10, 4,
       {{.name = "string", .bytes_per_s = 1e6}, {.name = "rope", .bytes_per_s = 1e12}});
   EXPECT_THAT(text, HasSubstr("10 images in 9.5000 s (forward 3.0000, backward 6.0000"));
   EXPECT_THAT(text, HasSubstr("3.0 MB of gradients, 1 batch norm."));
