@@ -304,13 +304,18 @@ void dry_run(Options options, Reporter& reporter, const faces::MakeFaceFinder& m
   reporter.print("\ndry run: nothing was trained, nothing written\n");
 }
 
-void plan_run(Options options, Reporter& reporter, const faces::MakeFaceFinder& make_finder) {
+void plan_run(Options options, Reporter& reporter, const faces::MakeFaceFinder& make_finder,
+              std::int64_t ranks) {
   const PrecisionScope precision(ready_to_read(options));
   const ExperimentData data = data_without_run(options, reporter, make_finder);
   reporter.print(fmt::format("{}\n{}, batch {}, {} px, {} threads\n", describe(data), options.model,
                              options.batch_size, options.image_size, num_threads()));
+  const std::string weights = start_weights(options);
+  if (ranks > 0) {
+    reporter.print(fmt::format("{}\n", ranks_text(options, data, weights, reporter, ranks)));
+  }
   reporter.print(fmt::format("{}\nplan: nothing was trained, nothing written\n",
-                             plan_text(options, data, start_weights(options), reporter)));
+                             plan_text(options, data, weights, reporter)));
 }
 
 }  // namespace hanok::training

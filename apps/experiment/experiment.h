@@ -34,9 +34,10 @@ int resume_run(const std::string& path, Reporter& reporter,
 void dry_run(Options options, Reporter& reporter,
              const faces::MakeFaceFinder& make_finder = faces::make_mtcnn);
 
-/// Measures a few steps in each freezing mode and prints what a run would take. Writes nothing.
+/// Measures a few steps in each freezing mode and prints what a run would take; with `ranks` above
+/// 0 also what its steps would take on up to as many ranks. Writes nothing.
 void plan_run(Options options, Reporter& reporter,
-              const faces::MakeFaceFinder& make_finder = faces::make_mtcnn);
+              const faces::MakeFaceFinder& make_finder = faces::make_mtcnn, std::int64_t ranks = 0);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

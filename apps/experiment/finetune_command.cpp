@@ -25,6 +25,7 @@ struct CommandLine {
   std::vector<std::string> given;  // names of the options on the command line
   std::string out, resume, config, write_synthetic;
   std::int64_t people = kDemoPeople;
+  std::int64_t ranks = 0;  // of --plan; 0: not given
   bool demo = false, print_config = false, dry_run = false, check = false, plan = false;
 };
 
@@ -86,6 +87,10 @@ void add_program_options(CLI::App& app, CommandLine& command) {
                "measure a few steps and print what the run would take in time and memory, and what "
                "each --mode saves; write nothing")
       ->group("Run");
+  app.add_option("--ranks", command.ranks,
+                 "with --plan: also compute what a step would take on up to N ranks")
+      ->type_name("N")
+      ->group("Run");
   app.add_flag("--demo", command.demo,
                "train on synthetic faces written to RUN/data; takes a few minutes")
       ->group("Run");
@@ -96,6 +101,22 @@ void add_program_options(CLI::App& app, CommandLine& command) {
   app.add_option("--people", command.people, "number of people to draw")
       ->type_name(fmt::format("N ({})", kDemoPeople))
       ->group("Run");
+}
+
+/// `given`: whether --ranks was.
+void check_planned_ranks(const CommandLine& command, bool given) {
+  if (!given) return;
+  constexpr std::int64_t kMost = 1 << 20;
+  if (command.ranks < 1 || command.ranks > kMost) {
+    throw UsageError(
+        fmt::format("--ranks: must lie between 1 and {}, got {}", kMost, command.ranks));
+  }
+  if (!command.plan) {
+    throw UsageError(
+        fmt::format("--ranks: belongs to --plan; a run has as many ranks as mpirun "
+                    "starts: mpirun -n {} finetune ...",
+                    command.ranks));
+  }
 }
 
 /// Empty if --help or the like has printed its text.
@@ -117,6 +138,7 @@ std::optional<CommandLine> parse(Arguments arguments, Reporter& reporter) {
   add_manual_options(app, reporter);
   if (!parse_arguments(app, arguments, reporter)) return {};
   if (!command.resume.empty()) check_resume_stands_alone(app);
+  check_planned_ranks(command, app.count("--ranks") > 0);
   if (command.people < 1) {
     throw UsageError(fmt::format("--people: must be at least 1, got {}", command.people));
   }
@@ -206,7 +228,7 @@ int finetune_command(Arguments arguments, Reporter& reporter) {
     return kSuccess;
   }
   if (command.plan) {
-    plan_run(command.options, reporter);
+    plan_run(command.options, reporter, faces::make_mtcnn, command.ranks);
     return kSuccess;
   }
   return command.resume.empty() ? start(command, reporter) : resume(command, reporter);

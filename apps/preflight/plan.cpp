@@ -10,6 +10,7 @@
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/options/device_option.h"
 #include "hanok/apps/preflight/rehearsal.h"
+#include "hanok/apps/preflight/scaling_text.h"
 #include "hanok/apps/training/samples/fold_samples.h"
 #include "hanok/apps/training/training_setup.h"
 #include "hanok/engine/runtime.h"
@@ -164,6 +165,18 @@ std::string plan_text(const Options& options, const ExperimentData& data,
       own.first_epoch_extra, own.epochs, folds.size(), folds.size() == 1 ? "" : "s",
       duration_text(static_cast<double>(folds.size()) * (own.seconds + own.first_epoch_extra)));
   return out + memory_table(courses);
+}
+
+std::string ranks_text(const Options& options, const ExperimentData& data,
+                       const std::string& start_weights, Reporter& reporter, std::int64_t ranks) {
+  const FoldJob job{.options = options,
+                    .data = data,
+                    .reporter = reporter,
+                    .fold = selected_folds(options, data.fold_count).front(),
+                    .start_weights = start_weights};
+  // The last epoch trains the most parameters.
+  return scaling_text(rehearse_step_work(job, options.epochs - 1), options.batch_size, ranks,
+                      typical_links());
 }
 
 std::string describe_peak(const MemoryStatistics& memory) {

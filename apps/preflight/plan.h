@@ -1,6 +1,7 @@
 // What a training will take, measured on a few of its own steps: finetune --plan.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "hanok/apps/cli/reporter.h"
@@ -15,6 +16,11 @@ namespace hanok::training {
 /// and of peak memory by tag. Writes no file. `reporter` gets what the steps report.
 std::string plan_text(const Options& options, const ExperimentData& data,
                       const std::string& start_weights, Reporter& reporter);
+
+/// What the configured training's step would take on up to `ranks` ranks over typical links,
+/// computed from the work of one: see scaling.h. Writes no file. Throws UsageError for a GPU.
+std::string ranks_text(const Options& options, const ExperimentData& data,
+                       const std::string& start_weights, Reporter& reporter, std::int64_t ranks);
 
 /// "tensors took 692.2 MiB at most: 281.8 activations, 140.6 packed weights, ..."
 std::string describe_peak(const MemoryStatistics& memory);

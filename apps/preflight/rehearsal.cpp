@@ -1,9 +1,13 @@
 #include "hanok/apps/preflight/rehearsal.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <vector>
 
+#include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
+#include "hanok/apps/options/device_option.h"
+#include "hanok/apps/preflight/step_work.h"
 #include "hanok/apps/run/checkpoint.h"
 #include "hanok/apps/run/fold_result.h"
 #include "hanok/apps/training/device/late_results.h"
@@ -14,6 +18,7 @@
 #include "hanok/apps/training/samples/image_loading.h"
 #include "hanok/apps/training/step_runner.h"
 #include "hanok/apps/training/training_setup.h"
+#include "hanok/engine/profiler.h"
 #include "hanok/engine/runtime.h"
 
 namespace hanok::training {
@@ -126,6 +131,25 @@ class ShortTraining {
   std::int64_t steps_done_ = 0;
 };
 
+/// The work of the job's steps, in proportion to their images.
+StepWork step_work(const FoldJob& job, std::int64_t epoch) {
+  const NominalBatch nominal_batch(job.options.batch_size);
+  ShortTraining training(job);
+  nn::Module& model = *training.setup().model;
+  training.setup().freezing->apply(model, epoch);
+  training.read();
+  training.setup().optimizer->allocate_moments();
+  training.train(training.caches_features() ? kBatches : 1);
+  Profiler profiler;
+  RecordedSteps recorded{.parts = job.options.accumulate, .threads = num_threads()};
+  recorded.seconds = timed([&] { recorded.steps = training.train(kBatches); });
+  const std::int64_t images =
+      std::min(static_cast<std::int64_t>(training.samples().training.size()),
+               recorded.steps * job.options.batch_size);
+  recorded.images = images / std::max<std::int64_t>(1, recorded.steps);
+  return measured_work(model, profiler.calls(), recorded);
+}
+
 }  // namespace
 
 Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
@@ -179,6 +203,30 @@ Rehearsal rehearse(const FoldJob& job, std::int64_t epoch) {
   result.memory = allocator.statistics();
   result.resident = peak_memory_bytes();
   return result;
+}
+
+StepWork rehearse_step_work(const FoldJob& job, std::int64_t epoch) {
+  const Device device = choose_device(job.options.device);
+  if (!device.is_cpu()) {
+    throw UsageError(
+        fmt::format("--ranks: measures the layers of a step on the CPU only, and --device selects "
+                    "{}; give --device cpu",
+                    device.to_string()));
+  }
+  StepWork whole = step_work(job, epoch);
+  Options fewer = job.options;
+  constexpr std::int64_t kLeast = 2;  // batch norm wants two
+  fewer.batch_size = std::max(kLeast * fewer.accumulate, fewer.batch_size / 4);
+  if (fewer.batch_size < job.options.batch_size) {
+    const FoldJob small{.options = fewer,
+                        .data = job.data,
+                        .reporter = job.reporter,
+                        .fold = job.fold,
+                        .start_weights = job.start_weights};
+    whole = between(step_work(small, epoch), whole);
+  }
+  whole.batch_size = job.options.batch_size;
+  return whole;
 }
 
 }  // namespace hanok::training

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "hanok/apps/preflight/scaling.h"
 #include "hanok/apps/training/fold_job.h"
 #include "hanok/engine/allocator.h"
 
@@ -24,6 +25,11 @@ struct Rehearsal {
 /// its steps, validation and a checkpoint's copies in the order and with the memory of an epoch.
 /// Writes nothing.
 Rehearsal rehearse(const FoldJob& job, std::int64_t epoch);
+
+/// The work of a step as in `epoch`, layer by layer: measured at the batch size and at a quarter of
+/// it, to tell what does not grow with the images. On the CPU; throws UsageError for a GPU, whose
+/// kernels run after the call. Writes nothing.
+StepWork rehearse_step_work(const FoldJob& job, std::int64_t epoch);
 
 }  // namespace hanok::training
 #pragma GCC visibility pop

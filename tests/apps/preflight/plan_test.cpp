@@ -94,6 +94,41 @@ TEST(PlanOfAShortRun, RehearsesMoreStepsThanItHas) {
   EXPECT_EQ(numbers_of(plan.output, "as configured").size(), 4U);
 }
 
+TEST(PlanOfRanks, SaysWhatAStepWouldTakeOnSeveral) {
+  const TemporaryFolder folder;
+  draw_photos(folder / "photos");
+  const Arguments run = {"--data",       folder / "photos",
+                         "--model",      "resnet18",
+                         "--weights",    "none",
+                         "--image-size", "32",
+                         "--batch-size", "8",
+                         "--folds",      "2",
+                         "--fold",       "0",
+                         "--epochs",     "1"};
+  const Outcome plan = finetune(run + Arguments{"--plan", "--ranks", "6"});
+  ASSERT_EQ(plan.exit_code, 0) << plan.output;
+  EXPECT_THAT(plan.output, HasSubstr("44.7 MB of gradients, 20 batch norms.\n"));
+  EXPECT_THAT(plan.output, HasSubstr("A batch of 8 for each rank:\n"));
+  for (const char* ranks : {"     1", "     2", "     4", "     6"}) {
+    const std::vector<double> row = numbers_of(plan.output, ranks);
+    ASSERT_EQ(row.size(), 11U) << plan.output;  // images; images/s and efficiency of five links
+    EXPECT_EQ(row[0], 8);
+    EXPECT_LE(row[2], 100);
+    EXPECT_GE(row[10], row[4]) << "NVLink is slower than 1 Gbit/s";
+  }
+  EXPECT_THAT(plan.output, HasSubstr("1 Gbit/s: "));
+  EXPECT_EQ(finetune(run + Arguments{"--plan"}).output.find("MB of gradients"), std::string::npos);
+
+  const Outcome trained = finetune(run + Arguments{"--ranks", "6", "--out", folder / "run"});
+  EXPECT_EQ(trained.exit_code, 2);
+  EXPECT_THAT(trained.output, HasSubstr("--ranks: belongs to --plan; a run has as many ranks as "
+                                        "mpirun starts: mpirun -n 6 finetune ..."));
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+  for (const char* wrong : {"0", "-1", "1048577", "many"}) {
+    EXPECT_EQ(finetune(run + Arguments{"--plan", "--ranks", wrong}).exit_code, 2) << wrong;
+  }
+}
+
 TEST(PlanErrors, AreThoseOfARun) {
   EXPECT_EQ(finetune({"--plan"}).exit_code, 2);
   const TemporaryFolder folder;
