@@ -78,7 +78,7 @@ TEST_F(NewRunTest, ThatIsKeptStays) {
 }
 
 TEST_F(NewRunTest, ThatFailsBeforeItsFirstCheckpointCanBeDiscarded) {
-  const auto fail = [this](const std::string& out, const std::string& saved) {
+  const auto fail = [](const std::string& out, const std::string& saved) {
     NewRun run(out);
     write_text(run.make("folds.csv"), "path");
     write_text(run.make("config.toml"), "");
