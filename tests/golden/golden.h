@@ -8,8 +8,10 @@
 #include <fstream>
 #include <gtest/gtest.h>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "hanok/engine/tensor.h"
@@ -19,14 +21,18 @@ namespace hanok::golden {
 
 using Json = nlohmann::json;
 
-/// A golden file of tests/golden. Throws if it is missing or has another format.
-inline Json load(const std::string& file) {
+/// A golden file of tests/golden. Throws if it is missing or has another format. Kept for good, so
+/// that a loop may go through a part of what this returns.
+inline const Json& load(const std::string& file) {
+  static std::map<std::string, Json> kept;
+  const auto found = kept.find(file);
+  if (found != kept.end()) return found->second;
   const std::string path = hanok::test::source_dir() + "/tests/golden/" + file;
   std::ifstream stream(path);
   if (!stream) throw std::runtime_error("cannot read " + path);
   Json json = Json::parse(stream);
   if (json.at("format") != 1) throw std::runtime_error(path + ": unknown format");
-  return json;
+  return kept.emplace(file, std::move(json)).first->second;
 }
 
 /// FNV-1a, 32 bits.
