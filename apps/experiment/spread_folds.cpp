@@ -65,7 +65,8 @@ class Overview {
     }
   }
 
-  /// Reads, now and then, what the other ranks have written. `own` is the fold that this rank trains, whose epochs it prints itself.
+  /// Reads, now and then, what the other ranks have written. `own` is the fold that this rank
+  /// trains, whose epochs it prints itself.
   void look(std::optional<int> own) {
     if (seconds_since(last_) < kLookSeconds) return;
     gather(own);
