@@ -166,10 +166,11 @@ StepTime predict_step(const StepWork& work, double images, std::int64_t ranks, c
       clock.compute(layer.forward.of(part_images));
       statistics(layer.batch_norm_channels, 2 * layer.batch_norm_channels + 1);
     }
-    for (auto layer = work.layers.rbegin(); layer != work.layers.rend(); ++layer) {
-      statistics(layer->batch_norm_channels, 2 * layer->batch_norm_channels);
-      clock.compute(layer->backward.of(part_images));
-      bucket += exchange.gradient_scale * static_cast<double>(layer->gradient_bytes);
+    for (std::size_t i = work.layers.size(); i-- > 0;) {
+      const LayerWork& layer = work.layers[i];
+      statistics(layer.batch_norm_channels, 2 * layer.batch_norm_channels);
+      clock.compute(layer.backward.of(part_images));
+      bucket += exchange.gradient_scale * static_cast<double>(layer.gradient_bytes);
       if (bucket >= static_cast<double>(exchange.bucket_bytes)) send();
     }
     send();
@@ -217,7 +218,8 @@ ScalingPoint strong_scaling(const StepWork& work, std::int64_t images, std::int6
     throw ValueError(
         fmt::format("scaling: {} ranks have no image each of a batch of {}", ranks, images));
   }
-  const auto share = static_cast<double>((images + ranks - 1) / ranks);
+  const std::int64_t largest = (images + ranks - 1) / ranks;
+  const auto share = static_cast<double>(largest);
   const StepTime step = predict_step(work, share, ranks, link, exchange);
   const auto all = static_cast<double>(images);
   return point_of(step, share, ranks, all, compute_seconds(work, all));

@@ -22,7 +22,6 @@ namespace {
 
 using training::Ceilings;
 using training::RecordedSteps;
-using training::StepWork;
 
 constexpr std::int64_t kClasses = 1000, kSteps = 8;
 /// NVIDIA's data sheet of the H100 SXM5: FLOP/s of bf16 tensor cores, bytes/s.
