@@ -1,4 +1,4 @@
-// Data sets: lists of labelled image files on disk.
+// Data sets: lists of labelled image files, on disk or in tar archives (shards).
 #pragma once
 
 #include <cstdint>
@@ -16,14 +16,23 @@ namespace hanok::data {
 /// What the data themselves say an image is for: it lies in their folder train/ or val/.
 enum class Split { None, Train, Val };
 
+/// Where an image file lies in an uncompressed tar archive, which is read in place.
+struct ShardMember {
+  std::size_t shard = 0;  // in Dataset::shards
+  std::int64_t offset = 0, bytes = 0;
+  std::optional<std::uint32_t> crc32{};  // of its bytes, where it is known
+};
+
 struct Sample {
-  std::string path;    // relative to the root
+  std::string path;    // relative to the root; in a shard "SHARD/MEMBER"
   std::int64_t label;  // -1: unknown
   std::string group;   // samples of one group (a person, a photograph) share a fold; the path if
                        // there is no group
   Split split = Split::None;
   /// The part of the image that is used, before preprocessing; empty: all of it.
   std::optional<Rectangle> crop{};
+  /// Empty: a file by itself.
+  std::optional<ShardMember> member{};
 };
 
 /// Folders of a data set that is split already, as they are named on disk; empty where there is
@@ -36,9 +45,10 @@ struct SplitFolders {
 
 struct Dataset {
   std::string root;
-  std::string layout;  // "folder", "competition", "csv"
+  std::string layout;  // "folder", "competition", "csv", "shards"
   std::vector<std::string> class_names;
   std::vector<Sample> samples;
+  std::vector<std::string> shards{};  // relative to the root
   /// True if any two samples share a group.
   bool has_groups = false;
   /// What makes a group: "file name up to its last '_'", "id", "column group".
@@ -52,7 +62,12 @@ struct Dataset {
   /// Problems to report to the user ("id 000123 occurs twice").
   std::vector<std::string> warnings;
 
+  /// Of a member of a shard its name for messages: there is no such file.
   std::string full_path(std::size_t i) const { return root + "/" + samples[i].path; }
+  /// The file that holds the sample: itself, or its shard.
+  std::string file_of(std::size_t i) const {
+    return samples[i].member ? root + "/" + shards[samples[i].member->shard] : full_path(i);
+  }
   /// True if the data say themselves which images are for training and which for validation.
   bool has_split() const { return !split_folders.train.empty() && !split_folders.val.empty(); }
   /// Number of samples per class.
@@ -61,9 +76,11 @@ struct Dataset {
 
 /// How a data set is to be read.
 struct DatasetOptions {
-  std::string layout = "auto";  // or "folder", "competition", "csv"
+  std::string layout = "auto";  // or "folder", "competition", "csv", "shards"
   /// Columns of a table with image files and with labels; empty: by their usual names.
   std::string path_column{}, label_column{};
+  /// Leaves damaged shards out, with a warning for each, instead of refusing the data set.
+  bool allow_damaged_shards = false;
 };
 
 /// Layout root/CLASS/**, images at any depth (image_files.h); classes in byte order of their names.
@@ -88,6 +105,17 @@ Dataset load_competition(const std::string& root);
 /// order. A row without a group is its own group. Throws FormatError naming file and line, also for
 /// two rows of one file; ValueError for fewer than two classes.
 Dataset load_csv_dataset(const std::string& csv_path, const DatasetOptions& options = {});
+
+/// Tar archives as webdataset writes them, at any depth of the folder `root`: an image KEY.jpg and
+/// its label, KEY.cls (a number or name) or "label" in KEY.json, perhaps with a "group"; files of
+/// one key follow each other. A table index.csv (data/shards.h) tells where they lie; without one
+/// every shard is read through once, images passed over. Labels and groups of a table labels.csv
+/// (path: SHARD/MEMBER, MEMBER or KEY) replace those of the shards. classes.txt, a name a line,
+/// says which class is 0, 1, ...; else they are ordered as a table's. Folders train, val and test
+/// are splits. Samples are in the order of the shards' names, then of their places. Throws
+/// FormatError naming damaged or compressed shards and what is wrong with them; ValueError as other
+/// layouts.
+Dataset load_shards(const std::string& root, const DatasetOptions& options = {});
 
 /// Detects the layout ("auto") or uses the named one; `root` may also be a table or a folder with
 /// one (labels.csv, or train.csv). Throws ValueError listing what it looked for.

@@ -96,22 +96,44 @@ std::vector<fs::directory_entry> sorted_entries(const fs::path& folder) {
 /// A walk through a folder and those in it.
 struct Walk {
   std::set<fs::path> above;  // canonical paths of the parent folders: one of them again is a cycle
-  std::vector<std::string> images;
+  std::vector<std::string> found;
   std::map<std::string, std::int64_t>& skipped;
-  bool first_only = false;  // ends with the first image
+  bool first_only = false;  // ends with the first file that is found
+  bool for_shards = false;  // collects tar archives in place of images
 };
 
-void collect_images(const fs::path& folder, const std::string& prefix, Walk& walk) {
+bool is_compressed_shard(const std::string& name) {
+  static constexpr const char* kEndings[] = {".tar.gz", ".tgz",     ".tar.bz2", ".tbz2",  ".tar.xz",
+                                             ".txz",    ".tar.zst", ".tar.lz4", ".tar.lz"};
+  const std::string lowered = lower(name);
+  return std::any_of(std::begin(kEndings), std::end(kEndings),
+                     [&](const char* ending) { return lowered.ends_with(ending); });
+}
+
+/// The reason to pass over a file on the search for tar archives.
+std::string shard_skip_reason(const std::string& name) {
+  const std::string hidden = hidden_reason(name);
+  if (!hidden.empty() || name.ends_with(".tar") || is_compressed_shard(name)) return hidden;
+  const std::string extension = lower(fs::path(name).extension().string());
+  return extension.empty() ? "no extension" : "extension " + extension;
+}
+
+void collect_files(const fs::path& folder, const std::string& prefix, Walk& walk) {
   for (const fs::directory_entry& entry : sorted_entries(folder)) {
-    if (walk.first_only && !walk.images.empty()) return;
+    if (walk.first_only && !walk.found.empty()) return;
     const std::string name = entry.path().filename().string();
     std::error_code error;
     const bool is_folder = entry.is_directory(error);
-    std::string reason = is_folder ? folder_skip_reason(entry.path()) : skip_reason(name);
+    std::string reason = is_folder         ? folder_skip_reason(entry.path())
+                         : walk.for_shards ? shard_skip_reason(name)
+                                           : skip_reason(name);
+    if (reason.empty() && is_folder && walk.for_shards && name.ends_with(".tar")) {
+      reason = "folder that is named as a tar archive";
+    }
     if (reason.empty() && is_folder) {
       const fs::path real = fs::canonical(entry.path(), error);
       if (!error && walk.above.insert(real).second) {
-        collect_images(entry.path(), prefix + name + "/", walk);
+        collect_files(entry.path(), prefix + name + "/", walk);
         walk.above.erase(real);
         continue;
       }
@@ -120,7 +142,7 @@ void collect_images(const fs::path& folder, const std::string& prefix, Walk& wal
       reason = "broken link or special file";
     }
     if (reason.empty()) {
-      walk.images.push_back(prefix + name);
+      walk.found.push_back(prefix + name);
     } else {
       ++walk.skipped[reason];
     }
@@ -128,10 +150,10 @@ void collect_images(const fs::path& folder, const std::string& prefix, Walk& wal
 }
 
 Walk walk_through(const std::string& folder, std::map<std::string, std::int64_t>& skipped,
-                  bool first_only) {
+                  bool first_only, bool for_shards = false) {
   std::error_code error;
-  Walk walk{{fs::canonical(folder, error)}, {}, skipped, first_only};
-  collect_images(folder, "", walk);
+  Walk walk{{fs::canonical(folder, error)}, {}, skipped, first_only, for_shards};
+  collect_files(folder, "", walk);
   return walk;
 }
 
@@ -182,13 +204,25 @@ std::vector<std::string> list_tables(const std::string& folder) {
 std::vector<std::string> list_images(const std::string& folder,
                                      std::map<std::string, std::int64_t>& skipped) {
   Walk walk = walk_through(folder, skipped, /*first_only=*/false);
-  std::sort(walk.images.begin(), walk.images.end());
-  return std::move(walk.images);
+  std::sort(walk.found.begin(), walk.found.end());
+  return std::move(walk.found);
+}
+
+std::vector<std::string> list_shards(const std::string& folder,
+                                     std::map<std::string, std::int64_t>& skipped,
+                                     std::vector<std::string>& compressed) {
+  Walk walk = walk_through(folder, skipped, /*first_only=*/false, /*for_shards=*/true);
+  std::sort(walk.found.begin(), walk.found.end());
+  std::vector<std::string> shards;
+  for (std::string& name : walk.found) {
+    (name.ends_with(".tar") ? shards : compressed).push_back(std::move(name));
+  }
+  return shards;
 }
 
 bool holds_images(const std::string& folder) {
   std::map<std::string, std::int64_t> skipped;
-  return !walk_through(folder, skipped, /*first_only=*/true).images.empty();
+  return !walk_through(folder, skipped, /*first_only=*/true).found.empty();
 }
 
 std::vector<std::string> folders_with_images(const std::string& folder) {

@@ -32,6 +32,13 @@ std::vector<std::string> list_tables(const std::string& folder);
 std::vector<std::string> list_images(const std::string& folder,
                                      std::map<std::string, std::int64_t>& skipped);
 
+/// Tar archives (*.tar) below `folder` at any depth, as relative paths in byte order; other files
+/// and folders *.tar are counted in `skipped`. Archives that are compressed (*.tar.gz, *.tgz, ...)
+/// are listed in `compressed`.
+std::vector<std::string> list_shards(const std::string& folder,
+                                     std::map<std::string, std::int64_t>& skipped,
+                                     std::vector<std::string>& compressed);
+
 /// True if list_images() would find any.
 bool holds_images(const std::string& folder);
 

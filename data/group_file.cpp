@@ -24,6 +24,7 @@ void check_missing(const std::string& csv_path, const Dataset& dataset,
     if (!example.empty()) continue;
     Dataset alone;
     alone.root = dataset.root;
+    alone.shards = dataset.shards;
     alone.samples = {dataset.samples[i]};
     if (find_unreadable(alone, 1).empty()) example = dataset.samples[i].path;
   }

@@ -8,6 +8,9 @@
 #include <string_view>
 
 #include "hanok/data/formats/codecs.h"
+#include "hanok/data/shards.h"
+#include "hanok/data/shards/archive_file.h"
+#include "hanok/data/shards/tar_scan.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::data {
@@ -24,10 +27,30 @@ void check_byte_limit(std::uintmax_t size, const std::string& name, const Decode
   }
 }
 
+/// The member that a path "DIR/a.tar/1.jpg" names behind its first `shard` bytes.
+std::vector<std::uint8_t> read_from_shard(const std::string& path, std::size_t shard,
+                                          const DecodeLimits& limits) {
+  const ArchiveFile file(path.substr(0, shard));
+  TarScan scan(file.path());
+  for (TarMember member; scan.next(member);) {
+    if (member.name != path.substr(shard + 1)) continue;
+    check_byte_limit(static_cast<std::uintmax_t>(member.bytes), path, limits);
+    std::vector<std::uint8_t> bytes(static_cast<std::size_t>(member.bytes));
+    file.read(member.offset, bytes.data(), bytes.size());
+    return bytes;
+  }
+  throw IoError(path + ": the archive holds no such file");
+}
+
 std::vector<std::uint8_t> read_file(const std::string& path, const DecodeLimits& limits) {
   std::error_code error;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) throw IoError(path + ": no such file");
+  if (!std::filesystem::exists(status)) {
+    if (const std::optional<std::size_t> shard = shard_part(path)) {
+      return read_from_shard(path, *shard, limits);
+    }
+    throw IoError(path + ": no such file");
+  }
   if (!std::filesystem::is_regular_file(status)) throw IoError(path + ": not a regular file");
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) throw IoError(path + ": " + error.message());

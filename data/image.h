@@ -29,7 +29,8 @@ struct DecodeLimits {
 
 /// Decodes an image file; of an animation the first frame, of a TIFF the first page. Grey, palette,
 /// CMYK and alpha images become RGB as with Pillow's convert("RGB"), except that 16-bit values keep
-/// their high byte. The orientation that EXIF or XMP states is applied. Throws FormatError
+/// their high byte. The orientation that EXIF or XMP states is applied. A path "DIR/a.tar/1.jpg"
+/// names the file 1.jpg in the archive, which is read through up to there. Throws FormatError
 /// (starting with the file name) for other content, which it names, damaged data and images beyond
 /// the limits; IoError if the file cannot be read.
 Image decode_image_file(const std::string& path, const DecodeLimits& limits = {});

@@ -20,6 +20,7 @@
 #endif
 
 #include "hanok/data/image_cache.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/autograd.h"
 #include "hanok/kernels/base/error.h"
@@ -82,7 +83,7 @@ struct Loader::Impl {
   /// A batch being prepared.
   struct Slot {
     Batch batch;
-    std::int64_t begin = 0;  // index of its first sample in the epoch's order
+    std::int64_t begin = 0;               // index of its first sample in the epoch's order
     std::vector<std::int64_t> positions;  // in the batch, of the images to read
     View images;             // view of batch.images; taken once, since taking it counts as a write
     std::int64_t taken = 0;  // samples that a worker has started
@@ -404,14 +405,13 @@ const Preprocessing& Loader::preprocessing() const { return impl_->options.prepr
 std::int64_t Loader::batch_size() const { return impl_->options.batch_size; }
 
 Image decode_sample(const Dataset& dataset, std::size_t sample) {
-  const std::string path = dataset.full_path(sample);
-  Image image = decode_image_file(path);
+  Image image = decode_whole_sample(dataset, sample);
   const std::optional<Rectangle>& part = dataset.samples[sample].crop;
   if (!part) return image;
   try {
     return crop(image, *part);
   } catch (const ValueError& error) {
-    throw FormatError(path + ": " + error.what());
+    throw FormatError(dataset.full_path(sample) + ": " + error.what());
   }
 }
 
@@ -423,7 +423,7 @@ std::vector<BadImage> find_unreadable(const Dataset& dataset, int workers,
     const std::size_t i = static_cast<std::size_t>(index);
     const std::string path = dataset.full_path(i);
     try {
-      const Image image = decode_image_file(path);
+      const Image image = decode_whole_sample(dataset, i);
       check_shape(image, preprocessing);
     } catch (const ValueError& error) {
       reasons[i] = path + ": " + error.what();

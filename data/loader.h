@@ -74,7 +74,7 @@ class Loader {
   bool next(Batch& batch);
   /// Batches of the current epoch, including those skipped by `first_batch`.
   std::int64_t batch_count() const;
-  /// Images per batch; the last one may have fewer.
+  /// Images per batch, of all ranks together; the last one may have fewer.
   std::int64_t batch_size() const;
   /// The preprocessing given to the constructor.
   const Preprocessing& preprocessing() const;
@@ -85,7 +85,7 @@ class Loader {
 };
 
 /// The image of a sample, or the part of it that is used (Sample::crop). Throws as
-/// decode_image_file; FormatError (file name first) if the part exceeds the image.
+/// decode_whole_sample; FormatError (file name first) if the part exceeds the image.
 Image decode_sample(const Dataset& dataset, std::size_t sample);
 
 /// Decodes every sample in parallel; returns those that cannot be read, or whose shape cannot be

@@ -101,10 +101,10 @@ int number_of(std::initializer_list<const char*> variables) {
 Launch launch_of_environment() {
   const auto launch = [](int ranks, const char* variable) {
     Launch found{.ranks = std::max(1, ranks), .launcher = variable};
-    found.local_rank = std::max(
-        0, number_of({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}));
-    found.local_ranks = std::max(
-        1, number_of({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_TASKS_PER_NODE"}));
+    found.local_rank =
+        std::max(0, number_of({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID"}));
+    found.local_ranks = std::max(1, number_of({"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
+                                               "SLURM_STEP_TASKS_PER_NODE"}));
     return found;
   };
   for (const char* variable : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) {

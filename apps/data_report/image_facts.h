@@ -40,7 +40,8 @@ struct ImageFacts {
 /// empty. Empty if the user interrupted.
 std::optional<std::vector<ImageFacts>> measure_images(const data::Dataset& dataset, int threads,
                                                       const std::function<void()>& on_image = {});
-/// Of one file. What is wrong with it is its `problem`; nothing is thrown for it.
+/// Of one sample, or one file. What is wrong with it is its `problem`; nothing is thrown for it.
+ImageFacts measure_image(const data::Dataset& dataset, std::size_t sample);
 ImageFacts measure_image(const std::string& path);
 
 }  // namespace hanok::data_report

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "hanok/apps/cli/signals.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
 
@@ -61,7 +62,7 @@ PagePictures::PagePictures(const data::Dataset& dataset, const std::vector<Image
     if (training::interrupted()) return;
     const auto i = static_cast<std::size_t>(at);
     try {
-      pictures[i] = pages::thumbnail(data::decode_image_file(dataset.full_path(order[i])));
+      pictures[i] = pages::thumbnail(data::decode_whole_sample(dataset, order[i]));
     } catch (const Error&) {
       // It changed since it was measured; its tile is left out.
     }

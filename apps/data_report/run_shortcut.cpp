@@ -5,9 +5,9 @@
 
 #include "hanok/apps/data_report/image_header.h"
 #include "hanok/apps/data_report/jpeg_tables.h"
+#include "hanok/data/shards.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/nn/metrics.h"
-#include "hanok/weights/mapped_file.h"
 
 namespace hanok::data_report {
 namespace {
@@ -22,9 +22,8 @@ struct FileFacts {
   std::string tables{};
 };
 
-FileFacts read_facts(const std::string& path) {
-  const auto file = weights::MappedFile::open(path);
-  const weights::Bytes bytes = file->bytes();
+FileFacts read_facts(const data::Dataset& dataset, std::size_t sample) {
+  const std::vector<std::uint8_t> bytes = data::read_sample(dataset, sample);
   FileFacts facts{.bytes = static_cast<float>(bytes.size())};
   if (const auto header = read_image_header(bytes.data(), bytes.size())) {
     facts.width = static_cast<float>(header->width);
@@ -62,7 +61,7 @@ std::vector<Question> read_questions(const data::Dataset& dataset,
   std::vector<std::string> tables(count);
   for (std::size_t i = 0; i < count; ++i) {
     if (!used[i]) continue;
-    FileFacts facts = read_facts(dataset.full_path(i));
+    FileFacts facts = read_facts(dataset, i);
     bytes[i] = facts.bytes;
     width[i] = facts.width;
     height[i] = facts.height;

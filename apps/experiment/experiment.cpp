@@ -126,12 +126,12 @@ void check_same_start(const Options& options, const ExperimentData& data) {
   }
   Options comparable = options;
   comparable.data.clear();  // each machine may have its own copy, which is compared below
-  check_same_on_ranks({{"version", environment.hanok},
-                       {"program", program.hex()},
-                       {"path of kernels, which HANOK_ISA=portable makes the same,",
-                        environment.kernels},
-                       {"option", to_toml(comparable)},
-                       {"data set", files.hex()}});
+  check_same_on_ranks(
+      {{"version", environment.hanok},
+       {"program", program.hex()},
+       {"path of kernels, which HANOK_ISA=portable makes the same,", environment.kernels},
+       {"option", to_toml(comparable)},
+       {"data set", files.hex()}});
 }
 
 /// What the ranks but the first report goes to the run's folder.

@@ -11,11 +11,11 @@
 #include "hanok/apps/cli/errors.h"
 #include "hanok/apps/cli/manual.h"
 #include "hanok/apps/cli/signals.h"
-#include "hanok/apps/run/ranks.h"
 #include "hanok/apps/experiment/demo.h"
 #include "hanok/apps/experiment/experiment.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/apps/preflight/check.h"
+#include "hanok/apps/run/ranks.h"
 
 namespace hanok::training {
 namespace {
@@ -172,10 +172,10 @@ int start(const CommandLine& command, Reporter& reporter) {
 /// Several processes train; nothing else.
 void check_ranks(const CommandLine& command) {
   if (!has_other_ranks()) return;
-  const std::string other = command.check                     ? "--check"
-                            : command.dry_run                 ? "--dry-run"
-                            : command.plan                    ? "--plan"
-                            : command.print_config            ? "--print-config"
+  const std::string other = command.check                      ? "--check"
+                            : command.dry_run                  ? "--dry-run"
+                            : command.plan                     ? "--plan"
+                            : command.print_config             ? "--print-config"
                             : !command.write_synthetic.empty() ? "--write-synthetic"
                                                                : "";
   if (other.empty()) return;

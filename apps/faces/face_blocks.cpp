@@ -8,6 +8,7 @@
 #include "hanok/apps/faces/face_findings.h"
 #include "hanok/apps/options/options.h"
 #include "hanok/data/sampler.h"
+#include "hanok/data/shards.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::faces {
@@ -186,7 +187,7 @@ pages::Gallery gallery(const FaceTable& table, const data::Dataset& dataset, boo
   for (const std::size_t i : chosen(table, dataset, found, most)) {
     const data::Sample& sample = dataset.samples[i];
     try {
-      const data::Image image = data::decode_image_file(dataset.full_path(i));
+      const data::Image image = data::decode_whole_sample(dataset, i);
       const PhotoFaces& photo = table.photos[i];
       pages::Tile tile{.picture = pages::thumbnail(with_boxes(image, photo, margin), 160),
                        .title = sample.path};

@@ -4,12 +4,12 @@
 #include <array>
 #include <cmath>
 #include <fmt/format.h>
-#include <fstream>
 #include <mutex>
 
 #include "hanok/apps/cli/progress.h"
 #include "hanok/apps/cli/signals.h"
 #include "hanok/apps/run/fnv_hash.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/precision.h"
 #include "hanok/kernels/base/error.h"
 #include "hanok/kernels/base/thread_pool.h"
@@ -20,12 +20,20 @@ namespace {
 /// `--crop center` keeps this share of the shorter side.
 constexpr double kMiddle = 7.0 / 8.0;
 
-PhotoFaces search(const std::string& path, const FaceFinder& finder) {
+/// 64-bit FNV-1a as 16 hex digits.
+std::string hash_of(const std::vector<std::uint8_t>& bytes) {
+  training::FnvHash hash;
+  hash.add(bytes.data(), bytes.size());
+  return hash.hex();
+}
+
+PhotoFaces search(const data::Dataset& dataset, std::size_t sample, const FaceFinder& finder) {
   PhotoFaces photo;
   data::Image image;
   try {
-    photo.content_hash = content_hash(path);
-    image = data::decode_image_file(path);
+    const std::vector<std::uint8_t> bytes = data::read_sample(dataset, sample);
+    photo.content_hash = hash_of(bytes);
+    image = data::decode_image(bytes.data(), bytes.size(), dataset.full_path(sample));
   } catch (const IoError&) {
     return photo;
   } catch (const FormatError&) {
@@ -54,19 +62,6 @@ std::int64_t FaceTable::with_face() const {
                        [](const PhotoFaces& photo) { return photo.largest.has_value(); });
 }
 
-std::string content_hash(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw IoError(path + ": cannot be opened");
-  training::FnvHash hash;
-  std::vector<char> block(std::size_t{1} << 16);
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    hash.add(block.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  if (file.bad()) throw IoError(path + ": cannot be read");
-  return hash.hex();
-}
-
 std::optional<FaceTable> find_faces(const data::Dataset& dataset, const FaceFinder& finder,
                                     int threads, training::Reporter& reporter) {
   const training::Clock::time_point start = training::Clock::now();
@@ -83,7 +78,7 @@ std::optional<FaceTable> find_faces(const data::Dataset& dataset, const FaceFind
       if (training::interrupted()) return;
       const PrecisionScope precision(Precision::F32);
       const auto at = static_cast<std::size_t>(i);
-      table.photos[at] = search(dataset.full_path(at), finder);
+      table.photos[at] = search(dataset, at, finder);
       const std::lock_guard lock(mutex);
       progress.advance(1);
     });
@@ -145,8 +140,9 @@ std::vector<std::string> changed_files(const FaceTable& table, const data::Datas
   pool.run(static_cast<std::int64_t>(changed.size()), [&](std::int64_t i) {
     const auto at = static_cast<std::size_t>(i);
     try {
-      changed[at] = content_hash(dataset.full_path(at)) != table.photos[at].content_hash ? 1 : 0;
-    } catch (const IoError&) {
+      const std::string hash = hash_of(data::read_sample(dataset, at));
+      changed[at] = hash != table.photos[at].content_hash ? 1 : 0;
+    } catch (const Error&) {  // missing, or damaged in its shard
       changed[at] = 1;
     }
   });

@@ -16,7 +16,7 @@ namespace hanok::faces {
 
 /// What was found in one photograph.
 struct PhotoFaces {
-  std::string content_hash{};     // of the file (content_hash())
+  std::string content_hash{};     // 64-bit FNV-1a of the file, 16 hex digits
   int width = 0, height = 0;      // upright; 0: the photograph could not be read
   std::int64_t faces = 0;         // found
   std::optional<Face> largest{};  // without landmarks
@@ -29,9 +29,6 @@ struct FaceTable {
   /// Photographs in which a face was found.
   std::int64_t with_face() const;
 };
-
-/// 64-bit FNV-1a of a file's bytes as 16 hex digits. Throws IoError.
-std::string content_hash(const std::string& path);
 
 /// Searches every photograph of the data set by `threads` threads, with progress; the same for any
 /// number of them. Photographs that cannot be read are marked as such. Empty if the user

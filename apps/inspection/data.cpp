@@ -236,7 +236,7 @@ void check_outputs(const DataOptions& options, const std::vector<const data::Dat
   for (const data::Dataset* dataset : datasets) {
     add_tables_in(dataset->root, inputs);
     for (std::size_t i = 0; i < dataset->samples.size(); ++i) {
-      inputs.push_back(dataset->full_path(i));
+      inputs.push_back(dataset->file_of(i));
     }
   }
   const auto check = [&inputs](const std::string& option, const std::string& path,

@@ -15,6 +15,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/run/run_lock.h"
 #include "hanok/apps/training/samples/corrections.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 
@@ -39,7 +40,7 @@ std::vector<run_report::RunRecord> read_runs(const LabelsOptions& options) {
 /// Networks need the photographs; a page shows what is there.
 void check_photographs(const data::Dataset& dataset) {
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
-    if (training::exists(dataset.full_path(i))) continue;
+    if (data::sample_bytes(dataset, i)) continue;
     throw IoError(
         fmt::format("{}: not there; if the photographs were moved, add --data FOLDER (--neighbours "
                     "0 needs none)",
@@ -110,7 +111,7 @@ void check_outputs(const LabelsOptions& options, const data::Dataset& dataset) {
       if (!is_of_find_labels(run, file)) inputs.push_back(file);
     }
   }
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.file_of(i));
   for (const char* table : {"/labels.csv", "/train.csv", "/train/train.csv"}) {
     inputs.push_back(dataset.root + table);
   }

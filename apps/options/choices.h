@@ -15,7 +15,7 @@
 namespace hanok::training {
 
 /// --layout: how the folder of images is laid out.
-enum class Layout { Auto, Folder, Competition, Csv };
+enum class Layout { Auto, Folder, Competition, Csv, Shards };
 /// --mode: which parts of the network learn, and when (FreezingPlan).
 enum class FreezingMode { FeatureExtraction, Finetune, Gradual };
 /// --optimizer
@@ -49,10 +49,11 @@ struct ChoiceNames;
 
 template <>
 struct ChoiceNames<Layout> {
-  static constexpr std::array<NamedValue<Layout>, 4> table = {{{Layout::Auto, "auto"},
+  static constexpr std::array<NamedValue<Layout>, 5> table = {{{Layout::Auto, "auto"},
                                                                {Layout::Folder, "folder"},
                                                                {Layout::Competition, "competition"},
-                                                               {Layout::Csv, "csv"}}};
+                                                               {Layout::Csv, "csv"},
+                                                               {Layout::Shards, "shards"}}};
 };
 
 template <>

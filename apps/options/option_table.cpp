@@ -39,8 +39,9 @@ void add_data_options(OptionTable& table) {
       .free_on_resume = true;
   table.choice(
       {"layout", "L"},
-      "how the folder is laid out: a folder per class, the mask competition's train.csv, or a "
-      "labels.csv with columns path, label and perhaps group (--data may name the file)",
+      "how the folder is laid out: a folder per class, the mask competition's train.csv, a "
+      "labels.csv with columns path, label and perhaps group (--data may name the file), or shards "
+      "(tar archives that `convert` or webdataset wrote)",
       &Options::layout);
   table.text({"path-column", "NAME"},
              "the table's column with image files; without it: path, image, filename, id_code, ...",
@@ -76,7 +77,9 @@ void add_data_options(OptionTable& table) {
       .kind = OptionEntry::Kind::TextOrInteger;
   table.real("val-fraction", "above 0: one stratified hold-out of this share instead of folds",
              &Options::val_fraction, {.low = 0, .high = 1});
-  table.toggle("allow-bad", "continue even if more than 5% of the images cannot be read",
+  table.toggle("allow-bad",
+               "continue even if more than 5% of the images cannot be read, and without damaged "
+               "shards",
                &Options::allow_bad);
 }
 
@@ -154,6 +157,10 @@ void add_training_options(OptionTable& table) {
                "as many of each class as the smallest has; class-balanced: drawn, classes equally "
                "likely",
                &Options::sampler);
+  table.integer("shuffle-buffer",
+                "of data in shards: shards are read one after the other, and an image moves by "
+                "fewer than so many places from where it lies; other data are shuffled as a whole",
+                &Options::shuffle_buffer, {.low = 1});
   table.real("clip-norm", "scale gradients down to this norm; 0: never", &Options::clip_norm,
              {.low = 0});
   table.real(

@@ -115,13 +115,13 @@ void check_slices(const Options& options) {
   if (options.accumulate > 1 && (options.mixup > 0 || options.cutmix > 0) && ranked) {
     refuse("--accumulate beside --mixup and --cutmix", "a part's images mix with another part's");
   }
+  if (options.local_batch_norm && options.slices > ranks().size()) {
+    refuse("--local-batch-norm beside --slices", "it normalises over one slice a process");
+  }
   if (!ranked) return;
   if (options.batch_size == 0) refuse("--batch-size auto", "give the size of all processes' batch");
   if (options.cache_features == Caching::Yes) {
     refuse("--cache-features yes", "every epoch gives a process other images");
-  }
-  if (options.local_batch_norm && options.slices > ranks().size()) {
-    refuse("--local-batch-norm beside --slices", "it normalises over one slice a process");
   }
 }
 

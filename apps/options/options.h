@@ -58,6 +58,7 @@ struct Options {
   double label_smoothing = 0;
   ClassWeights class_weights = ClassWeights::None;
   data::Sampling sampler = data::Sampling::Shuffled;
+  std::int64_t shuffle_buffer = 1024;
   double clip_norm = 0;
   double ema = 0;
   std::int64_t accumulate = 1;

@@ -10,7 +10,8 @@ namespace hanok::training {
 
 void add_layout_options(CLI::App& app, data::DatasetOptions& options) {
   app.add_option("--layout", options.layout,
-                 "auto, folder (one per class), competition (train.csv) or csv (labels.csv)");
+                 "auto, folder (one per class), competition (train.csv), csv (labels.csv) or "
+                 "shards (tar archives)");
   app.add_option("--path-column", options.path_column, "a table's column with image files")
       ->type_name("NAME");
   app.add_option("--label-column", options.label_column, "a table's column with classes")

@@ -120,7 +120,7 @@ Names inputs_of(const EvaluateOptions& options, const data::Dataset& dataset) {
   if (!options.run.empty()) {
     for (std::string& file : files_of_run(options.run)) inputs.push_back(std::move(file));
   }
-  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.full_path(i));
+  for (std::size_t i = 0; i < dataset.samples.size(); ++i) inputs.push_back(dataset.file_of(i));
   return inputs;
 }
 
@@ -141,7 +141,9 @@ Names inputs_of(const EvaluateOptions& options, const data::Dataset& dataset) {
 
 data::Dataset read_data(const EvaluateOptions& options, const ModelCard& card,
                         std::vector<data::BadImage>& bad) {
-  data::Dataset dataset = data::load_dataset(options.data, options.reading);
+  data::DatasetOptions reading = options.reading;
+  reading.allow_damaged_shards = options.allow_bad;
+  data::Dataset dataset = data::load_dataset(options.data, reading);
   if (dataset.split_folders.any()) refuse_splits(options.data, dataset.split_folders);
   match_classes(dataset, card.class_names, options.allow_missing_classes);
   if (!options.out.empty()) {

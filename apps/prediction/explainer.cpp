@@ -19,6 +19,7 @@
 #include "hanok/apps/run/run_folder.h"
 #include "hanok/apps/run/unreadable.h"
 #include "hanok/apps/training/samples/recorded_data.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/precision.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/kernels/base/error.h"
@@ -34,6 +35,14 @@ struct RunData {
   std::string missing{};  // why it is not there
   std::map<fs::path, std::int64_t> sample_of{};
 };
+
+/// Which photograph it is, links resolved: its file, in a shard with the member's name behind it.
+fs::path identity(const data::Dataset& dataset, std::size_t i, std::error_code& error) {
+  const std::string file = dataset.file_of(i);
+  const std::string member = dataset.full_path(i).substr(file.size());
+  fs::path found = fs::canonical(file, error);
+  return found += member;
+}
 
 RunData read_run_data(const ExplainOptions& options) {
   RunData found;
@@ -64,7 +73,7 @@ RunData read_run_data(const ExplainOptions& options) {
   const data::Dataset& dataset = found.data.dataset;
   for (std::size_t i = 0; i < dataset.samples.size(); ++i) {
     std::error_code error;
-    const fs::path file = fs::canonical(dataset.full_path(i), error);
+    const fs::path file = identity(dataset, i, error);
     if (error) {
       found.missing = fmt::format("{}: {}; if the run's photographs were moved, add --data FOLDER",
                                   dataset.full_path(i), error.message());
@@ -102,7 +111,7 @@ class Explainer {
     files.insert(files.end(), images_.tables.begin(), images_.tables.end());
     for (const data::Dataset* dataset : {&images_.dataset, &run_.data.dataset}) {
       for (std::size_t i = 0; i < dataset->samples.size(); ++i) {
-        files.push_back(dataset->full_path(i));
+        files.push_back(dataset->file_of(i));
       }
     }
     return files;
@@ -139,7 +148,7 @@ class Explainer {
 
   Explanation start(std::size_t i) {
     Explanation image{.name = images_.names[i]};
-    const data::Image whole = data::decode_image_file(images_.dataset.full_path(i));
+    const data::Image whole = data::decode_whole_sample(images_.dataset, i);
     sizes_.push_back({.x = 0, .y = 0, .width = whole.width, .height = whole.height});
     image.photograph = data::resize_longer_side(whole, kExplainedSide);
     image.probabilities.assign(models_.front().card.class_names.size(), 0.0F);
@@ -163,7 +172,7 @@ class Explainer {
   /// Its number in the run's data, if it is one of them.
   std::optional<std::int64_t> own_sample(std::size_t i) const {
     std::error_code error;
-    const auto found = run_.sample_of.find(fs::canonical(images_.dataset.full_path(i), error));
+    const auto found = run_.sample_of.find(identity(images_.dataset, i, error));
     if (error || found == run_.sample_of.end()) return {};
     return found->second;
   }

@@ -22,9 +22,11 @@ struct ImageList {
 };
 
 /// Folders are searched through for image files (data::has_image_extension) in the order of their
-/// names, without hidden files; links are followed. "-" is a list of files and folders, one a line,
-/// on standard input; a CSV's images are in images/ next to it, or in its own folder. Throws
-/// IoError for a folder or a table that cannot be read and ValueError if nothing is listed.
+/// names, without hidden files; links are followed. Of a folder that has only shards (*.tar), and
+/// of a shard, it is the images in them; a/b.tar/1.jpg is one of these. "-" is a list of files and
+/// folders, one a line, on standard input; a CSV's images are in images/ next to it, or in its own
+/// folder. Throws IoError for a folder or a table that cannot be read and ValueError if nothing is
+/// listed.
 ImageList list_images(const std::vector<std::string>& arguments);
 
 }  // namespace hanok::training

@@ -200,7 +200,7 @@ std::vector<std::string> inputs_of(const PredictOptions& options, const ImageLis
     if (!file.empty()) inputs.push_back(file);
   }
   for (std::size_t i = 0; i < images.names.size(); ++i) {
-    inputs.push_back(images.dataset.full_path(i));
+    inputs.push_back(images.dataset.file_of(i));
   }
   return inputs;
 }

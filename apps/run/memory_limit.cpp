@@ -37,9 +37,7 @@ std::int64_t stack_bytes() {
 }
 
 /// Processes that share this machine's memory.
-std::size_t local_ranks() {
-  return static_cast<std::size_t>(launch_of_environment().local_ranks);
-}
+std::size_t local_ranks() { return static_cast<std::size_t>(launch_of_environment().local_ranks); }
 
 /// An arena for each thread, and freed blocks that are kept, would hold memory for nobody.
 void give_back_at_once() {

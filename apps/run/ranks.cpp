@@ -124,8 +124,8 @@ int run_ranked_program(const std::string& name, const std::function<int(Reporter
       // What all ranks find, rank 0 says for all.
       const Failure failure = current_failure();
       if (!is_first_rank()) std::this_thread::sleep_for(std::chrono::seconds(3));
-      const std::string line = fmt::format("{}: rank {}: {}\n", name, ranks().rank(),
-                                           failure.message);
+      const std::string line =
+          fmt::format("{}: rank {}: {}\n", name, ranks().rank(), failure.message);
       std::fwrite(line.data(), 1, line.size(), stderr);
       std::fflush(stderr);
       launched->end_all(failure.exit_code);

@@ -9,6 +9,7 @@
 #include "hanok/apps/prediction/grad_cam.h"
 #include "hanok/apps/prediction/heat_map.h"
 #include "hanok/apps/run/checkpoint.h"
+#include "hanok/data/shards.h"
 #include "hanok/kernels/base/error.h"
 
 namespace hanok::run_report {
@@ -59,7 +60,7 @@ void add_fold(Overlays& overlays, const RunRecord& run, const std::vector<std::s
   if (!maps) return;
   for (std::size_t k = 0; k < numbers.size(); ++k) {
     const auto sample = static_cast<std::size_t>(requests[k].sample);
-    const data::Image whole = data::decode_image_file(run.data.dataset.full_path(sample));
+    const data::Image whole = data::decode_whole_sample(run.data.dataset, sample);
     // As large as the page shows it: maps of whole photographs would fill the memory.
     const data::Image image = data::resize_longer_side(whole, kShownSide);
     const double scale = static_cast<double>(image.width) / whole.width;

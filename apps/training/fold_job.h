@@ -28,7 +28,7 @@ struct FoldJob {
   int fold = 0;
   /// Null: nothing is written and nothing resumed. Of several ranks, the first alone writes.
   const RunFolder* folder = nullptr;
-  MetricsLog* log = nullptr;          // of the folder; null without one
+  MetricsLog* log = nullptr;  // of the folder; null without one
   /// Called when the log has got a line more; may be empty.
   std::function<void(const MetricsLog&)> after_epoch{};
   std::string start_weights{};  // file to start from; empty: random weights

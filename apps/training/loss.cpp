@@ -26,10 +26,9 @@ TrainingLoss::TrainingLoss(const Options& options, std::int64_t classes, Tensor 
 
 Tensor TrainingLoss::targets(data::Batch& batch, std::int64_t epoch, std::int64_t step) const {
   if (options_.mixup == 0 && options_.cutmix == 0) return batch.labels;
-  Tensor targets =
-      options_.mixup > 0
-          ? data::mixup(batch, classes_, options_.mixup, options_.seed, epoch, step)
-          : data::cutmix(batch, classes_, options_.cutmix, options_.seed, epoch, step);
+  Tensor targets = options_.mixup > 0
+                       ? data::mixup(batch, classes_, options_.mixup, options_.seed, epoch, step)
+                       : data::cutmix(batch, classes_, options_.cutmix, options_.seed, epoch, step);
   const std::int64_t images = batch.images.size(0);
   if (has_other_ranks() && images > 0) batch.images = ops::slice(batch.images, 0, 1, images);
   return targets;

@@ -25,8 +25,9 @@ bool is_sliced(const Options& options);
 /// statistics worth the name.
 std::int64_t parts_of(std::int64_t images, std::int64_t accumulate);
 
-/// This rank's images of each part of a training batch of `images`.
-std::vector<ImageRange> training_share(const Options& options, std::int64_t images);
+/// This rank's images of each part of a training batch of `images` in `parts` parts.
+std::vector<ImageRange> training_share(const Options& options, std::int64_t images,
+                                       std::int64_t parts);
 
 /// What a loader of training batches reads (data::LoaderOptions::share): this rank's images, with
 /// --mixup or --cutmix the one before them, too. Empty on one rank, which reads all.

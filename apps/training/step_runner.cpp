@@ -37,8 +37,8 @@ StepRunner::StepRunner(const Context& context)
       upload_(context.setup.device),
       graph_(make_step(context), context.job.reporter,
              {.device = context.setup.device,
-              .enabled = context.job.options.cuda_graph == YesNo::Yes &&
-                              !is_sliced(context.job.options),
+              .enabled =
+                  context.job.options.cuda_graph == YesNo::Yes && !is_sliced(context.job.options),
               .with_gradient_norm = context.job.options.log_steps > 0}),
       fitting_({.cut = context.cut,
                 .reporter = context.job.reporter,

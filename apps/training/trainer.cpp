@@ -32,9 +32,9 @@ Trainer::Trainer(const FoldJob& job)
              .state = state_}) {
   if (!has_other_ranks()) return;
   // Also: the first rank saves nothing before all have read what is there.
-  check_same_on_ranks({{fmt::format("network at the start of fold {}", job_.fold),
-                        weights_hash(*setup_.model)},
-                       {"step to go on from", std::to_string(state_.progress.step)}});
+  check_same_on_ranks(
+      {{fmt::format("network at the start of fold {}", job_.fold), weights_hash(*setup_.model)},
+       {"step to go on from", std::to_string(state_.progress.step)}});
 }
 
 std::string Trainer::start_note() const {

@@ -43,14 +43,13 @@ StepResults TrainingStep::operator()(const StepInputs& inputs, const StepRequest
   const std::int64_t parts = request.cut.parts;
   const bool sliced = context_.options != nullptr && is_sliced(*context_.options);
   if (sliced) {
+    std::int64_t part = 0;
     std::int64_t offset = 0;
-    const std::vector<ImageRange> share = training_share(*context_.options, images);
-    for (std::int64_t part = 0; part < parts; ++part) {
+    for (const ImageRange& share : training_share(*context_.options, images, parts)) {
       compute_slices(inputs, images * part / parts, images * (part + 1) / parts, offset, request,
                      results);
-      if (static_cast<std::size_t>(part) < share.size()) {
-        offset += share[static_cast<std::size_t>(part)].images();
-      }
+      ++part;
+      offset += share.images();
     }
   } else if (request.cut.is_virtual()) {
     compute_virtual_batch(inputs, request, results);
@@ -78,8 +77,8 @@ void TrainingStep::compute_slices(const StepInputs& inputs, std::int64_t begin, 
   SlicedBatch batch(ranks(), slices_of(options), end - begin,
                     options.local_batch_norm ? NormsOver::Slice : NormsOver::Batch);
   nn::GradientReduction reduction(context_.model.parameters(), ranks(), batch);
-  const std::int64_t first = SlicedBatch::slice(batch.first(), slices_of(options),
-                                                end - begin).begin;
+  const std::int64_t first =
+      SlicedBatch::slice(batch.first(), slices_of(options), end - begin).begin;
   std::vector<std::int64_t> predicted;
   double total = 0;
   batch.run([&](const SlicedBatch::Slice& slice) {
@@ -87,8 +86,7 @@ void TrainingStep::compute_slices(const StepInputs& inputs, std::int64_t begin, 
     const std::int64_t place = offset - first;
     const Tensor images = ops::slice(inputs.images, 0, place + slice.begin, place + slice.end);
     const Tensor logits = forward(images, request.cut.recomputed);
-    const Tensor targets =
-        ops::slice(inputs.targets, 0, begin + slice.begin, begin + slice.end);
+    const Tensor targets = ops::slice(inputs.targets, 0, begin + slice.begin, begin + slice.end);
     const Tensor loss = context_.loss(logits, targets,
                                       {.denominator = inputs.denominator,
                                        .denominator_tensor = inputs.denominator_tensor,

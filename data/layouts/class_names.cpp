@@ -1,5 +1,8 @@
 #include "hanok/data/layouts/class_names.h"
 
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <fmt/format.h>
 #include <map>
 
@@ -14,7 +17,26 @@ std::string difference(const std::string& a, const std::string& b) {
   return "upper and lower case";
 }
 
+/// Parses `text` as an integer; false if it is not one.
+bool to_integer(const std::string& text, std::int64_t& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
 }  // namespace
+
+std::vector<std::string> ordered_labels(const std::set<std::string>& labels) {
+  std::vector<std::string> names(labels.begin(), labels.end());
+  std::int64_t ignored = 0;
+  if (std::all_of(names.begin(), names.end(),
+                  [&](const std::string& name) { return to_integer(name, ignored); })) {
+    std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+      std::int64_t x = 0, y = 0;
+      return to_integer(a, x) && to_integer(b, y) && x < y;
+    });
+  }
+  return names;
+}
 
 std::vector<std::string> twin_warnings(const std::vector<std::string>& class_names) {
   std::vector<std::string> warnings;

@@ -1,6 +1,5 @@
 // A table of images, labels and perhaps groups.
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <fmt/format.h>
 #include <optional>
@@ -18,28 +17,6 @@
 
 namespace hanok::data {
 namespace {
-
-/// Parses `text` as an integer; false if it is not one.
-bool to_integer(const std::string& text, std::int64_t& value) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size();
-}
-
-/// The distinct labels in byte order, or in numerical order (2 before 10) if all are integers.
-std::vector<std::string> sorted_labels(const Csv& csv, std::size_t column) {
-  std::set<std::string> texts;
-  for (const auto& row : csv.rows) texts.insert(row[column]);
-  std::vector<std::string> names(texts.begin(), texts.end());
-  std::int64_t ignored = 0;
-  if (std::all_of(names.begin(), names.end(),
-                  [&](const std::string& name) { return to_integer(name, ignored); })) {
-    std::stable_sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
-      std::int64_t x = 0, y = 0;
-      return to_integer(a, x) && to_integer(b, y) && x < y;
-    });
-  }
-  return names;
-}
 
 /// Throws a FormatError that starts with "labels.csv:7: ".
 [[noreturn]] void fail(const Csv& csv, std::size_t row, const std::string& what) {
@@ -141,7 +118,9 @@ Dataset load_csv_dataset(const std::string& csv_path, const DatasetOptions& opti
   dataset.root = std::filesystem::path(csv_path).parent_path().string();
   if (dataset.root.empty()) dataset.root = ".";
   dataset.layout = "csv";
-  dataset.class_names = sorted_labels(csv, columns.label);
+  std::set<std::string> labels;
+  for (const auto& row : csv.rows) labels.insert(row[columns.label]);
+  dataset.class_names = ordered_labels(labels);
   if (dataset.class_names.size() < 2) {
     throw ValueError(fmt::format("{}: {} label{}, at least two are needed", csv_path,
                                  dataset.class_names.size(),

@@ -105,9 +105,22 @@ void refuse_table_beside_splits(const std::string& csv_path, const std::string& 
                                fmt::join(csv.header, ", "), fmt::join(remedies, "; ")));
 }
 
+/// True if the data are in tar archives: a photographs' folder may hold an archive as well.
+bool holds_shards(const std::string& root) {
+  if (holds_images(root)) return false;
+  std::map<std::string, std::int64_t> skipped;
+  std::vector<std::string> compressed;
+  return !list_shards(root, skipped, compressed).empty() || !compressed.empty();
+}
+
 Dataset detect(const std::string& root, const DatasetOptions& options) {
-  if (is_file(root)) return load_csv_dataset(root, options);
+  if (is_file(root)) {
+    const std::string folder = std::filesystem::path(root).parent_path().string();
+    const bool beside_shards = holds_shards(folder.empty() ? "." : folder);
+    return beside_shards ? load_shards(root, options) : load_csv_dataset(root, options);
+  }
   if (!is_folder(root)) throw IoError(root + ": no such folder");
+  if (train_table(root).empty() && holds_shards(root)) return load_shards(root, options);
   const bool columns_named = !options.path_column.empty() || !options.label_column.empty();
   if (columns_named) return load_csv_dataset(table_of(root), options);
   const std::string train = train_table(root);
@@ -131,7 +144,7 @@ Dataset detect(const std::string& root, const DatasetOptions& options) {
   throw ValueError(root +
                    ": contains no data set: neither train.csv nor train/train.csv (competition "
                    "layout), nor labels.csv (a table of paths and labels), nor folders with "
-                   "images (one folder per class)");
+                   "images (one folder per class), nor shards (tar archives *.tar)");
 }
 
 }  // namespace
@@ -141,8 +154,9 @@ Dataset load_dataset(const std::string& root, const DatasetOptions& options) {
   if (options.layout == "folder") return load_image_folder(root);
   if (options.layout == "competition") return load_competition(root);
   if (options.layout == "csv") return load_csv_dataset(table_of(root), options);
+  if (options.layout == "shards") return load_shards(root, options);
   throw ValueError("load_dataset: unknown layout '" + options.layout +
-                   "' (known: auto, folder, competition, csv)");
+                   "' (known: auto, folder, competition, csv, shards)");
 }
 
 }  // namespace hanok::data

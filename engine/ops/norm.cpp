@@ -21,8 +21,7 @@ namespace hanok::ops {
 
 bool is_part_of_batch() {
   const SlicedBatch* slices = SlicedBatch::current();
-  return VirtualBatchNorms::active() ||
-         (slices != nullptr && slices->norms() == NormsOver::Batch);
+  return VirtualBatchNorms::active() || (slices != nullptr && slices->norms() == NormsOver::Batch);
 }
 
 void check_batch_norm(const char* op, const Tensor& x, std::int64_t channels, std::int64_t rows,

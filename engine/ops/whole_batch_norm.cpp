@@ -80,10 +80,8 @@ void WholeBatchNorm::run_backward(const Target& target, const BatchNormBackward&
       set_sums(both);
       // The slice's own are the parameters' gradients.
       for (const auto& [from, to] : {std::pair(dgamma, call.dgamma), {dbeta, call.dbeta}}) {
-        if (to.defined()) target.run(Unary{.kind = UnaryOp::Affine,
-                                           .params = {1, 0},
-                                           .x = from.view(),
-                                           .y = to});
+        if (to.defined())
+          target.run(Unary{.kind = UnaryOp::Affine, .params = {1, 0}, .x = from.view(), .y = to});
       }
     } else {
       parts_.push_back({.first = dgamma.to_vector(), .second = dbeta.to_vector()});

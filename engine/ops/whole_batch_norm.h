@@ -43,9 +43,9 @@ class WholeBatchNorm {
   std::vector<Left> parts_;
   BatchNormState state_;
   Device device_ = Device::cpu();
-  std::int64_t rows_ = 0;                   // of the batch
-  Tensor mean_, invstd_;                    // of the batch: f32 [C]
-  Tensor offset_, slope_;                   // BatchNormBackward::batch_offset, batch_slope
+  std::int64_t rows_ = 0;  // of the batch
+  Tensor mean_, invstd_;   // of the batch: f32 [C]
+  Tensor offset_, slope_;  // BatchNormBackward::batch_offset, batch_slope
 };
 
 }  // namespace hanok::ops

@@ -36,10 +36,7 @@ void Waiting::pause() {
 
 RankLives::RankLives(Transport& transport, const std::atomic<std::int64_t>& begun,
                      const RankLimits& limits, std::function<void(const std::string&)> on_failure)
-    : transport_(transport),
-      begun_(begun),
-      limits_(limits),
-      on_failure_(std::move(on_failure)) {
+    : transport_(transport), begun_(begun), limits_(limits), on_failure_(std::move(on_failure)) {
   if (!on_failure_) {
     on_failure_ = [this](const std::string& message) {
       std::fprintf(stderr, "hanok: %s\n", message.c_str());
@@ -78,8 +75,7 @@ void RankLives::check() const {
 void RankLives::send(Other& other, bool last) {
   if (!transport_.finished(other.sending)) return;  // it still has to take the one before
   other.sent = {.begun = begun_.load(), .last = last ? 1 : 0};
-  other.sending =
-      transport_.start_send(&other.sent, sizeof other.sent, other.rank, Channel::Life);
+  other.sending = transport_.start_send(&other.sent, sizeof other.sent, other.rank, Channel::Life);
 }
 
 void RankLives::listen(Other& other) {
@@ -150,9 +146,8 @@ std::string RankLives::found_missing() {
     }
     if (transport_.rank() == 0 && other.seen.begun < most &&
         seconds(now - other.came) > limits_.lag_seconds) {
-      return name + " runs, but has not come to operation " +
-             std::to_string(other.seen.begun + 1) + " of the ranks, where others wait, for " +
-             text_of(limits_.lag_seconds) +
+      return name + " runs, but has not come to operation " + std::to_string(other.seen.begun + 1) +
+             " of the ranks, where others wait, for " + text_of(limits_.lag_seconds) +
              " s (HANOK_RANK_LAG). The job ends on all ranks; --resume goes on from what was saved";
     }
   }

@@ -134,7 +134,7 @@ TreeCommunicator::TreeCommunicator(std::unique_ptr<Transport> transport, const R
 
 TreeCommunicator::~TreeCommunicator() {
   try {
-    barrier();  // a rank that is not waited for could not send its last signs of life
+    barrier();              // a rank that is not waited for could not send its last signs of life
   } catch (const Error&) {  // said before
   }
   {
@@ -290,7 +290,8 @@ void TreeCommunicator::reduce_gathered(const Elements& x, Channel channel) {
   std::memcpy(x.data, all.data(), x.bytes());
 }
 
-/// Blocks of ranks, doubled in every round (Bruck et al., 1997): each rank collects those behind it.
+/// Blocks of ranks, doubled in every round (Bruck et al., 1997): each rank collects those behind
+/// it.
 void TreeCommunicator::gather(const void* x, std::size_t bytes, std::byte* all, Channel channel) {
   const int ranks = size();
   std::vector<std::byte> collected(bytes * static_cast<std::size_t>(ranks));
@@ -327,8 +328,7 @@ void TreeCommunicator::exchange(int partner, Channel channel, const void* send,
   do {
     const std::size_t out = std::min(send_bytes, kMost);
     const std::size_t in = std::min(receive_bytes, kMost);
-    Transport::Transfer received =
-        in > 0 ? transport_->start_receive(to, in, partner, channel) : 0;
+    Transport::Transfer received = in > 0 ? transport_->start_receive(to, in, partner, channel) : 0;
     Transport::Transfer sent = out > 0 ? transport_->start_send(from, out, partner, channel) : 0;
     Waiting waiting(channel);
     while (!transport_->finished(received) || !transport_->finished(sent)) {

@@ -16,6 +16,7 @@
 #include "hanok/data/record_store.h"
 #include "hanok/data/sample_rows.h"
 #include "hanok/data/sampler.h"
+#include "hanok/data/shards.h"
 #include "hanok/data/splits.h"
 #include "hanok/data/synthetic.h"
 #include "hanok/data/transforms.h"

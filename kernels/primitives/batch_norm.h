@@ -76,8 +76,8 @@ struct BatchNormBackward {
   static void operands(auto& op, const auto& visit) {
     visit.reads(op.x, Elements::DataOrBf16);
     for (auto* view : {&op.y, &op.dy}) visit.reads(*view);
-    for (auto* view : {&op.mean, &op.invstd, &op.gamma, &op.beta, &op.batch_offset,
-                       &op.batch_slope}) {
+    for (auto* view :
+         {&op.mean, &op.invstd, &op.gamma, &op.beta, &op.batch_offset, &op.batch_slope}) {
       visit.reads(*view, Elements::F32);
     }
     visit.writes(op.dx);

@@ -32,8 +32,8 @@ struct Outcome {
 /// A program that runs beside the test.
 class Process {
  public:
-  /// `program` lies in the build's bin folder unless it is an absolute path. `file_size_limit` above 0: no file may grow larger
-  /// (bytes), and the write that tries fails.
+  /// `program` lies in the build's bin folder unless it is an absolute path. `file_size_limit`
+  /// above 0: no file may grow larger (bytes), and the write that tries fails.
   Process(const std::string& program, const std::vector<std::string>& arguments,
           std::int64_t file_size_limit = 0);
   ~Process();

@@ -158,14 +158,13 @@ TEST(Communicator, SumsInTheBackgroundBesideOtherOperations) {
 TEST(Communicator, NamesARankThatDoesNotCome) {
   std::string message;
   try {
-    on_ranks(
-        3,
-        [](Communicator& communicator) {
-          communicator.barrier();
-          if (communicator.rank() == 2) std::this_thread::sleep_for(std::chrono::seconds(1));
-          communicator.barrier();
-        },
-        {.silence_seconds = 2, .lag_seconds = 0.5});
+    on_ranks(3,
+             [](Communicator& communicator) {
+               communicator.barrier();
+               if (communicator.rank() == 2) std::this_thread::sleep_for(std::chrono::seconds(1));
+               communicator.barrier();
+             },
+             {.silence_seconds = 2, .lag_seconds = 0.5});
   } catch (const CommunicationError& error) {
     message = error.what();
   }

@@ -9,6 +9,7 @@ import io
 import pathlib
 import struct
 import sys
+import tarfile
 
 import numpy
 from PIL import Image, PngImagePlugin
@@ -142,6 +143,38 @@ write("folds", "folds", "\0path,fold\n" + "\n".join(rows))
 write("folds", "groups", "\1path,group\n" + "\n".join(rows))
 write("corrections", "all", "path,label,action,new_label\n"
       "cat/1.png,cat,keep,\ncat/2.png,cat,relabel,dog\ndog/1.png,dog,drop,\n")
+
+# ---- shards: a kind, then an archive, its members, or index.csv ----
+def member(name, content, kind=0, *fields):
+    content = content if isinstance(content, bytes) else content.encode()
+    return bytes([len(name)]) + name.encode() + bytes([kind]) + b"".join(fields) + short(content)
+
+
+def tar(name, content):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=name) as archive:
+        for path, data in content.items():
+            info = tarfile.TarInfo(path)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return stream.getvalue()[:6144]
+
+
+tiny = saved(Image.new("RGB", (2, 2)), format="PNG")
+sample = member("a/1.png", tiny) + member("a/1.cls", "0") + member("a/1.json", '{"label": "cat", "group": 7}')
+write("shards", "members", b"\1" + sample + member("2.png", tiny) + member("2.cls", "dog"))
+write("shards", "links", b"\1" + member("1.png", "", 9, b"2", b"\4/etc") + member("d/", "", 1, b"5"))
+write("shards", "gnu", b"\1" + member("././@LongLink", "n" * 130 + ".png\0", 1, b"L") + member("n", tiny))
+write("shards", "pax", b"\1" + member("x", "20 path=\u00e9/long.png\n", 1, b"x") + member("n", tiny))
+write("shards", "size", b"\1" + member("1.png", tiny, 2, b"\x0b77777777777"))
+write("shards", "sparse", b"\1" + member("1.png", tiny, 1, b"S"))
+write("shards", "names", b"\1" + member("../1.png", tiny) + member("/1.png", tiny))
+write("shards", "table", b"\xc1" + sample + member("b/1.png", tiny) + b"\0\0\0")
+many = {"a/1.png": tiny, "a/1.cls": b"0", "b" * 120 + "/2.png": tiny, "b" * 120 + "/2.cls": b"1"}
+write("shards", "python_gnu", b"\0" + tar(tarfile.GNU_FORMAT, many))
+write("shards", "python_pax", b"\0" + tar(tarfile.PAX_FORMAT, many))
+write("shards", "index", b"\2shard,member,offset,bytes,crc32,label,group\na.tar,a/1.png,512,4,,cat,\n"
+      b"a.tar,a/1.cls,1536,1,00000000,dog,g\n")
 
 # ---- TOML ----
 write("config", "options", 'model = "resnet18"\nepochs = 3\nseed = "18446744073709551615"\nfold = 0\n'

@@ -22,6 +22,7 @@ const std::vector<Target>& targets() {
       {"labels", run_labels},
       {"folds", run_folds},
       {"corrections", run_corrections},
+      {"shards", run_shards},
       {"config", run_config},
       {"augmentation", run_augmentation},
       {"run_folder", run_run_folder},

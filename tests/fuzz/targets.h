@@ -44,6 +44,9 @@ void run_labels(Bytes bytes);
 void run_folds(Bytes bytes);
 void run_corrections(Bytes bytes);
 
+// ---- shards.cpp ----
+void run_shards(Bytes bytes);
+
 // ---- options.cpp ----
 void run_config(Bytes bytes);
 void run_augmentation(Bytes bytes);

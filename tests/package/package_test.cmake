@@ -84,7 +84,7 @@ endfunction()
 
 # The packages that no room below data and weights uses.
 set(without "")
-foreach(package JPEG PNG WebP GIF TIFF ZLIB CURL CLI11 tomlplusplus Protobuf
+foreach(package JPEG PNG WebP GIF TIFF LibArchive ZLIB CURL CLI11 tomlplusplus Protobuf
         nlohmann_json)
   list(APPEND without -DCMAKE_DISABLE_FIND_PACKAGE_${package}=ON)
 endforeach()
@@ -135,7 +135,7 @@ elseif(CASE STREQUAL "components")
   configure_command(${here}/components components -DCMAKE_PREFIX_PATH=${prefix}
                     -DCOMPONENTS=data ${without})
   fails("finding data without its packages"
-        "component data needs JPEG, PNG, WebP, GIF, TIFF, not found here" ${command})
+        "component data needs JPEG, PNG, WebP, GIF, TIFF, LibArchive, ZLIB, not found here" ${command})
   configure_command(${here}/components components -DCMAKE_PREFIX_PATH=${prefix} -DVERSION=9.0)
   fails("finding a version that is not there" "requested version \"9.0\"" ${command})
 
@@ -269,7 +269,7 @@ elseif(CASE STREQUAL "exports")
     endif()
     run("linking ${room} as a shared library" ${CXX} -shared -Wl,-z,defs -o ${library}
         -Wl,--whole-archive ${archive} ${own} -Wl,--no-whole-archive ${below}
-        -lfmt -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff -lutf8proc -lz -lcurl
+        -lfmt -ljpeg -lpng -lwebp -lwebpdemux -lgif -ltiff -lutf8proc -larchive -lz -lcurl
         -ltomlplusplus -lprotobuf-lite -pthread)
     list(PREPEND below ${library})
     expect_hanok_only(${library})

@@ -6,10 +6,12 @@
 #include <system_error>
 
 #include "tests/support/paths.h"
+#include "tests/support/sanitized.h"
 
 namespace hanok::test {
 
 std::string mpirun_path() {
+  if (kSanitized) return "";
   std::error_code error;
   if (!std::filesystem::exists(binary_dir() + "/lib/libhanok_mpi.so", error)) return "";
   const char* path = std::getenv("PATH");

@@ -9,7 +9,9 @@ namespace hanok::test {
 /// The path of mpirun; empty where it, or libhanok_mpi, is not there: then tests skip.
 std::string mpirun_path();
 /// Why.
-constexpr const char* kNoMpi = "mpirun or libhanok_mpi.so is not there (Debian: libopenmpi-dev)";
+constexpr const char* kNoMpi =
+    "mpirun or libhanok_mpi.so is not there (Debian: libopenmpi-dev), or a sanitizer would find "
+    "what MPI keeps";
 
 /// Lets mpirun start processes as root, and more of them than there are cores: in containers of
 /// continuous integration.

@@ -58,8 +58,7 @@ class ThreadTransport final : public ranks::Transport {
     post_.send({rank_, to, channel}, data, bytes);
     return 0;
   }
-  Transfer start_receive(void* data, std::size_t bytes, int from,
-                         ranks::Channel channel) override {
+  Transfer start_receive(void* data, std::size_t bytes, int from, ranks::Channel channel) override {
     const std::lock_guard lock(mutex_);
     receives_[++last_] = {{from, rank_, channel}, data, bytes};
     return last_;

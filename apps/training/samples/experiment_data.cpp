@@ -51,8 +51,10 @@ void check_classes(const data::Dataset& dataset) {
         "{}: the class name '{}' is not UTF-8 text, which files of weights and scores require; {} "
         "turns Latin-1 into UTF-8)",
         dataset.root, name,
-        dataset.layout == "csv" ? "save the table in UTF-8 (iconv -f latin1 -t utf8 TABLE"
-                                : "rename it (convmv -f latin1 -t utf8 --notest FOLDER"));
+        dataset.layout == "csv"      ? "save the table in UTF-8 (iconv -f latin1 -t utf8 TABLE"
+        : dataset.layout == "shards" ? "name it in UTF-8 in a table labels.csv (iconv -f latin1 -t "
+                                       "utf8 TABLE"
+                                     : "rename it (convmv -f latin1 -t utf8 --notest FOLDER"));
   }
   const std::vector<std::int64_t> counts = dataset.class_counts();
   const auto filled =
@@ -107,12 +109,14 @@ std::vector<std::int64_t> ExperimentData::training(int fold) const { return memb
 data::DatasetOptions dataset_options(const Options& options) {
   return {.layout = name_of(options.layout),
           .path_column = options.path_column,
-          .label_column = options.label_column};
+          .label_column = options.label_column,
+          .allow_damaged_shards = options.allow_bad};
 }
 
 ExperimentData prepare_data(const Options& options,
                             const std::function<void(const data::Dataset&)>& before_decoding) {
-  const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv;
+  const bool table = options.layout == Layout::Auto || options.layout == Layout::Csv ||
+                     options.layout == Layout::Shards;
   std::error_code error;
   if (!std::filesystem::is_directory(options.data, error) &&
       !(table && std::filesystem::is_regular_file(options.data, error))) {

@@ -184,7 +184,7 @@ void split_data(ExperimentData& data, Options options, const data::Folds& given)
   }
   const std::vector<int> selected = selected_folds(options, data.fold_count);
   // The competition's 18 classes are there whether they have images or not: a fold's table warns.
-  if (data.dataset.layout == "competition") return;
+  if (data.dataset.class_names == data::competition_class_names()) return;
   for (const int fold : selected) check_training_classes(data, fold);
 }
 

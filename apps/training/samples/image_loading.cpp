@@ -1,10 +1,12 @@
 #include "hanok/apps/training/samples/image_loading.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "hanok/apps/run/network.h"
 #include "hanok/apps/training/rank_share.h"
 #include "hanok/data/sampler.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/allocator.h"
 
 namespace hanok::training {
@@ -72,7 +74,10 @@ std::vector<std::int64_t> training_order(const Options& options, const data::Dat
   }
   std::vector<std::int64_t> order = data::epoch_order(options.sampler, labels, options.seed, epoch);
   for (std::int64_t& i : order) i = samples[static_cast<std::size_t>(i)];
-  return order;
+  if (dataset.shards.empty()) return order;
+  return data::in_shard_order(
+      dataset, std::move(order),
+      {.seed = options.seed, .epoch = epoch, .buffer = options.shuffle_buffer});
 }
 
 }  // namespace hanok::training

@@ -25,7 +25,8 @@ int prefetched_batches(std::int64_t batch_size, std::int64_t image_size);
 data::ImageCacheOptions image_cache(const Options& options, std::int64_t images, std::int64_t all,
                                     const std::string& spill_folder);
 
-/// The order in which --sampler visits `samples` in `epoch`: indices into the data set.
+/// The order in which --sampler visits `samples` in `epoch`: indices into the data set. Data in
+/// shards are visited one shard after the other (data::in_shard_order, --shuffle-buffer).
 std::vector<std::int64_t> training_order(const Options& options, const data::Dataset& dataset,
                                          const std::vector<std::int64_t>& samples,
                                          std::int64_t epoch);

@@ -4,10 +4,13 @@
 #include <charconv>
 #include <filesystem>
 #include <fmt/format.h>
+#include <limits>
 #include <map>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <toml++/toml.h>
+#include <unordered_map>
 #include <utility>
 
 #include "hanok/apps/cli/errors.h"
@@ -16,6 +19,7 @@
 #include "hanok/apps/run/files.h"
 #include "hanok/apps/training/samples/experiment_split.h"
 #include "hanok/data/image_files.h"
+#include "hanok/data/shards.h"
 #include "hanok/engine/runtime.h"
 #include "hanok/weights/weights.h"
 
@@ -27,14 +31,6 @@ using Names = std::vector<std::string>;
 
 constexpr int kMostFolds = 10'000;  // that a file may record: there is a result for each
 
-/// Empty if it cannot be found out.
-std::optional<std::int64_t> file_size(const std::string& path) {
-  std::error_code error;
-  const std::uintmax_t size = fs::file_size(path, error);
-  if (error) return {};
-  return static_cast<std::int64_t>(size);
-}
-
 /// A whole number in row `row`. Throws FormatError naming file and line.
 std::int64_t number_in(const data::Csv& csv, std::size_t row, std::size_t column) {
   const std::string& text = csv.rows[row][column];
@@ -44,6 +40,54 @@ std::int64_t number_in(const data::Csv& csv, std::size_t row, std::size_t column
   throw FormatError(fmt::format("{}:{}: {} is '{}', expected 0, 1, ...", csv.path, csv.lines[row],
                                 csv.header[column], text));
 }
+
+/// ",OFFSET,CRC32" of a sample in a shard.
+std::string place_columns(const data::Sample& sample) {
+  if (!sample.member) return ",,";
+  const std::optional<std::uint32_t>& crc32 = sample.member->crc32;
+  return fmt::format(",{},{}", sample.member->offset, crc32 ? std::to_string(*crc32) : "");
+}
+
+/// Reads what place_columns() wrote. The columns are missing where the data are in no shards.
+class PlaceReader {
+ public:
+  explicit PlaceReader(const data::Csv& csv) : csv_(csv) {
+    const auto found = std::find(csv.header.begin(), csv.header.end(), "offset");
+    if (found == csv.header.end()) return;
+    offset_ = static_cast<std::size_t>(found - csv.header.begin());
+    bytes_ = csv.column("bytes");
+    crc32_ = csv.column("crc32");
+  }
+
+  /// Where the sample of a row lies; its shard is added to the data set's.
+  std::optional<data::ShardMember> read(std::size_t row, const std::string& path,
+                                        data::Dataset& dataset) {
+    if (!offset_ || csv_.rows[row][*offset_].empty()) return {};
+    constexpr std::string_view kEnding = ".tar/";
+    const std::size_t end = path.find(kEnding);
+    constexpr std::int64_t kFarthest = std::numeric_limits<std::int64_t>::max() / 4;
+    data::ShardMember member{.offset = number_in(csv_, row, *offset_),
+                             .bytes = number_in(csv_, row, bytes_)};
+    if (end == std::string::npos || member.offset > kFarthest || member.bytes > kFarthest) {
+      throw FormatError(fmt::format("{}:{}: '{}' is in no shard, or at no place in it", csv_.path,
+                                    csv_.lines[row], path));
+    }
+    const std::string shard = path.substr(0, end + kEnding.size() - 1);
+    const auto [known, is_new] = shards_.try_emplace(shard, dataset.shards.size());
+    if (is_new) dataset.shards.push_back(shard);
+    member.shard = known->second;
+    if (!csv_.rows[row][crc32_].empty()) {
+      member.crc32 = static_cast<std::uint32_t>(number_in(csv_, row, crc32_));
+    }
+    return member;
+  }
+
+ private:
+  const data::Csv& csv_;
+  std::optional<std::size_t> offset_;
+  std::size_t bytes_ = 0, crc32_ = 0;
+  std::map<std::string, std::size_t> shards_;
+};
 
 /// A line for each of the first ten names; every line starts with a newline.
 std::string listed(const Names& names) {
@@ -104,7 +148,7 @@ void check_images(const ExperimentData& data, const data::Csv& csv) {
   const auto bytes_column = static_cast<std::size_t>(bytes - csv.header.begin());
   Names missing, changed;
   for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
-    const std::optional<std::int64_t> size = file_size(data.dataset.full_path(i));
+    const std::optional<std::int64_t> size = data::sample_bytes(data.dataset, i);
     const std::string& path = data.dataset.samples[i].path;
     if (!size) {
       missing.push_back(path);
@@ -124,6 +168,28 @@ void check_images(const ExperimentData& data, const data::Csv& csv) {
   if (!data.faces) return;
   changed = faces::changed_files(*data.faces, data.dataset, num_threads());
   if (!changed.empty()) refuse_changed(data, changed, "other content than was searched for faces");
+}
+
+/// Images that lie elsewhere in their shards than the run has recorded: the shards were written
+/// anew.
+void check_places(const ExperimentData& data, const data::Dataset& listing) {
+  if (data.dataset.shards.empty()) return;
+  std::unordered_map<std::string, const data::ShardMember*> place_of;
+  for (const data::Sample& sample : listing.samples) {
+    if (sample.member) place_of[sample.path] = &*sample.member;
+  }
+  Names changed;
+  for (const data::Sample& sample : data.dataset.samples) {
+    const auto found = place_of.find(sample.path);
+    if (!sample.member || found == place_of.end()) continue;
+    const data::ShardMember& now = *found->second;
+    const bool other_content =
+        now.crc32 && sample.member->crc32 && *now.crc32 != *sample.member->crc32;
+    if (now.offset != sample.member->offset || now.bytes != sample.member->bytes || other_content) {
+      changed.push_back(sample.path);
+    }
+  }
+  if (!changed.empty()) refuse_changed(data, changed, "another place or content in a shard");
 }
 
 /// Files and classes in the listing that the run did not start with, and labels that have changed.
@@ -176,7 +242,8 @@ void report_changes(const ExperimentData& data, const data::Dataset& listing, Re
 std::string folds_to_csv(const ExperimentData& data) {
   std::string out = "path,label,group,fold";
   for (std::size_t r = 1; r < data.repeats.size(); ++r) out += fmt::format(",fold_{}", r + 1);
-  out += ",bytes\n";
+  const bool in_shards = !data.dataset.shards.empty();
+  out += in_shards ? ",bytes,offset,crc32\n" : ",bytes\n";
   for (std::size_t i = 0; i < data.dataset.samples.size(); ++i) {
     const data::Sample& sample = data.dataset.samples[i];
     out += fmt::format(
@@ -184,8 +251,10 @@ std::string folds_to_csv(const ExperimentData& data) {
         data::csv_field(data.dataset.class_names[static_cast<std::size_t>(sample.label)]),
         data::csv_field(sample.group));
     for (const data::Folds& folds : data.repeats) out += fmt::format(",{}", folds[i]);
-    const std::optional<std::int64_t> bytes = file_size(data.dataset.full_path(i));
-    out += bytes ? fmt::format(",{}\n", *bytes) : ",\n";
+    const std::optional<std::int64_t> bytes = data::sample_bytes(data.dataset, i);
+    out += bytes ? fmt::format(",{}", *bytes) : ",";
+    if (in_shards) out += place_columns(sample);
+    out += "\n";
   }
   return out;
 }
@@ -299,6 +368,8 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
     label_of[data.dataset.class_names[i]] = static_cast<std::int64_t>(i);
   }
   data.repeats.resize(fold_columns.size());
+  data.dataset.shards.clear();
+  PlaceReader places(csv);
   int highest = 0;
   for (std::size_t i = 0; i < csv.rows.size(); ++i) {
     const std::vector<std::string>& row = csv.rows[i];
@@ -309,8 +380,10 @@ ExperimentData data_from_folds_csv(const Options& options, const std::string& pa
     }
     const std::string wrong = data::path_problem(data.dataset.root, row[path_column]);
     if (!wrong.empty()) throw FormatError(fmt::format("{}:{}: {}", path, csv.lines[i], wrong));
-    data.dataset.samples.push_back(
-        {.path = row[path_column], .label = label->second, .group = row[group_column]});
+    data.dataset.samples.push_back({.path = row[path_column],
+                                    .label = label->second,
+                                    .group = row[group_column],
+                                    .member = places.read(i, row[path_column], data.dataset)});
     for (std::size_t r = 0; r < fold_columns.size(); ++r) {
       const std::int64_t fold = number_in(csv, i, fold_columns[r]);
       if (fold >= kMostFolds) {
@@ -367,19 +440,22 @@ ExperimentData data_of_run(const Options& options, const RunFolder& folder,
 void compare_with_files(ExperimentData& data, const Options& options, const RunFolder& folder,
                         Reporter& reporter) {
   check_images(data, data::read_csv(folder.folds()));
+  std::optional<data::Dataset> listing;
   try {
     data::DatasetOptions reading = dataset_options(options);
     reading.layout = data.dataset.layout;
-    const data::Dataset listing = data::load_dataset(options.data, reading);
-    report_changes(data, listing, reporter);
-    data.dataset.skipped = listing.skipped;
-    data.dataset.warnings = listing.warnings;
+    listing = data::load_dataset(options.data, reading);
   } catch (const Error& problem) {
     reporter.warn(fmt::format(
         "a new run could not be started on these data ({}); this one goes on with the images and "
         "classes that it has recorded",
         problem.what()));
+    return;
   }
+  check_places(data, *listing);
+  report_changes(data, *listing, reporter);
+  data.dataset.skipped = listing->skipped;
+  data.dataset.warnings = listing->warnings;
 }
 
 data::Folds folds_from_file(const Options& options, const data::Dataset& dataset) {
@@ -388,6 +464,7 @@ data::Folds folds_from_file(const Options& options, const data::Dataset& dataset
     if (folds[i] >= 0) continue;
     data::Dataset alone;
     alone.root = dataset.root;
+    alone.shards = dataset.shards;
     alone.samples = {dataset.samples[i]};
     if (data::find_unreadable(alone, 1).empty()) {
       data::check_folds(options.folds_file, dataset, folds, alone.warnings);  // throws

@@ -16,7 +16,8 @@
 namespace hanok::training {
 
 /// folds.csv of a run folder: path,label,group,fold, then fold_2, ... of further repeats, then the
-/// size of the file in bytes (empty if it cannot be found out). The label is the class's name.
+/// size of the file in bytes (empty if it cannot be found out); of data in shards also offset and
+/// crc32, where it lies in its shard. The label is the class's name.
 std::string folds_to_csv(const ExperimentData& data);
 
 /// unreadable.csv of a run folder: path,reason.

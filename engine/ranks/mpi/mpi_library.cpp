@@ -1,10 +1,9 @@
 // libhanok_mpi: mpi_table.h over an MPI implementation.
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
-#include <mpi.h>
-
 #include <cstring>
 #include <memory>
+#include <mpi.h>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -17,7 +16,7 @@ struct State {
   std::mutex slots;                   // of the vectors of transfers
   std::vector<MPI_Request> requests;  // transfer i + 1
   std::vector<std::uint64_t> free;
-  std::mutex calls;     // where MPI allows one thread at a time
+  std::mutex calls;  // where MPI allows one thread at a time
   bool serial = true;
   std::vector<MPI_Comm> channels;
   std::string implementation;
@@ -135,14 +134,8 @@ extern "C" __attribute__((visibility("default"))) const hanok_mpi_table* hanok_m
   int length = 0;
   MPI_Get_library_version(text, &length);
   state().implementation = text;
-  static hanok_mpi_table table = {HANOK_MPI_VERSION,
-                                  nullptr,
-                                  begin,
-                                  start_send,
-                                  start_receive,
-                                  finished,
-                                  end_all,
-                                  end};
+  static hanok_mpi_table table = {HANOK_MPI_VERSION, nullptr,  begin,   start_send,
+                                  start_receive,     finished, end_all, end};
   table.implementation = state().implementation.c_str();
   return &table;
 }

@@ -415,15 +415,16 @@ TEST_F(Flags, EveryOptionOfTheTableHasACase) {
       "path-column", "label-column",
       // in tests/apps/run/start_from_test.cpp
       "rename",
-      "face-margin",  // in tests/apps/faces/face_crop_test.cpp
-      "tensorboard",  // in tests/apps/run_report/tensorboard_test.cpp
-      "find-labels",  // in tests/apps/label_errors/planted_errors_test.cpp
+      "shuffle-buffer",  // in tests/apps/experiment/shards_test.cpp
+      "face-margin",     // in tests/apps/faces/face_crop_test.cpp
+      "tensorboard",     // in tests/apps/run_report/tensorboard_test.cpp
+      "find-labels",     // in tests/apps/label_errors/planted_errors_test.cpp
       // in test_flags_training.cpp
       "repeats", "folds-file", "corrections", "unfreeze-at", "hidden", "head-lr", "lr-group",
       "warmup", "loss", "focal-gamma", "noise-robust", "gce-q", "bootstrap-beta", "trim-share",
       "label-smoothing", "sampler", "clip-norm", "ema", "accumulate", "virtual-batch", "crop",
-      "grayscale", "mixup", "cutmix", "log-steps",
-      "slices", "local-batch-norm",  // in tests/apps/programs/ranks_test.cpp
+      "grayscale", "mixup", "cutmix", "log-steps", "slices",
+      "local-batch-norm",  // in tests/apps/programs/ranks_test.cpp
       // in test_feature_cache.cpp, test_profile.cpp and test_autotune.cpp
       "augment-repeats", "cache-features", "cache-budget", "cache-images", "image-budget",
       "profile", "autotune", "detect-anomaly"};  // also in tests/apps/training/step_runner_test.cpp

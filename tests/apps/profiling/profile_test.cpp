@@ -1,4 +1,6 @@
 // --profile of finetune and predict: a trace in the format of Chrome's tracing, and a table.
+#include "hanok/apps/profiling/profile.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <map>
@@ -127,7 +129,7 @@ TEST_F(Profile, OfPredictLiesBesideTheAnswers) {
 }
 
 TEST(Profile, TellsWhatCommunicationTakesAndHides) {
-  ProfileData data;
+  training::ProfileData data;
   data.steps = {{0, 1}};
   EXPECT_EQ(communication_text(data), "");
   KernelCall call;
@@ -145,7 +147,7 @@ TEST(Profile, TellsWhatCommunicationTakesAndHides) {
   EXPECT_EQ(communication_text(data),
             "communication a step: 4.00 MB of gradients in 200.00 ms, of which 50% beside kernels; "
             "50.00 ms of waiting for batch norm, loss and predictions\n");
-  EXPECT_THAT(trace_json(data), ::testing::HasSubstr("gradients, beside the backward pass"));
+  EXPECT_THAT(trace_json(data), HasSubstr("gradients, beside the backward pass"));
 }
 
 }  // namespace

@@ -51,15 +51,9 @@ class Ranks : public ::testing::Test {
   }
 
   Arguments command(const std::string& out, const Arguments& more = {}) const {
-    return merged({"--data",       folder_ / "photos",
-                   "--weights",    "none",
-                   "--image-size", "32",
-                   "--folds",      "2",
-                   "--fold",       "0",
-                   "--model",      "lenet",
-                   "--batch-size", "8",
-                   "--workers",    "1",
-                   "--out",        folder_ / out},
+    return merged({"--data", folder_ / "photos", "--weights", "none", "--image-size", "32",
+                   "--folds", "2", "--fold", "0", "--model", "lenet", "--batch-size", "8",
+                   "--workers", "1", "--out", folder_ / out},
                   more);
   }
   Outcome on_ranks(int ranks, const Arguments& arguments) const {
@@ -133,21 +127,21 @@ TEST_P(RankedRecipes, GiveTheSameBitsOnTwoRanks) {
 // The training images are 18, so the last batch of an epoch has 2: some slices are empty.
 INSTANTIATE_TEST_SUITE_P(
     Options, RankedRecipes,
-    ::testing::Values(
-        Recipe{"ShortBatchesAndEmptySlices", {"--slices", "8"}},
-        Recipe{"AverageAndMixup", {"--ema", "0.9", "--mixup", "0.4"}},
-        Recipe{"CutmixAndClipping", {"--cutmix", "1", "--clip-norm", "0.5"}},
-        Recipe{"Accumulation", {"--accumulate", "2"}},
-        Recipe{"FrozenLayers", {"--mode", "gradual", "--model", "mobilenet_v2"}},
-        Recipe{"DropoutAndRandomDepth", {"--model", "efficientnet_b0"}},
-        Recipe{"Integers", {"--precision", "int16", "--model", "resnet18"}},
-        Recipe{"BalancedClasses", {"--sampler", "over", "--class-weights", "balanced"}}),
+    ::testing::Values(Recipe{"ShortBatchesAndEmptySlices", {"--slices", "8"}},
+                      Recipe{"AverageAndMixup", {"--ema", "0.9", "--mixup", "0.4"}},
+                      Recipe{"CutmixAndClipping", {"--cutmix", "1", "--clip-norm", "0.5"}},
+                      Recipe{"Accumulation", {"--accumulate", "2"}},
+                      Recipe{"FrozenLayers", {"--mode", "gradual", "--model", "mobilenet_v2"}},
+                      Recipe{"DropoutAndRandomDepth", {"--model", "efficientnet_b0"}},
+                      Recipe{"Integers", {"--precision", "int16", "--model", "resnet18"}},
+                      Recipe{"BalancedClasses",
+                             {"--sampler", "over", "--class-weights", "balanced"}}),
     [](const auto& info) { return std::string(info.param.name); });
 
 TEST_F(Ranks, GiveTheResultOfOneProcessToRounding) {
   // No kink (ReLU, max pooling) that rounding passes: gradients would jump, and trainings part.
-  const Arguments recipe = {"--model", "lenet", "--optimizer", "sgd",  "--lr",     "0.003",
-                            "--epochs", "20",   "--max-steps", "50",   "--patience", "0"};
+  const Arguments recipe = {"--model",  "lenet", "--optimizer", "sgd", "--lr",       "0.003",
+                            "--epochs", "20",    "--max-steps", "50",  "--patience", "0"};
   train(1, "one", recipe);
   for (const int ranks : {2, 4}) {
     const std::string out = fmt::format("on{}", ranks);
