@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <sched.h>
 #include <utility>
 
@@ -10,6 +11,7 @@ namespace {
 
 constexpr auto kBeat = std::chrono::milliseconds(250);
 constexpr auto kLastSigns = std::chrono::seconds(2);  // time for them to arrive
+constexpr auto kOfEndingAll = std::chrono::seconds(5);
 
 double seconds(std::chrono::steady_clock::duration time) {
   return std::chrono::duration<double>(time).count();
@@ -37,13 +39,6 @@ void Waiting::pause() {
 RankLives::RankLives(Transport& transport, const std::atomic<std::int64_t>& begun,
                      const RankLimits& limits, std::function<void(const std::string&)> on_failure)
     : transport_(transport), begun_(begun), limits_(limits), on_failure_(std::move(on_failure)) {
-  if (!on_failure_) {
-    on_failure_ = [this](const std::string& message) {
-      std::fprintf(stderr, "hanok: %s\n", message.c_str());
-      std::fflush(stderr);
-      transport_.end_all(1);
-    };
-  }
   if (transport.rank() != 0) {
     others_.resize(1);
   } else {
@@ -68,6 +63,11 @@ RankLives::~RankLives() {
 
 void RankLives::check() const {
   if (!failed_.load(std::memory_order_acquire)) return;
+  if (!on_failure_) {
+    // watch() has said why, and is ending all ranks; MPI alone may wait for one that is cut off.
+    std::this_thread::sleep_for(kOfEndingAll);
+    std::_Exit(1);
+  }
   const std::lock_guard lock(mutex_);
   throw CommunicationError(failure_);
 }
@@ -159,8 +159,16 @@ void RankLives::fail(const std::string& message) {
     const std::lock_guard lock(mutex_);
     failure_ = message;
   }
+  if (!on_failure_) {
+    std::fprintf(stderr, "hanok: %s\n", message.c_str());
+    std::fflush(stderr);
+  }
   failed_.store(true, std::memory_order_release);
-  on_failure_(message);
+  if (on_failure_) {
+    on_failure_(message);
+  } else {
+    transport_.end_all(1);
+  }
 }
 
 }  // namespace hanok::ranks

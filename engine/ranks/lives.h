@@ -29,7 +29,8 @@ class Waiting {
 
 class RankLives {
  public:
-  /// `begun` counts this rank's operations. All of it outlives this.
+  /// `begun` counts this rank's operations. All of it outlives this. Without `on_failure` the
+  /// message goes to standard error, and all ranks end.
   RankLives(Transport& transport, const std::atomic<std::int64_t>& begun, const RankLimits& limits,
             std::function<void(const std::string&)> on_failure);
   /// Every rank's comes to its end at about the same time.
@@ -37,7 +38,7 @@ class RankLives {
   RankLives(const RankLives&) = delete;
   RankLives& operator=(const RankLives&) = delete;
 
-  /// Throws CommunicationError once a rank was given up.
+  /// Once a rank was given up: throws CommunicationError; without on_failure, ends the process.
   void check() const;
 
  private:

@@ -52,7 +52,9 @@ class Job:
         machines.write_text("".join(f"{address} slots=2\n" for address in network.addresses), encoding="utf-8")
         command = ["mpirun", "--hostfile", machines, "-n", ranks, "--map-by", "node", "--bind-to", "none",
                    "--mca", "plm_rsh_agent", network.agent]
-        for name, value in OPTIONS.items():
+        # What killed processes leave vanishes with the hosts.
+        own = {"orte_tmpdir_base": network.folder, "btl_vader_backing_directory": network.folder}
+        for name, value in {**OPTIONS, **own}.items():
             command += ["--mca", name, value]
         environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         self.network, self.output = network, output
