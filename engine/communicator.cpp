@@ -136,6 +136,13 @@ std::unique_ptr<Communicator> launched_ranks() {
   }
   if (launch.ranks == 1 && launch.launcher != "PMIX_RANK") return single_rank();
   std::unique_ptr<ranks::Transport> transport = ranks::open_mpi_transport();
+  if (launch.ranks > 1 && transport->size() != launch.ranks) {
+    throw Error(
+        "a launcher (" + launch.launcher + ") started " + std::to_string(launch.ranks) +
+        " processes, and MPI knows " + std::to_string(transport->size()) +
+        " of them; start them with the mpirun of the MPI that hanok was built with, or with "
+        "an srun --mpi=... that this MPI supports");
+  }
   if (transport->size() == 1) return single_rank();
   return std::make_unique<ranks::TreeCommunicator>(std::move(transport),
                                                    RankLimits::of_environment());
