@@ -1,9 +1,11 @@
 #include "hanok/engine/communicator.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <initializer_list>
+#include <thread>
 #include <utility>
 
 #include "hanok/engine/ranks/mpi_transport.h"
@@ -137,10 +139,20 @@ std::unique_ptr<Communicator> launched_ranks(
   }
   if (launch.ranks == 1 && launch.launcher != "PMIX_RANK") return single_rank();
   std::unique_ptr<ranks::Transport> transport = ranks::open_mpi_transport();
+  if (launch.ranks > 1 && transport->size() != launch.ranks) {
+    throw Error(
+        "a launcher (" + launch.launcher + ") started " + std::to_string(launch.ranks) +
+        " processes, and MPI knows " + std::to_string(transport->size()) +
+        " of them; start them with the mpirun of the MPI that hanok was built with, or with "
+        "an srun --mpi=... that this MPI supports");
+  }
   if (transport->size() == 1) return single_rank();
   const auto end_job = [report, other = transport.get()](const std::string& message) {
     report(message);
-    other->end_all(1);
+    std::thread([other] { other->end_all(1); }).detach();
+    // MPI may wait for a rank that is cut off.
+    std::this_thread::sleep_for(std::chrono::seconds(5));
+    std::_Exit(1);
   };
   return std::make_unique<ranks::TreeCommunicator>(std::move(transport),
                                                    RankLimits::of_environment(), end_job);

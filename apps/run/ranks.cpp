@@ -40,6 +40,17 @@ std::pair<std::string, std::string> first_difference(const std::string& one,
   return {line, other_line};
 }
 
+/// What all ranks find, rank 0 says for all. Waits for that a while: true if the launcher then ends
+/// this process, as it does when a rank ends the job.
+bool ended_by_first_rank() {
+  constexpr int kLooks = 30;
+  clear_interrupt();
+  for (int look = 0; look < kLooks && !interrupted(); ++look) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return interrupted();
+}
+
 }  // namespace
 
 Communicator& ranks() { return *ranks_here(); }
@@ -123,9 +134,8 @@ int run_ranked_program(const std::string& name, const std::function<int(Reporter
       RankLog log;
       return body(log);
     } catch (...) {
-      // What all ranks find, rank 0 says for all.
       const Failure failure = current_failure();
-      if (!is_first_rank()) std::this_thread::sleep_for(std::chrono::seconds(3));
+      if (!is_first_rank() && ended_by_first_rank()) return failure.exit_code;
       print_error(fmt::format("{}: rank {}: {}\n", name, ranks().rank(), failure.message));
       launched->end_all(failure.exit_code);
       return failure.exit_code;

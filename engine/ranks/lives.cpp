@@ -148,12 +148,12 @@ std::string RankLives::found_missing() {
 }
 
 void RankLives::fail(const std::string& message) {
+  on_failure_(message);  // before operations throw it, or instead
   {
     const std::lock_guard lock(mutex_);
     failure_ = message;
   }
   failed_.store(true, std::memory_order_release);
-  on_failure_(message);
 }
 
 }  // namespace hanok::ranks

@@ -17,12 +17,13 @@ import failing_files
 import folders
 import kills
 import memory
+import ranks
 import same_bits
 import signals
 from runs import Broken, Torture
 
-ATTACKS = {"kills": kills, "files": failing_files, "folders": folders, "signals": signals, "memory": memory,
-           "same_bits": same_bits, "changing_files": changing_files, "endurance": endurance}
+ATTACKS = {"kills": kills, "ranks": ranks, "files": failing_files, "folders": folders, "signals": signals,
+           "memory": memory, "same_bits": same_bits, "changing_files": changing_files, "endurance": endurance}
 
 
 def main():

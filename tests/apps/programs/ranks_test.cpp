@@ -207,6 +207,18 @@ TEST_F(Ranks, RefuseWhatTheyCannotDoByName) {
   }
 }
 
+TEST_F(Ranks, AreRefusedWhereMpiDoesNotKnowThem) {
+  setenv("PMIX_RANK", "0", 1);
+  setenv("SLURM_STEP_NUM_TASKS", "3", 1);
+  const Outcome outcome = finetune(command("alone"));
+  unsetenv("PMIX_RANK");
+  unsetenv("SLURM_STEP_NUM_TASKS");
+  EXPECT_EQ(outcome.exit_code, 1) << outcome.output;
+  EXPECT_THAT(outcome.output, HasSubstr("a launcher (PMIX_RANK) started 3 processes, and MPI "
+                                        "knows 1 of them"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "alone"));
+}
+
 TEST_F(Ranks, AreRefusedByProgramsOfOneProcess) {
   const Outcome outcome = run_program(mpirun_, ranked(2, "predict", {"--help"}));
   EXPECT_EQ(outcome.exit_code, 2);
