@@ -104,7 +104,8 @@ class Attempt:
 
     def train_alone(self, recipe):
         out = self.new_run()
-        done = subprocess.run([self.programs / "finetune", *self.arguments(recipe, out)], capture_output=True, text=True)
+        done = subprocess.run([self.programs / "finetune", *self.arguments(recipe, out)], capture_output=True,
+                              text=True)
         if done.returncode != 0:
             raise Broken(f"one process ends with {done.returncode}:\n{done.stdout}{done.stderr}")
         return out
