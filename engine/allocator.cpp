@@ -1,9 +1,12 @@
 // The memory source of each device, and its budget.
 #include "hanok/engine/allocator.h"
 
+#include <cstdint>
 #include <cstdlib>
 #include <mutex>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <utility>
 
 #include "hanok/engine/available_memory.h"
@@ -41,6 +44,19 @@ class SystemMemory final : public MemorySource {
     return pointer;
   }
   void give_back(void* pointer) noexcept override { std::free(pointer); }
+  /// Not where addresses are limited, too: a new segment would take more of them.
+  std::size_t discard(void* pointer, std::size_t bytes) noexcept override {
+    for (const int kind : {RLIMIT_AS, RLIMIT_DATA}) {
+      rlimit limit{};
+      if (getrlimit(kind, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY) return 0;
+    }
+    const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+    const std::size_t before = (page - reinterpret_cast<std::uintptr_t>(pointer) % page) % page;
+    if (bytes < before + page) return 0;
+    const std::size_t whole = (bytes - before) / page * page;
+    if (madvise(static_cast<char*>(pointer) + before, whole, MADV_DONTNEED) != 0) return 0;
+    return whole;
+  }
   // These do nothing in a build without the address sanitizer.
   void note_use(void* pointer, std::size_t bytes) noexcept override {
     ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);

@@ -67,14 +67,14 @@ void CachingAllocator::put_back(Block& block) {
   block.free = true;
   block.entry.value() = {block.size, &block};
   free_list(block).insert(std::move(block.entry));
-  statistics_.cached += block.size;
+  statistics_.cached += block.resident;
 }
 
 void CachingAllocator::take_out(Block& block) {
   FreeList& list = free_list(block);
   block.entry = list.extract(list.find({block.size, &block}));
   block.free = false;
-  statistics_.cached -= block.size;
+  statistics_.cached -= block.resident;
 }
 
 void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
@@ -94,6 +94,7 @@ void* CachingAllocator::allocate(std::size_t bytes, const char* tag) {
       block = take_cached(size, /*small=*/false, pool);  // all is in large segments
     }
   }
+  if (block != nullptr) keep_within_budget(block->size);
   if (block == nullptr) {
     free_segments();
     throw OutOfMemory(bytes, statistics_.in_use, statistics_.budget);
@@ -134,6 +135,7 @@ void CachingAllocator::deallocate(void* pointer) noexcept {
 
 void CachingAllocator::put_back_merged(Block& block) {
   Block* before = block.before;
+  block.resident = block.size;
   put_back(block);
   if (block.after != nullptr && block.after->free) merge_with_next(block);
   if (before != nullptr && before->free) merge_with_next(*before);
@@ -201,6 +203,7 @@ CachingAllocator::Block* CachingAllocator::take_segment(std::size_t size, bool s
   }
   if (held() + wanted > statistics_.budget) free_segments();
   if (held() + wanted > statistics_.budget) wanted = size;  // without rounding it may fit
+  keep_within_budget(wanted);
   if (held() + wanted > statistics_.budget) return nullptr;
   Block* block = new_segment(wanted, small, pool);
   if (block == nullptr) {
@@ -221,6 +224,7 @@ CachingAllocator::Block* CachingAllocator::new_segment(std::size_t size, bool sm
   }
   source_->note_free(data, size);
   Block& block = insert_spare(static_cast<char*>(data), size);
+  block.resident = size;
   block.segment = ++segments_;
   block.small = small;
   block.pool = pool;
@@ -233,6 +237,9 @@ void CachingAllocator::split(Block& block, std::size_t size) {
   const std::size_t least = block.small ? source_->alignment() : kLargeUnit;
   if (block.size < size + least) return;
   Block& rest = insert_spare(block.data + size, block.size - size);
+  // Where the resident bytes of a block lie is not known.
+  rest.resident = std::min(block.resident, rest.size);
+  block.resident = std::min(block.resident, size);
   rest.segment = block.segment;
   rest.small = block.small;
   rest.pool = block.pool;
@@ -250,10 +257,26 @@ void CachingAllocator::merge_with_next(Block& block) {
   take_out(*next);
   take_out(block);
   block.size += next->size;
+  block.resident += next->resident;
   block.after = next->after;
   if (block.after != nullptr) block.after->before = &block;
   blocks_.erase(blocks_.find(next->data));
   put_back(block);
+}
+
+/// Where `wanted` more bytes go beyond the budget: gives memory of the shared pool's large free
+/// blocks back, the largest first.
+void CachingAllocator::keep_within_budget(std::size_t wanted) {
+  const FreeList& list = free_.find({0, false})->second;
+  for (auto it = list.rbegin(); it != list.rend(); ++it) {
+    if (statistics_.in_use + statistics_.cached + wanted <= statistics_.budget) return;
+    Block& block = *it->second;
+    if (block.resident == 0) continue;
+    const std::size_t kept = block.size - source_->discard(block.data, block.size);
+    if (kept >= block.resident) continue;
+    statistics_.cached -= block.resident - kept;
+    block.resident = kept;
+  }
 }
 
 /// Returns segments of the shared pool that are entirely free to the source.
@@ -267,7 +290,7 @@ void CachingAllocator::free_segments() {
         continue;
       }
       it = list.erase(it);
-      statistics_.cached -= block->size;
+      statistics_.cached -= block->resident;
       source_->note_use(block->data, block->size);
       source_->give_back(block->data);
       used_until_.erase(block->segment);

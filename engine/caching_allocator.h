@@ -10,6 +10,10 @@
 // get the same blocks each time. Small requests (below 1 MiB) have their own segments, so that they
 // do not fragment large ones, or none where the system has a good allocator for them (CPU).
 //
+// Free blocks may lie between those in use so that none holds a large request, though the budget
+// would. Where the source can, it takes back their memory then, and a new segment holds the
+// request.
+//
 // Bookkeeping memory is taken before anything changes: a request that fails, also for want of that
 // memory, leaves everything as it was, and freeing never fails.
 //
@@ -36,6 +40,9 @@ class MemorySource {
   /// Null if the source is out of memory.
   virtual void* take(std::size_t bytes) = 0;
   virtual void give_back(void* pointer) noexcept = 0;
+  /// Gives memory of a free block back and keeps its addresses, which hold memory again once they
+  /// are written. Returns how many bytes; 0 where that cannot be done.
+  virtual std::size_t discard(void* /*pointer*/, std::size_t /*bytes*/) noexcept { return 0; }
   /// Told which bytes are handed out and which are free, for a sanitizer: it does not see what
   /// happens within a segment.
   virtual void note_use(void* /*pointer*/, std::size_t /*bytes*/) noexcept {}
@@ -68,6 +75,7 @@ class CachingAllocator final : public Allocator {
   struct Block {
     char* data = nullptr;
     std::size_t size = 0;
+    std::size_t resident = 0;   // while free: at most so many bytes hold memory
     std::uint64_t segment = 0;  // in order of their allocation
     bool free = false;
     bool small = false;
@@ -95,6 +103,7 @@ class CachingAllocator final : public Allocator {
   void split(Block& block, std::size_t size);
   void merge_with_next(Block& block);
   void free_segments();
+  void keep_within_budget(std::size_t wanted);
 
   std::unique_ptr<MemorySource> source_;
   mutable std::mutex mutex_;

@@ -397,6 +397,48 @@ TEST(Allocator, UseStaysWithinABudgetThatWasLoweredBelowItsSegments) {
   allocator.release_cached();
 }
 
+/// Takes back memory of free blocks.
+class DiscardingMemory final : public LimitedMemory {
+ public:
+  explicit DiscardingMemory(std::size_t& discarded)
+      : LimitedMemory(1024 * kMebibyte, 512 * kMebibyte), discarded_(discarded) {}
+  std::size_t discard(void*, std::size_t bytes) noexcept override {
+    discarded_ += bytes;
+    return bytes;
+  }
+
+ private:
+  std::size_t& discarded_;
+};
+
+TEST(Allocator, GivesMemoryOfFreeBlocksBackForARequestThatNoneOfThemHolds) {
+  constexpr std::size_t kBudget = 16 * kMebibyte, kBlock = 2 * kMebibyte;
+  std::size_t discarded = 0;
+  CachingAllocator allocator(std::make_unique<DiscardingMemory>(discarded), kBudget);
+  std::vector<void*> blocks(6);
+  for (void*& block : blocks) block = allocator.allocate(kBlock, "test");
+  for (std::size_t i = 0; i < blocks.size(); i += 2) allocator.deallocate(blocks[i]);
+  EXPECT_EQ(discarded, 0U);
+  void* large = allocator.allocate(3 * kBlock, "test");
+  EXPECT_EQ(discarded, kBlock) << "no more than is needed";
+  EXPECT_EQ(allocator.statistics().in_use, 6 * kBlock);
+  EXPECT_EQ(allocator.statistics().cached, 2 * kBlock);
+
+  // Blocks whose memory was given back are used again, within the budget.
+  blocks[0] = allocator.allocate(kBlock, "test");
+  blocks[2] = allocator.allocate(kBlock, "test");
+  EXPECT_EQ(allocator.statistics().in_use, kBudget);
+  EXPECT_EQ(allocator.statistics().cached, 0U);
+  EXPECT_THROW(allocator.allocate(kBlock, "test"), OutOfMemory);
+
+  // What was used again counts again.
+  blocks[4] = large;
+  for (void* block : blocks) allocator.deallocate(block);
+  EXPECT_EQ(allocator.statistics().in_use, 0U);
+  allocator.release_cached();
+  EXPECT_EQ(allocator.statistics().cached, 0U);
+}
+
 TEST(Allocator, RefusesTheRequestThatATestNames) {
   CachingAllocator allocator = limited_allocator();
   allocator.refuse_request(2);
