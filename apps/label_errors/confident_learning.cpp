@@ -19,16 +19,23 @@ Joint zeros(std::int64_t classes) {
   return Joint(size, std::vector<double>(size, 0.0));
 }
 
+std::int64_t predicted_class(const OutOfFold& data, std::int64_t i) {
+  std::int64_t best = 0;
+  for (std::int64_t k = 1; k < data.classes; ++k) {
+    if (data.probability(i, k) > data.probability(i, best)) best = k;
+  }
+  return best;
+}
+
 /// The class under which image `i` is counted; -1 if it reaches no threshold.
 std::int64_t counted_class(const OutOfFold& data, std::int64_t i,
                            const std::vector<double>& thresholds) {
-  std::int64_t first = -1, best = 0, reached = 0;
+  std::int64_t first = -1, reached = 0;
   for (std::int64_t k = 0; k < data.classes; ++k) {
-    if (data.probability(i, k) > data.probability(i, best)) best = k;
     if (data.probability(i, k) < thresholds[static_cast<std::size_t>(k)] - kTolerance) continue;
     if (reached++ == 0) first = k;
   }
-  return reached > 1 ? best : first;
+  return reached > 1 ? predicted_class(data, i) : first;
 }
 
 }  // namespace
@@ -82,7 +89,8 @@ ConfidentJoint confident_joint(const OutOfFold& data) {
     joint.suggestion.push_back(counted);
     if (counted < 0) continue;
     joint.counts[static_cast<std::size_t>(label)][static_cast<std::size_t>(counted)] += 1;
-    if (counted != label) joint.off_diagonal.push_back(i);
+    // As cleanlab: a label that the network finds the likeliest is no error.
+    if (counted != label && predicted_class(data, i) != label) joint.off_diagonal.push_back(i);
   }
   for (std::size_t k = 0; k < members.size(); ++k) {
     joint.counts[k][k] = std::max(joint.counts[k][k], 1.0);

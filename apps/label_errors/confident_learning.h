@@ -36,7 +36,8 @@ struct ConfidentJoint {
   Joint counts{};
   /// The counts scaled so that each row adds up to the number of images with that label.
   Joint calibrated{};
-  /// Images counted off the diagonal: those whose labels are probably wrong, by number.
+  /// Images counted off the diagonal whose label is not the most probable class, either: those
+  /// whose labels are probably wrong, by number.
   std::vector<std::int64_t> off_diagonal{};
   /// For each image the class it is counted under; -1 if it reaches no threshold.
   std::vector<std::int64_t> suggestion{};
