@@ -268,9 +268,9 @@ void CachingAllocator::merge_with_next(Block& block) {
 /// blocks back, the largest first.
 void CachingAllocator::keep_within_budget(std::size_t wanted) {
   const FreeList& list = free_.find({0, false})->second;
-  for (auto it = list.rbegin(); it != list.rend(); ++it) {
+  for (auto next = list.end(); next != list.begin();) {
     if (statistics_.in_use + statistics_.cached + wanted <= statistics_.budget) return;
-    Block& block = *it->second;
+    Block& block = *(--next)->second;
     if (block.resident == 0) continue;
     const std::size_t kept = block.size - source_->discard(block.data, block.size);
     if (kept >= block.resident) continue;
