@@ -313,7 +313,7 @@ class HandedOn {
   HandedOn(LeafGradients& taker, Node& root)
       : taker_(taker), uses_(count_uses(root, Leaves::All)) {}
   /// One more use of `leaf` has run; `gradient` may be undefined.
-  void add(const std::shared_ptr<TensorImpl>& leaf, Tensor gradient) {
+  void add(const std::shared_ptr<TensorImpl>& leaf, const Tensor& gradient) {
     if (gradient.defined()) {
       const auto [place, is_new] = places_.emplace(leaf.get(), sums_.size());
       if (is_new) {
@@ -469,7 +469,7 @@ void Tensor::backward(const Tensor& gradient) const {
           check_gradient(node, grad, leaf.shape, leaf.dtype, leaf.storage->device());
         }
         if (handed_on) {
-          handed_on->add(edge.leaf, std::move(grad));
+          handed_on->add(edge.leaf, grad);
           continue;
         }
         if (grad.defined()) accumulate_leaf(leaf, std::move(grad));

@@ -1,5 +1,6 @@
 #include "hanok/nn/gradient_reduction.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -23,17 +24,18 @@ GradientReduction::GradientReduction(std::vector<Tensor> parameters, Communicato
     : communicator_(communicator), slices_(batch.last() - batch.first()) {
   // Backward passes come to the last layers first.
   std::size_t bytes = bucket_bytes;
-  for (auto it = parameters.rbegin(); it != parameters.rend(); ++it) {
-    if (!it->requires_grad() || places_.contains(it->id())) continue;
+  std::reverse(parameters.begin(), parameters.end());
+  for (const Tensor& parameter : parameters) {
+    if (!parameter.requires_grad() || places_.contains(parameter.id())) continue;
     if (bytes >= bucket_bytes) {
       buckets_.emplace_back();
       bytes = 0;
     }
-    bytes += it->bytes();
-    places_[it->id()] = parameters_.size();
+    bytes += parameter.bytes();
+    places_[parameter.id()] = parameters_.size();
     buckets_.back().parameters.push_back(parameters_.size());
     ++buckets_.back().incomplete;
-    parameters_.push_back({.tensor = *it, .bucket = buckets_.size() - 1});
+    parameters_.push_back({.tensor = parameter, .bucket = buckets_.size() - 1});
   }
 }
 

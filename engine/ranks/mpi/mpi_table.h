@@ -24,7 +24,7 @@ struct hanok_mpi_table {
                        char* error);
   int (*finished)(uint64_t transfer, int* done, char* error); /* once done, it is forgotten */
   void (*end_all)(int exit_code);
-  void (*end)(void); /* once every rank calls it */
+  void (*end)(); /* once every rank calls it */
 };
 
 typedef const struct hanok_mpi_table* (*hanok_mpi_entry)(int channels);
